@@ -1,0 +1,312 @@
+//! What can go wrong: one variant for each thing a user can fix.
+
+use std::path::{Path, PathBuf};
+
+use crate::time;
+
+/// The result of every fallible function of the crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, with the data a message needs; [`Error::hint`] says what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The project file, or a `--set`, says something that cannot be.
+    #[error("{}: {problem}", place(path, *line))]
+    Config {
+        /// The project file, or `--set`.
+        path: PathBuf,
+        /// Line in the file, counted from 1.
+        line: Option<usize>,
+        /// Key, what was found and what was expected.
+        problem: String,
+        /// The next step, where there is one.
+        hint: Option<String>,
+    },
+    /// Flags that do not go together, or name something that does not exist.
+    #[error("{problem}")]
+    Usage {
+        /// What was found and what was expected.
+        problem: String,
+        /// The next step, where there is one.
+        hint: Option<String>,
+    },
+    /// A file or folder that is absent or cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that is not of the format its ending names, or is damaged.
+    #[error("{}: {problem}", at_row(path, *row))]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Row in the file, counted from 1 without the header.
+        row: Option<u64>,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// A file or folder without any row.
+    #[error("`{}` is empty: {expected}", path.display())]
+    Empty {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it should hold.
+        expected: String,
+    },
+    /// A column that is needed and absent.
+    #[error("`{}` has no column `{column}` ({role})", path.display())]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column looked for.
+        column: String,
+        /// What it is needed for.
+        role: String,
+        /// The column in the file with the nearest name.
+        near: Option<String>,
+    },
+    /// A value that cannot be what its column should hold.
+    #[error("{}, column `{column}`: found `{found}`, expected {expected}", at_row(path, *row))]
+    BadValue {
+        /// The file.
+        path: PathBuf,
+        /// Row in the file, counted from 1 without the header.
+        row: Option<u64>,
+        /// The column.
+        column: String,
+        /// The value as it stands in the file.
+        found: String,
+        /// What would have been right.
+        expected: String,
+    },
+    /// An account that stands twice in the account list.
+    #[error("`{}`, row {row}: account `{account}` stands there a second time", path.display())]
+    DuplicateAccount {
+        /// The account list.
+        path: PathBuf,
+        /// Row of the second one, counted from 1 without the header.
+        row: u64,
+        /// The account.
+        account: String,
+    },
+    /// No cutoff lies inside the log with a whole horizon after it.
+    #[error("no cutoff fits: the log covers {} to {}, and {needed}", time::iso(*since), time::iso(*until))]
+    NoCutoff {
+        /// First instant of the log, µs UTC.
+        since: i64,
+        /// End of the log, µs UTC, exclusive.
+        until: i64,
+        /// What an observation needs.
+        needed: String,
+        /// The longest horizon that would fit, as a duration.
+        longest: Option<String>,
+    },
+    /// No row is left to train on.
+    #[error("no training row is left: {problem}")]
+    NoTrainingRows {
+        /// Which rows there were, and why none trains.
+        problem: String,
+    },
+    /// Every training row has the same outcome.
+    #[error("one class only: all {rows} training rows {}", if *converted { "converted" } else { "did not convert" })]
+    OneClass {
+        /// Number of training rows.
+        rows: usize,
+        /// The outcome they share.
+        converted: bool,
+    },
+    /// Too few accounts convert for a model.
+    #[error("only {found} training accounts convert; `model.min_conversions` asks for {needed}")]
+    TooFewConversions {
+        /// Distinct converting training accounts.
+        found: usize,
+        /// The minimum.
+        needed: usize,
+    },
+    /// Nothing is left to learn from once constant and repeated columns are gone.
+    #[error("no usable feature column: {problem}")]
+    NoFeatures {
+        /// What became of the columns.
+        problem: String,
+    },
+    /// A batch to be scored lacks a feature of the model.
+    #[error("`{}` lacks the feature `{feature}` of the model", path.display())]
+    MissingFeature {
+        /// The batch.
+        path: PathBuf,
+        /// The feature.
+        feature: String,
+        /// The column in the batch with the nearest name.
+        near: Option<String>,
+    },
+    /// The input does not suit the model or the command.
+    #[error("{problem}")]
+    Unsuitable {
+        /// What was found and what was expected.
+        problem: String,
+        /// The next step, where there is one.
+        hint: Option<String>,
+    },
+    /// The solver ended without reaching the optimum.
+    #[error("the fit ({solver}) did not converge: after {iterations} iterations the largest gradient entry per row is {gradient:.1e}")]
+    NotConverged {
+        /// The solver.
+        solver: &'static str,
+        /// Iterations done; 0 where the solver does not report them.
+        iterations: usize,
+        /// Largest absolute gradient entry / n.
+        gradient: f64,
+    },
+    /// An output that cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The reader of standard output went away.
+    #[error("the reader of standard output went away")]
+    BrokenPipe,
+    /// A model that does not exist.
+    #[error("there is no model `{model}` in `{}`", models.display())]
+    NoModel {
+        /// The name asked for.
+        model: String,
+        /// The folder looked in.
+        models: PathBuf,
+        /// The model with the nearest name.
+        near: Option<String>,
+    },
+    /// A file that is not a pql model.
+    #[error("`{}` is not a pql model", path.display())]
+    NotAModel {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A model file whose length, hash or content is not what was written.
+    #[error("`{}` is damaged: {problem}", path.display())]
+    DamagedModel {
+        /// The file.
+        path: PathBuf,
+        /// Which check failed.
+        problem: String,
+    },
+    /// A model file written by a newer version of pql.
+    #[error("`{}` is of model format {found}, this version of pql reads up to {known}", path.display())]
+    NewerModel {
+        /// The file.
+        path: PathBuf,
+        /// Its format number.
+        found: u32,
+        /// The newest format number that can be read.
+        known: u32,
+    },
+    /// A model file of a format from before the first release.
+    #[error("`{}` is of model format {found}, from before the first release", path.display())]
+    OldModel {
+        /// The file.
+        path: PathBuf,
+        /// Its format number.
+        found: u32,
+    },
+}
+
+impl Error {
+    /// The exit code of a program that ends with this error: 1 failed, 2 usage, 3 input data, 4 model file.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::BrokenPipe => 0,
+            Self::NotConverged { .. } | Self::Write { .. } => 1,
+            Self::Config { .. } | Self::Usage { .. } => 2,
+            Self::Read { .. }
+            | Self::Malformed { .. }
+            | Self::Empty { .. }
+            | Self::MissingColumn { .. }
+            | Self::BadValue { .. }
+            | Self::DuplicateAccount { .. }
+            | Self::NoCutoff { .. }
+            | Self::NoTrainingRows { .. }
+            | Self::OneClass { .. }
+            | Self::TooFewConversions { .. }
+            | Self::NoFeatures { .. }
+            | Self::MissingFeature { .. }
+            | Self::Unsuitable { .. } => 3,
+            Self::NoModel { .. } | Self::NotAModel { .. } | Self::DamagedModel { .. } | Self::NewerModel { .. } | Self::OldModel { .. } => {
+                4
+            }
+        }
+    }
+
+    /// The next step for the user, where there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let near = |near: &Option<String>| near.as_ref().map(|n| format!("did you mean `{n}`?"));
+        match self {
+            Self::Config { hint, .. } | Self::Usage { hint, .. } | Self::Unsuitable { hint, .. } => hint.clone(),
+            Self::MissingColumn { near: n, .. } | Self::MissingFeature { near: n, .. } | Self::NoModel { near: n, .. } => near(n),
+            Self::NoCutoff { longest, .. } => Some(match longest {
+                Some(longest) => format!("the longest `observation.horizon` that fits is {longest}"),
+                None => "a longer log is needed".to_owned(),
+            }),
+            Self::OneClass { converted: false, .. } => Some("say where conversions stand: `accounts.converted` or `roles.converted`".to_owned()),
+            Self::TooFewConversions { .. } => {
+                Some("give a longer log or a longer `observation.horizon`, or lower `model.min_conversions` knowing that the model will be weak".to_owned())
+            }
+            Self::NotConverged { .. } => {
+                Some("without a penalty this is what separated outcomes look like: set `model.penalty = \"l2\"`, or drop the feature that tells the outcome".to_owned())
+            }
+            Self::DuplicateAccount { .. } => Some("the account list has one row per account".to_owned()),
+            Self::BadValue { .. } => Some("mend the value, or name another column or format in pql.toml".to_owned()),
+            Self::NewerModel { .. } => Some("update pql".to_owned()),
+            Self::OldModel { .. } => Some("train the model again".to_owned()),
+            Self::DamagedModel { .. } => Some("restore the file from where it was copied, or train again".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn place(path: &Path, line: Option<usize>) -> String {
+    line.map_or_else(|| path.display().to_string(), |line| format!("{}, line {line}", path.display()))
+}
+
+fn at_row(path: &Path, row: Option<u64>) -> String {
+    row.map_or_else(|| format!("`{}`", path.display()), |row| format!("`{}`, row {row}", path.display()))
+}
+
+/// The name in `known` that is nearest to `name`, if one is near enough to be a slip of the pen.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    /// Jaro-Winkler similarity from which two names are taken for one another; 0.8 catches two-letter slips in short names.
+    const NEAR: f64 = 0.8;
+    let lower = name.to_lowercase();
+    known
+        .into_iter()
+        .map(|k| (strsim::jaro_winkler(&lower, &k.to_lowercase()), k))
+        .filter(|(similarity, _)| *similarity >= NEAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1)))
+        .map(|(_, k)| k.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_offered_only_when_it_is_near() {
+        assert_eq!(nearest("acount_id", ["account_id", "event"]).as_deref(), Some("account_id"));
+        assert_eq!(nearest("zzz", ["account_id", "event"]), None);
+    }
+
+    #[test]
+    fn bad_input_exits_with_3_and_a_bad_model_with_4() {
+        assert_eq!(Error::OneClass { rows: 3, converted: true }.exit_code(), 3);
+        assert_eq!(Error::NotAModel { path: "x".into() }.exit_code(), 4);
+    }
+}

@@ -1,0 +1,4 @@
+//! pql
+pub mod config;
+pub mod error;
+pub mod time;

@@ -1,0 +1,262 @@
+//! Instants (µs since 1970, UTC) and durations, read and written.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Microseconds in a second.
+pub const SECOND: i64 = 1_000_000;
+/// Microseconds in a day.
+pub const DAY: i64 = 86_400 * SECOND;
+/// An instant that never comes: not converted, not churned.
+pub const NEVER: i64 = i64::MAX;
+/// Years outside of which a time is taken for a mistake.
+const YEARS: std::ops::RangeInclusive<i64> = 1900..=2262;
+
+/// The midnight UTC at or before `t`.
+#[must_use]
+pub fn midnight(t: i64) -> i64 {
+    t.div_euclid(DAY) * DAY
+}
+
+/// Write an instant as `2025-06-30T00:00:00Z`, with a fraction only where there is one.
+#[must_use]
+pub fn iso(t: i64) -> String {
+    match DateTime::from_timestamp_micros(t) {
+        Some(time) if t % SECOND == 0 => time.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        Some(time) => time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+        None => t.to_string(),
+    }
+}
+
+/// Write the UTC day of an instant as `2025-06-30`.
+#[must_use]
+pub fn iso_day(t: i64) -> String {
+    DateTime::from_timestamp_micros(t).map_or_else(|| t.to_string(), |time| time.format("%Y-%m-%d").to_string())
+}
+
+/// Read ISO 8601: `2025-06-30`, `20250630`, with a time after `T` or a blank, with `Z`, an offset, or UTC without one.
+#[must_use]
+pub fn parse_iso(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (date, rest) = parse_date(text)?;
+    if rest.is_empty() {
+        return Some(date);
+    }
+    let rest = rest.strip_prefix(['T', 't', ' '])?;
+    let split = rest.find(['Z', 'z', '+', '-', ' ']).unwrap_or(rest.len());
+    let (clock, zone) = rest.split_at(split);
+    Some(date + parse_clock(clock)? - parse_offset(zone.trim_start())?)
+}
+
+/// Read a time by a strftime pattern; a pattern without a clock gives midnight, one without an offset UTC.
+#[must_use]
+pub fn parse_with(text: &str, format: &str) -> Option<i64> {
+    let text = text.trim();
+    DateTime::parse_from_str(text, format)
+        .map(|t| t.timestamp_micros())
+        .or_else(|_| NaiveDateTime::parse_from_str(text, format).map(|t| t.and_utc().timestamp_micros()))
+        .or_else(|_| NaiveDate::parse_from_str(text, format).map(|d| d.and_time(NaiveTime::MIN).and_utc().timestamp_micros()))
+        .ok()
+}
+
+/// The midnight of a date written as the number `YYYYMMDD`.
+#[must_use]
+pub fn from_yyyymmdd(number: i64) -> Option<i64> {
+    days_micros(number / 10_000, number / 100 % 100, number % 100)
+}
+
+/// Whether an instant lies in the years in which product logs are written.
+#[must_use]
+pub fn plausible(t: i64) -> bool {
+    DateTime::from_timestamp_micros(t).is_some_and(|time| YEARS.contains(&i64::from(chrono::Datelike::year(&time))))
+}
+
+fn parse_date(text: &str) -> Option<(i64, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    match digits {
+        8 => Some((from_yyyymmdd(text[..8].parse().ok()?)?, &text[8..])),
+        4 => {
+            let bytes = text.as_bytes();
+            if bytes.len() < 10 || bytes[4] != b'-' || bytes[7] != b'-' || !text.is_char_boundary(10) {
+                return None;
+            }
+            Some((days_micros(number(&text[..4])?, number(&text[5..7])?, number(&text[8..10])?)?, &text[10..]))
+        }
+        _ => None,
+    }
+}
+
+fn days_micros(year: i64, month: i64, day: i64) -> Option<i64> {
+    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, u32::try_from(month).ok()?, u32::try_from(day).ok()?)?;
+    YEARS.contains(&year).then(|| date.and_time(NaiveTime::MIN).and_utc().timestamp_micros())
+}
+
+fn parse_clock(clock: &str) -> Option<i64> {
+    let (whole, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
+    let plain: String = whole.split(':').collect();
+    let (hour, minute, second) = match plain.len() {
+        2 => (number(&plain)?, 0, 0),
+        4 => (number(&plain[..2])?, number(&plain[2..])?, 0),
+        6 => (number(&plain[..2])?, number(&plain[2..4])?, number(&plain[4..])?),
+        _ => return None,
+    };
+    let micros = if fraction.is_empty() { 0 } else { number(&format!("{fraction:0<6}")[..6])? };
+    let fits = hour < 24 && minute < 60 && second <= 60 && fraction.bytes().all(|b| b.is_ascii_digit());
+    fits.then_some(((hour * 60 + minute) * 60 + second) * SECOND + micros)
+}
+
+fn parse_offset(zone: &str) -> Option<i64> {
+    if zone.is_empty() || zone.eq_ignore_ascii_case("z") || zone.eq_ignore_ascii_case("utc") {
+        return Some(0);
+    }
+    let sign = if zone.starts_with('-') { -1 } else { 1 };
+    let plain: String = zone.strip_prefix(['+', '-'])?.split(':').collect();
+    let (hours, minutes) = match plain.len() {
+        2 => (number(&plain)?, 0),
+        4 => (number(&plain[..2])?, number(&plain[2..])?),
+        _ => return None,
+    };
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60 * SECOND)
+}
+
+fn number(text: &str) -> Option<i64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// A span of time in µs, written as a number and `w`, `d`, `h` or `m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Duration(pub i64);
+
+impl Duration {
+    /// A span of whole days.
+    #[must_use]
+    pub const fn days(days: i64) -> Self {
+        Self(days * DAY)
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const HOUR: i64 = 3_600 * SECOND;
+        match self.0 {
+            t if t % DAY == 0 => write!(f, "{}d", t / DAY),
+            t if t % HOUR == 0 => write!(f, "{}h", t / HOUR),
+            t => write!(f, "{}m", t / (60 * SECOND)),
+        }
+    }
+}
+
+impl FromStr for Duration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || format!("found `{text}`, expected a duration: a whole number and `w`, `d`, `h` or `m`, such as `14d`");
+        let unit = match text.chars().last() {
+            Some('w') => 7 * DAY,
+            Some('d') => DAY,
+            Some('h') => 3_600 * SECOND,
+            Some('m') => 60 * SECOND,
+            _ => return Err(expected()),
+        };
+        let count = number(&text[..text.len() - 1]).filter(|_| text.len() > 1).ok_or_else(expected)?;
+        count.checked_mul(unit).filter(|t| *t <= 100_000 * DAY).map(Self).ok_or_else(expected)
+    }
+}
+
+impl Serialize for Duration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// An instant in a project file or a flag: an ISO 8601 time or date (its midnight), UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(pub i64);
+
+impl FromStr for Instant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse_iso(text)
+            .map(Self)
+            .ok_or_else(|| format!("found `{text}`, expected a date or time such as `2025-06-30` or `2025-06-30T12:00:00Z`"))
+    }
+}
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&iso(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn iso_8601_is_read_in_every_promised_writing() {
+        let noon = 1_751_284_800 * SECOND;
+        for text in [
+            "2025-06-30T12:00:00Z",
+            "20250630 12:00:00",
+            "2025-06-30 14:00+02:00",
+            "2025-06-30T120000",
+            "2025-06-30T12:00:00.000",
+            "2025-06-30T08:00:00-0400",
+        ] {
+            assert_eq!(parse_iso(text), Some(noon), "{text}");
+        }
+        assert_eq!(parse_iso("2025-06-30"), Some(noon - DAY / 2));
+        assert_eq!(parse_iso("2025-06-30T12:00:00.25Z"), Some(noon + SECOND / 4));
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "",
+            "soon",
+            "2025-13-01",
+            "2025-02-30",
+            "2025-06-30T25:00",
+            "30/06/2025",
+            "2025-06-30Tx",
+            "2025-06-30T12:00:00+9",
+            "2025-06-3é",
+        ] {
+            assert_eq!(parse_iso(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn another_writing_is_read_by_its_pattern() {
+        assert_eq!(parse_with("11/9/2014 13:05", "%m/%d/%Y %H:%M"), parse_iso("2014-11-09T13:05"));
+        assert_eq!(parse_with("09.11.2014", "%d.%m.%Y"), parse_iso("2014-11-09"));
+        assert_eq!(parse_with("2014-11-09", "%d.%m.%Y"), None);
+    }
+
+    #[test]
+    fn durations_read_back_as_they_are_written() {
+        for text in ["14d", "12h", "90m", "0d"] {
+            assert_eq!(text.parse::<Duration>().map(|d| d.to_string()), Ok(text.to_owned()));
+        }
+        assert_eq!("2w".parse(), Ok(Duration::days(14)));
+        for text in ["14", "d", "-1d", "1.5d", "1y", "99999999999999999d"] {
+            assert!(text.parse::<Duration>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_with_a_fraction_only_where_there_is_one() {
+        assert_eq!(iso(0), "1970-01-01T00:00:00Z");
+        assert_eq!(iso(1), "1970-01-01T00:00:00.000001Z");
+    }
+}
