@@ -184,6 +184,15 @@ pub enum Error {
         /// The model with the nearest name.
         near: Option<String>,
     },
+    /// A model file that cannot be read.
+    #[error("cannot read the model `{}`", path.display())]
+    UnreadableModel {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// A file that is not a pql model.
     #[error("`{}` is not a pql model", path.display())]
     NotAModel {

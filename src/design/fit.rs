@@ -1,0 +1,346 @@
+//! Learn on training rows how each feature becomes design columns.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use super::{MISSING, Number, Prepared, Preprocessor, Scale, Text, Way, independent, numbers, texts};
+use crate::config::{DesignRule, Log1p, Winsorize};
+use crate::error::{Error, Result, nearest};
+use crate::features::{Feature, FeatureKind};
+
+/// Skewness from which on log1p is taken of columns known from elsewhere.
+const SKEWED: f64 = 1.0;
+
+impl Preprocessor {
+    /// Learn the ways of all features on the training rows, and leave out the columns that repeat others.
+    ///
+    /// # Arguments
+    /// * `features` – a column per feature
+    /// * `catalogue` – what each feature is, in the order that decides which of two equal columns stays
+    /// * `rows` – indices of the training rows
+    ///
+    /// Answers the preprocessor and a line for each column that was left out.
+    /// # Errors
+    /// * [`Error::Usage`]: the rule names a column or a level that does not exist
+    /// * [`Error::NoFeatures`]: no column is left
+    pub fn fit(features: &DataFrame, catalogue: &[Feature], rows: &[u32], rule: &DesignRule) -> Result<(Self, Vec<String>)> {
+        check_names(catalogue, rule)?;
+        let kept: Vec<&Feature> = catalogue.iter().filter(|f| rule.keep.is_empty() || rule.keep.contains(&f.name)).collect();
+        let learned: Vec<Learned> = kept.par_iter().map(|feature| learn(features, feature, rows, rule)).collect::<Result<_>>()?;
+        let mut left_out = Vec::new();
+        let mut prepared = Vec::new();
+        for learned in learned {
+            left_out.extend(learned.left_out);
+            prepared.push(learned.prepared);
+        }
+        let all = Self { features: prepared };
+        if all.columns().is_empty() {
+            return Err(Error::NoFeatures { problem: left_out.join("; ") });
+        }
+        let x = all.transform(features, Some(rows))?.x;
+        let repeats = independent::repeats(x.view());
+        let names: Vec<String> = all.columns().into_iter().map(|c| c.name).collect();
+        let mut drop = vec![false; names.len()];
+        for repeat in &repeats {
+            drop[repeat.column] = true;
+            left_out.push(repeat.words(&names));
+        }
+        Ok((all.without(&drop), left_out))
+    }
+
+    /// The same without some design columns, and without features that have none left.
+    fn without(self, drop: &[bool]) -> Self {
+        let mut drop = drop.iter();
+        let mut strike = |scale: &mut Option<Scale>| {
+            if scale.is_some() && drop.next() == Some(&true) {
+                *scale = None;
+            }
+        };
+        let mut features = Vec::new();
+        for mut prepared in self.features {
+            match &mut prepared.way {
+                Way::Number(number) => [&mut number.value, &mut number.missing].into_iter().for_each(&mut strike),
+                Way::Text(text) => text.levels.iter_mut().map(|(_, s)| s).chain([&mut text.other]).for_each(&mut strike),
+            }
+            if !prepared.columns(0).is_empty() {
+                features.push(prepared);
+            }
+        }
+        Self { features }
+    }
+}
+
+/// Names in the rule that no feature has are mistakes.
+fn check_names(catalogue: &[Feature], rule: &DesignRule) -> Result<()> {
+    let keys = [
+        ("use", rule.keep.iter().collect::<Vec<_>>()),
+        ("categories", rule.categories.iter().collect()),
+        ("base", rule.base.keys().collect()),
+    ];
+    for (key, names) in keys {
+        if let Some(name) = names.into_iter().find(|n| catalogue.iter().all(|f| f.name != **n)) {
+            let near = nearest(name, catalogue.iter().map(|f| f.name.as_str()));
+            return Err(Error::Usage {
+                problem: format!("`design.{key}` names `{name}`, which is no feature"),
+                hint: near.map(|n| format!("did you mean `{n}`?")),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// One feature's way, and the columns it cannot have.
+struct Learned {
+    prepared: Prepared,
+    left_out: Vec<String>,
+}
+
+fn learn(features: &DataFrame, feature: &Feature, rows: &[u32], rule: &DesignRule) -> Result<Learned> {
+    let absent = |e: PolarsError| Error::Unsuitable { problem: format!("feature `{}`: {e}", feature.name), hint: None };
+    let column = features.column(&feature.name).map_err(absent)?;
+    let text = column.dtype() == &DataType::String || rule.categories.contains(&feature.name);
+    let (way, missing, left_out) = if text {
+        learn_text(feature, &texts(column, Some(rows))?, rule)?
+    } else {
+        learn_number(feature, &numbers(column, Some(rows))?, rule)?
+    };
+    let missing_share = share(missing, rows.len());
+    let (feature, measure, window) = (feature.name.clone(), feature.measure.clone(), feature.window);
+    Ok(Learned { prepared: Prepared { feature, measure, window, way, missing_share }, left_out })
+}
+
+type Way1 = (Way, usize, Vec<String>);
+
+fn learn_number(feature: &Feature, raw: &[Option<f64>], rule: &DesignRule) -> Result<Way1> {
+    let mut present: Vec<f64> = raw.iter().flatten().copied().collect();
+    if let Some(bad) = present.iter().find(|v| !v.is_finite()) {
+        return Err(Error::Unsuitable {
+            problem: format!("feature `{}` holds {bad}, expected finite numbers", feature.name),
+            hint: Some("leave such values empty".to_owned()),
+        });
+    }
+    let missing = raw.len() - present.len();
+    present.sort_unstable_by(f64::total_cmp);
+    let typical = quantile(&present, 0.5).unwrap_or(f64::NAN);
+    let mut number = Number { log1p: false, bounds: None, fill: 0.0, value: None, missing: None, typical };
+    let mut left_out = Vec::new();
+    number.log1p = rule.log1p == Log1p::Auto && takes_log(feature.kind, &present);
+    if number.log1p {
+        present.iter_mut().for_each(|v| *v = v.ln_1p());
+    }
+    if let Winsorize::At(low, high) = rule.winsorize {
+        let bounds = quantile(&present, low).zip(quantile(&present, high));
+        number.bounds = bounds.filter(|(low, high)| low < high && distinct(&present) > 2);
+    }
+    if let Some((low, high)) = number.bounds {
+        present.iter_mut().for_each(|v| *v = v.clamp(low, high));
+    }
+    number.fill = quantile(&present, 0.5).unwrap_or(0.0);
+    let treated = Vec::from_iter(raw.iter().map(|v| number.treat(*v)));
+    match scale(&treated) {
+        Some(scale) => number.value = Some(scale),
+        None if present.is_empty() => left_out.push(format!("`{}` is missing in all training rows", feature.name)),
+        None => left_out.push(format!("`{}` is the same in all training rows", feature.name)),
+    }
+    if missing > 0 && missing < raw.len() {
+        number.missing = scale(&Vec::from_iter(raw.iter().map(|v| f64::from(u8::from(v.is_none())))));
+    }
+    Ok((Way::Number(number), missing, left_out))
+}
+
+/// Counts and spans are right-skewed by nature; of other columns the training rows tell.
+fn takes_log(kind: FeatureKind, sorted: &[f64]) -> bool {
+    let from_zero = sorted.first().is_some_and(|min| *min >= 0.0);
+    let binary = sorted.iter().all(|v| *v == 0.0 || *v == 1.0);
+    from_zero
+        && !binary
+        && match kind {
+            FeatureKind::Count | FeatureKind::Span | FeatureKind::Sum => true,
+            FeatureKind::Shape => false,
+            FeatureKind::Given => skewness(sorted) > SKEWED,
+        }
+}
+
+fn learn_text(feature: &Feature, raw: &[Option<String>], rule: &DesignRule) -> Result<Way1> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for value in raw {
+        *counts.entry(value.as_deref().unwrap_or(MISSING)).or_default() += 1;
+    }
+    // Ties go to the level first in byte order: `max_by` keeps the last of equals, so the order of names is turned round.
+    let typical = counts.iter().max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0))).map_or(MISSING, |(level, _)| level).to_owned();
+    let given = rule.base.get(&feature.name);
+    if let Some(level) = given.filter(|level| !counts.contains_key(level.as_str())) {
+        let near = nearest(level, counts.keys().copied());
+        return Err(Error::Usage {
+            problem: format!("`design.base` names the level `{level}` of `{}`, which no training row has", feature.name),
+            hint: near.map(|n| format!("did you mean `{n}`?")),
+        });
+    }
+    let base = given.unwrap_or(&typical).clone();
+    let rare = |count: usize| share(count, raw.len()) < rule.rare;
+    let of = |count: usize| scale_of_share(count, raw.len());
+    let (mut levels, mut pooled, mut others) = (Vec::new(), Vec::new(), 0);
+    for (level, count) in &counts {
+        if rare(*count) && !(given.is_some() && **level == base) {
+            pooled.push((*level).to_owned());
+            others += count;
+        } else if **level != base {
+            levels.push(((*level).to_owned(), of(*count)));
+        }
+    }
+    let mut left_out = Vec::new();
+    let other = of(others);
+    if other.is_none() && levels.iter().all(|(_, s)| s.is_none()) {
+        left_out.push(if counts.len() > 1 {
+            format!("`{}` has {} levels, each in less than {} of the training rows", feature.name, counts.len(), rule.rare)
+        } else {
+            format!("`{}` is the same in all training rows", feature.name)
+        });
+    }
+    let missing = counts.get(MISSING).copied().unwrap_or(0);
+    Ok((Way::Text(Text { base, levels, pooled, other, typical }), missing, left_out))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share")]
+fn share(count: usize, of: usize) -> f64 {
+    count as f64 / of.max(1) as f64
+}
+
+/// Mean and standard deviation (divisor n) by two passes; `None` for a constant column.
+fn scale(values: &[f64]) -> Option<Scale> {
+    let first = *values.first()?;
+    if values.iter().all(|v| *v == first) {
+        return None;
+    }
+    let n = share(values.len(), 1);
+    // Differences from the first value keep the digits of a column that lies far from 0.
+    let shift = values.iter().map(|v| v - first).sum::<f64>() / n;
+    let mean = first + shift;
+    let sd = (values.iter().map(|v| (v - first - shift).powi(2)).sum::<f64>() / n).sqrt();
+    (sd > 0.0 && sd.is_finite()).then_some(Scale { mean, sd })
+}
+
+/// Mean and standard deviation of a 0/1 column with so many ones; `None` where it is constant.
+fn scale_of_share(ones: usize, of: usize) -> Option<Scale> {
+    let mean = share(ones, of);
+    (ones > 0 && ones < of).then(|| Scale { mean, sd: (mean * (1.0 - mean)).sqrt() })
+}
+
+/// Quantile of sorted values by linear interpolation: type 7 of Hyndman and Fan (1996).
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+pub(crate) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let at = q * last as f64;
+    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    Some(low + (high - low) * at.fract())
+}
+
+fn distinct(sorted: &[f64]) -> usize {
+    let mut last = None;
+    sorted.iter().filter(|v| last.replace(**v) != Some(**v)).take(3).count()
+}
+
+/// Moment coefficient of skewness g₁ = m₃ / m₂^(3/2).
+fn skewness(values: &[f64]) -> f64 {
+    let n = share(values.len(), 1);
+    let mean = values.iter().sum::<f64>() / n;
+    let moment = |power| values.iter().map(|v| (v - mean).powi(power)).sum::<f64>() / n;
+    moment(3) / moment(2).powf(1.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fit(columns: Vec<Column>, rule: &DesignRule) -> (Preprocessor, Vec<String>) {
+        let frame = DataFrame::new(columns[0].len(), columns).unwrap();
+        let catalogue: Vec<Feature> = frame.get_column_names().iter().map(|n| Feature::given(n)).collect();
+        let rows: Vec<u32> = (0..).take(frame.height()).collect();
+        Preprocessor::fit(&frame, &catalogue, &rows, rule).unwrap()
+    }
+
+    fn linear() -> DesignRule {
+        DesignRule { log1p: Log1p::Never, winsorize: Winsorize::Never, ..DesignRule::default() }
+    }
+
+    #[test]
+    fn quantiles_are_of_type_7() {
+        assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.25), Some(1.75));
+        assert_eq!(quantile(&[], 0.5), None);
+        assert_eq!(quantile(&[5.0], 0.995), Some(5.0));
+    }
+
+    #[test]
+    fn a_null_takes_the_median_and_a_column_of_its_own() {
+        let (p, _) = fit(vec![Column::new("x".into(), [Some(1.0), Some(2.0), None, Some(9.0)])], &linear());
+        let names: Vec<_> = p.columns().into_iter().map(|c| c.name).collect();
+        assert_eq!(names, ["x", "missing_x"]);
+        let Way::Number(x) = &p.features[0].way else { panic!("a number") };
+        assert_eq!((x.fill, x.value.unwrap().mean, x.missing.unwrap().mean), (2.0, 3.5, 0.25));
+    }
+
+    #[test]
+    fn constant_equal_and_combined_columns_are_left_out_and_named() {
+        let a = [1.0, 2.0, 3.0, 5.0, 8.0];
+        let b = [2.0, 0.0, 1.0, 1.0, 7.0];
+        let columns = vec![
+            Column::new("a".into(), a),
+            Column::new("one".into(), [1.0; 5]),
+            Column::new("minus_a".into(), a.map(|v| 3.0 - 2.0 * v)),
+            Column::new("b".into(), b),
+            Column::new("sum".into(), [0, 1, 2, 3, 4].map(|i| a[i] + b[i])),
+        ];
+        let (p, left_out) = fit(columns, &linear());
+        assert_eq!(p.columns().into_iter().map(|c| c.name).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(
+            left_out,
+            ["`one` is the same in all training rows", "`minus_a` repeats `a`", "`sum` is a linear combination of `a`, `b`"]
+        );
+    }
+
+    #[test]
+    fn rare_levels_are_pooled_and_unseen_ones_count_with_them() {
+        let mut levels = vec!["a"; 60];
+        levels.extend(["b"; 38]);
+        levels.extend(["c", "d"]);
+        let rule = DesignRule { rare: 0.02, ..linear() };
+        let (p, _) = fit(vec![Column::new("x".into(), levels)], &rule);
+        assert_eq!(p.columns().into_iter().map(|c| c.name).collect::<Vec<_>>(), ["x=b", "x=(other)"]);
+        let batch = DataFrame::new(3, vec![Column::new("x".into(), [Some("c"), Some("new"), None])]).unwrap();
+        let design = p.transform(&batch, None).unwrap();
+        assert_eq!(design.x.row(0), design.x.row(1));
+        assert_eq!(design.x.row(0), design.x.row(2));
+        assert_eq!(design.unseen["x"], 2, "`new` and the missing one");
+    }
+
+    #[test]
+    fn the_base_can_be_named_and_must_exist() {
+        let columns = || vec![Column::new("x".into(), ["a", "a", "b", "c"])];
+        let rule = DesignRule { base: BTreeMap::from([("x".to_owned(), "b".to_owned())]), ..linear() };
+        assert_eq!(fit(columns(), &rule).0.columns()[0].name, "x=a");
+        let rule = DesignRule { base: BTreeMap::from([("x".to_owned(), "z".to_owned())]), ..linear() };
+        let frame = DataFrame::new(4, columns()).unwrap();
+        let error = Preprocessor::fit(&frame, &[Feature::given("x")], &[0, 1, 2, 3], &rule).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn only_training_rows_are_learned_from() {
+        let frame = |last: f64| DataFrame::new(4, vec![Column::new("x".into(), [1.0, 2.0, 4.0, last])]).unwrap();
+        let learn = |last| Preprocessor::fit(&frame(last), &[Feature::given("x")], &[0, 1, 2], &DesignRule::default()).unwrap();
+        assert_eq!(learn(3.0), learn(1e9));
+    }
+
+    #[test]
+    fn the_log_is_taken_by_kind() {
+        let sorted = [0.0, 1.0, 2.0, 3.0];
+        assert!(
+            takes_log(FeatureKind::Count, &sorted) && !takes_log(FeatureKind::Shape, &sorted) && !takes_log(FeatureKind::Given, &sorted)
+        );
+        assert!(takes_log(FeatureKind::Given, &[0.0, 0.0, 0.0, 0.0, 0.0, 50.0]));
+        assert!(!takes_log(FeatureKind::Given, &[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]), "a 0/1 column");
+        assert!(!takes_log(FeatureKind::Sum, &[-1.0, 2.0, 5.0]));
+    }
+}

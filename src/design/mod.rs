@@ -1,0 +1,300 @@
+//! Raw feature → design columns: learned on training rows, stored in the model, the same for train, score and export.
+
+mod fit;
+mod independent;
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, ArrayViewMut1, Axis};
+use polars::prelude::{Column, DataFrame, DataType};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::ingest::{Kind, cells};
+
+/// Name of the level of missing texts.
+pub const MISSING: &str = "(missing)";
+/// Name of the level of rare and unseen texts.
+pub const OTHER: &str = "(other)";
+
+/// Mean and standard deviation of a design column over the training rows (divisor n).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation.
+    pub sd: f64,
+}
+
+impl Scale {
+    fn apply(self, value: f64) -> f64 {
+        (value - self.mean) / self.sd
+    }
+}
+
+/// How a numeric feature becomes a design column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Number {
+    /// Whether ln(1 + max(x, 0)) is taken first.
+    pub log1p: bool,
+    /// Bounds between which the value is kept, after log1p.
+    pub bounds: Option<(f64, f64)>,
+    /// What stands for a null: the median of the values so treated.
+    pub fill: f64,
+    /// The standardised column; `None` where it was left out.
+    pub value: Option<Scale>,
+    /// The 0/1 column that tells a null; `None` without nulls or where it was left out.
+    pub missing: Option<Scale>,
+    /// Median of the raw training values.
+    pub typical: f64,
+}
+
+impl Number {
+    /// The value after log1p, bounds and fill, before it is standardised.
+    #[must_use]
+    pub fn treat(&self, raw: Option<f64>) -> f64 {
+        let Some(raw) = raw else { return self.fill };
+        let value = if self.log1p { raw.max(0.0).ln_1p() } else { raw };
+        self.bounds.map_or(value, |(low, high)| value.clamp(low, high))
+    }
+
+    /// Whether the column is a straight line in the raw value.
+    #[must_use]
+    pub fn linear(&self) -> bool {
+        !self.log1p && self.bounds.is_none()
+    }
+}
+
+/// How a text feature becomes 0/1 columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Text {
+    /// The reference level, which has no column.
+    pub base: String,
+    /// Levels and their standardised columns; `None` where one was left out.
+    pub levels: Vec<(String, Option<Scale>)>,
+    /// Levels too rare for a column of their own.
+    pub pooled: Vec<String>,
+    /// The column of the pooled levels; `None` without them or where it was left out.
+    pub other: Option<Scale>,
+    /// The most frequent level of the training rows.
+    pub typical: String,
+}
+
+/// How one feature becomes design columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Way {
+    /// A number.
+    Number(Number),
+    /// A text.
+    Text(Text),
+}
+
+/// A feature that has design columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// Name of the feature.
+    pub feature: String,
+    /// What it measures.
+    pub measure: String,
+    /// Days its window looks back; `None` without a window.
+    pub window: Option<u32>,
+    /// How it becomes design columns.
+    pub way: Way,
+    /// Share of training rows in which it is null.
+    pub missing_share: f64,
+}
+
+/// What one design column is of its feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// The treated value.
+    Value,
+    /// Whether the value is missing.
+    Missing,
+    /// Whether the text is this level.
+    Level(&'a str),
+}
+
+/// A design column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DesignColumn<'a> {
+    /// Name: the feature, `missing_{feature}` or `{feature}={level}`.
+    pub name: String,
+    /// Index of its feature in [`Preprocessor::features`].
+    pub feature: usize,
+    /// What it is of the feature.
+    pub part: Part<'a>,
+    /// How it was standardised.
+    pub scale: Scale,
+}
+
+/// From feature columns to the standardised design matrix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preprocessor {
+    /// Features with at least one design column, in the order of the catalogue.
+    pub features: Vec<Prepared>,
+}
+
+/// The design matrix, and what was met for the first time.
+#[derive(Debug, Clone)]
+pub struct Design {
+    /// Shape (rows, columns), standardised, without intercept column.
+    pub x: Array2<f64>,
+    /// Texts that no training row had: how many rows, by feature.
+    pub unseen: BTreeMap<String, u64>,
+}
+
+impl Prepared {
+    /// The design columns, in their order.
+    fn columns(&self, feature: usize) -> Vec<DesignColumn<'_>> {
+        let column = |name: String, part, scale: Option<Scale>| scale.map(|scale| DesignColumn { name, feature, part, scale });
+        match &self.way {
+            Way::Number(number) => {
+                let value = column(self.feature.clone(), Part::Value, number.value);
+                let missing = column(format!("missing_{}", self.feature), Part::Missing, number.missing);
+                value.into_iter().chain(missing).collect()
+            }
+            Way::Text(text) => {
+                let level = |(level, scale): &'_ (String, Option<Scale>)| (level.clone(), *scale);
+                let named: Vec<(String, Option<Scale>)> = text.levels.iter().map(level).collect();
+                let mut columns = Vec::new();
+                for ((name, scale), (stored, _)) in named.into_iter().zip(&text.levels) {
+                    columns.extend(column(format!("{}={name}", self.feature), Part::Level(stored), scale));
+                }
+                columns.extend(column(format!("{}={OTHER}", self.feature), Part::Level(OTHER), text.other));
+                columns
+            }
+        }
+    }
+}
+
+impl Text {
+    /// The level a text counts as: itself, [`OTHER`] where it is rare or unseen, the base where nothing was pooled.
+    #[must_use]
+    pub fn level<'a>(&'a self, value: Option<&'a str>) -> Level<'a> {
+        let value = value.unwrap_or(MISSING);
+        if value == self.base {
+            return Level { counts_as: &self.base, unseen: false };
+        }
+        if let Some((level, _)) = self.levels.iter().find(|(level, _)| level == value) {
+            return Level { counts_as: level, unseen: false };
+        }
+        let unseen = self.pooled.binary_search_by(|p| p.as_str().cmp(value)).is_err();
+        Level { counts_as: if self.pooled.is_empty() { &self.base } else { OTHER }, unseen }
+    }
+}
+
+/// What a text counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level<'a> {
+    /// A level, the base or [`OTHER`].
+    pub counts_as: &'a str,
+    /// Whether no training row had this text.
+    pub unseen: bool,
+}
+
+impl Preprocessor {
+    /// The design columns, in the order of the columns of the design matrix.
+    #[must_use]
+    pub fn columns(&self) -> Vec<DesignColumn<'_>> {
+        self.features.iter().enumerate().flat_map(|(at, prepared)| prepared.columns(at)).collect()
+    }
+
+    /// What each feature is taken for, so that a batch is read as the training rows were.
+    #[must_use]
+    pub fn kinds(&self) -> BTreeMap<String, Kind> {
+        let kind = |way: &Way| if matches!(way, Way::Number(_)) { Kind::Number } else { Kind::Text };
+        self.features.iter().map(|p| (p.feature.clone(), kind(&p.way))).collect()
+    }
+
+    /// Turn features into the design matrix.
+    ///
+    /// # Arguments
+    /// * `features` – a column per feature, numbers as `Float64`, texts as `String`; other columns are passed over
+    /// * `rows` – indices of the rows wanted; `None`: all
+    /// # Errors
+    /// * [`Error::Unsuitable`]: a feature is absent or of another type
+    pub fn transform(&self, features: &DataFrame, rows: Option<&[u32]>) -> Result<Design> {
+        let widths: Vec<usize> = self.features.iter().enumerate().map(|(at, p)| p.columns(at).len()).collect();
+        let n = rows.map_or(features.height(), <[u32]>::len);
+        let mut x = Array2::zeros((n, widths.iter().sum()));
+        let mut parts: Vec<Vec<ArrayViewMut1<'_, f64>>> = Vec::new();
+        let mut columns = x.axis_iter_mut(Axis(1));
+        for width in &widths {
+            parts.push(columns.by_ref().take(*width).collect());
+        }
+        let unseen: Vec<u64> = self
+            .features
+            .par_iter()
+            .zip(parts)
+            .map(|(prepared, mut parts)| prepared.fill(features, rows, &mut parts))
+            .collect::<Result<_>>()?;
+        let named = self.features.iter().zip(unseen).filter(|(_, count)| *count > 0);
+        let unseen = named.map(|(p, count)| (p.feature.clone(), count)).collect();
+        Ok(Design { x, unseen })
+    }
+}
+
+impl Prepared {
+    /// Fill the design columns of this feature; answers how many texts were unseen.
+    fn fill(&self, features: &DataFrame, rows: Option<&[u32]>, into: &mut [ArrayViewMut1<'_, f64>]) -> Result<u64> {
+        let absent = |_| Error::Unsuitable { problem: format!("the batch lacks the feature `{}` of the model", self.feature), hint: None };
+        let column = features.column(&self.feature).map_err(absent)?;
+        match &self.way {
+            Way::Number(number) => {
+                let values = numbers(column, rows)?;
+                let mut into = into.iter_mut();
+                if let (Some(scale), Some(into)) = (number.value, number.value.and_then(|_| into.next())) {
+                    into.iter_mut().zip(&values).for_each(|(x, v)| *x = scale.apply(number.treat(*v)));
+                }
+                if let (Some(scale), Some(into)) = (number.missing, into.next()) {
+                    let (zero, one) = (scale.apply(0.0), scale.apply(1.0));
+                    into.iter_mut().zip(&values).for_each(|(x, v)| *x = if v.is_none() { one } else { zero });
+                }
+                Ok(0)
+            }
+            Way::Text(text) => {
+                let columns = self.columns(0);
+                let scales: Vec<(f64, f64)> = columns.iter().map(|c| (c.scale.apply(0.0), c.scale.apply(1.0))).collect();
+                let mut unseen = 0;
+                for (row, value) in texts(column, rows)?.into_iter().enumerate() {
+                    let level = text.level(value.as_deref());
+                    unseen += u64::from(level.unseen);
+                    for ((column, (zero, one)), into) in columns.iter().zip(&scales).zip(into.iter_mut()) {
+                        into[row] = if column.part == Part::Level(level.counts_as) { *one } else { *zero };
+                    }
+                }
+                Ok(unseen)
+            }
+        }
+    }
+}
+
+/// The values of a numeric column in the rows wanted.
+pub(crate) fn numbers(column: &Column, rows: Option<&[u32]>) -> Result<Vec<Option<f64>>> {
+    let values = column.f64().map_err(|_| Error::Unsuitable {
+        problem: format!("the feature `{}` is no number here, but it was when the model was trained", column.name()),
+        hint: None,
+    })?;
+    let values = values.rechunk();
+    Ok(match rows {
+        None => values.iter().collect(),
+        Some(rows) => rows.iter().map(|row| values.get(*row as usize)).collect(),
+    })
+}
+
+/// The values of a column as text in the rows wanted; the empty text is missing.
+pub(crate) fn texts(column: &Column, rows: Option<&[u32]>) -> Result<Vec<Option<String>>> {
+    let own = if column.dtype() == &DataType::String { None } else { Some(cells::text(column)?) };
+    let values = match &own {
+        Some(own) => own,
+        None => column.str().map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?,
+    };
+    let values = values.rechunk();
+    let value = |v: Option<&str>| v.filter(|v| !v.is_empty()).map(str::to_owned);
+    Ok(match rows {
+        None => values.iter().map(value).collect(),
+        Some(rows) => rows.iter().map(|row| value(values.get(*row as usize))).collect(),
+    })
+}

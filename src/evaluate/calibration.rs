@@ -1,0 +1,71 @@
+//! How probabilities and outcomes agree in size: log loss and calibration.
+
+use ndarray::{Array2, ArrayView1};
+
+use super::{count, sum};
+use crate::fit::{Logistic, Penalty, sigmoid};
+
+/// Probabilities are held this far from 0 and 1 where their logarithm is taken, as in scikit-learn.
+const EDGE: f64 = f64::EPSILON;
+fn inside(p: f64) -> f64 {
+    p.clamp(EDGE, 1.0 - EDGE)
+}
+
+/// Log loss of a probability.
+pub(super) fn log_loss(y: bool, p: f64) -> f64 {
+    let p = inside(p);
+    if y { -p.ln() } else { -(-p).ln_1p() }
+}
+
+/// Log-odds of a probability.
+pub(super) fn log_odds(p: f64) -> f64 {
+    let p = inside(p);
+    (p / (1.0 - p)).ln()
+}
+
+/// The `s` at which `Σ σ(η + s)` is the number of conversions.
+pub(super) fn shift(y: &[bool], eta: &[f64]) -> Option<f64> {
+    let conversions = count(y.iter().filter(|&&y| y).count());
+    if conversions == 0.0 || conversions == count(y.len()) {
+        return None;
+    }
+    let excess = |s: f64| sum(eta.iter().map(|eta| sigmoid(eta + s))) - conversions;
+    // At -max(η) + logit(ȳ) every row is at most ȳ, at -min(η) + logit(ȳ) at least.
+    let base = (conversions / (count(y.len()) - conversions)).ln();
+    let mut low = base - eta.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut high = base - eta.iter().copied().fold(f64::INFINITY, f64::min);
+    let mut s = 0.0_f64.clamp(low, high);
+    // Newton, or the middle where it would leave the bracket; 200 halvings are more than a double has bits.
+    for _ in 0..200 {
+        let off = excess(s);
+        if off > 0.0 {
+            high = s
+        } else {
+            low = s
+        }
+        let slope = sum(eta.iter().map(|eta| sigmoid(eta + s) * sigmoid(-eta - s)));
+        let newton = s - off / slope;
+        let next = if newton >= low && newton <= high { newton } else { 0.5 * (low + high) };
+        if (next - s).abs() <= 1e-14 * (1.0 + s.abs()) {
+            return Some(next);
+        }
+        s = next;
+    }
+    Some(s)
+}
+
+/// Intercept and slope of the outcome on the log-odds by maximum likelihood; `None` where there is no such line.
+pub(super) fn line(y: &[bool], eta: &[f64]) -> Option<(f64, f64)> {
+    /// Spread of the log-odds, relative to their size, that is rounding.
+    const FLAT: f64 = 1e-12;
+    let n = count(y.len());
+    let mean = sum(eta.iter().copied()) / n;
+    let deviation = (sum(eta.iter().map(|eta| (eta - mean).powi(2))) / n).sqrt();
+    if deviation <= FLAT * (1.0 + mean.abs()) {
+        return None;
+    }
+    let x = Array2::from_shape_vec((y.len(), 1), eta.iter().map(|eta| (eta - mean) / deviation).collect()).ok()?;
+    let fit = Logistic { penalty: Penalty::None, ..Logistic::default() }.fit_rows(x.view(), ArrayView1::from(y)).ok()?;
+    let slope = fit.coef[0] / deviation;
+    Some((fit.intercept - slope * mean, slope))
+}

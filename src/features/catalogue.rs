@@ -1,0 +1,187 @@
+//! Which features there are: learned once on the training rows' log, stored in the model.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{FeatureRule, Roles};
+use crate::error::{Error, Result};
+use crate::ingest::Log;
+use crate::observe::{Observations, Split};
+use crate::time::DAY;
+
+/// What kind of number a feature is; it tells whether log1p is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FeatureKind {
+    /// How many.
+    Count,
+    /// How long, in days.
+    Span,
+    /// Sum of a numeric property.
+    Sum,
+    /// Entropy, share, ratio, velocity or trend.
+    Shape,
+    /// Known from elsewhere: an attribute, or a column of a matrix.
+    Given,
+}
+
+/// A feature: a column of the feature matrix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feature {
+    /// Name of the column, `{measure}_{window}` where it has a window.
+    pub name: String,
+    /// What it measures; features of one measure differ in their window alone.
+    pub measure: String,
+    /// Days before the cutoff it looks back; `None`: over the lifetime, or given.
+    pub window: Option<u32>,
+    /// What kind of number it is.
+    pub kind: FeatureKind,
+}
+
+impl Feature {
+    /// A column that is known from elsewhere.
+    #[must_use]
+    pub fn given(name: &str) -> Self {
+        Self { name: name.to_owned(), measure: name.to_owned(), window: None, kind: FeatureKind::Given }
+    }
+}
+
+/// Features over the lifetime, in their order.
+pub(super) const LIFETIME: [(&str, FeatureKind); 7] = [
+    ("tenure_days", FeatureKind::Span),
+    ("events_total", FeatureKind::Count),
+    ("active_users_total", FeatureKind::Count),
+    ("features_used_total", FeatureKind::Count),
+    ("days_since_last_event", FeatureKind::Span),
+    ("days_since_last_login", FeatureKind::Span),
+    ("days_to_first_value", FeatureKind::Span),
+];
+
+/// Measures of a window, in their order, but seats, counts and sums.
+pub(super) const PER_WINDOW: [(&str, FeatureKind); 17] = [
+    ("events", FeatureKind::Count),
+    ("logins", FeatureKind::Count),
+    ("login_days", FeatureKind::Count),
+    ("active_days", FeatureKind::Count),
+    ("active_users", FeatureKind::Count),
+    ("features_used", FeatureKind::Count),
+    ("feature_entropy", FeatureKind::Shape),
+    ("top_user_share", FeatureKind::Shape),
+    ("sessions", FeatureKind::Count),
+    ("invites", FeatureKind::Count),
+    ("limit_hits", FeatureKind::Count),
+    ("hand_raises", FeatureKind::Count),
+    ("events_velocity", FeatureKind::Shape),
+    ("logins_velocity", FeatureKind::Shape),
+    ("users_velocity", FeatureKind::Shape),
+    ("breadth_velocity", FeatureKind::Shape),
+    ("events_trend", FeatureKind::Shape),
+];
+
+/// Which features there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalogue {
+    /// Windows in days, ascending.
+    pub windows: Vec<u32>,
+    /// Event names of the roles `login`, `value`, `invite`, `limit` and `hand_raise`.
+    pub roles: Vec<(String, Vec<String>)>,
+    /// Event names with counts of their own.
+    pub counted: Vec<String>,
+    /// Numeric properties that are summed.
+    pub sums: Vec<String>,
+    /// Attributes of the account list.
+    pub attributes: Vec<String>,
+    /// Whether seats are known.
+    pub seats: bool,
+}
+
+impl Catalogue {
+    /// Learn which event names get counts of their own: those that most training accounts used before the first test cutoff.
+    ///
+    /// Without a training row the accounts of all rows tell. Ties go to the name first in byte order.
+    ///
+    /// # Errors
+    /// * [`Error::Usage`]: an attribute has the name of a usage feature
+    pub fn learn(log: &Log, observations: &Observations, rule: &FeatureRule, roles: &Roles) -> Result<Self> {
+        let mut windows: Vec<u32> =
+            rule.windows.iter().map(|w| u32::try_from(w.0 / DAY).expect("windows were checked to be at most 3650d")).collect();
+        windows.sort_unstable();
+        let catalogue = Self {
+            windows,
+            roles: roles.usage().into_iter().map(|(role, names)| (role.to_owned(), names.to_vec())).collect(),
+            counted: counted(log, observations, rule.counts),
+            sums: log.events.values.iter().map(|(name, _)| name.clone()).collect(),
+            attributes: log.accounts.attributes.get_column_names().iter().map(|n| n.to_string()).collect(),
+            seats: log.accounts.seats.is_some(),
+        };
+        let mut names = BTreeSet::new();
+        match catalogue.features().into_iter().find(|f| !names.insert(f.name.clone())) {
+            None => Ok(catalogue),
+            Some(twice) => Err(Error::Usage {
+                problem: format!("two features are named `{}`", twice.name),
+                hint: Some(
+                    "rename the attribute or the event; `accounts.attributes`, `events.values` and event names share the names of features"
+                        .to_owned(),
+                ),
+            }),
+        }
+    }
+
+    /// The features in their order: attributes, lifetime, then windows from the longest to the shortest.
+    #[must_use]
+    pub fn features(&self) -> Vec<Feature> {
+        let mut features: Vec<Feature> = self.attributes.iter().map(|name| Feature::given(name)).collect();
+        let lifetime = LIFETIME.iter().map(|(name, kind)| Feature { kind: *kind, ..Feature::given(name) });
+        features.extend(lifetime);
+        for window in self.windows.iter().rev() {
+            let mut push = |measure: String, kind| {
+                features.push(Feature { name: format!("{measure}_{window}d"), measure, window: Some(*window), kind });
+            };
+            for (measure, kind) in PER_WINDOW {
+                push(measure.to_owned(), kind);
+            }
+            if self.seats {
+                push("seat_utilization".to_owned(), FeatureKind::Shape);
+            }
+            for event in &self.counted {
+                push(format!("count_{event}"), FeatureKind::Count);
+            }
+            for value in &self.sums {
+                push(format!("sum_{value}"), FeatureKind::Sum);
+            }
+        }
+        features
+    }
+
+    /// The event names of a role.
+    #[must_use]
+    pub fn role(&self, role: &str) -> &[String] {
+        self.roles.iter().find(|(r, _)| r == role).map_or(&[], |(_, names)| names)
+    }
+}
+
+fn counted(log: &Log, observations: &Observations, counts: usize) -> Vec<String> {
+    let events = &log.events;
+    let mut accounts = observations.rows(Split::Train).iter().map(|row| observations.account[*row as usize]).collect::<Vec<_>>();
+    let mut before = observations.first_test.unwrap_or(log.until);
+    if accounts.is_empty() {
+        accounts.clone_from(&observations.account);
+        before = log.until;
+    }
+    accounts.dedup();
+    let mut used_by = vec![0_u64; events.names.len()];
+    let mut stamp = vec![u32::MAX; events.names.len()];
+    for account in accounts {
+        for at in events.of(account as usize) {
+            let seen = events.seen.as_ref().map_or(events.time[at], |s| s[at]);
+            let event = usize::from(events.event[at]);
+            if seen < before && stamp[event] != account {
+                stamp[event] = account;
+                used_by[event] += 1;
+            }
+        }
+    }
+    let mut order: Vec<usize> = (0..used_by.len()).filter(|e| used_by[*e] > 0).collect();
+    order.sort_by_key(|e| (std::cmp::Reverse(used_by[*e]), *e));
+    order.iter().take(counts).map(|e| events.names[*e].to_owned()).collect()
+}

@@ -1,0 +1,110 @@
+//! The catalogue of usage features, and [`compute`], the only place where one becomes a number.
+
+mod catalogue;
+mod kernel;
+
+pub use catalogue::{Catalogue, Feature, FeatureKind};
+
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result, nearest};
+use crate::ingest::Log;
+use crate::observe::Observations;
+use crate::progress::Progress;
+use kernel::{Plan, Scratch};
+
+/// Accounts in a chunk of work; fixed, so that the result does not depend on the number of threads.
+const CHUNK: usize = 1_024;
+/// Chunks held in memory at once before they are transposed into columns.
+const GROUP: usize = 32;
+
+/// Compute the features of every observation from the events before its cutoff.
+///
+/// Answers one row per observation, in their order, with the columns of [`Catalogue::features`]: `Float64` with nulls,
+/// attributes `Float64` or `String`. Exact meaning of each column: `docs/features.md`.
+///
+/// # Errors
+/// * [`Error::Unsuitable`]: the log lacks a column that the catalogue needs
+pub fn compute(catalogue: &Catalogue, log: &Log, observations: &Observations, progress: &Progress) -> Result<DataFrame> {
+    let plan = Plan::new(catalogue, log)?;
+    let attributes = attributes(catalogue, log, observations)?;
+    let n = observations.len();
+    let mut columns: Vec<Vec<f64>> = (0..plan.width()).map(|_| Vec::with_capacity(n)).collect();
+    let chunks: Vec<std::ops::Range<usize>> = chunks(observations, log.accounts.id.len());
+    let stage = progress.stage("computing features", Some(n as u64));
+    for group in chunks.chunks(GROUP) {
+        let blocks: Vec<Vec<f64>> = group
+            .par_iter()
+            .map_init(
+                || Scratch::new(&plan, log),
+                |scratch, rows| {
+                    let block = block(&plan, log, observations, rows.clone(), scratch);
+                    stage.advance(rows.len() as u64);
+                    block
+                },
+            )
+            .collect();
+        columns.par_iter_mut().enumerate().for_each(|(at, column)| {
+            for block in &blocks {
+                column.extend(block.iter().skip(at).step_by(plan.width()));
+            }
+        });
+    }
+    let numeric = catalogue.features().into_iter().skip(attributes.len()).zip(columns);
+    let frame = attributes.into_iter().chain(numeric.map(|(feature, values)| nullable(&feature.name, values))).collect();
+    DataFrame::new(n, frame).map_err(|e| Error::Unsuitable { problem: format!("the features do not form a table: {e}"), hint: None })
+}
+
+/// Rows of observations in chunks of accounts.
+fn chunks(observations: &Observations, accounts: usize) -> Vec<std::ops::Range<usize>> {
+    let mut chunks = Vec::new();
+    let mut from = 0;
+    for first in (0..accounts).step_by(CHUNK) {
+        let to = observations.account.partition_point(|a| (*a as usize) < first + CHUNK);
+        if to > from {
+            chunks.push(from..to);
+        }
+        from = to;
+    }
+    chunks
+}
+
+/// Features of the rows of whole accounts, row by row.
+fn block(plan: &Plan<'_>, log: &Log, observations: &Observations, rows: std::ops::Range<usize>, scratch: &mut Scratch) -> Vec<f64> {
+    let mut out = vec![0.0; rows.len() * plan.width()];
+    let mut at = rows.start;
+    while at < rows.end {
+        let account = observations.account[at];
+        let len = observations.account[at..rows.end].partition_point(|a| *a == account);
+        let into = &mut out[(at - rows.start) * plan.width()..(at + len - rows.start) * plan.width()];
+        kernel::account_rows(plan, log, account as usize, &observations.cutoff[at..at + len], scratch, into);
+        at += len;
+    }
+    out
+}
+
+/// A column in which NaN stands for null.
+fn nullable(name: &str, values: Vec<f64>) -> Column {
+    if values.iter().any(|v| v.is_nan()) {
+        Float64Chunked::from_iter_options(name.into(), values.into_iter().map(|v| Some(v).filter(|v| !v.is_nan()))).into_column()
+    } else {
+        Float64Chunked::from_vec(name.into(), values).into_column()
+    }
+}
+
+fn attributes(catalogue: &Catalogue, log: &Log, observations: &Observations) -> Result<Vec<Column>> {
+    let known = &log.accounts.attributes;
+    let rows = IdxCa::from_slice("".into(), &observations.account);
+    let take = |name: &String| {
+        let lacking = |_| Error::Unsuitable {
+            problem: format!("the account list has no attribute `{name}`, which is a feature of the model"),
+            hint: nearest(name, known.get_column_names().iter().map(|n| n.as_str()))
+                .map(|n| format!("did you mean `{n}`?"))
+                .or_else(|| Some("name it in `accounts.attributes`".to_owned())),
+        };
+        let column = known.column(name).map_err(lacking)?;
+        column.take(&rows).map_err(|e| Error::Unsuitable { problem: format!("attribute `{name}`: {e}"), hint: None })
+    };
+    catalogue.attributes.iter().map(take).collect()
+}

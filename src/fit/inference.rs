@@ -1,0 +1,195 @@
+//! What is known about fitted coefficients: covariance, Wald tests, variance inflation.
+
+use faer::linalg::solvers::{DenseSolveCore, Llt, Solve};
+use faer::{Mat, MatMut, MatRef, Side};
+use ndarray::{ArrayView2, Axis, Slice};
+use statrs::function::erf::erfc;
+
+use super::derivatives::{Problem, gram, mirror, sum_chunks};
+use super::{LogisticFit, Solution};
+
+/// Share of a column's curvature that the columns before it must leave, else the matrix is singular: rounding leaves about 1e-15.
+const PIVOT: f64 = 1e-13;
+/// Groups whose gradients are gathered before they are multiplied, like the rows of a chunk.
+const GROUPS_AT_ONCE: usize = 1024;
+/// Rows of a chunk in the correlation matrix.
+const CHUNK: usize = 1024;
+
+/// Factor a symmetric matrix given by rows; `None` where it is not finite or not safely positive definite.
+pub(super) fn factor(matrix: &[f64]) -> Option<Llt<f64>> {
+    let k = matrix.len().isqrt();
+    if matrix.iter().any(|v| !v.is_finite()) {
+        return None;
+    }
+    let factor = MatRef::from_row_major_slice(matrix, k, k).llt(Side::Lower).ok()?;
+    let safe = (0..k).all(|j| factor.L()[(j, j)].powi(2) > PIVOT * matrix[j * k + j]);
+    safe.then_some(factor)
+}
+
+/// Newton's step `−A⁻¹g`.
+pub(super) fn newton_step(factor: &Llt<f64>, gradient: &[f64]) -> Vec<f64> {
+    let mut step: Vec<f64> = gradient.iter().map(|g| -g).collect();
+    let k = step.len();
+    factor.solve_in_place(MatMut::from_column_major_slice_mut(&mut step, k, 1));
+    step
+}
+
+/// Covariance with independent rows: `A⁻¹(ZᵀWZ + alpha·S)A⁻¹`, which is `A⁻¹`.
+pub(super) fn by_row(solution: &Solution) -> Vec<f64> {
+    by_rows(&solution.factor.inverse())
+}
+
+/// Covariance with rows dependent inside groups.
+pub(super) fn by_group(problem: &Problem<'_>, solution: &Solution, groups: &Groups) -> Vec<f64> {
+    let k = problem.width();
+    let inner = between_groups(problem, &solution.beta, groups);
+    let inverse = solution.factor.inverse();
+    let mut covariance = by_rows(&(&inverse * MatRef::from_row_major_slice(&inner, k, k) * &inverse));
+    mirror(&mut covariance, k);
+    covariance
+}
+
+/// `Σ_g u_g u_gᵀ · G/(G − 1) · (n − 1)/(n − k) + alpha·S`, u_g the summed gradient of a group's rows.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
+fn between_groups(problem: &Problem<'_>, beta: &[f64], groups: &Groups) -> Vec<f64> {
+    let k = problem.width();
+    let mut inner = sum_chunks(groups.len(), GROUPS_AT_ONCE, k * k, |chunk, u, sums| {
+        u.clear();
+        u.resize(chunk.len() * k, 0.0);
+        for (u, g) in u.chunks_exact_mut(k).zip(chunk) {
+            for &row in groups.rows(g) {
+                let residual = problem.residual(row, beta);
+                u[0] += residual;
+                u[1..].iter_mut().zip(problem.x.row(row)).for_each(|(u, x)| *u += residual * x);
+            }
+        }
+        gram(u, k, sums);
+    });
+    mirror(&mut inner, k);
+    let (n, g) = (problem.y.len(), groups.len() as f64);
+    // With as many coefficients as rows, which only a penalty can fit, no freedom is left to correct for.
+    let freedom = n.saturating_sub(k).max(1) as f64;
+    let correction = g / (g - 1.0) * ((n - 1) as f64 / freedom);
+    inner.iter_mut().for_each(|v| *v *= correction);
+    inner.iter_mut().step_by(k + 1).skip(1).for_each(|v| *v += problem.alpha);
+    inner
+}
+
+fn by_rows(matrix: &Mat<f64>) -> Vec<f64> {
+    (0..matrix.nrows()).flat_map(|i| (0..matrix.ncols()).map(move |j| matrix[(i, j)])).collect()
+}
+
+/// The rows of each group.
+pub(super) struct Groups {
+    /// Row numbers, group by group.
+    order: Vec<usize>,
+    /// Where in `order` each group begins, and the end.
+    begin: Vec<usize>,
+}
+
+impl Groups {
+    pub(super) fn of(group: &[u32]) -> Self {
+        let mut order: Vec<usize> = (0..group.len()).collect();
+        // Stable, and next to nothing where rows stand by account already.
+        order.sort_by_key(|&row| group[row]);
+        let begins = |&i: &usize| i == 0 || group[order[i]] != group[order[i - 1]];
+        let begin = (0..order.len()).filter(begins).chain([order.len()]).collect();
+        Self { order, begin }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.begin.len() - 1
+    }
+
+    fn rows(&self, group: usize) -> &[usize] {
+        &self.order[self.begin[group]..self.begin[group + 1]]
+    }
+}
+
+/// Two-sided tests of each coefficient against 0, intercept first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wald {
+    /// Coefficient divided by its standard error.
+    pub z: Vec<f64>,
+    /// Probability of a `z` at least as far from 0 under the normal distribution.
+    pub p: Vec<f64>,
+}
+
+/// Test each coefficient of an unpenalised fit against 0.
+#[must_use]
+pub fn wald(fit: &LogisticFit) -> Wald {
+    let beta = std::iter::once(fit.intercept).chain(fit.coef.iter().copied());
+    let z: Vec<f64> = beta.zip(fit.std_error()).map(|(b, se)| b / se).collect();
+    // By the complement, which keeps its digits where 1 − Φ has none left.
+    let p = z.iter().map(|z| erfc(z.abs() / std::f64::consts::SQRT_2)).collect();
+    Wald { z, p }
+}
+
+/// Compute each column's variance inflation factor: the diagonal of the inverse correlation matrix.
+///
+/// NaN for a constant column, infinite for one that others determine.
+/// # Arguments
+/// * `x` – columns in any unit, shape (n, p), finite
+/// # Source
+/// Belsley, Kuh, Welsch, *Regression Diagnostics* (1980), §3.2
+#[must_use]
+pub fn vif(x: ArrayView2<'_, f64>) -> Vec<f64> {
+    let p = x.ncols();
+    if p == 0 || x.nrows() == 0 {
+        return vec![f64::NAN; p];
+    }
+    let (correlation, constant) = correlation(x);
+    let Ok(eigen) = MatRef::from_row_major_slice(&correlation, p, p).self_adjoint_eigen(Side::Lower) else {
+        return vec![f64::NAN; p];
+    };
+    let (vectors, values) = (eigen.U(), eigen.S());
+    // Directions in which the columns do not vary at all, but for rounding.
+    let largest = values[p - 1];
+    let one = |j: usize| -> f64 {
+        let part = |i: usize| {
+            let share: f64 = vectors[(j, i)].powi(2);
+            match values[i] > PIVOT * largest {
+                true => share / values[i],
+                false if share > 1e-12 => f64::INFINITY,
+                false => 0.0,
+            }
+        };
+        (0..p).map(part).sum()
+    };
+    (0..p).map(|j| if constant[j] { f64::NAN } else { one(j) }).collect()
+}
+
+/// Correlation matrix by rows, and which columns are constant (0 with all others).
+#[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
+fn correlation(x: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<bool>) {
+    let (n, p) = x.dim();
+    let sums = sum_chunks(n, CHUNK, p, |rows, _, sums| {
+        for row in x.slice_axis(Axis(0), Slice::from(rows)).axis_iter(Axis(0)) {
+            sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+        }
+    });
+    let mean: Vec<f64> = sums.iter().map(|sum| sum / n as f64).collect();
+    let mut matrix = sum_chunks(n, CHUNK, p * p, |rows, z, sums| {
+        z.clear();
+        for row in x.slice_axis(Axis(0), Slice::from(rows)).axis_iter(Axis(0)) {
+            z.extend(row.iter().zip(&mean).map(|(v, mean)| v - mean));
+        }
+        gram(z, p, sums);
+    });
+    mirror(&mut matrix, p);
+    let deviation: Vec<f64> = (0..p).map(|j| matrix[j * p + j].sqrt()).collect();
+    // What remains of a constant after its mean is subtracted is rounding.
+    let constant: Vec<bool> =
+        deviation.iter().zip(&mean).map(|(d, mean)| *d <= 1e-13 * mean.abs() * (n as f64).sqrt() || *d == 0.0).collect();
+    for i in 0..p {
+        for j in 0..p {
+            let v = &mut matrix[i * p + j];
+            *v = match i == j {
+                true => 1.0,
+                false if constant[i] || constant[j] => 0.0,
+                false => *v / (deviation[i] * deviation[j]),
+            };
+        }
+    }
+    (matrix, constant)
+}

@@ -1,0 +1,382 @@
+//! The account list, read or derived from the log.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use polars::prelude::*;
+
+use super::cells::{self, Codes, Kind, NO_CODE, NO_TIME, Place, Times};
+use super::events::{Mark, Raw, pick, require};
+use super::quality::{Reason, SourceQuality};
+use super::{Names, earlier};
+use crate::config::AccountSource;
+use crate::error::{Error, Result, nearest};
+use crate::table;
+use crate::time::{DAY, NEVER, midnight};
+
+/// The accounts that exist, sorted by id; an account's row is its code everywhere.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// Ids.
+    pub id: Names,
+    /// Sign-up, µs UTC.
+    pub signed_up: Vec<i64>,
+    /// First conversion, µs UTC; [`NEVER`] where none is known.
+    pub converted: Vec<i64>,
+    /// First churn, µs UTC; [`NEVER`] where none is known.
+    pub churned: Vec<i64>,
+    /// Seats granted at sign-up, NaN where missing; `None` without such a column.
+    pub seats: Option<Vec<f64>>,
+    /// Revenue, NaN where missing; `None` without such a column.
+    pub revenue: Option<Vec<f64>>,
+    /// Attributes known at sign-up, a row an account: `Float64` or `String`.
+    pub attributes: DataFrame,
+}
+
+/// Which account of the log each code is; [`NO_CODE`] and a reason where it does not exist.
+pub(super) struct Rank {
+    pub(super) index: Vec<u32>,
+    pub(super) reason: Vec<Option<Reason>>,
+}
+
+/// The account list as it was read.
+pub(super) struct List {
+    codes: Codes,
+    signed_up: Vec<i64>,
+    converted: Vec<i64>,
+    churned: Vec<i64>,
+    seats: Option<Vec<f64>>,
+    revenue: Option<Vec<f64>>,
+    attributes: DataFrame,
+    /// Columns whose text came quoted, and is no number therefore.
+    kinds: BTreeMap<String, Kind>,
+    /// File and row of each account.
+    at: Vec<(u32, u64)>,
+    files: Vec<PathBuf>,
+    quality: SourceQuality,
+}
+
+/// The columns of the account list.
+struct Picked {
+    account: String,
+    signed_up: String,
+    converted: Option<String>,
+    churned: Option<String>,
+    seats: Option<String>,
+    revenue: Option<String>,
+}
+
+impl Picked {
+    fn of(source: &AccountSource, file: &Path) -> Result<Self> {
+        let columns = table::columns(file)?;
+        let take = |named: &Option<String>, default: &str| pick(&columns, named.as_ref(), default);
+        Ok(Self {
+            account: require(file, &columns, source.account.as_ref(), "account_id", "`accounts.account`")?,
+            signed_up: require(file, &columns, source.signed_up.as_ref(), "signed_up_at", "`accounts.signed_up`")?,
+            converted: take(&source.converted, "converted_at"),
+            churned: take(&source.churned, "churned_at"),
+            seats: take(&source.seats, "seats"),
+            revenue: take(&source.revenue, "mrr"),
+        })
+    }
+
+    fn columns(&self, source: &AccountSource) -> Vec<String> {
+        let mut columns = vec![self.account.clone(), self.signed_up.clone()];
+        columns.extend([&self.converted, &self.churned, &self.seats, &self.revenue].into_iter().flatten().cloned());
+        columns.extend(source.attributes.iter().cloned());
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+}
+
+/// Columns that are gathered batch by batch.
+#[derive(Default)]
+struct Gathered {
+    signed_up: Times,
+    converted: Times,
+    churned: Times,
+    seats: Option<Vec<f64>>,
+    revenue: Option<Vec<f64>>,
+    attributes: Option<DataFrame>,
+}
+
+/// Read the account list whole.
+pub(super) fn read(source: &AccountSource, kinds: &BTreeMap<String, Kind>) -> Result<List> {
+    let mut list = List {
+        codes: Codes::default(),
+        signed_up: Vec::new(),
+        converted: Vec::new(),
+        churned: Vec::new(),
+        seats: None,
+        revenue: None,
+        attributes: DataFrame::default(),
+        kinds: kinds.clone(),
+        at: Vec::new(),
+        files: Vec::new(),
+        quality: SourceQuality::new(&source.path, "accounts"),
+    };
+    let mut gathered = Gathered::default();
+    for file in table::files(&source.path)? {
+        let picked = Picked::of(source, &file)?;
+        list.files.push(file.clone());
+        let read = table::read(&file, Some(&picked.columns(source)), &mut |first_row, frame| {
+            list.take(source, &picked, &mut gathered, &frame, &file, first_row)
+        })?;
+        for column in read.quoted {
+            list.kinds.entry(column).or_insert(Kind::Text);
+        }
+    }
+    if list.quality.rows == 0 {
+        return Err(Error::Empty { path: source.path.clone(), expected: "the account list has one row per account".to_owned() });
+    }
+    list.quality.made = list.quality.rows;
+    let named = |named: &Option<String>, usual: &str| named.clone().unwrap_or_else(|| usual.to_owned());
+    list.signed_up = list.times(gathered.signed_up, &named(&source.signed_up, "signed_up_at"))?;
+    list.converted = list.times(gathered.converted, &named(&source.converted, "converted_at"))?;
+    list.churned = list.times(gathered.churned, &named(&source.churned, "churned_at"))?;
+    (list.seats, list.revenue) = (gathered.seats, gathered.revenue);
+    list.attributes = gathered.attributes.unwrap_or_default();
+    Ok(list)
+}
+
+impl List {
+    /// Hand over the codes of the accounts, for the events to be read with.
+    pub(super) fn take_codes(&mut self) -> Codes {
+        std::mem::take(&mut self.codes)
+    }
+
+    fn take(
+        &mut self,
+        source: &AccountSource,
+        picked: &Picked,
+        into: &mut Gathered,
+        frame: &DataFrame,
+        file: &Path,
+        first_row: u64,
+    ) -> Result<()> {
+        let column =
+            |name: &str| frame.column(name).map_err(|e| Error::Malformed { path: file.to_owned(), row: None, problem: e.to_string() });
+        let place = |column| Place { path: file, column, first_row, rows: &[] };
+        self.quality.rows += frame.height() as u64;
+        let ids = cells::text(column(&picked.account)?)?;
+        let mut present = Vec::with_capacity(frame.height());
+        for (row, id) in (first_row..).zip(ids.iter()) {
+            let id = id.filter(|id| !id.is_empty());
+            present.push(id.is_some());
+            let Some(id) = id else {
+                self.quality.drop_row(Reason::AccountMissing, file, row);
+                continue;
+            };
+            if self.codes.get(id).is_some() {
+                return Err(Error::DuplicateAccount { path: file.to_owned(), row, account: id.to_owned() });
+            }
+            self.codes.code(id);
+            self.at.push((u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX), row));
+        }
+        let rows: Vec<u32> = (0..).zip(&present).filter(|(_, p)| **p).map(|(row, _)| row).collect();
+        let mask: BooleanChunked = present.iter().map(|p| Some(*p)).collect();
+        let frame = frame.filter(&mask).map_err(|e| Error::Malformed { path: file.to_owned(), row: None, problem: e.to_string() })?;
+        let column =
+            |name: &str| frame.column(name).map_err(|e| Error::Malformed { path: file.to_owned(), row: None, problem: e.to_string() });
+        let place = |column| Place { rows: &rows, ..place(column) };
+        let before = self.at.len() - frame.height();
+        let format = source.format.as_deref();
+        into.signed_up.push(column(&picked.signed_up)?, format, place(&picked.signed_up))?;
+        for (times, name) in [(&mut into.converted, &picked.converted), (&mut into.churned, &picked.churned)] {
+            if let Some(name) = name {
+                times.pad(before);
+                times.push(column(name)?, format, place(name))?;
+            }
+        }
+        for (numbers, name) in [(&mut into.seats, &picked.seats), (&mut into.revenue, &picked.revenue)] {
+            if let Some(name) = name {
+                let numbers = numbers.get_or_insert_default();
+                numbers.resize(before, f64::NAN);
+                numbers.extend(cells::numbers(column(name)?, place(name))?.iter().map(|v| v.unwrap_or(f64::NAN)));
+            }
+        }
+        let mut attributes = Vec::new();
+        for name in &source.attributes {
+            let raw = column(name)?;
+            attributes.push(match self.kinds.get(name) {
+                Some(kind) => cells::typed(raw, Some(*kind), place(name))?,
+                None => raw.clone(),
+            });
+        }
+        let attributes = DataFrame::new(frame.height(), attributes).and_then(|new| match into.attributes.take() {
+            Some(old) => old.vstack(&new),
+            None => Ok(new),
+        });
+        into.attributes =
+            Some(attributes.map_err(|e| Error::Malformed { path: file.to_owned(), row: None, problem: format!("its attributes: {e}") })?);
+        Ok(())
+    }
+
+    /// Times by account code; empty columns give [`NO_TIME`] for all.
+    fn times(&self, mut times: Times, column: &str) -> Result<Vec<i64>> {
+        times.pad(self.at.len());
+        times.finish().map_err(|(at, found)| Error::BadValue {
+            path: self.files[self.at[at].0 as usize].clone(),
+            row: Some(self.at[at].1),
+            column: column.to_owned(),
+            found,
+            expected: "a time between the years 1900 and 2262".to_owned(),
+        })
+    }
+
+    /// Cut the list at `until`, fold the outcomes of the log in, and drop what cannot be.
+    pub(super) fn finish(mut self, raw: &mut Raw, marks: &[Vec<Mark>], until: i64) -> Result<(Accounts, Rank, bool)> {
+        let known = |t: i64| if t == NO_TIME || t >= until { NEVER } else { t };
+        self.converted.iter_mut().chain(&mut self.churned).for_each(|t| *t = known(*t));
+        let signed_up = self.signed_up.iter().copied().filter(|t| *t != NO_TIME && *t < until);
+        let outcomes = self.converted.iter().chain(&self.churned).copied().filter(|t| *t != NEVER);
+        let mut dates = signed_up.chain(outcomes).peekable();
+        self.quality.date_only = dates.peek().is_some() && dates.all(|t| t % DAY == 0);
+        let date_only = self.quality.date_only || raw.sources.iter().any(|s| s.quality.date_only);
+        fold_outcomes(raw, marks, &mut self.converted, &mut self.churned);
+        let mut reason = vec![None; self.at.len()];
+        for (code, reason) in reason.iter_mut().enumerate() {
+            let signed_up = self.signed_up[code];
+            for outcome in [&mut self.converted[code], &mut self.churned[code]] {
+                // With dates alone the order inside the day of the sign-up is unknown: it happens at the sign-up.
+                if date_only && *outcome != NEVER && signed_up != NO_TIME && midnight(*outcome) == midnight(signed_up) {
+                    *outcome = signed_up;
+                }
+            }
+            *reason = if signed_up == NO_TIME {
+                Some(Reason::TimeMissing)
+            } else if signed_up >= until {
+                Some(Reason::NotYetSignedUp)
+            } else if earlier(self.converted[code], self.churned[code]) < signed_up {
+                Some(Reason::OutcomeBeforeSignUp)
+            } else {
+                None
+            };
+            if let Some(reason) = *reason {
+                self.quality.drop_row(reason, &self.files[self.at[code].0 as usize], self.at[code].1);
+            }
+        }
+        let (names, index) = raw.accounts.ranks(|code| reason[code as usize].is_none());
+        let order = inverse(&index, names.len());
+        let attributes = self.attributes_by(&order)?;
+        let by = |values: &[i64]| order.iter().map(|c| values[*c as usize]).collect();
+        let numbers =
+            |values: Option<&Vec<f64>>| values.map(|v| order.iter().map(|c| v.get(*c as usize).copied().unwrap_or(f64::NAN)).collect());
+        let accounts = Accounts {
+            signed_up: by(&self.signed_up),
+            converted: by(&self.converted),
+            churned: by(&self.churned),
+            seats: numbers(self.seats.as_ref()),
+            revenue: numbers(self.revenue.as_ref()),
+            attributes,
+            id: Names::from_sorted(names),
+        };
+        self.quality.kept = accounts.id.len() as u64;
+        raw.account_quality = Some(self.quality);
+        Ok((accounts, Rank { index, reason }, date_only))
+    }
+
+    /// The attributes of the accounts that exist, typed by the values of these alone.
+    fn attributes_by(&self, order: &[u32]) -> Result<DataFrame> {
+        let order = IdxCa::from_vec("".into(), order.to_vec());
+        let path = &self.quality.source;
+        let malformed = |e: &PolarsError| Error::Malformed { path: path.clone(), row: None, problem: e.to_string() };
+        let existing = self.attributes.take(&order).map_err(|e| malformed(&e))?;
+        let mut columns = Vec::new();
+        for column in existing.columns() {
+            let place = Place { path, column: column.name(), first_row: 1, rows: &[] };
+            columns.push(cells::typed(column, self.kinds.get(column.name().as_str()).copied(), place)?);
+        }
+        DataFrame::new(order.len(), columns).map_err(|e| malformed(&e))
+    }
+}
+
+fn inverse(index: &[u32], len: usize) -> Vec<u32> {
+    let mut order = vec![0; len];
+    for (code, rank) in (0..).zip(index) {
+        if *rank != NO_CODE {
+            order[*rank as usize] = code;
+        }
+    }
+    order
+}
+
+fn fold_outcomes(raw: &Raw, marks: &[Vec<Mark>], converted: &mut [i64], churned: &mut [i64]) {
+    for (source, marks) in raw.sources.iter().zip(marks) {
+        for (at, mark) in marks.iter().enumerate() {
+            let account = source.account[at] as usize;
+            match mark {
+                Mark::Converted => converted[account] = converted[account].min(source.seen(at)),
+                Mark::Churned => churned[account] = churned[account].min(source.seen(at)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Without a list an account begins when its first event is seen.
+pub(super) fn derive(raw: &Raw, marks: &[Vec<Mark>]) -> (Accounts, Rank, bool) {
+    let n = raw.accounts.names.len();
+    let (mut signed_up, mut converted, mut churned) = (vec![NEVER; n], vec![NEVER; n], vec![NEVER; n]);
+    for (source, marks) in raw.sources.iter().zip(marks) {
+        for (at, _) in marks.iter().enumerate().filter(|(_, mark)| **mark != Mark::Gone) {
+            let account = source.account[at] as usize;
+            signed_up[account] = signed_up[account].min(source.seen(at));
+        }
+    }
+    fold_outcomes(raw, marks, &mut converted, &mut churned);
+    let (names, index) = raw.accounts.ranks(|code| signed_up[code as usize] != NEVER);
+    let order = inverse(&index, names.len());
+    let by = |values: &[i64]| order.iter().map(|c| values[*c as usize]).collect();
+    let accounts = Accounts {
+        signed_up: by(&signed_up),
+        converted: by(&converted),
+        churned: by(&churned),
+        seats: None,
+        revenue: None,
+        attributes: DataFrame::empty_with_height(names.len()),
+        id: Names::from_sorted(names),
+    };
+    let date_only = raw.sources.iter().any(|s| s.quality.date_only);
+    (accounts, Rank { reason: vec![None; index.len()], index }, date_only)
+}
+
+/// The account list in the columns that are read by default.
+pub(super) fn table(accounts: &Accounts) -> Result<DataFrame> {
+    let time = |name: &str, values: &[i64]| {
+        let values = values.iter().map(|t| (*t != NEVER).then_some(*t));
+        Int64Chunked::from_iter_options(name.into(), values).into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column()
+    };
+    let number = |name: &str, values: &[f64]| {
+        Float64Chunked::from_iter_options(name.into(), values.iter().map(|v| Some(*v).filter(|v| !v.is_nan()))).into_column()
+    };
+    let mut columns = vec![
+        Column::new("account_id".into(), accounts.id.iter().collect::<Vec<_>>()),
+        time("signed_up_at", &accounts.signed_up),
+        time("converted_at", &accounts.converted),
+        time("churned_at", &accounts.churned),
+    ];
+    columns.extend(accounts.seats.iter().map(|s| number("seats", s)));
+    columns.extend(accounts.revenue.iter().map(|r| number("mrr", r)));
+    for attribute in accounts.attributes.columns() {
+        if columns.iter().all(|c| c.name() != attribute.name()) {
+            columns.push(attribute.clone());
+        }
+    }
+    DataFrame::new(accounts.id.len(), columns).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })
+}
+
+/// Names of roles that no event has, each with the nearest event name.
+pub(super) fn unknown_roles(raw: &Raw, roles: &crate::config::Roles) -> Vec<String> {
+    let usual = crate::config::Roles::default();
+    let mut warnings = Vec::new();
+    let all = roles.usage().into_iter().chain(roles.not_usage());
+    for ((role, names), (_, default)) in all.zip(usual.usage().into_iter().chain(usual.not_usage())) {
+        for name in names.iter().filter(|n| raw.names.get(n).is_none() && names != default) {
+            let near = nearest(name, raw.names.names.iter().map(|n| &**n)).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+            warnings.push(format!("no event is named `{name}` (`roles.{role}`){near}"));
+        }
+    }
+    warnings
+}

@@ -1,0 +1,413 @@
+//! Columns of any type as names, times and numbers, with the row in every error.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use polars::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::output::format_number;
+use crate::time::{self, DAY};
+
+/// A missing time.
+pub(crate) const NO_TIME: i64 = i64::MIN;
+/// A missing account or user.
+pub(crate) const NO_CODE: u32 = u32::MAX;
+
+/// Where a column stands, for messages.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// The file.
+    pub(crate) path: &'a Path,
+    /// The column.
+    pub(crate) column: &'a str,
+    /// Number of the batch's first row, from 1.
+    pub(crate) first_row: u64,
+    /// Offset of each row from it; empty where every row of the batch is taken.
+    pub(crate) rows: &'a [u32],
+}
+
+impl Place<'_> {
+    pub(crate) fn bad(&self, at: usize, found: impl Into<String>, expected: &str) -> Error {
+        Error::BadValue {
+            path: self.path.to_owned(),
+            row: Some(self.first_row + self.rows.get(at).map_or(at as u64, |r| u64::from(*r))),
+            column: self.column.to_owned(),
+            found: found.into(),
+            expected: expected.to_owned(),
+        }
+    }
+}
+
+/// Codes for texts in order of first appearance.
+#[derive(Default)]
+pub(crate) struct Codes {
+    codes: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
+    /// The texts, by code.
+    pub(crate) names: Vec<Box<str>>,
+    last: u32,
+}
+
+impl Codes {
+    /// The code of a text, a new one if it has none yet.
+    pub(crate) fn code(&mut self, text: &str) -> u32 {
+        if self.names.get(self.last as usize).is_some_and(|n| **n == *text) {
+            return self.last;
+        }
+        self.last = match self.codes.get(text) {
+            Some(code) => *code,
+            None => {
+                let code = u32::try_from(self.names.len()).expect("memory ends before 4 billion names");
+                self.codes.insert(text.into(), code);
+                self.names.push(text.into());
+                code
+            }
+        };
+        self.last
+    }
+
+    /// The code of a text that has one.
+    pub(crate) fn get(&self, text: &str) -> Option<u32> {
+        self.codes.get(text).copied()
+    }
+
+    /// Names sorted by bytes, and the rank of each code in them; `keep` says which codes are still in use.
+    pub(crate) fn ranks(&self, keep: impl Fn(u32) -> bool) -> (Vec<Box<str>>, Vec<u32>) {
+        let mut order: Vec<u32> = (0..).take(self.names.len()).filter(|c| keep(*c)).collect();
+        order.sort_unstable_by(|a, b| self.names[*a as usize].cmp(&self.names[*b as usize]));
+        let mut rank = vec![NO_CODE; self.names.len()];
+        for (r, code) in (0..).zip(&order) {
+            rank[*code as usize] = r;
+        }
+        (order.iter().map(|c| self.names[*c as usize].clone()).collect(), rank)
+    }
+}
+
+/// A column as text: what is no text is written as a person would; `None` where missing.
+pub(crate) fn text(column: &Column) -> Result<StringChunked> {
+    use DataType as T;
+    let series = column.as_materialized_series();
+    let text = match series.dtype() {
+        T::String => series.str().expect("dtype was checked").clone(),
+        T::Boolean => series.bool().expect("dtype was checked").iter().map(|v| v.map(|v| v.to_string())).collect(),
+        T::Float32 | T::Float64 => {
+            let numbers = float(series)?;
+            numbers.iter().map(|v| v.filter(|v| v.is_finite()).map(format_number)).collect()
+        }
+        T::Date | T::Datetime(..) => {
+            let times = native_times(series)?;
+            times.iter().map(|t| (*t != NO_TIME).then(|| time::iso(*t))).collect()
+        }
+        _ => series.cast(&T::String).and_then(|s| s.str().cloned()).map_err(|e| unreadable(series, &e))?,
+    };
+    Ok(text.with_name(series.name().clone()))
+}
+
+/// A column as numbers: integers, floats and true/false as they are, text parsed; `None` where missing.
+///
+/// # Errors
+/// * [`Error::BadValue`]: a text that is neither a number nor true/false
+pub(crate) fn numbers(column: &Column, place: Place<'_>) -> Result<Float64Chunked> {
+    let series = column.as_materialized_series();
+    if series.dtype() != &DataType::String {
+        return Ok(float(series)?.apply(|v| v.filter(|v| !v.is_nan())));
+    }
+    let mut out = Vec::with_capacity(series.len());
+    for (at, value) in series.str().expect("dtype was checked").iter().enumerate() {
+        out.push(match value.map(str::trim).filter(|v| !v.is_empty()) {
+            None => None,
+            Some(v) => Some(number(v).or_else(|| truth(v)).ok_or_else(|| place.bad(at, v, "a number"))?),
+        });
+    }
+    Ok(Float64Chunked::from_iter_options(series.name().clone(), out.into_iter()))
+}
+
+/// What a feature column is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A number; true/false are 1/0.
+    Number,
+    /// A category.
+    Text,
+}
+
+/// A column as `Float64` or `String`, as asked, or as its values tell: numbers or true/false if every value is one.
+pub(crate) fn typed(column: &Column, kind: Option<Kind>, place: Place<'_>) -> Result<Column> {
+    let is_text = column.dtype() == &DataType::String;
+    let kind = kind.unwrap_or_else(|| match column.dtype() {
+        DataType::String => told_by(column.str().expect("dtype was checked")),
+        t if t.is_primitive_numeric() || t == &DataType::Boolean || t == &DataType::Null => Kind::Number,
+        _ => Kind::Text,
+    });
+    Ok(match kind {
+        Kind::Number => numbers(column, place)?.with_name(column.name().clone()).into_column(),
+        Kind::Text if is_text => column.clone(),
+        Kind::Text => text(column)?.into_column(),
+    })
+}
+
+fn told_by(texts: &StringChunked) -> Kind {
+    let mut values = texts.iter().flatten().map(str::trim).filter(|v| !v.is_empty()).peekable();
+    if values.peek().is_none() {
+        return Kind::Number;
+    }
+    let values: Vec<&str> = values.collect();
+    if values.iter().all(|v| number(v).is_some()) || values.iter().all(|v| truth(v).is_some()) { Kind::Number } else { Kind::Text }
+}
+
+/// A decimal number; neither `nan` nor `inf` is one.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    plain.then(|| text.parse().ok()).flatten().filter(|x: &f64| x.is_finite())
+}
+
+/// `true` and `false` in the usual writings, as 1 and 0.
+pub(crate) fn truth(text: &str) -> Option<f64> {
+    match text {
+        "true" | "True" | "TRUE" => Some(1.0),
+        "false" | "False" | "FALSE" => Some(0.0),
+        _ => None,
+    }
+}
+
+fn float(series: &Series) -> Result<Float64Chunked> {
+    series.cast(&DataType::Float64).and_then(|s| s.f64().cloned()).map_err(|e| unreadable(series, &e))
+}
+
+fn unreadable(series: &Series, error: &PolarsError) -> Error {
+    Error::Unsuitable {
+        problem: format!("column `{}` is of type {}, which cannot be read here: {error}", series.name(), series.dtype()),
+        hint: None,
+    }
+}
+
+fn native_times(series: &Series) -> Result<Vec<i64>> {
+    let scale = |t: i64| match series.dtype() {
+        DataType::Date => t.checked_mul(DAY),
+        DataType::Datetime(TimeUnit::Milliseconds, _) => t.checked_mul(1_000),
+        DataType::Datetime(TimeUnit::Nanoseconds, _) => Some(t.div_euclid(1_000)),
+        _ => Some(t),
+    };
+    let physical = series.to_physical_repr().cast(&DataType::Int64).map_err(|e| unreadable(series, &e))?;
+    let physical = physical.i64().map_err(|e| unreadable(series, &e))?;
+    Ok(physical.iter().map(|t| t.and_then(scale).unwrap_or(NO_TIME)).collect())
+}
+
+/// The times of one column of a source, gathered batch by batch: a number tells its unit only once all have been seen.
+#[derive(Default)]
+pub(crate) struct Times {
+    /// µs, or raw numbers where `numeric` says so; [`NO_TIME`] where missing.
+    values: Vec<i64>,
+    /// Ranges of `values` that hold raw integers, and all fractional numbers.
+    raw: Vec<std::ops::Range<usize>>,
+    fractions: Vec<(usize, f64)>,
+}
+
+const EXPECTED_TIME: &str = "a time: ISO 8601, YYYYMMDD, or epoch seconds, milliseconds, microseconds or nanoseconds";
+
+impl Times {
+    /// Take the times of a batch; `format` is a strftime pattern for text.
+    pub(crate) fn push(&mut self, column: &Column, format: Option<&str>, place: Place<'_>) -> Result<()> {
+        use DataType as T;
+        let series = column.as_materialized_series();
+        match series.dtype() {
+            T::Date | T::Datetime(..) => {
+                self.values.extend(native_times(series)?);
+                Ok(())
+            }
+            T::String => self.push_text(series.str().expect("dtype was checked"), format, place),
+            t if t.is_float() => {
+                for value in float(series)?.iter() {
+                    self.push_number(value.filter(|v| !v.is_nan()));
+                }
+                Ok(())
+            }
+            t if t.is_integer() => {
+                let whole = series.cast(&T::Int64).map_err(|e| unreadable(series, &e))?;
+                let start = self.values.len();
+                self.values.extend(whole.i64().expect("cast to it").iter().map(|v| v.unwrap_or(NO_TIME)));
+                self.raw.push(start..self.values.len());
+                Ok(())
+            }
+            T::Null => {
+                self.values.resize(self.values.len() + series.len(), NO_TIME);
+                Ok(())
+            }
+            other => Err(place.bad(0, format!("type {other}"), EXPECTED_TIME)),
+        }
+    }
+
+    fn push_text(&mut self, texts: &StringChunked, format: Option<&str>, place: Place<'_>) -> Result<()> {
+        for (at, text) in texts.iter().enumerate() {
+            let Some(text) = text.map(str::trim).filter(|t| !t.is_empty()) else {
+                self.values.push(NO_TIME);
+                continue;
+            };
+            if let Some(format) = format {
+                let expected = || format!("a time written as `{format}`");
+                self.values.push(time::parse_with(text, format).ok_or_else(|| place.bad(at, text, &expected()))?);
+            } else if let Ok(whole) = text.parse::<i64>() {
+                self.push_whole(whole);
+            } else if let Some(value) = number(text) {
+                self.push_number(Some(value));
+            } else {
+                self.values.push(time::parse_iso(text).ok_or_else(|| place.bad(at, text, EXPECTED_TIME))?);
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be a whole number within 2^53")]
+    fn push_number(&mut self, value: Option<f64>) {
+        /// Up to here a float holds every whole number.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        match value {
+            None => self.values.push(NO_TIME),
+            Some(v) if v.fract() == 0.0 && v.abs() < EXACT => self.push_whole(v as i64),
+            Some(v) => {
+                self.fractions.push((self.values.len(), v));
+                self.values.push(NO_TIME);
+            }
+        }
+    }
+
+    fn push_whole(&mut self, value: i64) {
+        let at = self.values.len();
+        self.values.push(value);
+        match self.raw.last_mut() {
+            Some(range) if range.end == at => range.end += 1,
+            _ => self.raw.push(at..at + 1),
+        }
+    }
+
+    /// The times in µs UTC, [`NO_TIME`] where missing.
+    ///
+    /// # Errors
+    /// The index and text of a number that cannot be a time.
+    pub(crate) fn finish(mut self) -> std::result::Result<Vec<i64>, (usize, String)> {
+        let mut largest = self.fractions.iter().map(|(_, v)| v.abs()).fold(0.0, f64::max);
+        for range in &self.raw {
+            largest =
+                self.values[range.clone()].iter().filter(|t| **t != NO_TIME).map(|t| widen(t.saturating_abs())).fold(largest, f64::max);
+        }
+        let unit = Unit::of(&self.values, &self.raw, &self.fractions, largest);
+        for range in &self.raw {
+            for at in range.clone() {
+                let value = self.values[at];
+                if value == NO_TIME {
+                    continue;
+                }
+                self.values[at] = unit.whole(value).filter(|t| time::plausible(*t)).ok_or_else(|| (at, value.to_string()))?;
+            }
+        }
+        for (at, value) in &self.fractions {
+            self.values[*at] = unit.fraction(*value).filter(|t| time::plausible(*t)).ok_or_else(|| (*at, value.to_string()))?;
+        }
+        Ok(self.values)
+    }
+
+    /// Times gathered so far.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Fill up to `len` with missing times.
+    pub(crate) fn pad(&mut self, len: usize) {
+        self.values.resize(len.max(self.values.len()), NO_TIME);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "only the size matters")]
+fn widen(value: i64) -> f64 {
+    value as f64
+}
+
+/// The unit of numeric times.
+#[derive(Clone, Copy)]
+enum Unit {
+    Dates,
+    /// Units in a second.
+    PerSecond(i64),
+}
+
+impl Unit {
+    /// Told by the size of the largest value: 8 digits that are dates, else epoch s to 10^11 (year 5138), ms to 10^14, µs to 10^17, ns.
+    fn of(values: &[i64], raw: &[std::ops::Range<usize>], fractions: &[(usize, f64)], largest: f64) -> Self {
+        let mut whole = raw.iter().flat_map(|r| &values[r.clone()]).filter(|t| **t != NO_TIME);
+        if fractions.is_empty() && whole.all(|t| (10_000_000..100_000_000).contains(t) && time::from_yyyymmdd(*t).is_some()) {
+            return Self::Dates;
+        }
+        match largest {
+            x if x < 1e11 => Self::PerSecond(1),
+            x if x < 1e14 => Self::PerSecond(1_000),
+            x if x < 1e17 => Self::PerSecond(1_000_000),
+            _ => Self::PerSecond(1_000_000_000),
+        }
+    }
+
+    fn whole(self, value: i64) -> Option<i64> {
+        match self {
+            Self::Dates => time::from_yyyymmdd(value),
+            Self::PerSecond(n) if n <= time::SECOND => value.checked_mul(time::SECOND / n),
+            Self::PerSecond(n) => Some(value.div_euclid(n / time::SECOND)),
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a float out of range saturates and is then no plausible time")]
+    fn fraction(self, value: f64) -> Option<i64> {
+        match self {
+            Self::Dates => None,
+            Self::PerSecond(n) => Some((value * (widen(time::SECOND) / widen(n))).round() as i64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(values: &[&str]) -> std::result::Result<Vec<i64>, String> {
+        let column = Column::new("t".into(), values);
+        let place = Place { path: Path::new("f.csv"), column: "t", first_row: 1, rows: &[] };
+        let mut times = Times::default();
+        times.push(&column, None, place).map_err(|e| e.to_string())?;
+        times.finish().map_err(|(at, value)| format!("{at}: {value}"))
+    }
+
+    #[test]
+    fn the_size_of_a_number_tells_its_unit() {
+        let t = 1_541_105_830_796_000;
+        for text in ["1541105830.796", "1541105830796", "1541105830796.0", "1541105830796000", "1541105830796000000"] {
+            assert_eq!(times(&[text]), Ok(vec![t]), "{text}");
+        }
+        assert_eq!(times(&["19970101", ""]), Ok(vec![852_076_800_000_000, NO_TIME]));
+        assert_eq!(times(&["19970101", "1541105830"]), Ok(vec![19_970_101_000_000, 1_541_105_830_000_000]));
+    }
+
+    #[test]
+    fn text_where_a_time_should_be_names_its_row() {
+        let message = times(&["2025-01-01", "soon"]).unwrap_err();
+        assert!(message.contains("row 2") && message.contains("`soon`"), "{message}");
+    }
+
+    #[test]
+    fn a_text_column_is_a_number_only_if_every_value_is() {
+        let place = Place { path: Path::new("f.csv"), column: "x", first_row: 1, rows: &[] };
+        let kind = |values: &[&str]| typed(&Column::new("x".into(), values), None, place).unwrap().dtype().clone();
+        assert_eq!(kind(&["1", " 2.5 ", "", " ", "-1e3"]), DataType::Float64);
+        assert_eq!(kind(&["TRUE", "false"]), DataType::Float64);
+        assert_eq!(kind(&["1", "NA"]), DataType::String);
+        assert_eq!(kind(&["1", "nan"]), DataType::String);
+        assert_eq!(kind(&["1", "true"]), DataType::String);
+    }
+
+    #[test]
+    fn ranks_follow_the_bytes_of_the_names() {
+        let mut codes = Codes::default();
+        let c: Vec<u32> = ["b", "a", "b", "C"].iter().map(|n| codes.code(n)).collect();
+        assert_eq!(c, [0, 1, 0, 2]);
+        let (names, rank) = codes.ranks(|_| true);
+        assert_eq!(names.iter().map(|n| &**n).collect::<Vec<_>>(), ["C", "a", "b"]);
+        assert_eq!(rank, [2, 1, 0]);
+    }
+}

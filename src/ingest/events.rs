@@ -1,0 +1,419 @@
+//! Sources of events as they were read, before anything is dropped.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use polars::prelude::*;
+
+use super::cells::{self, Codes, NO_CODE, NO_TIME, Place, Times};
+use super::quality::{Reason, SourceQuality};
+use crate::config::{EventSource, Roles};
+use crate::error::{Error, Result, nearest};
+use crate::progress::Progress;
+use crate::table;
+use crate::time::DAY;
+
+/// A missing event name.
+const NO_EVENT: u16 = u16::MAX;
+/// Account of an event that is not in the account list.
+const UNKNOWN: u32 = NO_CODE - 1;
+
+/// What an event is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Usage.
+    Keep,
+    /// A conversion.
+    Converted,
+    /// A churn.
+    Churned,
+    /// Neither usage nor outcome, but a sign that the account exists.
+    Excluded,
+    /// Dropped and counted.
+    Gone,
+}
+
+/// All sources as they were read; codes are in order of first appearance.
+pub(super) struct Raw {
+    pub(super) accounts: Codes,
+    /// Whether `accounts` is the account list, so that no other account exists.
+    pub(super) listed: bool,
+    pub(super) users: Codes,
+    pub(super) names: Codes,
+    /// Names of numeric properties over all sources.
+    pub(super) values: Vec<String>,
+    pub(super) sources: Vec<Source>,
+    /// The data quality of the account list, once it is known.
+    pub(super) account_quality: Option<SourceQuality>,
+}
+
+/// The events of one source.
+pub(super) struct Source {
+    pub(super) account: Vec<u32>,
+    pub(super) user: Vec<u32>,
+    pub(super) event: Vec<u16>,
+    pub(super) time: Vec<i64>,
+    /// Empty where the source has no such column.
+    received: Vec<i64>,
+    id: Vec<u32>,
+    /// By index in `Raw::values`; NaN where missing.
+    pub(super) values: Vec<(usize, Vec<f64>)>,
+    /// Row in its file, from 1.
+    row: Vec<u32>,
+    /// Files, each with the index of its first event.
+    files: Vec<(PathBuf, usize)>,
+    pub(super) quality: SourceQuality,
+    /// Whether several events may come from one row, sharing its id.
+    unpivoted: bool,
+}
+
+impl Source {
+    /// When an event was known.
+    pub(super) fn seen(&self, at: usize) -> i64 {
+        self.received.get(at).map_or(self.time[at], |r| self.time[at].max(*r))
+    }
+
+    pub(super) fn has_received(&self) -> bool {
+        !self.received.is_empty()
+    }
+
+    /// Count an event as dropped.
+    pub(super) fn drop_event(&mut self, at: usize, reason: Reason) {
+        let file = self.files.partition_point(|(_, first)| *first <= at) - 1;
+        self.quality.drop_row(reason, &self.files[file].0, u64::from(self.row[at]));
+    }
+}
+
+/// The columns of one file that are read.
+struct Picked {
+    account: String,
+    user: Option<String>,
+    event: Option<String>,
+    timestamp: String,
+    received: Option<String>,
+    id: Option<String>,
+}
+
+impl Picked {
+    fn of(source: &EventSource, file: &Path) -> Result<Self> {
+        let columns = table::columns(file)?;
+        let take = |named: &Option<String>, default: &str| pick(&columns, named.as_ref(), default);
+        let must = |named: &Option<String>, default: &str, role: &str| require(file, &columns, named.as_ref(), default, role);
+        let whole = source.event_name.is_some() || !source.unpivot.is_empty();
+        Ok(Self {
+            account: must(&source.account, "account_id", "`events.account`")?,
+            user: take(&source.user, "user_id"),
+            event: if whole { None } else { Some(must(&source.event, "event", "`events.event`; or give `event_name` or `unpivot`")?) },
+            timestamp: must(&source.timestamp, "timestamp", "`events.timestamp`")?,
+            received: take(&source.received, "received_at"),
+            id: take(&source.id, "message_id"),
+        })
+    }
+
+    fn columns(&self, source: &EventSource) -> Vec<String> {
+        let mut columns: Vec<String> = vec![self.account.clone(), self.timestamp.clone()];
+        columns.extend([&self.user, &self.event, &self.received, &self.id].into_iter().flatten().cloned());
+        columns.extend(source.values.iter().chain(&source.unpivot).cloned());
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+}
+
+/// The column that is named, or the usual one where it exists.
+pub(super) fn pick(columns: &[String], named: Option<&String>, default: &str) -> Option<String> {
+    named.cloned().or_else(|| columns.iter().any(|c| c == default).then(|| default.to_owned()))
+}
+
+/// The column that is named, or the usual one, which must exist.
+pub(super) fn require(file: &Path, columns: &[String], named: Option<&String>, default: &str, role: &str) -> Result<String> {
+    let column = named.map_or(default, String::as_str);
+    if columns.iter().any(|c| c == column) {
+        return Ok(column.to_owned());
+    }
+    let near = nearest(column, columns.iter().map(String::as_str));
+    Err(Error::MissingColumn { path: file.to_owned(), column: column.to_owned(), role: role.to_owned(), near })
+}
+
+/// What names the events of a frame.
+enum Naming<'a> {
+    Column(&'a str),
+    All(u16),
+}
+
+/// What a source needs only while its files are read.
+#[derive(Default)]
+struct Scratch {
+    time: Times,
+    received: Times,
+    ids: Codes,
+}
+
+impl Raw {
+    /// Start with the codes of the account list, where there is one.
+    pub(super) fn new(listed: Option<Codes>) -> Self {
+        let is_listed = listed.is_some();
+        Self {
+            accounts: listed.unwrap_or_default(),
+            listed: is_listed,
+            users: Codes::default(),
+            names: Codes::default(),
+            values: Vec::new(),
+            sources: Vec::new(),
+            account_quality: None,
+        }
+    }
+
+    /// Read one source whole.
+    pub(super) fn read(&mut self, source: &EventSource, progress: &Progress) -> Result<()> {
+        let values: Vec<(usize, Vec<f64>)> = source.values.iter().map(|name| (self.value_code(name), Vec::new())).collect();
+        let mut into = Source {
+            account: Vec::new(),
+            user: Vec::new(),
+            event: Vec::new(),
+            time: Vec::new(),
+            received: Vec::new(),
+            id: Vec::new(),
+            values,
+            row: Vec::new(),
+            files: Vec::new(),
+            quality: SourceQuality::new(&source.path, "events"),
+            unpivoted: !source.unpivot.is_empty(),
+        };
+        let mut scratch = Scratch::default();
+        for file in table::files(&source.path)? {
+            let picked = Picked::of(source, &file)?;
+            let stage = progress.stage(&format!("reading {}", file.display()), table::rows(&file));
+            into.files.push((file.clone(), into.account.len()));
+            table::read(&file, Some(&picked.columns(source)), &mut |first_row, frame| {
+                stage.advance(frame.height() as u64);
+                into.quality.rows += frame.height() as u64;
+                self.take_batch(source, &picked, &mut into, &mut scratch, &frame, first_row)
+            })?;
+        }
+        if into.quality.rows == 0 {
+            return Err(Error::Empty { path: source.path.clone(), expected: "a log needs events".to_owned() });
+        }
+        into.quality.made = into.account.len() as u64;
+        let received = scratch.received.len() > 0;
+        let bad = |(at, found): (usize, String), into: &Source, column: &Option<String>, usual: &str| Error::BadValue {
+            path: into.files[into.files.partition_point(|(_, first)| *first <= at) - 1].0.clone(),
+            row: Some(u64::from(into.row[at])),
+            column: column.clone().unwrap_or_else(|| usual.to_owned()),
+            found,
+            expected: "a time between the years 1900 and 2262".to_owned(),
+        };
+        into.time = scratch.time.finish().map_err(|e| bad(e, &into, &source.timestamp, "timestamp"))?;
+        if received {
+            into.received = scratch.received.finish().map_err(|e| bad(e, &into, &source.received, "received_at"))?;
+            into.received.resize(into.time.len(), NO_TIME);
+        }
+        self.sources.push(into);
+        Ok(())
+    }
+
+    fn value_code(&mut self, name: &str) -> usize {
+        self.values.iter().position(|v| v == name).unwrap_or_else(|| {
+            self.values.push(name.to_owned());
+            self.values.len() - 1
+        })
+    }
+
+    fn take_batch(
+        &mut self,
+        source: &EventSource,
+        picked: &Picked,
+        into: &mut Source,
+        scratch: &mut Scratch,
+        frame: &DataFrame,
+        first_row: u64,
+    ) -> Result<()> {
+        let file = into.files.last().expect("a file is being read").0.clone();
+        let rows: Vec<u32> = (0..).take(frame.height()).collect();
+        if let Some(column) = &picked.event {
+            return self.take(
+                source,
+                picked,
+                into,
+                scratch,
+                frame,
+                &Rows { file: &file, first_row, rows: &rows, values: true, naming: Naming::Column(column) },
+            );
+        }
+        if let Some(name) = &source.event_name {
+            let naming = Naming::All(self.event_code(name)?);
+            return self.take(source, picked, into, scratch, frame, &Rows { file: &file, first_row, rows: &rows, values: true, naming });
+        }
+        let mut seen = vec![false; frame.height()];
+        for column in &source.unpivot {
+            let place = Place { path: &file, column, first_row, rows: &[] };
+            let numbers = cells::numbers(frame.column(column).map_err(|e| absent(&file, &e))?, place)?;
+            let mask: BooleanChunked = numbers.iter().map(|v| Some(v.is_some_and(|v| v != 0.0))).collect();
+            // The values of a row belong to the first event it gives, so that no sum counts them twice.
+            for first in [true, false] {
+                let part: BooleanChunked = mask.iter().zip(&seen).map(|(m, s)| Some(m == Some(true) && *s != first)).collect();
+                let rows: Vec<u32> = (0..).zip(part.iter()).filter(|(_, m)| *m == Some(true)).map(|(row, _)| row).collect();
+                let filtered = frame.filter(&part).map_err(|e| absent(&file, &e))?;
+                let naming = Naming::All(self.event_code(column)?);
+                self.take(source, picked, into, scratch, &filtered, &Rows { file: &file, first_row, rows: &rows, values: first, naming })?;
+            }
+            seen.iter_mut().zip(mask.iter()).for_each(|(s, m)| *s |= m == Some(true));
+        }
+        for (at, _) in seen.iter().enumerate().filter(|(_, s)| !**s) {
+            into.quality.drop_row(Reason::NoEvent, &file, first_row + at as u64);
+        }
+        Ok(())
+    }
+
+    fn event_code(&mut self, name: &str) -> Result<u16> {
+        u16::try_from(self.names.code(name)).ok().filter(|code| *code < NO_EVENT).ok_or_else(|| Error::Unsuitable {
+            problem: "more than 65,534 event names".to_owned(),
+            hint: Some("the column of event names seems to hold ids; name another one as `events.event`".to_owned()),
+        })
+    }
+
+    fn take(
+        &mut self,
+        source: &EventSource,
+        picked: &Picked,
+        into: &mut Source,
+        scratch: &mut Scratch,
+        frame: &DataFrame,
+        rows: &Rows<'_>,
+    ) -> Result<()> {
+        let column = |name: &str| frame.column(name).map_err(|e| absent(rows.file, &e));
+        let place = |column| Place { path: rows.file, column, first_row: rows.first_row, rows: rows.rows };
+        let before = into.account.len();
+        let accounts = cells::text(column(&picked.account)?)?;
+        for account in accounts.iter() {
+            into.account.push(match account.filter(|a| !a.is_empty()) {
+                None => NO_CODE,
+                Some(a) if self.listed => self.accounts.get(a).unwrap_or(UNKNOWN),
+                Some(a) => self.accounts.code(a),
+            });
+        }
+        match &picked.user {
+            None => into.user.resize(into.account.len(), NO_CODE),
+            Some(name) => {
+                let users = cells::text(column(name)?)?;
+                into.user.extend(users.iter().map(|u| u.filter(|u| !u.is_empty()).map_or(NO_CODE, |u| self.users.code(u))));
+            }
+        }
+        match &rows.naming {
+            Naming::All(code) => into.event.resize(into.account.len(), *code),
+            Naming::Column(name) => {
+                for event in cells::text(column(name)?)?.iter() {
+                    let code = event.filter(|e| !e.is_empty()).map_or(Ok(NO_EVENT), |e| self.event_code(e))?;
+                    into.event.push(code);
+                }
+            }
+        }
+        scratch.time.push(column(&picked.timestamp)?, source.format.as_deref(), place(&picked.timestamp))?;
+        if let Some(name) = &picked.received {
+            scratch.received.pad(before);
+            scratch.received.push(column(name)?, source.format.as_deref(), place(name))?;
+        }
+        if let Some(name) = &picked.id {
+            into.id.resize(before, NO_CODE);
+            into.id
+                .extend(cells::text(column(name)?)?.iter().map(|i| i.filter(|i| !i.is_empty()).map_or(NO_CODE, |i| scratch.ids.code(i))));
+        }
+        for (name, (_, values)) in source.values.iter().zip(&mut into.values) {
+            let numbers = cells::numbers(column(name)?, place(name))?;
+            values.extend(numbers.iter().map(|v| v.filter(|_| rows.values).unwrap_or(f64::NAN)));
+        }
+        into.row.extend(rows.rows.iter().map(|r| u32::try_from(rows.first_row).unwrap_or(u32::MAX).saturating_add(*r)));
+        Ok(())
+    }
+
+    /// The last time at which usage of a known account was seen, not later than now.
+    pub(super) fn last(&self, now: i64, roles: &Roles) -> Option<i64> {
+        let left_out = self.role_marks(roles);
+        let last_of = |source: &Source| {
+            let known = |at: &usize| {
+                let (account, event) = (source.account[*at], source.event[*at]);
+                source.time[*at] != NO_TIME && account < UNKNOWN && event != NO_EVENT && left_out[usize::from(event)] == Mark::Keep
+            };
+            (0..source.time.len()).filter(known).map(|at| source.seen(at)).filter(|seen| *seen <= now).max()
+        };
+        self.sources.iter().filter_map(last_of).max()
+    }
+
+    /// What each event name is good for.
+    fn role_marks(&self, roles: &Roles) -> Vec<Mark> {
+        let mut marks = vec![Mark::Keep; self.names.names.len()];
+        // Excluded last, so that an event that is both an outcome and excluded is an outcome.
+        for ((_, names), mark) in roles.not_usage().into_iter().zip([Mark::Converted, Mark::Churned, Mark::Excluded]) {
+            for code in names.iter().filter_map(|n| self.names.get(n)) {
+                if marks[code as usize] == Mark::Keep {
+                    marks[code as usize] = mark;
+                }
+            }
+        }
+        marks
+    }
+
+    /// Say of every event what it is good for, and count what is dropped.
+    pub(super) fn mark(&mut self, now: i64, until: i64, roles: &Roles) -> Vec<Vec<Mark>> {
+        let by_name = self.role_marks(roles);
+        self.sources.iter_mut().map(|source| source.mark(now, until, &by_name)).collect()
+    }
+}
+
+impl Source {
+    fn mark(&mut self, now: i64, until: i64, by_name: &[Mark]) -> Vec<Mark> {
+        let mut ids: HashSet<(u32, u16), foldhash::fast::FixedState> = HashSet::default();
+        let mut marks = vec![Mark::Gone; self.time.len()];
+        let (mut date_only, mut any) = (true, false);
+        for (at, mark) in marks.iter_mut().enumerate() {
+            let (time, account, event) = (self.time[at], self.account[at], self.event[at]);
+            let seen = self.seen(at);
+            let id = self.id.get(at).filter(|id| **id != NO_CODE).map(|id| (*id, if self.unpivoted { event } else { 0 }));
+            let reason = if time == NO_TIME {
+                Some(Reason::TimeMissing)
+            } else if seen > now {
+                Some(Reason::InTheFuture)
+            } else if seen >= until {
+                Some(Reason::AfterUntil)
+            } else if account == NO_CODE {
+                Some(Reason::AccountMissing)
+            } else if event == NO_EVENT {
+                Some(Reason::EventMissing)
+            } else if id.is_some_and(|id| !ids.insert(id)) {
+                Some(Reason::RepeatedId)
+            } else if account == UNKNOWN {
+                Some(Reason::UnknownAccount)
+            } else {
+                any = true;
+                date_only &= time % DAY == 0;
+                *mark = by_name[usize::from(event)];
+                match *mark {
+                    Mark::Converted => Some(Reason::RoleConverted),
+                    Mark::Churned => Some(Reason::RoleChurned),
+                    Mark::Excluded => Some(Reason::RoleExclude),
+                    Mark::Keep | Mark::Gone => None,
+                }
+            };
+            if let Some(reason) = reason {
+                self.drop_event(at, reason);
+            }
+        }
+        self.quality.date_only = any && date_only;
+        marks
+    }
+}
+
+/// The rows of a frame that are taken.
+struct Rows<'a> {
+    file: &'a Path,
+    first_row: u64,
+    /// Offset of each row of the frame from `first_row`.
+    rows: &'a [u32],
+    /// Whether the numeric properties count for these events.
+    values: bool,
+    naming: Naming<'a>,
+}
+
+fn absent(file: &Path, error: &PolarsError) -> Error {
+    Error::Malformed { path: file.to_owned(), row: None, problem: error.to_string() }
+}

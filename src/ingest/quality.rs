@@ -1,0 +1,129 @@
+//! What became of every row read: the data-quality table.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// Why a row is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// No account in the row.
+    AccountMissing,
+    /// No event name in the row.
+    EventMissing,
+    /// No time in the row.
+    TimeMissing,
+    /// No column of a daily table is other than 0.
+    NoEvent,
+    /// Later than now.
+    InTheFuture,
+    /// At or after the end of the log.
+    AfterUntil,
+    /// An id that was read before.
+    RepeatedId,
+    /// Not in the account list.
+    UnknownAccount,
+    /// The account converts or churns before it signs up.
+    OutcomeBeforeSignUp,
+    /// The account signs up at or after the end of the log.
+    NotYetSignedUp,
+    /// A conversion, kept as an outcome.
+    RoleConverted,
+    /// A churn, kept as an outcome.
+    RoleChurned,
+    /// Excluded by `roles.exclude`.
+    RoleExclude,
+}
+
+impl Reason {
+    /// The reason in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::AccountMissing => "account missing",
+            Self::EventMissing => "event name missing",
+            Self::TimeMissing => "time missing",
+            Self::NoEvent => "no event in the row",
+            Self::InTheFuture => "in the future",
+            Self::AfterUntil => "at or after the end of the log",
+            Self::RepeatedId => "repeated id",
+            Self::UnknownAccount => "unknown account",
+            Self::OutcomeBeforeSignUp => "converts or churns before sign-up",
+            Self::NotYetSignedUp => "signs up at or after the end of the log",
+            Self::RoleConverted => "conversion (an outcome, no usage)",
+            Self::RoleChurned => "churn (an outcome, no usage)",
+            Self::RoleExclude => "excluded by `roles.exclude`",
+        }
+    }
+}
+
+/// How many rows one reason took, and the first of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dropped {
+    /// Why.
+    pub reason: Reason,
+    /// How many.
+    pub count: u64,
+    /// File of the first one.
+    pub file: PathBuf,
+    /// Row of the first one in its file, from 1.
+    pub row: u64,
+}
+
+/// The rows of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceQuality {
+    /// What was read: the path of the project file.
+    pub source: PathBuf,
+    /// `events` or `accounts`.
+    pub kind: &'static str,
+    /// Rows read.
+    pub rows: u64,
+    /// Events (or accounts) the rows gave; other than `rows` only for a daily table.
+    pub made: u64,
+    /// Events (or accounts) kept.
+    pub kept: u64,
+    /// Rows not used, by reason.
+    pub dropped: Vec<Dropped>,
+    /// Whether all times of the source are at 00:00:00.
+    pub date_only: bool,
+}
+
+impl SourceQuality {
+    pub(crate) fn new(source: &Path, kind: &'static str) -> Self {
+        Self { source: source.to_owned(), kind, rows: 0, made: 0, kept: 0, dropped: Vec::new(), date_only: false }
+    }
+
+    /// Count one row; rows are counted in the order in which they were read.
+    pub(crate) fn drop_row(&mut self, reason: Reason, file: &Path, row: u64) {
+        match self.dropped.binary_search_by_key(&reason, |d| d.reason) {
+            Ok(at) => self.dropped[at].count += 1,
+            Err(at) => self.dropped.insert(at, Dropped { reason, count: 1, file: file.to_owned(), row }),
+        }
+    }
+
+    /// Rows one reason took.
+    #[must_use]
+    pub fn count(&self, reason: Reason) -> u64 {
+        self.dropped.iter().find(|d| d.reason == reason).map_or(0, |d| d.count)
+    }
+}
+
+/// What became of every row read, and what was kept but looks odd.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Quality {
+    /// A row per source.
+    pub sources: Vec<SourceQuality>,
+    /// What was kept and counted, with what it means.
+    pub kept: Vec<Kept>,
+}
+
+/// What was kept but looks odd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// What it is, in words.
+    pub what: String,
+    /// How many.
+    pub count: u64,
+}

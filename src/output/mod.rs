@@ -1,0 +1,236 @@
+//! Results to files and standard output: every file appears whole or not at all.
+
+mod cells;
+mod whole;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use polars::prelude::{BatchedWriter, DataFrame, ParquetCompression, ParquetWriter, PolarsError, Schema};
+
+use crate::error::{Error, Result};
+
+pub use cells::format_number;
+use whole::Target;
+
+/// Rows of a Parquet row group.
+const ROW_GROUP: usize = 262_144;
+
+/// The form of a table that is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// Parquet, compressed with zstd.
+    Parquet,
+    /// Comma-separated values with a header line.
+    Csv,
+    /// One JSON object per line.
+    Ndjson,
+}
+
+impl Format {
+    /// The format that the ending of a path names; standard output (`-`) is CSV.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        if path == Path::new("-") {
+            return Some(Self::Csv);
+        }
+        match path.extension()?.to_str()?.to_lowercase().as_str() {
+            "parquet" => Some(Self::Parquet),
+            "csv" => Some(Self::Csv),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "parquet" => Ok(Self::Parquet),
+            "csv" => Ok(Self::Csv),
+            "ndjson" => Ok(Self::Ndjson),
+            _ => Err(format!("found `{text}`, expected `parquet`, `csv` or `ndjson`")),
+        }
+    }
+}
+
+/// A table written batch by batch; the file appears when it is finished, and nothing is left of it when it is not.
+pub struct TableWriter {
+    target: Target,
+    rows: Rows,
+    schema: Schema,
+    failed: Failure,
+}
+
+/// The writers of the formats.
+enum Rows {
+    Parquet { writer: Box<BatchedWriter<Sink>>, waiting: Option<DataFrame> },
+    Csv(Box<csv::Writer<Sink>>),
+    Ndjson { sink: Sink, keys: Vec<String> },
+}
+
+impl fmt::Debug for TableWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableWriter").field("path", &self.target.path()).finish_non_exhaustive()
+    }
+}
+
+impl TableWriter {
+    /// Begin a table of the given columns; the path `-` is standard output.
+    /// # Errors
+    /// * [`Error::Write`]: the folder is absent or cannot be written to, or the path is a folder
+    /// * [`Error::BrokenPipe`]: nobody reads standard output any more
+    pub fn create(path: &Path, format: Format, schema: &Schema) -> Result<Self> {
+        let target = Target::create(path)?;
+        let failed = Failure { path: path.to_owned(), first: Arc::default() };
+        let sink = Sink { to: target.writer()?, failed: failed.first.clone() };
+        let rows = match format {
+            Format::Parquet => {
+                let writer = ParquetWriter::new(sink).with_compression(ParquetCompression::Zstd(None)).batched(schema);
+                Rows::Parquet { writer: Box::new(writer.map_err(|e| failed.of_polars(e))?), waiting: None }
+            }
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(sink);
+                writer.write_record(schema.iter_names()).map_err(|e| failed.of_csv(e))?;
+                Rows::Csv(Box::new(writer))
+            }
+            Format::Ndjson => Rows::Ndjson { sink, keys: schema.iter_names().map(|name| cells::json_text(name)).collect() },
+        };
+        Ok(Self { target, rows, schema: schema.clone(), failed })
+    }
+
+    /// Write some rows.
+    /// # Panics
+    /// When `frame` has other columns than the table was begun with.
+    /// # Errors
+    /// * [`Error::Write`]: the disk is full, or whatever else the system says
+    /// * [`Error::BrokenPipe`]: nobody reads standard output any more
+    pub fn write(&mut self, frame: &DataFrame) -> Result<()> {
+        assert!(**frame.schema() == self.schema, "every batch has the columns of the table it is written to");
+        let failed = &self.failed;
+        match &mut self.rows {
+            Rows::Parquet { writer, waiting } => {
+                let mut rows = match waiting.take() {
+                    Some(before) => before.vstack(frame).map_err(|e| failed.of_polars(e))?,
+                    None => frame.clone(),
+                };
+                while rows.height() >= ROW_GROUP {
+                    let (group, rest) = rows.split_at(i64::try_from(ROW_GROUP).expect("a small constant"));
+                    write_group(writer, group).map_err(|e| failed.of_polars(e))?;
+                    rows = rest;
+                }
+                *waiting = (rows.height() > 0).then_some(rows);
+                Ok(())
+            }
+            Rows::Csv(writer) => cells::write_csv(writer, frame).map_err(|e| failed.of_csv(e)),
+            Rows::Ndjson { sink, keys } => cells::write_ndjson(sink, keys, frame).map_err(|e| failed.of(e)),
+        }
+    }
+
+    /// Write what is left and let the file appear.
+    /// # Errors
+    /// As for [`TableWriter::write`].
+    pub fn finish(self) -> Result<()> {
+        let failed = self.failed;
+        match self.rows {
+            Rows::Parquet { mut writer, waiting } => {
+                if let Some(rows) = waiting {
+                    write_group(&mut writer, rows).map_err(|e| failed.of_polars(e))?;
+                }
+                writer.finish().map_err(|e| failed.of_polars(e))?;
+            }
+            Rows::Csv(mut writer) => writer.flush().map_err(|e| failed.of(e))?,
+            Rows::Ndjson { mut sink, .. } => sink.flush().map_err(|e| failed.of(e))?,
+        }
+        self.target.finish()
+    }
+}
+
+/// Write rows as one row group: as one chunk, so that how they were gathered leaves no trace in the file.
+fn write_group(writer: &mut BatchedWriter<Sink>, mut rows: DataFrame) -> std::result::Result<(), PolarsError> {
+    rows.rechunk_mut();
+    writer.write_batch(&rows)
+}
+
+/// Write a table; the path `-` is standard output.
+/// # Errors
+/// As for [`TableWriter::create`] and [`TableWriter::write`].
+pub fn write_table(path: &Path, format: Format, frame: &DataFrame) -> Result<()> {
+    let mut writer = TableWriter::create(path, format, frame.schema())?;
+    writer.write(frame)?;
+    writer.finish()
+}
+
+/// Write a file of any bytes; the path `-` is standard output.
+/// # Errors
+/// As for [`TableWriter::create`] and [`TableWriter::write`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    let target = Target::create(path)?;
+    let mut writer = target.writer()?;
+    writer.write_all(bytes).and_then(|()| writer.flush()).map_err(|e| write_error(path, e))?;
+    drop(writer);
+    target.finish()
+}
+
+fn write_error(path: &Path, source: io::Error) -> Error {
+    if source.kind() == io::ErrorKind::BrokenPipe { Error::BrokenPipe } else { Error::Write { path: path.to_owned(), source } }
+}
+
+/// Where bytes go. It remembers the first failure, because polars turns what the system said into its own text.
+struct Sink {
+    to: whole::Writer,
+    failed: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl Sink {
+    fn note<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &outcome
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            let copy = error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error);
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(copy);
+        }
+        outcome
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let outcome = self.to.write(bytes);
+        self.note(outcome)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let outcome = self.to.flush();
+        self.note(outcome)
+    }
+}
+
+/// What made a table fail, for its error.
+struct Failure {
+    path: PathBuf,
+    first: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl Failure {
+    fn of(&self, error: io::Error) -> Error {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        write_error(&self.path, first.unwrap_or(error))
+    }
+
+    fn of_csv(&self, error: csv::Error) -> Error {
+        self.of(error.into())
+    }
+
+    fn of_polars(&self, error: PolarsError) -> Error {
+        self.of(io::Error::other(error))
+    }
+}
+
+#[cfg(test)]
+mod tests;

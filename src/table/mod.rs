@@ -1,0 +1,211 @@
+//! Tables of every supported format, read in batches of rows; text stays text until a caller knows what a column is.
+
+mod delimited;
+mod files;
+mod ndjson;
+mod parquet;
+mod source;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use polars::prelude::{DataFrame, IntoColumn, IntoSeries, PlSmallStr, StringChunkedBuilder};
+
+use crate::error::{Error, Result, nearest};
+
+pub use files::files;
+
+/// Endings of the files that can be read, as messages name them.
+const ENDINGS: &str = "`.parquet`, `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.json`, the text formats also with `.gz` or `.zst` after it";
+
+/// Rows of a batch of a text file.
+const BATCH_ROWS: usize = 65_536;
+
+/// Cells of a batch of a text file: a table of thousands of columns comes in batches of fewer rows, so that memory stays bounded.
+const BATCH_CELLS: usize = 1 << 24;
+
+/// What [`read`] learned about a file besides its rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Number of rows.
+    pub rows: u64,
+    /// NDJSON columns in which at least one value was a JSON string: `"00123"` there is no number.
+    pub quoted: BTreeSet<String>,
+}
+
+/// Name the columns of one file, in their order, and read nothing else.
+///
+/// NDJSON has no header: its columns are the keys of the first 1,000 objects, in order of first appearance.
+/// # Errors
+/// * [`Error::Read`]: the file is absent or cannot be read
+/// * [`Error::Empty`]: nothing is in it
+/// * [`Error::Malformed`]: it is not of the format its ending names, or names a column twice
+pub fn columns(file: &Path) -> Result<Vec<String>> {
+    match kind(file)? {
+        Kind::Parquet => parquet::columns(file),
+        Kind::Delimited(packing) => delimited::columns(file, packing),
+        Kind::Ndjson(packing) => ndjson::columns(file, packing),
+    }
+}
+
+/// Read one file in batches, in the order of the file.
+///
+/// CSV and NDJSON give String columns with the values as written and the empty value as null; Parquet gives its own types, but text for
+/// binary and categorical columns. Blank lines of a text file are no rows.
+/// # Arguments
+/// * `columns` – the columns wanted (one that is named twice comes once); `None`: all of them
+/// * `batch` – gets the number of the batch's first row in the file, counted from 1, and the columns in the order asked for
+/// # Errors
+/// * [`Error::Read`]: the file is absent or cannot be read
+/// * [`Error::Empty`]: nothing is in it
+/// * [`Error::Malformed`]: it is not of the format its ending names, is damaged, or a row does not fit
+/// * [`Error::MissingColumn`]: a wanted column is absent (of NDJSON: from every object, known at the end)
+/// * [`Error::BadValue`]: an array or object in a wanted NDJSON column
+/// * whatever `batch` returns
+pub fn read(file: &Path, columns: Option<&[String]>, batch: &mut dyn FnMut(u64, DataFrame) -> Result<()>) -> Result<Read> {
+    let mut seen = BTreeSet::new();
+    let columns: Option<Vec<String>> = columns.map(|names| names.iter().filter(|name| seen.insert(name.as_str())).cloned().collect());
+    let columns = columns.as_deref();
+    match kind(file)? {
+        Kind::Parquet => parquet::read(file, columns, batch),
+        Kind::Delimited(packing) => delimited::read(file, packing, columns, batch),
+        Kind::Ndjson(packing) => ndjson::read(file, packing, columns, batch),
+    }
+}
+
+/// The number of rows of a file, where its format tells it without reading them.
+#[must_use]
+pub fn rows(file: &Path) -> Option<u64> {
+    matches!(Kind::of(file), Some(Kind::Parquet)).then(|| parquet::rows(file)).flatten()
+}
+
+/// What the ending of a file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Parquet,
+    Delimited(Packing),
+    Ndjson(Packing),
+}
+
+/// How a text file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    Plain,
+    Gz,
+    Zst,
+}
+
+impl Kind {
+    fn of(file: &Path) -> Option<Self> {
+        let name = file.file_name()?.to_string_lossy().to_lowercase();
+        let (stem, packing) = match (name.strip_suffix(".gz"), name.strip_suffix(".zst")) {
+            (Some(stem), _) => (stem, Packing::Gz),
+            (None, Some(stem)) => (stem, Packing::Zst),
+            (None, None) => (name.as_str(), Packing::Plain),
+        };
+        match stem.rsplit_once('.')?.1 {
+            "parquet" if packing == Packing::Plain => Some(Self::Parquet),
+            "csv" | "tsv" => Some(Self::Delimited(packing)),
+            "ndjson" | "jsonl" | "json" => Some(Self::Ndjson(packing)),
+            _ => None,
+        }
+    }
+}
+
+fn kind(file: &Path) -> Result<Kind> {
+    Kind::of(file).ok_or_else(|| {
+        let name = file.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let packed = [".parquet.gz", ".parquet.zst"].iter().any(|ending| name.ends_with(ending));
+        let problem = if packed {
+            "Parquet is compressed inside: unpack it, expected the ending `.parquet`".to_owned()
+        } else {
+            format!("unknown format: expected the ending {ENDINGS}")
+        };
+        malformed(file, None, problem)
+    })
+}
+
+fn malformed(file: &Path, row: Option<u64>, problem: impl Into<String>) -> Error {
+    Error::Malformed { path: file.to_owned(), row, problem: problem.into() }
+}
+
+fn empty(file: &Path) -> Error {
+    Error::Empty { path: file.to_owned(), expected: "expected a table with at least a row of column names".to_owned() }
+}
+
+fn missing<'a>(file: &Path, column: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
+    Error::MissingColumn {
+        path: file.to_owned(),
+        column: column.to_owned(),
+        role: "a column asked for".to_owned(),
+        near: nearest(column, known),
+    }
+}
+
+/// Refuse a file in which two columns have one name.
+fn distinct(file: &Path, names: &[String]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    match names.iter().find(|name| !seen.insert(name.as_str())) {
+        Some(name) => Err(malformed(file, None, format!("found two columns of the name `{name}`, expected one"))),
+        None => Ok(()),
+    }
+}
+
+/// Places of the wanted columns among the known ones.
+fn places(file: &Path, wanted: Option<&[String]>, known: &[String]) -> Result<Vec<usize>> {
+    let place =
+        |name: &String| known.iter().position(|other| other == name).ok_or_else(|| missing(file, name, known.iter().map(String::as_str)));
+    wanted.map_or_else(|| Ok((0..known.len()).collect()), |names| names.iter().map(place).collect())
+}
+
+/// Takes rows of text and hands them on in batches of String columns.
+struct Gatherer<'a> {
+    names: Vec<PlSmallStr>,
+    columns: Vec<StringChunkedBuilder>,
+    batch_rows: usize,
+    waiting: usize,
+    rows: u64,
+    batch: &'a mut dyn FnMut(u64, DataFrame) -> Result<()>,
+}
+
+impl<'a> Gatherer<'a> {
+    fn new<'n>(names: impl Iterator<Item = &'n str>, batch: &'a mut dyn FnMut(u64, DataFrame) -> Result<()>) -> Self {
+        let names: Vec<PlSmallStr> = names.map(Into::into).collect();
+        let batch_rows = (BATCH_CELLS / names.len().max(1)).clamp(1, BATCH_ROWS);
+        Self { columns: builders(&names), names, batch_rows, waiting: 0, rows: 0, batch }
+    }
+
+    /// Take one row; the empty value is null.
+    fn push<'v>(&mut self, values: impl Iterator<Item = Option<&'v str>>) -> Result<()> {
+        for (column, value) in self.columns.iter_mut().zip(values) {
+            column.append_option(value.filter(|value| !value.is_empty()));
+        }
+        self.rows += 1;
+        self.waiting += 1;
+        if self.waiting == self.batch_rows { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let filled = std::mem::replace(&mut self.columns, builders(&self.names));
+        let columns = filled.into_iter().map(|column| column.finish().into_series().into_column()).collect();
+        let frame = DataFrame::new(self.waiting, columns).expect("every column got a value of every row, and names are distinct");
+        let first = self.rows - self.waiting as u64 + 1;
+        self.waiting = 0;
+        (self.batch)(first, frame)
+    }
+
+    /// Hand on what is left; returns the number of all rows.
+    fn finish(mut self) -> Result<u64> {
+        if self.waiting > 0 {
+            self.flush()?;
+        }
+        Ok(self.rows)
+    }
+}
+
+fn builders(names: &[PlSmallStr]) -> Vec<StringChunkedBuilder> {
+    names.iter().map(|name| StringChunkedBuilder::new(name.clone(), 0)).collect()
+}
+
+#[cfg(test)]
+mod tests;

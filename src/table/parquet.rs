@@ -1,0 +1,239 @@
+//! Parquet: row groups as batches, of which only the wanted columns are read; nothing in a file can make the program panic.
+
+use std::fs::File;
+use std::io::{Read as _, Seek, SeekFrom};
+use std::ops::Range;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use polars::prelude::{
+    ArrowDataType, ArrowSchema, Column, DataFrame, DataType, FileMetadata, ParallelStrategy, ParquetReader, PolarsError, PolarsResult,
+    SerReader,
+};
+
+use super::{Read, distinct, empty, malformed, places};
+use crate::error::{Error, Result};
+
+/// Rows of a batch: small row groups are gathered up to it.
+const BATCH_ROWS: usize = 1 << 19;
+
+/// Rows of a row group above which it is read in slices of a batch: each slice walks the pages before it again.
+const LARGE_GROUP: usize = 1 << 21;
+
+/// First and last bytes of every Parquet file.
+const MAGIC: &[u8; 4] = b"PAR1";
+
+/// Bytes of the two magics and the length of the footer.
+const FRAME: u64 = 12;
+
+pub(super) fn columns(file: &Path) -> Result<Vec<String>> {
+    Ok(Table::open(file)?.names)
+}
+
+pub(super) fn rows(file: &Path) -> Option<u64> {
+    Table::open(file).ok().map(|table| table.metadata.num_rows as u64)
+}
+
+pub(super) fn read(file: &Path, wanted: Option<&[String]>, batch: &mut dyn FnMut(u64, DataFrame) -> Result<()>) -> Result<Read> {
+    let table = Table::open(file)?;
+    let places = places(file, wanted, &table.names)?;
+    table.check(&places)?;
+    let mut groups = table.metadata;
+    let row_groups = std::mem::take(&mut groups.row_groups);
+    let mut first = 1;
+    for (range, slice) in batches(&row_groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>()) {
+        let mut part = groups.clone();
+        part.row_groups = row_groups[range].to_vec();
+        part.num_rows = part.row_groups.iter().map(|group| group.num_rows()).sum();
+        let frame = read_part(file, part, &places, slice.clone())?;
+        batch(first, frame)?;
+        first += slice.len() as u64;
+    }
+    Ok(Read { rows: first - 1, ..Read::default() })
+}
+
+/// What the footer of a file says.
+struct Table<'f> {
+    file: &'f Path,
+    names: Vec<String>,
+    metadata: FileMetadata,
+    schema: ArrowSchema,
+    bytes: u64,
+}
+
+impl<'f> Table<'f> {
+    fn open(file: &'f Path) -> Result<Self> {
+        let (opened, bytes) = open(file)?;
+        let (metadata, schema) = guarded(file, || {
+            let mut reader = ParquetReader::new(opened);
+            let metadata = reader.get_metadata()?.as_ref().clone();
+            Ok((metadata, reader.schema()?.as_ref().clone()))
+        })?;
+        let names: Vec<String> = metadata.schema().fields().iter().map(|field| field.name().to_owned()).collect();
+        distinct(file, &names)?;
+        if names.is_empty() || schema.len() != names.len() {
+            return Err(damaged(file, "its columns cannot be told"));
+        }
+        Ok(Self { file, names, metadata, schema, bytes })
+    }
+
+    /// Refuse what the reader would trust, and types that are no scalars.
+    fn check(&self, places: &[usize]) -> Result<()> {
+        let groups = &self.metadata.row_groups;
+        let total = groups.iter().try_fold(0_usize, |sum, group| sum.checked_add(group.num_rows()));
+        if total != Some(self.metadata.num_rows) {
+            return Err(damaged(self.file, "its row groups do not add up to its rows"));
+        }
+        for &place in places {
+            let name = &self.names[place];
+            let dtype = self.schema.get(name).map(|field| &field.dtype).ok_or_else(|| damaged(self.file, "its columns cannot be told"))?;
+            if !readable(dtype) {
+                let problem = format!("column `{name}` is of type {dtype:?}, expected text, numbers, times or true/false");
+                return Err(malformed(self.file, None, problem));
+            }
+            for group in groups {
+                let mut chunks = group.columns_under_root_iter(name).ok_or_else(|| damaged(self.file, "a row group lacks a column"))?;
+                let fits = |(values, start, bytes): (i64, u64, u64)| {
+                    u64::try_from(values) == Ok(group.num_rows() as u64) && start.checked_add(bytes).is_some_and(|end| end <= self.bytes)
+                };
+                let chunk = chunks.next().filter(|_| chunks.len() == 0);
+                let sizes = chunk.map(|chunk| (chunk.num_values(), chunk.byte_range()));
+                if !sizes.is_some_and(|(values, range)| range.end >= range.start && fits((values, range.start, range.end - range.start))) {
+                    return Err(damaged(self.file, &format!("the sizes of column `{name}` do not fit the file")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a column is of a type that can be read: scalars, and codes of scalars.
+fn readable(dtype: &ArrowDataType) -> bool {
+    use ArrowDataType as T;
+    match dtype {
+        T::Dictionary(_, values, _) => readable(values),
+        T::Null | T::Boolean | T::Float32 | T::Float64 | T::Date32 | T::Date64 | T::Timestamp(..) => true,
+        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => true,
+        T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary | T::LargeBinary | T::BinaryView => true,
+        _ => false,
+    }
+}
+
+/// Batches as (row groups, rows of these): small groups together, a very large one in slices.
+fn batches(groups: &[usize]) -> Vec<(Range<usize>, Range<usize>)> {
+    let mut batches = Vec::new();
+    let mut start = 0;
+    while start < groups.len() {
+        let mut rows = groups[start];
+        let mut end = start + 1;
+        while end < groups.len() && rows + groups[end] <= BATCH_ROWS {
+            rows += groups[end];
+            end += 1;
+        }
+        let step = if rows > LARGE_GROUP { BATCH_ROWS } else { rows.max(1) };
+        batches.extend((0..rows).step_by(step).map(|from| (start..end, from..rows.min(from + step))));
+        start = end;
+    }
+    batches
+}
+
+fn read_part(file: &Path, part: FileMetadata, places: &[usize], slice: Range<usize>) -> Result<DataFrame> {
+    let opened = File::open(file).map_err(|source| Error::Read { path: file.to_owned(), source })?;
+    let strategy = if part.row_groups.len() > 1 { ParallelStrategy::RowGroups } else { ParallelStrategy::Columns };
+    guarded(file, || {
+        let mut reader = ParquetReader::new(opened);
+        reader.set_metadata(part.into());
+        let frame =
+            reader.with_projection(Some(places.to_vec())).with_slice(Some((slice.start, slice.len()))).read_parallel(strategy).finish()?;
+        let columns = frame.into_columns().into_iter().map(plain).collect::<PolarsResult<Vec<_>>>()?;
+        // The reader does not compare the lengths of columns: a damaged page gives a shorter one.
+        DataFrame::new(slice.len(), columns)
+    })
+}
+
+/// A column of text where it came as bytes or codes of text.
+fn plain(column: Column) -> PolarsResult<Column> {
+    match column.dtype() {
+        DataType::Binary | DataType::Categorical(..) | DataType::Enum(..) => column.strict_cast(&DataType::String),
+        _ => Ok(column),
+    }
+}
+
+/// Open a file and look whether it is framed as Parquet; returns its length, too.
+fn open(file: &Path) -> Result<(File, u64)> {
+    let read_error = |source| Error::Read { path: file.to_owned(), source };
+    let mut opened = File::open(file).map_err(read_error)?;
+    let bytes = opened.metadata().map_err(read_error)?.len();
+    if bytes == 0 {
+        return Err(empty(file));
+    }
+    let mut head = [0; 4];
+    let mut tail = [0; 8];
+    if bytes >= FRAME {
+        opened.read_exact(&mut head).map_err(read_error)?;
+        opened.seek(SeekFrom::End(-8)).map_err(read_error)?;
+        opened.read_exact(&mut tail).map_err(read_error)?;
+        opened.rewind().map_err(read_error)?;
+    }
+    if &head == b"PARE" || &tail[4..] == b"PARE" {
+        return Err(malformed(file, None, "found an encrypted Parquet file, expected one that is not encrypted"));
+    }
+    if &head != MAGIC {
+        return Err(malformed(file, None, "not a Parquet file: it does not begin with `PAR1`"));
+    }
+    let footer = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    if &tail[4..] != MAGIC || footer + FRAME > bytes {
+        return Err(malformed(file, None, "the Parquet file is truncated: it does not end with a footer"));
+    }
+    Ok((opened, bytes))
+}
+
+fn damaged(file: &Path, problem: &str) -> Error {
+    malformed(file, None, format!("the Parquet file is damaged: {problem}"))
+}
+
+/// Run the reader so that neither its errors nor its panics get past this module.
+fn guarded<T>(file: &Path, read: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
+    let quiet = Quiet::new();
+    let outcome = panic::catch_unwind(AssertUnwindSafe(read));
+    drop(quiet);
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(PolarsError::IO { error, .. })) if error.raw_os_error().is_some() => {
+            let source = error.raw_os_error().map_or_else(|| error.kind().into(), std::io::Error::from_raw_os_error);
+            Err(Error::Read { path: file.to_owned(), source })
+        }
+        Ok(Err(error)) => Err(damaged(file, &error.to_string())),
+        Err(_) => Err(damaged(file, "its pages cannot be decoded")),
+    }
+}
+
+/// Readers at work whose panics are not to be printed.
+static QUIET: AtomicUsize = AtomicUsize::new(0);
+
+/// While it lives, panics (of any thread: the reader has its own) print nothing.
+struct Quiet;
+
+impl Quiet {
+    fn new() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                if QUIET.load(Ordering::SeqCst) == 0 {
+                    before(info);
+                }
+            }));
+        });
+        QUIET.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        QUIET.fetch_sub(1, Ordering::SeqCst);
+    }
+}
