@@ -248,9 +248,12 @@ impl Error {
             | Self::NoFeatures { .. }
             | Self::MissingFeature { .. }
             | Self::Unsuitable { .. } => 3,
-            Self::NoModel { .. } | Self::NotAModel { .. } | Self::DamagedModel { .. } | Self::NewerModel { .. } | Self::OldModel { .. } => {
-                4
-            }
+            Self::NoModel { .. }
+            | Self::UnreadableModel { .. }
+            | Self::NotAModel { .. }
+            | Self::DamagedModel { .. }
+            | Self::NewerModel { .. }
+            | Self::OldModel { .. } => 4,
         }
     }
 

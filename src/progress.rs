@@ -33,7 +33,9 @@ impl Progress {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(total.map_or_else(ProgressBar::no_length, ProgressBar::new));
             let template = if total.is_some() { "{msg} {wide_bar} {percent:>3} % ({eta})" } else { "{msg} {spinner} {human_pos}" };
-            bar.set_style(ProgressStyle::with_template(template).expect("the template is a constant that parses"));
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
             bar.set_message(what.to_owned());
             bar.enable_steady_tick(Duration::from_millis(TICK));
             bar

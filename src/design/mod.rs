@@ -3,6 +3,8 @@
 mod fit;
 mod independent;
 
+pub(crate) use fit::quantile;
+
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, ArrayViewMut1, Axis};

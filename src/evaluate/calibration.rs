@@ -25,10 +25,11 @@ pub(super) fn log_odds(p: f64) -> f64 {
 
 /// The `s` at which `Σ σ(η + s)` is the number of conversions.
 pub(super) fn shift(y: &[bool], eta: &[f64]) -> Option<f64> {
-    let conversions = count(y.iter().filter(|&&y| y).count());
-    if conversions == 0.0 || conversions == count(y.len()) {
+    let positive = y.iter().filter(|&&y| y).count();
+    if positive == 0 || positive == y.len() {
         return None;
     }
+    let conversions = count(positive);
     let excess = |s: f64| sum(eta.iter().map(|eta| sigmoid(eta + s))) - conversions;
     // At -max(η) + logit(ȳ) every row is at most ȳ, at -min(η) + logit(ȳ) at least.
     let base = (conversions / (count(y.len()) - conversions)).ln();
@@ -38,11 +39,7 @@ pub(super) fn shift(y: &[bool], eta: &[f64]) -> Option<f64> {
     // Newton, or the middle where it would leave the bracket; 200 halvings are more than a double has bits.
     for _ in 0..200 {
         let off = excess(s);
-        if off > 0.0 {
-            high = s
-        } else {
-            low = s
-        }
+        *if off > 0.0 { &mut high } else { &mut low } = s;
         let slope = sum(eta.iter().map(|eta| sigmoid(eta + s) * sigmoid(-eta - s)));
         let newton = s - off / slope;
         let next = if newton >= low && newton <= high { newton } else { 0.5 * (low + high) };

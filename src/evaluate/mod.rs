@@ -141,8 +141,8 @@ pub fn roc_auc(y: &[bool], score: &[f64]) -> Option<f64> {
 /// # Panics
 /// If the lengths differ.
 /// # Source
-/// Obuchowski, "Nonparametric analysis of clustered ROC curve data", *Biometrics* 53 (1997); without repeated accounts it is DeLong's
-/// (*Biometrics* 44, 1988)
+/// Obuchowski, "Nonparametric analysis of clustered ROC curve data", *Biometrics* 53 (1997); without repeated accounts it is the error
+/// of `DeLong` et al., *Biometrics* 44 (1988)
 #[must_use]
 pub fn auc_with_error(y: &[bool], score: &[f64], group: &[u32]) -> Option<(f64, Option<f64>)> {
     assert!(y.len() == score.len() && y.len() == group.len(), "outcomes, scores and accounts");

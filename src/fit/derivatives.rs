@@ -6,11 +6,13 @@ use std::ops::Range;
 
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
-use ndarray::{ArrayView1, ArrayView2, Axis, Slice, aview1};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice, aview1};
 use rayon::prelude::*;
 
 /// Rows of a chunk: with 40 columns its weighted copy (330 KB) stays in a core's own cache.
 const CHUNK: usize = 1024;
+/// Rows that are copied, weighed and scaled while they are in the nearest cache.
+const BLOCK: usize = 32;
 /// Chunks whose sums are held at once: enough to keep all threads busy, and memory does not grow with the rows.
 const CHUNKS_AT_ONCE: usize = 64;
 
@@ -78,16 +80,21 @@ impl Problem<'_> {
     /// The share of one chunk: loss, gradient, lower triangle of `ZᵀWZ`.
     fn chunk(&self, beta: &[f64], rows: Range<usize>, z: &mut Vec<f64>, sums: &mut [f64]) {
         let k = beta.len();
-        with_intercept(self.x.slice_axis(Axis(0), Slice::from(rows.clone())), z);
+        z.resize(rows.len() * k, 1.0);
+        let (x, y) = (self.x.slice_axis(Axis(0), Slice::from(rows.clone())), self.y.slice_axis(Axis(0), Slice::from(rows)));
         let (head, information) = sums.split_at_mut(1 + k);
         let (loss, gradient) = head.split_at_mut(1);
-        for (row, &y) in z.chunks_exact_mut(k).zip(self.y.slice_axis(Axis(0), Slice::from(rows))) {
-            let point = Point::at(aview1(row).dot(&aview1(beta)), y);
-            loss[0] += point.loss;
-            let root = point.weight.sqrt();
-            for (g, v) in gradient.iter_mut().zip(row) {
-                *g += point.residual * *v;
-                *v *= root;
+        let blocks = z.chunks_mut(BLOCK * k).zip(x.axis_chunks_iter(Axis(0), BLOCK)).zip(y.axis_chunks_iter(Axis(0), BLOCK));
+        for ((z, x), y) in blocks {
+            with_intercept(x, z);
+            for (row, &y) in z.chunks_exact_mut(k).zip(y) {
+                let point = Point::at(aview1(row).dot(&aview1(beta)), y);
+                loss[0] += point.loss;
+                let root = point.weight.sqrt();
+                for (g, v) in gradient.iter_mut().zip(row) {
+                    *g += point.residual * *v;
+                    *v *= root;
+                }
             }
         }
         gram(z, k, information);
@@ -120,9 +127,8 @@ impl Point {
 }
 
 /// Copy rows into `z`, by rows, with a leading 1.
-fn with_intercept(x: ArrayView2<'_, f64>, z: &mut Vec<f64>) {
+fn with_intercept(x: ArrayView2<'_, f64>, z: &mut [f64]) {
     let k = x.ncols() + 1;
-    z.resize(x.nrows() * k, 1.0);
     if x.nrows() > 1 && x.strides()[0] == 1 {
         for (j, column) in x.columns().into_iter().enumerate() {
             z[j + 1..].iter_mut().step_by(k).zip(column).for_each(|(to, from)| *to = *from);
@@ -132,7 +138,10 @@ fn with_intercept(x: ArrayView2<'_, f64>, z: &mut Vec<f64>) {
     }
     for (to, from) in z.chunks_exact_mut(k).zip(x.rows()) {
         to[0] = 1.0;
-        to[1..].iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        match from.as_slice() {
+            Some(from) => to[1..].copy_from_slice(from),
+            None => to[1..].iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+        }
     }
 }
 
@@ -140,8 +149,20 @@ fn with_intercept(x: ArrayView2<'_, f64>, z: &mut Vec<f64>) {
 pub(super) fn gram(z: &[f64], k: usize, out: &mut [f64]) {
     let z = MatRef::from_row_major_slice(z, z.len() / k, k);
     let out = MatMut::from_row_major_slice_mut(out, k, k);
-    let whole = BlockStructure::Rectangular;
-    triangular::matmul(out, BlockStructure::TriangularLower, Accum::Replace, z.transpose(), whole, z, whole, 1.0, Par::Seq);
+    let (whole, lower) = (BlockStructure::Rectangular, BlockStructure::TriangularLower);
+    settled(|| triangular::matmul(out, lower, Accum::Replace, z.transpose(), whole, z, whole, 1.0, Par::Seq));
+}
+
+/// Do some work of faer's and leave the vector registers as other code expects them.
+///
+/// The kernels of faer 0.24 on `x86_64` return without `vzeroupper`; from then on `exp` and all SSE code of the thread is up to 40 times
+/// slower (a million `exp`: 5 ms before, 195 ms after). Those of matrixmultiply, behind ndarray's `dot`, end with it; 16 × 16 is large
+/// enough to reach them and takes a microsecond.
+pub(super) fn settled<R>(work: impl FnOnce() -> R) -> R {
+    let done = work();
+    let small = Array2::<f64>::zeros((16, 16));
+    std::hint::black_box(small.dot(&small));
+    done
 }
 
 /// Copy the lower triangle of a k × k matrix onto its upper one.
@@ -169,7 +190,9 @@ where
                 sums
             })
             .collect();
-        parts.iter().for_each(|part| total.add(part));
+        for part in &parts {
+            total.add(part);
+        }
     }
     total.finish()
 }

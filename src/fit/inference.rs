@@ -5,7 +5,7 @@ use faer::{Mat, MatMut, MatRef, Side};
 use ndarray::{ArrayView2, Axis, Slice};
 use statrs::function::erf::erfc;
 
-use super::derivatives::{Problem, gram, mirror, sum_chunks};
+use super::derivatives::{Problem, gram, mirror, settled, sum_chunks};
 use super::{LogisticFit, Solution};
 
 /// Share of a column's curvature that the columns before it must leave, else the matrix is singular: rounding leaves about 1e-15.
@@ -21,7 +21,7 @@ pub(super) fn factor(matrix: &[f64]) -> Option<Llt<f64>> {
     if matrix.iter().any(|v| !v.is_finite()) {
         return None;
     }
-    let factor = MatRef::from_row_major_slice(matrix, k, k).llt(Side::Lower).ok()?;
+    let factor = settled(|| MatRef::from_row_major_slice(matrix, k, k).llt(Side::Lower)).ok()?;
     let safe = (0..k).all(|j| factor.L()[(j, j)].powi(2) > PIVOT * matrix[j * k + j]);
     safe.then_some(factor)
 }
@@ -30,26 +30,29 @@ pub(super) fn factor(matrix: &[f64]) -> Option<Llt<f64>> {
 pub(super) fn newton_step(factor: &Llt<f64>, gradient: &[f64]) -> Vec<f64> {
     let mut step: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let k = step.len();
-    factor.solve_in_place(MatMut::from_column_major_slice_mut(&mut step, k, 1));
+    settled(|| factor.solve_in_place(MatMut::from_column_major_slice_mut(&mut step, k, 1)));
     step
 }
 
 /// Covariance with independent rows: `A⁻¹(ZᵀWZ + alpha·S)A⁻¹`, which is `A⁻¹`.
 pub(super) fn by_row(solution: &Solution) -> Vec<f64> {
-    by_rows(&solution.factor.inverse())
+    by_rows(&settled(|| solution.factor.inverse()))
 }
 
 /// Covariance with rows dependent inside groups.
 pub(super) fn by_group(problem: &Problem<'_>, solution: &Solution, groups: &Groups) -> Vec<f64> {
     let k = problem.width();
     let inner = between_groups(problem, &solution.beta, groups);
-    let inverse = solution.factor.inverse();
-    let mut covariance = by_rows(&(&inverse * MatRef::from_row_major_slice(&inner, k, k) * &inverse));
+    let product = settled(|| {
+        let inverse = solution.factor.inverse();
+        &inverse * MatRef::from_row_major_slice(&inner, k, k) * &inverse
+    });
+    let mut covariance = by_rows(&product);
     mirror(&mut covariance, k);
     covariance
 }
 
-/// `Σ_g u_g u_gᵀ · G/(G − 1) · (n − 1)/(n − k) + alpha·S`, u_g the summed gradient of a group's rows.
+/// `Σ_g u_g u_gᵀ · G/(G − 1) · (n − 1)/(n − k) + alpha·S`, `u_g` the summed gradient of a group's rows.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
 fn between_groups(problem: &Problem<'_>, beta: &[f64], groups: &Groups) -> Vec<f64> {
     let k = problem.width();
@@ -70,7 +73,9 @@ fn between_groups(problem: &Problem<'_>, beta: &[f64], groups: &Groups) -> Vec<f
     // With as many coefficients as rows, which only a penalty can fit, no freedom is left to correct for.
     let freedom = n.saturating_sub(k).max(1) as f64;
     let correction = g / (g - 1.0) * ((n - 1) as f64 / freedom);
-    inner.iter_mut().for_each(|v| *v *= correction);
+    for v in &mut inner {
+        *v *= correction;
+    }
     inner.iter_mut().step_by(k + 1).skip(1).for_each(|v| *v += problem.alpha);
     inner
 }
@@ -139,7 +144,7 @@ pub fn vif(x: ArrayView2<'_, f64>) -> Vec<f64> {
         return vec![f64::NAN; p];
     }
     let (correlation, constant) = correlation(x);
-    let Ok(eigen) = MatRef::from_row_major_slice(&correlation, p, p).self_adjoint_eigen(Side::Lower) else {
+    let Ok(eigen) = settled(|| MatRef::from_row_major_slice(&correlation, p, p).self_adjoint_eigen(Side::Lower)) else {
         return vec![f64::NAN; p];
     };
     let (vectors, values) = (eigen.U(), eigen.S());

@@ -67,7 +67,7 @@ fn from_mean(problem: &Problem<'_>) -> Vec<f64> {
     beta
 }
 
-fn descend(problem: &Problem<'_>, mut beta: Vec<f64>, stop: &Stop) -> Result<Solution> {
+fn descend(problem: &Problem<'_>, mut beta: Vec<f64>, until: &Stop) -> Result<Solution> {
     let mut at = problem.at(&beta);
     // A start far off may be where all weights vanish; the mean outcome never is.
     if !at.objective.is_finite() || inference::factor(&at.hessian(problem.alpha)).is_none() {
@@ -75,26 +75,26 @@ fn descend(problem: &Problem<'_>, mut beta: Vec<f64>, stop: &Stop) -> Result<Sol
         at = problem.at(&beta);
     }
     let mut small = false;
-    for iterations in 0..=stop.iterations {
+    for iterations in 0..=until.iterations {
         let Some(factor) = inference::factor(&at.hessian(problem.alpha)) else {
             return Err(failed(&at, problem, iterations));
         };
         let step = inference::newton_step(&factor, &at.gradient);
-        let flat = at.gradient_per_row(problem) <= stop.gradient;
-        if flat && (small || relative(&step, &beta) <= NEGLIGIBLE || stop.step.is_infinite()) {
+        let flat = at.gradient_per_row(problem) <= until.gradient;
+        if flat && (small || relative(&step, &beta) <= NEGLIGIBLE || until.step.is_infinite()) {
             return Ok(Solution { beta, at, factor, iterations });
         }
-        if iterations == stop.iterations {
+        if iterations == until.iterations {
             break;
         }
         let Some((next, share)) = halve(problem, &beta, &at, &step) else {
             return Err(failed(&at, problem, iterations));
         };
-        small = share >= 1.0 && relative(&step, &beta) <= stop.step;
+        small = share >= 1.0 && relative(&step, &beta) <= until.step;
         beta.iter_mut().zip(&step).for_each(|(b, d)| *b += share * d);
         at = next;
     }
-    Err(failed(&at, problem, stop.iterations))
+    Err(failed(&at, problem, until.iterations))
 }
 
 /// Shorten the step by halves until the objective falls.

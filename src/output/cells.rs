@@ -7,17 +7,16 @@ use polars::prelude::{AnyValue, DataFrame, TimeUnit};
 
 use crate::time;
 
-/// Write a number in the shortest form that reads back exactly: the shorter of `{}` and `{:e}`, plain on ties.
+/// Write a number with the fewest digits that read back exactly; very large and very small ones with an exponent.
 ///
 /// What is not finite has no such form and gives the empty text, which stands for null.
 #[must_use]
 pub fn format_number(x: f64) -> String {
-    if x.is_finite() { shorter(&x) } else { String::new() }
+    if x.is_finite() { shortest(x.abs(), &x) } else { String::new() }
 }
 
-fn shorter(x: &(impl Display + LowerExp)) -> String {
-    let (plain, scientific) = (format!("{x}"), format!("{x:e}"));
-    if scientific.len() < plain.len() { scientific } else { plain }
+fn shortest(size: f64, x: &(impl Display + LowerExp)) -> String {
+    if size == 0.0 || (1e-5..1e16).contains(&size) { format!("{x}") } else { format!("{x:e}") }
 }
 
 /// How a value stands in JSON.
@@ -31,10 +30,9 @@ enum Cell {
 fn cell(value: &AnyValue, text: &mut String) -> Cell {
     text.clear();
     match value {
-        AnyValue::Null => return Cell::Null,
         AnyValue::Float64(x) => text.push_str(&format_number(*x)),
-        AnyValue::Float32(x) if x.is_finite() => text.push_str(&shorter(x)),
-        AnyValue::Float32(_) => return Cell::Null,
+        AnyValue::Float32(x) if x.is_finite() => text.push_str(&shortest(f64::from(x.abs()), x)),
+        AnyValue::Null | AnyValue::Float32(_) => return Cell::Null,
         AnyValue::Boolean(yes) => text.push_str(if *yes { "true" } else { "false" }),
         // Not by the Display of polars: that may separate thousands.
         whole if whole.is_integer() => {
@@ -51,8 +49,7 @@ fn cell(value: &AnyValue, text: &mut String) -> Cell {
 fn push_text(value: &AnyValue, text: &mut String) {
     match value {
         AnyValue::Date(days) => text.push_str(&time::iso_day(i64::from(*days) * time::DAY)),
-        AnyValue::Datetime(t, unit, _) => text.push_str(&time::iso(micros(*t, *unit))),
-        AnyValue::DatetimeOwned(t, unit, _) => text.push_str(&time::iso(micros(*t, *unit))),
+        AnyValue::Datetime(t, unit, _) | AnyValue::DatetimeOwned(t, unit, _) => text.push_str(&time::iso(micros(*t, *unit))),
         other => match other.get_str() {
             Some(value) => text.push_str(value),
             None => write!(text, "{other}").expect("a String takes all text"),

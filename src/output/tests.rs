@@ -8,8 +8,10 @@ use crate::table;
 
 /// A column of every type that a result has, each with a null.
 fn every_type() -> DataFrame {
-    let utc = DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
-    let times = Int64Chunked::new("cutoff".into(), &[Some(1_751_241_600_000_000), None, Some(1)]).into_series().cast(&utc).unwrap();
+    let utc = Some(TimeZone::UTC);
+    let times = Int64Chunked::new("cutoff".into(), &[Some(1_751_241_600_000_000), None, Some(1)]);
+    // Not by a cast: polars without its `timezones` feature drops the zone there.
+    let times = times.into_datetime(TimeUnit::Microseconds, utc).into_series();
     let days = Int32Chunked::new("day".into(), &[Some(20_269), None, Some(0)]).into_series().cast(&DataType::Date).unwrap();
     let columns = vec![
         StringChunked::new("account, \"id\"".into(), &[Some("a,1"), None, Some("é\n\"")]).into_column(),
@@ -25,9 +27,9 @@ fn every_type() -> DataFrame {
     DataFrame::new(3, columns).unwrap()
 }
 
-fn numbers(range: std::ops::Range<i64>) -> DataFrame {
+fn numbers(range: std::ops::Range<i32>) -> DataFrame {
     let text = range.clone().map(|i| format!("account {}", i % 1_000)).collect::<StringChunked>().with_name("id".into());
-    let value = range.clone().map(|i| Some(i as f64 / 7.0)).collect::<Float64Chunked>().with_name("x".into());
+    let value = range.clone().map(|i| Some(f64::from(i) / 7.0)).collect::<Float64Chunked>().with_name("x".into());
     DataFrame::new(usize::try_from(range.end - range.start).unwrap(), vec![text.into_column(), value.into_column()]).unwrap()
 }
 
@@ -78,6 +80,7 @@ fn parquet_gives_back_what_was_written() {
     assert_eq!(read.len(), 1);
     assert_eq!(read[0].0, 1);
     assert_eq!(read[0].1.schema(), frame.schema());
+    assert_eq!(read[0].1.schema().get("cutoff"), Some(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))));
     for (was, is) in frame.columns().iter().zip(read[0].1.columns()) {
         let (was, is) = (was.to_physical_repr(), is.to_physical_repr());
         assert!(was.as_materialized_series().iter().eq(is.as_materialized_series().iter()), "{}", was.name());

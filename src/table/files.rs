@@ -73,7 +73,7 @@ fn matches(path: &Path) -> Result<Vec<PathBuf>> {
     let spelled: Vec<u8> = names(path).filter_map(hidden).collect();
     let mut found = Vec::new();
     for entry in glob::glob(pattern).map_err(|e| problem(format!("found a glob with an error at character {}: {}", e.pos + 1, e.msg)))? {
-        let entry = entry.map_err(|e| read_error(&e.path().to_owned(), e.into()))?;
+        let entry = entry.map_err(|e| Error::Read { path: e.path().to_owned(), source: e.into() })?;
         if names(&entry).filter_map(hidden).any(|first| !spelled.contains(&first)) {
             continue;
         }

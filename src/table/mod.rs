@@ -3,6 +3,7 @@
 mod delimited;
 mod files;
 mod ndjson;
+mod pages;
 mod parquet;
 mod source;
 

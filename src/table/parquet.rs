@@ -13,7 +13,7 @@ use polars::prelude::{
     SerReader,
 };
 
-use super::{Read, distinct, empty, malformed, places};
+use super::{Read, distinct, empty, malformed, pages, places};
 use crate::error::{Error, Result};
 
 /// Rows of a batch: small row groups are gathered up to it.
@@ -36,6 +36,7 @@ pub(super) fn rows(file: &Path) -> Option<u64> {
     Table::open(file).ok().map(|table| table.metadata.num_rows as u64)
 }
 
+#[expect(clippy::redundant_closure_for_method_calls, reason = "polars does not let the type of a row group be named")]
 pub(super) fn read(file: &Path, wanted: Option<&[String]>, batch: &mut dyn FnMut(u64, DataFrame) -> Result<()>) -> Result<Read> {
     let table = Table::open(file)?;
     let places = places(file, wanted, &table.names)?;
@@ -112,13 +113,13 @@ impl<'f> Table<'f> {
 /// Whether a column is of a type that can be read: scalars, and codes of scalars.
 fn readable(dtype: &ArrowDataType) -> bool {
     use ArrowDataType as T;
-    match dtype {
-        T::Dictionary(_, values, _) => readable(values),
-        T::Null | T::Boolean | T::Float32 | T::Float64 | T::Date32 | T::Date64 | T::Timestamp(..) => true,
-        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => true,
-        T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary | T::LargeBinary | T::BinaryView => true,
-        _ => false,
+    if let T::Dictionary(_, values, _) = dtype {
+        return readable(values);
     }
+    let number = matches!(dtype, T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64);
+    let text = matches!(dtype, T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary | T::LargeBinary | T::BinaryView);
+    let time = matches!(dtype, T::Date32 | T::Date64 | T::Timestamp(..));
+    number || text || time || matches!(dtype, T::Null | T::Boolean | T::Float32 | T::Float64)
 }
 
 /// Batches as (row groups, rows of these): small groups together, a very large one in slices.
@@ -140,14 +141,24 @@ fn batches(groups: &[usize]) -> Vec<(Range<usize>, Range<usize>)> {
 }
 
 fn read_part(file: &Path, part: FileMetadata, places: &[usize], slice: Range<usize>) -> Result<DataFrame> {
-    let opened = File::open(file).map_err(|source| Error::Read { path: file.to_owned(), source })?;
+    let read_error = |source| Error::Read { path: file.to_owned(), source };
+    let opened = File::open(file).map_err(read_error)?;
+    let names: Vec<&str> = places.iter().map(|&place| part.schema().fields()[place].name()).collect();
+    for group in part.row_groups.iter().filter(|_| slice.start == 0) {
+        for chunk in names.iter().filter_map(|name| group.columns_under_root_iter(name)).flatten() {
+            let sound = pages::sound(&opened, chunk.byte_range(), chunk.num_values(), chunk.uncompressed_size());
+            if !sound.map_err(read_error)? {
+                return Err(damaged(file, &format!("the pages of column `{}` do not fit", chunk.descriptor().path_in_schema.join("."))));
+            }
+        }
+    }
     let strategy = if part.row_groups.len() > 1 { ParallelStrategy::RowGroups } else { ParallelStrategy::Columns };
     guarded(file, || {
         let mut reader = ParquetReader::new(opened);
         reader.set_metadata(part.into());
-        let frame =
-            reader.with_projection(Some(places.to_vec())).with_slice(Some((slice.start, slice.len()))).read_parallel(strategy).finish()?;
-        let columns = frame.into_columns().into_iter().map(plain).collect::<PolarsResult<Vec<_>>>()?;
+        let reader = reader.with_projection(Some(places.to_vec())).with_slice(Some((slice.start, slice.len())));
+        let columns = reader.read_parallel(strategy).finish()?.into_columns();
+        let columns = columns.into_iter().map(plain).collect::<PolarsResult<Vec<_>>>()?;
         // The reader does not compare the lengths of columns: a damaged page gives a shorter one.
         DataFrame::new(slice.len(), columns)
     })

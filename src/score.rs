@@ -1,0 +1,214 @@
+//! Model + features → probabilities with percentile, tier and reasons.
+
+use std::collections::BTreeMap;
+
+use ndarray::ArrayView1;
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use crate::config::Config;
+use crate::design::{Way, numbers, texts};
+use crate::error::{Error, Result};
+use crate::explain::{Measures, Raw, reason};
+use crate::fit::sigmoid;
+use crate::model::Model;
+use crate::observe::stable_share;
+
+/// Every probability lies between this and 1 minus it.
+pub const SMALLEST: f64 = 1e-9;
+/// Reasons given for each account.
+const REASONS: usize = 3;
+
+/// Rows to be scored.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// The features, a column each.
+    pub features: &'a DataFrame,
+    /// Account of each row.
+    pub account: &'a [String],
+    /// Cutoff of each row, µs UTC, where known.
+    pub cutoff: &'a [Option<i64>],
+    /// Why a row is not scored, in words; `None`: it is.
+    pub unscored: &'a [Option<&'static str>],
+}
+
+/// What a run of scoring prints.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Summary {
+    /// Rows with a probability.
+    pub scored: u64,
+    /// Rows without, by reason.
+    pub unscored: BTreeMap<String, u64>,
+    /// Rows from the threshold up.
+    pub qualified: u64,
+    /// Sum of the probabilities.
+    pub expected_conversions: f64,
+    /// Texts that no training row had: how many rows, by feature.
+    pub unseen: BTreeMap<String, u64>,
+}
+
+impl Summary {
+    /// Add the numbers of another batch.
+    pub fn add(&mut self, other: Self) {
+        self.scored += other.scored;
+        self.qualified += other.qualified;
+        self.expected_conversions += other.expected_conversions;
+        for (to, from) in [(&mut self.unscored, other.unscored), (&mut self.unseen, other.unseen)] {
+            for (key, count) in from {
+                *to.entry(key).or_default() += count;
+            }
+        }
+    }
+}
+
+/// A model made ready for scoring.
+#[derive(Debug)]
+pub struct Scorer<'a> {
+    model: &'a Model,
+    measures: Measures,
+    label: String,
+    holdout: f64,
+    seed: u64,
+}
+
+/// The score of one row.
+struct Score {
+    probability: f64,
+    reasons: Vec<String>,
+}
+
+impl<'a> Scorer<'a> {
+    /// Make a model ready; `label` is what the column `model` says.
+    ///
+    /// # Errors
+    /// * [`Error::DamagedModel`]: the configuration in the model cannot be read
+    pub fn new(model: &'a Model, label: &str) -> Result<Self> {
+        let config: Config = model.config()?;
+        let measures = Measures::of(&model.preprocessor);
+        Ok(Self { model, measures, label: label.to_owned(), holdout: config.qualify.holdout, seed: config.model.seed })
+    }
+
+    /// Compute the probability of each row, and nothing else; NaN where a feature is not finite.
+    ///
+    /// # Errors
+    /// * [`Error::Unsuitable`]: a feature is absent or of another type
+    pub fn probabilities(&self, features: &DataFrame) -> Result<Vec<f64>> {
+        let x = self.model.preprocessor.transform(features, None)?.x;
+        Ok(self.model.fit.log_odds(x.view()).iter().map(|eta| probability(*eta)).collect())
+    }
+
+    /// Score rows: a table in the order of the rows, and what to print about it.
+    ///
+    /// Columns: `account_id, cutoff, probability, percentile, tier, qualified, holdout, reason_1, reason_2, reason_3, model`.
+    /// A row that is not scored has null probability and the reason why in `reason_1`.
+    /// # Errors
+    /// * [`Error::Unsuitable`]: a feature is absent or of another type
+    pub fn score(&self, rows: &Rows<'_>) -> Result<(DataFrame, Summary)> {
+        let design = self.model.preprocessor.transform(rows.features, None)?;
+        let raw = self.raw_columns(rows.features)?;
+        let scores: Vec<Score> = (0..rows.account.len())
+            .into_par_iter()
+            .map_init(Vec::new, |sums, row| match rows.unscored[row] {
+                Some(why) => Score { probability: f64::NAN, reasons: vec![why.to_owned()] },
+                None => self.score_row(design.x.row(row), &raw, row, sums),
+            })
+            .collect();
+        let mut summary = Summary { unseen: design.unseen, ..Summary::default() };
+        for score in &scores {
+            if score.probability.is_nan() {
+                *summary.unscored.entry(score.reasons[0].clone()).or_default() += 1;
+            } else {
+                summary.scored += 1;
+                summary.expected_conversions += score.probability;
+                summary.qualified += u64::from(score.probability >= self.model.threshold);
+            }
+        }
+        Ok((self.table(rows, &scores)?, summary))
+    }
+
+    fn raw_columns(&self, features: &DataFrame) -> Result<Vec<RawColumn>> {
+        let read = |prepared: &crate::design::Prepared| {
+            let absent = |e: PolarsError| Error::Unsuitable { problem: e.to_string(), hint: None };
+            let column = features.column(&prepared.feature).map_err(absent)?;
+            Ok(match prepared.way {
+                Way::Number(_) => RawColumn::Numbers(numbers(column, None)?),
+                Way::Text(_) => RawColumn::Texts(texts(column, None)?),
+            })
+        };
+        self.model.preprocessor.features.iter().map(read).collect()
+    }
+
+    fn score_row(&self, x: ArrayView1<'_, f64>, raw: &[RawColumn], row: usize, sums: &mut Vec<f64>) -> Score {
+        let fit = &self.model.fit;
+        if let Some((at, _)) = x.iter().enumerate().find(|(_, v)| !v.is_finite()) {
+            let columns = self.model.preprocessor.columns();
+            return Score { probability: f64::NAN, reasons: vec![format!("not scored: `{}` is not finite", columns[at].name)] };
+        }
+        let coef = ArrayView1::from(&fit.coef);
+        let eta = fit.intercept + x.dot(&coef);
+        self.measures.contributions(&fit.coef, x.iter().copied(), sums);
+        let mut order: Vec<usize> = (0..sums.len()).collect();
+        order.sort_by(|a, b| sums[*b].abs().total_cmp(&sums[*a].abs()).then(a.cmp(b)));
+        let x = x.to_vec();
+        let say = |measure: &usize| {
+            let feature = self.measures.heaviest(*measure, &fit.coef, &x);
+            reason(&self.model.preprocessor, feature, &raw[feature].at(row), sums[*measure])
+        };
+        let reasons = order.iter().take(REASONS).filter(|m| sums[**m] != 0.0).map(say).collect();
+        Score { probability: probability(eta), reasons }
+    }
+
+    fn table(&self, rows: &Rows<'_>, scores: &[Score]) -> Result<DataFrame> {
+        let present = |s: &Score| Some(s.probability).filter(|p| !p.is_nan());
+        let percentile: Vec<Option<f64>> = scores.iter().map(|s| present(s).map(|p| self.model.reference.percentile(p))).collect();
+        let text = |name: &str, values: Vec<Option<&str>>| Column::new(name.into(), values);
+        let cutoff = Int64Chunked::from_iter_options("cutoff".into(), rows.cutoff.iter().copied());
+        let mut columns = vec![
+            Column::new("account_id".into(), rows.account),
+            cutoff.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column(),
+            Column::new("probability".into(), scores.iter().map(present).collect::<Vec<_>>()),
+            text("tier", percentile.iter().map(|p| p.map(tier)).collect()),
+            Column::new("qualified".into(), scores.iter().map(|s| present(s).map(|p| p >= self.model.threshold)).collect::<Vec<_>>()),
+            Column::new(
+                "holdout".into(),
+                rows.account.iter().map(|a| stable_share("holdout", self.seed, a) < self.holdout).collect::<Vec<_>>(),
+            ),
+        ];
+        columns.insert(3, Column::new("percentile".into(), percentile));
+        for at in 0..REASONS {
+            columns.push(text(&format!("reason_{}", at + 1), scores.iter().map(|s| s.reasons.get(at).map(String::as_str)).collect()));
+        }
+        columns.push(text("model", vec![Some(self.label.as_str()); scores.len()]));
+        DataFrame::new(scores.len(), columns).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })
+    }
+}
+
+enum RawColumn {
+    Numbers(Vec<Option<f64>>),
+    Texts(Vec<Option<String>>),
+}
+
+impl RawColumn {
+    fn at(&self, row: usize) -> Raw {
+        match self {
+            Self::Numbers(values) => Raw::Number(values[row]),
+            Self::Texts(values) => Raw::Text(values[row].clone()),
+        }
+    }
+}
+
+/// σ(η), kept inside [`SMALLEST`] and 1 − [`SMALLEST`].
+#[must_use]
+pub fn probability(eta: f64) -> f64 {
+    if eta.is_finite() { sigmoid(eta).clamp(SMALLEST, 1.0 - SMALLEST) } else { f64::NAN }
+}
+
+/// A from percentile 95, B from 80, C from 50, D below.
+fn tier(percentile: f64) -> &'static str {
+    match percentile {
+        p if p >= 95.0 => "A",
+        p if p >= 80.0 => "B",
+        p if p >= 50.0 => "C",
+        _ => "D",
+    }
+}

@@ -1,0 +1,163 @@
+//! models/NAME/VERSION: versions, and which one is the champion.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result, nearest};
+use crate::output::write_bytes;
+
+/// Name of the model file in the folder of its version.
+pub const MODEL_FILE: &str = "model.pql";
+const CHAMPION: &str = "champion";
+
+/// A model that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The model file.
+    pub path: PathBuf,
+    /// What scores call it: `NAME/VERSION`, or the name of a file that lies elsewhere.
+    pub label: String,
+}
+
+/// Find a model: a file, NAME (its champion) or NAME/VERSION under `models`.
+///
+/// # Errors
+/// * [`Error::NoModel`]: there is none of that name
+pub fn find(model: &str, models: &Path) -> Result<Found> {
+    let file = Path::new(model);
+    if file.is_file() {
+        return Ok(Found { path: file.to_owned(), label: label_of(file) });
+    }
+    let missing = || {
+        let name = model.split('/').next().unwrap_or(model);
+        let names = names(models);
+        Error::NoModel { model: model.to_owned(), models: models.to_owned(), near: nearest(name, names.iter().map(String::as_str)) }
+    };
+    let (name, version) = match model.split_once('/') {
+        Some((name, version)) => (name, version.to_owned()),
+        None => (model, fs::read_to_string(models.join(model).join(CHAMPION)).map_err(|_| missing())?.trim().to_owned()),
+    };
+    let path = models.join(name).join(&version).join(MODEL_FILE);
+    if path.is_file() { Ok(Found { path, label: format!("{name}/{version}") }) } else { Err(missing()) }
+}
+
+/// `NAME/VERSION` of a file that lies as the store lays it, else its name without ending.
+fn label_of(file: &Path) -> String {
+    let part = |path: Option<&Path>| path.and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
+    let (version, name) = (part(file.parent()), part(file.parent().and_then(Path::parent)));
+    match (name, version) {
+        (Some(name), Some(version)) if version.len() == 4 && version.parse::<u32>().is_ok() => format!("{name}/{version}"),
+        _ => file.file_stem().map_or_else(|| file.display().to_string(), |n| n.to_string_lossy().into_owned()),
+    }
+}
+
+fn names(models: &Path) -> Vec<String> {
+    let entries = fs::read_dir(models).into_iter().flatten().flatten();
+    entries.filter(|e| e.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Check that a name can be a folder.
+///
+/// # Errors
+/// * [`Error::Usage`]: it cannot
+pub fn check_name(name: &str) -> Result<()> {
+    let plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if plain && !name.is_empty() && !name.starts_with('.') {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        problem: format!("`{name}` cannot be the name of a model"),
+        hint: Some("letters, digits, `-`, `_` and `.` make a name".to_owned()),
+    })
+}
+
+/// Store a new version: its files appear together, and the first one becomes the champion.
+///
+/// # Arguments
+/// * `files` – name and bytes of each file
+/// * `promote` – whether the new version becomes the champion even where there is one
+///
+/// Answers the model and whether it is the champion now.
+/// # Errors
+/// * [`Error::Write`]: the folder cannot be written
+pub fn add(models: &Path, name: &str, files: &[(&str, Vec<u8>)], promote: bool) -> Result<(Found, bool)> {
+    check_name(name)?;
+    let folder = models.join(name);
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Write { path, source }
+    };
+    fs::create_dir_all(&folder).map_err(failed(&folder))?;
+    let staged = tempfile::Builder::new().prefix(".pql-").tempdir_in(&folder).map_err(failed(&folder))?;
+    for (file, bytes) in files {
+        write_bytes(&staged.path().join(file), bytes)?;
+    }
+    let mut number = 1 + versions(&folder).last().copied().unwrap_or(0);
+    let staged = staged.keep();
+    readable(&staged);
+    let version = loop {
+        let target = folder.join(format!("{number:04}"));
+        match fs::rename(&staged, &target) {
+            Ok(()) => break format!("{number:04}"),
+            // Another run took the number meanwhile.
+            Err(_) if target.exists() => number += 1,
+            Err(source) => {
+                // What is left of the attempt serves nobody.
+                let _ = fs::remove_dir_all(&staged);
+                return Err(Error::Write { path: target, source });
+            }
+        }
+    };
+    let is_champion = promote || !folder.join(CHAMPION).exists();
+    if is_champion {
+        write_bytes(&folder.join(CHAMPION), format!("{version}\n").as_bytes())?;
+    }
+    Ok((Found { path: folder.join(&version).join(MODEL_FILE), label: format!("{name}/{version}") }, is_champion))
+}
+
+/// Let others read the folder, as they may read any other folder here; temporary folders are private.
+fn readable(folder: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = folder.parent().and_then(|p| fs::metadata(p).ok()).map_or(0o755, |m| m.permissions().mode());
+        // Scoring works without it where only one user does.
+        let _ = fs::set_permissions(folder, fs::Permissions::from_mode(mode));
+    }
+}
+
+/// Version numbers of a model, ascending.
+fn versions(folder: &Path) -> Vec<u32> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut numbers: Vec<u32> = entries.filter_map(|e| e.file_name().to_str().and_then(|n| n.parse().ok())).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_count_up_and_the_first_is_champion_until_one_is_promoted() {
+        let dir = tempfile::tempdir().unwrap();
+        let add = |promote| add(dir.path(), "trial", &[(MODEL_FILE, vec![1])], promote).unwrap();
+        assert_eq!((add(false).1, add(false).1), (true, false));
+        assert_eq!(find("trial", dir.path()).unwrap().label, "trial/0001");
+        assert!(add(true).1);
+        assert_eq!(find("trial", dir.path()).unwrap().label, "trial/0003");
+        assert_eq!(find("trial/0002", dir.path()).unwrap().label, "trial/0002");
+        let file = dir.path().join("trial/0002").join(MODEL_FILE);
+        assert_eq!(find(file.to_str().unwrap(), dir.path()).unwrap().label, "trial/0002");
+    }
+
+    #[test]
+    fn a_model_that_is_not_there_is_named_with_the_nearest() {
+        let dir = tempfile::tempdir().unwrap();
+        add(dir.path(), "trial", &[(MODEL_FILE, vec![1])], false).unwrap();
+        let error = find("trail", dir.path()).unwrap_err();
+        assert_eq!((error.exit_code(), error.hint().as_deref()), (4, Some("did you mean `trial`?")));
+        assert_eq!(find("trial/0009", dir.path()).unwrap_err().exit_code(), 4);
+        assert_eq!(add(dir.path(), "../x", &[], false).unwrap_err().exit_code(), 2);
+    }
+}

@@ -1,0 +1,122 @@
+//! Against 40-digit arithmetic, statsmodels and scikit-learn; `tests/golden/make.py` made the numbers.
+
+use std::path::Path;
+
+use ndarray::{Array2, ArrayView1};
+use pql::evaluate::evaluate;
+use pql::fit::{Logistic, Penalty, Solver, vif, wald};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct FitCase {
+    alpha: f64,
+    x: Vec<Vec<f64>>,
+    y: Vec<bool>,
+    group: Vec<u32>,
+    beta: Vec<f64>,
+    std_error: Vec<f64>,
+    std_error_grouped: Vec<f64>,
+    log_likelihood: f64,
+    std_error_statsmodels: Option<Vec<f64>>,
+    z: Option<Vec<f64>>,
+    p: Option<Vec<f64>>,
+    vif: Option<Vec<f64>>,
+}
+
+#[derive(Deserialize)]
+struct MetricsCase {
+    y: Vec<bool>,
+    probability: Vec<f64>,
+    group: Vec<u32>,
+    expected: Value,
+}
+
+fn read<T: DeserializeOwned>(name: &str) -> T {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+impl FitCase {
+    fn x(&self) -> Array2<f64> {
+        Array2::from_shape_fn((self.x.len(), self.x[0].len()), |(i, j)| self.x[i][j])
+    }
+
+    fn model(&self) -> Logistic {
+        let penalty = if self.alpha > 0.0 { Penalty::L2 } else { Penalty::None };
+        Logistic { penalty, alpha: self.alpha, ..Logistic::default() }
+    }
+}
+
+/// Largest relative difference.
+fn off(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).map(|(a, b)| ((a - b) / b).abs()).fold(0.0, f64::max)
+}
+
+const FITS: [&str; 3] = ["fit_ml.json", "fit_l2.json", "fit_rare.json"];
+
+#[test]
+fn coefficients_and_errors_have_twelve_right_digits() {
+    for name in FITS {
+        let case: FitCase = read(name);
+        let y = ArrayView1::from(&case.y[..]);
+        let fit = case.model().fit_rows(case.x().view(), y).unwrap();
+        let grouped = case.model().fit_groups(case.x().view(), y, &case.group).unwrap();
+        let beta: Vec<f64> = std::iter::once(fit.intercept).chain(fit.coef.iter().copied()).collect();
+        for (what, off) in [
+            ("coefficients", off(&beta, &case.beta)),
+            ("standard errors", off(&fit.std_error(), &case.std_error)),
+            ("standard errors by account", off(&grouped.std_error(), &case.std_error_grouped)),
+            ("log-likelihood", off(&[fit.log_likelihood], &[case.log_likelihood])),
+        ] {
+            assert!(off < 1e-12, "{name}: {what} off by {off:e}");
+        }
+    }
+}
+
+#[test]
+fn lbfgs_has_the_same_coefficients_to_six_digits() {
+    for name in FITS {
+        let case: FitCase = read(name);
+        let model = Logistic { solver: Solver::Lbfgs, ..case.model() };
+        let fit = model.fit_rows(case.x().view(), ArrayView1::from(&case.y[..])).unwrap();
+        let found = std::iter::once(fit.intercept).chain(fit.coef.iter().copied());
+        assert!(found.zip(&case.beta).all(|(a, b)| (a - b).abs() < 1e-6), "{name}");
+        assert!(off(&fit.std_error(), &case.std_error) < 1e-6, "{name}");
+    }
+}
+
+#[test]
+fn errors_by_account_tests_and_inflation_are_those_of_statsmodels_and_numpy() {
+    for name in FITS {
+        let case: FitCase = read(name);
+        let (Some(se), Some(z), Some(p), Some(inflation)) = (&case.std_error_statsmodels, &case.z, &case.p, &case.vif) else {
+            continue;
+        };
+        let y = ArrayView1::from(&case.y[..]);
+        let grouped = case.model().fit_groups(case.x().view(), y, &case.group).unwrap();
+        assert!(off(&grouped.std_error(), se) < 1e-6, "{name}");
+        let test = wald(&case.model().fit_rows(case.x().view(), y).unwrap());
+        assert!(off(&test.z, z) < 1e-9 && off(&test.p, p) < 1e-9, "{name}");
+        assert!(off(&vif(case.x().view()), inflation) < 1e-11, "{name}");
+    }
+}
+
+#[test]
+fn metrics_are_those_of_scikit_learn_to_nine_digits() {
+    for name in ["metrics_rows.json", "metrics_ties.json"] {
+        let case: MetricsCase = read(name);
+        let found = serde_json::to_value(evaluate(&case.y, &case.probability, &case.group).unwrap()).unwrap();
+        let (found, expected) = (found.as_object().unwrap(), case.expected.as_object().unwrap());
+        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+        for (key, expected) in expected {
+            let numbers = |v: &Value| v.as_array().cloned().unwrap_or_else(|| vec![v.clone()]);
+            for (a, b) in numbers(&found[key]).iter().zip(&numbers(expected)) {
+                let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+                assert!((a - b).abs() < 1e-9, "{name}: {key} is {a}, expected {b}");
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What holds whatever the numbers are.
+
+use ndarray::{Array1, Array2, Axis, concatenate};
+use pql::evaluate::{evaluate, roc_auc};
+use pql::fit::{Logistic, LogisticFit, Solver, sigmoid};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// Columns, outcomes of both classes, and accounts.
+#[derive(Debug, Clone)]
+struct Data {
+    x: Array2<f64>,
+    y: Array1<bool>,
+    group: Vec<u32>,
+}
+
+fn data() -> impl Strategy<Value = Data> {
+    (20..150_usize, 1..5_usize).prop_flat_map(|(n, p)| {
+        (vec(-2.0..2.0_f64, n * p), vec(0.0..1.0_f64, n), vec(0..40_u32, n)).prop_map(move |(x, u, group)| {
+            let x = Array2::from_shape_vec((n, p), x).unwrap();
+            let mut y: Array1<bool> = x.rows().into_iter().zip(&u).map(|(row, u)| *u < sigmoid(row[0] - 0.7)).collect();
+            (y[0], y[1]) = (true, false);
+            Data { x, y, group }
+        })
+    })
+}
+
+fn fit(data: &Data, alpha: f64, solver: Solver) -> LogisticFit {
+    Logistic { alpha, solver, ..Logistic::default() }.fit_rows(data.x.view(), data.y.view()).unwrap()
+}
+
+/// Largest difference of intercepts and coefficients.
+fn apart(a: &LogisticFit, b: &LogisticFit) -> f64 {
+    a.coef.iter().zip(&b.coef).map(|(a, b)| (a - b).abs()).fold((a.intercept - b.intercept).abs(), f64::max)
+}
+
+/// A few values only, so that there are ties.
+fn scored() -> impl Strategy<Value = (Vec<bool>, Vec<f64>, Vec<u32>)> {
+    vec((any::<bool>(), 1..40_u32, 0..20_u32), 2..200).prop_map(|rows| {
+        let p = rows.iter().map(|r| f64::from(r.1) / 41.0).collect();
+        (rows.iter().map(|r| r.0).collect(), p, rows.iter().map(|r| r.2).collect())
+    })
+}
+
+/// Row numbers in an order that depends on `seed`.
+fn shuffled(n: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by_key(|&i| (i as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29));
+    order
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_solvers_agree(data in data(), alpha in 0.05..20.0_f64) {
+        prop_assert!(apart(&fit(&data, alpha, Solver::Newton), &fit(&data, alpha, Solver::Lbfgs)) < 1e-6);
+    }
+
+    #[test]
+    fn every_row_twice_at_twice_the_penalty_changes_nothing(data in data(), alpha in 0.05..20.0_f64) {
+        let twice = Data {
+            x: concatenate(Axis(0), &[data.x.view(), data.x.view()]).unwrap(),
+            y: concatenate(Axis(0), &[data.y.view(), data.y.view()]).unwrap(),
+            group: vec![],
+        };
+        prop_assert!(apart(&fit(&data, alpha, Solver::Newton), &fit(&twice, 2.0 * alpha, Solver::Newton)) < 1e-11);
+    }
+
+    #[test]
+    fn the_order_of_rows_does_not_change_the_fit(data in data(), seed in any::<u64>()) {
+        let order = shuffled(data.y.len(), seed);
+        let other = Data {
+            x: data.x.select(Axis(0), &order),
+            y: data.y.select(Axis(0), &order),
+            group: order.iter().map(|&i| data.group[i]).collect(),
+        };
+        let by_account = |data: &Data| Logistic::default().fit_groups(data.x.view(), data.y.view(), &data.group).unwrap();
+        let (a, b) = (by_account(&data), by_account(&other));
+        prop_assert!(apart(&a, &b) < 1e-12);
+        prop_assert!(a.covariance.iter().zip(&b.covariance).all(|(a, b)| (a - b).abs() < 1e-12));
+    }
+
+    #[test]
+    fn outcomes_the_other_way_round_turn_all_signs(data in data(), alpha in 0.05..20.0_f64) {
+        let mut turned = fit(&Data { y: data.y.mapv(|y| !y), ..data.clone() }, alpha, Solver::Newton);
+        turned.intercept *= -1.0;
+        turned.coef.iter_mut().for_each(|b| *b *= -1.0);
+        prop_assert!(apart(&fit(&data, alpha, Solver::Newton), &turned) < 1e-11);
+    }
+
+    #[test]
+    fn auc_is_the_same_under_monotone_maps((y, p, _) in scored()) {
+        let logit: Vec<f64> = p.iter().map(|p| (p / (1.0 - p)).ln()).collect();
+        let cubed: Vec<f64> = p.iter().map(|p| 5.0 + p.powi(3)).collect();
+        let falling: Vec<f64> = p.iter().map(|p| -p).collect();
+        prop_assert_eq!(roc_auc(&y, &p), roc_auc(&y, &logit));
+        prop_assert_eq!(roc_auc(&y, &p), roc_auc(&y, &cubed));
+        if let (Some(up), Some(down)) = (roc_auc(&y, &p), roc_auc(&y, &falling)) {
+            prop_assert!((up + down - 1.0).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn the_order_of_rows_changes_no_metric((y, p, group) in scored(), seed in any::<u64>()) {
+        let order = shuffled(y.len(), seed);
+        let by = |order: &[usize]| {
+            let y: Vec<bool> = order.iter().map(|&i| y[i]).collect();
+            let p: Vec<f64> = order.iter().map(|&i| p[i]).collect();
+            let group: Vec<u32> = order.iter().map(|&i| group[i]).collect();
+            serde_json::to_value(evaluate(&y, &p, &group).unwrap()).unwrap()
+        };
+        let (a, b) = (by(&(0..y.len()).collect::<Vec<_>>()), by(&order));
+        for (key, a) in a.as_object().unwrap() {
+            match (a.as_f64(), b[key].as_f64()) {
+                (Some(a), Some(b)) => prop_assert!((a - b).abs() < 1e-9, "{}: {} and {}", key, a, b),
+                (None, None) => {}
+                _ => prop_assert!(false, "{}: {} and {}", key, a, b[key]),
+            }
+        }
+    }
+}
