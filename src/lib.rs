@@ -1,4 +1,6 @@
 //! pql
+pub mod card;
+pub mod cli;
 pub mod config;
 pub mod design;
 pub mod error;

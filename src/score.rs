@@ -126,6 +126,14 @@ impl<'a> Scorer<'a> {
         Ok((self.table(rows, &scores)?, summary))
     }
 
+    /// The table of no rows, with all its columns.
+    ///
+    /// # Errors
+    /// * [`Error::Unsuitable`]: polars cannot hold it
+    pub fn empty(&self) -> Result<DataFrame> {
+        self.table(&Rows { features: &DataFrame::default(), account: &[], cutoff: &[], unscored: &[] }, &[])
+    }
+
     fn raw_columns(&self, features: &DataFrame) -> Result<Vec<RawColumn>> {
         let read = |prepared: &crate::design::Prepared| {
             let absent = |e: PolarsError| Error::Unsuitable { problem: e.to_string(), hint: None };

@@ -74,13 +74,13 @@ pub fn check_name(name: &str) -> Result<()> {
 /// Store a new version: its files appear together, and the first one becomes the champion.
 ///
 /// # Arguments
-/// * `files` – name and bytes of each file
+/// * `write` – writes the files into the folder it is given
 /// * `promote` – whether the new version becomes the champion even where there is one
 ///
 /// Answers the model and whether it is the champion now.
 /// # Errors
 /// * [`Error::Write`]: the folder cannot be written
-pub fn add(models: &Path, name: &str, files: &[(&str, Vec<u8>)], promote: bool) -> Result<(Found, bool)> {
+pub fn add(models: &Path, name: &str, write: impl FnOnce(&Path) -> Result<()>, promote: bool) -> Result<(Found, bool)> {
     check_name(name)?;
     let folder = models.join(name);
     let failed = |path: &Path| {
@@ -89,9 +89,7 @@ pub fn add(models: &Path, name: &str, files: &[(&str, Vec<u8>)], promote: bool) 
     };
     fs::create_dir_all(&folder).map_err(failed(&folder))?;
     let staged = tempfile::Builder::new().prefix(".pql-").tempdir_in(&folder).map_err(failed(&folder))?;
-    for (file, bytes) in files {
-        write_bytes(&staged.path().join(file), bytes)?;
-    }
+    write(staged.path())?;
     let mut number = 1 + versions(&folder).last().copied().unwrap_or(0);
     let staged = staged.keep();
     readable(&staged);
@@ -138,10 +136,14 @@ fn versions(folder: &Path) -> Vec<u32> {
 mod tests {
     use super::*;
 
+    fn one_byte(folder: &Path) -> Result<()> {
+        write_bytes(&folder.join(MODEL_FILE), &[1])
+    }
+
     #[test]
     fn versions_count_up_and_the_first_is_champion_until_one_is_promoted() {
         let dir = tempfile::tempdir().unwrap();
-        let add = |promote| add(dir.path(), "trial", &[(MODEL_FILE, vec![1])], promote).unwrap();
+        let add = |promote| add(dir.path(), "trial", one_byte, promote).unwrap();
         assert_eq!((add(false).1, add(false).1), (true, false));
         assert_eq!(find("trial", dir.path()).unwrap().label, "trial/0001");
         assert!(add(true).1);
@@ -154,10 +156,10 @@ mod tests {
     #[test]
     fn a_model_that_is_not_there_is_named_with_the_nearest() {
         let dir = tempfile::tempdir().unwrap();
-        add(dir.path(), "trial", &[(MODEL_FILE, vec![1])], false).unwrap();
+        add(dir.path(), "trial", one_byte, false).unwrap();
         let error = find("trail", dir.path()).unwrap_err();
         assert_eq!((error.exit_code(), error.hint().as_deref()), (4, Some("did you mean `trial`?")));
         assert_eq!(find("trial/0009", dir.path()).unwrap_err().exit_code(), 4);
-        assert_eq!(add(dir.path(), "../x", &[], false).unwrap_err().exit_code(), 2);
+        assert_eq!(add(dir.path(), "../x", one_byte, false).unwrap_err().exit_code(), 2);
     }
 }

@@ -1,0 +1,142 @@
+//! The model card: what the model file says, readable, with data quality and cohorts.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::evaluate::Evaluation;
+use crate::explain::{Coefficient, coefficients};
+use crate::ingest::Quality;
+use crate::model::{FORMAT, Model, Side};
+use crate::observe::Split;
+use crate::time::{iso, iso_day};
+use crate::train::Rows;
+
+/// A calendar month of cutoffs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Cohort {
+    /// Month, `2025-06`.
+    pub month: String,
+    /// Rows with an outcome.
+    pub rows: u64,
+    /// Rows that converted.
+    pub conversions: u64,
+    /// Rows the model learned from.
+    pub train: u64,
+    /// Rows the model was judged by.
+    pub test: u64,
+}
+
+/// The card of a model.
+#[derive(Debug, Serialize)]
+pub struct Card<'a> {
+    program: String,
+    format: u32,
+    fingerprint: String,
+    train: Side,
+    test: Side,
+    open_rows: u64,
+    purged_rows: u64,
+    first_training_cutoff: Option<String>,
+    last_training_cutoff: Option<String>,
+    first_test_cutoff: Option<String>,
+    threshold: f64,
+    evaluation: &'a Option<Evaluation>,
+    alpha: f64,
+    log_likelihood: f64,
+    iterations: usize,
+    gradient_per_row: f64,
+    coefficients: Vec<serde_json::Map<String, serde_json::Value>>,
+    importance: &'a [(String, f64)],
+    left_out: &'a [String],
+    warnings: &'a [String],
+    cohorts: Vec<Cohort>,
+    data_quality: Option<&'a Quality>,
+    configuration: &'a str,
+}
+
+/// Count rows and conversions by calendar month of the cutoff.
+#[must_use]
+pub fn cohorts(rows: &Rows) -> Vec<Cohort> {
+    let mut months: BTreeMap<String, Cohort> = BTreeMap::new();
+    for (row, cutoff) in rows.cutoff.iter().flatten().enumerate() {
+        let Some(converted) = rows.y[row] else { continue };
+        let month = iso_day(*cutoff)[..7].to_owned();
+        let cohort = months.entry(month.clone()).or_insert_with(|| Cohort { month, ..Cohort::default() });
+        cohort.rows += 1;
+        cohort.conversions += u64::from(converted);
+        cohort.train += u64::from(rows.split[row] == Split::Train);
+        cohort.test += u64::from(rows.split[row] == Split::Test);
+    }
+    months.into_values().collect()
+}
+
+/// A coefficient as a JSON object with the columns of `pql inspect`; what does not exist is null.
+#[must_use]
+pub fn coefficient_json(row: &Coefficient) -> serde_json::Map<String, serde_json::Value> {
+    let mut object = serde_json::Map::new();
+    object.insert("feature".to_owned(), row.feature.clone().into());
+    for (name, value) in coefficient_numbers(row) {
+        object.insert(name.to_owned(), value.map_or(serde_json::Value::Null, Into::into));
+    }
+    object
+}
+
+/// The numeric columns of `pql inspect`, in their order.
+#[must_use]
+pub fn coefficient_numbers(row: &Coefficient) -> [(&'static str, Option<f64>); 14] {
+    [
+        ("coef", Some(row.coef)),
+        ("std_error", Some(row.std_error)),
+        ("z", row.z),
+        ("p", row.p),
+        ("low", Some(row.low)),
+        ("high", Some(row.high)),
+        ("odds_ratio", Some(row.odds_ratio)),
+        ("coef_raw", row.coef_raw),
+        ("std_error_raw", row.std_error_raw),
+        ("odds_ratio_raw", row.odds_ratio_raw),
+        ("vif", row.vif),
+        ("mean", row.mean),
+        ("sd", row.sd),
+        ("missing", row.missing),
+    ]
+}
+
+/// The bytes of `model.json`.
+///
+/// # Errors
+/// * [`Error::Unsuitable`]: the card has no JSON form
+pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> Result<Vec<u8>> {
+    let extent = &model.extent;
+    let card = Card {
+        program: format!("pql {}", env!("CARGO_PKG_VERSION")),
+        format: FORMAT,
+        fingerprint: model.data.iter().map(|b| format!("{b:02x}")).collect(),
+        train: extent.train,
+        test: extent.test,
+        open_rows: extent.open,
+        purged_rows: extent.purged,
+        first_training_cutoff: extent.first_train.map(iso),
+        last_training_cutoff: extent.last_train.map(iso),
+        first_test_cutoff: extent.first_test.map(iso),
+        threshold: model.threshold,
+        evaluation: &model.evaluation,
+        alpha: model.fit.alpha,
+        log_likelihood: model.fit.log_likelihood,
+        iterations: model.fit.iterations,
+        gradient_per_row: model.fit.gradient,
+        coefficients: coefficients(model).iter().map(coefficient_json).collect(),
+        importance: &model.importance,
+        left_out: &model.left_out,
+        warnings: &model.warnings,
+        cohorts,
+        data_quality: quality,
+        configuration: &model.config,
+    };
+    let mut bytes =
+        serde_json::to_vec_pretty(&card).map_err(|e| Error::Unsuitable { problem: format!("the model card: {e}"), hint: None })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

@@ -1,0 +1,151 @@
+//! The command line: what is asked for, who answers, and the exit code.
+
+mod evaluate;
+mod features;
+mod ingest;
+//mod init;
+mod inspect;
+mod score;
+mod shared;
+//mod simulate;
+mod tables;
+mod train;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+
+/// Which free-trial and freemium accounts will convert, and why.
+#[derive(Debug, Parser)]
+#[command(name = "pql", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Say nothing but errors on stderr
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed (not converged, output not writable) · 2 wrong usage (flags, pql.toml) · \
+3 bad input data · 4 model file absent or bad · 130 interrupted";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a realistic, seeded usage log with known true coefficients
+    //Simulate(simulate::Args),
+    /// Read the headers of given files and write a commented pql.toml
+    //Init(init::Args),
+    /// Write the event log and the account list after cleaning, and say what was dropped
+    Ingest(ingest::Args),
+    /// Write the feature matrix with cutoffs and outcomes
+    Features(features::Args),
+    /// Train a model: data quality, evaluation on the newest cohorts, weights
+    Train(Box<train::Args>),
+    /// Score accounts: probability, percentile, tier and reasons
+    Score(score::Args),
+    /// Show what a model has learned: weights, odds ratios, standard errors
+    Inspect(inspect::Args),
+    /// Judge a model on labelled data
+    Evaluate(evaluate::Args),
+}
+
+/// `pql score` alone: probabilities from events or a feature matrix and a model.
+#[derive(Debug, Parser)]
+#[command(name = "pql-score", version, after_help = EXIT_CODES)]
+pub struct ScoreCli {
+    #[command(flatten)]
+    args: score::Args,
+    /// Say nothing but errors on stderr
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Where a command writes: results to stdout, all else to stderr.
+pub(crate) struct Terminal<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    quiet: bool,
+    /// What long work reports.
+    pub(crate) progress: Progress,
+}
+
+impl Terminal<'_> {
+    /// Write a line of a result.
+    pub(crate) fn say(&mut self, line: &str) -> Result<()> {
+        writeln!(self.out, "{line}").map_err(output_failed)
+    }
+
+    /// Write a line that is no result; where nobody listens, nothing is lost.
+    pub(crate) fn note(&mut self, line: &str) {
+        if !self.quiet {
+            let _ = writeln!(self.err, "{line}");
+        }
+    }
+}
+
+fn output_failed(source: io::Error) -> Error {
+    if source.kind() == io::ErrorKind::BrokenPipe { Error::BrokenPipe } else { Error::Write { path: "standard output".into(), source } }
+}
+
+/// Run `pql` with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    answer(cli.quiet, |terminal| match &cli.command {
+        //Command::Simulate(args) => simulate::run(args, terminal),
+        //Command::Init(args) => init::run(args, terminal),
+        Command::Ingest(args) => ingest::run(args, terminal),
+        Command::Features(args) => features::run(args, terminal),
+        Command::Train(args) => train::run(args, terminal),
+        Command::Score(args) => score::run(args, terminal),
+        Command::Inspect(args) => inspect::run(args, terminal),
+        Command::Evaluate(args) => evaluate::run(args, terminal),
+    })
+}
+
+/// Run `pql-score` with the arguments of the process.
+#[must_use]
+pub fn main_score() -> ExitCode {
+    let cli = ScoreCli::parse();
+    answer(cli.quiet, |terminal| score::run(&cli.args, terminal))
+}
+
+fn answer(quiet: bool, run: impl FnOnce(&mut Terminal<'_>) -> Result<()>) -> ExitCode {
+    /// By convention 128 + the number of the signal that a terminal sends on Ctrl-C.
+    const INTERRUPTED: i32 = 130;
+    // Without a handler the default one ends the process, so nothing is lost where none can be set.
+    let _ = ctrlc::set_handler(|| std::process::exit(INTERRUPTED));
+    let (out, err) = (io::stdout(), io::stderr());
+    let progress = if quiet || !err.is_terminal() { Progress::silent() } else { Progress::terminal() };
+    let mut out = io::BufWriter::new(out.lock());
+    let mut terminal = Terminal { out: &mut out, err: &mut err.lock(), quiet, progress };
+    let result = run(&mut terminal).and_then(|()| terminal.out.flush().map_err(output_failed));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if error.exit_code() != 0 {
+                report(&error, terminal.err);
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Print an error with its sources and the next step.
+fn report(error: &Error, err: &mut dyn Write) {
+    let mut text = format!("error: {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    if let Some(hint) = error.hint() {
+        text += &format!("\nhint: {hint}");
+    }
+    // Where stderr is closed there is nobody to tell.
+    let _ = writeln!(err, "{text}");
+}

@@ -1,0 +1,135 @@
+//! `pql score`
+
+use std::path::{Path, PathBuf};
+
+use super::Terminal;
+use super::features::matrix_only;
+use super::shared::{ProjectArgs, format_of, load_model, with_model};
+use crate::error::Result;
+use crate::features::compute;
+use crate::matrix;
+use crate::model::Model;
+use crate::observe::observe_at;
+use crate::output::{Format, TableWriter};
+use crate::score::{Rows, Scorer, Summary};
+use crate::time::Instant;
+
+/// Score accounts: probability, percentile, tier and reasons
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Model: a file, NAME (its champion) or NAME/VERSION
+    #[arg(long, value_name = "MODEL")]
+    model: String,
+    /// Folder of models
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    models: PathBuf,
+    /// Score a feature matrix instead of events
+    #[arg(long, value_name = "FILE", conflicts_with = "at")]
+    features: Option<PathBuf>,
+    /// Score the accounts as they stood at this time, a date being its midnight, UTC [default: the end of the log]
+    #[arg(long, value_name = "TIME")]
+    at: Option<Instant>,
+    /// Table to write, `-` for stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Format, where the ending of the file does not tell: parquet, csv, ndjson
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+}
+
+pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    let format = format_of(&args.output, args.format)?;
+    let (model, found) = load_model(&args.model, &args.models)?;
+    let scorer = Scorer::new(&model, &found.label)?;
+    let mut output = Output { path: &args.output, format, writer: None, summary: Summary::default() };
+    match &args.features {
+        Some(path) => {
+            let rule = matrix_rule(args, &model)?;
+            matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
+                let unscored = vec![None; batch.account.len()];
+                output
+                    .take(&scorer, &Rows { features: &batch.features, account: &batch.account, cutoff: &batch.cutoff, unscored: &unscored })
+            })?;
+        }
+        None => score_events(args, &model, &found.label, &scorer, &mut output, terminal)?,
+    }
+    let summary = output.finish(&scorer)?;
+    report(&summary, &model, terminal);
+    Ok(())
+}
+
+/// Keys of a matrix: as the project file says, else as when the model was trained.
+fn matrix_rule(args: &Args, model: &Model) -> Result<crate::config::MatrixRule> {
+    let file = args.project.load()?.matrix;
+    Ok(if file == crate::config::MatrixRule::default() { model.config()?.matrix } else { file })
+}
+
+fn score_events(
+    args: &Args,
+    model: &Model,
+    label: &str,
+    scorer: &Scorer<'_>,
+    output: &mut Output<'_>,
+    terminal: &mut Terminal<'_>,
+) -> Result<()> {
+    let catalogue = model.catalogue.as_ref().ok_or_else(|| matrix_only(label))?;
+    let config = with_model(&args.project.load()?, model, terminal)?;
+    let until = args.at.or(config.observation.until).map(|t| t.0);
+    let log = args.project.log(&config, until, &model.preprocessor.kinds(), terminal)?;
+    let (observations, standings) = observe_at(&log, &config.observation);
+    for (reason, count) in &observations.left_out {
+        terminal.note(&format!("{count} accounts give no row: {reason}"));
+    }
+    let features = compute(catalogue, &log, &observations, &terminal.progress)?;
+    let account: Vec<String> = observations.account.iter().map(|a| log.accounts.id[*a as usize].to_owned()).collect();
+    let cutoff: Vec<Option<i64>> = observations.cutoff.iter().map(|c| Some(*c)).collect();
+    let unscored: Vec<Option<&'static str>> = standings.iter().map(|s| s.reason()).collect();
+    output.take(scorer, &Rows { features: &features, account: &account, cutoff: &cutoff, unscored: &unscored })
+}
+
+/// The table being written, opened with the first batch.
+struct Output<'a> {
+    path: &'a Path,
+    format: Format,
+    writer: Option<TableWriter>,
+    summary: Summary,
+}
+
+impl Output<'_> {
+    fn take(&mut self, scorer: &Scorer<'_>, rows: &Rows<'_>) -> Result<()> {
+        let (table, summary) = scorer.score(rows)?;
+        self.summary.add(summary);
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self.writer.insert(TableWriter::create(self.path, self.format, table.schema())?),
+        };
+        writer.write(&table)
+    }
+
+    /// Finish the table; one without rows has its columns all the same.
+    fn finish(mut self, scorer: &Scorer<'_>) -> Result<Summary> {
+        if self.writer.is_none() {
+            let table = scorer.empty()?;
+            self.writer = Some(TableWriter::create(self.path, self.format, table.schema())?);
+        }
+        self.writer.expect("it was just opened").finish()?;
+        Ok(self.summary)
+    }
+}
+
+fn report(summary: &Summary, model: &Model, terminal: &mut Terminal<'_>) {
+    for (feature, count) in &summary.unseen {
+        terminal.note(&format!("warning: {count} rows have a value of `{feature}` that no training row had"));
+    }
+    for (reason, count) in &summary.unscored {
+        terminal.note(&format!("warning: {count} rows {reason}"));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    let share = 100.0 * summary.qualified as f64 / summary.scored.max(1) as f64;
+    terminal.note(&format!(
+        "{} accounts scored; {} ({share:.1} %) reach the threshold of {:.4}; {:.1} conversions expected",
+        summary.scored, summary.qualified, model.threshold, summary.expected_conversions
+    ));
+}

@@ -1,0 +1,106 @@
+//! What several commands do: read the project file, the log, a model.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Terminal;
+use super::tables;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::features::{Catalogue, compute};
+use crate::ingest::{Clip, Kind, Log, Sources, ingest};
+use crate::model::Model;
+use crate::observe::observe;
+use crate::output::Format;
+use crate::store::{Found, find};
+use crate::time::Instant;
+use crate::train::Rows;
+
+/// The project file and what goes over it.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProjectArgs {
+    /// Project file [default: ./pql.toml where it is there]
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Set a key of the project file, such as `model.penalty=none`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Events later than this are mistakes [default: the clock]
+    #[arg(long, value_name = "TIME")]
+    now: Option<Instant>,
+}
+
+impl ProjectArgs {
+    pub(super) fn load(&self) -> Result<Config> {
+        if self.config.is_none() && self.set.is_empty() && !Path::new("pql.toml").exists() {
+            return Ok(Config::default());
+        }
+        Config::load(self.config.as_deref(), &self.set)
+    }
+
+    fn now(&self) -> i64 {
+        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros());
+        self.now.map_or_else(|| i64::try_from(clock()).unwrap_or(i64::MAX), |now| now.0)
+    }
+
+    /// Read the log as it was at `until`, and print the data-quality table.
+    pub(super) fn log(
+        &self,
+        config: &Config,
+        until: Option<i64>,
+        kinds: &BTreeMap<String, Kind>,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<Log> {
+        let sources = Sources { events: &config.events, accounts: config.accounts.as_ref(), roles: &config.roles, kinds };
+        let clip = Clip { now: self.now(), since: config.observation.since.map(|t| t.0), until };
+        let log = ingest(&sources, clip, &terminal.progress)?;
+        tables::quality(&log, terminal);
+        Ok(log)
+    }
+
+    /// Read the log for training: what `categories` names stays text.
+    pub(super) fn training_log(&self, config: &Config, terminal: &mut Terminal<'_>) -> Result<Log> {
+        let kinds = config.design.categories.iter().map(|name| (name.clone(), Kind::Text)).collect();
+        self.log(config, config.observation.until.map(|t| t.0), &kinds, terminal)
+    }
+}
+
+/// Rows with outcomes of the log: observed, split, with the features of `catalogue`, or of one learned here.
+pub(super) fn observed_rows(config: &Config, log: Log, catalogue: Option<Catalogue>, terminal: &mut Terminal<'_>) -> Result<Rows> {
+    let observations = observe(&log, &config.observation, config.model.test)?;
+    for (reason, count) in &observations.left_out {
+        terminal.note(&format!("{count} observations left out: {reason}"));
+    }
+    let catalogue = match catalogue {
+        Some(catalogue) => catalogue,
+        None => Catalogue::learn(&log, &observations, &config.features, &config.roles)?,
+    };
+    let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
+    Ok(Rows::of_log(log, observations, catalogue, features))
+}
+
+/// Find and read a model.
+pub(super) fn load_model(model: &str, models: &Path) -> Result<(Model, Found)> {
+    let found = find(model, models)?;
+    Ok((Model::load(&found.path)?, found))
+}
+
+/// The format asked for, else the one that the ending of the file tells.
+pub(super) fn format_of(path: &Path, asked: Option<Format>) -> Result<Format> {
+    asked.or_else(|| Format::of(path)).ok_or_else(|| Error::Usage {
+        problem: format!("the ending of `{}` tells no format", path.display()),
+        hint: Some("end it in .parquet, .csv or .ndjson, or give `--format parquet|csv|ndjson`".to_owned()),
+    })
+}
+
+/// Sources, `until` and `since` from the project file, all else from the model; each difference is named.
+pub(super) fn with_model(file: &Config, model: &Model, terminal: &mut Terminal<'_>) -> Result<Config> {
+    let stored = model.config()?;
+    for difference in file.differences(&stored) {
+        terminal.note(&format!("warning: {difference}; the model's own is used"));
+    }
+    let mut config = Config { events: file.events.clone(), accounts: file.accounts.clone(), ..stored };
+    (config.observation.since, config.observation.until) = (file.observation.since, file.observation.until);
+    Ok(config)
+}

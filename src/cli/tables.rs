@@ -1,0 +1,143 @@
+//! Tables for people.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+use super::Terminal;
+use crate::evaluate::Evaluation;
+use crate::ingest::Log;
+use crate::model::{Extent, Model, Side};
+use crate::time::{iso, iso_day};
+
+/// A table without lines; the columns of `numbers` are aligned to the right.
+pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, numbers: std::ops::Range<usize>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header.to_vec());
+    table.add_rows(rows);
+    for column in table.column_iter_mut().skip(numbers.start).take(numbers.len()) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// What was read, kept and dropped, to stderr.
+pub(super) fn quality(log: &Log, terminal: &mut Terminal<'_>) {
+    let mut rows = Vec::new();
+    for source in &log.quality.sources {
+        let path = source.source.display().to_string();
+        rows.push(vec![path, source.kind.to_owned(), "read".to_owned(), source.rows.to_string(), String::new()]);
+        let blank = || (String::new(), String::new());
+        for dropped in &source.dropped {
+            let (path, kind) = blank();
+            let file = dropped.file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+            rows.push(vec![
+                path,
+                kind,
+                dropped.reason.words().to_owned(),
+                dropped.count.to_string(),
+                format!("{file}, row {}", dropped.row),
+            ]);
+        }
+        let (path, kind) = blank();
+        rows.push(vec![path, kind, "kept".to_owned(), source.kept.to_string(), String::new()]);
+    }
+    terminal.note("Data quality");
+    let mut table = table(&["source", "kind", "rows", "count", "first"], rows, 3..4);
+    table.push('\n');
+    for kept in &log.quality.kept {
+        table += &format!("kept: {} {}\n", kept.count, kept.what);
+    }
+    terminal.note(&table);
+    terminal.note(&format!(
+        "Log: {} to {}, {} events of {} accounts",
+        iso(log.since),
+        iso(log.until),
+        log.events.len(),
+        log.accounts.id.len()
+    ));
+    for warning in &log.warnings {
+        terminal.note(&format!("warning: {warning}"));
+    }
+}
+
+/// How many rows and accounts train and test.
+pub(super) fn extent(extent: &Extent) -> String {
+    let row = |name: &str, side: &Side| {
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let rate = 100.0 * side.positive_rows as f64 / side.rows.max(1) as f64;
+        let mut cells = vec![name.to_owned()];
+        cells.extend([side.rows, side.accounts, side.positive_rows, side.converting_accounts].map(|n| n.to_string()));
+        cells.push(format!("{rate:.2} %"));
+        cells
+    };
+    let rows = vec![row("train", &extent.train), row("test", &extent.test)];
+    let mut text = table(&["", "rows", "accounts", "positive rows", "converting accounts", "base rate"], rows, 1..6);
+    let span = |from: Option<i64>, to: Option<i64>| {
+        from.zip(to).map_or(String::new(), |(a, b)| format!(" at cutoffs {} to {}", iso_day(a), iso_day(b)))
+    };
+    text += &format!("\n{} rows without outcome, {} purged between training and test", extent.open, extent.purged);
+    if extent.first_train.is_some() {
+        text += &format!("\ntrained{}", span(extent.first_train, extent.last_train));
+    }
+    if let Some(first) = extent.first_test {
+        text += &format!(", tested from {} on", iso_day(first));
+    }
+    text
+}
+
+/// The metrics that decide, with the base rate beside them.
+pub(super) fn evaluation(evaluation: &Evaluation) -> String {
+    let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
+    let interval = evaluation.roc_auc_95.map_or(String::new(), |[low, high]| format!("95 % {low:.3} to {high:.3}"));
+    let rows = vec![
+        vec![
+            "base rate".to_owned(),
+            shown(Some(evaluation.base_rate)),
+            format!("{} of {} rows converted", evaluation.conversions, evaluation.n),
+        ],
+        vec!["ROC AUC".to_owned(), shown(evaluation.roc_auc), interval],
+        vec!["average precision".to_owned(), shown(evaluation.average_precision), "the base rate is chance".to_owned()],
+        vec![
+            "log loss".to_owned(),
+            shown(Some(evaluation.log_loss)),
+            format!("{:.4} for the base rate alone", entropy(evaluation.base_rate)),
+        ],
+        vec![
+            "Brier".to_owned(),
+            shown(Some(evaluation.brier)),
+            format!("{:.4} for the base rate alone", evaluation.base_rate * (1.0 - evaluation.base_rate)),
+        ],
+        vec![
+            "lift, top 10 %".to_owned(),
+            shown(evaluation.lift_top_10pct),
+            format!("{:.4} of them convert", evaluation.precision_top_10pct),
+        ],
+        vec!["calibration in the large".to_owned(), shown(evaluation.calibration_in_the_large), "0 is right".to_owned()],
+        vec!["calibration slope".to_owned(), shown(evaluation.calibration_slope), "1 is right".to_owned()],
+        vec![
+            "expected conversions".to_owned(),
+            format!("{:.1}", evaluation.expected_conversions),
+            format!("{} observed", evaluation.conversions),
+        ],
+    ];
+    table(&["metric", "value", ""], rows, 1..2)
+}
+
+/// Log loss of the base rate itself: −p ln p − (1 − p) ln(1 − p).
+fn entropy(p: f64) -> f64 {
+    let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    term(p) + term(1.0 - p)
+}
+
+/// The measures that weigh most, with their heaviest column.
+pub(super) fn weights(model: &Model, most: usize) -> String {
+    let coefficients = crate::explain::coefficients(model);
+    let mut rows = Vec::new();
+    for (measure, importance) in model.importance.iter().take(most) {
+        let of_measure = coefficients.iter().filter(|c| c.measure == *measure);
+        let Some(heaviest) = of_measure.max_by(|a, b| a.coef.abs().total_cmp(&b.coef.abs())) else { continue };
+        let numbers = [format!("{importance:.3}"), format!("{:+.3}", heaviest.coef), format!("{:.3}", heaviest.odds_ratio)];
+        rows.push([measure.clone(), heaviest.feature.clone()].into_iter().chain(numbers).collect());
+    }
+    table(&["measure", "heaviest column", "importance", "coef", "odds ratio"], rows, 2..5)
+}

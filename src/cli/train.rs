@@ -1,0 +1,87 @@
+//! `pql train`
+
+use std::path::PathBuf;
+
+use super::Terminal;
+use super::shared::{ProjectArgs, observed_rows};
+use super::tables;
+use crate::card;
+use crate::config::Config;
+use crate::error::Result;
+use crate::ingest::Quality;
+use crate::matrix;
+use crate::output::{Format, write_bytes, write_table};
+use crate::store::{self, MODEL_FILE};
+use crate::train::{Rows, Trained, train};
+
+/// Train a model: data quality, evaluation on the newest cohorts, weights
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Name of the model
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// Folder of models
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    models: PathBuf,
+    /// Train on a feature matrix instead of events
+    #[arg(long, value_name = "FILE")]
+    features: Option<PathBuf>,
+    /// Make the new version the champion
+    #[arg(long)]
+    promote: bool,
+    /// Do not store the test rows beside the model
+    #[arg(long)]
+    no_rows: bool,
+}
+
+/// Measures shown after training.
+const WEIGHTS_SHOWN: usize = 10;
+
+pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    store::check_name(&args.name)?;
+    let config = args.project.load()?;
+    let (rows, quality) = rows(args, &config, terminal)?;
+    let cohorts = card::cohorts(&rows);
+    let Trained { model, test_rows } = train(&config, &rows, &terminal.progress)?;
+    let card = card::json(&model, cohorts, quality.as_ref())?;
+    let bytes = model.to_bytes()?;
+    let write = |folder: &std::path::Path| {
+        write_bytes(&folder.join(MODEL_FILE), &bytes)?;
+        write_bytes(&folder.join("model.json"), &card)?;
+        if !args.no_rows && test_rows.height() > 0 {
+            write_table(&folder.join("test.parquet"), Format::Parquet, &test_rows)?;
+        }
+        Ok(())
+    };
+    let (stored, is_champion) = store::add(&args.models, &args.name, write, args.promote)?;
+    for line in model.left_out.iter().map(|l| format!("left out: {l}")) {
+        terminal.note(&line);
+    }
+    for warning in model.warnings.iter().filter(|w| !rows.warnings.contains(w)) {
+        terminal.note(&format!("warning: {warning}"));
+    }
+    terminal.say(&tables::extent(&model.extent))?;
+    if let Some(evaluation) = &model.evaluation {
+        terminal.say(&format!("\nOn the held-out test rows\n{}", tables::evaluation(evaluation)))?;
+    }
+    terminal.say(&format!("\nWhat weighs most\n{}", tables::weights(&model, WEIGHTS_SHOWN)))?;
+    let champion = if is_champion { ", the champion" } else { "" };
+    terminal.say(&format!("\nModel {}{champion}: {}", stored.label, stored.path.display()))
+}
+
+fn rows(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<(Rows, Option<Quality>)> {
+    match &args.features {
+        Some(path) => {
+            let matrix = matrix::read(path, &config.matrix, &config.design.categories)?;
+            terminal.note(&format!("{} rows, {} columns from {}", matrix.account.len(), matrix.features.width(), path.display()));
+            Ok((Rows::of_matrix(matrix, config), None))
+        }
+        None => {
+            let log = args.project.training_log(config, terminal)?;
+            let quality = log.quality.clone();
+            Ok((observed_rows(config, log, None, terminal)?, Some(quality)))
+        }
+    }
+}
