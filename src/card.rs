@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::design::LeftOut;
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;
 use crate::explain::{Coefficient, coefficients};
@@ -49,7 +50,7 @@ pub struct Card<'a> {
     gradient_per_row: f64,
     coefficients: Vec<serde_json::Map<String, serde_json::Value>>,
     importance: &'a [(String, f64)],
-    left_out: &'a [String],
+    left_out: &'a [LeftOut],
     warnings: &'a [String],
     cohorts: Vec<Cohort>,
     data_quality: Option<&'a Quality>,

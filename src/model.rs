@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::design::Preprocessor;
+use crate::design::{LeftOut, Preprocessor};
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;
 use crate::features::Catalogue;
@@ -128,7 +128,7 @@ pub struct Model {
     /// What it was trained and judged on.
     pub extent: Extent,
     /// Columns that were left out, each with the reason.
-    pub left_out: Vec<String>,
+    pub left_out: Vec<LeftOut>,
     /// What a user should know.
     pub warnings: Vec<String>,
     /// BLAKE3 of the training matrix.

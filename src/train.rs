@@ -6,7 +6,7 @@ use ndarray::Array1;
 use polars::prelude::*;
 
 use crate::config::{Alpha, Config, ModelRule, PenaltyKind, SolverKind};
-use crate::design::{Preprocessor, quantile};
+use crate::design::{LeftOut, Preprocessor, quantile};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::features::{Catalogue, Feature};
@@ -228,7 +228,7 @@ fn check(extent: &Extent, config: &Config) -> Result<()> {
 /// A preprocessor and a fit, with the design they came from.
 struct Fitted {
     preprocessor: Preprocessor,
-    left_out: Vec<String>,
+    left_out: Vec<LeftOut>,
     fit: LogisticFit,
     x: ndarray::Array2<f64>,
     y: Array1<bool>,

@@ -134,8 +134,8 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal:
             model.fit.alpha
         ))?;
     }
-    for left_out in &model.left_out {
-        terminal.say(&format!("left out: {left_out}"))?;
+    for line in tables::left_out(model) {
+        terminal.say(&line)?;
     }
     for warning in &model.warnings {
         terminal.say(&format!("warning: {warning}"))?;

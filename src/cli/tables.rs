@@ -25,7 +25,11 @@ pub(super) fn quality(log: &Log, terminal: &mut Terminal<'_>) {
     let mut rows = Vec::new();
     for source in &log.quality.sources {
         let path = source.source.display().to_string();
-        rows.push(vec![path, source.kind.to_owned(), "read".to_owned(), source.rows.to_string(), String::new()]);
+        let dates = if source.date_only { ", dates only" } else { "" };
+        rows.push(vec![path, format!("{}{dates}", source.kind), "read".to_owned(), source.rows.to_string(), String::new()]);
+        if source.made != source.rows {
+            rows.push(vec![String::new(), String::new(), "events in them".to_owned(), source.made.to_string(), String::new()]);
+        }
         let blank = || (String::new(), String::new());
         for dropped in &source.dropped {
             let (path, kind) = blank();
@@ -140,4 +144,21 @@ pub(super) fn weights(model: &Model, most: usize) -> String {
         rows.push([measure.clone(), heaviest.feature.clone()].into_iter().chain(numbers).collect());
     }
     table(&["measure", "heaviest column", "importance", "coef", "odds ratio"], rows, 2..5)
+}
+
+/// The columns that were left out, those with one reason on one line.
+pub(super) fn left_out(model: &Model) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for left_out in &model.left_out {
+        let column = format!("`{}`", left_out.column);
+        match reasons.iter_mut().find(|(reason, _)| *reason == left_out.reason) {
+            Some((_, columns)) => columns.push(column),
+            None => reasons.push((&left_out.reason, vec![column])),
+        }
+    }
+    let line = |(reason, columns): (&str, Vec<String>)| match columns.len() {
+        1 => format!("left out: {} {reason}", columns[0]),
+        n => format!("left out: {n} columns, of which each {reason}: {}", columns.join(", ")),
+    };
+    reasons.into_iter().map(line).collect()
 }

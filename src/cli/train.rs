@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         Ok(())
     };
     let (stored, is_champion) = store::add(&args.models, &args.name, write, args.promote)?;
-    for line in model.left_out.iter().map(|l| format!("left out: {l}")) {
+    for line in tables::left_out(&model) {
         terminal.note(&line);
     }
     for warning in model.warnings.iter().filter(|w| !rows.warnings.contains(w)) {

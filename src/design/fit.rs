@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use super::{MISSING, Number, Prepared, Preprocessor, Scale, Text, Way, independent, numbers, texts};
+use super::{LeftOut, MISSING, Number, Prepared, Preprocessor, Scale, Text, Way, independent, numbers, texts};
 use crate::config::{DesignRule, Log1p, Winsorize};
 use crate::error::{Error, Result, nearest};
 use crate::features::{Feature, FeatureKind};
@@ -21,11 +21,11 @@ impl Preprocessor {
     /// * `catalogue` – what each feature is, in the order that decides which of two equal columns stays
     /// * `rows` – indices of the training rows
     ///
-    /// Answers the preprocessor and a line for each column that was left out.
+    /// Answers the preprocessor and the columns that were left out.
     /// # Errors
     /// * [`Error::Usage`]: the rule names a column or a level that does not exist
     /// * [`Error::NoFeatures`]: no column is left
-    pub fn fit(features: &DataFrame, catalogue: &[Feature], rows: &[u32], rule: &DesignRule) -> Result<(Self, Vec<String>)> {
+    pub fn fit(features: &DataFrame, catalogue: &[Feature], rows: &[u32], rule: &DesignRule) -> Result<(Self, Vec<LeftOut>)> {
         check_names(catalogue, rule)?;
         let kept: Vec<&Feature> = catalogue.iter().filter(|f| rule.keep.is_empty() || rule.keep.contains(&f.name)).collect();
         let learned: Vec<Learned> = kept.par_iter().map(|feature| learn(features, feature, rows, rule)).collect::<Result<_>>()?;
@@ -37,7 +37,7 @@ impl Preprocessor {
         }
         let all = Self { features: prepared };
         if all.columns().is_empty() {
-            return Err(Error::NoFeatures { problem: left_out.join("; ") });
+            return Err(Error::NoFeatures { problem: left_out.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ") });
         }
         let x = all.transform(features, Some(rows))?.x;
         let repeats = independent::repeats(x.view());
@@ -45,7 +45,7 @@ impl Preprocessor {
         let mut drop = vec![false; names.len()];
         for repeat in &repeats {
             drop[repeat.column] = true;
-            left_out.push(repeat.words(&names));
+            left_out.push(LeftOut::new(&names[repeat.column], repeat.words(&names)));
         }
         Ok((all.without(&drop), left_out))
     }
@@ -94,7 +94,7 @@ fn check_names(catalogue: &[Feature], rule: &DesignRule) -> Result<()> {
 /// One feature's way, and the columns it cannot have.
 struct Learned {
     prepared: Prepared,
-    left_out: Vec<String>,
+    left_out: Vec<LeftOut>,
 }
 
 fn learn(features: &DataFrame, feature: &Feature, rows: &[u32], rule: &DesignRule) -> Result<Learned> {
@@ -111,9 +111,10 @@ fn learn(features: &DataFrame, feature: &Feature, rows: &[u32], rule: &DesignRul
     Ok(Learned { prepared: Prepared { feature, measure, window, way, missing_share }, left_out })
 }
 
-type Way1 = (Way, usize, Vec<String>);
+/// A way, the rows in which the feature is missing, and the columns it cannot have.
+type Learnt = (Way, usize, Vec<LeftOut>);
 
-fn learn_number(feature: &Feature, raw: &[Option<f64>], rule: &DesignRule) -> Result<Way1> {
+fn learn_number(feature: &Feature, raw: &[Option<f64>], rule: &DesignRule) -> Result<Learnt> {
     let mut present: Vec<f64> = raw.iter().flatten().copied().collect();
     if let Some(bad) = present.iter().find(|v| !v.is_finite()) {
         return Err(Error::Unsuitable {
@@ -141,8 +142,8 @@ fn learn_number(feature: &Feature, raw: &[Option<f64>], rule: &DesignRule) -> Re
     let treated = Vec::from_iter(raw.iter().map(|v| number.treat(*v)));
     match scale(&treated) {
         Some(scale) => number.value = Some(scale),
-        None if present.is_empty() => left_out.push(format!("`{}` is missing in all training rows", feature.name)),
-        None => left_out.push(format!("`{}` is the same in all training rows", feature.name)),
+        None if present.is_empty() => left_out.push(LeftOut::new(&feature.name, "is missing in all training rows")),
+        None => left_out.push(LeftOut::new(&feature.name, "is the same in all training rows")),
     }
     if missing > 0 && missing < raw.len() {
         number.missing = scale(&Vec::from_iter(raw.iter().map(|v| f64::from(u8::from(v.is_none())))));
@@ -163,7 +164,7 @@ fn takes_log(kind: FeatureKind, sorted: &[f64]) -> bool {
         }
 }
 
-fn learn_text(feature: &Feature, raw: &[Option<String>], rule: &DesignRule) -> Result<Way1> {
+fn learn_text(feature: &Feature, raw: &[Option<String>], rule: &DesignRule) -> Result<Learnt> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for value in raw {
         *counts.entry(value.as_deref().unwrap_or(MISSING)).or_default() += 1;
@@ -193,11 +194,14 @@ fn learn_text(feature: &Feature, raw: &[Option<String>], rule: &DesignRule) -> R
     let mut left_out = Vec::new();
     let other = of(others);
     if other.is_none() && levels.iter().all(|(_, s)| s.is_none()) {
-        left_out.push(if counts.len() > 1 {
-            format!("`{}` has {} levels, each in less than {} of the training rows", feature.name, counts.len(), rule.rare)
-        } else {
-            format!("`{}` is the same in all training rows", feature.name)
-        });
+        left_out.push(LeftOut::new(
+            &feature.name,
+            if counts.len() > 1 {
+                format!("has {} levels, each in less than {} of the training rows", counts.len(), rule.rare)
+            } else {
+                "is the same in all training rows".to_owned()
+            },
+        ));
     }
     let missing = counts.get(MISSING).copied().unwrap_or(0);
     Ok((Way::Text(Text { base, levels, pooled, other, typical }), missing, left_out))
@@ -254,7 +258,7 @@ fn skewness(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn fit(columns: Vec<Column>, rule: &DesignRule) -> (Preprocessor, Vec<String>) {
+    fn fit(columns: Vec<Column>, rule: &DesignRule) -> (Preprocessor, Vec<LeftOut>) {
         let frame = DataFrame::new(columns[0].len(), columns).unwrap();
         let catalogue: Vec<Feature> = frame.get_column_names().iter().map(|n| Feature::given(n)).collect();
         let rows: Vec<u32> = (0..).take(frame.height()).collect();
@@ -295,7 +299,7 @@ mod tests {
         let (p, left_out) = fit(columns, &linear());
         assert_eq!(p.columns().into_iter().map(|c| c.name).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(
-            left_out,
+            left_out.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["`one` is the same in all training rows", "`minus_a` repeats `a`", "`sum` is a linear combination of `a`, `b`"]
         );
     }

@@ -24,7 +24,7 @@ impl Repeat {
     pub(super) fn words(&self, names: &[String]) -> String {
         let of: Vec<String> = self.of.iter().map(|at| format!("`{}`", names[*at])).collect();
         let what = if self.equal { "repeats" } else { "is a linear combination of" };
-        format!("`{}` {what} {}", names[self.column], of.join(", "))
+        format!("{what} {}", of.join(", "))
     }
 }
 

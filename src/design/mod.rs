@@ -92,6 +92,27 @@ pub enum Way {
     Text(Text),
 }
 
+/// A column that no training row tells anything by, or that repeats others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The feature or design column.
+    pub column: String,
+    /// Why, as the end of a sentence that begins with its name.
+    pub reason: String,
+}
+
+impl LeftOut {
+    fn new(column: &str, reason: impl Into<String>) -> Self {
+        Self { column: column.to_owned(), reason: reason.into() }
+    }
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` {}", self.column, self.reason)
+    }
+}
+
 /// A feature that has design columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prepared {

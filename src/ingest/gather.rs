@@ -226,12 +226,6 @@ fn count_kept(log: &mut Log) {
         keep("churn times that equal the account's last event", at_last);
         log.warnings.push(format!("{at_last} of {churned} churn times equal the account's last event: they look back-dated, give the time at which the churn became known"));
     }
-    for source in log.quality.sources.iter().filter(|s| s.date_only) {
-        let path = source.source.display();
-        log.quality
-            .kept
-            .push(Kept { what: format!("times of `{path}` without a time of day: cutoffs lie at 00:00 UTC"), count: source.kept });
-    }
 }
 
 /// The usage log in the columns that are read by default.

@@ -1,0 +1,52 @@
+# make demo    train, score and inspect on data/demo
+# make test    formatting, lints, all tests, docs: what CI runs
+# make data    make data/demo and models/demo anew
+
+SHELL := /bin/bash
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/pql/target
+export PQL_PYTHON ?= $(HOME)/.cache/pql/venv/bin/python
+PQL := $(CARGO_TARGET_DIR)/release/pql
+OUT := $(CARGO_TARGET_DIR)/demo
+say = @printf '\n==> %s\n' '$(1)'
+
+.PHONY: demo test data build python
+
+build:
+	$(call say,Building pql in $(CARGO_TARGET_DIR) (10 to 20 minutes the first time))
+	cargo build --release --locked
+
+demo: build
+	$(call say,Training on data/demo: see data/demo/README.md)
+	@rm -rf '$(OUT)' && mkdir -p '$(OUT)'
+	'$(PQL)' train -c data/demo/pql.toml --name demo --models '$(OUT)/models'
+	$(call say,Scoring the accounts that are open at the end of the log)
+	'$(PQL)' score --model demo --models '$(OUT)/models' -c data/demo/pql.toml -o '$(OUT)/scores.csv' --quiet
+	@head -n 6 '$(OUT)/scores.csv'
+	$(call say,What the model has learned)
+	'$(PQL)' inspect demo --models '$(OUT)/models'
+	$(call say,Model and scores are in $(OUT))
+
+python: $(dir $(PQL_PYTHON)).ready
+
+$(dir $(PQL_PYTHON)).ready: tests/requirements.txt
+	$(call say,Installing the Python packages that results are compared with)
+	@test -x '$(PQL_PYTHON)' || python3 -m venv '$(dir $(PQL_PYTHON))..'
+	@'$(PQL_PYTHON)' -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch '$@'
+
+test: build python
+	$(call say,Formatting)
+	cargo fmt --check
+	$(call say,Lints)
+	cargo clippy --release --locked --all-targets -- -D warnings
+	$(call say,Tests)
+	cargo test --release --locked
+	$(call say,Documentation)
+	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps --document-private-items
+
+data: build
+	$(call say,Making data/demo)
+	'$(PQL)' simulate -o data/demo --accounts 2000 --seed 7
+	$(call say,Training models/demo)
+	@rm -rf models/demo
+	'$(PQL)' train -c data/demo/pql.toml --name demo --models models --no-rows
