@@ -1,6 +1,9 @@
-//! pql
-pub mod card;
+#![doc = include_str!("../README.md")]
+
+#[doc(hidden)]
 pub mod cli;
+
+pub mod card;
 pub mod config;
 pub mod design;
 pub mod error;
@@ -9,13 +12,27 @@ pub mod explain;
 pub mod features;
 pub mod fit;
 pub mod ingest;
+//pub mod init;
 pub mod matrix;
 pub mod model;
 pub mod observe;
 pub mod output;
 pub mod progress;
 pub mod score;
+pub mod simulate;
 pub mod store;
 pub mod table;
 pub mod time;
 pub mod train;
+
+pub use config::Config;
+pub use error::{Error, Result};
+pub use evaluate::{Evaluation, evaluate};
+pub use features::{Catalogue, compute};
+pub use fit::{Logistic, LogisticFit};
+pub use ingest::{Accounts, Events, Log, ingest};
+pub use model::Model;
+pub use observe::{Observations, observe, observe_at};
+pub use progress::Progress;
+pub use score::Scorer;
+pub use train::{Trained, train};

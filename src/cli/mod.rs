@@ -7,7 +7,7 @@ mod ingest;
 mod inspect;
 mod score;
 mod shared;
-//mod simulate;
+mod simulate;
 mod tables;
 mod train;
 
@@ -36,7 +36,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed (not converged, output 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Write a realistic, seeded usage log with known true coefficients
-    //Simulate(simulate::Args),
+    Simulate(simulate::Args),
     /// Read the headers of given files and write a commented pql.toml
     //Init(init::Args),
     /// Write the event log and the account list after cleaning, and say what was dropped
@@ -96,7 +96,7 @@ fn output_failed(source: io::Error) -> Error {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     answer(cli.quiet, |terminal| match &cli.command {
-        //Command::Simulate(args) => simulate::run(args, terminal),
+        Command::Simulate(args) => simulate::run(args, terminal),
         //Command::Init(args) => init::run(args, terminal),
         Command::Ingest(args) => ingest::run(args, terminal),
         Command::Features(args) => features::run(args, terminal),
