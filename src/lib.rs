@@ -12,7 +12,7 @@ pub mod explain;
 pub mod features;
 pub mod fit;
 pub mod ingest;
-//pub mod init;
+pub mod init;
 pub mod matrix;
 pub mod model;
 pub mod observe;

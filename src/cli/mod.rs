@@ -3,7 +3,7 @@
 mod evaluate;
 mod features;
 mod ingest;
-//mod init;
+mod init;
 mod inspect;
 mod score;
 mod shared;
@@ -38,7 +38,7 @@ enum Command {
     /// Write a realistic, seeded usage log with known true coefficients
     Simulate(simulate::Args),
     /// Read the headers of given files and write a commented pql.toml
-    //Init(init::Args),
+    Init(init::Args),
     /// Write the event log and the account list after cleaning, and say what was dropped
     Ingest(ingest::Args),
     /// Write the feature matrix with cutoffs and outcomes
@@ -97,7 +97,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     answer(cli.quiet, |terminal| match &cli.command {
         Command::Simulate(args) => simulate::run(args, terminal),
-        //Command::Init(args) => init::run(args, terminal),
+        Command::Init(args) => init::run(args, terminal),
         Command::Ingest(args) => ingest::run(args, terminal),
         Command::Features(args) => features::run(args, terminal),
         Command::Train(args) => train::run(args, terminal),
