@@ -114,7 +114,7 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> R
     let card = Card {
         program: format!("pql {}", env!("CARGO_PKG_VERSION")),
         format: FORMAT,
-        fingerprint: model.data.iter().map(|b| format!("{b:02x}")).collect(),
+        fingerprint: blake3::Hash::from_bytes(model.data).to_hex().to_string(),
         train: extent.train,
         test: extent.test,
         open_rows: extent.open,

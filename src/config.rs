@@ -620,7 +620,7 @@ impl ModelRule {
         match self.alpha {
             Alpha::Cv => ensure(false, "model.alpha", || exist("model.alpha", "\"cv\"", "a number"))?,
             Alpha::Fixed(alpha) => {
-                ensure(alpha.is_finite() && alpha >= 0.0, "model.alpha", || format!("`model.alpha` is {alpha}: expected a number from 0"))?
+                ensure(alpha.is_finite() && alpha >= 0.0, "model.alpha", || format!("`model.alpha` is {alpha}: expected a number from 0"))?;
             }
         }
         ensure(self.rule == PathRule::Min, "model.rule", || exist("model.rule", name(&self.rule).as_str(), "\"min\""))?;
@@ -849,7 +849,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.model.penalty, PenaltyKind::None);
         assert_eq!(config.model.alpha, Alpha::Fixed(3.0));
-        assert_eq!(config.observation.until.map(|u| u.to_owned()), "2022-10-21".parse().ok());
+        assert_eq!(config.observation.until, "2022-10-21".parse().ok());
         assert_eq!(config.features.windows, [Duration::days(7)]);
         let message = problem("", &["model.penaltie=none"]);
         assert!(message.contains("--set model.penaltie=none") && message.contains("did you mean `penalty`?"), "{message}");

@@ -174,11 +174,13 @@ fn observe_one(rows: &mut Observations, accounts: &Accounts, account: usize, cut
 fn snapshots(log: &Log, rule: &ObservationRule) -> Result<Vec<i64>> {
     let newest = log.until - rule.gap.0 - rule.horizon.0;
     let oldest = log.since + rule.min_age.0;
-    let mut cutoffs: Vec<i64> = (0..)
-        .map(|k| newest - k * rule.every.0)
-        .map(|c| if log.date_only { midnight(c) } else { c })
-        .take_while(|c| *c >= oldest)
-        .collect();
+    let mut cutoffs = Vec::new();
+    let mut next = newest;
+    while next >= oldest {
+        cutoffs.push(if log.date_only { midnight(next) } else { next });
+        next -= rule.every.0;
+    }
+    cutoffs.retain(|c| *c >= oldest);
     cutoffs.dedup();
     cutoffs.reverse();
     if cutoffs.is_empty() { Err(no_cutoff(log, rule)) } else { Ok(cutoffs) }

@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             })
         }
         Style::Json => {
-            let objects: Vec<_> = rows.iter().map(|r| coefficient_json(r)).collect();
+            let objects: Vec<_> = rows.iter().map(coefficient_json).collect();
             let text = serde_json::to_string_pretty(&objects).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
             terminal.say(&text)
         }

@@ -72,16 +72,13 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 }
 
 fn rows(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<(Rows, Option<Quality>)> {
-    match &args.features {
-        Some(path) => {
-            let matrix = matrix::read(path, &config.matrix, &config.design.categories)?;
-            terminal.note(&format!("{} rows, {} columns from {}", matrix.account.len(), matrix.features.width(), path.display()));
-            Ok((Rows::of_matrix(matrix, config), None))
-        }
-        None => {
-            let log = args.project.training_log(config, terminal)?;
-            let quality = log.quality.clone();
-            Ok((observed_rows(config, log, None, terminal)?, Some(quality)))
-        }
+    if let Some(path) = &args.features {
+        let matrix = matrix::read(path, &config.matrix, &config.design.categories)?;
+        terminal.note(&format!("{} rows, {} columns from {}", matrix.account.len(), matrix.features.width(), path.display()));
+        Ok((Rows::of_matrix(matrix, config), None))
+    } else {
+        let log = args.project.training_log(config, terminal)?;
+        let quality = log.quality.clone();
+        Ok((observed_rows(config, log, None, terminal)?, Some(quality)))
     }
 }

@@ -139,14 +139,14 @@ fn learn_number(feature: &Feature, raw: &[Option<f64>], rule: &DesignRule) -> Re
         present.iter_mut().for_each(|v| *v = v.clamp(low, high));
     }
     number.fill = quantile(&present, 0.5).unwrap_or(0.0);
-    let treated = Vec::from_iter(raw.iter().map(|v| number.treat(*v)));
+    let treated: Vec<f64> = raw.iter().map(|v| number.treat(*v)).collect();
     match scale(&treated) {
         Some(scale) => number.value = Some(scale),
         None if present.is_empty() => left_out.push(LeftOut::new(&feature.name, "is missing in all training rows")),
         None => left_out.push(LeftOut::new(&feature.name, "is the same in all training rows")),
     }
     if missing > 0 && missing < raw.len() {
-        number.missing = scale(&Vec::from_iter(raw.iter().map(|v| f64::from(u8::from(v.is_none())))));
+        number.missing = scale_of_share(missing, raw.len());
     }
     Ok((Way::Number(number), missing, left_out))
 }

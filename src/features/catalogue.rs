@@ -111,7 +111,7 @@ impl Catalogue {
             roles: roles.usage().into_iter().map(|(role, names)| (role.to_owned(), names.to_vec())).collect(),
             counted: counted(log, observations, rule.counts),
             sums: log.events.values.iter().map(|(name, _)| name.clone()).collect(),
-            attributes: log.accounts.attributes.get_column_names().iter().map(|n| n.to_string()).collect(),
+            attributes: log.accounts.attributes.get_column_names().iter().map(std::string::ToString::to_string).collect(),
             seats: log.accounts.seats.is_some(),
         };
         let mut names = BTreeSet::new();

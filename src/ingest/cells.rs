@@ -54,14 +54,13 @@ impl Codes {
         if self.names.get(self.last as usize).is_some_and(|n| **n == *text) {
             return self.last;
         }
-        self.last = match self.codes.get(text) {
-            Some(code) => *code,
-            None => {
-                let code = u32::try_from(self.names.len()).expect("memory ends before 4 billion names");
-                self.codes.insert(text.into(), code);
-                self.names.push(text.into());
-                code
-            }
+        self.last = if let Some(code) = self.codes.get(text) {
+            *code
+        } else {
+            let code = u32::try_from(self.names.len()).expect("memory ends before 4 billion names");
+            self.codes.insert(text.into(), code);
+            self.names.push(text.into());
+            code
         };
         self.last
     }

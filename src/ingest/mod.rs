@@ -21,7 +21,7 @@ pub use quality::{Dropped, Kept, Quality, Reason, SourceQuality};
 use crate::config::{AccountSource, EventSource, Roles};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::time::{NEVER, midnight};
+use crate::time::midnight;
 
 /// Names sorted by bytes, each once; a code is a rank, so that equal data give equal codes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -201,7 +201,7 @@ fn nothing_left() -> Error {
 
 /// The earlier of two instants of which either may never come.
 pub(crate) fn earlier(a: i64, b: i64) -> i64 {
-    a.min(b).min(NEVER)
+    a.min(b)
 }
 
 /// The log as tables in the columns that [`ingest`] takes by default: events and accounts.
