@@ -11,8 +11,8 @@ use crate::explain::{Coefficient, coefficients};
 use crate::ingest::Quality;
 use crate::model::{FORMAT, Model, Side};
 use crate::observe::Split;
+use crate::rows::Rows;
 use crate::time::{iso, iso_day};
-use crate::train::Rows;
 
 /// A calendar month of cutoffs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -43,7 +43,8 @@ pub struct Card<'a> {
     last_training_cutoff: Option<String>,
     first_test_cutoff: Option<String>,
     threshold: f64,
-    evaluation: &'a Option<Evaluation>,
+    evaluation: Option<&'a Evaluation>,
+    evaluation_of_accounts_without_training_rows: Option<&'a Evaluation>,
     alpha: f64,
     log_likelihood: f64,
     iterations: usize,
@@ -123,7 +124,8 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> R
         last_training_cutoff: extent.last_train.map(iso),
         first_test_cutoff: extent.first_test.map(iso),
         threshold: model.threshold,
-        evaluation: &model.evaluation,
+        evaluation: model.evaluation.as_ref(),
+        evaluation_of_accounts_without_training_rows: model.new_accounts.as_ref(),
         alpha: model.fit.alpha,
         log_likelihood: model.fit.log_likelihood,
         iterations: model.fit.iterations,

@@ -1,5 +1,6 @@
 //! What a model has learned, and why an account has its score: coefficients, contributions, reasons.
 
+use ndarray::ArrayView2;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::design::{Part, Preprocessor, Way};
@@ -184,6 +185,25 @@ impl Measures {
         let heaviest = sums.iter().rev().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
         heaviest.expect("a measure has a column").0
     }
+}
+
+/// Standard deviation of each measure's joint contribution over the rows of a design, largest first.
+///
+/// # Arguments
+/// * `x` – standardised design, shape (n, p): its columns are centred, so that the mean square of a contribution is its variance
+#[must_use]
+pub fn importance(preprocessor: &Preprocessor, coef: &[f64], x: ArrayView2<'_, f64>) -> Vec<(String, f64)> {
+    let measures = Measures::of(preprocessor);
+    let (mut sums, mut squares) = (Vec::new(), vec![0.0; measures.names.len()]);
+    for row in x.rows() {
+        measures.contributions(coef, row.iter().copied(), &mut sums);
+        squares.iter_mut().zip(&sums).for_each(|(q, s)| *q += s * s);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+    let n = x.nrows() as f64;
+    let mut importance: Vec<(String, f64)> = measures.names.into_iter().zip(squares.iter().map(|q| (q / n).sqrt())).collect();
+    importance.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    importance
 }
 
 /// Put a reason in words: the value, the typical one and the contribution to the log-odds.

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::design::{LeftOut, Preprocessor};
+use crate::design::{LeftOut, Preprocessor, quantile};
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;
 use crate::features::Catalogue;
@@ -81,7 +81,33 @@ pub struct Reference {
     pub quantiles: Vec<f64>,
 }
 
+/// Quantiles that stand for the reference population.
+const QUANTILES: usize = 1_001;
+
+/// Find the smallest reference probability t with P(p ≥ t) ≤ share; above all of them where ties leave none.
+#[must_use]
+pub fn threshold(reference: &[f64], share: f64) -> f64 {
+    let mut sorted = reference.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let n = sorted.len();
+    let fits = |t: f64| fraction(n - sorted.partition_point(|p| *p < t), n) <= share;
+    sorted.iter().copied().find(|t| fits(*t)).unwrap_or_else(|| sorted.last().map_or(1.0, |p| p.next_up()))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+fn fraction(part: usize, of: usize) -> f64 {
+    part as f64 / of as f64
+}
+
 impl Reference {
+    /// The quantiles of probabilities, of which there is at least one.
+    #[must_use]
+    pub fn of(mut probabilities: Vec<f64>) -> Self {
+        probabilities.sort_unstable_by(f64::total_cmp);
+        let at = |q| quantile(&probabilities, fraction(q, QUANTILES - 1)).expect("there are training rows");
+        Self { quantiles: (0..QUANTILES).map(at).collect() }
+    }
+
     /// Share of the reference population below `probability` plus half the share equal to it, in percent.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "an index below 1001")]
@@ -125,6 +151,8 @@ pub struct Model {
     pub threshold: f64,
     /// Metrics on the test rows; `None` without any.
     pub evaluation: Option<Evaluation>,
+    /// Metrics on the test rows of accounts without training rows; `None` where these are none or all.
+    pub new_accounts: Option<Evaluation>,
     /// What it was trained and judged on.
     pub extent: Extent,
     /// Columns that were left out, each with the reason.
@@ -230,7 +258,7 @@ impl Model {
             ("coefficients", self.fit.coef.len(), p),
             ("covariances", self.fit.covariance.len(), k * k),
             ("inflation factors", self.vif.len(), p),
-            ("quantiles", self.reference.quantiles.len(), 1_001),
+            ("quantiles", self.reference.quantiles.len(), QUANTILES),
             ("tested coefficients", self.maximum_likelihood.as_ref().map_or(k, |m| m.coef.len().min(m.z.len()).min(m.p.len())), k),
         ];
         match sizes.iter().find(|(_, found, expected)| found != expected) {
@@ -250,6 +278,14 @@ fn unsuitable(problem: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_threshold_lets_at_most_the_share_through() {
+        let reference: Vec<f64> = (1..=10).map(|p| f64::from(p) / 10.0).collect();
+        assert_eq!(threshold(&reference, 0.2), 0.9);
+        assert_eq!(threshold(&reference, 0.25), 0.9);
+        assert!(threshold(&[0.5; 10], 0.2) > 0.5, "ties leave none");
+    }
 
     #[test]
     fn the_percentile_is_the_share_below_plus_half_the_share_equal() {

@@ -6,47 +6,19 @@ use ndarray::Array1;
 use polars::prelude::*;
 
 use crate::config::{Alpha, Config, ModelRule, PenaltyKind, SolverKind};
-use crate::design::{LeftOut, Preprocessor, quantile};
+use crate::design::{LeftOut, Preprocessor};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, evaluate};
-use crate::features::{Catalogue, Feature};
+use crate::explain::importance;
 use crate::fit::{Logistic, LogisticFit, Penalty, Solver, vif, wald};
-use crate::ingest::{Log, Names};
-use crate::matrix::Matrix;
-use crate::model::{Extent, MaximumLikelihood, Model, Reference, Side};
-use crate::observe::{Observations, Outcome, Split, folds, split_by_time, stable_share};
+use crate::model::{Extent, MaximumLikelihood, Model, Reference, threshold};
+use crate::observe::{Split, folds};
 use crate::progress::Progress;
+use crate::rows::{Rows, fingerprint};
 use crate::score::{Scorer, probability};
 
 /// Folds of the cross-fitting.
 const FOLDS: u8 = 5;
-/// Quantiles that stand for the reference population.
-const QUANTILES: usize = 1_001;
-
-/// Rows with features, accounts and outcomes, from a log or a matrix.
-#[derive(Debug, Clone)]
-pub struct Rows {
-    /// The features, a column each; other columns are passed over.
-    pub features: DataFrame,
-    /// What each feature is, in the order of the catalogue.
-    pub kinds: Vec<Feature>,
-    /// Which usage features there are; `None` where a matrix was given.
-    pub catalogue: Option<Catalogue>,
-    /// Account of each row, a code in `names`.
-    pub account: Vec<u32>,
-    /// Names of the accounts.
-    pub names: Names,
-    /// Cutoff of each row, µs UTC; `None` where a matrix has none.
-    pub cutoff: Option<Vec<i64>>,
-    /// Outcome of each row; `None` where open.
-    pub y: Vec<Option<bool>>,
-    /// What each row is used for.
-    pub split: Vec<Split>,
-    /// The first test cutoff, where there is one.
-    pub first_test: Option<i64>,
-    /// What a user should know.
-    pub warnings: Vec<String>,
-}
 
 /// A model, and the test rows it was judged on.
 #[derive(Debug, Clone)]
@@ -55,108 +27,6 @@ pub struct Trained {
     pub model: Model,
     /// Test rows: `account_id, cutoff, converted, probability` and the features.
     pub test_rows: DataFrame,
-}
-
-impl Rows {
-    /// Rows of a log.
-    #[must_use]
-    pub fn of_log(log: Log, observations: Observations, catalogue: Catalogue, features: DataFrame) -> Self {
-        let mut warnings = log.warnings;
-        if !log.listed {
-            warnings.push("without an account list the base rate is among accounts with at least one event".to_owned());
-        }
-        Self {
-            features,
-            kinds: catalogue.features(),
-            catalogue: Some(catalogue),
-            account: observations.account,
-            names: log.accounts.id,
-            cutoff: Some(observations.cutoff),
-            y: observations.outcome.into_iter().map(Outcome::label).collect(),
-            split: observations.split,
-            first_test: observations.first_test,
-            warnings,
-        }
-    }
-
-    /// Rows of a matrix: split by its own column, else by time, else by a stable hash of the account.
-    ///
-    /// # Arguments
-    /// * `test` – share held out, 0: all labelled rows train
-    #[must_use]
-    pub fn of_matrix(matrix: Matrix, config: &Config) -> Self {
-        let mut names: Vec<Box<str>> = matrix.account.iter().map(|a| a.as_str().into()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let names = Names::from_sorted(names);
-        let code = |account: &String| u32::try_from(names.code(account).expect("it was listed")).expect("accounts have u32 codes");
-        let account: Vec<u32> = matrix.account.iter().map(code).collect();
-        let labelled: Vec<bool> = matrix.y.iter().map(Option::is_some).collect();
-        let test = config.model.test;
-        let span = config.observation.gap.0 + config.observation.horizon.0;
-        let first_of =
-            |split: &[Split], cutoff: &[i64]| split.iter().zip(cutoff).filter(|(s, _)| **s == Split::Test).map(|(_, c)| *c).min();
-        let (split, first_test) = match (&matrix.split, &matrix.cutoff) {
-            _ if test == 0.0 => (vec![Split::Train; labelled.len()], None),
-            (Some(split), cutoff) => (split.clone(), cutoff.as_ref().and_then(|c| first_of(split, c))),
-            (None, Some(cutoff)) => split_by_time(cutoff, &labelled, span, test),
-            (None, None) => {
-                let held_out = |a: &String| stable_share("split", config.model.seed, a) < test;
-                (matrix.account.iter().map(|a| if held_out(a) { Split::Test } else { Split::Train }).collect(), None)
-            }
-        };
-        let split = split.into_iter().zip(&labelled).map(|(s, labelled)| if *labelled { s } else { Split::Unused }).collect();
-        Self {
-            kinds: matrix.features.get_column_names().iter().map(|n| Feature::given(n)).collect(),
-            features: matrix.features,
-            catalogue: None,
-            account,
-            names,
-            cutoff: matrix.cutoff,
-            y: matrix.y,
-            split,
-            first_test,
-            warnings: Vec::new(),
-        }
-    }
-
-    fn of(&self, split: Split) -> Vec<u32> {
-        (0..).zip(&self.split).filter(|(_, s)| **s == split).map(|(row, _)| row).collect()
-    }
-
-    fn outcomes(&self, rows: &[u32]) -> Vec<bool> {
-        rows.iter().map(|r| self.y[*r as usize] == Some(true)).collect()
-    }
-
-    fn accounts(&self, rows: &[u32]) -> Vec<u32> {
-        rows.iter().map(|r| self.account[*r as usize]).collect()
-    }
-
-    fn side(&self, rows: &[u32]) -> Side {
-        let accounts: BTreeSet<u32> = self.accounts(rows).into_iter().collect();
-        let positive: Vec<u32> = rows.iter().copied().filter(|r| self.y[*r as usize] == Some(true)).collect();
-        let converting: BTreeSet<u32> = self.accounts(&positive).into_iter().collect();
-        Side {
-            rows: rows.len() as u64,
-            accounts: accounts.len() as u64,
-            positive_rows: positive.len() as u64,
-            converting_accounts: converting.len() as u64,
-        }
-    }
-
-    fn extent(&self, train: &[u32], test: &[u32]) -> Extent {
-        let open = self.y.iter().filter(|y| y.is_none()).count();
-        let cutoffs = || self.cutoff.iter().flat_map(|c| train.iter().map(|r| c[*r as usize]));
-        Extent {
-            train: self.side(train),
-            test: self.side(test),
-            open: open as u64,
-            purged: (self.y.len() - open - train.len() - test.len()) as u64,
-            first_train: cutoffs().min(),
-            last_train: cutoffs().max(),
-            first_test: self.first_test,
-        }
-    }
 }
 
 /// Train a model on the training rows and judge it on the test rows.
@@ -182,19 +52,21 @@ pub fn train(config: &Config, rows: &Rows, progress: &Progress) -> Result<Traine
     };
     let (maximum_likelihood, tested) = maximum_likelihood(config, &fitted);
     warnings.extend(tested);
+    warnings.extend(few_per_column(extent.train.converting_accounts, fitted.fit.coef.len()));
     if test.is_empty() && config.model.test > 0.0 {
         warnings.push("there is no test row, so nothing was evaluated".to_owned());
     }
     let mut model = Model {
         catalogue: rows.catalogue.clone(),
         vif: vif(fitted.x.view()),
-        importance: importance(&fitted),
+        importance: importance(&fitted.preprocessor, &fitted.fit.coef, fitted.x.view()),
         preprocessor: fitted.preprocessor,
         fit: fitted.fit,
         maximum_likelihood,
         threshold: threshold(&reference, config.qualify.share()),
-        reference: Reference { quantiles: quantiles(reference) },
+        reference: Reference::of(reference),
         evaluation: None,
+        new_accounts: None,
         extent,
         left_out: fitted.left_out,
         warnings,
@@ -223,6 +95,18 @@ fn check(extent: &Extent, config: &Config) -> Result<()> {
         return Err(Error::TooFewConversions { found, needed: config.model.min_conversions });
     }
     Ok(())
+}
+
+/// Converting accounts per design column under which coefficients are hardly known (Peduzzi et al. 1996).
+const PER_COLUMN: f64 = 10.0;
+
+fn few_per_column(converting: u64, columns: usize) -> Option<String> {
+    let per_column = fraction(usize::try_from(converting).unwrap_or(usize::MAX), columns);
+    (per_column < PER_COLUMN).then(|| {
+        format!(
+            "{per_column:.1} converting training accounts per design column, where 10 are wanted: take a larger `model.alpha`, fewer `features.counts`, or name the features in `design.use`"
+        )
+    })
 }
 
 /// A preprocessor and a fit, with the design they came from.
@@ -301,37 +185,6 @@ fn maximum_likelihood(config: &Config, fitted: &Fitted) -> (Option<MaximumLikeli
     }
 }
 
-/// Standard deviation of each measure's joint contribution over the training rows, largest first.
-fn importance(fitted: &Fitted) -> Vec<(String, f64)> {
-    let columns = fitted.preprocessor.columns();
-    let n = fraction(fitted.x.nrows(), 1);
-    let measures = crate::explain::Measures::of(&fitted.preprocessor);
-    let (mut sums, mut squares) = (Vec::new(), vec![0.0; measures.names.len()]);
-    debug_assert_eq!(columns.len(), fitted.fit.coef.len());
-    for row in fitted.x.rows() {
-        // Columns are centred, so that the mean square of a contribution is its variance.
-        measures.contributions(&fitted.fit.coef, row.iter().copied(), &mut sums);
-        squares.iter_mut().zip(&sums).for_each(|(q, s)| *q += s * s);
-    }
-    let mut importance: Vec<(String, f64)> = measures.names.into_iter().zip(squares.iter().map(|q| (q / n).sqrt())).collect();
-    importance.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    importance
-}
-
-/// The smallest reference probability t with P(p ≥ t) ≤ share; above all of them where ties leave none.
-fn threshold(reference: &[f64], share: f64) -> f64 {
-    let mut sorted = reference.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let n = sorted.len();
-    let fits = |t: f64| fraction(n - sorted.partition_point(|p| *p < t), n) <= share;
-    sorted.iter().copied().find(|t| fits(*t)).unwrap_or_else(|| sorted.last().map_or(1.0, |p| p.next_up()))
-}
-
-fn quantiles(mut reference: Vec<f64>) -> Vec<f64> {
-    reference.sort_unstable_by(f64::total_cmp);
-    (0..QUANTILES).map(|q| quantile(&reference, fraction(q, QUANTILES - 1)).expect("there are training rows")).collect()
-}
-
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
 fn fraction(part: usize, of: usize) -> f64 {
     part as f64 / of as f64
@@ -344,7 +197,9 @@ fn judge(model: &mut Model, rows: &Rows, test: &[u32]) -> Result<DataFrame> {
     let features = rows.features.take(&index).map_err(unsuitable)?;
     let probability = Scorer::new(model, "")?.probabilities(&features)?;
     let y = rows.outcomes(test);
-    model.evaluation = judged(&y, &probability, &rows.accounts(test), &mut model.warnings)?;
+    let accounts = rows.accounts(test);
+    model.evaluation = judged(&y, &probability, &accounts, &mut model.warnings)?;
+    model.new_accounts = judged_new(rows, &y, &probability, &accounts)?;
     let cutoff = test.iter().map(|r| rows.cutoff.as_ref().map(|c| c[*r as usize]));
     let mut columns = vec![
         Column::new("account_id".into(), test.iter().map(|r| &rows.names[rows.account[*r as usize] as usize]).collect::<Vec<_>>()),
@@ -355,6 +210,19 @@ fn judge(model: &mut Model, rows: &Rows, test: &[u32]) -> Result<DataFrame> {
     let taken: BTreeSet<PlSmallStr> = columns.iter().map(|c| c.name().clone()).collect();
     columns.extend(features.columns().iter().filter(|c| !taken.contains(c.name())).cloned());
     DataFrame::new(test.len(), columns).map_err(unsuitable)
+}
+
+/// Metrics on the test rows of accounts without training rows, where these are some of the test rows and not all.
+fn judged_new(rows: &Rows, y: &[bool], probability: &[f64], accounts: &[u32]) -> Result<Option<Evaluation>> {
+    let known: BTreeSet<u32> = rows.accounts(&rows.of(Split::Train)).into_iter().collect();
+    let new: Vec<usize> = (0..y.len()).filter(|at| !known.contains(&accounts[*at])).collect();
+    if new.is_empty() || new.len() == y.len() {
+        return Ok(None);
+    }
+    let y: Vec<bool> = new.iter().map(|at| y[*at]).collect();
+    let probability: Vec<f64> = new.iter().map(|at| probability[*at]).collect();
+    let accounts: Vec<u32> = new.iter().map(|at| accounts[*at]).collect();
+    evaluate(&y, &probability, &accounts).map(Some)
 }
 
 fn judged(y: &[bool], probability: &[f64], group: &[u32], warnings: &mut Vec<String>) -> Result<Option<Evaluation>> {
@@ -372,47 +240,4 @@ fn judged(y: &[bool], probability: &[f64], group: &[u32], warnings: &mut Vec<Str
         warnings.push("the test rows have one outcome only, so that ranking cannot be judged".to_owned());
     }
     Ok(Some(evaluation))
-}
-
-/// BLAKE3 of the training matrix: column names, then each column's values in row order, keys and outcomes.
-fn fingerprint(rows: &Rows, train: &[u32]) -> Result<[u8; 32]> {
-    let mut hasher = blake3::Hasher::new();
-    let text = |hasher: &mut blake3::Hasher, t: &str| {
-        hasher.update(&(t.len() as u64).to_le_bytes()).update(t.as_bytes());
-    };
-    for feature in &rows.kinds {
-        text(&mut hasher, &feature.name);
-    }
-    for feature in &rows.kinds {
-        let column = rows.features.column(&feature.name).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
-        if column.dtype() == &DataType::Float64 {
-            for value in crate::design::numbers(column, Some(train))? {
-                hasher.update(&[u8::from(value.is_some())]).update(&value.unwrap_or(0.0).to_le_bytes());
-            }
-        } else {
-            for value in crate::design::texts(column, Some(train))? {
-                hasher.update(&[u8::from(value.is_some())]);
-                text(&mut hasher, value.as_deref().unwrap_or(""));
-            }
-        }
-    }
-    for row in train {
-        let at = *row as usize;
-        text(&mut hasher, &rows.names[rows.account[at] as usize]);
-        hasher.update(&rows.cutoff.as_ref().map_or(i64::MIN, |c| c[at]).to_le_bytes()).update(&[u8::from(rows.y[at] == Some(true))]);
-    }
-    Ok(*hasher.finalize().as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_threshold_lets_at_most_the_share_through() {
-        let reference: Vec<f64> = (1..=10).map(|p| f64::from(p) / 10.0).collect();
-        assert_eq!(threshold(&reference, 0.2), 0.9);
-        assert_eq!(threshold(&reference, 0.25), 0.9);
-        assert!(threshold(&[0.5; 10], 0.2) > 0.5, "ties leave none");
-    }
 }

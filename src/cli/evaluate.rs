@@ -11,8 +11,8 @@ use crate::evaluate::evaluate;
 use crate::ingest::Kind;
 use crate::matrix;
 use crate::model::Model;
+use crate::rows::Rows;
 use crate::score::Scorer;
-use crate::train::Rows;
 
 /// Judge a model on labelled data
 #[derive(Debug, clap::Args)]

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::features::compute;
 use crate::observe::{Outcome, observe_at};
 use crate::output::{Format, write_table};
+use crate::rows::Rows;
 use crate::time::Instant;
-use crate::train::Rows;
 
 /// Write the feature matrix with cutoffs and outcomes
 #[derive(Debug, clap::Args)]

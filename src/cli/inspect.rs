@@ -93,8 +93,8 @@ fn csv_line(cells: &[String]) -> String {
 fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.say(&format!("Model {label}"))?;
     terminal.say(&tables::extent(&model.extent))?;
-    if let Some(evaluation) = &model.evaluation {
-        terminal.say(&format!("\nOn the held-out test rows\n{}", tables::evaluation(evaluation)))?;
+    if let Some(judgement) = tables::judgement(model) {
+        terminal.say(&judgement)?;
     }
     let fixed = |value: Option<f64>, digits: usize| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
     let mut cells = Vec::new();

@@ -13,9 +13,9 @@ use crate::ingest::{Clip, Kind, Log, Sources, ingest};
 use crate::model::Model;
 use crate::observe::observe;
 use crate::output::Format;
+use crate::rows::Rows;
 use crate::store::{Found, find};
 use crate::time::Instant;
-use crate::train::Rows;
 
 /// The project file and what goes over it.
 #[derive(Debug, clap::Args)]

@@ -74,7 +74,10 @@ pub(super) fn extent(extent: &Extent) -> String {
         cells.push(format!("{rate:.2} %"));
         cells
     };
-    let rows = vec![row("train", &extent.train), row("test", &extent.test)];
+    let mut rows = vec![row("train", &extent.train)];
+    if extent.test.rows > 0 {
+        rows.push(row("test", &extent.test));
+    }
     let mut text = table(&["", "rows", "accounts", "positive rows", "converting accounts", "base rate"], rows, 1..6);
     let span = |from: Option<i64>, to: Option<i64>| {
         from.zip(to).map_or(String::new(), |(a, b)| format!(" at cutoffs {} to {}", iso_day(a), iso_day(b)))
@@ -125,6 +128,20 @@ pub(super) fn evaluation(evaluation: &Evaluation) -> String {
         ],
     ];
     table(&["metric", "value", ""], rows, 1..2)
+}
+
+/// The metrics of a model on its test rows, and on those of accounts it had not met.
+pub(super) fn judgement(model: &Model) -> Option<String> {
+    let all = model.evaluation.as_ref()?;
+    let mut text = format!("\nOn the held-out test rows\n{}", evaluation(all));
+    if let Some(new) = &model.new_accounts {
+        let auc = new.roc_auc.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
+        text += &format!(
+            "\nof these {} rows of accounts without training rows: {} conversions, ROC AUC {auc}, log loss {:.4}",
+            new.n, new.conversions, new.log_loss
+        );
+    }
+    Some(text)
 }
 
 /// Log loss of the base rate itself: −p ln p − (1 − p) ln(1 − p).

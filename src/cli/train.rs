@@ -11,8 +11,9 @@ use crate::error::Result;
 use crate::ingest::Quality;
 use crate::matrix;
 use crate::output::{Format, write_bytes, write_table};
+use crate::rows::Rows;
 use crate::store::{self, MODEL_FILE};
-use crate::train::{Rows, Trained, train};
+use crate::train::{Trained, train};
 
 /// Train a model: data quality, evaluation on the newest cohorts, weights
 #[derive(Debug, clap::Args)]
@@ -63,8 +64,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         terminal.note(&format!("warning: {warning}"));
     }
     terminal.say(&tables::extent(&model.extent))?;
-    if let Some(evaluation) = &model.evaluation {
-        terminal.say(&format!("\nOn the held-out test rows\n{}", tables::evaluation(evaluation)))?;
+    if let Some(judgement) = tables::judgement(&model) {
+        terminal.say(&judgement)?;
     }
     terminal.say(&format!("\nWhat weighs most\n{}", tables::weights(&model, WEIGHTS_SHOWN)))?;
     let champion = if is_champion { ", the champion" } else { "" };
