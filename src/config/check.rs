@@ -1,0 +1,157 @@
+//! What the types of a configuration do not say.
+
+use serde::Serialize;
+use toml::Value;
+
+use super::{
+    AccountSource, Alpha, CalibrationKind, Config, DesignRule, EventSource, FeatureRule, ModelRule, ObservationRule, PathRule, PenaltyKind,
+    Qualify, QualifyBy, Winsorize,
+};
+use crate::time::DAY;
+
+impl Config {
+    /// Check what the types do not say; answers the key and the problem.
+    pub(super) fn validate(&self) -> std::result::Result<(), (&'static str, String)> {
+        let refuse = |key: &'static str, problem: String| Err((key, problem));
+        for source in &self.events {
+            source.validate()?;
+        }
+        if let Some(accounts) = &self.accounts {
+            accounts.validate()?;
+        }
+        for (role, names) in self.roles.usage() {
+            for (other, left_out) in self.roles.not_usage() {
+                if let Some(name) = names.iter().find(|n| left_out.contains(n)) {
+                    return refuse("roles", format!("`{name}` has the role `{role}` and the role `{other}`, whose events are no usage"));
+                }
+            }
+        }
+        self.observation.validate()?;
+        self.features.validate()?;
+        self.design.validate()?;
+        self.model.validate()?;
+        self.qualify.validate()?;
+        if !self.definition.is_empty() {
+            return refuse("definition", "`[[definition]]` is not in this version of pql".to_owned());
+        }
+        Ok(())
+    }
+}
+
+type Checked = std::result::Result<(), (&'static str, String)>;
+
+fn ensure(holds: bool, key: &'static str, problem: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err((key, problem())) }
+}
+
+impl EventSource {
+    fn validate(&self) -> Checked {
+        ensure(!self.path.as_os_str().is_empty(), "events", || "`[[events]]` has no `path`".to_owned())?;
+        let kinds = usize::from(self.event.is_some()) + usize::from(self.event_name.is_some()) + usize::from(!self.unpivot.is_empty());
+        ensure(kinds <= 1, "events.event", || "`event`, `event_name` and `unpivot` exclude one another".to_owned())
+    }
+}
+
+impl AccountSource {
+    fn validate(&self) -> Checked {
+        ensure(!self.path.as_os_str().is_empty(), "accounts", || "`[accounts]` has no `path`".to_owned())?;
+        let outcome = [&self.account, &self.signed_up, &self.converted, &self.churned, &self.revenue];
+        for name in &self.attributes {
+            let clash = outcome.iter().any(|c| c.as_ref() == Some(name));
+            ensure(!clash, "accounts.attributes", || format!("`{name}` is named for something else too and cannot be an attribute"))?;
+        }
+        Ok(())
+    }
+}
+
+impl ObservationRule {
+    fn validate(&self) -> Checked {
+        ensure(self.every.0 > 0, "observation.every", || "`observation.every` is 0".to_owned())?;
+        ensure(self.horizon.0 > 0, "observation.horizon", || "`observation.horizon` is 0".to_owned())?;
+        ensure(self.min_age <= self.max_age, "observation.min_age", || {
+            format!("`observation.min_age` ({}) is above `max_age` ({})", self.min_age, self.max_age)
+        })?;
+        let span = self.since.zip(self.until);
+        ensure(span.is_none_or(|(since, until)| since < until), "observation.since", || {
+            "`observation.since` is not before `until`".to_owned()
+        })
+    }
+}
+
+impl FeatureRule {
+    fn validate(&self) -> Checked {
+        ensure(!self.windows.is_empty(), "features.windows", || "`features.windows` is empty".to_owned())?;
+        for w in &self.windows {
+            let days = (1..=3_650).contains(&(w.0 / DAY)) && w.0 % DAY == 0;
+            ensure(days, "features.windows", || format!("`features.windows` has {w}: expected whole days, 1d to 3650d"))?;
+        }
+        let mut sorted = self.windows.clone();
+        sorted.dedup();
+        ensure(sorted.len() == self.windows.len(), "features.windows", || "`features.windows` names a window twice".to_owned())
+    }
+}
+
+impl DesignRule {
+    fn validate(&self) -> Checked {
+        ensure((0.0..1.0).contains(&self.rare), "design.rare", || {
+            format!("`design.rare` is {}: expected a share from 0 to below 1", self.rare)
+        })?;
+        if let Winsorize::At(low, high) = self.winsorize {
+            ensure(0.0 <= low && low < high && high <= 1.0, "design.winsorize", || {
+                format!("`design.winsorize` is [{low}, {high}]: expected two rising quantiles from 0 to 1, or \"never\"")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl ModelRule {
+    fn validate(&self) -> Checked {
+        let exist = |key: &str, found: &str, known: &str| format!("`{key} = {found}` is not in this version of pql, which has {known}");
+        let penalty = matches!(self.penalty, PenaltyKind::None | PenaltyKind::L2);
+        ensure(penalty, "model.penalty", || exist("model.penalty", name(&self.penalty).as_str(), "\"none\" and \"l2\""))?;
+        match self.alpha {
+            Alpha::Cv => ensure(false, "model.alpha", || exist("model.alpha", "\"cv\"", "a number"))?,
+            Alpha::Fixed(alpha) => {
+                ensure(alpha.is_finite() && alpha >= 0.0, "model.alpha", || format!("`model.alpha` is {alpha}: expected a number from 0"))?;
+            }
+        }
+        ensure(self.rule == PathRule::Min, "model.rule", || exist("model.rule", name(&self.rule).as_str(), "\"min\""))?;
+        ensure(!self.refit, "model.refit", || exist("model.refit", "true", "false"))?;
+        let calibration = self.calibration == CalibrationKind::None;
+        ensure(calibration, "model.calibration", || exist("model.calibration", name(&self.calibration).as_str(), "\"none\""))?;
+        ensure((0.0..=1.0).contains(&self.l1_ratio), "model.l1_ratio", || {
+            format!("`model.l1_ratio` is {}: expected 0 to 1", self.l1_ratio)
+        })?;
+        ensure((0.0..1.0).contains(&self.test), "model.test", || {
+            format!("`model.test` is {}: expected a share from 0 to below 1", self.test)
+        })
+    }
+}
+
+impl Qualify {
+    fn validate(&self) -> Checked {
+        let other = [
+            ("threshold", self.threshold.is_some()),
+            ("capacity", self.capacity.is_some()),
+            ("precision", self.precision.is_some()),
+            ("value", self.value.is_some()),
+        ];
+        for (key, given) in other {
+            ensure(!given, "qualify", || format!("`qualify.{key}` is not in this version of pql, which has `share`"))?;
+        }
+        ensure(matches!(self.by, QualifyBy::Either | QualifyBy::Model), "qualify.by", || {
+            "`qualify.by` needs PQL definitions, which are not in this version of pql; it has \"either\" and \"model\"".to_owned()
+        })?;
+        let share = self.share();
+        ensure(share > 0.0 && share < 1.0, "qualify.share", || format!("`qualify.share` is {share}: expected a share between 0 and 1"))?;
+        ensure((0.0..=1.0).contains(&self.holdout), "qualify.holdout", || {
+            format!("`qualify.holdout` is {}: expected a share from 0 to 1", self.holdout)
+        })
+    }
+}
+
+/// The TOML form of a value, for messages.
+fn name<T: Serialize>(value: &T) -> String {
+    Value::try_from(value).map_or_else(|_| String::new(), |v| v.to_string())
+}

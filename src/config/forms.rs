@@ -1,0 +1,63 @@
+//! How values that are one of two things are written in TOML.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use toml::Value;
+
+use super::{Alpha, Winsorize};
+use crate::time::Instant;
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => text.parse().map_err(de::Error::custom),
+            Value::Datetime(time) => time.to_string().parse().map_err(de::Error::custom),
+            other => Err(de::Error::custom(format!("found {other}, expected a date or time such as \"2025-06-30\""))),
+        }
+    }
+}
+
+impl Serialize for Alpha {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Cv => serializer.serialize_str("cv"),
+            Self::Fixed(alpha) => serializer.serialize_f64(*alpha),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Alpha {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        match number(&value) {
+            Some(alpha) => Ok(Self::Fixed(alpha)),
+            None if value.as_str() == Some("cv") => Ok(Self::Cv),
+            None => Err(de::Error::custom(format!("found {value}, expected a number or \"cv\""))),
+        }
+    }
+}
+
+impl Serialize for Winsorize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Never => serializer.serialize_str("never"),
+            Self::At(low, high) => [low, high].serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Winsorize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let bounds: Option<Vec<f64>> = value.as_array().and_then(|items| items.iter().map(number).collect());
+        match bounds.as_deref() {
+            Some([low, high]) => Ok(Self::At(*low, *high)),
+            _ if value.as_str() == Some("never") => Ok(Self::Never),
+            _ => Err(de::Error::custom(format!("found {value}, expected two quantiles such as [0.005, 0.995], or \"never\""))),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "settings are small numbers")]
+fn number(value: &Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|i| i as f64))
+}

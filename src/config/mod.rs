@@ -1,0 +1,133 @@
+//! `pql.toml`: its keys, their defaults, and the checks that hold for every later stage.
+
+mod check;
+mod forms;
+mod read;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use crate::error::{Error, Result};
+use read::{apply_set, from_toml, line_of, resolve_paths};
+pub use sections::{
+    AccountSource, Alpha, At, CalibrationKind, DesignRule, EventSource, FeatureRule, Log1p, MatrixRule, ModelRule, ObservationRule,
+    PathRule, PenaltyKind, Qualify, QualifyBy, Roles, SolverKind, Winsorize, Worth,
+};
+
+/// Everything a project file says, with defaults filled in.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Sources of events, read as one log.
+    pub events: Vec<EventSource>,
+    /// The account list; without it an account begins at its first event.
+    pub accounts: Option<AccountSource>,
+    /// What event names mean.
+    pub roles: Roles,
+    /// Cutoffs, horizon and the span of the log.
+    pub observation: ObservationRule,
+    /// Windows and counted events.
+    pub features: FeatureRule,
+    /// Columns of a feature matrix made elsewhere.
+    pub matrix: MatrixRule,
+    /// From features to design columns.
+    pub design: DesignRule,
+    /// Penalty, solver, evaluation.
+    pub model: ModelRule,
+    /// Which accounts count as qualified.
+    pub qualify: Qualify,
+    /// PQL definitions, read so that they can be refused by name.
+    pub definition: Vec<Table>,
+}
+
+impl Config {
+    /// Read the project file and the `--set KEY=VALUE` of the command line over it, and check both.
+    ///
+    /// # Arguments
+    /// * `path` – the project file; `None`: `./pql.toml` where it is there, else the defaults
+    /// * `sets` – `section.key=value`, the value in TOML or bare text
+    /// # Errors
+    /// * [`Error::Read`]: the file cannot be read
+    /// * [`Error::Config`]: an unknown key, a value of the wrong kind, or values that do not go together
+    pub fn load(path: Option<&Path>, sets: &[String]) -> Result<Self> {
+        let default = Path::new("pql.toml");
+        let path = path.or_else(|| default.exists().then_some(default));
+        let text = match path {
+            Some(path) => std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?,
+            None => String::new(),
+        };
+        let path = path.unwrap_or(Path::new("--set"));
+        Self::parse(&text, path, sets)
+    }
+
+    /// Read the text of a project file; `path` serves messages and is the base of relative paths in it.
+    ///
+    /// # Errors
+    /// * [`Error::Config`]: an unknown key, a value of the wrong kind, or values that do not go together
+    pub fn parse(text: &str, path: &Path, sets: &[String]) -> Result<Self> {
+        toml::from_str::<Self>(text).map_err(|e| from_toml(&e, text, path))?;
+        let mut table: Table = text.parse().map_err(|e| from_toml(&e, text, path))?;
+        resolve_paths(&mut table, path.parent().unwrap_or(Path::new("")));
+        for set in sets {
+            apply_set(&mut table, set)?;
+            let check: std::result::Result<Self, _> = table.clone().try_into();
+            check.map_err(|e| from_toml(&e, "", Path::new(&format!("--set {set}"))))?;
+        }
+        let config: Self = table.try_into().map_err(|e| from_toml(&e, text, path))?;
+        config.validate().map_err(|(key, problem)| Error::Config {
+            path: path.to_owned(),
+            line: line_of(text, key),
+            problem,
+            hint: None,
+        })?;
+        Ok(config)
+    }
+
+    /// The part that a model stores: everything but where the data lies.
+    ///
+    /// # Panics
+    /// Never: every value of a configuration has a TOML form.
+    #[must_use]
+    pub fn stored(&self) -> String {
+        let config = Self { events: Vec::new(), accounts: None, ..self.clone() };
+        toml::to_string(&config).expect("every value of a configuration has a TOML form")
+    }
+
+    /// Read back what [`Config::stored`] wrote.
+    ///
+    /// # Errors
+    /// * [`Error::DamagedModel`]: the text is not a configuration
+    pub fn from_stored(text: &str, model: &Path) -> Result<Self> {
+        toml::from_str(text)
+            .map_err(|e| Error::DamagedModel { path: model.to_owned(), problem: format!("its configuration: {}", e.message()) })
+    }
+
+    /// Name the keys of roles, features and observation that differ from those of `other`, but the span of the log.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let tables = |config: &Self| {
+            let mut observation = config.observation.clone();
+            (observation.since, observation.until) = (None, None);
+            [
+                ("roles", Table::try_from(&config.roles).unwrap_or_default()),
+                ("features", Table::try_from(&config.features).unwrap_or_default()),
+                ("observation", Table::try_from(&observation).unwrap_or_default()),
+            ]
+        };
+        let mut named = Vec::new();
+        for ((section, mine), (_, theirs)) in tables(self).iter().zip(&tables(other)) {
+            for (key, value) in mine {
+                if theirs.get(key) != Some(value) {
+                    let theirs = theirs.get(key).map_or_else(|| "none".to_owned(), ToString::to_string);
+                    named.push(format!("{section}.{key} = {value}, the model has {theirs}"));
+                }
+            }
+        }
+        named
+    }
+}

@@ -1,0 +1,93 @@
+use std::path::Path;
+
+use super::*;
+use crate::time::Duration;
+
+fn parse(text: &str, sets: &[&str]) -> Result<Config> {
+    let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
+    Config::parse(text, Path::new("dir/pql.toml"), &sets)
+}
+
+fn problem(text: &str, sets: &[&str]) -> String {
+    let error = parse(text, sets).expect_err("a configuration that cannot be");
+    assert_eq!(error.exit_code(), 2);
+    format!("{error}; {}", error.hint().unwrap_or_default())
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults() {
+    let config = parse("", &[]).unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(config.observation.horizon, Duration::days(30));
+    assert_eq!(config.roles.login, ["login"]);
+}
+
+#[test]
+fn an_unknown_key_names_the_line_and_the_nearest_key() {
+    let message = problem("[observation]\nhorizn = \"30d\"\n", &[]);
+    assert!(
+        message.contains("line 2") && message.contains("unknown key `horizn`") && message.contains("did you mean `horizon`?"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_wrong_value_names_its_line() {
+    let message = problem("[observation]\nevery = \"7d\"\nhorizon = \"30\"\n", &[]);
+    assert!(message.contains("line 3") && message.contains("found `30`"), "{message}");
+    let message = problem("[model]\n\ntest = 1.5\n", &[]);
+    assert!(message.contains("line 3") && message.contains("`model.test` is 1.5"), "{message}");
+}
+
+#[test]
+fn a_set_overrides_the_file() {
+    let config = parse(
+        "[model]\npenalty = \"l2\"\n",
+        &["model.penalty=none", "model.alpha=3", "observation.until=2022-10-21", "features.windows=[\"7d\"]"],
+    )
+    .unwrap();
+    assert_eq!(config.model.penalty, PenaltyKind::None);
+    assert_eq!(config.model.alpha, Alpha::Fixed(3.0));
+    assert_eq!(config.observation.until, "2022-10-21".parse().ok());
+    assert_eq!(config.features.windows, [Duration::days(7)]);
+    let message = problem("", &["model.penaltie=none"]);
+    assert!(message.contains("--set model.penaltie=none") && message.contains("did you mean `penalty`?"), "{message}");
+    assert!(problem("", &["model"]).contains("has no `=`"));
+}
+
+#[test]
+fn relative_paths_of_the_file_count_from_its_folder_and_those_of_a_set_do_not() {
+    let config = parse("[[events]]\npath = \"e.csv\"\n[accounts]\npath = \"a.csv\"\n", &["accounts.path=b.csv"]).unwrap();
+    assert_eq!(config.events[0].path, Path::new("dir/e.csv"));
+    assert_eq!(config.accounts.unwrap().path, Path::new("b.csv"));
+}
+
+#[test]
+fn what_is_not_there_yet_is_refused_by_name() {
+    for (set, named) in [
+        ("model.penalty=firth", "\"none\" and \"l2\""),
+        ("model.alpha=cv", "a number"),
+        ("model.calibration=platt", "\"none\""),
+        ("model.refit=true", "false"),
+        ("qualify.threshold=0.3", "`share`"),
+        ("qualify.by=both", "PQL definitions"),
+    ] {
+        assert!(problem("", &[set]).contains(named), "{set}: {}", problem("", &[set]));
+    }
+    assert!(problem("[[definition]]\nname = \"x\"\n", &[]).contains("`[[definition]]`"));
+}
+
+#[test]
+fn what_a_model_stores_reads_back_and_names_no_path() {
+    let config = parse("[[events]]\npath = \"secret.csv\"\n[observation]\nuntil = 2022-10-21\n", &[]).unwrap();
+    let stored = config.stored();
+    assert!(!stored.contains("secret"));
+    let back = Config::from_stored(&stored, Path::new("m")).unwrap();
+    assert_eq!(back, Config { events: Vec::new(), ..config });
+}
+
+#[test]
+fn differences_in_what_a_model_owns_are_named() {
+    let (file, model) = (parse("", &["observation.horizon=14d", "observation.until=2022-10-21"]).unwrap(), Config::default());
+    assert_eq!(file.differences(&model), ["observation.horizon = \"14d\", the model has \"30d\""]);
+}
