@@ -10,11 +10,11 @@ use super::{
 use crate::time::DAY;
 
 impl Config {
-    /// Check what the types do not say; answers the key and the problem.
-    pub(super) fn validate(&self) -> std::result::Result<(), (&'static str, String)> {
-        let refuse = |key: &'static str, problem: String| Err((key, problem));
-        for source in &self.events {
-            source.validate()?;
+    /// Check what the types do not say.
+    pub(super) fn validate(&self) -> std::result::Result<(), Mistake> {
+        let refuse = |key: &'static str, problem: String| Err((key, problem).into());
+        for (at, source) in self.events.iter().enumerate() {
+            source.validate().map_err(|(key, problem)| Mistake { key, source: at, problem })?;
         }
         if let Some(accounts) = &self.accounts {
             accounts.validate()?;
@@ -38,6 +38,23 @@ impl Config {
     }
 }
 
+/// What is wrong with a configuration.
+pub(super) struct Mistake {
+    /// `section` or `section.key`.
+    pub(super) key: &'static str,
+    /// Which one of the sections of that name, from 0.
+    pub(super) source: usize,
+    /// What was found and what was expected.
+    pub(super) problem: String,
+}
+
+impl From<(&'static str, String)> for Mistake {
+    fn from((key, problem): (&'static str, String)) -> Self {
+        Self { key, source: 0, problem }
+    }
+}
+
+/// What is wrong with a section: the key and the problem.
 type Checked = std::result::Result<(), (&'static str, String)>;
 
 fn ensure(holds: bool, key: &'static str, problem: impl FnOnce() -> String) -> Checked {
@@ -55,10 +72,18 @@ impl EventSource {
 impl AccountSource {
     fn validate(&self) -> Checked {
         ensure(!self.path.as_os_str().is_empty(), "accounts", || "`[accounts]` has no `path`".to_owned())?;
-        let outcome = [&self.account, &self.signed_up, &self.converted, &self.churned, &self.revenue];
-        for name in &self.attributes {
-            let clash = outcome.iter().any(|c| c.as_ref() == Some(name));
-            ensure(!clash, "accounts.attributes", || format!("`{name}` is named for something else too and cannot be an attribute"))?;
+        let taken = [
+            ("account", &self.account, "account_id"),
+            ("signed_up", &self.signed_up, "signed_up_at"),
+            ("converted", &self.converted, "converted_at"),
+            ("churned", &self.churned, "churned_at"),
+            ("revenue", &self.revenue, "mrr"),
+        ];
+        for (at, name) in self.attributes.iter().enumerate() {
+            if let Some((key, ..)) = taken.iter().find(|(_, named, usual)| named.as_deref().unwrap_or(usual) == name) {
+                return Err(("accounts.attributes", format!("`{name}` is taken as `accounts.{key}` and cannot be an attribute")));
+            }
+            ensure(!self.attributes[..at].contains(name), "accounts.attributes", || format!("`accounts.attributes` names `{name}` twice"))?;
         }
         Ok(())
     }

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::error::{Error, Result};
-use read::{apply_set, from_toml, line_of, resolve_paths};
+use check::Mistake;
+use read::{apply_set, flag, from_toml, line_of, resolve_paths};
 pub use sections::{
     AccountSource, Alpha, At, CalibrationKind, DesignRule, EventSource, FeatureRule, Log1p, MatrixRule, ModelRule, ObservationRule,
     PathRule, PenaltyKind, Qualify, QualifyBy, Roles, SolverKind, Winsorize, Worth,
@@ -73,19 +74,22 @@ impl Config {
         toml::from_str::<Self>(text).map_err(|e| from_toml(&e, text, path))?;
         let mut table: Table = text.parse().map_err(|e| from_toml(&e, text, path))?;
         resolve_paths(&mut table, path.parent().unwrap_or(Path::new("")));
+        let mut config: Self = table.clone().try_into().map_err(|e| from_toml(&e, text, path))?;
+        // A mistake is the file's, unless it came with a set.
+        let mut mistake = config.validate().err().map(|m| (m, None));
         for set in sets {
             apply_set(&mut table, set)?;
-            let check: std::result::Result<Self, _> = table.clone().try_into();
-            check.map_err(|e| from_toml(&e, "", Path::new(&format!("--set {set}"))))?;
+            config = table.clone().try_into().map_err(|e| from_toml(&e, "", &flag(set)))?;
+            mistake = config.validate().err().map(|m| mistake.filter(|(old, _)| old.problem == m.problem).unwrap_or((m, Some(set))));
         }
-        let config: Self = table.try_into().map_err(|e| from_toml(&e, text, path))?;
-        config.validate().map_err(|(key, problem)| Error::Config {
-            path: path.to_owned(),
-            line: line_of(text, key),
-            problem,
-            hint: None,
-        })?;
-        Ok(config)
+        match mistake {
+            None => Ok(config),
+            Some((Mistake { problem, .. }, Some(set))) => Err(Error::Config { path: flag(set), line: None, problem, hint: None }),
+            Some((mistake, None)) => {
+                let line = line_of(text, mistake.key, mistake.source);
+                Err(Error::Config { path: path.to_owned(), line, problem: mistake.problem, hint: None })
+            }
+        }
     }
 
     /// The part that a model stores: everything but where the data lies.

@@ -1,27 +1,28 @@
 //! From the text of a project file and the `--set` over it to one table, with the line in every error.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
 use crate::error::{Error, Result, nearest};
 
-/// Line (from 1) on which `section` or `section.key` stands in a project file.
-pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
+/// What messages say of a `--set`.
+pub(super) fn flag(set: &str) -> PathBuf {
+    PathBuf::from(format!("--set {set}"))
+}
+
+/// Line (from 1) on which `section` or `section.key` stands in a project file, the line of the section where it lacks the key.
+///
+/// # Arguments
+/// * `which` – which one of the sections of that name, from 0
+pub(super) fn line_of(text: &str, key: &str, which: usize) -> Option<usize> {
     let (section, key) = key.split_once('.').unwrap_or((key, ""));
-    let mut inside = false;
-    for (at, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if let Some(header) = line.strip_prefix('[') {
-            inside = header.trim_matches(['[', ']', ' ']) == section;
-            if inside && key.is_empty() {
-                return Some(at + 1);
-            }
-        } else if inside && line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')) {
-            return Some(at + 1);
-        }
-    }
-    None
+    let is_section = |line: &str| line.strip_prefix('[').is_some_and(|header| header.trim_matches(['[', ']', ' ']) == section);
+    let is_key = |line: &str| line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
+    let mut lines = text.lines().map(str::trim).enumerate();
+    let header = lines.by_ref().filter(|(_, line)| is_section(line)).nth(which)?.0;
+    let at = lines.take_while(|(_, line)| !line.starts_with('[')).find(|(_, line)| is_key(line)).map(|(at, _)| at);
+    Some(at.unwrap_or(header) + 1)
 }
 
 pub(super) fn from_toml(error: &toml::de::Error, text: &str, path: &Path) -> Error {
