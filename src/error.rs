@@ -257,6 +257,14 @@ impl Error {
         }
     }
 
+    /// Say of a missing column what it is needed for.
+    pub(crate) fn needed_for(self, role: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::MissingColumn { path, column, near, .. } => Self::MissingColumn { role: role(&column), path, column, near },
+            other => other,
+        }
+    }
+
     /// The next step for the user, where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -268,7 +276,9 @@ impl Error {
                 Some(longest) => format!("the longest `observation.horizon` that fits is {longest}"),
                 None => "a longer log is needed".to_owned(),
             }),
-            Self::OneClass { converted: false, .. } => Some("say where conversions stand: `accounts.converted` or `roles.converted`".to_owned()),
+            Self::OneClass { converted: false, .. } => {
+                Some("say where conversions stand: `accounts.converted` or `roles.converted`, of a matrix `matrix.label` and `matrix.positive`".to_owned())
+            },
             Self::TooFewConversions { .. } => {
                 Some("give a longer log or a longer `observation.horizon`, or lower `model.min_conversions` knowing that the model will be weak".to_owned())
             }

@@ -90,6 +90,19 @@ impl Picked {
     }
 }
 
+/// The key of the project file by which a column is asked for, as messages name it.
+fn role(source: &AccountSource, column: &str) -> String {
+    let is = |named: &Option<String>| named.as_deref() == Some(column);
+    let key = match column {
+        _ if is(&source.converted) => "converted",
+        _ if is(&source.churned) => "churned",
+        _ if is(&source.seats) => "seats",
+        _ if is(&source.revenue) => "revenue",
+        _ => "attributes",
+    };
+    format!("`accounts.{key}`")
+}
+
 /// Columns that are gathered batch by batch.
 #[derive(Default)]
 struct Gathered {
@@ -122,7 +135,8 @@ pub(super) fn read(source: &AccountSource, kinds: &BTreeMap<String, Kind>) -> Re
         list.files.push(file.clone());
         let read = table::read(&file, Some(&picked.columns(source)), &mut |first_row, frame| {
             list.take(source, &picked, &mut gathered, &frame, &file, first_row)
-        })?;
+        })
+        .map_err(|e| e.needed_for(|column| role(source, column)))?;
         for column in read.quoted {
             list.kinds.entry(column).or_insert(Kind::Text);
         }

@@ -135,6 +135,19 @@ pub(super) fn require(file: &Path, columns: &[String], named: Option<&String>, d
     Err(Error::MissingColumn { path: file.to_owned(), column: column.to_owned(), role: role.to_owned(), near })
 }
 
+/// The key of the project file by which a column is asked for, as messages name it.
+fn role(source: &EventSource, column: &str) -> String {
+    let is = |named: &Option<String>| named.as_deref() == Some(column);
+    let key = match column {
+        _ if is(&source.user) => "user",
+        _ if is(&source.received) => "received",
+        _ if is(&source.id) => "id",
+        _ if source.unpivot.iter().any(|c| c == column) => "unpivot",
+        _ => "values",
+    };
+    format!("`events.{key}`")
+}
+
 /// What names the events of a frame.
 enum Naming<'a> {
     Column(&'a str),
@@ -189,7 +202,8 @@ impl Raw {
                 stage.advance(frame.height() as u64);
                 into.quality.rows += frame.height() as u64;
                 self.take_batch(source, &picked, &mut into, &mut scratch, &frame, first_row)
-            })?;
+            })
+            .map_err(|e| e.needed_for(|column| role(source, column)))?;
         }
         if into.quality.rows == 0 {
             return Err(Error::Empty { path: source.path.clone(), expected: "a log needs events".to_owned() });
