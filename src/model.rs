@@ -259,9 +259,10 @@ impl Model {
             ("covariances", self.fit.covariance.len(), k * k),
             ("inflation factors", self.vif.len(), p),
             ("quantiles", self.reference.quantiles.len(), QUANTILES),
-            ("tested coefficients", self.maximum_likelihood.as_ref().map_or(k, |m| m.coef.len().min(m.z.len()).min(m.p.len())), k),
         ];
-        match sizes.iter().find(|(_, found, expected)| found != expected) {
+        let tests = self.maximum_likelihood.iter().flat_map(|m| [&m.coef, &m.std_error, &m.z, &m.p]);
+        let tests = tests.map(|values| ("tested coefficients", values.len(), k));
+        match sizes.into_iter().chain(tests).find(|(_, found, expected)| found != expected) {
             Some((what, found, expected)) => Err(format!("it holds {found} {what}, expected {expected}")),
             None => Ok(()),
         }
