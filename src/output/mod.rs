@@ -178,7 +178,11 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn write_error(path: &Path, source: io::Error) -> Error {
-    if source.kind() == io::ErrorKind::BrokenPipe { Error::BrokenPipe } else { Error::Write { path: path.to_owned(), source } }
+    if source.kind() == io::ErrorKind::BrokenPipe {
+        return Error::BrokenPipe;
+    }
+    let path = if path == Path::new("-") { Path::new("standard output") } else { path };
+    Error::Write { path: path.to_owned(), source }
 }
 
 /// Where bytes go. It remembers the first failure, because polars turns what the system said into its own text.
