@@ -77,7 +77,12 @@ pub(super) fn observed_rows(config: &Config, log: Log, catalogue: Option<Catalog
         None => Catalogue::learn(&log, &observations, &config.features, &config.roles)?,
     };
     let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
-    Ok(Rows::of_log(log, observations, catalogue, features))
+    let said = log.warnings.len();
+    let rows = Rows::of_log(log, observations, catalogue, features);
+    for warning in &rows.warnings[said..] {
+        terminal.note(&format!("warning: {warning}"));
+    }
+    Ok(rows)
 }
 
 /// Find and read a model.

@@ -7,7 +7,7 @@ use super::Terminal;
 use crate::evaluate::Evaluation;
 use crate::ingest::Log;
 use crate::model::{Extent, Model, Side};
-use crate::time::{iso, iso_day};
+use crate::time::{NEVER, iso, iso_day};
 
 /// A table without lines; the columns of `numbers` are aligned to the right.
 pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, numbers: std::ops::Range<usize>) -> String {
@@ -53,9 +53,9 @@ pub(super) fn quality(log: &Log, terminal: &mut Terminal<'_>) {
     }
     terminal.note(&table);
     terminal.note(&format!(
-        "Log: {} to {}, {} events of {} accounts",
+        "Log: {} {}, {} events of {} accounts",
         iso(log.since),
-        iso(log.until),
+        if log.until == NEVER { "on".to_owned() } else { format!("to {}", iso(log.until)) },
         log.events.len(),
         log.accounts.id.len()
     ));
