@@ -2,7 +2,8 @@ use std::fmt::Write as _;
 use std::fs;
 
 use super::*;
-use crate::train::{Rows, Trained, train};
+use crate::rows::Rows;
+use crate::train::{Trained, train};
 
 /// Train by the text of a project file, as `pql train` does.
 fn trained(toml: &str, folder: &Path) -> Result<Trained> {
