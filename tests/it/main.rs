@@ -1,6 +1,14 @@
 //! All tests beside those of the modules, in one crate, so that polars is linked once.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod cli_accounts;
+mod cli_config;
+mod cli_data;
+mod cli_events;
+mod cli_files;
+mod cli_models;
+mod cli_output;
 mod golden;
 mod laws;
+mod project;
 mod readme;

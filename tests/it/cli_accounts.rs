@@ -1,0 +1,186 @@
+//! The account list: what is in it, what is wrong in it, and what stands in for it.
+
+use std::fmt::Write as _;
+
+use polars::prelude::*;
+
+use crate::project::{Project, counted};
+
+#[test]
+fn a_missing_or_misspelt_column_offers_the_nearest() {
+    for (from, to, column) in [("account_id,", "acount_id,", "account_id"), ("signed_up_at", "signedup_at", "signed_up_at")] {
+        let project = Project::trial();
+        project.replace("accounts.csv", from, to);
+        let near = format!("did you mean `{}`?", to.trim_end_matches(','));
+        project.train(&[]).refused(3, &[&format!("`accounts.csv` has no column `{column}`"), &near]);
+    }
+    let project = Project::trial();
+    for key in ["account", "signed_up", "converted", "churned", "seats", "revenue"] {
+        let words = [format!("`accounts.csv` has no column `industri` (`accounts.{key}`"), "did you mean `industry`?".to_owned()];
+        project.train(&["--set", &format!("accounts.{key}=industri")]).refused(3, &words.each_ref().map(String::as_str));
+    }
+    let words = ["`accounts.csv` has no column `industri` (`accounts.attributes`", "did you mean `industry`?"];
+    project.train(&["--set", "accounts.attributes=[\"industri\"]"]).refused(3, &words);
+}
+
+#[test]
+fn a_duplicate_account_is_named() {
+    let project = Project::trial();
+    let first = project.text("accounts.csv").lines().nth(3).unwrap().to_owned();
+    project.write("accounts.csv", project.text("accounts.csv") + &first + "\n");
+    project.train(&[]).refused(3, &["`accounts.csv`, row 241: account `00002` stands there a second time", "hint: "]);
+}
+
+#[test]
+fn a_text_where_a_time_or_number_should_be_is_named() {
+    let accounts = "account_id,signed_up_at,converted_at,churned_at,seats,mrr\na,2025-01-01,,,3,\nb,2025-01-02,,,,10\n";
+    for (from, to, column, found) in [
+        ("b,2025-01-02", "b,later", "signed_up_at", "later"),
+        ("2025-01-02,,", "2025-01-02,never,", "converted_at", "never"),
+        ("2025-01-02,,,", "2025-01-02,,no,", "churned_at", "no"),
+        (",10", "many,10", "seats", "many"),
+        (",10", ",free", "mrr", "free"),
+    ] {
+        let project = Project::trial();
+        project.write("accounts.csv", accounts.replace(from, to));
+        let words = [format!("`accounts.csv`, row 2, column `{column}`: found `{found}`, expected a")];
+        project.train(&["--set", "accounts.attributes=[]"]).refused(3, &words.each_ref().map(String::as_str));
+    }
+}
+
+#[test]
+fn a_conversion_before_the_sign_up_drops_the_account_and_is_counted() {
+    let project = Project::trial();
+    let text = project.text("accounts.csv");
+    let line = text.lines().nth(8).unwrap();
+    let cells: Vec<&str> = line.split(',').collect();
+    project.replace("accounts.csv", line, &format!("{},{},2024-12-01T00:00:00Z,{}", cells[0], cells[1], cells[3]));
+    let run = project.pql(&["features", "-o", "-"]).done();
+    assert_eq!(counted(&run.err, "converts or churns before sign-up"), (1, "accounts.csv, row 8".to_owned()));
+    assert!(!run.out.contains(&format!("\n{},", cells[0])) && run.out.contains("\n00008,"));
+}
+
+#[test]
+fn na_is_a_value_and_the_empty_text_is_missing() {
+    let project = Project::trial();
+    project.train(&[]).done();
+    let coefficients = project.pql(&["inspect", "t", "--format", "csv"]).done().out;
+    let levels = coefficients.lines().filter(|l| l.starts_with("industry=")).count();
+    assert_eq!(levels, 2, "NA, media and retail without the base: {coefficients}");
+    assert!(!coefficients.contains("(missing)"), "{coefficients}");
+    project.write("accounts.csv", project.text("accounts.csv").replace(",NA\n", ",\n"));
+    project.train(&["--set", "design.base={industry=\"media\"}"]).done();
+    let coefficients = project.pql(&["inspect", "t/0002", "--format", "csv"]).done().out;
+    assert!(coefficients.contains("\nindustry=(missing),"), "{coefficients}");
+}
+
+#[test]
+fn ids_stay_as_they_are_written() {
+    let project = Project::trial();
+    assert!(project.features(&[]).contains("\n00001,"));
+    project.write("other.csv", project.text("events.csv").replace("\n00001,", "\n1,"));
+    let run = project.pql(&["features", "-o", "-", "--set", "events.0.path=other.csv"]).done();
+    assert!(counted(&run.err, "unknown account").0 > 0, "1 is not 00001: {}", run.err);
+}
+
+#[test]
+fn whole_numbers_are_one_id_in_every_type() {
+    let project = Project::new();
+    let number = [7_i64, 1_000, 20_000_000];
+    let text = ["7", "1000", "20000000"];
+    let table = |id: Column| {
+        let time = Column::new("timestamp".into(), ["2025-01-01T08:00:00Z"; 3]);
+        DataFrame::new(3, vec![id, Column::new("event".into(), ["login"; 3]), time]).unwrap()
+    };
+    project.parquet("integer.parquet", table(Column::new("account_id".into(), number)));
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    project.parquet("float.parquet", table(Column::new("account_id".into(), number.map(|n| n as f64))));
+    project.write("plain.ndjson", text.map(|t| format!("{{\"account_id\":{t},\"event\":\"login\",\"timestamp\":1735718400}}\n")).concat());
+    project.write("accounts.csv", format!("account_id,signed_up_at\n{}\n", text.map(|t| format!("{t},2025-01-01")).join("\n")));
+    for file in ["integer.parquet", "float.parquet", "plain.ndjson"] {
+        project.write("pql.toml", format!("[[events]]\npath = \"{file}\"\n[accounts]\npath = \"accounts.csv\"\n"));
+        let run = project.pql(&["ingest", "-o", "out"]).done();
+        assert!(!run.err.contains("unknown account"), "{file}: {}", run.err);
+    }
+}
+
+#[test]
+fn accounts_without_events_are_rows_and_are_counted() {
+    let project = Project::trial();
+    project.write("accounts.csv", project.text("accounts.csv") + "silent,2025-02-01T08:00:00Z,,media\n");
+    let run = project.pql(&["features", "-o", "-"]).done();
+    let row = run.out.lines().find(|l| l.starts_with("silent,")).expect("a row of its own");
+    assert!(row.contains("not_converted,0,"), "{row}");
+    run.says(&["kept: 1 accounts without events"]);
+}
+
+#[test]
+fn what_looks_odd_is_kept_and_warned_of() {
+    let project = Project::trial();
+    let text = project.text("accounts.csv");
+    let mut lines = vec!["account_id,signed_up_at,converted_at,industry,churned_at".to_owned()];
+    let events = project.text("events.csv");
+    for (at, line) in text.lines().skip(1).enumerate() {
+        let id = &line[..5];
+        let last = events.lines().rfind(|e| e.starts_with(id)).map(|e| e.split(',').nth(3).unwrap());
+        let converted = !line.split(',').nth(2).unwrap().is_empty();
+        lines.push(format!("{line},{}", if at % 2 == 0 && !converted { last.unwrap_or("") } else { "" }));
+    }
+    lines.push("old,2024-06-01T08:00:00Z,,media,".to_owned());
+    project.write("accounts.csv", lines.join("\n") + "\n");
+    project.write("events.csv", events + "00009,u0,login,2024-12-31T23:00:00Z,1\n");
+    project.pql(&["features", "-o", "-"]).done().says(&[
+        "1 accounts signed up before the log begins",
+        "they look back-dated",
+        "kept: 1 events before the sign-up",
+    ]);
+}
+
+/// The trial log without an account list: conversions are events.
+fn derived() -> Project {
+    let project = Project::trial();
+    let mut events = project.text("events.csv");
+    for line in project.text("accounts.csv").lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        if !cells[2].is_empty() {
+            writeln!(events, "{},,paid,{},", cells[0], cells[2]).unwrap();
+        }
+    }
+    project.write("events.csv", events);
+    let toml = project
+        .text("pql.toml")
+        .replace("[accounts]\npath = \"accounts.csv\"\nattributes = [\"industry\"]\n", "[roles]\nconverted = [\"paid\"]\n");
+    project.write("pql.toml", toml);
+    project
+}
+
+#[test]
+fn without_a_list_an_account_begins_at_its_first_event() {
+    let project = derived();
+    let run = project.train(&[]).done();
+    assert!(counted(&run.err, "conversion (an outcome, no usage)").0 > 20, "{}", run.err);
+    run.says(&["without an account list the base rate is among accounts with at least one event"]);
+    let features = project.features(&[]);
+    let header: Vec<&str> = features.lines().next().unwrap().split(',').collect();
+    assert!(!header.iter().any(|name| name.contains("paid")), "an outcome is no usage: {header:?}");
+    let first = project.text("events.csv").lines().find(|l| l.starts_with("00003,")).unwrap().split(',').nth(3).unwrap().to_owned();
+    let cutoff = features.lines().find(|l| l.starts_with("00003,")).unwrap().split(',').nth(1).unwrap().to_owned();
+    let days = |t: &str| pql::time::parse_iso(t).unwrap();
+    assert_eq!(days(&cutoff) - days(&first), 7 * pql::time::DAY);
+    let coefficients = project.pql(&["inspect", "t", "--format", "csv"]).done().out;
+    assert!(!coefficients.contains("paid"), "{coefficients}");
+}
+
+#[test]
+fn the_earliest_of_list_and_roles_counts() {
+    let project = Project::trial();
+    let features = project.features(&[]);
+    let open = features.lines().find(|l| l.contains(",not_converted,0,train,")).unwrap();
+    let cells: Vec<&str> = open.split(',').collect();
+    let at = pql::time::iso(pql::time::parse_iso(cells[1]).unwrap() + pql::time::DAY);
+    project.write("events.csv", project.text("events.csv") + &format!("{},,paid,{at},\n", cells[0]));
+    let with_role = project.features(&["--set", "roles.converted=[\"paid\"]"]);
+    let row = with_role.lines().find(|l| l.starts_with(&format!("{},", cells[0]))).unwrap();
+    assert!(row.contains(",converted,1,train,"), "{row}");
+    assert_eq!(row.replace(",converted,1,", ",not_converted,0,"), open, "nothing else changes");
+}

@@ -1,0 +1,270 @@
+//! Where results go: stdout, files that appear whole or not at all, pipes that close.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::project::{Project, lines};
+
+const PQL: &str = env!("CARGO_BIN_EXE_pql");
+
+#[test]
+fn results_go_to_stdout_and_all_else_to_stderr() {
+    let project = Project::trial();
+    let train = project.train(&[]).done();
+    for word in ["base rate", "ROC AUC", "What weighs most", "Model t/0001"] {
+        assert!(train.out.contains(word), "{word}: {}", train.out);
+    }
+    for word in ["Data quality", "warning", "Log: "] {
+        assert!(!train.out.contains(word), "{word}: {}", train.out);
+    }
+    train.says(&["Data quality", "Log: 2025-01-01T"]);
+    let score = project.pql(&["score", "--model", "t", "-o", "scores.csv"]).done();
+    assert_eq!(score.out, "");
+    score.says(&["accounts scored", "reach the threshold"]);
+    assert_eq!(project.pql(&["ingest", "-o", "clean"]).done().out, "");
+    assert_eq!(project.pql(&["features", "-o", "f.parquet"]).done().out, "");
+    assert_eq!(project.pql(&["inspect", "t"]).done().err, "");
+    for version in ["--version", "--help"] {
+        let run = project.pql(&[version]).done();
+        assert!(run.out.contains("pql") && run.err.is_empty());
+    }
+}
+
+#[test]
+fn quiet_leaves_stderr_to_errors() {
+    let project = Project::trial();
+    for args in [
+        ["train", "--name", "t", "-q"].as_slice(),
+        &["-q", "score", "--model", "t", "-o", "-"],
+        &["--quiet", "features", "-o", "-"],
+        &["ingest", "-o", "clean", "-q"],
+        &["evaluate", "t", "-q"],
+    ] {
+        assert_eq!(project.pql(args).done().err, "", "{args:?}");
+    }
+    assert_eq!(project.pql_score(&["-q", "--model", "t", "-o", "-"]).done().err, "");
+    project.pql(&["-q", "inspect", "none"]).refused(4, &["there is no model `none`"]);
+}
+
+#[test]
+fn score_writes_the_promised_columns() {
+    let project = Project::trial();
+    project.train(&[]).done();
+    let run = project.pql(&["score", "--model", "t", "--at", "2025-04-01", "-o", "-"]).done();
+    let run = run.says(&["accounts give no row: converted or churned before the cutoff", "signs up at or after the end of the log"]);
+    let header = "account_id,cutoff,probability,percentile,tier,qualified,holdout,reason_1,reason_2,reason_3,model";
+    assert_eq!(run.out.lines().next(), Some(header));
+    let young = run.out.lines().find(|l| l.contains("too young")).expect("accounts of a week of age are not all");
+    assert!(young.contains(",2025-04-01T00:00:00Z,,,,,false,not scored: too young,,,t/0001"), "{young}");
+    assert!(run.out.lines().any(|l| l.contains("not scored: its horizon is over")), "{}", run.out);
+    let codes: Vec<&str> = run.out.lines().skip(1).map(|l| l.split(',').next().unwrap()).collect();
+    assert!(codes.is_sorted() && codes.len() > 50);
+}
+
+#[test]
+fn pql_score_gives_the_bytes_of_pql_score() {
+    let project = Project::trial();
+    project.train(&[]).done();
+    for name in ["a.csv", "a.parquet", "a.ndjson"] {
+        let args = ["--model", "t", "--at", "2025-04-01", "-o"];
+        project.pql(&[&["score"], args.as_slice(), &[name]].concat()).done();
+        let alone = format!("alone-{name}");
+        project.pql_score(&[args.as_slice(), &[&alone]].concat()).done();
+        assert_eq!(project.read(name), project.read(&alone), "{name}");
+    }
+    let args = ["--model", "t", "-o", "-"];
+    assert_eq!(project.pql_score(&args).done().out, project.pql(&[&["score"], args.as_slice()].concat()).done().out);
+    project.pql_score(&["--model", "none", "-o", "-"]).refused(4, &["there is no model `none`"]);
+    project.pql_score(&["--model", "t"]).refused(2, &["--output <FILE>"]);
+}
+
+#[test]
+fn the_format_is_the_ending_or_what_is_asked_for() {
+    let project = Project::trained_matrix();
+    let score = |args: &[&str]| project.pql(&[&["score", "--model", "m", "--features", "matrix.csv"], args].concat());
+    let csv = score(&["-o", "-"]).done().out;
+    assert_eq!(csv.lines().count(), 201);
+    for name in ["s.csv", "s.CSV"] {
+        score(&["-o", name]).done();
+        assert_eq!(project.text(name), csv);
+    }
+    score(&["-o", "s.txt", "--format", "csv"]).done();
+    assert_eq!(project.text("s.txt"), csv);
+    let json = score(&["-o", "-", "--format", "ndjson"]).done().out;
+    assert!(json.starts_with("{\"account_id\":\"m0\",\"cutoff\":null,\"probability\":0."), "{json}");
+    score(&["-o", "s.jsonl"]).done();
+    assert_eq!(project.text("s.jsonl"), json);
+    score(&["-o", "s.parquet"]).done();
+    assert!(project.read("s.parquet").starts_with(b"PAR1"));
+    let parquet =
+        project.command(PQL, &["score", "--model", "m", "--features", "matrix.csv", "-o", "-", "--format", "parquet"]).output().unwrap();
+    assert_eq!(parquet.stdout, project.read("s.parquet"));
+    score(&["-o", "s.txt"]).refused(2, &["the ending of `s.txt` tells no format", "hint: ", "`--format parquet|csv|ndjson`"]);
+    score(&["-o", "-", "--format", "xml"]).refused(2, &["found `xml`, expected `parquet`, `csv` or `ndjson`"]);
+}
+
+#[test]
+fn inspect_writes_every_promised_form() {
+    let project = Project::trained_matrix();
+    let inspect = |format: &str| project.pql(&["inspect", "m", "--format", format]).done().out;
+    let csv = inspect("csv");
+    let header = "feature,coef,std_error,z,p,low,high,odds_ratio,coef_raw,std_error_raw,odds_ratio_raw,vif,mean,sd,missing";
+    assert_eq!(csv.lines().next(), Some(header));
+    assert!(csv.lines().nth(1).unwrap().starts_with("intercept,"));
+    let json: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&inspect("json")).unwrap();
+    assert_eq!(json.len(), csv.lines().count() - 1);
+    for (object, line) in json.iter().zip(csv.lines().skip(1)) {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert_eq!(object.len(), cells.len());
+        for (name, cell) in header.split(',').zip(&cells) {
+            let value = &object[name];
+            let same = value.as_f64().map_or(value.as_str().unwrap_or("") == *cell, |v| cell.parse::<f64>() == Ok(v));
+            assert!(same, "{value} {cell}");
+        }
+    }
+    let markdown = inspect("md");
+    assert!(markdown.starts_with("| feature | coef |") && markdown.lines().nth(1).unwrap().starts_with("|---|"), "{markdown}");
+    assert_eq!(markdown.lines().count(), csv.lines().count() + 1);
+    assert!(inspect("table").contains("odds ratio"));
+}
+
+#[test]
+fn evaluate_gives_one_json_object() {
+    let project = Project::trained_matrix();
+    let run = project.pql(&["evaluate", "m", "--features", "matrix.csv", "--json"]).done();
+    let object: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    for key in ["n", "conversions", "base_rate", "roc_auc", "average_precision", "log_loss", "brier", "calibration_in_the_large"] {
+        assert!(object[key].is_number(), "{key}: {object}");
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_named() {
+    let project = Project::trained_matrix();
+    let score = |to: &str| project.pql(&["score", "--model", "m", "--features", "matrix.csv", "--format", "csv", "-o", to]);
+    score("no/such/scores.csv").refused(1, &["cannot write `no/such/scores.csv`", "No such file"]);
+    score("models").refused(1, &["cannot write `models`", "directory"]);
+    score("matrix.csv/x.csv").refused(1, &["cannot write `matrix.csv/x.csv`"]);
+    project.write("taken", "a file");
+    project.pql(&["train", "--name", "m", "--features", "matrix.csv", "--models", "taken"]).refused(1, &["cannot write `taken"]);
+    let project = Project::trial();
+    project.write("taken", "a file");
+    project.pql(&["ingest", "-o", "taken"]).refused(1, &["cannot write `taken`"]);
+    project.pql(&["features", "-o", "no/such.csv"]).refused(1, &["cannot write `no/such.csv`"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_under_stdout_is_told() {
+    let project = Project::trained_matrix();
+    for args in [
+        ["inspect", "m"].as_slice(),
+        &["inspect", "m", "--format", "csv"],
+        &["score", "--model", "m", "--features", "matrix.csv", "-o", "-"],
+        &["score", "--model", "m", "--features", "matrix.csv", "-o", "-", "--format", "parquet"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = project.command(PQL, args);
+        let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {err}");
+        assert!(err.contains("cannot write `standard output`: No space left on device"), "{args:?}: {err}");
+    }
+    let to = project.pql(&["score", "--model", "m", "--features", "matrix.csv", "--format", "csv", "-o", "/dev/full"]);
+    to.refused(1, &["cannot write `/dev/full`", "No space left"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_program_quietly() {
+    let project = Project::trained_matrix();
+    let long = lines(50_000, |i| format!("a{i},0.5,pro"));
+    project.write("long.csv", format!("account_id,usage,plan\n{long}"));
+    for (args, lines) in [
+        (["inspect", "m"].as_slice(), 0),
+        (&["inspect", "m", "--format", "csv"], 1),
+        (&["score", "-q", "--model", "m", "--features", "long.csv", "-o", "-"], 1),
+        (&["score", "-q", "--model", "m", "--features", "long.csv", "-o", "-", "--format", "ndjson"], 0),
+        (&["score", "-q", "--model", "m", "--features", "long.csv", "-o", "-", "--format", "parquet"], 0),
+    ] {
+        let mut child = project.command(PQL, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        for _ in 0..lines {
+            out.read_line(&mut String::new()).unwrap();
+        }
+        drop(out);
+        let mut err = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
+#[test]
+fn a_run_that_fails_on_the_way_leaves_the_output_as_it_was() {
+    let project = Project::trained_matrix();
+    // More rows than a batch has, so that the first is written before the mistake is met.
+    let long = lines(70_000, |i| format!("a{i},0.5,pro"));
+    project.write("long.csv", format!("account_id,usage,plan\n{long}b,much,pro\n"));
+    project.write("scores.csv", "as it was\n");
+    let before = project.names("");
+    for name in ["scores.csv", "new.csv", "new.parquet", "new.ndjson"] {
+        let run = project.pql(&["score", "--model", "m", "--features", "long.csv", "-o", name]);
+        run.refused(3, &["`long.csv`, row 70001, column `usage`: found `much`"]);
+    }
+    assert_eq!(project.text("scores.csv"), "as it was\n");
+    assert_eq!(project.names(""), before, "no new file, no unfinished one");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_exits_with_130_and_leaves_the_output_as_it_was() {
+    for signal in ["-INT", "-TERM"] {
+        let project = Project::trained_matrix();
+        project.write("scores.csv", "as it was\n");
+        // Nobody writes into the pipe, so that the program waits for its first byte.
+        assert!(project.command("mkfifo", &["batch.csv"]).status().unwrap().success());
+        let before = project.names("");
+        let args = ["score", "--model", "m", "--features", "batch.csv", "-o", "scores.csv"];
+        let mut child = project.command(PQL, &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        assert!(project.command("kill", &[signal, &child.id().to_string()]).status().unwrap().success());
+        let start = Instant::now();
+        while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let code = child.try_wait().unwrap().and_then(|s| s.code());
+        if code.is_none() {
+            child.kill().unwrap();
+        }
+        assert_eq!(code, Some(130), "{signal}");
+        assert_eq!(project.text("scores.csv"), "as it was\n");
+        assert_eq!(project.names(""), before);
+    }
+}
+
+#[test]
+fn an_output_replaces_what_was_there() {
+    let project = Project::trained_matrix();
+    project.write("scores.csv", "as it was\n".repeat(10_000));
+    project.pql(&["score", "--model", "m", "--features", "matrix.csv", "-o", "scores.csv"]).done();
+    let text = project.text("scores.csv");
+    assert!(text.starts_with("account_id,") && !text.contains("as it was"));
+}
+
+#[test]
+fn csv_numbers_and_texts_read_back_exactly() {
+    let project = Project::matrix();
+    project.write("matrix.csv", project.text("matrix.csv").replace(",basic,", ",\"ba\"\"s,ic\",").replace("m3,", "\"m,3\","));
+    project.pql(&["train", "--name", "m", "--features", "matrix.csv"]).done();
+    let out = project.pql(&["score", "--model", "m", "--features", "matrix.csv", "-o", "-"]).done().out;
+    let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(out.as_bytes()).records().map(|r| r.unwrap()).collect();
+    assert_eq!((rows.len(), &rows[3][0]), (200, "m,3"));
+    let json = project.pql(&["score", "--model", "m", "--features", "matrix.csv", "-o", "-", "--format", "ndjson"]).done().out;
+    for (row, line) in rows.iter().zip(json.lines()) {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(object["account_id"].as_str(), Some(&row[0]));
+        assert_eq!(object["probability"].as_f64(), row[2].parse().ok());
+        assert_eq!(object["qualified"].as_bool().map(|b| b.to_string()).as_deref(), Some(&row[5]));
+        assert_eq!(object["reason_1"].as_str().unwrap_or(""), &row[7]);
+    }
+}
