@@ -1,6 +1,7 @@
 //! All tests beside those of the modules, in one crate, so that polars is linked once.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod artifact;
 mod cli_accounts;
 mod cli_config;
 mod cli_data;
