@@ -11,5 +11,6 @@ mod cli_models;
 mod cli_output;
 mod golden;
 mod laws;
+mod layers;
 mod project;
 mod readme;
