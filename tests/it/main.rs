@@ -14,3 +14,4 @@ mod laws;
 mod layers;
 mod project;
 mod readme;
+mod tables;
