@@ -49,7 +49,7 @@ pub struct Card<'a> {
     log_likelihood: f64,
     iterations: usize,
     gradient_per_row: f64,
-    coefficients: Vec<serde_json::Map<String, serde_json::Value>>,
+    coefficients: Vec<Coefficient>,
     importance: &'a [(String, f64)],
     left_out: &'a [LeftOut],
     warnings: &'a [String],
@@ -72,38 +72,6 @@ pub fn cohorts(rows: &Rows) -> Vec<Cohort> {
         cohort.test += u64::from(rows.split[row] == Split::Test);
     }
     months.into_values().collect()
-}
-
-/// A coefficient as a JSON object with the columns of `pql inspect`; what does not exist is null.
-#[must_use]
-pub fn coefficient_json(row: &Coefficient) -> serde_json::Map<String, serde_json::Value> {
-    let mut object = serde_json::Map::new();
-    object.insert("feature".to_owned(), row.feature.clone().into());
-    for (name, value) in coefficient_numbers(row) {
-        object.insert(name.to_owned(), value.map_or(serde_json::Value::Null, Into::into));
-    }
-    object
-}
-
-/// The numeric columns of `pql inspect`, in their order.
-#[must_use]
-pub fn coefficient_numbers(row: &Coefficient) -> [(&'static str, Option<f64>); 14] {
-    [
-        ("coef", Some(row.coef)),
-        ("std_error", Some(row.std_error)),
-        ("z", row.z),
-        ("p", row.p),
-        ("low", Some(row.low)),
-        ("high", Some(row.high)),
-        ("odds_ratio", Some(row.odds_ratio)),
-        ("coef_raw", row.coef_raw),
-        ("std_error_raw", row.std_error_raw),
-        ("odds_ratio_raw", row.odds_ratio_raw),
-        ("vif", row.vif),
-        ("mean", row.mean),
-        ("sd", row.sd),
-        ("missing", row.missing),
-    ]
 }
 
 /// The bytes of `model.json`.
@@ -130,7 +98,7 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> R
         log_likelihood: model.fit.log_likelihood,
         iterations: model.fit.iterations,
         gradient_per_row: model.fit.gradient,
-        coefficients: coefficients(model).iter().map(coefficient_json).collect(),
+        coefficients: coefficients(model),
         importance: &model.importance,
         left_out: &model.left_out,
         warnings: &model.warnings,

@@ -161,6 +161,8 @@ pub enum Error {
         iterations: usize,
         /// Largest absolute gradient entry / n.
         gradient: f64,
+        /// Design columns that each tell the outcome of some rows for sure.
+        separated_by: Vec<String>,
     },
     /// An output that cannot be written.
     #[error("cannot write `{}`", path.display())]
@@ -276,15 +278,22 @@ impl Error {
                 Some(longest) => format!("the longest `observation.horizon` that fits is {longest}"),
                 None => "a longer log is needed".to_owned(),
             }),
-            Self::OneClass { converted: false, .. } => {
-                Some("say where conversions stand: `accounts.converted` or `roles.converted`, of a matrix `matrix.label` and `matrix.positive`".to_owned())
-            },
-            Self::TooFewConversions { .. } => {
-                Some("give a longer log or a longer `observation.horizon`, or lower `model.min_conversions` knowing that the model will be weak".to_owned())
-            }
-            Self::NotConverged { .. } => {
-                Some("without a penalty this is what separated outcomes look like: set `model.penalty = \"l2\"`, or drop the feature that tells the outcome".to_owned())
-            }
+            Self::OneClass { converted: false, .. } => Some(
+                "say where conversions stand: `accounts.converted` or `roles.converted`, of a matrix `matrix.label` and `matrix.positive`"
+                    .to_owned(),
+            ),
+            Self::TooFewConversions { .. } => Some(
+                "give a longer log or a longer `observation.horizon`, or lower `model.min_conversions` knowing that the model will be weak"
+                    .to_owned(),
+            ),
+            Self::NotConverged { separated_by, .. } => Some(if separated_by.is_empty() {
+                "without a penalty this is what separated outcomes look like: set `model.penalty = \"l2\"`".to_owned()
+            } else {
+                let columns = separated_by.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ");
+                format!(
+                    "{columns} tells the outcome of some rows for sure: set `model.penalty = \"l2\"`, or name the other features in `design.use`"
+                )
+            }),
             Self::DuplicateAccount { .. } => Some("the account list has one row per account".to_owned()),
             Self::BadValue { .. } => Some("mend the value, or name another column or format in pql.toml".to_owned()),
             Self::NewerModel { .. } => Some("update pql".to_owned()),

@@ -1,17 +1,19 @@
 //! What a model has learned, and why an account has its score: coefficients, contributions, reasons.
 
 use ndarray::ArrayView2;
+use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::design::{Part, Preprocessor, Way};
 use crate::model::Model;
 
 /// A row of `pql inspect`: all per standard deviation but the columns that say raw.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Coefficient {
     /// Design column, `intercept` first.
     pub feature: String,
     /// Measure it belongs to; empty for the intercept.
+    #[serde(skip)]
     pub measure: String,
     /// Coefficient per standard deviation.
     pub coef: f64,

@@ -37,4 +37,4 @@ pub use observe::{Observations, observe, observe_at};
 pub use progress::Progress;
 pub use rows::Rows;
 pub use score::Scorer;
-pub use train::{Trained, train};
+pub use train::{Trained, prepare, train};

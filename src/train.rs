@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2, ArrayView1};
 use polars::prelude::*;
 
 use crate::config::{Alpha, Config, ModelRule, PenaltyKind, SolverKind};
@@ -29,18 +29,38 @@ pub struct Trained {
     pub test_rows: DataFrame,
 }
 
-/// Train a model on the training rows and judge it on the test rows.
+/// Which rows train and which judge, and the columns the training rows allow.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    train: Vec<u32>,
+    test: Vec<u32>,
+    extent: Extent,
+    preprocessor: Preprocessor,
+    /// Columns that were left out, each with the reason.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Check that the rows can make a model, and learn on the training rows which columns it has.
 ///
 /// # Errors
 /// * [`Error::NoTrainingRows`], [`Error::OneClass`], [`Error::TooFewConversions`]: the rows do not make a model
 /// * [`Error::NoFeatures`]: no column is left
-/// * [`Error::NotConverged`]: the fit did not converge
-pub fn train(config: &Config, rows: &Rows, progress: &Progress) -> Result<Trained> {
+pub fn prepare(config: &Config, rows: &Rows) -> Result<Setup> {
     let (train, test) = (rows.of(Split::Train), rows.of(Split::Test));
     let extent = rows.extent(&train, &test);
     check(&extent, config)?;
+    let (preprocessor, left_out) = Preprocessor::fit(&rows.features, &rows.kinds, &train, &config.design)?;
+    Ok(Setup { train, test, extent, preprocessor, left_out })
+}
+
+/// Train a model on the training rows and judge it on the test rows.
+///
+/// # Errors
+/// * [`Error::NotConverged`]: the fit did not converge
+pub fn train(config: &Config, rows: &Rows, setup: Setup, progress: &Progress) -> Result<Trained> {
+    let Setup { train, test, extent, preprocessor, left_out } = setup;
     let stage = progress.stage("fitting", Some(u64::from(FOLDS) + 1));
-    let fitted = Fitted::new(config, rows, &train)?;
+    let fitted = Fitted::new(config, rows, &train, preprocessor)?;
     stage.advance(1);
     let mut warnings = rows.warnings.clone();
     let reference = match cross_fit(config, rows, &train, || stage.advance(1)) {
@@ -68,7 +88,7 @@ pub fn train(config: &Config, rows: &Rows, progress: &Progress) -> Result<Traine
         evaluation: None,
         new_accounts: None,
         extent,
-        left_out: fitted.left_out,
+        left_out,
         warnings,
         data: fingerprint(rows, &train)?,
         config: config.stored(),
@@ -112,22 +132,40 @@ fn few_per_column(converting: u64, columns: usize) -> Option<String> {
 /// A preprocessor and a fit, with the design they came from.
 struct Fitted {
     preprocessor: Preprocessor,
-    left_out: Vec<LeftOut>,
     fit: LogisticFit,
-    x: ndarray::Array2<f64>,
+    x: Array2<f64>,
     y: Array1<bool>,
     group: Vec<u32>,
 }
 
 impl Fitted {
-    fn new(config: &Config, rows: &Rows, train: &[u32]) -> Result<Self> {
-        let (preprocessor, left_out) = Preprocessor::fit(&rows.features, &rows.kinds, train, &config.design)?;
+    fn new(config: &Config, rows: &Rows, train: &[u32], preprocessor: Preprocessor) -> Result<Self> {
         let x = preprocessor.transform(&rows.features, Some(train))?.x;
         let y = Array1::from(rows.outcomes(train));
         let group = rows.accounts(train);
-        let fit = logistic(&config.model).fit_groups(x.view(), y.view(), &group)?;
-        Ok(Self { preprocessor, left_out, fit, x, y, group })
+        let fit = logistic(&config.model).fit_groups(x.view(), y.view(), &group).map_err(|error| match error {
+            Error::NotConverged { solver, iterations, gradient, .. } => {
+                let separated_by = separating(&preprocessor, &x, &y);
+                Error::NotConverged { solver, iterations, gradient, separated_by }
+            }
+            other => other,
+        })?;
+        Ok(Self { preprocessor, fit, x, y, group })
     }
+}
+
+/// Columns that alone tell the outcome of some rows for sure: the ranges of the two outcomes touch at most.
+fn separating(preprocessor: &Preprocessor, x: &Array2<f64>, y: &Array1<bool>) -> Vec<String> {
+    let range = |column: ArrayView1<'_, f64>, of: bool| {
+        let values = column.iter().zip(y).filter(|(_, y)| **y == of).map(|(v, _)| *v);
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+    };
+    let separates = |column| {
+        let ((low, high), (other_low, other_high)) = (range(column, true), range(column, false));
+        high <= other_low || other_high <= low
+    };
+    let columns = preprocessor.columns().into_iter().zip(x.columns());
+    columns.filter(|(_, x)| separates(*x)).map(|(column, _)| column.name).collect()
 }
 
 fn logistic(rule: &ModelRule) -> Logistic {

@@ -7,7 +7,6 @@ use clap::ValueEnum;
 use super::Terminal;
 use super::shared::load_model;
 use super::tables;
-use crate::card::{coefficient_json, coefficient_numbers};
 use crate::error::{Error, Result};
 use crate::explain::{Coefficient, coefficients};
 use crate::model::Model;
@@ -58,8 +57,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             })
         }
         Style::Json => {
-            let objects: Vec<_> = rows.iter().map(coefficient_json).collect();
-            let text = serde_json::to_string_pretty(&objects).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
+            let text = serde_json::to_string_pretty(&rows).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
             terminal.say(&text)
         }
     }
@@ -76,10 +74,10 @@ fn sorted(model: &Model, flat: bool) -> Vec<Coefficient> {
 
 fn lines(rows: &[Coefficient], terminal: &mut Terminal<'_>, mut line: impl FnMut(Vec<String>) -> String) -> Result<()> {
     let Some(first) = rows.first() else { return Ok(()) };
-    let names = coefficient_numbers(first).map(|(name, _)| name.to_owned());
+    let names = numbers(first).map(|(name, _)| name.to_owned());
     terminal.say(&line(std::iter::once("feature".to_owned()).chain(names).collect()))?;
     for row in rows {
-        let numbers = coefficient_numbers(row).map(|(_, value)| value.map_or(String::new(), format_number));
+        let numbers = numbers(row).map(|(_, value)| value.map_or(String::new(), format_number));
         terminal.say(&line(std::iter::once(row.feature.clone()).chain(numbers).collect()))?;
     }
     Ok(())
@@ -134,11 +132,31 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal:
             model.fit.alpha
         ))?;
     }
-    for line in tables::left_out(model) {
+    for line in tables::left_out(&model.left_out) {
         terminal.say(&line)?;
     }
     for warning in &model.warnings {
         terminal.say(&format!("warning: {warning}"))?;
     }
     Ok(())
+}
+
+/// The numeric columns of `pql inspect`, in their order.
+fn numbers(row: &Coefficient) -> [(&'static str, Option<f64>); 14] {
+    [
+        ("coef", Some(row.coef)),
+        ("std_error", Some(row.std_error)),
+        ("z", row.z),
+        ("p", row.p),
+        ("low", Some(row.low)),
+        ("high", Some(row.high)),
+        ("odds_ratio", Some(row.odds_ratio)),
+        ("coef_raw", row.coef_raw),
+        ("std_error_raw", row.std_error_raw),
+        ("odds_ratio_raw", row.odds_ratio_raw),
+        ("vif", row.vif),
+        ("mean", row.mean),
+        ("sd", row.sd),
+        ("missing", row.missing),
+    ]
 }

@@ -4,6 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use super::Terminal;
+use crate::design::LeftOut;
 use crate::evaluate::Evaluation;
 use crate::ingest::Log;
 use crate::model::{Extent, Model, Side};
@@ -164,9 +165,9 @@ pub(super) fn weights(model: &Model, most: usize) -> String {
 }
 
 /// The columns that were left out, those with one reason on one line.
-pub(super) fn left_out(model: &Model) -> Vec<String> {
+pub(super) fn left_out(left_out: &[LeftOut]) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
-    for left_out in &model.left_out {
+    for left_out in left_out {
         let column = format!("`{}`", left_out.column);
         match reasons.iter_mut().find(|(reason, _)| *reason == left_out.reason) {
             Some((_, columns)) => columns.push(column),

@@ -13,7 +13,7 @@ use crate::matrix;
 use crate::output::{Format, write_bytes, write_table};
 use crate::rows::Rows;
 use crate::store::{self, MODEL_FILE};
-use crate::train::{Trained, train};
+use crate::train::{Trained, prepare, train};
 
 /// Train a model: data quality, evaluation on the newest cohorts, weights
 #[derive(Debug, clap::Args)]
@@ -45,7 +45,11 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let config = args.project.load()?;
     let (rows, quality) = rows(args, &config, terminal)?;
     let cohorts = card::cohorts(&rows);
-    let Trained { model, test_rows } = train(&config, &rows, &terminal.progress)?;
+    let setup = prepare(&config, &rows)?;
+    for line in tables::left_out(&setup.left_out) {
+        terminal.note(&line);
+    }
+    let Trained { model, test_rows } = train(&config, &rows, setup, &terminal.progress)?;
     let card = card::json(&model, cohorts, quality.as_ref())?;
     let bytes = model.to_bytes()?;
     let write = |folder: &std::path::Path| {
@@ -57,9 +61,6 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         Ok(())
     };
     let (stored, is_champion) = store::add(&args.models, &args.name, write, args.promote)?;
-    for line in tables::left_out(&model) {
-        terminal.note(&line);
-    }
     for warning in model.warnings.iter().filter(|w| !rows.warnings.contains(w)) {
         terminal.note(&format!("warning: {warning}"));
     }

@@ -53,13 +53,12 @@ impl Config {
     /// * `path` – the project file; `None`: `./pql.toml` where it is there, else the defaults
     /// * `sets` – `section.key=value`, the value in TOML or bare text
     /// # Errors
-    /// * [`Error::Read`]: the file cannot be read
-    /// * [`Error::Config`]: an unknown key, a value of the wrong kind, or values that do not go together
+    /// * [`Error::Config`]: the file cannot be read, an unknown key, a value of the wrong kind, or values that do not go together
     pub fn load(path: Option<&Path>, sets: &[String]) -> Result<Self> {
         let default = Path::new("pql.toml");
         let path = path.or_else(|| default.exists().then_some(default));
         let text = match path {
-            Some(path) => std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?,
+            Some(path) => std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?,
             None => String::new(),
         };
         let path = path.unwrap_or(Path::new("--set"));
@@ -134,4 +133,9 @@ impl Config {
         }
         named
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let hint = (error.kind() == std::io::ErrorKind::NotFound).then(|| "`pql init --events FILE` writes a project file".to_owned());
+    Error::Config { path: path.to_owned(), line: None, problem: format!("the project file cannot be read: {error}"), hint }
 }

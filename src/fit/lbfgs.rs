@@ -33,7 +33,7 @@ pub(super) fn solve(problem: &Problem<'_>, start: Option<&[f64]>) -> Result<Solu
         Some(factor) if gradient <= CONVERGED && !adrift(problem, &inference::newton_step(&factor, &at.gradient)) => {
             Ok(Solution { beta, at, factor, iterations: 0 })
         }
-        _ => Err(Error::NotConverged { solver: NAME, iterations: 0, gradient }),
+        _ => Err(Error::NotConverged { solver: NAME, iterations: 0, gradient, separated_by: Vec::new() }),
     }
 }
 
@@ -46,7 +46,7 @@ fn adrift(problem: &Problem<'_>, step: &[f64]) -> bool {
 }
 
 fn failed(problem: &Problem<'_>, beta: &[f64]) -> Error {
-    Error::NotConverged { solver: NAME, iterations: 0, gradient: problem.at(beta).gradient_per_row(problem) }
+    Error::NotConverged { solver: NAME, iterations: 0, gradient: problem.at(beta).gradient_per_row(problem), separated_by: Vec::new() }
 }
 
 /// Run linfa-logistic; intercept first, `true` positive.

@@ -120,5 +120,5 @@ fn relative(step: &[f64], beta: &[f64]) -> f64 {
 }
 
 fn failed(at: &Derivatives, problem: &Problem<'_>, iterations: usize) -> Error {
-    Error::NotConverged { solver: NAME, iterations, gradient: at.gradient_per_row(problem) }
+    Error::NotConverged { solver: NAME, iterations, gradient: at.gradient_per_row(problem), separated_by: Vec::new() }
 }

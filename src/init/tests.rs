@@ -3,7 +3,7 @@ use std::fs;
 
 use super::*;
 use crate::rows::Rows;
-use crate::train::{Trained, train};
+use crate::train::{Trained, prepare, train};
 
 /// Train by the text of a project file, as `pql train` does.
 fn trained(toml: &str, folder: &Path) -> Result<Trained> {
@@ -12,7 +12,8 @@ fn trained(toml: &str, folder: &Path) -> Result<Trained> {
     let rows = observe(&log, &config.observation, config.model.test)?;
     let catalogue = Catalogue::learn(&log, &rows, &config.features, &config.roles)?;
     let features = crate::features::compute(&catalogue, &log, &rows, &Progress::silent())?;
-    train(&config, &Rows::of_log(log, rows, catalogue, features), &Progress::silent())
+    let rows = Rows::of_log(log, rows, catalogue, features);
+    train(&config, &rows, prepare(&config, &rows)?, &Progress::silent())
 }
 
 fn day(n: usize) -> String {
