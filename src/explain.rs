@@ -2,9 +2,9 @@
 
 use ndarray::ArrayView2;
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::design::{Part, Preprocessor, Way};
+use crate::evaluate::Z_95;
 use crate::model::Model;
 
 /// A row of `pql inspect`: all per standard deviation but the columns that say raw.
@@ -46,15 +46,11 @@ pub struct Coefficient {
 }
 
 /// The coefficients of a model, intercept first, in the order of the design columns.
-///
-/// # Panics
-/// Never: the standard normal distribution exists.
 #[must_use]
 pub fn coefficients(model: &Model) -> Vec<Coefficient> {
     let columns = model.preprocessor.columns();
     let std_error = model.fit.std_error();
     let tests = model.maximum_likelihood.as_ref();
-    let z95 = Normal::new(0.0, 1.0).expect("the standard normal").inverse_cdf(0.975);
     let base = |at: usize, feature: String, coef: f64| Coefficient {
         feature,
         measure: String::new(),
@@ -62,8 +58,8 @@ pub fn coefficients(model: &Model) -> Vec<Coefficient> {
         std_error: std_error[at],
         z: tests.map(|t| t.z[at]),
         p: tests.map(|t| t.p[at]),
-        low: coef - z95 * std_error[at],
-        high: coef + z95 * std_error[at],
+        low: coef - Z_95 * std_error[at],
+        high: coef + Z_95 * std_error[at],
         odds_ratio: coef.exp(),
         coef_raw: None,
         std_error_raw: None,

@@ -177,7 +177,7 @@ impl Model {
     /// The bytes of the model file.
     ///
     /// # Errors
-    /// * [`Error::Unsuitable`]: the model is larger than 64 MiB
+    /// * [`Error::Unsuitable`], [`Error::DamagedModel`]: the model is larger than 64 MiB, or could not be read back
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let payload = bincode::serde::encode_to_vec(self, bincode::config::standard()).map_err(|e| unsuitable(&e.to_string()))?;
         if payload.len() > LIMIT {
@@ -190,6 +190,8 @@ impl Model {
         bytes.extend(&payload);
         let hash = blake3::hash(&bytes);
         bytes.extend(hash.as_bytes());
+        // What cannot be read back must not be stored.
+        Self::from_bytes(&bytes, Path::new("the new model"))?;
         Ok(bytes)
     }
 
@@ -238,7 +240,7 @@ impl Model {
     /// Read a model file.
     ///
     /// # Errors
-    /// Those of [`Model::from_bytes`], and [`Error::NotAModel`] for what cannot be read.
+    /// Those of [`Model::from_bytes`], and [`Error::UnreadableModel`]: the file cannot be read
     pub fn load(path: &Path) -> Result<Self> {
         let largest = (HEADER + LIMIT + HASH) as u64;
         let mut bytes = Vec::new();
@@ -262,6 +264,11 @@ impl Model {
         ];
         let tests = self.maximum_likelihood.iter().flat_map(|m| [&m.coef, &m.std_error, &m.z, &m.p]);
         let tests = tests.map(|values| ("tested coefficients", values.len(), k));
+        let windows = self.catalogue.as_ref().map(|c| &c.windows);
+        if windows.is_some_and(|w| w.is_empty() || !w.is_sorted_by(|a, b| a < b)) {
+            return Err("its windows do not ascend".to_owned());
+        }
+        self.config().map_err(|e| e.to_string())?;
         match sizes.into_iter().chain(tests).find(|(_, found, expected)| found != expected) {
             Some((what, found, expected)) => Err(format!("it holds {found} {what}, expected {expected}")),
             None => Ok(()),

@@ -145,7 +145,7 @@ pub fn observe(log: &Log, rule: &ObservationRule, test: f64) -> Result<Observati
     }
     let mature: Vec<bool> = rows.outcome.iter().map(|o| *o != Outcome::Open).collect();
     if !mature.contains(&true) {
-        return Err(no_cutoff(log, rule));
+        return Err(no_cutoff(log, rule, Some(&rows)));
     }
     (rows.split, rows.first_test) = split_by_time(&rows.cutoff, &mature, rule.gap.0 + rule.horizon.0, test);
     Ok(rows)
@@ -183,18 +183,20 @@ fn snapshots(log: &Log, rule: &ObservationRule) -> Result<Vec<i64>> {
     cutoffs.retain(|c| *c >= oldest);
     cutoffs.dedup();
     cutoffs.reverse();
-    if cutoffs.is_empty() { Err(no_cutoff(log, rule)) } else { Ok(cutoffs) }
+    if cutoffs.is_empty() { Err(no_cutoff(log, rule, None)) } else { Ok(cutoffs) }
 }
 
-fn no_cutoff(log: &Log, rule: &ObservationRule) -> Error {
+fn no_cutoff(log: &Log, rule: &ObservationRule, rows: Option<&Observations>) -> Error {
+    const HOUR: i64 = DAY / 24;
     let age = if rule.at == At::Age { rule.age } else { rule.min_age };
-    let longest = (log.until - log.since - age.0 - rule.gap.0) / DAY;
-    Error::NoCutoff {
-        since: log.since,
-        until: log.until,
-        needed: format!("an observation needs an age of {age}, a gap of {} and a horizon of {} in it", rule.gap, rule.horizon),
-        longest: (longest > 0 && longest < rule.horizon.0 / DAY).then(|| Duration::days(longest).to_string()),
+    let room = log.until - log.since - age.0 - rule.gap.0;
+    let unit = if room >= DAY { DAY } else { HOUR };
+    let longest = Some(room.div_euclid(unit) * unit).filter(|t| *t > 0 && *t < rule.horizon.0);
+    let mut needed = format!("an observation needs an age of {age}, a gap of {} and a horizon of {} in it", rule.gap, rule.horizon);
+    for (reason, count) in rows.iter().flat_map(|r| &r.left_out) {
+        needed += &format!("; {count} accounts {reason}");
     }
+    Error::NoCutoff { since: log.since, until: log.until, needed, longest: longest.map(|t| Duration(t).to_string()) }
 }
 
 /// Sign-up + age; with dates alone rounded up to 00:00 UTC.

@@ -9,6 +9,8 @@ use crate::output::write_bytes;
 /// Name of the model file in the folder of its version.
 pub const MODEL_FILE: &str = "model.pql";
 const CHAMPION: &str = "champion";
+/// How the folder of a version begins while it is written.
+const STAGED: &str = ".pql-";
 
 /// A model that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,9 +90,10 @@ pub fn add(models: &Path, name: &str, write: impl FnOnce(&Path) -> Result<()>, p
         move |source| Error::Write { path, source }
     };
     fs::create_dir_all(&folder).map_err(failed(&folder))?;
-    let staged = tempfile::Builder::new().prefix(".pql-").tempdir_in(&folder).map_err(failed(&folder))?;
+    sweep(&folder);
+    let staged = tempfile::Builder::new().prefix(STAGED).tempdir_in(&folder).map_err(failed(&folder))?;
     write(staged.path())?;
-    let mut number = 1 + versions(&folder).last().copied().unwrap_or(0);
+    let mut number = versions(&folder).last().copied().unwrap_or(0).saturating_add(1);
     let staged = staged.keep();
     readable(&staged);
     let version = loop {
@@ -98,7 +101,7 @@ pub fn add(models: &Path, name: &str, write: impl FnOnce(&Path) -> Result<()>, p
         match fs::rename(&staged, &target) {
             Ok(()) => break format!("{number:04}"),
             // Another run took the number meanwhile.
-            Err(_) if target.exists() => number += 1,
+            Err(_) if target.exists() && number < u32::MAX => number += 1,
             Err(source) => {
                 // What is left of the attempt serves nobody.
                 let _ = fs::remove_dir_all(&staged);
@@ -111,6 +114,18 @@ pub fn add(models: &Path, name: &str, write: impl FnOnce(&Path) -> Result<()>, p
         write_bytes(&folder.join(CHAMPION), format!("{version}\n").as_bytes())?;
     }
     Ok((Found { path: folder.join(&version).join(MODEL_FILE), label: format!("{name}/{version}") }, is_champion))
+}
+
+/// Remove what a run that was killed left behind, once it is older than a day.
+fn sweep(folder: &Path) {
+    const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let old = || entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok()).is_some_and(|age| age > DAY);
+        if entry.file_name().to_string_lossy().starts_with(STAGED) && old() {
+            // Another run may be faster; then there is nothing left to do.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Let others read the folder, as they may read any other folder here; temporary folders are private.
@@ -127,7 +142,8 @@ fn readable(folder: &Path) {
 /// Version numbers of a model, ascending.
 fn versions(folder: &Path) -> Vec<u32> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut numbers: Vec<u32> = entries.filter_map(|e| e.file_name().to_str().and_then(|n| n.parse().ok())).collect();
+    let number = |name: &str| (name.len() >= 4 && name.bytes().all(|b| b.is_ascii_digit())).then(|| name.parse().ok()).flatten();
+    let mut numbers: Vec<u32> = entries.filter_map(|e| e.file_name().to_str().and_then(number)).collect();
     numbers.sort_unstable();
     numbers
 }

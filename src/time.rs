@@ -12,8 +12,10 @@ pub const SECOND: i64 = 1_000_000;
 pub const DAY: i64 = 86_400 * SECOND;
 /// An instant that never comes: not converted, not churned.
 pub const NEVER: i64 = i64::MAX;
-/// Years outside of which a time is taken for a mistake.
+/// Years outside of which a time is taken for a mistake: no log is older, and beyond them differences would overflow.
 const YEARS: std::ops::RangeInclusive<i64> = 1900..=2262;
+/// The instants of these years, µs.
+const PLAUSIBLE: std::ops::Range<i64> = -2_208_988_800 * SECOND..9_246_182_400 * SECOND;
 
 /// The midnight UTC at or before `t`.
 #[must_use]
@@ -41,6 +43,9 @@ pub fn iso_day(t: i64) -> String {
 #[must_use]
 pub fn parse_iso(text: &str) -> Option<i64> {
     let text = text.trim();
+    if !text.is_ascii() {
+        return None;
+    }
     let (date, rest) = parse_date(text)?;
     if rest.is_empty() {
         return Some(date);
@@ -60,6 +65,7 @@ pub fn parse_with(text: &str, format: &str) -> Option<i64> {
         .or_else(|_| NaiveDateTime::parse_from_str(text, format).map(|t| t.and_utc().timestamp_micros()))
         .or_else(|_| NaiveDate::parse_from_str(text, format).map(|d| d.and_time(NaiveTime::MIN).and_utc().timestamp_micros()))
         .ok()
+        .filter(|t| plausible(*t))
 }
 
 /// The midnight of a date written as the number `YYYYMMDD`.
@@ -71,7 +77,7 @@ pub fn from_yyyymmdd(number: i64) -> Option<i64> {
 /// Whether an instant lies in the years in which product logs are written.
 #[must_use]
 pub fn plausible(t: i64) -> bool {
-    DateTime::from_timestamp_micros(t).is_some_and(|time| YEARS.contains(&i64::from(chrono::Datelike::year(&time))))
+    PLAUSIBLE.contains(&t)
 }
 
 fn parse_date(text: &str) -> Option<(i64, &str)> {
@@ -96,13 +102,7 @@ fn days_micros(year: i64, month: i64, day: i64) -> Option<i64> {
 
 fn parse_clock(clock: &str) -> Option<i64> {
     let (whole, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
-    let plain: String = whole.split(':').collect();
-    let (hour, minute, second) = match plain.len() {
-        2 => (number(&plain)?, 0, 0),
-        4 => (number(&plain[..2])?, number(&plain[2..])?, 0),
-        6 => (number(&plain[..2])?, number(&plain[2..4])?, number(&plain[4..])?),
-        _ => return None,
-    };
+    let [hour, minute, second] = groups(whole)?;
     let micros = if fraction.is_empty() { 0 } else { number(&format!("{fraction:0<6}")[..6])? };
     let fits = hour < 24 && minute < 60 && second <= 60 && fraction.bytes().all(|b| b.is_ascii_digit());
     fits.then_some(((hour * 60 + minute) * 60 + second) * SECOND + micros)
@@ -113,13 +113,25 @@ fn parse_offset(zone: &str) -> Option<i64> {
         return Some(0);
     }
     let sign = if zone.starts_with('-') { -1 } else { 1 };
-    let plain: String = zone.strip_prefix(['+', '-'])?.split(':').collect();
-    let (hours, minutes) = match plain.len() {
-        2 => (number(&plain)?, 0),
-        4 => (number(&plain[..2])?, number(&plain[2..])?),
-        _ => return None,
+    let [hours, minutes, seconds] = groups(zone.strip_prefix(['+', '-'])?)?;
+    (hours < 24 && minutes < 60 && seconds == 0).then_some(sign * (hours * 60 + minutes) * 60 * SECOND)
+}
+
+/// One to three groups of two digits, `:` between all of them or none; those that are absent are 0.
+fn groups(text: &str) -> Option<[i64; 3]> {
+    let mut groups = [0; 3];
+    let parts: Vec<&str> = if text.contains(':') {
+        text.split(':').collect()
+    } else {
+        (0..text.len()).step_by(2).map(|at| text.get(at..at + 2)).collect::<Option<_>>()?
     };
-    (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60 * SECOND)
+    if parts.is_empty() || parts.len() > 3 || parts.iter().any(|part| part.len() != 2) {
+        return None;
+    }
+    for (group, part) in groups.iter_mut().zip(parts) {
+        *group = number(part)?;
+    }
+    Some(groups)
 }
 
 fn number(text: &str) -> Option<i64> {
@@ -252,6 +264,13 @@ mod tests {
         for text in ["14", "d", "-1d", "1.5d", "1y", "99999999999999999d"] {
             assert!(text.parse::<Duration>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn only_times_of_the_years_of_product_logs_are_plausible() {
+        assert!(plausible(parse_iso("1900-01-01").unwrap()) && plausible(parse_iso("2262-12-31T23:59:59").unwrap()));
+        assert!(!plausible(PLAUSIBLE.start - 1) && !plausible(PLAUSIBLE.end));
+        assert_eq!((iso(PLAUSIBLE.start), iso(PLAUSIBLE.end)), ("1900-01-01T00:00:00Z".to_owned(), "2263-01-01T00:00:00Z".to_owned()));
     }
 
     #[test]

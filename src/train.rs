@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, ArrayView1};
 use polars::prelude::*;
 
 use crate::config::{Alpha, Config, ModelRule, PenaltyKind, SolverKind};
-use crate::design::{LeftOut, Preprocessor};
+use crate::design::{LeftOut, Preprocessor, check_bases};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::explain::importance;
@@ -50,6 +50,7 @@ pub fn prepare(config: &Config, rows: &Rows) -> Result<Setup> {
     let extent = rows.extent(&train, &test);
     check(&extent, config)?;
     let (preprocessor, left_out) = Preprocessor::fit(&rows.features, &rows.kinds, &train, &config.design)?;
+    check_bases(&rows.features, &train, &config.design)?;
     Ok(Setup { train, test, extent, preprocessor, left_out })
 }
 
@@ -65,14 +66,16 @@ pub fn train(config: &Config, rows: &Rows, setup: Setup, progress: &Progress) ->
     let mut warnings = rows.warnings.clone();
     let reference = match cross_fit(config, rows, &train, || stage.advance(1)) {
         Ok(probabilities) => probabilities,
-        Err(error) => {
+        Err(error @ (Error::NotConverged { .. } | Error::OneClass { .. })) => {
             warnings.push(format!("percentiles refer to the training rows themselves, since cross-fitting failed: {error}"));
             fitted.fit.log_odds(fitted.x.view()).iter().map(|eta| probability(*eta)).collect()
         }
+        Err(error) => return Err(error),
     };
-    let (maximum_likelihood, tested) = maximum_likelihood(config, &fitted);
+    let per_column = per_column(&extent, fitted.fit.coef.len());
+    let (maximum_likelihood, tested) = maximum_likelihood(config, &fitted, per_column);
     warnings.extend(tested);
-    warnings.extend(few_per_column(extent.train.converting_accounts, fitted.fit.coef.len()));
+    warnings.extend(few_per_column(per_column));
     if test.is_empty() && config.model.test > 0.0 {
         warnings.push("there is no test row, so nothing was evaluated".to_owned());
     }
@@ -120,8 +123,14 @@ fn check(extent: &Extent, config: &Config) -> Result<()> {
 /// Converting accounts per design column under which coefficients are hardly known (Peduzzi et al. 1996).
 const PER_COLUMN: f64 = 10.0;
 
-fn few_per_column(converting: u64, columns: usize) -> Option<String> {
-    let per_column = fraction(usize::try_from(converting).unwrap_or(usize::MAX), columns);
+/// Converting accounts per design column under which Wald tests are not given.
+const TESTED_PER_COLUMN: f64 = 5.0;
+
+fn per_column(extent: &Extent, columns: usize) -> f64 {
+    fraction(usize::try_from(extent.train.converting_accounts).unwrap_or(usize::MAX), columns.max(1))
+}
+
+fn few_per_column(per_column: f64) -> Option<String> {
     (per_column < PER_COLUMN).then(|| {
         format!(
             "{per_column:.1} converting training accounts per design column, where 10 are wanted: take a larger `model.alpha`, fewer `features.counts`, or name the features in `design.use`"
@@ -202,7 +211,10 @@ fn cross_fit(config: &Config, rows: &Rows, train: &[u32], done: impl Fn()) -> Re
 }
 
 /// Wald tests of the unpenalised fit of the same columns, or why there are none.
-fn maximum_likelihood(config: &Config, fitted: &Fitted) -> (Option<MaximumLikelihood>, Option<String>) {
+fn maximum_likelihood(config: &Config, fitted: &Fitted, per_column: f64) -> (Option<MaximumLikelihood>, Option<String>) {
+    if per_column < TESTED_PER_COLUMN {
+        return (None, Some(format!("no z and p: {per_column:.1} converting accounts per design column, where 5 are needed")));
+    }
     let logistic = Logistic { penalty: Penalty::None, solver: Solver::Newton, ..logistic(&config.model) };
     let mut start = vec![fitted.fit.intercept];
     start.extend(&fitted.fit.coef);

@@ -11,7 +11,7 @@ mod simulate;
 mod tables;
 mod train;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -119,10 +119,10 @@ fn answer(quiet: bool, run: impl FnOnce(&mut Terminal<'_>) -> Result<()>) -> Exi
     const INTERRUPTED: i32 = 130;
     // Without a handler the default one ends the process, so nothing is lost where none can be set.
     let _ = ctrlc::set_handler(|| std::process::exit(INTERRUPTED));
-    let (out, err) = (io::stdout(), io::stderr());
-    let progress = if quiet || !err.is_terminal() { Progress::silent() } else { Progress::terminal() };
-    let mut out = io::BufWriter::new(out.lock());
-    let mut terminal = Terminal { out: &mut out, err: &mut err.lock(), quiet, progress };
+    let progress = if quiet { Progress::silent() } else { Progress::terminal() };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    // Not locked: the thread that draws progress writes there too.
+    let mut terminal = Terminal { out: &mut out, err: &mut io::stderr(), quiet, progress };
     let result = run(&mut terminal).and_then(|()| terminal.out.flush().map_err(output_failed));
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -106,8 +106,10 @@ impl Config {
     /// # Errors
     /// * [`Error::DamagedModel`]: the text is not a configuration
     pub fn from_stored(text: &str, model: &Path) -> Result<Self> {
-        toml::from_str(text)
-            .map_err(|e| Error::DamagedModel { path: model.to_owned(), problem: format!("its configuration: {}", e.message()) })
+        let damaged = |problem: &str| Error::DamagedModel { path: model.to_owned(), problem: format!("its configuration: {problem}") };
+        let config: Self = toml::from_str(text).map_err(|e| damaged(e.message()))?;
+        config.validate().map_err(|mistake| damaged(&mistake.problem))?;
+        Ok(config)
     }
 
     /// Name the keys of roles, features and observation that differ from those of `other`, but the span of the log.

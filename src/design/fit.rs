@@ -1,11 +1,11 @@
 //! Learn on training rows how each feature becomes design columns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use super::{LeftOut, MISSING, Number, Prepared, Preprocessor, Scale, Text, Way, independent, numbers, texts};
+use super::{LeftOut, MISSING, Number, OTHER, Prepared, Preprocessor, Scale, Text, Way, independent, numbers, texts};
 use crate::config::{DesignRule, Log1p, Winsorize};
 use crate::error::{Error, Result, nearest};
 use crate::features::{Feature, FeatureKind};
@@ -23,7 +23,7 @@ impl Preprocessor {
     ///
     /// Answers the preprocessor and the columns that were left out.
     /// # Errors
-    /// * [`Error::Usage`]: the rule names a column or a level that does not exist
+    /// * [`Error::Usage`]: the rule names a column that does not exist
     /// * [`Error::NoFeatures`]: no column is left
     pub fn fit(features: &DataFrame, catalogue: &[Feature], rows: &[u32], rule: &DesignRule) -> Result<(Self, Vec<LeftOut>)> {
         check_names(catalogue, rule)?;
@@ -91,6 +91,27 @@ fn check_names(catalogue: &[Feature], rule: &DesignRule) -> Result<()> {
     Ok(())
 }
 
+/// A base level that no training row has is a mistake; in a part of them it may be absent.
+///
+/// # Errors
+/// * [`Error::Usage`]: `design.base` names a level that no row has, or a feature that is no text
+pub(crate) fn check_bases(features: &DataFrame, rows: &[u32], rule: &DesignRule) -> Result<()> {
+    for (name, level) in &rule.base {
+        let column = features.column(name).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
+        let is_text = column.dtype() == &DataType::String || rule.categories.contains(name);
+        let levels: BTreeSet<String> = if is_text { texts(column, Some(rows))?.into_iter().flatten().collect() } else { BTreeSet::new() };
+        if !levels.contains(level) {
+            let near = nearest(level, levels.iter().map(String::as_str)).map(|n| format!("did you mean `{n}`?"));
+            return Err(Error::Usage {
+                problem: format!("`design.base` names the level `{level}` of `{name}`, which no training row has"),
+                hint: near
+                    .or_else(|| (!is_text).then(|| format!("`{name}` is a number: name it in `design.categories` to treat it as text"))),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// One feature's way, and the columns it cannot have.
 struct Learned {
     prepared: Prepared,
@@ -102,7 +123,7 @@ fn learn(features: &DataFrame, feature: &Feature, rows: &[u32], rule: &DesignRul
     let column = features.column(&feature.name).map_err(absent)?;
     let text = column.dtype() == &DataType::String || rule.categories.contains(&feature.name);
     let (way, missing, left_out) = if text {
-        learn_text(feature, &texts(column, Some(rows))?, rule)?
+        learn_text(feature, &texts(column, Some(rows))?, rule)
     } else {
         learn_number(feature, &numbers(column, Some(rows))?, rule)?
     };
@@ -164,27 +185,21 @@ fn takes_log(kind: FeatureKind, sorted: &[f64]) -> bool {
         }
 }
 
-fn learn_text(feature: &Feature, raw: &[Option<String>], rule: &DesignRule) -> Result<Learnt> {
+fn learn_text(feature: &Feature, raw: &[Option<String>], rule: &DesignRule) -> Learnt {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for value in raw {
         *counts.entry(value.as_deref().unwrap_or(MISSING)).or_default() += 1;
     }
     // Ties go to the level first in byte order: `max_by` keeps the last of equals, so the order of names is turned round.
     let typical = counts.iter().max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0))).map_or(MISSING, |(level, _)| level).to_owned();
-    let given = rule.base.get(&feature.name);
-    if let Some(level) = given.filter(|level| !counts.contains_key(level.as_str())) {
-        let near = nearest(level, counts.keys().copied());
-        return Err(Error::Usage {
-            problem: format!("`design.base` names the level `{level}` of `{}`, which no training row has", feature.name),
-            hint: near.map(|n| format!("did you mean `{n}`?")),
-        });
-    }
+    let given = rule.base.get(&feature.name).filter(|level| counts.contains_key(level.as_str()));
     let base = given.unwrap_or(&typical).clone();
-    let rare = |count: usize| share(count, raw.len()) < rule.rare;
+    // A text that reads like the pool belongs to it: two columns of one name would not tell which is which.
+    let rare = |level: &str, count: usize| level == OTHER || share(count, raw.len()) < rule.rare;
     let of = |count: usize| scale_of_share(count, raw.len());
     let (mut levels, mut pooled, mut others) = (Vec::new(), Vec::new(), 0);
     for (level, count) in &counts {
-        if rare(*count) && !(given.is_some() && **level == base) {
+        if rare(level, *count) && !(given.is_some() && **level == base) {
             pooled.push((*level).to_owned());
             others += count;
         } else if **level != base {
@@ -204,7 +219,7 @@ fn learn_text(feature: &Feature, raw: &[Option<String>], rule: &DesignRule) -> R
         ));
     }
     let missing = counts.get(MISSING).copied().unwrap_or(0);
-    Ok((Way::Text(Text { base, levels, pooled, other, typical }), missing, left_out))
+    (Way::Text(Text { base, levels, pooled, other, typical }), missing, left_out)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share")]
@@ -326,8 +341,7 @@ mod tests {
         assert_eq!(fit(columns(), &rule).0.columns()[0].name, "x=a");
         let rule = DesignRule { base: BTreeMap::from([("x".to_owned(), "z".to_owned())]), ..linear() };
         let frame = DataFrame::new(4, columns()).unwrap();
-        let error = Preprocessor::fit(&frame, &[Feature::given("x")], &[0, 1, 2, 3], &rule).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
+        assert_eq!(check_bases(&frame, &[0, 1, 2, 3], &rule).unwrap_err().exit_code(), 2);
     }
 
     #[test]

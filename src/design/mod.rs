@@ -3,7 +3,7 @@
 mod fit;
 mod independent;
 
-pub(crate) use fit::quantile;
+pub(crate) use fit::{check_bases, quantile};
 
 use std::collections::BTreeMap;
 

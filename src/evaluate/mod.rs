@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use ranking::Ranking;
 
 /// 97.5 % quantile of the normal distribution.
-const Z_95: f64 = 1.959_963_984_540_054;
+pub(crate) const Z_95: f64 = 1.959_963_984_540_054;
 /// Metrics of probabilities against outcomes; what cannot be computed is `None`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {

@@ -14,10 +14,10 @@ use crate::observe::Observations;
 use crate::progress::Progress;
 use kernel::{Plan, Scratch};
 
-/// Accounts in a chunk of work; fixed, so that the result does not depend on the number of threads.
-const CHUNK: usize = 1_024;
+/// Rows in a chunk of work, at least; fixed, so that the result does not depend on the number of threads.
+const CHUNK: usize = 4_096;
 /// Chunks held in memory at once before they are transposed into columns.
-const GROUP: usize = 32;
+const GROUP: usize = 16;
 
 /// Compute the features of every observation from the events before its cutoff.
 ///
@@ -31,7 +31,7 @@ pub fn compute(catalogue: &Catalogue, log: &Log, observations: &Observations, pr
     let attributes = attributes(catalogue, log, observations)?;
     let n = observations.len();
     let mut columns: Vec<Vec<f64>> = (0..plan.width()).map(|_| Vec::with_capacity(n)).collect();
-    let chunks: Vec<std::ops::Range<usize>> = chunks(observations, log.accounts.id.len());
+    let chunks: Vec<std::ops::Range<usize>> = chunks(observations);
     let stage = progress.stage("computing features", Some(n as u64));
     for group in chunks.chunks(GROUP) {
         let blocks: Vec<Vec<f64>> = group
@@ -56,15 +56,14 @@ pub fn compute(catalogue: &Catalogue, log: &Log, observations: &Observations, pr
     DataFrame::new(n, frame).map_err(|e| Error::Unsuitable { problem: format!("the features do not form a table: {e}"), hint: None })
 }
 
-/// Rows of observations in chunks of accounts.
-fn chunks(observations: &Observations, accounts: usize) -> Vec<std::ops::Range<usize>> {
+/// Rows of observations in chunks of whole accounts.
+fn chunks(observations: &Observations) -> Vec<std::ops::Range<usize>> {
     let mut chunks = Vec::new();
     let mut from = 0;
-    for first in (0..accounts).step_by(CHUNK) {
-        let to = observations.account.partition_point(|a| (*a as usize) < first + CHUNK);
-        if to > from {
-            chunks.push(from..to);
-        }
+    while from < observations.len() {
+        let last = observations.account[(from + CHUNK).min(observations.len()) - 1];
+        let to = observations.account.partition_point(|a| *a <= last);
+        chunks.push(from..to);
         from = to;
     }
     chunks
