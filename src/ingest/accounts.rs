@@ -1,6 +1,6 @@
 //! The account list, read or derived from the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
@@ -381,14 +381,19 @@ pub(super) fn table(accounts: &Accounts) -> Result<DataFrame> {
     DataFrame::new(accounts.id.len(), columns).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })
 }
 
-/// Names of roles that no event has, each with the nearest event name.
-pub(super) fn unknown_roles(raw: &Raw, roles: &crate::config::Roles) -> Vec<String> {
+/// Names of roles that no event of the log has, each with the nearest event name; what the log does not reach must not tell.
+pub(super) fn unknown_roles(raw: &Raw, marks: &[Vec<Mark>], roles: &crate::config::Roles) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    for (source, marks) in raw.sources.iter().zip(marks) {
+        known.extend(source.event.iter().zip(marks).filter(|(_, mark)| **mark != Mark::Gone).map(|(event, _)| *event));
+    }
+    let known: BTreeSet<&str> = known.into_iter().map(|event| &*raw.names.names[usize::from(event)]).collect();
     let usual = crate::config::Roles::default();
     let mut warnings = Vec::new();
     let all = roles.usage().into_iter().chain(roles.not_usage());
     for ((role, names), (_, default)) in all.zip(usual.usage().into_iter().chain(usual.not_usage())) {
-        for name in names.iter().filter(|n| raw.names.get(n).is_none() && names != default) {
-            let near = nearest(name, raw.names.names.iter().map(|n| &**n)).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+        for name in names.iter().filter(|n| !known.contains(n.as_str()) && names != default) {
+            let near = nearest(name, known.iter().copied()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
             warnings.push(format!("no event is named `{name}` (`roles.{role}`){near}"));
         }
     }

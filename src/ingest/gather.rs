@@ -30,7 +30,7 @@ pub(super) fn finish(
     let (accounts, rank, date_only) = accounts;
     drop_lost_accounts(&mut raw, &mut marks, &rank);
     let since = span.since.or_else(|| first(&raw, &marks)).unwrap_or(span.until);
-    let warnings = unknown_roles(&raw, sources.roles);
+    let warnings = unknown_roles(&raw, &marks, sources.roles);
     let events = gather(&raw, &marks, &rank, accounts.id.len());
     let mut quality = Quality { sources: raw.account_quality.into_iter().collect(), kept: Vec::new() };
     for (source, marks) in raw.sources.into_iter().zip(&marks) {
