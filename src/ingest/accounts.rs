@@ -160,6 +160,11 @@ impl List {
         std::mem::take(&mut self.codes)
     }
 
+    /// Whether each account of the list signs up at or after `until`, so that it does not exist yet.
+    pub(super) fn not_yet(&self, until: i64) -> Vec<bool> {
+        self.signed_up.iter().map(|t| *t != NO_TIME && *t >= until).collect()
+    }
+
     fn take(
         &mut self,
         source: &AccountSource,

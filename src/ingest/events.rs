@@ -368,14 +368,16 @@ impl Raw {
     }
 
     /// Say of every event what it is good for, and count what is dropped.
-    pub(super) fn mark(&mut self, now: i64, until: i64, roles: &Roles) -> Vec<Vec<Mark>> {
+    ///
+    /// `not_yet` tells by account code which accounts of the list do not exist yet.
+    pub(super) fn mark(&mut self, now: i64, until: i64, roles: &Roles, not_yet: &[bool]) -> Vec<Vec<Mark>> {
         let by_name = self.role_marks(roles);
-        self.sources.iter_mut().map(|source| source.mark(now, until, &by_name)).collect()
+        self.sources.iter_mut().map(|source| source.mark(now, until, &by_name, not_yet)).collect()
     }
 }
 
 impl Source {
-    fn mark(&mut self, now: i64, until: i64, by_name: &[Mark]) -> Vec<Mark> {
+    fn mark(&mut self, now: i64, until: i64, by_name: &[Mark], not_yet: &[bool]) -> Vec<Mark> {
         let mut ids: HashSet<(u32, u16), foldhash::fast::FixedState> = HashSet::default();
         let mut marks = vec![Mark::Gone; self.time.len()];
         let (mut date_only, mut any) = (true, false);
@@ -397,6 +399,9 @@ impl Source {
                 Some(Reason::RepeatedId)
             } else if account == UNKNOWN {
                 Some(Reason::UnknownAccount)
+            } else if not_yet.get(account as usize) == Some(&true) {
+                // Before dates are looked at: an account of tomorrow must not tell whether the source has times of day.
+                Some(Reason::NotYetSignedUp)
             } else {
                 any = true;
                 date_only &= time % DAY == 0;

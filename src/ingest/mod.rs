@@ -186,7 +186,8 @@ pub fn ingest(sources: &Sources<'_>, clip: Clip, progress: &Progress) -> Result<
         Some(until) => until,
         None => midnight(raw.last(clip.now, sources.roles).ok_or_else(nothing_left)?),
     };
-    let marks = raw.mark(clip.now, until, sources.roles);
+    let not_yet = list.as_ref().map(|list| list.not_yet(until)).unwrap_or_default();
+    let marks = raw.mark(clip.now, until, sources.roles, &not_yet);
     let derived = list.is_none();
     let accounts = match list {
         Some(list) => list.finish(&mut raw, &marks, until)?,
