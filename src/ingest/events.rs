@@ -1,6 +1,6 @@
 //! Sources of events as they were read, before anything is dropped.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
@@ -377,14 +377,37 @@ impl Raw {
 }
 
 impl Source {
+    /// The id of an event, where it has one; the events of a row of a daily table share theirs.
+    fn repeatable(&self, at: usize) -> Option<(u32, u16)> {
+        let id = self.id.get(at).filter(|id| **id != NO_CODE)?;
+        Some((*id, if self.unpivoted { self.event[at] } else { 0 }))
+    }
+
+    /// The event that stays of each id: the one seen first, of several the first read.
+    ///
+    /// The first read alone would let a repeat that comes later take away what was known before.
+    fn first_of_ids(&self, now: i64, until: i64) -> HashMap<(u32, u16), usize, foldhash::fast::FixedState> {
+        let mut first: HashMap<(u32, u16), usize, foldhash::fast::FixedState> = HashMap::default();
+        for at in 0..self.id.len() {
+            let whole = self.time[at] != NO_TIME && self.account[at] != NO_CODE && self.event[at] != NO_EVENT;
+            let seen = self.seen(at);
+            if let Some(id) = self.repeatable(at).filter(|_| whole && seen <= now && seen < until) {
+                let stays = first.entry(id).or_insert(at);
+                if seen < self.seen(*stays) {
+                    *stays = at;
+                }
+            }
+        }
+        first
+    }
+
     fn mark(&mut self, now: i64, until: i64, by_name: &[Mark], not_yet: &[bool]) -> Vec<Mark> {
-        let mut ids: HashSet<(u32, u16), foldhash::fast::FixedState> = HashSet::default();
+        let first = self.first_of_ids(now, until);
         let mut marks = vec![Mark::Gone; self.time.len()];
         let (mut date_only, mut any) = (true, false);
         for (at, mark) in marks.iter_mut().enumerate() {
             let (time, account, event) = (self.time[at], self.account[at], self.event[at]);
             let seen = self.seen(at);
-            let id = self.id.get(at).filter(|id| **id != NO_CODE).map(|id| (*id, if self.unpivoted { event } else { 0 }));
             let reason = if time == NO_TIME {
                 Some(Reason::TimeMissing)
             } else if seen > now {
@@ -395,7 +418,7 @@ impl Source {
                 Some(Reason::AccountMissing)
             } else if event == NO_EVENT {
                 Some(Reason::EventMissing)
-            } else if id.is_some_and(|id| !ids.insert(id)) {
+            } else if self.repeatable(at).is_some_and(|id| first.get(&id) != Some(&at)) {
                 Some(Reason::RepeatedId)
             } else if account == UNKNOWN {
                 Some(Reason::UnknownAccount)
