@@ -109,7 +109,7 @@ pub fn read(path: &Path, rule: &MatrixRule, text: &[String]) -> Result<Matrix> {
         has_split |= columns.iter().any(|c| c == "split");
         gathered.files.push((file.clone(), gathered.account.len()));
         let read = table::read(&file, None, &mut |first_row, frame| gathered.take(&file, first_row, &frame, &keys, rule))?;
-        for column in read.quoted {
+        for column in read.quoted.into_keys() {
             kinds.entry(column).or_insert(Kind::Text);
         }
     }

@@ -1,6 +1,7 @@
 //! The account list, read or derived from the log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
@@ -48,8 +49,10 @@ pub(super) struct List {
     seats: Option<Vec<f64>>,
     revenue: Option<Vec<f64>>,
     attributes: DataFrame,
-    /// Columns whose text came quoted, and is no number therefore.
+    /// What attributes are to be taken for, where their values must not tell.
     kinds: BTreeMap<String, Kind>,
+    /// By column, files and rows of text that came quoted, and is no number therefore.
+    quoted: BTreeMap<String, Vec<(u32, RangeInclusive<u64>)>>,
     /// File and row of each account.
     at: Vec<(u32, u64)>,
     files: Vec<PathBuf>,
@@ -125,6 +128,7 @@ pub(super) fn read(source: &AccountSource, kinds: &BTreeMap<String, Kind>) -> Re
         revenue: None,
         attributes: DataFrame::default(),
         kinds: kinds.clone(),
+        quoted: BTreeMap::new(),
         at: Vec::new(),
         files: Vec::new(),
         quality: SourceQuality::new(&source.path, "accounts"),
@@ -137,8 +141,9 @@ pub(super) fn read(source: &AccountSource, kinds: &BTreeMap<String, Kind>) -> Re
             list.take(source, &picked, &mut gathered, &frame, &file, first_row)
         })
         .map_err(|e| e.needed_for(|column| role(source, column)))?;
-        for column in read.quoted {
-            list.kinds.entry(column).or_insert(Kind::Text);
+        let at = file_code(list.files.len() - 1);
+        for (column, rows) in read.quoted {
+            list.quoted.entry(column).or_default().extend(rows.into_iter().map(|rows| (at, rows)));
         }
     }
     if list.quality.rows == 0 {
@@ -191,7 +196,7 @@ impl List {
                 return Err(Error::DuplicateAccount { path: file.to_owned(), row, account: id.to_owned() });
             }
             self.codes.code(id);
-            self.at.push((u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX), row));
+            self.at.push((file_code(self.files.len() - 1), row));
         }
         let rows: Vec<u32> = (0..).zip(&present).filter(|(_, p)| **p).map(|(row, _)| row).collect();
         let mask: BooleanChunked = present.iter().map(|p| Some(*p)).collect();
@@ -215,14 +220,7 @@ impl List {
                 numbers.extend(cells::numbers(column(name)?, place(name))?.iter().map(|v| v.unwrap_or(f64::NAN)));
             }
         }
-        let mut attributes = Vec::new();
-        for name in &source.attributes {
-            let raw = column(name)?;
-            attributes.push(match self.kinds.get(name) {
-                Some(kind) => cells::typed(raw, Some(*kind), place(name))?,
-                None => raw.clone(),
-            });
-        }
+        let attributes = source.attributes.iter().map(|name| column(name).cloned()).collect::<Result<_>>()?;
         let attributes = DataFrame::new(frame.height(), attributes).and_then(|new| match into.attributes.take() {
             Some(old) => old.vstack(&new),
             None => Ok(new),
@@ -296,19 +294,47 @@ impl List {
         Ok((accounts, Rank { index, reason }, date_only))
     }
 
+    /// Whether a value of an attribute of the accounts that exist came quoted.
+    fn came_quoted(&self, column: &Column, order: &[u32]) -> bool {
+        let Some(quoted) = self.quoted.get(column.name().as_str()) else { return false };
+        let is_quoted = |code: &u32| {
+            let (file, row) = self.at[*code as usize];
+            let next = quoted.partition_point(|(f, rows)| (*f, *rows.end()) < (file, row));
+            quoted.get(next).is_some_and(|(f, rows)| *f == file && rows.contains(&row))
+        };
+        order.iter().zip(column.is_not_null().iter()).any(|(code, present)| present == Some(true) && is_quoted(code))
+    }
+
+    /// The file and row of a bad value that was found among the accounts that exist.
+    fn in_its_file(&self, error: Error, order: &[u32]) -> Error {
+        match error {
+            Error::BadValue { row: Some(at), column, found, expected, .. } => {
+                let (file, row) = self.at[order[usize::try_from(at - 1).expect("a row of a table in memory")] as usize];
+                Error::BadValue { path: self.files[file as usize].clone(), row: Some(row), column, found, expected }
+            }
+            other => other,
+        }
+    }
+
     /// The attributes of the accounts that exist, typed by the values of these alone.
     fn attributes_by(&self, order: &[u32]) -> Result<DataFrame> {
-        let order = IdxCa::from_vec("".into(), order.to_vec());
+        let index = IdxCa::from_vec("".into(), order.to_vec());
         let path = &self.quality.source;
         let malformed = |e: &PolarsError| Error::Malformed { path: path.clone(), row: None, problem: e.to_string() };
-        let existing = self.attributes.take(&order).map_err(|e| malformed(&e))?;
+        let existing = self.attributes.take(&index).map_err(|e| malformed(&e))?;
         let mut columns = Vec::new();
         for column in existing.columns() {
             let place = Place { path, column: column.name(), first_row: 1, rows: &[] };
-            columns.push(cells::typed(column, self.kinds.get(column.name().as_str()).copied(), place)?);
+            let kind = self.kinds.get(column.name().as_str()).copied();
+            let kind = kind.or_else(|| self.came_quoted(column, order).then_some(Kind::Text));
+            columns.push(cells::typed(column, kind, place).map_err(|e| self.in_its_file(e, order))?);
         }
         DataFrame::new(order.len(), columns).map_err(|e| malformed(&e))
     }
+}
+
+fn file_code(file: usize) -> u32 {
+    u32::try_from(file).unwrap_or(u32::MAX)
 }
 
 fn inverse(index: &[u32], len: usize) -> Vec<u32> {

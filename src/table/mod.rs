@@ -7,7 +7,8 @@ mod pages;
 mod parquet;
 mod source;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use polars::prelude::{DataFrame, IntoColumn, IntoSeries, PlSmallStr, StringChunkedBuilder};
@@ -30,8 +31,9 @@ const BATCH_CELLS: usize = 1 << 24;
 pub struct Read {
     /// Number of rows.
     pub rows: u64,
-    /// NDJSON columns in which at least one value was a JSON string: `"00123"` there is no number.
-    pub quoted: BTreeSet<String>,
+    /// NDJSON columns in which at least one value was a JSON string (`"00123"` there is no number), and the rows from one string to the
+    /// last before a value that is none, counted from 1; missing values may lie among them.
+    pub quoted: BTreeMap<String, Vec<RangeInclusive<u64>>>,
 }
 
 /// Name the columns of one file, in their order, and read nothing else.

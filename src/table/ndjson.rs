@@ -1,9 +1,10 @@
 //! NDJSON: one JSON object per line, its scalars as text, numbers as they are written.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::{BufRead, BufReader};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use polars::prelude::DataFrame;
@@ -34,7 +35,8 @@ pub(super) fn read(
     let names = wanted.map_or_else(|| keys(file, packing, u64::MAX), |names| Ok(names.to_vec()))?;
     let place: HashMap<&str, usize> = names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
     let mut present = vec![false; names.len()];
-    let mut quoted = vec![false; names.len()];
+    let mut quoted: Vec<Vec<RangeInclusive<u64>>> = vec![Vec::new(); names.len()];
+    let mut goes_on = vec![false; names.len()];
     let mut lines = Lines::open(file, packing)?;
     let mut gatherer = Gatherer::new(names.iter().map(String::as_str), batch);
     while let Some((at, line)) = lines.next()? {
@@ -44,7 +46,15 @@ pub(super) fn read(
         for (i, raw) in raw.into_iter().enumerate() {
             let text = raw.map_or(Ok(None), |raw| scalar(&at, &names[i], raw))?;
             present[i] |= raw.is_some();
-            quoted[i] |= text.as_ref().is_some_and(|text| !text.is_empty()) && raw.is_some_and(|raw| raw.get().starts_with('"'));
+            if text.as_ref().is_some_and(|text| !text.is_empty()) {
+                let is_string = raw.is_some_and(|raw| raw.get().starts_with('"'));
+                match quoted[i].last_mut().filter(|_| goes_on[i]) {
+                    Some(rows) if is_string => *rows = *rows.start()..=at.row,
+                    None if is_string => quoted[i].push(at.row..=at.row),
+                    _ => {}
+                }
+                goes_on[i] = is_string;
+            }
             texts.push(text);
         }
         gatherer.push(texts.iter().map(Option::as_deref))?;
@@ -56,7 +66,7 @@ pub(super) fn read(
     if let Some(absent) = present.iter().position(|present| !present) {
         return Err(missing(file, &names[absent], columns(file, packing)?.iter().map(String::as_str)));
     }
-    let quoted: BTreeSet<String> = names.iter().zip(&quoted).filter(|(_, quoted)| **quoted).map(|(name, _)| name.clone()).collect();
+    let quoted = names.into_iter().zip(quoted).filter(|(_, rows)| !rows.is_empty()).collect();
     Ok(Read { rows, quoted })
 }
 

@@ -164,7 +164,10 @@ fn json_numbers_stay_as_written_and_texts_are_remembered() {
     assert_eq!(texts(&path, Some(&wanted)).unwrap(), rows);
     let wanted = wanted.map(str::to_owned);
     let told = super::read(&path, Some(&wanted), &mut |_, _| Ok(())).unwrap();
-    assert_eq!(told.quoted, BTreeSet::from(["id".to_owned(), "late".to_owned()]));
+    assert_eq!(told.quoted, BTreeMap::from([("id".to_owned(), vec![1..=1]), ("late".to_owned(), vec![2..=2])]));
+    let mixed = files.put("mixed.ndjson", "{\"a\":\"1\"}\n{\"a\":null}\n{\"a\":\"2\"}\n{\"a\":3}\n{}\n{\"a\":\"4\"}");
+    let told = super::read(&mixed, None, &mut |_, _| Ok(())).unwrap();
+    assert_eq!(told.quoted["a"], [1..=3, 6..=6], "missing values part no rows of strings");
     let error = texts(&path, None).unwrap_err();
     assert!(matches!(&error, Error::BadValue { row: Some(3), column, found, .. } if column == "deep" && found == "[1]"), "{error}");
 }
@@ -246,7 +249,7 @@ fn row_groups_come_in_order_with_only_the_wanted_columns() {
         firsts.push(first);
         Ok(())
     });
-    assert_eq!(told.unwrap(), Read { rows: 1_000_000, quoted: BTreeSet::new() });
+    assert_eq!(told.unwrap(), Read { rows: 1_000_000, quoted: BTreeMap::new() });
     assert_eq!(firsts, [1, 524_289]);
 }
 
