@@ -1,0 +1,414 @@
+//! Every usage feature, computed from its meaning by looking at all events for each row, against the product.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use polars::prelude::DataFrame;
+use pql::config::Config;
+use pql::features::{Catalogue, compute};
+use pql::ingest::{Clip, Log, Sources, ingest};
+use pql::observe::{Observations, Outcome, Split, observe};
+use pql::progress::Progress;
+use pql::time::iso;
+
+use crate::common::{DAY, Lcg, NEW_YEAR, close, csv_rows, root, run, text};
+
+const MINUTE: i64 = 60_000_000;
+
+/// An event as it is in the file.
+#[derive(Debug, Clone)]
+struct Event {
+    account: String,
+    user: Option<String>,
+    name: &'static str,
+    time: i64,
+    received: Option<i64>,
+    minutes: Option<f64>,
+    credits: Option<f64>,
+}
+
+impl Event {
+    /// From when on it counts.
+    fn seen(&self) -> i64 {
+        self.received.map_or(self.time, |r| r.max(self.time))
+    }
+}
+
+/// An account as it is in the file.
+#[derive(Debug, Clone)]
+struct Account {
+    id: String,
+    signed_up: i64,
+    converted: Option<i64>,
+    seats: Option<f64>,
+}
+
+/// What events mean.
+const LOGIN: [&str; 2] = ["login", "sso"];
+const VALUE: [&str; 1] = ["report"];
+const INVITE: [&str; 2] = ["invite", "login"];
+const LIMIT: [&str; 1] = ["limit"];
+const HAND_RAISE: [&str; 1] = ["ask \"sales\", now"];
+const NO_USAGE: [&str; 2] = ["paid", "invoice"];
+const NAMES: [&str; 9] = ["login", "sso", "report", "invite", "limit", "ask \"sales\", now", "open", "paid", "invoice"];
+
+/// A log with everything in it that may go wrong.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column or file that may be there")]
+struct World {
+    events: Vec<Event>,
+    accounts: Vec<Account>,
+    listed: bool,
+    seats: bool,
+    received: bool,
+    users: bool,
+    windows: &'static [i64],
+    counts: usize,
+    /// End of the log.
+    until: i64,
+    age: i64,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut lcg = Lcg::new(seed);
+        let until = NEW_YEAR + 100 * DAY + if lcg.chance(50) { 0 } else { lcg.below(DAY) };
+        let windows: &[i64] = [&[1_i64, 7][..], &[7, 14, 28], &[1], &[28, 3], &[2, 5, 7, 14]][usize::try_from(seed % 5).unwrap()];
+        let mut world = Self {
+            events: Vec::new(),
+            accounts: Vec::new(),
+            listed: !seed.is_multiple_of(3),
+            seats: lcg.chance(70),
+            received: lcg.chance(60),
+            users: lcg.chance(85),
+            windows,
+            counts: usize::try_from(lcg.below(7)).unwrap(),
+            until,
+            age: 1 + lcg.below(20),
+        };
+        // One account stays in every log.
+        world.accounts.push(Account { id: "quiet".to_owned(), signed_up: NEW_YEAR, converted: None, seats: None });
+        let first =
+            Event { account: "quiet".to_owned(), user: None, name: "open", time: NEW_YEAR, received: None, minutes: None, credits: None };
+        world.events.push(first);
+        for number in 0..2 + lcg.below(7) {
+            let signed_up = NEW_YEAR + lcg.below(70) * DAY + if lcg.chance(30) { 0 } else { lcg.below(DAY) };
+            let converted = lcg.chance(40).then(|| signed_up + lcg.below(90 * DAY));
+            let seats = match lcg.below(4) {
+                0 => None,
+                1 => Some(0.0),
+                n => Some(f64::from(i32::try_from(n * 3).unwrap()) / 2.0),
+            };
+            world.accounts.push(Account { id: format!("a{number}"), signed_up, converted, seats });
+            world.add_events(number, signed_up, &mut lcg);
+        }
+        lcg.shuffle(&mut world.events);
+        world
+    }
+
+    fn add_events(&mut self, number: i64, signed_up: i64, lcg: &mut Lcg) {
+        let mut times = Vec::new();
+        let most = if lcg.chance(20) { 2 } else { 120 };
+        for _ in 0..lcg.below(most) {
+            let time = match lcg.below(7) {
+                // On the border of a window or day, or beside it.
+                0 | 1 => self.border(signed_up, lcg) - lcg.below(60) * DAY + (lcg.below(3) - 1),
+                // A session over a border, or one that ends by a hair.
+                2 => self.border(signed_up, lcg) - *lcg.pick(self.windows) * DAY + (lcg.below(7) - 3) * 10 * MINUTE,
+                3 if !times.is_empty() => *lcg.pick(&times) + 30 * MINUTE - lcg.below(2),
+                // At the same time as another one.
+                4 if !times.is_empty() => *lcg.pick(&times),
+                5 if !times.is_empty() => *lcg.pick(&times) + lcg.below(40 * MINUTE),
+                _ => signed_up - 5 * DAY + lcg.below(80 * DAY),
+            };
+            times.push(time);
+            let late = self.received && lcg.chance(25);
+            self.events.push(Event {
+                account: format!("a{number}"),
+                user: (self.users && lcg.chance(80)).then(|| format!("u{}", lcg.below(4))),
+                name: lcg.pick::<&str>(&NAMES),
+                time,
+                received: late.then(|| time + lcg.below(12 * DAY) - DAY),
+                minutes: lcg.chance(70).then(|| float(lcg.below(1_000)) / 7.0 - 20.0),
+                credits: lcg.chance(50).then(|| float(lcg.below(10))),
+            });
+        }
+    }
+
+    /// A cutoff of either kind.
+    fn border(&self, signed_up: i64, lcg: &mut Lcg) -> i64 {
+        if lcg.chance(50) { signed_up + self.age * DAY } else { self.until - 10 * DAY - lcg.below(8) * 7 * DAY }
+    }
+
+    fn write(&self, dir: &Path) -> Config {
+        let quoted = |t: &str| format!("\"{}\"", t.replace('"', "\"\""));
+        let number = |v: Option<f64>| v.map_or(String::new(), |v| v.to_string());
+        let mut file = String::from("account_id,event,timestamp,minutes,credits");
+        file.push_str(if self.users { ",user_id" } else { "" });
+        file.push_str(if self.received { ",received_at\n" } else { "\n" });
+        for e in &self.events {
+            let mut cells = vec![e.account.clone(), quoted(e.name), iso(e.time), number(e.minutes), number(e.credits)];
+            cells.extend(self.users.then(|| e.user.clone().unwrap_or_default()));
+            cells.extend(self.received.then(|| e.received.map_or(String::new(), iso)));
+            writeln!(file, "{}", cells.join(",")).unwrap();
+        }
+        std::fs::write(dir.join("events.csv"), file).unwrap();
+        let mut list = format!("account_id,signed_up_at,converted_at{}\n", if self.seats { ",seats" } else { "" });
+        for a in &self.accounts {
+            let mut cells = vec![a.id.clone(), iso(a.signed_up), a.converted.map_or(String::new(), iso)];
+            cells.extend(self.seats.then(|| number(a.seats)));
+            writeln!(list, "{}", cells.join(",")).unwrap();
+        }
+        std::fs::write(dir.join("accounts.csv"), list).unwrap();
+        let windows: Vec<String> = self.windows.iter().map(|w| format!("\"{w}d\"")).collect();
+        let toml = format!(
+            "[[events]]\npath = \"events.csv\"\nvalues = [\"minutes\", \"credits\"]\n{}\n[roles]\nlogin = {LOGIN:?}\nvalue = {VALUE:?}\n\
+             invite = {INVITE:?}\nlimit = {LIMIT:?}\nhand_raise = {HAND_RAISE:?}\nconverted = [\"paid\"]\nexclude = [\"invoice\"]\n\
+             [observation]\nuntil = \"{}\"\nhorizon = \"10d\"\nage = \"{}d\"\n[features]\nwindows = [{}]\ncounts = {}\n",
+            if self.listed { "[accounts]\npath = \"accounts.csv\"\n" } else { "" },
+            iso(self.until),
+            self.age,
+            windows.join(", "),
+            self.counts
+        );
+        Config::parse(&toml, &dir.join("pql.toml"), &[]).unwrap()
+    }
+
+    /// Sign-up and seats of an account; without a list it begins when its first event is seen.
+    fn account(&self, id: &str) -> (i64, Option<f64>) {
+        if self.listed {
+            let account = self.accounts.iter().find(|a| a.id == id).unwrap();
+            return (account.signed_up, account.seats.filter(|_| self.seats));
+        }
+        let first = self.events.iter().filter(|e| e.account == id && e.seen() < self.until).map(Event::seen).min();
+        (first.unwrap(), None)
+    }
+
+    /// Every feature of a row, by name.
+    fn features(&self, id: &str, cutoff: i64, counted: &[String]) -> BTreeMap<String, Option<f64>> {
+        let (signed_up, seats) = self.account(id);
+        let known = |e: &&Event| e.account == id && e.time < cutoff && e.seen() < cutoff && !NO_USAGE.contains(&e.name);
+        let seen: Vec<&Event> = self.events.iter().filter(known).collect();
+        let mut row = lifetime(&seen, signed_up, cutoff);
+        for window in self.windows {
+            let mut put = |measure: &str, value: Option<f64>| row.insert(format!("{measure}_{window}d"), value);
+            one_window(&seen, cutoff, *window, &mut put);
+            if self.listed && self.seats {
+                let users = users(&within(&seen, cutoff - window * DAY, cutoff));
+                put("seat_utilization", seats.filter(|s| *s > 0.0).map(|s| count(users.len()) / s));
+            }
+            for name in counted {
+                let of_name = |e: &&&Event| e.name == name;
+                put(&format!("count_{name}"), Some(count(within(&seen, cutoff - window * DAY, cutoff).iter().filter(of_name).count())));
+            }
+        }
+        row
+    }
+
+    /// The event names with counts of their own, by the accounts that train and what they did before the first test row.
+    fn counted(&self, log: &Log, observations: &Observations) -> Vec<String> {
+        let all: BTreeSet<u32> = observations.account.iter().copied().collect();
+        let train: BTreeSet<u32> = observations.rows(Split::Train).iter().map(|r| observations.account[*r as usize]).collect();
+        let (accounts, before) = if train.is_empty() { (all, self.until) } else { (train, observations.first_test.unwrap_or(self.until)) };
+        let mut ranks = Vec::new();
+        for name in NAMES.iter().filter(|n| !NO_USAGE.contains(n)) {
+            let uses = |a: &&u32| {
+                let id = &log.accounts.id[**a as usize];
+                self.events.iter().any(|e| e.account == *id && e.name == *name && e.seen() < before)
+            };
+            ranks.push((-i64::try_from(accounts.iter().filter(uses).count()).unwrap(), (*name).to_owned()));
+        }
+        ranks.sort();
+        ranks.into_iter().filter(|(n, _)| *n < 0).map(|(_, name)| name).take(self.counts).collect()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn float(n: i64) -> f64 {
+    n as f64
+}
+
+fn count(n: usize) -> f64 {
+    float(i64::try_from(n).unwrap())
+}
+
+fn within<'a>(events: &[&'a Event], from: i64, to: i64) -> Vec<&'a Event> {
+    events.iter().filter(|e| from <= e.time && e.time < to).copied().collect()
+}
+
+fn users<'a>(events: &[&'a Event]) -> BTreeSet<&'a str> {
+    events.iter().filter_map(|e| e.user.as_deref()).collect()
+}
+
+fn names<'a>(events: &[&'a Event]) -> BTreeSet<&'a str> {
+    events.iter().map(|e| e.name).collect()
+}
+
+fn with_role<'a>(events: &[&'a Event], role: &[&str]) -> Vec<&'a Event> {
+    events.iter().filter(|e| role.contains(&e.name)).copied().collect()
+}
+
+fn lifetime(seen: &[&Event], signed_up: i64, cutoff: i64) -> BTreeMap<String, Option<f64>> {
+    let days = |span: i64| float(span) / float(DAY);
+    let last = |events: &[&Event]| events.iter().map(|e| e.time).max().map(|t| days(cutoff - t));
+    let first_value = with_role(seen, &VALUE).iter().map(|e| (e.time - signed_up).max(0)).min();
+    [
+        ("tenure_days", Some(days(cutoff - signed_up))),
+        ("events_total", Some(count(seen.len()))),
+        ("active_users_total", Some(count(users(seen).len()))),
+        ("features_used_total", Some(count(names(seen).len()))),
+        ("days_since_last_event", last(seen)),
+        ("days_since_last_login", last(&with_role(seen, &LOGIN))),
+        ("days_to_first_value", first_value.map(days)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+fn one_window<T>(seen: &[&Event], cutoff: i64, window: i64, put: &mut impl FnMut(&str, Option<f64>) -> T) {
+    let now = within(seen, cutoff - window * DAY, cutoff);
+    let before = within(seen, cutoff - 2 * window * DAY, cutoff - window * DAY);
+    let day = |events: &[&Event], k: i64| within(events, cutoff - (k + 1) * DAY, cutoff - k * DAY).len();
+    let days_with = |events: &[&Event]| count((0..window).filter(|k| day(events, *k) > 0).count());
+    let logins = with_role(&now, &LOGIN);
+    put("events", Some(count(now.len())));
+    put("logins", Some(count(logins.len())));
+    put("login_days", Some(days_with(&logins)));
+    put("active_days", Some(days_with(&now)));
+    put("active_users", Some(count(users(&now).len())));
+    put("features_used", Some(count(names(&now).len())));
+    let share = |n: usize, of: usize| count(n) / count(of);
+    let entropy = names(&now).into_iter().map(|name| share(now.iter().filter(|e| e.name == name).count(), now.len())).map(|p| -p * p.ln());
+    put("feature_entropy", Some(entropy.sum::<f64>()));
+    let named: Vec<&str> = now.iter().filter_map(|e| e.user.as_deref()).collect();
+    let busiest = users(&now).iter().map(|user| named.iter().filter(|u| *u == user).count()).max();
+    put("top_user_share", busiest.map(|n| share(n, named.len())));
+    put("sessions", Some(count(sessions(seen, &now))));
+    put("invites", Some(count(with_role(&now, &INVITE).len())));
+    put("limit_hits", Some(count(with_role(&now, &LIMIT).len())));
+    put("hand_raises", Some(count(with_role(&now, &HAND_RAISE).len())));
+    let mut velocity = |measure: &str, now: usize, before: usize| put(measure, Some((count(now + 1) / count(before + 1)).ln()));
+    velocity("events_velocity", now.len(), before.len());
+    velocity("logins_velocity", logins.len(), with_role(&before, &LOGIN).len());
+    velocity("users_velocity", users(&now).len(), users(&before).len());
+    velocity("breadth_velocity", names(&now).len(), names(&before).len());
+    let daily: Vec<f64> = (0..window).rev().map(|k| count(day(&now, k))).collect();
+    put("events_trend", Some(slope(&daily)));
+    put("sum_minutes", Some(now.iter().filter_map(|e| e.minutes).sum()));
+    put("sum_credits", Some(now.iter().filter_map(|e| e.credits).sum()));
+}
+
+/// A session of a user starts at each of its times that has no other of the user in the 30 minutes before it.
+fn sessions(seen: &[&Event], now: &[&Event]) -> usize {
+    let starts = |e: &&&Event| !seen.iter().any(|p| p.user == e.user && p.time < e.time && e.time - p.time < 30 * MINUTE);
+    now.iter().filter(starts).map(|e| (&e.user, e.time)).collect::<BTreeSet<_>>().len()
+}
+
+/// Slope of the line of least squares through numbers one apart.
+fn slope(y: &[f64]) -> f64 {
+    let n = count(y.len());
+    let x = |i: usize| count(i) - (n - 1.0) / 2.0;
+    let mean = y.iter().sum::<f64>() / n;
+    let down: f64 = (0..y.len()).map(|i| x(i) * x(i)).sum();
+    if y.len() == 1 { 0.0 } else { y.iter().enumerate().map(|(i, y)| x(i) * (y - mean)).sum::<f64>() / down }
+}
+
+/// Compare every number of a table of features with those of the oracle; answers how many there were.
+fn compare(world: &World, log: &Log, rows: &Observations, catalogue: &Catalogue, frame: &DataFrame, what: &str) -> usize {
+    assert_eq!(frame.height(), rows.len());
+    let mut compared = 0;
+    let columns: Vec<(String, Vec<Option<f64>>)> =
+        frame.columns().iter().map(|c| (c.name().to_string(), c.f64().unwrap().iter().collect())).collect();
+    for row in 0..rows.len() {
+        let (id, cutoff) = (&log.accounts.id[rows.account[row] as usize], rows.cutoff[row]);
+        let mut expected = world.features(id, cutoff, &catalogue.counted);
+        for (name, values) in &columns {
+            let right = expected.remove(name).unwrap_or_else(|| panic!("{what}: `{name}` means nothing"));
+            let value = values[row];
+            assert!(close(value, right), "{what}: {name} of {id} at {}: {value:?}, but by its meaning {right:?}", iso(cutoff));
+            compared += 1;
+        }
+        assert!(expected.is_empty(), "{what}: {expected:?} are no columns");
+    }
+    compared
+}
+
+fn read(config: &Config, until: i64) -> Log {
+    let kinds = BTreeMap::new();
+    let sources = Sources { events: &config.events, accounts: config.accounts.as_ref(), roles: &config.roles, kinds: &kinds };
+    ingest(&sources, Clip { now: i64::MAX, since: None, until: Some(until) }, &Progress::silent()).unwrap()
+}
+
+#[test]
+fn every_feature_is_what_it_means_at_the_cutoffs_of_both_kinds() {
+    let mut compared = 0;
+    for seed in 0..60 {
+        let world = World::new(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = world.write(dir.path());
+        let log = read(&config, world.until);
+        for at in [pql::config::At::Snapshot, pql::config::At::Age] {
+            config.observation.at = at;
+            // A small log may have no account of that age.
+            let Ok(rows) = observe(&log, &config.observation, 0.3) else { continue };
+            let catalogue = Catalogue::learn(&log, &rows, &config.features, &config.roles).unwrap();
+            assert_eq!(catalogue.counted, world.counted(&log, &rows), "log {seed}, {at:?}");
+            let frame = compute(&catalogue, &log, &rows, &Progress::silent()).unwrap();
+            compared += compare(&world, &log, &rows, &catalogue, &frame, &format!("log {seed}, {at:?}"));
+        }
+    }
+    assert!(compared > 50_000, "{compared}");
+}
+
+#[test]
+fn every_feature_is_what_it_means_at_many_cutoffs_of_an_account() {
+    let mut compared = 0;
+    for seed in 100..140 {
+        let world = World::new(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let config = world.write(dir.path());
+        let log = read(&config, world.until);
+        let mut lcg = Lcg::new(seed);
+        let mut rows = Observations::default();
+        for account in 0..log.accounts.id.len() {
+            // Cutoffs at events and beside them, close together and far apart, the same one twice.
+            let times: Vec<i64> = log.events.of(account).map(|at| log.events.time[at]).chain([log.accounts.signed_up[account]]).collect();
+            let mut cutoffs: Vec<i64> =
+                (0..30).map(|_| *lcg.pick(&times) + *lcg.pick(&[0, 1, 30 * MINUTE, DAY, 7 * DAY, 14 * DAY, 40 * DAY])).collect();
+            cutoffs.sort_unstable();
+            for cutoff in cutoffs.into_iter().filter(|c| *c <= world.until) {
+                rows.account.push(u32::try_from(account).unwrap());
+                rows.cutoff.push(cutoff);
+                rows.outcome.push(Outcome::Open);
+                rows.split.push(Split::Unused);
+            }
+        }
+        let catalogue = Catalogue::learn(&log, &rows, &config.features, &config.roles).unwrap();
+        let frame = compute(&catalogue, &log, &rows, &Progress::silent()).unwrap();
+        compared += compare(&world, &log, &rows, &catalogue, &frame, &format!("log {seed}"));
+    }
+    assert!(compared > 50_000, "{compared}");
+}
+
+#[test]
+fn the_worked_example_has_the_numbers_worked_out_by_hand() {
+    let folder = root().join("tests/fixtures/golden_log");
+    let dir = tempfile::tempdir().unwrap();
+    for (at, expected) in [("snapshot", "expected_snapshot.csv"), ("age", "expected_age.csv")] {
+        let out = dir.path().join(expected);
+        run(["features", "-c", text(&folder.join("pql.toml")), "--set", &format!("observation.at={at}"), "-o", text(&out)]);
+        let (found, expected) = (csv_rows(&out), csv_rows(&folder.join(expected)));
+        assert_eq!(found.len(), expected.len(), "{at}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{at}");
+            for (name, right) in expected {
+                let (value, row) = (&found[name], (&expected["account_id"], &expected["cutoff"]));
+                let same = match (value.parse::<f64>(), right.parse::<f64>()) {
+                    (Ok(value), Ok(right)) => close(Some(value), Some(right)),
+                    _ => value == right,
+                };
+                assert!(same, "{at}: {name} of {row:?}: `{value}`, worked out `{right}`");
+            }
+        }
+    }
+}
