@@ -1,6 +1,6 @@
 //! Feature matrices made elsewhere, read whole for training or batch by batch for scoring.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
@@ -14,6 +14,9 @@ use crate::table;
 
 /// Columns that are never features, as `pql features` writes them.
 const RESERVED: [&str; 2] = ["outcome", "split"];
+
+/// Values of the outcome that are kept to name the nearest.
+const NAMED: usize = 1_000;
 
 /// A feature matrix with outcomes.
 #[derive(Debug, Clone)]
@@ -80,6 +83,8 @@ struct Gathered {
     account: Vec<String>,
     cutoff: Times,
     y: Vec<Option<bool>>,
+    /// Values of the outcome other than the positive one, some of them.
+    values: BTreeSet<String>,
     split: Vec<Split>,
     /// Files, each with the index of its first row.
     files: Vec<(PathBuf, usize)>,
@@ -94,8 +99,15 @@ struct Gathered {
 /// * [`Error::BadValue`]: an outcome, cutoff or split that is none
 /// * [`Error::Empty`]: no row
 pub fn read(path: &Path, rule: &MatrixRule, text: &[String]) -> Result<Matrix> {
-    let mut gathered =
-        Gathered { frame: None, account: Vec::new(), cutoff: Times::default(), y: Vec::new(), split: Vec::new(), files: Vec::new() };
+    let mut gathered = Gathered {
+        frame: None,
+        account: Vec::new(),
+        cutoff: Times::default(),
+        y: Vec::new(),
+        values: BTreeSet::new(),
+        split: Vec::new(),
+        files: Vec::new(),
+    };
     let mut kinds: BTreeMap<String, Kind> = text.iter().map(|name| (name.clone(), Kind::Text)).collect();
     let (mut has_cutoff, mut has_split) = (false, false);
     for file in table::files(path)? {
@@ -130,7 +142,11 @@ impl Gathered {
             self.cutoff.pad(before);
             self.cutoff.push(column(name)?, None, place(name))?;
         }
-        self.y.extend(labels(column(&keys.label)?, rule.positive.as_deref(), place(&keys.label))?);
+        let label = column(&keys.label)?;
+        self.y.extend(labels(label, rule.positive.as_deref(), place(&keys.label))?);
+        if self.values.len() < NAMED {
+            self.values.extend(cells::text(label)?.iter().flatten().map(|v| v.trim().to_owned()).take(NAMED));
+        }
         if let Ok(column) = frame.column("split") {
             for (at, split) in cells::text(column)?.iter().enumerate() {
                 self.split.push(match split {
@@ -173,8 +189,27 @@ impl Gathered {
         if has_cutoff && let Some(at) = (0..features.height()).find(|at| cutoff.get(*at).is_none_or(|t| *t == NO_TIME)) {
             return Err(bad_cutoff(path, Some(at as u64 + 1), rule, String::new()));
         }
-        let split = (has_split && self.split.len() == features.height()).then_some(self.split);
+        if has_split && self.split.len() != features.height() {
+            return Err(Error::Malformed {
+                path: path.to_owned(),
+                row: None,
+                problem: "only some of its files have a column `split`".to_owned(),
+            });
+        }
+        check_positive(&self.y, &self.values, rule)?;
+        let split = has_split.then_some(self.split);
         Ok(Matrix { features, account: self.account, cutoff: has_cutoff.then_some(cutoff), y: self.y, split })
+    }
+}
+
+/// A positive value that no row has is a slip of the pen.
+fn check_positive(y: &[Option<bool>], values: &BTreeSet<String>, rule: &MatrixRule) -> Result<()> {
+    match &rule.positive {
+        Some(positive) if !y.contains(&Some(true)) => Err(Error::Usage {
+            problem: format!("no outcome is `{positive}` (`matrix.positive`)"),
+            hint: nearest(positive, values.iter().map(String::as_str)).map(|n| format!("did you mean `{n}`?")),
+        }),
+        _ => Ok(()),
     }
 }
 

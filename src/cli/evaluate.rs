@@ -1,5 +1,6 @@
 //! `pql evaluate`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::Terminal;
@@ -58,11 +59,12 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let y: Vec<bool> = kept.iter().map(|row| rows.y[*row] == Some(true)).collect();
     let group: Vec<u32> = kept.iter().map(|row| rows.account[*row]).collect();
     let evaluation = evaluate(&y, &probability, &group)?;
+    let distinct: BTreeSet<u32> = group.iter().copied().collect();
     if args.json {
         let text = serde_json::to_string_pretty(&evaluation).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
         return terminal.say(&text);
     }
-    terminal.say(&format!("Model {} on {} rows\n{}", found.label, kept.len(), tables::evaluation(&evaluation)))
+    terminal.say(&format!("Model {} on {} rows\n{}", found.label, kept.len(), tables::evaluation(&evaluation, distinct.len() < kept.len())))
 }
 
 fn rows(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) -> Result<Rows> {

@@ -94,10 +94,12 @@ pub(super) fn extent(extent: &Extent) -> String {
 }
 
 /// The metrics that decide, with the base rate beside them.
-pub(super) fn evaluation(evaluation: &Evaluation) -> String {
+///
+/// Over the overlapping horizons of one account's cutoffs expected conversions are not summed.
+pub(super) fn evaluation(evaluation: &Evaluation, overlapping: bool) -> String {
     let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
     let interval = evaluation.roc_auc_95.map_or(String::new(), |[low, high]| format!("95 % {low:.3} to {high:.3}"));
-    let rows = vec![
+    let mut rows = vec![
         vec![
             "base rate".to_owned(),
             shown(Some(evaluation.base_rate)),
@@ -122,19 +124,21 @@ pub(super) fn evaluation(evaluation: &Evaluation) -> String {
         ],
         vec!["calibration in the large".to_owned(), shown(evaluation.calibration_in_the_large), "0 is right".to_owned()],
         vec!["calibration slope".to_owned(), shown(evaluation.calibration_slope), "1 is right".to_owned()],
-        vec![
+    ];
+    if !overlapping {
+        rows.push(vec![
             "expected conversions".to_owned(),
             format!("{:.1}", evaluation.expected_conversions),
             format!("{} observed", evaluation.conversions),
-        ],
-    ];
+        ]);
+    }
     table(&["metric", "value", ""], rows, 1..2)
 }
 
 /// The metrics of a model on its test rows, and on those of accounts it had not met.
 pub(super) fn judgement(model: &Model) -> Option<String> {
     let all = model.evaluation.as_ref()?;
-    let mut text = format!("\nOn the held-out test rows\n{}", evaluation(all));
+    let mut text = format!("\nOn the held-out test rows\n{}", evaluation(all, model.extent.test.rows > model.extent.test.accounts));
     if let Some(new) = &model.new_accounts {
         let auc = new.roc_auc.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"));
         text += &format!(

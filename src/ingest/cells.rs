@@ -189,7 +189,7 @@ fn native_times(series: &Series) -> Result<Vec<i64>> {
     };
     let physical = series.to_physical_repr().cast(&DataType::Int64).map_err(|e| unreadable(series, &e))?;
     let physical = physical.i64().map_err(|e| unreadable(series, &e))?;
-    Ok(physical.iter().map(|t| t.and_then(scale).unwrap_or(NO_TIME)).collect())
+    Ok(physical.iter().map(|t| t.map_or(NO_TIME, |t| scale(t).unwrap_or(i64::MAX))).collect())
 }
 
 /// The times of one column of a source, gathered batch by batch: a number tells its unit only once all have been seen.
@@ -211,7 +211,13 @@ impl Times {
         let series = column.as_materialized_series();
         match series.dtype() {
             T::Date | T::Datetime(..) => {
-                self.values.extend(native_times(series)?);
+                let times = native_times(series)?;
+                let wrong = times.iter().position(|t| *t != NO_TIME && !time::plausible(*t));
+                if let Some(at) = wrong {
+                    let found = column.get(at).map_or_else(|_| String::new(), |v| format!("{v}"));
+                    return Err(place.bad(at, found, "a time between the years 1900 and 2262"));
+                }
+                self.values.extend(times);
                 Ok(())
             }
             T::String => self.push_text(series.str().expect("dtype was checked"), format, place),

@@ -65,9 +65,9 @@ fn drop_lost_accounts(raw: &mut Raw, marks: &mut [Vec<Mark>], rank: &Rank) {
     }
 }
 
-/// The first time at which anything happened.
+/// The first time at which anything was used.
 fn first(raw: &Raw, marks: &[Vec<Mark>]) -> Option<i64> {
-    let kept = raw.sources.iter().zip(marks).flat_map(|(s, m)| s.time.iter().zip(m).filter(|(_, m)| **m != Mark::Gone).map(|(t, _)| *t));
+    let kept = raw.sources.iter().zip(marks).flat_map(|(s, m)| s.time.iter().zip(m).filter(|(_, m)| **m == Mark::Keep).map(|(t, _)| *t));
     kept.min()
 }
 

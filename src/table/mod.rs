@@ -38,7 +38,7 @@ pub struct Read {
 
 /// Name the columns of one file, in their order, and read nothing else.
 ///
-/// NDJSON has no header: its columns are the keys of the first 1,000 objects, in order of first appearance.
+/// NDJSON has no header: its columns are the keys of all its objects, in order of first appearance.
 /// # Errors
 /// * [`Error::Read`]: the file is absent or cannot be read
 /// * [`Error::Empty`]: nothing is in it

@@ -16,14 +16,11 @@ use super::source::{self, Source};
 use super::{Gatherer, Packing, Read, empty, malformed, missing};
 use crate::error::{Error, Result};
 
-/// Objects whose keys are the columns, where only the head of a file is looked at.
-const HEAD: u64 = 1_000;
-
 /// Characters of a value that a message shows.
 const SHOWN: usize = 60;
 
 pub(super) fn columns(file: &Path, packing: Packing) -> Result<Vec<String>> {
-    keys(file, packing, HEAD)
+    keys(file, packing)
 }
 
 pub(super) fn read(
@@ -32,7 +29,7 @@ pub(super) fn read(
     wanted: Option<&[String]>,
     batch: &mut dyn FnMut(u64, DataFrame) -> Result<()>,
 ) -> Result<Read> {
-    let names = wanted.map_or_else(|| keys(file, packing, u64::MAX), |names| Ok(names.to_vec()))?;
+    let names = wanted.map_or_else(|| keys(file, packing), |names| Ok(names.to_vec()))?;
     let place: HashMap<&str, usize> = names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
     let mut present = vec![false; names.len()];
     let mut quoted: Vec<Vec<RangeInclusive<u64>>> = vec![Vec::new(); names.len()];
@@ -70,8 +67,8 @@ pub(super) fn read(
     Ok(Read { rows, quoted })
 }
 
-/// The keys of the first `head` objects, in order of first appearance.
-fn keys(file: &Path, packing: Packing, head: u64) -> Result<Vec<String>> {
+/// The keys of all objects, in order of first appearance: the last object may be the first with one.
+fn keys(file: &Path, packing: Packing) -> Result<Vec<String>> {
     let mut lines = Lines::open(file, packing)?;
     let (mut names, mut known) = (Vec::new(), HashSet::new());
     while let Some((at, line)) = lines.next()? {
@@ -83,9 +80,6 @@ fn keys(file: &Path, packing: Packing, head: u64) -> Result<Vec<String>> {
             None
         };
         object(&at, line, &mut note, &mut [])?;
-        if at.row == head {
-            break;
-        }
     }
     if lines.row == 0 { Err(empty(file)) } else { Ok(names) }
 }

@@ -91,5 +91,7 @@ fn the_full_telco_table_without_a_penalty_is_separated_by_a_column_alone() {
     assert!(said.contains("of which each repeats `InternetService=No`"), "{said}");
     // All 11 customers without total charges stay, so that with this column no maximum exists.
     let args = ["-c", &toml(config), "--features", path.to_str().unwrap(), "--set", "design.use=[]"];
-    Project::new().train(&args).refused(1, &["did not converge", "`missing_TotalCharges` tells the outcome", "repeats `InternetService=No`"]);
+    Project::new()
+        .train(&args)
+        .refused(1, &["did not converge", "`missing_TotalCharges` tells the outcome", "repeats `InternetService=No`"]);
 }
