@@ -205,7 +205,7 @@ impl Gathered {
 /// A positive value that no row has is a slip of the pen.
 fn check_positive(y: &[Option<bool>], values: &BTreeSet<String>, rule: &MatrixRule) -> Result<()> {
     match &rule.positive {
-        Some(positive) if !y.contains(&Some(true)) => Err(Error::Usage {
+        Some(positive) if !y.contains(&Some(true)) => Err(Error::Unsuitable {
             problem: format!("no outcome is `{positive}` (`matrix.positive`)"),
             hint: nearest(positive, values.iter().map(String::as_str)).map(|n| format!("did you mean `{n}`?")),
         }),

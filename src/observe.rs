@@ -135,8 +135,6 @@ pub fn observe(log: &Log, rule: &ObservationRule, test: f64) -> Result<Observati
                 let cutoff = age_cutoff(log.accounts.signed_up[account], rule, log.date_only);
                 if cutoff > log.until {
                     rows.leave_out("younger than `observation.age` at the end of the log");
-                } else if cutoff <= log.since {
-                    rows.leave_out("observed before the log begins");
                 } else {
                     observe_one(&mut rows, &log.accounts, account, cutoff, rule, log.until);
                 }

@@ -112,8 +112,7 @@ impl Catalogue {
             counted: counted(log, observations, rule.counts),
             sums: log.events.values.iter().map(|(name, _)| name.clone()).collect(),
             attributes: log.accounts.attributes.get_column_names().iter().map(std::string::ToString::to_string).collect(),
-            // A column that knows no seats must not tell by being there: it may begin to exist later.
-            seats: log.accounts.seats.as_ref().is_some_and(|seats| seats.iter().any(|s| !s.is_nan())),
+            seats: log.accounts.seats.is_some(),
         };
         let mut names = BTreeSet::new();
         match catalogue.features().into_iter().find(|f| !names.insert(f.name.clone())) {

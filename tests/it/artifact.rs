@@ -210,8 +210,8 @@ fn sizes_that_do_not_fit_one_another_are_refused() {
     for (what, change) in changes {
         let mut other = model.clone();
         change(&mut other);
-        assert!(matches!(load(&other.to_bytes().unwrap()), Err(Error::DamagedModel { .. })), "{what} passes");
+        assert!(matches!(other.to_bytes().and_then(|bytes| load(&bytes)), Err(Error::DamagedModel { .. })), "{what} passes");
     }
     let other = Model { config: "model = 3".to_owned(), ..model };
-    assert!(load(&other.to_bytes().unwrap()).and_then(|m| m.config()).is_err_and(|e| e.exit_code() == 4));
+    assert!(other.to_bytes().is_err_and(|e| e.exit_code() == 4));
 }
