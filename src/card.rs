@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::design::LeftOut;
+use crate::design::{LeftOut, Preprocessor};
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;
 use crate::explain::{Coefficient, coefficients};
+use crate::features::Catalogue;
 use crate::ingest::Quality;
 use crate::model::{FORMAT, Model, Side};
 use crate::observe::Split;
@@ -52,6 +53,9 @@ pub struct Card<'a> {
     coefficients: Vec<Coefficient>,
     importance: &'a [(String, f64)],
     left_out: &'a [LeftOut],
+    catalogue: Option<&'a Catalogue>,
+    preprocessor: &'a Preprocessor,
+    reference_quantiles: &'a [f64],
     warnings: &'a [String],
     cohorts: Vec<Cohort>,
     data_quality: Option<&'a Quality>,
@@ -101,6 +105,9 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> R
         coefficients: coefficients(model),
         importance: &model.importance,
         left_out: &model.left_out,
+        catalogue: model.catalogue.as_ref(),
+        preprocessor: &model.preprocessor,
+        reference_quantiles: &model.reference.quantiles,
         warnings: &model.warnings,
         cohorts,
         data_quality: quality,

@@ -183,8 +183,8 @@ pub enum Error {
         model: String,
         /// The folder looked in.
         models: PathBuf,
-        /// The model with the nearest name.
-        near: Option<String>,
+        /// The model with the nearest name, or the versions there are.
+        hint: Option<String>,
     },
     /// A model file that cannot be read.
     #[error("cannot read the model `{}`", path.display())]
@@ -272,8 +272,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let near = |near: &Option<String>| near.as_ref().map(|n| format!("did you mean `{n}`?"));
         match self {
-            Self::Config { hint, .. } | Self::Usage { hint, .. } | Self::Unsuitable { hint, .. } => hint.clone(),
-            Self::MissingColumn { near: n, .. } | Self::MissingFeature { near: n, .. } | Self::NoModel { near: n, .. } => near(n),
+            Self::Config { hint, .. } | Self::Usage { hint, .. } | Self::Unsuitable { hint, .. } | Self::NoModel { hint, .. } => {
+                hint.clone()
+            }
+            Self::MissingColumn { near: n, .. } | Self::MissingFeature { near: n, .. } => near(n),
             Self::NoCutoff { longest, .. } => Some(match longest {
                 Some(longest) => format!("the longest `observation.horizon` that fits is {longest}"),
                 None => "a longer log is needed".to_owned(),

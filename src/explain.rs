@@ -215,7 +215,9 @@ pub fn reason(preprocessor: &Preprocessor, feature: usize, value: &Raw, contribu
             match (&phrase, value) {
                 (Phrase::After(words), Some(value)) => format!("{} {words}, typical {typical}", short(*value)),
                 (Phrase::Before(words), Some(value)) => format!("{words} {}, typical {typical}", short(*value)),
-                (Phrase::After(words) | Phrase::Before(words), None) => format!("{words}: none known, typical {typical}"),
+                (Phrase::After(words) | Phrase::Before(words), None) => {
+                    format!("{}: none known, typical {typical}", words.trim_end_matches([':', '=', ' ']))
+                }
             }
         }
         (Way::Text(text), Raw::Text(value)) => {
@@ -230,6 +232,9 @@ pub fn reason(preprocessor: &Preprocessor, feature: usize, value: &Raw, contribu
 fn short(x: f64) -> String {
     if !x.is_finite() {
         return "unknown".to_owned();
+    }
+    if x.abs() >= 1e9 || (x != 0.0 && x.abs() < 0.005) {
+        return format!("{x:.1e}");
     }
     let rounded = if x.abs() >= 100.0 {
         format!("{x:.0}")

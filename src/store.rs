@@ -1,6 +1,7 @@
 //! models/NAME/VERSION: versions, and which one is the champion.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, nearest};
@@ -27,13 +28,25 @@ pub struct Found {
 /// * [`Error::NoModel`]: there is none of that name
 pub fn find(model: &str, models: &Path) -> Result<Found> {
     let file = Path::new(model);
+    let inside = file.join(MODEL_FILE);
+    let file = if inside.is_file() { inside.as_path() } else { file };
     if file.is_file() {
         return Ok(Found { path: file.to_owned(), label: label_of(file) });
     }
     let missing = || {
         let name = model.split('/').next().unwrap_or(model);
         let names = names(models);
-        Error::NoModel { model: model.to_owned(), models: models.to_owned(), near: nearest(name, names.iter().map(String::as_str)) }
+        let hint = if names.iter().any(|n| n == name) {
+            let versions: Vec<String> = versions(&models.join(name)).iter().map(|v| format!("`{name}/{v:04}`")).collect();
+            match versions.as_slice() {
+                [] => format!("`{name}` has no version: its training did not end"),
+                some => format!("there are {}", some.join(", ")),
+            }
+            .into()
+        } else {
+            nearest(name, names.iter().map(String::as_str)).map(|n| format!("did you mean `{n}`?"))
+        };
+        Error::NoModel { model: model.to_owned(), models: models.to_owned(), hint }
     };
     let (name, version) = match model.split_once('/') {
         Some((name, version)) => (name, version.to_owned()),
@@ -109,11 +122,29 @@ pub fn add(models: &Path, name: &str, write: impl FnOnce(&Path) -> Result<()>, p
             }
         }
     };
-    let is_champion = promote || !folder.join(CHAMPION).exists();
-    if is_champion {
+    let is_champion = if promote {
         write_bytes(&folder.join(CHAMPION), format!("{version}\n").as_bytes())?;
-    }
+        true
+    } else {
+        claim(&folder, &version)?
+    };
     Ok((Found { path: folder.join(&version).join(MODEL_FILE), label: format!("{name}/{version}") }, is_champion))
+}
+
+/// Become the champion unless there is one; of several runs at once only one does.
+fn claim(folder: &Path, version: &str) -> Result<bool> {
+    let champion = folder.join(CHAMPION);
+    let failed = |source| Error::Write { path: champion.clone(), source };
+    let mut file = tempfile::Builder::new().prefix(STAGED).tempfile_in(folder).map_err(failed)?;
+    file.write_all(format!("{version}\n").as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    match file.persist_noclobber(&champion) {
+        Ok(file) => {
+            readable_file(&file);
+            Ok(true)
+        }
+        Err(refused) if refused.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(refused) => Err(failed(refused.error)),
+    }
 }
 
 /// Remove what a run that was killed left behind, once it is older than a day.
@@ -136,6 +167,16 @@ fn readable(folder: &Path) {
         let mode = folder.parent().and_then(|p| fs::metadata(p).ok()).map_or(0o755, |m| m.permissions().mode());
         // Scoring works without it where only one user does.
         let _ = fs::set_permissions(folder, fs::Permissions::from_mode(mode));
+    }
+}
+
+/// Let others read the file; temporary files are private.
+fn readable_file(file: &fs::File) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Scoring works without it where only one user does.
+        let _ = file.set_permissions(fs::Permissions::from_mode(0o644));
     }
 }
 

@@ -165,7 +165,8 @@ impl FromStr for Duration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || format!("found `{text}`, expected a duration: a whole number and `w`, `d`, `h` or `m`, such as `14d`");
+        let expected =
+            || format!("found `{text}`, expected a duration of at most 100000d: a whole number and `w`, `d`, `h` or `m`, such as `14d`");
         let unit = match text.chars().last() {
             Some('w') => 7 * DAY,
             Some('d') => DAY,
@@ -184,9 +185,23 @@ impl Serialize for Duration {
     }
 }
 
+struct DurationVisitor;
+
+impl de::Visitor<'_> for DurationVisitor {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration such as \"30d\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        deserializer.deserialize_str(DurationVisitor)
     }
 }
 

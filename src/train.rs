@@ -10,6 +10,7 @@ use crate::design::{LeftOut, Preprocessor, check_bases};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::explain::importance;
+use crate::features::check_names;
 use crate::fit::{Logistic, LogisticFit, Penalty, Solver, vif, wald};
 use crate::model::{Extent, MaximumLikelihood, Model, Reference, threshold};
 use crate::observe::{Split, folds};
@@ -44,11 +45,13 @@ pub struct Setup {
 ///
 /// # Errors
 /// * [`Error::NoTrainingRows`], [`Error::OneClass`], [`Error::TooFewConversions`]: the rows do not make a model
+/// * [`Error::Usage`]: two columns would have one name, or `[design]` names what does not exist
 /// * [`Error::NoFeatures`]: no column is left
 pub fn prepare(config: &Config, rows: &Rows) -> Result<Setup> {
     let (train, test) = (rows.of(Split::Train), rows.of(Split::Test));
     let extent = rows.extent(&train, &test);
     check(&extent, config)?;
+    check_names(&rows.kinds)?;
     let (preprocessor, left_out) = Preprocessor::fit(&rows.features, &rows.kinds, &train, &config.design)?;
     check_bases(&rows.features, &train, &config.design)?;
     Ok(Setup { train, test, extent, preprocessor, left_out })

@@ -49,6 +49,9 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     if old > 0 {
         terminal.note(&format!("{old} rows at or before the last training cutoff are left out (`--all` keeps them)"));
     }
+    if rows.cutoff.is_none() && !args.all {
+        terminal.note("warning: without cutoffs rows that the model has learned from cannot be told apart and count too");
+    }
     if kept.is_empty() {
         let hint = (old > 0).then(|| "`--all` keeps rows at or before the last training cutoff".to_owned());
         return Err(Error::Unsuitable { problem: "no labelled row is left to judge by".to_owned(), hint });

@@ -89,6 +89,5 @@ fn table(rows: &Rows) -> Result<DataFrame> {
         Column::new("split".into(), rows.split.iter().map(|s| s.name()).collect::<Vec<_>>()),
     ];
     columns.extend(rows.features.columns().iter().cloned());
-    DataFrame::new(rows.account.len(), columns)
-        .map_err(|e| Error::Unsuitable { problem: format!("the feature matrix: {e}"), hint: Some("rename the attribute".to_owned()) })
+    DataFrame::new(rows.account.len(), columns).map_err(|e| Error::Unsuitable { problem: format!("the feature matrix: {e}"), hint: None })
 }

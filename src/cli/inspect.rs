@@ -51,7 +51,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         Style::Md => {
             let mut first = true;
             lines(&rows, terminal, |cells| {
-                let line = format!("| {} |", cells.iter().map(|c| c.replace('|', "\\|")).collect::<Vec<_>>().join(" | "));
+                let line =
+                    format!("| {} |", cells.iter().map(|c| c.replace('|', "\\|").replace('\n', " ")).collect::<Vec<_>>().join(" | "));
                 let rule = if std::mem::take(&mut first) { format!("\n|{}", "---|".repeat(cells.len())) } else { String::new() };
                 line + &rule
             })

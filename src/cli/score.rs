@@ -6,13 +6,14 @@ use super::Terminal;
 use super::features::matrix_only;
 use super::shared::{ProjectArgs, format_of, load_model, with_model};
 use crate::error::Result;
-use crate::features::compute;
+use crate::features::{Catalogue, compute};
+use crate::ingest::Log;
 use crate::matrix;
 use crate::model::Model;
 use crate::observe::observe_at;
 use crate::output::{Format, TableWriter};
 use crate::score::{Rows, Scorer, Summary};
-use crate::time::Instant;
+use crate::time::{DAY, Instant};
 
 /// Score accounts: probability, percentile, tier and reasons
 #[derive(Debug, clap::Args)]
@@ -78,6 +79,9 @@ fn score_events(
     let config = with_model(&args.project.load()?, model, terminal)?;
     let until = args.at.or(config.observation.until).map(|t| t.0);
     let log = args.project.log(&config, until, &model.preprocessor.kinds(), terminal)?;
+    for warning in doubts(&log, catalogue) {
+        terminal.note(&format!("warning: {warning}"));
+    }
     let (observations, standings) = observe_at(&log, &config.observation);
     for (reason, count) in &observations.left_out {
         terminal.note(&format!("{count} accounts give no row: {reason}"));
@@ -87,6 +91,23 @@ fn score_events(
     let cutoff: Vec<Option<i64>> = observations.cutoff.iter().map(|c| Some(*c)).collect();
     let unscored: Vec<Option<&'static str>> = standings.iter().map(|s| s.reason()).collect();
     output.take(scorer, &Rows { features: &features, account: &account, cutoff: &cutoff, unscored: &unscored })
+}
+
+/// What makes a log look like none the model knows: it ends long before the cutoff, or event names are gone.
+fn doubts(log: &Log, catalogue: &Catalogue) -> Vec<String> {
+    /// Days without any event after which a log looks as if its extract had stopped.
+    const SILENT: i64 = 3;
+    let mut doubts = Vec::new();
+    let last = log.events.time.iter().max();
+    let silent = last.map_or(0, |last| (log.until - last) / DAY);
+    if silent >= SILENT {
+        doubts.push(format!("the last event is {silent} days before the cutoff: is the log complete?"));
+    }
+    let gone: Vec<String> = catalogue.counted.iter().filter(|n| log.events.names.code(n).is_none()).map(|n| format!("`{n}`")).collect();
+    if !gone.is_empty() {
+        doubts.push(format!("no event is named {}, which the model counts", gone.join(", ")));
+    }
+    doubts
 }
 
 /// The table being written, opened with the first batch.

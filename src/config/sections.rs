@@ -249,12 +249,6 @@ pub enum PenaltyKind {
     None,
     /// Ridge.
     L2,
-    /// Lasso.
-    L1,
-    /// Ridge and lasso mixed.
-    ElasticNet,
-    /// Firth's bias reduction.
-    Firth,
 }
 
 /// Strength of the penalty.
@@ -272,9 +266,6 @@ pub enum Alpha {
 pub enum PathRule {
     /// At the minimum of the held-out loss.
     Min,
-    /// The largest alpha within one standard error of it.
-    #[serde(rename = "1se")]
-    OneStandardError,
 }
 
 /// Which solver fits.
@@ -293,10 +284,6 @@ pub enum SolverKind {
 pub enum CalibrationKind {
     /// As the fit gives them.
     None,
-    /// A logistic curve through them.
-    Platt,
-    /// A monotone step curve through them.
-    Isotonic,
 }
 
 /// Penalty, solver, evaluation.

@@ -65,9 +65,9 @@ fn relative_paths_of_the_file_count_from_its_folder_and_those_of_a_set_do_not() 
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
     for (set, named) in [
-        ("model.penalty=firth", "\"none\" and \"l2\""),
+        ("model.penalty=firth", "`none` or `l2`"),
         ("model.alpha=cv", "a number"),
-        ("model.calibration=platt", "\"none\""),
+        ("model.calibration=platt", "`none`"),
         ("model.refit=true", "false"),
         ("qualify.threshold=0.3", "`share`"),
         ("qualify.by=both", "PQL definitions"),

@@ -164,6 +164,9 @@ fn learn_number(feature: &Feature, raw: &[Option<f64>], rule: &DesignRule) -> Re
     match scale(&treated) {
         Some(scale) => number.value = Some(scale),
         None if present.is_empty() => left_out.push(LeftOut::new(&feature.name, "is missing in all training rows")),
+        None if treated.iter().any(|v| *v != treated[0]) => {
+            left_out.push(LeftOut::new(&feature.name, "has values too large or too small to be standardised"));
+        }
         None => left_out.push(LeftOut::new(&feature.name, "is the same in all training rows")),
     }
     if missing > 0 && missing < raw.len() {
@@ -227,7 +230,7 @@ fn share(count: usize, of: usize) -> f64 {
     count as f64 / of.max(1) as f64
 }
 
-/// Mean and standard deviation (divisor n) by two passes; `None` for a constant column.
+/// Mean and standard deviation (divisor n) by two passes; `None` for a constant column, or where they overflow.
 fn scale(values: &[f64]) -> Option<Scale> {
     let first = *values.first()?;
     if values.iter().all(|v| *v == first) {
@@ -238,7 +241,8 @@ fn scale(values: &[f64]) -> Option<Scale> {
     let shift = values.iter().map(|v| v - first).sum::<f64>() / n;
     let mean = first + shift;
     let sd = (values.iter().map(|v| (v - first - shift).powi(2)).sum::<f64>() / n).sqrt();
-    (sd > 0.0 && sd.is_finite()).then_some(Scale { mean, sd })
+    // Below the smallest normal number the digits are gone.
+    (sd.is_normal() && mean.is_finite()).then_some(Scale { mean, sd })
 }
 
 /// Mean and standard deviation of a 0/1 column with so many ones; `None` where it is constant.

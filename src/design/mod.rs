@@ -53,10 +53,13 @@ pub struct Number {
 }
 
 impl Number {
-    /// The value after log1p, bounds and fill, before it is standardised.
+    /// The value after log1p, bounds and fill, before it is standardised; NaN where the raw value is not finite, so that nothing is scored by it.
     #[must_use]
     pub fn treat(&self, raw: Option<f64>) -> f64 {
         let Some(raw) = raw else { return self.fill };
+        if !raw.is_finite() {
+            return f64::NAN;
+        }
         let value = if self.log1p { raw.max(0.0).ln_1p() } else { raw };
         self.bounds.map_or(value, |(low, high)| value.clamp(low, high))
     }

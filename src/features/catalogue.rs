@@ -46,6 +46,38 @@ impl Feature {
     }
 }
 
+/// Names that tables and lists of coefficients have for themselves.
+const RESERVED: [&str; 7] = ["account_id", "cutoff", "outcome", "converted", "split", "probability", "intercept"];
+
+/// Check that no feature has a name of its tables, or of another feature.
+///
+/// # Errors
+/// * [`Error::Usage`]: one has
+pub fn check_names(features: &[Feature]) -> Result<()> {
+    let refuse = |problem: String| {
+        let hint =
+            Some("rename the column or the event: attributes, `events.values` and event names share the names of features".to_owned());
+        Err(Error::Usage { problem, hint })
+    };
+    let names: BTreeSet<&str> = features.iter().map(|f| f.name.as_str()).collect();
+    let mut met = BTreeSet::new();
+    for feature in features {
+        let name = feature.name.as_str();
+        if RESERVED.contains(&name) {
+            return refuse(format!("a feature cannot be named `{name}`, a name that pql's own columns have"));
+        }
+        if !met.insert(name) {
+            return refuse(format!("two features are named `{name}`"));
+        }
+        // Design columns of other features are named so.
+        let given_to = name.strip_prefix("missing_").or_else(|| name.split_once('=').map(|(of, _)| of));
+        if let Some(other) = given_to.filter(|other| names.contains(other)) {
+            return refuse(format!("a feature cannot be named `{name}` beside `{other}`: design columns of that are named so"));
+        }
+    }
+    Ok(())
+}
+
 /// Features over the lifetime, in their order.
 pub(super) const LIFETIME: [(&str, FeatureKind); 7] = [
     ("tenure_days", FeatureKind::Span),
@@ -101,7 +133,7 @@ impl Catalogue {
     /// Without a training row the accounts of all rows tell. Ties go to the name first in byte order.
     ///
     /// # Errors
-    /// * [`Error::Usage`]: an attribute has the name of a usage feature
+    /// * [`Error::Usage`]: an attribute has the name of a usage feature, or of a column of pql's own
     pub fn learn(log: &Log, observations: &Observations, rule: &FeatureRule, roles: &Roles) -> Result<Self> {
         let mut windows: Vec<u32> =
             rule.windows.iter().map(|w| u32::try_from(w.0 / DAY).expect("windows were checked to be at most 3650d")).collect();
@@ -114,17 +146,8 @@ impl Catalogue {
             attributes: log.accounts.attributes.get_column_names().iter().map(std::string::ToString::to_string).collect(),
             seats: log.accounts.seats.is_some(),
         };
-        let mut names = BTreeSet::new();
-        match catalogue.features().into_iter().find(|f| !names.insert(f.name.clone())) {
-            None => Ok(catalogue),
-            Some(twice) => Err(Error::Usage {
-                problem: format!("two features are named `{}`", twice.name),
-                hint: Some(
-                    "rename the attribute or the event; `accounts.attributes`, `events.values` and event names share the names of features"
-                        .to_owned(),
-                ),
-            }),
-        }
+        check_names(&catalogue.features())?;
+        Ok(catalogue)
     }
 
     /// The features in their order: attributes, lifetime, then windows from the longest to the shortest.

@@ -3,7 +3,7 @@
 mod catalogue;
 mod kernel;
 
-pub use catalogue::{Catalogue, Feature, FeatureKind};
+pub use catalogue::{Catalogue, Feature, FeatureKind, check_names};
 
 use polars::prelude::*;
 use rayon::prelude::*;

@@ -217,7 +217,7 @@ impl List {
             if let Some(name) = name {
                 let numbers = numbers.get_or_insert_default();
                 numbers.resize(before, f64::NAN);
-                numbers.extend(cells::numbers(column(name)?, place(name))?.iter().map(|v| v.unwrap_or(f64::NAN)));
+                numbers.extend(cells::finite(column(name)?, place(name))?.iter().map(|v| v.unwrap_or(f64::NAN)));
             }
         }
         let attributes = source.attributes.iter().map(|name| column(name).cloned()).collect::<Result<_>>()?;

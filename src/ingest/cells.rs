@@ -121,6 +121,19 @@ pub(crate) fn numbers(column: &Column, place: Place<'_>) -> Result<Float64Chunke
     Ok(Float64Chunked::from_iter_options(series.name().clone(), out.into_iter()))
 }
 
+/// A column as numbers, none of them infinite.
+///
+/// # Errors
+/// * [`Error::BadValue`]: a text that is no number, or a number that is not finite
+pub(crate) fn finite(column: &Column, place: Place<'_>) -> Result<Float64Chunked> {
+    let numbers = numbers(column, place)?;
+    let infinite = numbers.iter().position(|v| v.is_some_and(f64::is_infinite));
+    match infinite {
+        Some(at) => Err(place.bad(at, "inf", "a finite number")),
+        None => Ok(numbers),
+    }
+}
+
 /// What a feature column is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -43,6 +43,8 @@ pub(super) struct Raw {
     /// Names of numeric properties over all sources.
     pub(super) values: Vec<String>,
     pub(super) sources: Vec<Source>,
+    /// An account of an event that is not in the list.
+    pub(super) unknown: Option<String>,
     /// The data quality of the account list, once it is known.
     pub(super) account_quality: Option<SourceQuality>,
 }
@@ -173,6 +175,7 @@ impl Raw {
             names: Codes::default(),
             values: Vec::new(),
             sources: Vec::new(),
+            unknown: None,
             account_quality: None,
         }
     }
@@ -302,7 +305,10 @@ impl Raw {
         for account in accounts.iter() {
             into.account.push(match account.filter(|a| !a.is_empty()) {
                 None => NO_CODE,
-                Some(a) if self.listed => self.accounts.get(a).unwrap_or(UNKNOWN),
+                Some(a) if self.listed => self.accounts.get(a).unwrap_or_else(|| {
+                    self.unknown.get_or_insert_with(|| a.to_owned());
+                    UNKNOWN
+                }),
                 Some(a) => self.accounts.code(a),
             });
         }
@@ -333,7 +339,7 @@ impl Raw {
                 .extend(cells::text(column(name)?)?.iter().map(|i| i.filter(|i| !i.is_empty()).map_or(NO_CODE, |i| scratch.ids.code(i))));
         }
         for (name, (_, values)) in source.values.iter().zip(&mut into.values) {
-            let numbers = cells::numbers(column(name)?, place(name))?;
+            let numbers = cells::finite(column(name)?, place(name))?;
             values.extend(numbers.iter().map(|v| v.filter(|_| rows.values).unwrap_or(f64::NAN)));
         }
         into.row.extend(rows.rows.iter().map(|r| u32::try_from(rows.first_row).unwrap_or(u32::MAX).saturating_add(*r)));

@@ -7,7 +7,7 @@ use polars::prelude::*;
 use super::accounts::{Accounts, Rank, unknown_roles};
 use super::cells::NO_CODE;
 use super::events::{Mark, Raw};
-use super::quality::{Kept, Quality};
+use super::quality::{Kept, Quality, Reason};
 use super::{Events, Log, NO_USER, Names, Sources};
 use crate::error::{Error, Result};
 use crate::time::{NEVER, iso_day};
@@ -29,7 +29,8 @@ pub(super) fn finish(
 ) -> Result<Log> {
     let (accounts, rank, date_only) = accounts;
     drop_lost_accounts(&mut raw, &mut marks, &rank);
-    let since = span.since.or_else(|| first(&raw, &marks)).unwrap_or(span.until);
+    let first_sign_up = || accounts.signed_up.iter().copied().min();
+    let since = span.since.or_else(|| first(&raw, &marks)).or_else(first_sign_up).unwrap_or(span.until);
     let warnings = unknown_roles(&raw, &marks, sources.roles);
     let events = gather(&raw, &marks, &rank, accounts.id.len());
     let mut quality = Quality { sources: raw.account_quality.into_iter().collect(), kept: Vec::new() };
@@ -40,8 +41,8 @@ pub(super) fn finish(
     }
     if events.is_empty() && accounts.id.is_empty() {
         return Err(Error::Unsuitable {
-            problem: "neither an event nor an account is left after cleaning".to_owned(),
-            hint: Some("the data-quality table of `pql ingest` says what was dropped and why".to_owned()),
+            problem: format!("neither an event nor an account is left of what came before {}", iso_day(span.until)),
+            hint: Some("`--at` or `observation.until` lies before the log, or `roles` takes every event away".to_owned()),
         });
     }
     let mut log = Log { events, accounts, since, until: span.until, date_only, listed: !span.derived, quality, warnings };
@@ -57,6 +58,7 @@ fn drop_lost_accounts(raw: &mut Raw, marks: &mut [Vec<Mark>], rank: &Rank) {
             }
             if let Some(reason) = rank.reason[source.account[at] as usize] {
                 if *mark == Mark::Keep {
+                    let reason = if reason == Reason::TimeMissing { Reason::AccountDropped } else { reason };
                     source.drop_event(at, reason);
                 }
                 *mark = Mark::Gone;

@@ -21,7 +21,7 @@ pub use quality::{Dropped, Kept, Quality, Reason, SourceQuality};
 use crate::config::{AccountSource, EventSource, Roles};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::time::midnight;
+use crate::time::{NEVER, midnight};
 
 /// Names sorted by bytes, each once; a code is a rank, so that equal data give equal codes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -184,7 +184,10 @@ pub fn ingest(sources: &Sources<'_>, clip: Clip, progress: &Progress) -> Result<
     }
     let until = match clip.until {
         Some(until) => until,
-        None => midnight(raw.last(clip.now, sources.roles).ok_or_else(nothing_left)?),
+        None => match raw.last(clip.now, sources.roles) {
+            Some(last) => midnight(last),
+            None => return Err(nothing_left(raw, clip.now, sources.roles)),
+        },
     };
     let not_yet = list.as_ref().map(|list| list.not_yet(until)).unwrap_or_default();
     let marks = raw.mark(clip.now, until, sources.roles, &not_yet);
@@ -196,8 +199,17 @@ pub fn ingest(sources: &Sources<'_>, clip: Clip, progress: &Progress) -> Result<
     gather::finish(raw, marks, accounts, &gather::Span { until, since: clip.since, derived }, sources)
 }
 
-fn nothing_left() -> Error {
-    Error::Unsuitable { problem: "no event is left: every row lacks a time or lies in the future".to_owned(), hint: None }
+/// Say what became of all events.
+fn nothing_left(mut raw: events::Raw, now: i64, roles: &Roles) -> Error {
+    raw.mark(now, NEVER, roles, &[]);
+    let mut counts: BTreeMap<Reason, u64> = BTreeMap::new();
+    for dropped in raw.sources.iter().flat_map(|s| &s.quality.dropped) {
+        *counts.entry(dropped.reason).or_default() += dropped.count;
+    }
+    let counts: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {}", reason.words())).collect();
+    let example = raw.unknown.zip(raw.accounts.names.first());
+    let hint = example.map(|(event, list)| format!("the events have accounts such as `{event}`, the account list such as `{list}`"));
+    Error::Unsuitable { problem: format!("no event of usage is left: {}", counts.join(", ")), hint }
 }
 
 /// The earlier of two instants of which either may never come.

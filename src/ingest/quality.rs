@@ -28,6 +28,8 @@ pub enum Reason {
     OutcomeBeforeSignUp,
     /// The account signs up at or after the end of the log.
     NotYetSignedUp,
+    /// Its account was dropped.
+    AccountDropped,
     /// A conversion, kept as an outcome.
     RoleConverted,
     /// A churn, kept as an outcome.
@@ -51,6 +53,7 @@ impl Reason {
             Self::UnknownAccount => "unknown account",
             Self::OutcomeBeforeSignUp => "converts or churns before sign-up",
             Self::NotYetSignedUp => "signs up at or after the end of the log",
+            Self::AccountDropped => "its account was dropped",
             Self::RoleConverted => "conversion (an outcome, no usage)",
             Self::RoleChurned => "churn (an outcome, no usage)",
             Self::RoleExclude => "excluded by `roles.exclude`",

@@ -76,7 +76,7 @@ fn an_attribute_with_the_name_of_a_usage_feature_is_refused() {
         project.replace("accounts.csv", &last, name);
         project
             .train(&["--set", &format!("accounts.attributes=[\"{name}\"]")])
-            .refused(2, &[&format!("two features are named `{name}`"), "hint: rename the attribute"]);
+            .refused(2, &[&format!("two features are named `{name}`"), "hint: rename the column"]);
     }
 }
 
@@ -88,7 +88,7 @@ fn a_column_with_the_name_of_a_key_of_the_matrix_is_refused() {
         project.replace("accounts.csv", "converted_at", "paid_at");
         let sets = ["--set", "accounts.converted=paid_at", "--set", &format!("accounts.attributes=[\"{name}\"]")];
         let run = project.pql(&[&["features", "-o", "-"], sets.as_slice()].concat());
-        run.refused(3, &[name, "hint: rename the attribute"]);
+        run.refused(2, &[&format!("a feature cannot be named `{name}`"), "hint: rename the column"]);
     }
 }
 
@@ -164,14 +164,14 @@ fn relative_paths_of_the_file_count_from_its_folder() {
 fn what_is_not_there_yet_is_refused_by_name() {
     let project = Project::trial();
     for (set, words) in [
-        ("model.penalty=l1", ["`model.penalty = \"l1\"` is not in this version", "\"none\" and \"l2\""]),
-        ("model.penalty=elastic-net", ["`model.penalty = \"elastic-net\"` is not in this version", "\"none\" and \"l2\""]),
-        ("model.penalty=firth", ["`model.penalty = \"firth\"` is not in this version", "\"none\" and \"l2\""]),
+        ("model.penalty=l1", ["unknown variant `l1`", "`none` or `l2`"]),
+        ("model.penalty=elastic-net", ["unknown variant `elastic-net`", "`none` or `l2`"]),
+        ("model.penalty=firth", ["unknown variant `firth`", "`none` or `l2`"]),
         ("model.alpha=cv", ["`model.alpha = \"cv\"` is not in this version", "a number"]),
-        ("model.rule=1se", ["`model.rule = \"1se\"` is not in this version", "\"min\""]),
+        ("model.rule=1se", ["unknown variant `1se`", "`min`"]),
         ("model.refit=true", ["`model.refit = true` is not in this version", "false"]),
-        ("model.calibration=platt", ["`model.calibration = \"platt\"` is not in this version", "\"none\""]),
-        ("model.calibration=isotonic", ["`model.calibration = \"isotonic\"` is not in this version", "\"none\""]),
+        ("model.calibration=platt", ["unknown variant `platt`", "`none`"]),
+        ("model.calibration=isotonic", ["unknown variant `isotonic`", "`none`"]),
         ("qualify.threshold=0.3", ["`qualify.threshold` is not in this version", "`share`"]),
         ("qualify.capacity=50", ["`qualify.capacity` is not in this version", "`share`"]),
         ("qualify.precision=0.4", ["`qualify.precision` is not in this version", "`share`"]),

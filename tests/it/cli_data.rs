@@ -1,5 +1,7 @@
 //! Data that no model can be learned from, and batches that a model cannot score, each with its reason.
 
+use polars::prelude::{Column, DataFrame};
+
 use crate::project::{Project, Run, dice, lines};
 
 /// Rows of a CSV by their first cell, as the cells of one column.
@@ -254,4 +256,17 @@ fn a_row_that_cannot_be_scored_is_kept_counted_and_says_why() {
     let run = project.pql(&["score", "--model", "m", "--features", "batch.parquet", "-o", "-"]).done();
     assert_eq!(run.out.lines().nth(2), Some("b,,,,,,false,not scored: `usage` is not finite,,,m/0001"));
     run.says(&["warning: 1 rows not scored: `usage` is not finite", "1 accounts scored"]);
+}
+
+#[test]
+fn a_row_with_a_feature_that_is_not_finite_is_not_scored_and_says_so() {
+    let project = Project::trained_matrix();
+    let usage = [f64::INFINITY, 1.0];
+    let batch = DataFrame::new(2, vec![Column::new("usage".into(), usage), Column::new("plan".into(), ["pro", "pro"])]).unwrap();
+    project.parquet("batch.parquet", batch);
+    let run = project.pql(&["score", "--model", "m", "--features", "batch.parquet", "-o", "-"]).done();
+    let rows: Vec<&str> = run.out.lines().skip(1).collect();
+    assert!(rows[0].starts_with("1,,,,,,false,not scored: `usage` is not finite,"), "{}", rows[0]);
+    assert!(rows[1].starts_with("2,,0."), "{}", rows[1]);
+    assert!(run.err.contains("1 rows not scored"), "{}", run.err);
 }

@@ -134,7 +134,7 @@ fn a_log_of_which_nothing_is_left_is_refused() {
     let events = "account_id,event,timestamp\na,login,2025-03-01\n";
     ingest(events, &["--now", "2025-01-01", "--set", "observation.until=2025-01-01"])
         .refused(3, &["neither an event nor an account is left"]);
-    small(events).train(&["--now", "2025-01-01"]).refused(3, &["no event is left"]);
+    small(events).train(&["--now", "2025-01-01"]).refused(3, &["no event of usage is left: 1 in the future"]);
 }
 
 #[test]

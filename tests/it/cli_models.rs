@@ -124,3 +124,21 @@ fn what_the_model_owns_is_taken_from_it_and_a_difference_is_named() {
     assert_eq!(other.out, expected);
     other.says(&["observation.age = \"10d\", the model has \"7d\"", "features.counts = 1, the model has 3", "roles.value"]);
 }
+
+#[test]
+fn of_several_trainings_at_once_one_is_the_champion() {
+    let project = Project::trained_matrix();
+    std::fs::remove_dir_all(project.path("models")).unwrap();
+    let champions = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| project.train(&["--features", "matrix.csv"]).done())).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).filter(|run| run.out.contains("the champion")).count()
+    });
+    assert_eq!(champions, 1);
+}
+
+#[test]
+fn a_folder_of_a_version_is_a_model_and_versions_that_exist_are_named() {
+    let project = Project::trained_matrix();
+    project.pql(&["inspect", "models/m/0001"]).done();
+    project.pql(&["inspect", "m/0007"]).refused(4, &["there is no model `m/0007`", "hint: there are `m/0001`"]);
+}
