@@ -13,15 +13,16 @@ use crate::explain::{Measures, Raw, reason};
 use crate::fit::sigmoid;
 use crate::model::Model;
 use crate::observe::stable_share;
+use crate::output::time_column;
 
 /// Every probability lies between this and 1 minus it.
 pub const SMALLEST: f64 = 1e-9;
 /// Reasons given for each account.
 const REASONS: usize = 3;
 
-/// Rows to be scored.
+/// Batch to be scored.
 #[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
+pub struct Batch<'a> {
     /// The features, a column each.
     pub features: &'a DataFrame,
     /// Account of each row.
@@ -35,11 +36,11 @@ pub struct Rows<'a> {
 /// What a run of scoring prints.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
-    /// Rows with a probability.
+    /// Batch with a probability.
     pub scored: u64,
-    /// Rows without, by reason.
+    /// Batch without, by reason.
     pub unscored: BTreeMap<String, u64>,
-    /// Rows from the threshold up.
+    /// Batch from the threshold up.
     pub qualified: u64,
     /// Sum of the probabilities.
     pub expected_conversions: f64,
@@ -103,7 +104,7 @@ impl<'a> Scorer<'a> {
     /// A row that is not scored has null probability and the reason why in `reason_1`.
     /// # Errors
     /// * [`Error::Unsuitable`]: a feature is absent or of another type
-    pub fn score(&self, rows: &Rows<'_>) -> Result<(DataFrame, Summary)> {
+    pub fn score(&self, rows: &Batch<'_>) -> Result<(DataFrame, Summary)> {
         let design = self.model.preprocessor.transform(rows.features, None)?;
         let raw = self.raw_columns(rows.features)?;
         let scores: Vec<Score> = (0..rows.account.len())
@@ -131,7 +132,7 @@ impl<'a> Scorer<'a> {
     /// # Errors
     /// * [`Error::Unsuitable`]: polars cannot hold it
     pub fn empty(&self) -> Result<DataFrame> {
-        self.table(&Rows { features: &DataFrame::default(), account: &[], cutoff: &[], unscored: &[] }, &[])
+        self.table(&Batch { features: &DataFrame::default(), account: &[], cutoff: &[], unscored: &[] }, &[])
     }
 
     fn raw_columns(&self, features: &DataFrame) -> Result<Vec<RawColumn>> {
@@ -166,14 +167,13 @@ impl<'a> Scorer<'a> {
         Score { probability: probability(eta), reasons }
     }
 
-    fn table(&self, rows: &Rows<'_>, scores: &[Score]) -> Result<DataFrame> {
+    fn table(&self, rows: &Batch<'_>, scores: &[Score]) -> Result<DataFrame> {
         let present = |s: &Score| Some(s.probability).filter(|p| !p.is_nan());
         let percentile: Vec<Option<f64>> = scores.iter().map(|s| present(s).map(|p| self.model.reference.percentile(p))).collect();
         let text = |name: &str, values: Vec<Option<&str>>| Column::new(name.into(), values);
-        let cutoff = Int64Chunked::from_iter_options("cutoff".into(), rows.cutoff.iter().copied());
         let mut columns = vec![
             Column::new("account_id".into(), rows.account),
-            cutoff.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column(),
+            time_column("cutoff", rows.cutoff.iter().copied()),
             Column::new("probability".into(), scores.iter().map(present).collect::<Vec<_>>()),
             text("tier", percentile.iter().map(|p| p.map(tier)).collect()),
             Column::new("qualified".into(), scores.iter().map(|s| present(s).map(|p| p >= self.model.threshold)).collect::<Vec<_>>()),

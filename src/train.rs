@@ -14,6 +14,7 @@ use crate::features::check_names;
 use crate::fit::{Logistic, LogisticFit, Penalty, Solver, vif, wald};
 use crate::model::{Extent, MaximumLikelihood, Model, Reference, threshold};
 use crate::observe::{Split, folds};
+use crate::output::time_column;
 use crate::progress::Progress;
 use crate::rows::{Rows, fingerprint};
 use crate::score::{Scorer, probability};
@@ -256,7 +257,7 @@ fn judge(model: &mut Model, rows: &Rows, test: &[u32]) -> Result<DataFrame> {
     let cutoff = test.iter().map(|r| rows.cutoff.as_ref().map(|c| c[*r as usize]));
     let mut columns = vec![
         Column::new("account_id".into(), test.iter().map(|r| &rows.names[rows.account[*r as usize] as usize]).collect::<Vec<_>>()),
-        Int64Chunked::from_iter_options("cutoff".into(), cutoff).into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column(),
+        time_column("cutoff", cutoff),
         Column::new("converted".into(), y.iter().map(|y| i64::from(*y)).collect::<Vec<_>>()),
         Column::new("probability".into(), probability),
     ];

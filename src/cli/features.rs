@@ -9,7 +9,7 @@ use super::shared::{ProjectArgs, format_of, load_model, observed_rows, with_mode
 use crate::error::{Error, Result};
 use crate::features::compute;
 use crate::observe::{Outcome, observe_at};
-use crate::output::{Format, write_table};
+use crate::output::{Format, time_column, write_table};
 use crate::rows::Rows;
 use crate::time::Instant;
 
@@ -80,10 +80,9 @@ fn table(rows: &Rows) -> Result<DataFrame> {
         Some(false) => Outcome::Not.name(),
         None => Outcome::Open.name(),
     };
-    let cutoff = Int64Chunked::from_iter_options("cutoff".into(), rows.cutoff.iter().flatten().map(|c| Some(*c)));
     let mut columns = vec![
         Column::new("account_id".into(), rows.account.iter().map(|a| &rows.names[*a as usize]).collect::<Vec<_>>()),
-        cutoff.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column(),
+        time_column("cutoff", rows.cutoff.iter().flatten().map(|c| Some(*c))),
         Column::new("outcome".into(), rows.y.iter().map(outcome).collect::<Vec<_>>()),
         Column::new("converted".into(), rows.y.iter().map(|y| y.map(i64::from)).collect::<Vec<_>>()),
         Column::new("split".into(), rows.split.iter().map(|s| s.name()).collect::<Vec<_>>()),

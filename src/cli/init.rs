@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Terminal;
+use crate::cli::shared::clock;
 use crate::error::{Error, Result};
 use crate::init::guess;
 use crate::output::write_bytes;
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let stdout = args.output == Path::new("-");
     refuse_existing(&args.output)?;
     let folder = if stdout { Path::new("") } else { args.output.parent().unwrap_or(Path::new("")) };
-    let guess = guess(&args.events, args.accounts.as_deref(), folder)?;
+    let guess = guess(&args.events, args.accounts.as_deref(), folder, clock())?;
     write_bytes(&args.output, guess.toml.as_bytes())?;
     for remark in &guess.remarks {
         terminal.note(remark);

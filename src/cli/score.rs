@@ -12,7 +12,7 @@ use crate::matrix;
 use crate::model::Model;
 use crate::observe::observe_at;
 use crate::output::{Format, TableWriter};
-use crate::score::{Rows, Scorer, Summary};
+use crate::score::{Batch, Scorer, Summary};
 use crate::time::{DAY, Instant};
 
 /// Score accounts: probability, percentile, tier and reasons
@@ -50,8 +50,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             let rule = matrix_rule(args, &model)?;
             matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
                 let unscored = vec![None; batch.account.len()];
-                output
-                    .take(&scorer, &Rows { features: &batch.features, account: &batch.account, cutoff: &batch.cutoff, unscored: &unscored })
+                output.take(
+                    &scorer,
+                    &Batch { features: &batch.features, account: &batch.account, cutoff: &batch.cutoff, unscored: &unscored },
+                )
             })?;
         }
         None => score_events(args, &model, &found.label, &scorer, &mut output, terminal)?,
@@ -90,7 +92,7 @@ fn score_events(
     let account: Vec<String> = observations.account.iter().map(|a| log.accounts.id[*a as usize].to_owned()).collect();
     let cutoff: Vec<Option<i64>> = observations.cutoff.iter().map(|c| Some(*c)).collect();
     let unscored: Vec<Option<&'static str>> = standings.iter().map(|s| s.reason()).collect();
-    output.take(scorer, &Rows { features: &features, account: &account, cutoff: &cutoff, unscored: &unscored })
+    output.take(scorer, &Batch { features: &features, account: &account, cutoff: &cutoff, unscored: &unscored })
 }
 
 /// What makes a log look like none the model knows: it ends long before the cutoff, or event names are gone.
@@ -119,7 +121,7 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
-    fn take(&mut self, scorer: &Scorer<'_>, rows: &Rows<'_>) -> Result<()> {
+    fn take(&mut self, scorer: &Scorer<'_>, rows: &Batch<'_>) -> Result<()> {
         let (table, summary) = scorer.score(rows)?;
         self.summary.add(summary);
         let writer = match &mut self.writer {

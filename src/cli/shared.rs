@@ -40,8 +40,7 @@ impl ProjectArgs {
     }
 
     fn now(&self) -> i64 {
-        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros());
-        self.now.map_or_else(|| i64::try_from(clock()).unwrap_or(i64::MAX), |now| now.0)
+        self.now.map_or_else(clock, |now| now.0)
     }
 
     /// Read the log as it was at `until`, and print the data-quality table.
@@ -64,6 +63,12 @@ impl ProjectArgs {
         let kinds = config.design.categories.iter().map(|name| (name.clone(), Kind::Text)).collect();
         self.log(config, config.observation.until.map(|t| t.0), &kinds, terminal)
     }
+}
+
+/// The present, µs UTC: what is later is a mistake, and nothing else depends on it.
+pub(super) fn clock() -> i64 {
+    let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros());
+    i64::try_from(micros).unwrap_or(i64::MAX)
 }
 
 /// Rows with outcomes of the log: observed, split, with the features of `catalogue`, or of one learned here.

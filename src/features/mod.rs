@@ -2,6 +2,8 @@
 
 mod catalogue;
 mod kernel;
+mod plan;
+mod window;
 
 pub use catalogue::{Catalogue, Feature, FeatureKind, check_names};
 
@@ -12,7 +14,8 @@ use crate::error::{Error, Result, nearest};
 use crate::ingest::Log;
 use crate::observe::Observations;
 use crate::progress::Progress;
-use kernel::{Plan, Scratch};
+use kernel::Kernel;
+use plan::Plan;
 
 /// Rows in a chunk of work, at least; fixed, so that the result does not depend on the number of threads.
 const CHUNK: usize = 4_096;
@@ -37,11 +40,10 @@ pub fn compute(catalogue: &Catalogue, log: &Log, observations: &Observations, pr
         let blocks: Vec<Vec<f64>> = group
             .par_iter()
             .map_init(
-                || Scratch::new(&plan, log),
-                |scratch, rows| {
-                    let block = block(&plan, log, observations, rows.clone(), scratch);
+                || Kernel::new(&plan, log),
+                |kernel, rows| {
                     stage.advance(rows.len() as u64);
-                    block
+                    block(kernel, observations, rows.clone())
                 },
             )
             .collect();
@@ -70,14 +72,15 @@ fn chunks(observations: &Observations) -> Vec<std::ops::Range<usize>> {
 }
 
 /// Features of the rows of whole accounts, row by row.
-fn block(plan: &Plan<'_>, log: &Log, observations: &Observations, rows: std::ops::Range<usize>, scratch: &mut Scratch) -> Vec<f64> {
-    let mut out = vec![0.0; rows.len() * plan.width()];
+fn block(kernel: &mut Kernel<'_>, observations: &Observations, rows: std::ops::Range<usize>) -> Vec<f64> {
+    let width = kernel.plan.width();
+    let mut out = vec![0.0; rows.len() * width];
     let mut at = rows.start;
     while at < rows.end {
         let account = observations.account[at];
         let len = observations.account[at..rows.end].partition_point(|a| *a == account);
-        let into = &mut out[(at - rows.start) * plan.width()..(at + len - rows.start) * plan.width()];
-        kernel::account_rows(plan, log, account as usize, &observations.cutoff[at..at + len], scratch, into);
+        let into = &mut out[(at - rows.start) * width..(at + len - rows.start) * width];
+        kernel.account_rows(account as usize, &observations.cutoff[at..at + len], into);
         at += len;
     }
     out

@@ -1,17 +1,19 @@
 //! The account list, read or derived from the log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
 use super::cells::{self, Codes, Kind, NO_CODE, NO_TIME, Place, Times};
-use super::events::{Mark, Raw, pick, require};
+use super::events::{Raw, pick, require};
 use super::quality::{Reason, SourceQuality};
+use super::source::Mark;
 use super::{Names, earlier};
 use crate::config::AccountSource;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result};
+use crate::output::time_column;
 use crate::table;
 use crate::time::{DAY, NEVER, midnight};
 
@@ -337,7 +339,7 @@ fn file_code(file: usize) -> u32 {
     u32::try_from(file).unwrap_or(u32::MAX)
 }
 
-fn inverse(index: &[u32], len: usize) -> Vec<u32> {
+pub(super) fn inverse(index: &[u32], len: usize) -> Vec<u32> {
     let mut order = vec![0; len];
     for (code, rank) in (0..).zip(index) {
         if *rank != NO_CODE {
@@ -347,7 +349,7 @@ fn inverse(index: &[u32], len: usize) -> Vec<u32> {
     order
 }
 
-fn fold_outcomes(raw: &Raw, marks: &[Vec<Mark>], converted: &mut [i64], churned: &mut [i64]) {
+pub(super) fn fold_outcomes(raw: &Raw, marks: &[Vec<Mark>], converted: &mut [i64], churned: &mut [i64]) {
     for (source, marks) in raw.sources.iter().zip(marks) {
         for (at, mark) in marks.iter().enumerate() {
             let account = source.account[at] as usize;
@@ -360,39 +362,9 @@ fn fold_outcomes(raw: &Raw, marks: &[Vec<Mark>], converted: &mut [i64], churned:
     }
 }
 
-/// Without a list an account begins when its first event is seen.
-pub(super) fn derive(raw: &Raw, marks: &[Vec<Mark>]) -> (Accounts, Rank, bool) {
-    let n = raw.accounts.names.len();
-    let (mut signed_up, mut converted, mut churned) = (vec![NEVER; n], vec![NEVER; n], vec![NEVER; n]);
-    for (source, marks) in raw.sources.iter().zip(marks) {
-        for (at, _) in marks.iter().enumerate().filter(|(_, mark)| **mark != Mark::Gone) {
-            let account = source.account[at] as usize;
-            signed_up[account] = signed_up[account].min(source.seen(at));
-        }
-    }
-    fold_outcomes(raw, marks, &mut converted, &mut churned);
-    let (names, index) = raw.accounts.ranks(|code| signed_up[code as usize] != NEVER);
-    let order = inverse(&index, names.len());
-    let by = |values: &[i64]| order.iter().map(|c| values[*c as usize]).collect();
-    let accounts = Accounts {
-        signed_up: by(&signed_up),
-        converted: by(&converted),
-        churned: by(&churned),
-        seats: None,
-        revenue: None,
-        attributes: DataFrame::empty_with_height(names.len()),
-        id: Names::from_sorted(names),
-    };
-    let date_only = raw.sources.iter().any(|s| s.quality.date_only);
-    (accounts, Rank { reason: vec![None; index.len()], index }, date_only)
-}
-
 /// The account list in the columns that are read by default.
 pub(super) fn table(accounts: &Accounts) -> Result<DataFrame> {
-    let time = |name: &str, values: &[i64]| {
-        let values = values.iter().map(|t| (*t != NEVER).then_some(*t));
-        Int64Chunked::from_iter_options(name.into(), values).into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column()
-    };
+    let time = |name: &str, values: &[i64]| time_column(name, values.iter().map(|t| (*t != NEVER).then_some(*t)));
     let number = |name: &str, values: &[f64]| {
         Float64Chunked::from_iter_options(name.into(), values.iter().map(|v| Some(*v).filter(|v| !v.is_nan()))).into_column()
     };
@@ -410,23 +382,4 @@ pub(super) fn table(accounts: &Accounts) -> Result<DataFrame> {
         }
     }
     DataFrame::new(accounts.id.len(), columns).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })
-}
-
-/// Names of roles that no event of the log has, each with the nearest event name; what the log does not reach must not tell.
-pub(super) fn unknown_roles(raw: &Raw, marks: &[Vec<Mark>], roles: &crate::config::Roles) -> Vec<String> {
-    let mut known = BTreeSet::new();
-    for (source, marks) in raw.sources.iter().zip(marks) {
-        known.extend(source.event.iter().zip(marks).filter(|(_, mark)| **mark != Mark::Gone).map(|(event, _)| *event));
-    }
-    let known: BTreeSet<&str> = known.into_iter().map(|event| &*raw.names.names[usize::from(event)]).collect();
-    let usual = crate::config::Roles::default();
-    let mut warnings = Vec::new();
-    let all = roles.usage().into_iter().chain(roles.not_usage());
-    for ((role, names), (_, default)) in all.zip(usual.usage().into_iter().chain(usual.not_usage())) {
-        for name in names.iter().filter(|n| !known.contains(n.as_str()) && names != default) {
-            let near = nearest(name, known.iter().copied()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
-            warnings.push(format!("no event is named `{name}` (`roles.{role}`){near}"));
-        }
-    }
-    warnings
 }

@@ -1,37 +1,17 @@
 //! Sources of events as they were read, before anything is dropped.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use polars::prelude::*;
 
 use super::cells::{self, Codes, NO_CODE, NO_TIME, Place, Times};
 use super::quality::{Reason, SourceQuality};
+use super::source::{Mark, NO_EVENT, Source, UNKNOWN};
 use crate::config::{EventSource, Roles};
 use crate::error::{Error, Result, nearest};
 use crate::progress::Progress;
 use crate::table;
-use crate::time::DAY;
-
-/// A missing event name.
-const NO_EVENT: u16 = u16::MAX;
-/// Account of an event that is not in the account list.
-const UNKNOWN: u32 = NO_CODE - 1;
-
-/// What an event is good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
-    /// Usage.
-    Keep,
-    /// A conversion.
-    Converted,
-    /// A churn.
-    Churned,
-    /// Neither usage nor outcome, but a sign that the account exists.
-    Excluded,
-    /// Dropped and counted.
-    Gone,
-}
 
 /// All sources as they were read; codes are in order of first appearance.
 pub(super) struct Raw {
@@ -47,43 +27,6 @@ pub(super) struct Raw {
     pub(super) unknown: Option<String>,
     /// The data quality of the account list, once it is known.
     pub(super) account_quality: Option<SourceQuality>,
-}
-
-/// The events of one source.
-pub(super) struct Source {
-    pub(super) account: Vec<u32>,
-    pub(super) user: Vec<u32>,
-    pub(super) event: Vec<u16>,
-    pub(super) time: Vec<i64>,
-    /// Empty where the source has no such column.
-    received: Vec<i64>,
-    id: Vec<u32>,
-    /// By index in `Raw::values`; NaN where missing.
-    pub(super) values: Vec<(usize, Vec<f64>)>,
-    /// Row in its file, from 1.
-    row: Vec<u32>,
-    /// Files, each with the index of its first event.
-    files: Vec<(PathBuf, usize)>,
-    pub(super) quality: SourceQuality,
-    /// Whether several events may come from one row, sharing its id.
-    unpivoted: bool,
-}
-
-impl Source {
-    /// When an event was known.
-    pub(super) fn seen(&self, at: usize) -> i64 {
-        self.received.get(at).map_or(self.time[at], |r| self.time[at].max(*r))
-    }
-
-    pub(super) fn has_received(&self) -> bool {
-        !self.received.is_empty()
-    }
-
-    /// Count an event as dropped.
-    pub(super) fn drop_event(&mut self, at: usize, reason: Reason) {
-        let file = self.files.partition_point(|(_, first)| *first <= at) - 1;
-        self.quality.drop_row(reason, &self.files[file].0, u64::from(self.row[at]));
-    }
 }
 
 /// The columns of one file that are read.
@@ -254,12 +197,12 @@ impl Raw {
                 into,
                 scratch,
                 frame,
-                &Rows { file: &file, first_row, rows: &rows, values: true, naming: Naming::Column(column) },
+                &Taken { file: &file, first_row, rows: &rows, values: true, naming: Naming::Column(column) },
             );
         }
         if let Some(name) = &source.event_name {
             let naming = Naming::All(self.event_code(name)?);
-            return self.take(source, picked, into, scratch, frame, &Rows { file: &file, first_row, rows: &rows, values: true, naming });
+            return self.take(source, picked, into, scratch, frame, &Taken { file: &file, first_row, rows: &rows, values: true, naming });
         }
         let mut seen = vec![false; frame.height()];
         for column in &source.unpivot {
@@ -272,7 +215,7 @@ impl Raw {
                 let rows: Vec<u32> = (0..).zip(part.iter()).filter(|(_, m)| *m == Some(true)).map(|(row, _)| row).collect();
                 let filtered = frame.filter(&part).map_err(|e| absent(&file, &e))?;
                 let naming = Naming::All(self.event_code(column)?);
-                self.take(source, picked, into, scratch, &filtered, &Rows { file: &file, first_row, rows: &rows, values: first, naming })?;
+                self.take(source, picked, into, scratch, &filtered, &Taken { file: &file, first_row, rows: &rows, values: first, naming })?;
             }
             seen.iter_mut().zip(mask.iter()).for_each(|(s, m)| *s |= m == Some(true));
         }
@@ -296,7 +239,7 @@ impl Raw {
         into: &mut Source,
         scratch: &mut Scratch,
         frame: &DataFrame,
-        rows: &Rows<'_>,
+        rows: &Taken<'_>,
     ) -> Result<()> {
         let column = |name: &str| frame.column(name).map_err(|e| absent(rows.file, &e));
         let place = |column| Place { path: rows.file, column, first_row: rows.first_row, rows: rows.rows };
@@ -382,77 +325,8 @@ impl Raw {
     }
 }
 
-impl Source {
-    /// The id of an event, where it has one; the events of a row of a daily table share theirs.
-    fn repeatable(&self, at: usize) -> Option<(u32, u16)> {
-        let id = self.id.get(at).filter(|id| **id != NO_CODE)?;
-        Some((*id, if self.unpivoted { self.event[at] } else { 0 }))
-    }
-
-    /// The event that stays of each id: the one seen first, of several the first read.
-    ///
-    /// The first read alone would let a repeat that comes later take away what was known before.
-    fn first_of_ids(&self, now: i64, until: i64) -> HashMap<(u32, u16), usize, foldhash::fast::FixedState> {
-        let mut first: HashMap<(u32, u16), usize, foldhash::fast::FixedState> = HashMap::default();
-        for at in 0..self.id.len() {
-            let whole = self.time[at] != NO_TIME && self.account[at] != NO_CODE && self.event[at] != NO_EVENT;
-            let seen = self.seen(at);
-            if let Some(id) = self.repeatable(at).filter(|_| whole && seen <= now && seen < until) {
-                let stays = first.entry(id).or_insert(at);
-                if seen < self.seen(*stays) {
-                    *stays = at;
-                }
-            }
-        }
-        first
-    }
-
-    fn mark(&mut self, now: i64, until: i64, by_name: &[Mark], not_yet: &[bool]) -> Vec<Mark> {
-        let first = self.first_of_ids(now, until);
-        let mut marks = vec![Mark::Gone; self.time.len()];
-        let (mut date_only, mut any) = (true, false);
-        for (at, mark) in marks.iter_mut().enumerate() {
-            let (time, account, event) = (self.time[at], self.account[at], self.event[at]);
-            let seen = self.seen(at);
-            let reason = if time == NO_TIME {
-                Some(Reason::TimeMissing)
-            } else if seen > now {
-                Some(Reason::InTheFuture)
-            } else if seen >= until {
-                Some(Reason::AfterUntil)
-            } else if account == NO_CODE {
-                Some(Reason::AccountMissing)
-            } else if event == NO_EVENT {
-                Some(Reason::EventMissing)
-            } else if self.repeatable(at).is_some_and(|id| first.get(&id) != Some(&at)) {
-                Some(Reason::RepeatedId)
-            } else if account == UNKNOWN {
-                Some(Reason::UnknownAccount)
-            } else if not_yet.get(account as usize) == Some(&true) {
-                // Before dates are looked at: an account of tomorrow must not tell whether the source has times of day.
-                Some(Reason::NotYetSignedUp)
-            } else {
-                any = true;
-                date_only &= time % DAY == 0;
-                *mark = by_name[usize::from(event)];
-                match *mark {
-                    Mark::Converted => Some(Reason::RoleConverted),
-                    Mark::Churned => Some(Reason::RoleChurned),
-                    Mark::Excluded => Some(Reason::RoleExclude),
-                    Mark::Keep | Mark::Gone => None,
-                }
-            };
-            if let Some(reason) = reason {
-                self.drop_event(at, reason);
-            }
-        }
-        self.quality.date_only = any && date_only;
-        marks
-    }
-}
-
 /// The rows of a frame that are taken.
-struct Rows<'a> {
+struct Taken<'a> {
     file: &'a Path,
     first_row: u64,
     /// Offset of each row of the frame from `first_row`.
@@ -464,4 +338,23 @@ struct Rows<'a> {
 
 fn absent(file: &Path, error: &PolarsError) -> Error {
     Error::Malformed { path: file.to_owned(), row: None, problem: error.to_string() }
+}
+
+/// Names of roles that no event of the log has, each with the nearest event name; what the log does not reach must not tell.
+pub(super) fn unknown_roles(raw: &Raw, marks: &[Vec<Mark>], roles: &Roles) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    for (source, marks) in raw.sources.iter().zip(marks) {
+        known.extend(source.event.iter().zip(marks).filter(|(_, mark)| **mark != Mark::Gone).map(|(event, _)| *event));
+    }
+    let known: BTreeSet<&str> = known.into_iter().map(|event| &*raw.names.names[usize::from(event)]).collect();
+    let usual = Roles::default();
+    let mut warnings = Vec::new();
+    let all = roles.usage().into_iter().chain(roles.not_usage());
+    for ((role, names), (_, default)) in all.zip(usual.usage().into_iter().chain(usual.not_usage())) {
+        for name in names.iter().filter(|n| !known.contains(n.as_str()) && names != default) {
+            let near = nearest(name, known.iter().copied()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+            warnings.push(format!("no event is named `{name}` (`roles.{role}`){near}"));
+        }
+    }
+    warnings
 }

@@ -4,12 +4,14 @@ use std::cmp::Ordering;
 
 use polars::prelude::*;
 
-use super::accounts::{Accounts, Rank, unknown_roles};
+use super::accounts::{Accounts, Rank};
 use super::cells::NO_CODE;
-use super::events::{Mark, Raw};
+use super::events::{Raw, unknown_roles};
 use super::quality::{Kept, Quality, Reason};
+use super::source::{Mark, Source};
 use super::{Events, Log, NO_USER, Names, Sources};
 use crate::error::{Error, Result};
+use crate::output::time_column;
 use crate::time::{NEVER, iso_day};
 
 /// What span the log covers, and whether accounts come from it.
@@ -91,7 +93,7 @@ fn gather(raw: &Raw, marks: &[Vec<Mark>], rank: &Rank, accounts: usize) -> Event
     let (names, name_rank) = raw.names.ranks(|c| used_names[c as usize]);
     let (user_names, user_rank) = raw.users.ranks(|c| used_users[c as usize]);
     let n = start[accounts];
-    let has_seen = raw.sources.iter().any(super::events::Source::has_received);
+    let has_seen = raw.sources.iter().any(Source::has_received);
     let mut flat = Flat {
         time: vec![0; n],
         seen: if has_seen { vec![0; n] } else { Vec::new() },
@@ -245,9 +247,7 @@ pub(super) fn events_table(log: &Log) -> Result<DataFrame> {
             event.append_value(&events.names[usize::from(events.event[at])]);
         }
     }
-    let time = |name: &str, values: &[i64]| {
-        Int64Chunked::from_slice(name.into(), values).into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column()
-    };
+    let time = |name: &str, values: &[i64]| time_column(name, values.iter().map(|t| Some(*t)));
     let mut columns =
         vec![account.finish().into_column(), user.finish().into_column(), event.finish().into_column(), time("timestamp", &events.time)];
     columns.extend(events.seen.iter().map(|seen| time("received_at", seen)));

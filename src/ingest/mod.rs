@@ -4,10 +4,12 @@
 
 mod accounts;
 pub(crate) mod cells;
+mod derive;
 mod events;
 mod gather;
 
 mod quality;
+mod source;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -194,7 +196,7 @@ pub fn ingest(sources: &Sources<'_>, clip: Clip, progress: &Progress) -> Result<
     let derived = list.is_none();
     let accounts = match list {
         Some(list) => list.finish(&mut raw, &marks, until)?,
-        None => accounts::derive(&raw, &marks),
+        None => derive::derive(&raw, &marks),
     };
     gather::finish(raw, marks, accounts, &gather::Span { until, since: clip.since, derived }, sources)
 }

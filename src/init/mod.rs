@@ -48,12 +48,13 @@ pub struct Guess {
 /// # Arguments
 /// * `events` – sources of events: files, globs or folders
 /// * `accounts` – the account list, where there is one
+/// * `now` – events later than this are mistakes, µs UTC
 /// * `folder` – where the project file will lie; paths in it count from there where that finds the same files, else they are absolute
 /// # Errors
 /// * [`Error::Read`], [`Error::Empty`], [`Error::Malformed`]: a file that cannot be read
 /// * [`Error::Unsuitable`]: no column of a source looks like accounts, or none like times
 /// * [`Error::Usage`]: a path that is not UTF-8
-pub fn guess(events: &[PathBuf], accounts: Option<&Path>, folder: &Path) -> Result<Guess> {
+pub fn guess(events: &[PathBuf], accounts: Option<&Path>, folder: &Path, now: i64) -> Result<Guess> {
     let mut remarks = Vec::new();
     let samples: Vec<Sample> = events.iter().map(|path| Sample::of(path)).collect::<Result<_>>()?;
     let listed = accounts.map(Sample::of).transpose()?;
@@ -77,7 +78,7 @@ pub fn guess(events: &[PathBuf], accounts: Option<&Path>, folder: &Path) -> Resu
     }
     let mut plan = Plan { sources, list, roles, names, observation: Chosen::usual() };
     if plan.sources.iter().all(|s| s.tally.whole) {
-        rehearse(&mut plan, folder, &mut remarks);
+        rehearse(&mut plan, folder, now, &mut remarks);
     } else {
         remarks.push(format!("more than {} rows: the observation has its defaults and was not tried on the log", tally::ROWS));
         if !by_list && plan.roles.converted.is_empty() {
@@ -170,8 +171,8 @@ fn all_names(sources: &[Source]) -> Vec<(String, u64)> {
 }
 
 /// Read the data as the project file says, and fit the observation to it.
-fn rehearse(plan: &mut Plan, folder: &Path, remarks: &mut Vec<String>) {
-    let read = Config::parse(&plan.text(), &folder.join("pql.toml"), &[]).and_then(|config| Ok((read(&config)?, config)));
+fn rehearse(plan: &mut Plan, folder: &Path, now: i64, remarks: &mut Vec<String>) {
+    let read = Config::parse(&plan.text(), &folder.join("pql.toml"), &[]).and_then(|config| Ok((read(&config, now)?, config)));
     let tried = read.and_then(|(log, config)| {
         plan.observation = observation::choose(&log, config.model.min_conversions, config.model.test, remarks);
         // An attribute may have the name of a usage feature; other than that nothing is learned here.
@@ -192,8 +193,7 @@ fn rehearse(plan: &mut Plan, folder: &Path, remarks: &mut Vec<String>) {
     }
 }
 
-fn read(config: &Config) -> Result<Log> {
+fn read(config: &Config, now: i64) -> Result<Log> {
     let sources = Sources { events: &config.events, accounts: config.accounts.as_ref(), roles: &config.roles, kinds: &BTreeMap::new() };
-    let now = chrono::Utc::now().timestamp_micros();
     ingest(&sources, Clip { now, since: None, until: None }, &Progress::silent())
 }

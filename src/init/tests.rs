@@ -5,10 +5,13 @@ use super::*;
 use crate::rows::Rows;
 use crate::train::{Trained, prepare, train};
 
+/// Later than all data of the tests.
+const NOW: i64 = 2_000_000_000 * crate::time::SECOND;
+
 /// Train by the text of a project file, as `pql train` does.
 fn trained(toml: &str, folder: &Path) -> Result<Trained> {
     let config = Config::parse(toml, &folder.join("pql.toml"), &[])?;
-    let log = read(&config)?;
+    let log = read(&config, NOW)?;
     let rows = observe(&log, &config.observation, config.model.test)?;
     let catalogue = Catalogue::learn(&log, &rows, &config.features, &config.roles)?;
     let features = crate::features::compute(&catalogue, &log, &rows, &Progress::silent())?;
@@ -54,7 +57,7 @@ fn demo(folder: &Path) {
 fn guess_demo() -> (tempfile::TempDir, Guess) {
     let folder = tempfile::tempdir().unwrap();
     demo(folder.path());
-    let guess = guess(&[folder.path().join("log.csv")], Some(&folder.path().join("accounts.csv")), folder.path()).unwrap();
+    let guess = guess(&[folder.path().join("log.csv")], Some(&folder.path().join("accounts.csv")), folder.path(), NOW).unwrap();
     (folder, guess)
 }
 
@@ -83,7 +86,7 @@ fn the_file_written_names_columns_that_are_there_and_trains_as_it_is() {
 #[test]
 fn the_same_files_give_the_same_text() {
     let (folder, once) = guess_demo();
-    let again = guess(&[folder.path().join("log.csv")], Some(&folder.path().join("accounts.csv")), folder.path()).unwrap();
+    let again = guess(&[folder.path().join("log.csv")], Some(&folder.path().join("accounts.csv")), folder.path(), NOW).unwrap();
     assert_eq!((once.toml, once.remarks), (again.toml, again.remarks));
 }
 
@@ -112,7 +115,7 @@ fn month(folder: &Path) {
 fn a_short_log_without_an_account_list_gets_a_short_horizon_and_trains() {
     let folder = tempfile::tempdir().unwrap();
     month(folder.path());
-    let guess = guess(&[folder.path().to_owned()], None, folder.path()).unwrap();
+    let guess = guess(&[folder.path().to_owned()], None, folder.path(), NOW).unwrap();
     let config = Config::parse(&guess.toml, &folder.path().join("pql.toml"), &[]).unwrap();
     assert_eq!(config.events[0].account.as_deref(), Some("userId"));
     assert_eq!((config.events[0].user.as_ref(), config.events[0].event.as_deref()), (None, Some("page")));
@@ -131,7 +134,7 @@ fn a_daily_table_is_unpivoted_and_purchases_of_another_source_convert() {
         .unwrap();
     fs::write(path("the_purchases.csv"), "purchase_id,student_id,purchase_type,date_purchased\n1,b,Annual,2024-01-08\n").unwrap();
     fs::write(path("students.csv"), "student_id,date_registered\na,2024-01-01\nb,2024-01-02\nc,2024-01-03\n").unwrap();
-    let guess = guess(&[path("days.csv"), path("the_purchases.csv")], Some(&path("students.csv")), folder.path()).unwrap();
+    let guess = guess(&[path("days.csv"), path("the_purchases.csv")], Some(&path("students.csv")), folder.path(), NOW).unwrap();
     let config = Config::parse(&guess.toml, &path("pql.toml"), &[]).unwrap();
     assert_eq!(config.events[0].unpivot, ["quizzes", "exams"]);
     assert_eq!(config.events[1].event_name.as_deref(), Some("the_purchases"));
@@ -147,11 +150,11 @@ fn day_or_month_first_is_decided_by_the_whole_file_or_said_to_be_open() {
     let head = "account_id,event,timestamp\n";
     let early: String = std::iter::repeat_n(row("03/04/2024"), 30_000).collect();
     fs::write(&path, format!("{head}{early}")).unwrap();
-    let open = guess(std::slice::from_ref(&path), None, folder.path()).unwrap();
+    let open = guess(std::slice::from_ref(&path), None, folder.path(), NOW).unwrap();
     assert!(open.toml.contains("format = \"%m/%d/%Y\"") && open.toml.contains("AMBIGUOUS"), "{}", open.toml);
     assert!(open.remarks.iter().any(|r| r.contains("also fits")));
     fs::write(&path, format!("{head}{early}{}", row("25/04/2024"))).unwrap();
-    let decided = guess(std::slice::from_ref(&path), None, folder.path()).unwrap();
+    let decided = guess(std::slice::from_ref(&path), None, folder.path(), NOW).unwrap();
     assert!(decided.toml.contains("format = \"%d/%m/%Y\"") && !decided.toml.contains("AMBIGUOUS"), "{}", decided.toml);
 }
 
@@ -168,7 +171,7 @@ fn a_source_without_times_or_accounts_names_its_columns() {
     let path = folder.path().join("e.csv");
     for (text, missing) in [("account_id,event\na,x\n", "times"), ("event,timestamp\nx,2024-01-01\n", "an account")] {
         fs::write(&path, text).unwrap();
-        let error = guess(std::slice::from_ref(&path), None, folder.path()).unwrap_err();
+        let error = guess(std::slice::from_ref(&path), None, folder.path(), NOW).unwrap_err();
         assert_eq!(error.exit_code(), 3);
         assert!(error.to_string().contains(missing) && error.to_string().contains("`event`"), "{error}");
     }

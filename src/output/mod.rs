@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use polars::prelude::{BatchedWriter, DataFrame, ParquetCompression, ParquetWriter, PolarsError, Schema};
+use polars::prelude::{
+    BatchedWriter, Column, DataFrame, Int64Chunked, IntoColumn, NewChunkedArray, ParquetCompression, ParquetWriter, PolarsError, Schema,
+    TimeUnit, TimeZone,
+};
 
 use crate::error::{Error, Result};
 
@@ -155,6 +158,13 @@ impl TableWriter {
 fn write_group(writer: &mut BatchedWriter<Sink>, mut rows: DataFrame) -> std::result::Result<(), PolarsError> {
     rows.rechunk_mut();
     writer.write_batch(&rows)
+}
+
+/// A column of times, µs UTC; null where there is none.
+#[must_use]
+pub fn time_column(name: &str, times: impl Iterator<Item = Option<i64>>) -> Column {
+    // By a cast the zone would be lost: polars keeps zones only where all of them are compiled in.
+    Int64Chunked::from_iter_options(name.into(), times).into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column()
 }
 
 /// Write a table; the path `-` is standard output.

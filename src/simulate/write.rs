@@ -100,7 +100,7 @@ fn events_table(accounts: &[Account], world: &World) -> Result<DataFrame> {
         &|| text("account_id", order.iter().map(|(at, _)| Some(ids[*at as usize].as_str()))),
         &|| text("user_id", order.iter().map(|(at, event)| member(*at, event))),
         &|| text("event", order.iter().map(|(_, event)| Some(NAMES[event.action as usize]))),
-        &|| times("timestamp", order.iter().map(|(_, event)| Some(event.time))),
+        &|| output::time_column("timestamp", order.iter().map(|(_, event)| Some(event.time))),
         &|| numbers("minutes", order.iter().map(|(_, event)| spent(event))),
     ];
     table(order.len(), columns.par_iter().map(|column| column()).collect())
@@ -112,9 +112,9 @@ fn accounts_table(accounts: &[Account], world: &World) -> Result<DataFrame> {
     let known = |t: i64| Some(t).filter(|t| *t < world.until);
     let columns = vec![
         text("account_id", ids.iter().map(|id| Some(id.as_str()))),
-        times("signed_up_at", accounts.iter().map(|a| Some(a.signed_up))),
-        times("converted_at", accounts.iter().map(|a| known(a.converted))),
-        times("churned_at", accounts.iter().map(|a| known(a.churned))),
+        output::time_column("signed_up_at", accounts.iter().map(|a| Some(a.signed_up))),
+        output::time_column("converted_at", accounts.iter().map(|a| known(a.converted))),
+        output::time_column("churned_at", accounts.iter().map(|a| known(a.churned))),
         numbers("seats", accounts.iter().map(|a| a.seats.map(f64::from))),
         numbers("mrr", accounts.iter().map(|a| known(a.converted).map(|_| f64::from(a.mrr)))),
         text("industry", accounts.iter().map(|a| Some(a.industry))),
@@ -130,10 +130,6 @@ fn text<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Column
 
 fn numbers(name: &str, values: impl Iterator<Item = Option<f64>>) -> Column {
     Float64Chunked::from_iter_options(name.into(), values).into_column()
-}
-
-fn times(name: &str, values: impl Iterator<Item = Option<i64>>) -> Column {
-    Int64Chunked::from_iter_options(name.into(), values).into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column()
 }
 
 fn table(rows: usize, columns: Vec<Column>) -> Result<DataFrame> {

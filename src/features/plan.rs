@@ -1,0 +1,67 @@
+//! The catalogue in the codes of one log.
+
+use super::catalogue::{Catalogue, LIFETIME, PER_WINDOW};
+use crate::error::{Error, Result};
+use crate::ingest::Log;
+
+pub(super) const LOGIN: u8 = 1;
+pub(super) const VALUE: u8 = 2;
+pub(super) const INVITE: u8 = 4;
+pub(super) const LIMIT: u8 = 8;
+pub(super) const HAND_RAISE: u8 = 16;
+
+/// The catalogue in the codes of one log.
+pub(super) struct Plan<'a> {
+    /// Windows in days, ascending.
+    pub(super) windows: Vec<i64>,
+    /// Roles of each event name.
+    pub(super) roles: Vec<u8>,
+    /// Codes of the event names with counts of their own; `None`: not in this log.
+    pub(super) counted: Vec<Option<u16>>,
+    pub(super) sums: Vec<&'a [f64]>,
+    pub(super) seats: Option<&'a [f64]>,
+    /// Event names of the log.
+    pub(super) names: usize,
+    /// Most users an account has.
+    pub(super) users: usize,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(catalogue: &Catalogue, log: &'a Log) -> Result<Self> {
+        let names = &log.events.names;
+        let mut roles = vec![0; names.len()];
+        for (role, bit) in [("login", LOGIN), ("value", VALUE), ("invite", INVITE), ("limit", LIMIT), ("hand_raise", HAND_RAISE)] {
+            for code in catalogue.role(role).iter().filter_map(|name| names.code(name)) {
+                roles[code] |= bit;
+            }
+        }
+        let lacks = |what: String| Error::Unsuitable { problem: format!("the log has no {what}, which the model needs"), hint: None };
+        let sum = |name: &String| {
+            let found = log.events.values.iter().find(|(n, _)| n == name);
+            found.map(|(_, v)| v.as_slice()).ok_or_else(|| lacks(format!("numeric property `{name}` (`events.values`)")))
+        };
+        let seats = match (&log.accounts.seats, catalogue.seats) {
+            (Some(seats), true) => Some(seats.as_slice()),
+            (None, true) => return Err(lacks("column of seats (`accounts.seats`)".to_owned())),
+            (_, false) => None,
+        };
+        Ok(Self {
+            windows: catalogue.windows.iter().map(|w| i64::from(*w)).collect(),
+            roles,
+            counted: catalogue.counted.iter().map(|n| names.code(n).and_then(|c| u16::try_from(c).ok())).collect(),
+            sums: catalogue.sums.iter().map(sum).collect::<Result<_>>()?,
+            seats,
+            names: names.len(),
+            users: (0..log.accounts.id.len()).map(|a| log.events.users_of(a)).max().unwrap_or(0),
+        })
+    }
+
+    /// Numbers in a row.
+    pub(super) fn width(&self) -> usize {
+        LIFETIME.len() + self.windows.len() * self.window_width()
+    }
+
+    pub(super) fn window_width(&self) -> usize {
+        PER_WINDOW.len() + usize::from(self.seats.is_some()) + self.counted.len() + self.sums.len()
+    }
+}

@@ -1,0 +1,36 @@
+//! Accounts of a log without an account list.
+
+use polars::prelude::DataFrame;
+
+use super::Names;
+use super::accounts::{Accounts, Rank, fold_outcomes, inverse};
+use super::events::Raw;
+use super::source::Mark;
+use crate::time::NEVER;
+
+/// Without a list an account begins when its first event is seen.
+pub(super) fn derive(raw: &Raw, marks: &[Vec<Mark>]) -> (Accounts, Rank, bool) {
+    let n = raw.accounts.names.len();
+    let (mut signed_up, mut converted, mut churned) = (vec![NEVER; n], vec![NEVER; n], vec![NEVER; n]);
+    for (source, marks) in raw.sources.iter().zip(marks) {
+        for (at, _) in marks.iter().enumerate().filter(|(_, mark)| **mark != Mark::Gone) {
+            let account = source.account[at] as usize;
+            signed_up[account] = signed_up[account].min(source.seen(at));
+        }
+    }
+    fold_outcomes(raw, marks, &mut converted, &mut churned);
+    let (names, index) = raw.accounts.ranks(|code| signed_up[code as usize] != NEVER);
+    let order = inverse(&index, names.len());
+    let by = |values: &[i64]| order.iter().map(|c| values[*c as usize]).collect();
+    let accounts = Accounts {
+        signed_up: by(&signed_up),
+        converted: by(&converted),
+        churned: by(&churned),
+        seats: None,
+        revenue: None,
+        attributes: DataFrame::empty_with_height(names.len()),
+        id: Names::from_sorted(names),
+    };
+    let date_only = raw.sources.iter().any(|s| s.quality.date_only);
+    (accounts, Rank { reason: vec![None; index.len()], index }, date_only)
+}
