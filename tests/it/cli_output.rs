@@ -268,3 +268,28 @@ fn csv_numbers_and_texts_read_back_exactly() {
         assert_eq!(object["reason_1"].as_str().unwrap_or(""), &row[7]);
     }
 }
+
+#[test]
+fn on_a_terminal_progress_is_drawn_and_cleared_and_the_run_ends() {
+    let project = Project::trial();
+    if project.command("script", &["--version"]).output().is_err() {
+        println!("skipped: there is no `script` to make a terminal with");
+        return;
+    }
+    let train = format!("{PQL} train -c pql.toml --name tty");
+    let output = project.command("timeout", &["60", "script", "-qec", &train, "/dev/null"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("Data quality") && said.contains("Model tty/0001, the champion"), "{said}");
+}
+
+#[test]
+fn two_million_events_become_a_model_within_15_seconds() {
+    let project = Project::new();
+    project.pql(&["simulate", "-o", "log", "--accounts", "20000", "-q"]).done();
+    let start = Instant::now();
+    let run = project.pql(&["train", "-c", "log/pql.toml", "--name", "big"]).done();
+    let seconds = start.elapsed().as_secs_f64();
+    assert!(run.out.contains("Model big/0001"), "{}", run.out);
+    assert!(seconds < 15.0, "{seconds} s");
+}
