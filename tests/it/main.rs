@@ -1,5 +1,6 @@
 //! All tests beside those of the modules, in one crate, so that polars is linked once.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 mod artifact;
 mod cli_accounts;

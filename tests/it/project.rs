@@ -271,7 +271,6 @@ pub(crate) fn zst(text: &str) -> Vec<u8> {
 }
 
 /// The shared data sets; says so where they are not there.
-#[expect(clippy::print_stdout, reason = "the test harness shows it")]
 pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
     if path.exists() {
