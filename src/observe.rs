@@ -63,6 +63,11 @@ impl Split {
     }
 }
 
+/// Indices of the rows of one split.
+pub(crate) fn rows_of(splits: &[Split], split: Split) -> Vec<u32> {
+    (0..).zip(splits).filter(|(_, s)| **s == split).map(|(row, _)| row).collect()
+}
+
 /// Rows of accounts at cutoffs, sorted by account, then cutoff.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
@@ -96,7 +101,7 @@ impl Observations {
     /// Indices of the rows of one split.
     #[must_use]
     pub fn rows(&self, split: Split) -> Vec<u32> {
-        (0..).zip(&self.split).filter(|(_, s)| **s == split).map(|(row, _)| row).collect()
+        rows_of(&self.split, split)
     }
 
     fn push(&mut self, account: usize, cutoff: i64, outcome: Outcome) {

@@ -11,7 +11,7 @@ use crate::features::{Catalogue, Feature};
 use crate::ingest::{Log, Names};
 use crate::matrix::Matrix;
 use crate::model::{Extent, Side};
-use crate::observe::{Observations, Outcome, Split, split_by_time, stable_share};
+use crate::observe::{Observations, Outcome, Split, rows_of, split_by_time, stable_share};
 
 /// Rows with features, accounts and outcomes, from a log or a matrix.
 #[derive(Debug, Clone)]
@@ -102,7 +102,7 @@ impl Rows {
     }
 
     pub(crate) fn of(&self, split: Split) -> Vec<u32> {
-        (0..).zip(&self.split).filter(|(_, s)| **s == split).map(|(row, _)| row).collect()
+        rows_of(&self.split, split)
     }
 
     pub(crate) fn outcomes(&self, rows: &[u32]) -> Vec<bool> {

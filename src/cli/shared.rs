@@ -33,9 +33,6 @@ pub(super) struct ProjectArgs {
 
 impl ProjectArgs {
     pub(super) fn load(&self) -> Result<Config> {
-        if self.config.is_none() && self.set.is_empty() && !Path::new("pql.toml").exists() {
-            return Ok(Config::default());
-        }
         Config::load(self.config.as_deref(), &self.set)
     }
 

@@ -107,8 +107,9 @@ impl Problem<'_> {
 }
 
 /// One row's loss and its derivatives by η.
-struct Point {
-    loss: f64,
+pub(super) struct Point {
+    /// Log loss `ln(1 + exp η) − y·η`.
+    pub(super) loss: f64,
     /// `μ − y`.
     residual: f64,
     /// `μ(1 − μ)`.
@@ -117,7 +118,7 @@ struct Point {
 
 impl Point {
     /// All from `exp(−|η|)`, which cannot overflow, and without a difference of nearly equal numbers.
-    fn at(eta: f64, y: bool) -> Self {
+    pub(super) fn at(eta: f64, y: bool) -> Self {
         let e = (-eta.abs()).exp();
         let (likely, unlikely) = (1.0 / (1.0 + e), e / (1.0 + e));
         let right = (eta >= 0.0) == y;

@@ -249,12 +249,5 @@ pub fn sigmoid(eta: f64) -> f64 {
     if eta >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
 }
 
-/// Compute the log loss `ln(1 + exp η) − y·η`, without overflow or cancellation for any η.
-#[must_use]
-pub fn log_loss_eta(eta: f64, y: bool) -> f64 {
-    let wrong = if (eta >= 0.0) == y { 0.0 } else { eta.abs() };
-    wrong + (-eta.abs()).exp().ln_1p()
-}
-
 #[cfg(test)]
 mod tests;

@@ -208,7 +208,7 @@ fn native_times(series: &Series) -> Result<Vec<i64>> {
 /// The times of one column of a source, gathered batch by batch: a number tells its unit only once all have been seen.
 #[derive(Default)]
 pub(crate) struct Times {
-    /// µs, or raw numbers where `numeric` says so; [`NO_TIME`] where missing.
+    /// µs, or raw numbers inside the ranges of `raw`; [`NO_TIME`] where missing.
     values: Vec<i64>,
     /// Ranges of `values` that hold raw integers, and all fractional numbers.
     raw: Vec<std::ops::Range<usize>>,

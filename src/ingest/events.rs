@@ -99,6 +99,13 @@ enum Naming<'a> {
     All(u16),
 }
 
+/// A source while its files are read.
+struct Reading<'a> {
+    source: &'a EventSource,
+    into: Source,
+    scratch: Scratch,
+}
+
 /// What a source needs only while its files are read.
 #[derive(Default)]
 struct Scratch {
@@ -126,7 +133,7 @@ impl Raw {
     /// Read one source whole.
     pub(super) fn read(&mut self, source: &EventSource, progress: &Progress) -> Result<()> {
         let values: Vec<(usize, Vec<f64>)> = source.values.iter().map(|name| (self.value_code(name), Vec::new())).collect();
-        let mut into = Source {
+        let into = Source {
             account: Vec::new(),
             user: Vec::new(),
             event: Vec::new(),
@@ -139,18 +146,19 @@ impl Raw {
             quality: SourceQuality::new(&source.path, "events"),
             unpivoted: !source.unpivot.is_empty(),
         };
-        let mut scratch = Scratch::default();
+        let mut reading = Reading { source, into, scratch: Scratch::default() };
         for file in table::files(&source.path)? {
             let picked = Picked::of(source, &file)?;
             let stage = progress.stage(&format!("reading {}", file.display()), table::rows(&file));
-            into.files.push((file.clone(), into.account.len()));
+            reading.into.files.push((file.clone(), reading.into.account.len()));
             table::read(&file, Some(&picked.columns(source)), &mut |first_row, frame| {
                 stage.advance(frame.height() as u64);
-                into.quality.rows += frame.height() as u64;
-                self.take_batch(source, &picked, &mut into, &mut scratch, &frame, first_row)
+                reading.into.quality.rows += frame.height() as u64;
+                self.take_batch(&mut reading, &picked, &frame, first_row)
             })
             .map_err(|e| e.needed_for(|column| role(source, column)))?;
         }
+        let Reading { mut into, scratch, .. } = reading;
         if into.quality.rows == 0 {
             return Err(Error::Empty { path: source.path.clone(), expected: "a log needs events".to_owned() });
         }
@@ -179,30 +187,17 @@ impl Raw {
         })
     }
 
-    fn take_batch(
-        &mut self,
-        source: &EventSource,
-        picked: &Picked,
-        into: &mut Source,
-        scratch: &mut Scratch,
-        frame: &DataFrame,
-        first_row: u64,
-    ) -> Result<()> {
-        let file = into.files.last().expect("a file is being read").0.clone();
+    fn take_batch(&mut self, reading: &mut Reading<'_>, picked: &Picked, frame: &DataFrame, first_row: u64) -> Result<()> {
+        let source = reading.source;
+        let file = reading.into.files.last().expect("a file is being read").0.clone();
         let rows: Vec<u32> = (0..).take(frame.height()).collect();
+        let whole = |naming| Taken { picked, file: &file, first_row, rows: &rows, values: true, naming };
         if let Some(column) = &picked.event {
-            return self.take(
-                source,
-                picked,
-                into,
-                scratch,
-                frame,
-                &Taken { file: &file, first_row, rows: &rows, values: true, naming: Naming::Column(column) },
-            );
+            return self.take(reading, frame, &whole(Naming::Column(column)));
         }
         if let Some(name) = &source.event_name {
             let naming = Naming::All(self.event_code(name)?);
-            return self.take(source, picked, into, scratch, frame, &Taken { file: &file, first_row, rows: &rows, values: true, naming });
+            return self.take(reading, frame, &whole(naming));
         }
         let mut seen = vec![false; frame.height()];
         for column in &source.unpivot {
@@ -215,12 +210,12 @@ impl Raw {
                 let rows: Vec<u32> = (0..).zip(part.iter()).filter(|(_, m)| *m == Some(true)).map(|(row, _)| row).collect();
                 let filtered = frame.filter(&part).map_err(|e| absent(&file, &e))?;
                 let naming = Naming::All(self.event_code(column)?);
-                self.take(source, picked, into, scratch, &filtered, &Taken { file: &file, first_row, rows: &rows, values: first, naming })?;
+                self.take(reading, &filtered, &Taken { picked, file: &file, first_row, rows: &rows, values: first, naming })?;
             }
             seen.iter_mut().zip(mask.iter()).for_each(|(s, m)| *s |= m == Some(true));
         }
         for (at, _) in seen.iter().enumerate().filter(|(_, s)| !**s) {
-            into.quality.drop_row(Reason::NoEvent, &file, first_row + at as u64);
+            reading.into.quality.drop_row(Reason::NoEvent, &file, first_row + at as u64);
         }
         Ok(())
     }
@@ -232,15 +227,9 @@ impl Raw {
         })
     }
 
-    fn take(
-        &mut self,
-        source: &EventSource,
-        picked: &Picked,
-        into: &mut Source,
-        scratch: &mut Scratch,
-        frame: &DataFrame,
-        rows: &Taken<'_>,
-    ) -> Result<()> {
+    fn take(&mut self, reading: &mut Reading<'_>, frame: &DataFrame, rows: &Taken<'_>) -> Result<()> {
+        let Reading { source, into, scratch } = reading;
+        let picked = rows.picked;
         let column = |name: &str| frame.column(name).map_err(|e| absent(rows.file, &e));
         let place = |column| Place { path: rows.file, column, first_row: rows.first_row, rows: rows.rows };
         let before = into.account.len();
@@ -327,6 +316,7 @@ impl Raw {
 
 /// The rows of a frame that are taken.
 struct Taken<'a> {
+    picked: &'a Picked,
     file: &'a Path,
     first_row: u64,
     /// Offset of each row of the frame from `first_row`.
