@@ -3,8 +3,8 @@
 use ndarray::ArrayView2;
 use serde::Serialize;
 
+use crate::calibrate::Z_95;
 use crate::design::{Part, Preprocessor, Way};
-use crate::evaluate::Z_95;
 use crate::model::Model;
 
 /// A row of `pql inspect`: all per standard deviation but the columns that say raw.

@@ -3,6 +3,7 @@
 #[doc(hidden)]
 pub mod cli;
 
+pub mod calibrate;
 pub mod card;
 pub mod config;
 pub mod design;
@@ -26,6 +27,7 @@ pub mod table;
 pub mod time;
 pub mod train;
 
+pub use calibrate::Calibration;
 pub use config::Config;
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate};

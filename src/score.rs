@@ -6,17 +6,15 @@ use ndarray::ArrayView1;
 use polars::prelude::*;
 use rayon::prelude::*;
 
+use crate::calibrate::probability;
 use crate::config::Config;
 use crate::design::{Way, numbers, texts};
 use crate::error::{Error, Result};
 use crate::explain::{Measures, Raw, reason};
-use crate::fit::sigmoid;
 use crate::model::Model;
 use crate::observe::stable_share;
 use crate::output::time_column;
 
-/// Every probability lies between this and 1 minus it.
-pub const SMALLEST: f64 = 1e-9;
 /// Reasons given for each account.
 const REASONS: usize = 3;
 
@@ -203,12 +201,6 @@ impl RawColumn {
             Self::Texts(values) => Raw::Text(values[row].clone()),
         }
     }
-}
-
-/// σ(η), kept inside [`SMALLEST`] and 1 − [`SMALLEST`].
-#[must_use]
-pub fn probability(eta: f64) -> f64 {
-    if eta.is_finite() { sigmoid(eta).clamp(SMALLEST, 1.0 - SMALLEST) } else { f64::NAN }
 }
 
 /// A from percentile 95, B from 80, C from 50, D below.

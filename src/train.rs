@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ndarray::{Array1, Array2, ArrayView1};
 use polars::prelude::*;
 
+use crate::calibrate::probability;
 use crate::config::{Alpha, Config, ModelRule, PenaltyKind, SolverKind};
 use crate::design::{LeftOut, Preprocessor, check_bases};
 use crate::error::{Error, Result};
@@ -17,7 +18,7 @@ use crate::observe::{Split, folds};
 use crate::output::time_column;
 use crate::progress::Progress;
 use crate::rows::{Rows, fingerprint};
-use crate::score::{Scorer, probability};
+use crate::score::Scorer;
 
 /// Folds of the cross-fitting.
 const FOLDS: u8 = 5;

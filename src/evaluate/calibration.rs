@@ -1,9 +1,7 @@
 //! How probabilities and outcomes agree in size: log loss and calibration.
 
-use ndarray::{Array2, ArrayView1};
-
 use super::{count, sum};
-use crate::fit::{Logistic, Penalty, sigmoid};
+use crate::fit::sigmoid;
 
 /// Probabilities are held this far from 0 and 1 where their logarithm is taken, as in scikit-learn.
 const EDGE: f64 = f64::EPSILON;
@@ -49,20 +47,4 @@ pub(super) fn shift(y: &[bool], eta: &[f64]) -> Option<f64> {
         s = next;
     }
     Some(s)
-}
-
-/// Intercept and slope of the outcome on the log-odds by maximum likelihood; `None` where there is no such line.
-pub(super) fn line(y: &[bool], eta: &[f64]) -> Option<(f64, f64)> {
-    /// Spread of the log-odds, relative to their size, that is rounding.
-    const FLAT: f64 = 1e-12;
-    let n = count(y.len());
-    let mean = sum(eta.iter().copied()) / n;
-    let deviation = (sum(eta.iter().map(|eta| (eta - mean).powi(2))) / n).sqrt();
-    if deviation <= FLAT * (1.0 + mean.abs()) {
-        return None;
-    }
-    let x = Array2::from_shape_vec((y.len(), 1), eta.iter().map(|eta| (eta - mean) / deviation).collect()).ok()?;
-    let fit = Logistic { penalty: Penalty::None, ..Logistic::default() }.fit_rows(x.view(), ArrayView1::from(y)).ok()?;
-    let slope = fit.coef[0] / deviation;
-    Some((fit.intercept - slope * mean, slope))
 }

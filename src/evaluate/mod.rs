@@ -7,11 +7,10 @@ mod ranking;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::{Z_95, line};
 use crate::error::{Error, Result};
 use ranking::Ranking;
 
-/// 97.5 % quantile of the normal distribution.
-pub(crate) const Z_95: f64 = 1.959_963_984_540_054;
 /// Metrics of probabilities against outcomes; what cannot be computed is `None`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
@@ -88,7 +87,7 @@ pub fn evaluate(y: &[bool], probability: &[f64], group: &[u32]) -> Result<Evalua
     let losses: Vec<f64> = y.iter().zip(probability).map(|(&y, &p)| calibration::log_loss(y, p)).collect();
     let (log_loss, log_loss_se) = mean_of(&losses, &groups);
     let eta: Vec<f64> = probability.iter().map(|&p| calibration::log_odds(p)).collect();
-    let line = calibration::line(y, &eta);
+    let line = line(&eta, y, group)?;
     let [top_1, top_5, top_10, top_20] = [1, 5, 10, 20].map(|percent| ranking.top(percent));
     Ok(Evaluation {
         n: y.len() as u64,
@@ -101,8 +100,8 @@ pub fn evaluate(y: &[bool], probability: &[f64], group: &[u32]) -> Result<Evalua
         log_loss_se,
         brier: sum(y.iter().zip(probability).map(|(&y, p)| (p - f64::from(y)).powi(2))) / n,
         calibration_in_the_large: calibration::shift(y, &eta),
-        calibration_slope: line.map(|(_, slope)| slope),
-        calibration_intercept: line.map(|(intercept, _)| intercept),
+        calibration_slope: line.as_ref().map(|line| line.slope),
+        calibration_intercept: line.as_ref().map(|line| line.intercept),
         ece_10_equal_mass: ranking.calibration_error(),
         expected_conversions: sum(probability.iter().copied()),
         conversions: ranking.positive as u64,

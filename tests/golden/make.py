@@ -1,6 +1,6 @@
 """Make the numbers that golden.rs compares with.
 
-    python make.py          # writes fit_*.json and metrics_*.json beside this file
+    python make.py          # writes fit_*.json, calibration.json and metrics_*.json beside this file
 
 Coefficients, standard errors and log-likelihood: Newton in 40-digit arithmetic (mpmath). Standard errors by account: the same
 formula in 40 digits, and statsmodels' cluster. Metrics: scikit-learn, scipy and statsmodels.
@@ -14,6 +14,7 @@ import numpy as np
 import statsmodels.api as sm
 from scipy.stats import norm
 from sklearn import metrics as skm
+from sklearn.isotonic import IsotonicRegression
 
 mp.mp.dps = 40
 HERE = pathlib.Path(__file__).parent
@@ -91,6 +92,22 @@ def fit_case(name, seed, n, p, accounts, base, alpha):
     (HERE / f"fit_{name}.json").write_text(json.dumps(out) + "\n")
 
 
+def calibration_case(seed, n, accounts):
+    """A line in the log-odds by statsmodels, blocks by scikit-learn; log-odds with ties, far from 0."""
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, accounts, n)
+    eta = np.round(-6 + 1.5 * rng.normal(size=n) + 0.5 * rng.normal(size=accounts)[group], 1)
+    y = rng.random(n) < 1 / (1 + np.exp(-(4 + 0.7 * eta)))
+    model = sm.Logit(y.astype(float), sm.add_constant(eta))
+    plain = model.fit(disp=0, method="newton", tol=1e-14)
+    grouped = model.fit(disp=0, method="newton", tol=1e-14, cov_type="cluster", cov_kwds={"groups": group})
+    steps = IsotonicRegression().fit_transform(eta, y.astype(float))
+    case = {"eta": eta.tolist(), "y": y.tolist(), "group": group.tolist(), "line": plain.params.tolist(),
+            "covariance": plain.cov_params().ravel().tolist(), "covariance_grouped": grouped.cov_params().ravel().tolist(),
+            "steps": steps.tolist()}
+    (HERE / "calibration.json").write_text(json.dumps(case) + "\n")
+
+
 def shared(y, p):
     """Each row's outcome replaced by the mean outcome of the rows of its probability."""
     return np.array([y[p == v].mean() for v in p])
@@ -142,5 +159,6 @@ if __name__ == "__main__":
     fit_case("ml", 1, 300, 5, 90, -0.5, 0)
     fit_case("l2", 2, 300, 5, 90, -1.5, 2.5)
     fit_case("rare", 3, 500, 3, 200, -3.2, 0)
+    calibration_case(6, 400, 120)
     metrics_case("rows", 4, 403, 0, 12, -1.0)
     metrics_case("ties", 5, 357, 60, 2, -1.5)

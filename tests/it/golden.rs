@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ndarray::{Array2, ArrayView1};
+use pql::calibrate::Calibration;
 use pql::evaluate::evaluate;
 use pql::fit::{Logistic, Penalty, Solver, vif, wald};
 use serde::Deserialize;
@@ -23,6 +24,17 @@ struct FitCase {
     z: Option<Vec<f64>>,
     p: Option<Vec<f64>>,
     vif: Option<Vec<f64>>,
+}
+
+#[derive(Deserialize)]
+struct CalibrationCase {
+    eta: Vec<f64>,
+    y: Vec<bool>,
+    group: Vec<u32>,
+    line: Vec<f64>,
+    covariance: Vec<f64>,
+    covariance_grouped: Vec<f64>,
+    steps: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +113,35 @@ fn errors_by_account_tests_and_inflation_are_those_of_statsmodels_and_numpy() {
         let test = wald(&case.model().fit_rows(case.x().view(), y).unwrap());
         assert!(off(&test.z, z) < 1e-9 && off(&test.p, p) < 1e-9, "{name}");
         assert!(off(&vif(case.x().view()), inflation) < 1e-11, "{name}");
+    }
+}
+
+#[test]
+fn the_calibrating_line_is_that_of_statsmodels_to_nine_digits() {
+    let case: CalibrationCase = read("calibration.json");
+    let each: Vec<u32> = (0..).take(case.y.len()).collect();
+    for (group, covariance) in [(&each, &case.covariance), (&case.group, &case.covariance_grouped)] {
+        let platt = Calibration::platt(&case.eta, &case.y, group).unwrap().unwrap();
+        assert!(off(&[platt.intercept, platt.slope], &case.line) < 1e-9);
+        assert!(off(&platt.covariance, covariance) < 1e-9, "{:e}", off(&platt.covariance, covariance));
+    }
+}
+
+#[test]
+fn isotonic_blocks_are_those_of_scikit_learn() {
+    let case: CalibrationCase = read("calibration.json");
+    let isotonic = Calibration::isotonic(&case.eta, &case.y);
+    let mut order: Vec<usize> = (0..case.y.len()).collect();
+    order.sort_by(|a, b| case.eta[*a].total_cmp(&case.eta[*b]));
+    // Shares of blocks differ by far more than rounding.
+    let blocks: Vec<&[usize]> = order.chunk_by(|a, b| (case.steps[*a] - case.steps[*b]).abs() < 1e-9).collect();
+    assert!(blocks.len() > 5);
+    assert_eq!(blocks.len(), isotonic.log_odds.len());
+    let edge = 1.0 / (f64::from(u32::try_from(case.y.len()).unwrap()) + 2.0);
+    for (block, (knot, probability)) in blocks.iter().zip(isotonic.log_odds.iter().zip(&isotonic.probability)) {
+        let mean = block.iter().map(|row| case.eta[*row]).sum::<f64>() / f64::from(u32::try_from(block.len()).unwrap());
+        assert!((mean - knot).abs() < 1e-9, "{mean} {knot}");
+        assert!((case.steps[block[0]].clamp(edge, 1.0 - edge) - probability).abs() < 1e-12);
     }
 }
 
