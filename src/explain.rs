@@ -17,16 +17,16 @@ pub struct Coefficient {
     pub measure: String,
     /// Coefficient per standard deviation.
     pub coef: f64,
-    /// Its standard error.
-    pub std_error: f64,
+    /// Its standard error; `None` where a penalty has selected columns.
+    pub std_error: Option<f64>,
     /// Wald test of the same columns without penalty.
     pub z: Option<f64>,
     /// Its two-sided p.
     pub p: Option<f64>,
     /// Lower end of the 95 % interval.
-    pub low: f64,
+    pub low: Option<f64>,
     /// Upper end of the 95 % interval.
-    pub high: f64,
+    pub high: Option<f64>,
     /// exp(coef).
     pub odds_ratio: f64,
     /// Coefficient per raw unit, where the column is a straight line in the raw value.
@@ -50,16 +50,17 @@ pub struct Coefficient {
 pub fn coefficients(model: &Model) -> Vec<Coefficient> {
     let columns = model.preprocessor.columns();
     let std_error = model.fit.std_error();
+    let error = |at: usize| std_error.as_ref().map(|errors| errors[at]);
     let tests = model.maximum_likelihood.as_ref();
     let base = |at: usize, feature: String, coef: f64| Coefficient {
         feature,
         measure: String::new(),
         coef,
-        std_error: std_error[at],
+        std_error: error(at),
         z: tests.map(|t| t.z[at]),
         p: tests.map(|t| t.p[at]),
-        low: coef - Z_95 * std_error[at],
-        high: coef + Z_95 * std_error[at],
+        low: error(at).map(|error| coef - Z_95 * error),
+        high: error(at).map(|error| coef + Z_95 * error),
         odds_ratio: coef.exp(),
         coef_raw: None,
         std_error_raw: None,
@@ -72,7 +73,7 @@ pub fn coefficients(model: &Model) -> Vec<Coefficient> {
     let mut intercept = base(0, "intercept".to_owned(), model.fit.intercept);
     if let Some((raw, error)) = raw_intercept(model) {
         intercept.coef_raw = Some(raw);
-        intercept.std_error_raw = Some(error);
+        intercept.std_error_raw = error;
         intercept.odds_ratio_raw = Some(raw.exp());
     }
     let mut rows = vec![intercept];
@@ -83,7 +84,7 @@ pub fn coefficients(model: &Model) -> Vec<Coefficient> {
         rows.push(Coefficient {
             measure: prepared.measure.clone(),
             coef_raw: raw,
-            std_error_raw: raw.map(|_| std_error[at + 1] / column.scale.sd),
+            std_error_raw: raw.and(error(at + 1)).map(|error| error / column.scale.sd),
             odds_ratio_raw: raw.map(f64::exp),
             vif: Some(model.vif[at]).filter(|v| v.is_finite()),
             mean: Some(column.scale.mean),
@@ -104,7 +105,7 @@ fn linear(way: &Way, part: Part<'_>) -> bool {
 }
 
 /// β₀ − Σ βⱼ·meanⱼ/sdⱼ and its standard error, where all columns are straight lines.
-fn raw_intercept(model: &Model) -> Option<(f64, f64)> {
+fn raw_intercept(model: &Model) -> Option<(f64, Option<f64>)> {
     let columns = model.preprocessor.columns();
     let all = columns.iter().all(|c| linear(&model.preprocessor.features[c.feature].way, c.part));
     if !all {
@@ -114,8 +115,8 @@ fn raw_intercept(model: &Model) -> Option<(f64, f64)> {
     let coef = std::iter::once(&model.fit.intercept).chain(&model.fit.coef);
     let raw = weights.iter().zip(coef).map(|(w, c)| w * c).sum();
     let k = weights.len();
-    let variance: f64 = (0..k * k).map(|at| weights[at / k] * model.fit.covariance[at] * weights[at % k]).sum();
-    Some((raw, variance.max(0.0).sqrt()))
+    let variance = |v: &Vec<f64>| (0..k * k).map(|at| weights[at / k] * v[at] * weights[at % k]).sum::<f64>();
+    Some((raw, model.fit.covariance.as_ref().map(|v| variance(v).max(0.0).sqrt())))
 }
 
 /// A raw value of a feature.

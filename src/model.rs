@@ -258,7 +258,7 @@ impl Model {
         let k = p + 1;
         let sizes = [
             ("coefficients", self.fit.coef.len(), p),
-            ("covariances", self.fit.covariance.len(), k * k),
+            ("covariances", self.fit.covariance.as_ref().map_or(k * k, Vec::len), k * k),
             ("inflation factors", self.vif.len(), p),
             ("quantiles", self.reference.quantiles.len(), QUANTILES),
         ];

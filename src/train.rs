@@ -226,8 +226,8 @@ fn maximum_likelihood(config: &Config, fitted: &Fitted, per_column: f64) -> (Opt
     let unpenalised = Logistic { start: Some(start), ..logistic }.fit_groups(fitted.x.view(), fitted.y.view(), &fitted.group);
     match unpenalised {
         Ok(fit) => {
-            let tests = wald(&fit);
-            let std_error = fit.std_error();
+            let tests = wald(&fit).expect("an unpenalised fit has standard errors");
+            let std_error = fit.std_error().expect("an unpenalised fit has standard errors");
             let coef = std::iter::once(fit.intercept).chain(fit.coef).collect();
             (Some(MaximumLikelihood { coef, std_error, z: tests.z, p: tests.p }), None)
         }

@@ -96,6 +96,7 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal:
         terminal.say(&judgement)?;
     }
     let fixed = |value: Option<f64>, digits: usize| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
+    let signed = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:+.3}"));
     let mut cells = Vec::new();
     let mut measure = "";
     for row in rows {
@@ -110,11 +111,11 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal:
         let mut line = vec![format!("{indent}{}", row.feature)];
         line.extend([
             format!("{:+.4}", row.coef),
-            fixed(Some(row.std_error), 4),
+            fixed(row.std_error, 4),
             fixed(row.z, 2),
             fixed(row.p, 4),
-            format!("{:+.3}", row.low),
-            format!("{:+.3}", row.high),
+            signed(row.low),
+            signed(row.high),
             fixed(Some(row.odds_ratio), 3),
             row.odds_ratio_raw.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}")),
             fixed(row.vif, 1),
@@ -146,11 +147,11 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal:
 fn numbers(row: &Coefficient) -> [(&'static str, Option<f64>); 14] {
     [
         ("coef", Some(row.coef)),
-        ("std_error", Some(row.std_error)),
+        ("std_error", row.std_error),
         ("z", row.z),
         ("p", row.p),
-        ("low", Some(row.low)),
-        ("high", Some(row.high)),
+        ("low", row.low),
+        ("high", row.high),
         ("odds_ratio", Some(row.odds_ratio)),
         ("coef_raw", row.coef_raw),
         ("std_error_raw", row.std_error_raw),

@@ -10,7 +10,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice, aview1};
 use rayon::prelude::*;
 
 /// Rows of a chunk: with 40 columns its weighted copy (330 KB) stays in a core's own cache.
-const CHUNK: usize = 1024;
+pub(super) const CHUNK: usize = 1024;
 /// Rows that are copied, weighed and scaled while they are in the nearest cache.
 const BLOCK: usize = 32;
 /// Chunks whose sums are held at once: enough to keep all threads busy, and memory does not grow with the rows.
@@ -21,16 +21,19 @@ const CHUNKS_AT_ONCE: usize = 64;
 pub(super) struct Problem<'a> {
     pub(super) x: ArrayView2<'a, f64>,
     pub(super) y: ArrayView1<'a, bool>,
-    pub(super) alpha: f64,
+    /// Strength of `½‖β‖²`.
+    pub(super) l2: f64,
+    /// Strength of `‖β‖₁`.
+    pub(super) l1: f64,
 }
 
 /// The objective and its derivatives at one set of coefficients, intercept first.
 pub(super) struct Derivatives {
     /// Sum of log losses.
     pub(super) loss: f64,
-    /// `loss` plus penalty.
+    /// `loss` plus both penalties.
     pub(super) objective: f64,
-    /// Gradient of the objective.
+    /// Gradient of the objective without its l1 part, which has none at 0.
     pub(super) gradient: Vec<f64>,
     /// `ZᵀWZ`, without penalty, k² values.
     pub(super) information: Vec<f64>,
@@ -38,15 +41,14 @@ pub(super) struct Derivatives {
 
 impl Derivatives {
     /// Largest absolute gradient entry, per row.
-    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
     pub(super) fn gradient_per_row(&self, problem: &Problem<'_>) -> f64 {
-        largest(&self.gradient) / problem.y.len() as f64
+        largest(&self.gradient) / problem.rows()
     }
 
-    /// `ZᵀWZ + alpha·S`.
-    pub(super) fn hessian(&self, alpha: f64) -> Vec<f64> {
+    /// `ZᵀWZ + l2·S`.
+    pub(super) fn hessian(&self, l2: f64) -> Vec<f64> {
         let mut hessian = self.information.clone();
-        hessian.iter_mut().step_by(self.gradient.len() + 1).skip(1).for_each(|h| *h += alpha);
+        hessian.iter_mut().step_by(self.gradient.len() + 1).skip(1).for_each(|h| *h += l2);
         hessian
     }
 }
@@ -62,6 +64,23 @@ impl Problem<'_> {
         self.x.ncols() + 1
     }
 
+    /// Number of rows, to divide by.
+    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
+    pub(super) fn rows(&self) -> f64 {
+        self.y.len() as f64
+    }
+
+    /// Number of rows that converted.
+    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
+    pub(super) fn positive(&self) -> f64 {
+        self.y.iter().filter(|&&y| y).count() as f64
+    }
+
+    /// The l1 part of the objective.
+    pub(super) fn absolute(&self, beta: &[f64]) -> f64 {
+        self.l1 * beta[1..].iter().map(|b| b.abs()).sum::<f64>()
+    }
+
     /// Compute loss, gradient and second derivatives at `beta`.
     pub(super) fn at(&self, beta: &[f64]) -> Derivatives {
         let (n, k) = (self.y.len(), self.width());
@@ -71,17 +90,22 @@ impl Problem<'_> {
         let mut gradient = sums.split_off(1);
         let loss = sums[0];
         for (g, b) in gradient.iter_mut().zip(beta).skip(1) {
-            *g += self.alpha * b;
+            *g += self.l2 * b;
         }
-        let objective = loss + 0.5 * self.alpha * beta[1..].iter().map(|b| b * b).sum::<f64>();
+        let objective = loss + 0.5 * self.l2 * beta[1..].iter().map(|b| b * b).sum::<f64>() + self.absolute(beta);
         Derivatives { loss, objective, gradient, information }
+    }
+
+    /// Some of the rows.
+    pub(super) fn part(&self, rows: Range<usize>) -> (ArrayView2<'_, f64>, ArrayView1<'_, bool>) {
+        (self.x.slice_axis(Axis(0), Slice::from(rows.clone())), self.y.slice_axis(Axis(0), Slice::from(rows)))
     }
 
     /// The share of one chunk: loss, gradient, lower triangle of `ZᵀWZ`.
     fn chunk(&self, beta: &[f64], rows: Range<usize>, z: &mut Vec<f64>, sums: &mut [f64]) {
         let k = beta.len();
         z.resize(rows.len() * k, 1.0);
-        let (x, y) = (self.x.slice_axis(Axis(0), Slice::from(rows.clone())), self.y.slice_axis(Axis(0), Slice::from(rows)));
+        let (x, y) = self.part(rows);
         let (head, information) = sums.split_at_mut(1 + k);
         let (loss, gradient) = head.split_at_mut(1);
         let blocks = z.chunks_mut(BLOCK * k).zip(x.axis_chunks_iter(Axis(0), BLOCK)).zip(y.axis_chunks_iter(Axis(0), BLOCK));
@@ -111,9 +135,9 @@ pub(super) struct Point {
     /// Log loss `ln(1 + exp η) − y·η`.
     pub(super) loss: f64,
     /// `μ − y`.
-    residual: f64,
+    pub(super) residual: f64,
     /// `μ(1 − μ)`.
-    weight: f64,
+    pub(super) weight: f64,
 }
 
 impl Point {
@@ -128,7 +152,7 @@ impl Point {
 }
 
 /// Copy rows into `z`, by rows, with a leading 1.
-fn with_intercept(x: ArrayView2<'_, f64>, z: &mut [f64]) {
+pub(super) fn with_intercept(x: ArrayView2<'_, f64>, z: &mut [f64]) {
     let k = x.ncols() + 1;
     if x.nrows() > 1 && x.strides()[0] == 1 {
         for (j, column) in x.columns().into_iter().enumerate() {

@@ -1,12 +1,14 @@
-//! What is known about fitted coefficients: covariance, Wald tests, variance inflation.
+//! What is known about a fit: covariance, Wald and likelihood ratio tests, variance inflation.
 
 use faer::linalg::solvers::{DenseSolveCore, Llt, Solve};
 use faer::{Mat, MatMut, MatRef, Side};
-use ndarray::{ArrayView2, Axis, Slice};
+use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
+use serde::{Deserialize, Serialize};
 use statrs::function::erf::erfc;
+use statrs::function::gamma::gamma_ur;
 
 use super::derivatives::{Problem, gram, mirror, settled, sum_chunks};
-use super::{LogisticFit, Solution};
+use super::{LogisticFit, Penalty};
 
 /// Share of a column's curvature that the columns before it must leave, else the matrix is singular: rounding leaves about 1e-15.
 const PIVOT: f64 = 1e-13;
@@ -34,17 +36,17 @@ pub(super) fn newton_step(factor: &Llt<f64>, gradient: &[f64]) -> Vec<f64> {
     step
 }
 
-/// Covariance with independent rows: `A⁻¹(ZᵀWZ + alpha·S)A⁻¹`, which is `A⁻¹`.
-pub(super) fn by_row(solution: &Solution) -> Vec<f64> {
-    by_rows(&settled(|| solution.factor.inverse()))
+/// Covariance with independent rows: `A⁻¹(ZᵀWZ + l2·S)A⁻¹`, which is `A⁻¹`.
+pub(super) fn by_row(factor: &Llt<f64>) -> Vec<f64> {
+    by_rows(&settled(|| factor.inverse()))
 }
 
 /// Covariance with rows dependent inside groups.
-pub(super) fn by_group(problem: &Problem<'_>, solution: &Solution, groups: &Groups) -> Vec<f64> {
+pub(super) fn by_group(problem: &Problem<'_>, beta: &[f64], factor: &Llt<f64>, groups: &Groups) -> Vec<f64> {
     let k = problem.width();
-    let inner = between_groups(problem, &solution.beta, groups);
+    let inner = between_groups(problem, beta, groups);
     let product = settled(|| {
-        let inverse = solution.factor.inverse();
+        let inverse = factor.inverse();
         &inverse * MatRef::from_row_major_slice(&inner, k, k) * &inverse
     });
     let mut covariance = by_rows(&product);
@@ -52,7 +54,15 @@ pub(super) fn by_group(problem: &Problem<'_>, solution: &Solution, groups: &Grou
     covariance
 }
 
-/// `Σ_g u_g u_gᵀ · G/(G − 1) · (n − 1)/(n − k) + alpha·S`, `u_g` the summed gradient of a group's rows.
+/// Trace of `A⁻¹ZᵀWZ = I − l2·A⁻¹S`, from `A = ZᵀWZ + l2·S` factored.
+#[expect(clippy::cast_precision_loss, reason = "a count of columns")]
+pub(super) fn trace(factor: &Llt<f64>, l2: f64) -> f64 {
+    let inverse = settled(|| factor.inverse());
+    let k = inverse.nrows();
+    k as f64 - l2 * (1..k).map(|j| inverse[(j, j)]).sum::<f64>()
+}
+
+/// `Σ_g u_g u_gᵀ · G/(G − 1) · (n − 1)/(n − k) + l2·S`, `u_g` the summed gradient of a group's rows.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
 fn between_groups(problem: &Problem<'_>, beta: &[f64], groups: &Groups) -> Vec<f64> {
     let k = problem.width();
@@ -76,7 +86,7 @@ fn between_groups(problem: &Problem<'_>, beta: &[f64], groups: &Groups) -> Vec<f
     for v in &mut inner {
         *v *= correction;
     }
-    inner.iter_mut().step_by(k + 1).skip(1).for_each(|v| *v += problem.alpha);
+    inner.iter_mut().step_by(k + 1).skip(1).for_each(|v| *v += problem.l2);
     inner
 }
 
@@ -109,6 +119,18 @@ impl Groups {
     fn rows(&self, group: usize) -> &[usize] {
         &self.order[self.begin[group]..self.begin[group + 1]]
     }
+
+    /// Standard error of the mean of a value over rows, rows of one group being dependent: the ratio estimator; `None` with one group.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
+    pub(super) fn error_of_mean(&self, mean: f64, value: impl Fn(usize) -> f64 + Sync) -> Option<f64> {
+        let squares = sum_chunks(self.len(), GROUPS_AT_ONCE, 1, |groups, _, sums| {
+            for g in groups {
+                sums[0] += self.rows(g).iter().map(|&row| value(row) - mean).sum::<f64>().powi(2);
+            }
+        });
+        let (groups, rows) = (self.len() as f64, self.order.len() as f64);
+        (self.len() > 1).then(|| (groups / (groups - 1.0) * squares[0]).sqrt() / rows)
+    }
 }
 
 /// Two-sided tests of each coefficient against 0, intercept first.
@@ -120,14 +142,67 @@ pub struct Wald {
     pub p: Vec<f64>,
 }
 
-/// Test each coefficient of an unpenalised fit against 0.
+/// Test each coefficient of an unpenalised fit against 0; `None` without standard errors.
 #[must_use]
-pub fn wald(fit: &LogisticFit) -> Wald {
+pub fn wald(fit: &LogisticFit) -> Option<Wald> {
     let beta = std::iter::once(fit.intercept).chain(fit.coef.iter().copied());
-    let z: Vec<f64> = beta.zip(fit.std_error()).map(|(b, se)| b / se).collect();
+    let z: Vec<f64> = beta.zip(fit.std_error()?).map(|(b, se)| b / se).collect();
     // By the complement, which keeps its digits where 1 − Φ has none left.
     let p = z.iter().map(|z| erfc(z.abs() / std::f64::consts::SQRT_2)).collect();
-    Wald { z, p }
+    Some(Wald { z, p })
+}
+
+/// How well a fit describes the rows it was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Goodness {
+    /// Log-likelihood of the intercept alone.
+    pub null_log_likelihood: f64,
+    /// `McFadden`'s R²: 1 less the quotient of the two log-likelihoods.
+    pub mcfadden_r2: f64,
+    /// Twice the difference of the two log-likelihoods.
+    pub likelihood_ratio: Option<f64>,
+    /// Probability of so large a ratio if no column mattered: χ² with p degrees of freedom.
+    pub likelihood_ratio_p: Option<f64>,
+    /// Akaike's criterion, `−2ℓ + 2k`.
+    pub aic: Option<f64>,
+    /// Schwarz's criterion, `−2ℓ + k·ln n`.
+    pub bic: Option<f64>,
+    /// Effective degrees of freedom, the intercept counted.
+    pub effective_df: f64,
+}
+
+/// Judge a fit by its likelihood.
+///
+/// Ratio, AIC and BIC rest on maximum likelihood and independent rows: `None` with a penalty and where accounts repeat.
+/// # Arguments
+/// * `y` – outcomes it was fitted to, shape (n,)
+/// * `grouped` – whether several rows are of one account
+/// # Source
+/// Hosmer, Lemeshow, Sturdivant, *Applied Logistic Regression*, 3rd ed. (2013), §1.3 and §5.2.5; names and counts as in statsmodels
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
+pub fn goodness(fit: &LogisticFit, y: ArrayView1<'_, bool>, grouped: bool) -> Goodness {
+    let (n, positive) = (y.len() as f64, y.iter().filter(|&&y| y).count() as f64);
+    let part = |count: f64| if count > 0.0 { count * (count / n).ln() } else { 0.0 };
+    let null = part(positive) + part(n - positive);
+    let likelihood = !grouped && fit.alpha == 0.0 && fit.penalty != Penalty::Firth;
+    let (k, p) = (fit.coef.len() as f64 + 1.0, fit.coef.len() as f64);
+    // Below 0 only by rounding.
+    let ratio = likelihood.then(|| (2.0 * (fit.log_likelihood - null)).max(0.0));
+    Goodness {
+        null_log_likelihood: null,
+        mcfadden_r2: 1.0 - fit.log_likelihood / null,
+        likelihood_ratio: ratio,
+        likelihood_ratio_p: ratio.filter(|_| p > 0.0).map(|ratio| chi_squared_tail(p, ratio)),
+        aic: likelihood.then_some(2.0 * (k - fit.log_likelihood)),
+        bic: likelihood.then(|| k * n.ln() - 2.0 * fit.log_likelihood),
+        effective_df: fit.effective_df,
+    }
+}
+
+/// Probability that χ² with `df` degrees of freedom is at least `value`, to full relative precision in the tail.
+fn chi_squared_tail(df: f64, value: f64) -> f64 {
+    if value > 0.0 { gamma_ur(0.5 * df, 0.5 * value) } else { 1.0 }
 }
 
 /// Compute each column's variance inflation factor: the diagonal of the inverse correlation matrix.

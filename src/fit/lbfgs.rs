@@ -29,9 +29,9 @@ pub(super) fn solve(problem: &Problem<'_>, start: Option<&[f64]>) -> Result<Solu
     let beta = minimize(problem, start).ok_or_else(|| failed(problem, start))?;
     let at = problem.at(&beta);
     let gradient = at.gradient_per_row(problem);
-    match inference::factor(&at.hessian(problem.alpha)) {
+    match inference::factor(&at.hessian(problem.l2)) {
         Some(factor) if gradient <= CONVERGED && !adrift(problem, &inference::newton_step(&factor, &at.gradient)) => {
-            Ok(Solution { beta, at, factor, iterations: 0 })
+            Ok(Solution { beta, at, factor: Some(factor), gradient, iterations: 0 })
         }
         _ => Err(Error::NotConverged { solver: NAME, iterations: 0, gradient, separated_by: Vec::new() }),
     }
@@ -61,7 +61,7 @@ fn minimize(problem: &Problem<'_>, start: &[f64]) -> Option<Vec<f64>> {
     let ask = |sign: f64| {
         let start: Array1<f64> = coef.iter().chain([intercept]).map(|b| sign * b).collect();
         LogisticRegression::default()
-            .alpha(problem.alpha)
+            .alpha(problem.l2)
             .with_intercept(true)
             .gradient_tolerance(n as f64 * TOLERANCE)
             .max_iterations(ITERATIONS)

@@ -1,9 +1,15 @@
 //! Logistic regression: [`Logistic`] is what to fit, [`LogisticFit`] what came out.
+//!
+//! `newton` and `lbfgs` (linfa-logistic) fit without penalty and with l2, `coordinate` with an l1 part, `firth` separated outcomes.
+//! `inference` says how sure a fit is and how good, `path` chooses the strength of the penalty on rows that a fit did not see.
 
+mod coordinate;
 mod derivatives;
+mod firth;
 mod inference;
 mod lbfgs;
 mod newton;
+mod path;
 
 use faer::linalg::solvers::Llt;
 use linfa::DatasetBase;
@@ -15,29 +21,55 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use derivatives::{Derivatives, Problem};
-pub use inference::{Wald, vif, wald};
+pub use inference::{Goodness, Wald, goodness, vif, wald};
+pub use path::{CrossFit, Fold, Folds, Path, PathPoint, Rule, cross_fit, extension, grid};
 
 /// What keeps the coefficients small; the intercept is never penalised.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Penalty {
     /// Maximum likelihood; `alpha` is ignored.
     None,
     /// `alpha/2 · ‖β‖²`.
     L2,
+    /// `alpha · ‖β‖₁`, which leaves some coefficients at exactly 0.
+    L1,
+    /// `alpha · (½(1 − l1_ratio)·‖β‖² + l1_ratio·‖β‖₁)`.
+    ElasticNet {
+        /// Share of the l1 part, from 0 to 1.
+        l1_ratio: f64,
+    },
+    /// Half the log-determinant of the information, for separated outcomes; `alpha` is ignored.
+    Firth,
+}
+
+impl Penalty {
+    /// Share of the l1 part, from 0 to 1.
+    fn l1_ratio(self) -> f64 {
+        match self {
+            Penalty::None | Penalty::L2 | Penalty::Firth => 0.0,
+            Penalty::L1 => 1.0,
+            Penalty::ElasticNet { l1_ratio } => l1_ratio,
+        }
+    }
+
+    /// Whether there is an `alpha`.
+    fn has_strength(self) -> bool {
+        !matches!(self, Penalty::None | Penalty::Firth)
+    }
 }
 
 /// How the minimum is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Solver {
-    /// Newton's method with step halving.
+    /// Newton's method with step halving; with an l1 part coordinate descent on its quadratic.
     Newton,
-    /// The limited-memory BFGS of linfa-logistic.
+    /// The limited-memory BFGS of linfa-logistic, without penalty or with l2.
     Lbfgs,
 }
 
 /// A logistic regression to be fitted: objective, solver, and when the solver may stop.
 ///
-/// The objective is `Σ [ln(1 + exp ηᵢ) − yᵢ ηᵢ] + alpha/2 · ‖β‖²`, `η = β₀ + xβ`, not divided by the number of rows.
+/// The objective is `Σ [ln(1 + exp ηᵢ) − yᵢ ηᵢ]`, `η = β₀ + xβ`, plus the [`Penalty`], not divided by the number of rows.
 #[derive(Debug, Clone)]
 pub struct Logistic {
     /// Kind of penalty.
@@ -46,7 +78,8 @@ pub struct Logistic {
     pub alpha: f64,
     /// Solver.
     pub solver: Solver,
-    /// Newton: the largest absolute gradient entry per row at which it may stop.
+    /// Newton: the largest absolute gradient entry per row at which it may stop; with an l1 part the largest violation of the
+    /// conditions for a minimum per row.
     pub tolerance: f64,
     /// Newton: steps after which it gives up.
     pub max_iterations: usize,
@@ -67,14 +100,20 @@ pub struct LogisticFit {
     pub intercept: f64,
     /// Change of the log-odds per unit of each column.
     pub coef: Vec<f64>,
-    /// Covariance of intercept and coefficients: (p + 1)² values by rows, intercept first.
-    pub covariance: Vec<f64>,
-    /// Largest absolute entry of the gradient at the answer, divided by the number of rows.
+    /// Covariance of intercept and coefficients: (p + 1)² values by rows, intercept first. `None` where an l1 part has selected
+    /// columns, after which no inference from the same rows is valid.
+    pub covariance: Option<Vec<f64>>,
+    /// Largest absolute entry of the gradient at the answer, with an l1 part the largest violation of the conditions for a minimum,
+    /// divided by the number of rows.
     pub gradient: f64,
     /// Newton steps taken; 0 for lbfgs, which does not tell.
     pub iterations: usize,
     /// Log-likelihood, without the penalty.
     pub log_likelihood: f64,
+    /// Effective degrees of freedom, the intercept counted: the trace of `A⁻¹ZᵀWZ`, with an l1 part over the columns left in.
+    pub effective_df: f64,
+    /// Kind of penalty.
+    pub penalty: Penalty,
     /// Strength of the penalty in force; 0 without one.
     pub alpha: f64,
     /// Number of rows.
@@ -93,10 +132,29 @@ impl LogisticFit {
         Zip::from(x.rows()).par_map_collect(|row| self.intercept + row.dot(&coef))
     }
 
-    /// Give the standard errors, intercept first.
+    /// Give the standard errors, intercept first; `None` without a covariance.
     #[must_use]
-    pub fn std_error(&self) -> Vec<f64> {
-        self.covariance.iter().step_by(self.coef.len() + 2).map(|v| v.sqrt()).collect()
+    pub fn std_error(&self) -> Option<Vec<f64>> {
+        let covariance = self.covariance.as_ref()?;
+        Some(covariance.iter().step_by(self.coef.len() + 2).map(|v| v.sqrt()).collect())
+    }
+
+    /// Compute the variance `(1, x)ᵀV(1, x)` of a row's log-odds; `None` without a covariance.
+    ///
+    /// # Panics
+    /// If `x` has another number of columns than the fit.
+    #[must_use]
+    pub fn variance(&self, x: &[f64]) -> Option<f64> {
+        let covariance = self.covariance.as_ref()?;
+        assert_eq!(x.len(), self.coef.len(), "columns of `x` and coefficients");
+        let lines = covariance.chunks_exact(x.len() + 1).skip(1);
+        // Each line up to the diagonal: what is right of it stands below, too.
+        let of = |(j, (v, xj)): (usize, (&[f64], &f64))| {
+            let below = v[0] + ArrayView1::from(&v[1..=j]).dot(&ArrayView1::from(&x[..j]));
+            xj * (2.0 * below + v[j + 1] * xj)
+        };
+        let sum = covariance[0] + lines.zip(x).enumerate().map(of).sum::<f64>();
+        Some(sum.max(0.0))
     }
 }
 
@@ -113,28 +171,30 @@ impl Logistic {
     /// Fit, each row being independent of the others.
     ///
     /// The covariance is `A⁻¹(ZᵀWZ + alpha·S)A⁻¹` at the answer, `A = ZᵀWZ + alpha·S`, `Z` the columns with a leading 1, `S` the
-    /// identity with 0 for the intercept.
+    /// identity with 0 for the intercept; with Firth's penalty it is the inverse information at its estimate, before the intercept is
+    /// fitted again by maximum likelihood with the other coefficients as offset; with an l1 part there is none.
     /// # Arguments
     /// * `x` – standardised columns, shape (n, p), finite, without intercept
     /// * `y` – outcomes, shape (n,)
     /// # Errors
     /// * [`Error::OneClass`]: all outcomes are equal
-    /// * [`Error::Unsuitable`]: no rows, unequal lengths, a value, `alpha` or `start` that is not finite or does not fit
+    /// * [`Error::Unsuitable`]: no rows, unequal lengths, a value, `alpha`, `l1_ratio` or `start` that is not finite or does not fit, a
+    ///   solver that does not know the penalty
     /// * [`Error::NotConverged`]: no minimum was reached, as with separated outcomes or collinear columns without a penalty
     /// # Source
     /// Hastie, Tibshirani, Friedman, *The Elements of Statistical Learning*, 2nd ed. (2009), §4.4.1
     pub fn fit_rows(&self, x: ArrayView2<'_, f64>, y: ArrayView1<'_, bool>) -> Result<LogisticFit> {
         let problem = self.problem(x.view(), y.view())?;
         let solution = self.solve(&problem)?;
-        let covariance = inference::by_row(&solution);
-        Ok(finish(&problem, solution, covariance))
+        let covariance = solution.factor.as_ref().map(inference::by_row);
+        Ok(self.finish(&problem, solution, covariance))
     }
 
     /// Fit, rows of one group being dependent on each other.
     ///
     /// Coefficients are those of [`Logistic::fit_rows`]; in the covariance `ZᵀWZ` between the two `A⁻¹` is replaced by the sum over
     /// groups of the outer products of their summed gradients, times `G/(G − 1) · (n − 1)/(n − k)`, k counting the intercept.
-    /// Where no group repeats the covariance is that of [`Logistic::fit_rows`].
+    /// Where no group repeats, and with Firth's penalty, the covariance is that of [`Logistic::fit_rows`].
     /// # Arguments
     /// * `x`, `y` – as in [`Logistic::fit_rows`]
     /// * `group` – number of the group of each row (an account), shape (n,), in any order
@@ -151,9 +211,11 @@ impl Logistic {
             return Err(unsuitable("all rows are of one account: standard errors by account need at least two".to_owned()));
         }
         let solution = self.solve(&problem)?;
-        let repeated = groups.len() < group.len();
-        let covariance = if repeated { inference::by_group(&problem, &solution, &groups) } else { inference::by_row(&solution) };
-        Ok(finish(&problem, solution, covariance))
+        let by_group = groups.len() < group.len() && self.penalty != Penalty::Firth;
+        let covariance = solution.factor.as_ref().map(|factor| {
+            if by_group { inference::by_group(&problem, &solution.beta, factor, &groups) } else { inference::by_row(factor) }
+        });
+        Ok(self.finish(&problem, solution, covariance))
     }
 
     /// Check everything that can be wrong with the numbers, once.
@@ -162,13 +224,8 @@ impl Logistic {
         if y.is_empty() {
             return Err(unsuitable("there is no row to fit".to_owned()));
         }
-        let alpha = match self.penalty {
-            Penalty::None => 0.0,
-            Penalty::L2 => self.alpha,
-        };
-        if !(alpha.is_finite() && alpha >= 0.0) {
-            return Err(unsuitable(format!("the penalty is {alpha}, expected a number of at least 0")));
-        }
+        let (alpha, l1_ratio) = (self.strength(), self.penalty.l1_ratio());
+        self.check(alpha)?;
         if let Some(start) = &self.start {
             same_length("start", start.len(), x.ncols() + 1)?;
             if start.iter().any(|b| !b.is_finite()) {
@@ -182,13 +239,57 @@ impl Logistic {
         if y.iter().all(|&v| v == converted) {
             return Err(Error::OneClass { rows: y.len(), converted });
         }
-        Ok(Problem { x, y, alpha })
+        Ok(Problem { x, y, l2: alpha * (1.0 - l1_ratio), l1: alpha * l1_ratio })
+    }
+
+    /// Check the penalty and that the solver knows it.
+    fn check(&self, alpha: f64) -> Result<()> {
+        if !(alpha.is_finite() && alpha >= 0.0) {
+            return Err(unsuitable(format!("the penalty is {alpha}, expected a number of at least 0")));
+        }
+        let l1_ratio = self.penalty.l1_ratio();
+        if !(0.0..=1.0).contains(&l1_ratio) {
+            return Err(unsuitable(format!("the share of l1 is {l1_ratio}, expected a number from 0 to 1")));
+        }
+        match self.penalty {
+            Penalty::L1 | Penalty::ElasticNet { .. } | Penalty::Firth if self.solver == Solver::Lbfgs => Err(Error::Unsuitable {
+                problem: "the solver `lbfgs` fits without penalty or with l2 alone, not with l1, elastic net or Firth's".to_owned(),
+                hint: Some("take the solver `newton`, which knows all penalties".to_owned()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Strength of the penalty in force.
+    fn strength(&self) -> f64 {
+        if self.penalty.has_strength() { self.alpha } else { 0.0 }
     }
 
     fn solve(&self, problem: &Problem<'_>) -> Result<Solution> {
-        match self.solver {
-            Solver::Newton => newton::solve(problem, self),
-            Solver::Lbfgs => lbfgs::solve(problem, self.start.as_deref()),
+        match (self.penalty, self.solver) {
+            (Penalty::Firth, _) => firth::solve(problem, self),
+            _ if problem.l1 > 0.0 => coordinate::solve(problem, self),
+            (_, Solver::Newton) => newton::solve(problem, self),
+            (_, Solver::Lbfgs) => lbfgs::solve(problem, self.start.as_deref()),
+        }
+    }
+
+    fn finish(&self, problem: &Problem<'_>, mut solution: Solution, covariance: Option<Vec<f64>>) -> LogisticFit {
+        let effective_df = match &solution.factor {
+            Some(factor) => inference::trace(factor, problem.l2),
+            None => coordinate::effective_df(problem, &solution),
+        };
+        LogisticFit {
+            coef: solution.beta.split_off(1),
+            intercept: solution.beta[0],
+            covariance,
+            gradient: solution.gradient,
+            iterations: solution.iterations,
+            log_likelihood: -solution.at.loss,
+            effective_df,
+            penalty: self.penalty,
+            alpha: self.strength(),
+            rows: problem.y.len(),
         }
     }
 }
@@ -198,23 +299,11 @@ struct Solution {
     /// Intercept and coefficients.
     beta: Vec<f64>,
     at: Derivatives,
-    /// Second derivatives there, factored.
-    factor: Llt<f64>,
+    /// Second derivatives behind the covariance, factored; `None` where columns were selected.
+    factor: Option<Llt<f64>>,
+    /// What [`LogisticFit::gradient`] says.
+    gradient: f64,
     iterations: usize,
-}
-
-fn finish(problem: &Problem<'_>, solution: Solution, covariance: Vec<f64>) -> LogisticFit {
-    let Solution { mut beta, at, iterations, .. } = solution;
-    LogisticFit {
-        coef: beta.split_off(1),
-        intercept: beta[0],
-        covariance,
-        gradient: at.gradient_per_row(problem),
-        iterations,
-        log_likelihood: -at.loss,
-        alpha: problem.alpha,
-        rows: problem.y.len(),
-    }
 }
 
 fn all_finite(x: ArrayView2<'_, f64>) -> bool {

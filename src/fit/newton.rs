@@ -10,15 +10,15 @@ use crate::error::{Error, Result};
 pub(super) const NAME: &str = "newton";
 
 /// Largest change of a coefficient, relative to 1 + |β|, by the last full step.
-const STEP: f64 = 1e-9;
+pub(super) const STEP: f64 = 1e-9;
 /// A step still to come that is smaller, relative to 1 + |β|, cannot change a digit: it is left out with its pass over the data.
-const NEGLIGIBLE: f64 = 1e-14;
+pub(super) const NEGLIGIBLE: f64 = 1e-14;
 /// Share of the decrease promised by the gradient that a step has to bring (Nocedal, Wright, *Numerical Optimization*, 2nd ed., §3.1).
-const ARMIJO: f64 = 1e-4;
+pub(super) const ARMIJO: f64 = 1e-4;
 /// Rounding error of the objective, relative: a decrease below it is none.
-const ROUNDING: f64 = 1e-12;
+pub(super) const ROUNDING: f64 = 1e-12;
 /// Halvings of a step after which there is no way down: 2⁻⁴⁰ of a step is noise.
-const HALVINGS: usize = 40;
+pub(super) const HALVINGS: usize = 40;
 /// From so many rows on the start is sought on a sample: below, a pass over all rows costs less than it saves.
 const SAMPLE_FROM: usize = 32_768;
 /// Every so many rows one is in the sample.
@@ -27,27 +27,41 @@ const SAMPLE_EVERY: usize = 16;
 const SAMPLE_GRADIENT: f64 = 1e-4;
 
 /// When to stop.
-struct Stop {
-    gradient: f64,
-    step: f64,
-    iterations: usize,
+pub(super) struct Stop {
+    /// Largest gradient entry per row.
+    pub(super) gradient: f64,
+    /// Largest change, relative to 1 + |β|, by the last full step; infinite: any.
+    pub(super) step: f64,
+    /// Steps after which to give up.
+    pub(super) iterations: usize,
+}
+
+impl Stop {
+    /// When a fit may stop.
+    pub(super) fn of(settings: &Logistic) -> Self {
+        Self { gradient: settings.tolerance, step: STEP, iterations: settings.max_iterations }
+    }
 }
 
 /// Find the minimum of the objective.
 pub(super) fn solve(problem: &Problem<'_>, settings: &Logistic) -> Result<Solution> {
-    let start = settings.start.clone().unwrap_or_else(|| from_sample(problem));
-    descend(problem, start, &Stop { gradient: settings.tolerance, step: STEP, iterations: settings.max_iterations })
+    let start = settings.start.clone().unwrap_or_else(|| from_sample(problem, descend));
+    descend(problem, start, &Stop::of(settings))
 }
 
-/// A start near the minimum from every 16th row, or from the mean outcome alone.
+/// A start near the minimum from every 16th row by the solver that is given, or from the mean outcome alone.
 #[expect(clippy::cast_precision_loss, reason = "16")]
-fn from_sample(problem: &Problem<'_>) -> Vec<f64> {
+pub(super) fn from_sample<F>(problem: &Problem<'_>, descend: F) -> Vec<f64>
+where
+    F: Fn(&Problem<'_>, Vec<f64>, &Stop) -> Result<Solution>,
+{
     if problem.y.len() >= SAMPLE_FROM {
         let every = Slice::new(0, None, SAMPLE_EVERY.cast_signed());
         let sample = Problem {
             x: problem.x.slice_axis(Axis(0), every),
             y: problem.y.slice_axis(Axis(0), every),
-            alpha: problem.alpha / SAMPLE_EVERY as f64,
+            l2: problem.l2 / SAMPLE_EVERY as f64,
+            l1: problem.l1 / SAMPLE_EVERY as f64,
         };
         // A sample that does not converge, for want of conversions or by separation, says nothing.
         let stop = Stop { gradient: SAMPLE_GRADIENT, step: f64::INFINITY, iterations: 20 };
@@ -59,30 +73,30 @@ fn from_sample(problem: &Problem<'_>) -> Vec<f64> {
 }
 
 /// The intercept alone: the log-odds of the mean outcome, held off infinity.
-#[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
-fn from_mean(problem: &Problem<'_>) -> Vec<f64> {
-    let positive = problem.y.iter().filter(|&&y| y).count() as f64;
+pub(super) fn from_mean(problem: &Problem<'_>) -> Vec<f64> {
+    let positive = problem.positive();
     let mut beta = vec![0.0; problem.width()];
-    beta[0] = ((positive + 0.5) / (problem.y.len() as f64 - positive + 0.5)).ln();
+    beta[0] = ((positive + 0.5) / (problem.rows() - positive + 0.5)).ln();
     beta
 }
 
 fn descend(problem: &Problem<'_>, mut beta: Vec<f64>, until: &Stop) -> Result<Solution> {
     let mut at = problem.at(&beta);
     // A start far off may be where all weights vanish; the mean outcome never is.
-    if !at.objective.is_finite() || inference::factor(&at.hessian(problem.alpha)).is_none() {
+    if !at.objective.is_finite() || inference::factor(&at.hessian(problem.l2)).is_none() {
         beta = from_mean(problem);
         at = problem.at(&beta);
     }
     let mut small = false;
     for iterations in 0..=until.iterations {
-        let Some(factor) = inference::factor(&at.hessian(problem.alpha)) else {
+        let Some(factor) = inference::factor(&at.hessian(problem.l2)) else {
             return Err(failed(&at, problem, iterations));
         };
         let step = inference::newton_step(&factor, &at.gradient);
         let flat = at.gradient_per_row(problem) <= until.gradient;
         if flat && (small || relative(&step, &beta) <= NEGLIGIBLE || until.step.is_infinite()) {
-            return Ok(Solution { beta, at, factor, iterations });
+            let gradient = at.gradient_per_row(problem);
+            return Ok(Solution { beta, at, factor: Some(factor), gradient, iterations });
         }
         if iterations == until.iterations {
             break;
@@ -98,8 +112,11 @@ fn descend(problem: &Problem<'_>, mut beta: Vec<f64>, until: &Stop) -> Result<So
 }
 
 /// Shorten the step by halves until the objective falls.
-fn halve(problem: &Problem<'_>, beta: &[f64], at: &Derivatives, step: &[f64]) -> Option<(Derivatives, f64)> {
-    let slope: f64 = at.gradient.iter().zip(step).map(|(g, d)| g * d).sum();
+///
+/// The slope it should fall by is the gradient's, plus what the whole step changes in the l1 part (Lee, Sun, Saunders 2014, eq. 2.5).
+pub(super) fn halve(problem: &Problem<'_>, beta: &[f64], at: &Derivatives, step: &[f64]) -> Option<(Derivatives, f64)> {
+    let whole: Vec<f64> = beta.iter().zip(step).map(|(b, d)| b + d).collect();
+    let slope = at.gradient.iter().zip(step).map(|(g, d)| g * d).sum::<f64>() + problem.absolute(&whole) - problem.absolute(beta);
     let noise = ROUNDING * (1.0 + at.objective.abs());
     let mut share = 1.0;
     for _ in 0..HALVINGS {
@@ -114,7 +131,7 @@ fn halve(problem: &Problem<'_>, beta: &[f64], at: &Derivatives, step: &[f64]) ->
 }
 
 /// Largest change relative to 1 + |β|.
-fn relative(step: &[f64], beta: &[f64]) -> f64 {
+pub(super) fn relative(step: &[f64], beta: &[f64]) -> f64 {
     let relative: Vec<f64> = step.iter().zip(beta).map(|(d, b)| d / (1.0 + b.abs())).collect();
     largest(&relative)
 }

@@ -196,7 +196,7 @@ fn sizes_that_do_not_fit_one_another_are_refused() {
     let changes: [(&str, Change); 12] = [
         ("a coefficient less", |m| less(&mut m.fit.coef)),
         ("a coefficient more", |m| m.fit.coef.push(1.0)),
-        ("a covariance less", |m| less(&mut m.fit.covariance)),
+        ("a covariance less", |m| less(m.fit.covariance.as_mut().unwrap())),
         ("an inflation factor less", |m| less(&mut m.vif)),
         ("a quantile less", |m| less(&mut m.reference.quantiles)),
         ("no quantile", |m| m.reference.quantiles.clear()),

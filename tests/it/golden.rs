@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView1};
 use pql::calibrate::Calibration;
 use pql::evaluate::evaluate;
-use pql::fit::{Logistic, Penalty, Solver, vif, wald};
+use pql::fit::{Logistic, LogisticFit, Penalty, Solver, goodness, vif, wald};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -38,6 +38,26 @@ struct CalibrationCase {
 }
 
 #[derive(Deserialize)]
+struct SparseCase {
+    alpha: f64,
+    l1_ratio: f64,
+    x: Vec<Vec<f64>>,
+    y: Vec<bool>,
+    beta: Vec<f64>,
+    log_likelihood: f64,
+    effective_df: f64,
+}
+
+#[derive(Deserialize)]
+struct FirthCase {
+    x: Vec<Vec<f64>>,
+    y: Vec<bool>,
+    beta: Vec<f64>,
+    std_error: Vec<f64>,
+    log_likelihood: f64,
+}
+
+#[derive(Deserialize)]
 struct MetricsCase {
     y: Vec<bool>,
     probability: Vec<f64>,
@@ -50,9 +70,18 @@ fn read<T: DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+fn matrix(rows: &[Vec<f64>]) -> Array2<f64> {
+    Array2::from_shape_fn((rows.len(), rows[0].len()), |(i, j)| rows[i][j])
+}
+
+/// Intercept and coefficients.
+fn beta(fit: &LogisticFit) -> Vec<f64> {
+    std::iter::once(fit.intercept).chain(fit.coef.iter().copied()).collect()
+}
+
 impl FitCase {
     fn x(&self) -> Array2<f64> {
-        Array2::from_shape_fn((self.x.len(), self.x[0].len()), |(i, j)| self.x[i][j])
+        matrix(&self.x)
     }
 
     fn model(&self) -> Logistic {
@@ -76,11 +105,10 @@ fn coefficients_and_errors_have_twelve_right_digits() {
         let y = ArrayView1::from(&case.y[..]);
         let fit = case.model().fit_rows(case.x().view(), y).unwrap();
         let grouped = case.model().fit_groups(case.x().view(), y, &case.group).unwrap();
-        let beta: Vec<f64> = std::iter::once(fit.intercept).chain(fit.coef.iter().copied()).collect();
         for (what, off) in [
-            ("coefficients", off(&beta, &case.beta)),
-            ("standard errors", off(&fit.std_error(), &case.std_error)),
-            ("standard errors by account", off(&grouped.std_error(), &case.std_error_grouped)),
+            ("coefficients", off(&beta(&fit), &case.beta)),
+            ("standard errors", off(&fit.std_error().unwrap(), &case.std_error)),
+            ("standard errors by account", off(&grouped.std_error().unwrap(), &case.std_error_grouped)),
             ("log-likelihood", off(&[fit.log_likelihood], &[case.log_likelihood])),
         ] {
             assert!(off < 1e-12, "{name}: {what} off by {off:e}");
@@ -94,9 +122,61 @@ fn lbfgs_has_the_same_coefficients_to_six_digits() {
         let case: FitCase = read(name);
         let model = Logistic { solver: Solver::Lbfgs, ..case.model() };
         let fit = model.fit_rows(case.x().view(), ArrayView1::from(&case.y[..])).unwrap();
-        let found = std::iter::once(fit.intercept).chain(fit.coef.iter().copied());
-        assert!(found.zip(&case.beta).all(|(a, b)| (a - b).abs() < 1e-6), "{name}");
-        assert!(off(&fit.std_error(), &case.std_error) < 1e-6, "{name}");
+        assert!(beta(&fit).iter().zip(&case.beta).all(|(a, b)| (a - b).abs() < 1e-6), "{name}");
+        assert!(off(&fit.std_error().unwrap(), &case.std_error) < 1e-6, "{name}");
+    }
+}
+
+#[test]
+fn columns_that_an_l1_penalty_leaves_out_are_exactly_those_and_the_others_have_twelve_right_digits() {
+    for name in ["l1_lasso.json", "l1_net.json"] {
+        let case: SparseCase = read(name);
+        let penalty = if case.l1_ratio == 1.0 { Penalty::L1 } else { Penalty::ElasticNet { l1_ratio: case.l1_ratio } };
+        let model = Logistic { penalty, alpha: case.alpha, ..Logistic::default() };
+        let fit = model.fit_rows(matrix(&case.x).view(), ArrayView1::from(&case.y[..])).unwrap();
+        let kept = |beta: &[f64]| beta.iter().copied().filter(|b| *b != 0.0).collect::<Vec<_>>();
+        let zeros = |beta: &[f64]| beta.iter().map(|b| *b == 0.0).collect::<Vec<_>>();
+        assert_eq!(zeros(&beta(&fit)), zeros(&case.beta), "{name}");
+        assert!(zeros(&case.beta).contains(&true) && fit.gradient <= 1e-10 && fit.covariance.is_none());
+        for (what, off) in [
+            ("coefficients", off(&kept(&beta(&fit)), &kept(&case.beta))),
+            ("log-likelihood", off(&[fit.log_likelihood], &[case.log_likelihood])),
+            ("degrees of freedom", off(&[fit.effective_df], &[case.effective_df])),
+        ] {
+            assert!(off < 1e-12, "{name}: {what} off by {off:e}");
+        }
+    }
+}
+
+#[test]
+fn firths_estimate_has_twelve_right_digits_on_published_data() {
+    for name in ["firth_endometrial.json", "firth_sex2.json"] {
+        let case: FirthCase = read(name);
+        let model = Logistic { penalty: Penalty::Firth, ..Logistic::default() };
+        let fit = model.fit_rows(matrix(&case.x).view(), ArrayView1::from(&case.y[..])).unwrap();
+        for (what, off) in [
+            ("coefficients", off(&beta(&fit), &case.beta)),
+            ("standard errors", off(&fit.std_error().unwrap(), &case.std_error)),
+            ("log-likelihood", off(&[fit.log_likelihood], &[case.log_likelihood])),
+        ] {
+            assert!(off < 1e-12, "{name}: {what} off by {off:e} after {} steps", fit.iterations);
+        }
+    }
+}
+
+#[test]
+fn likelihood_ratio_and_criteria_are_those_of_statsmodels() {
+    let expected: Value = read("goodness.json");
+    for (name, expected) in expected.as_object().unwrap() {
+        let case: FitCase = read(name);
+        let y = ArrayView1::from(&case.y[..]);
+        let found = goodness(&case.model().fit_rows(case.x().view(), y).unwrap(), y, false);
+        let found = serde_json::to_value(found).unwrap();
+        assert_eq!(found.as_object().unwrap().len(), expected.as_object().unwrap().len());
+        for (key, expected) in expected.as_object().unwrap() {
+            let off = off(&[found[key].as_f64().unwrap()], &[expected.as_f64().unwrap()]);
+            assert!(off < 1e-11, "{name}: {key} off by {off:e}");
+        }
     }
 }
 
@@ -109,8 +189,8 @@ fn errors_by_account_tests_and_inflation_are_those_of_statsmodels_and_numpy() {
         };
         let y = ArrayView1::from(&case.y[..]);
         let grouped = case.model().fit_groups(case.x().view(), y, &case.group).unwrap();
-        assert!(off(&grouped.std_error(), se) < 1e-6, "{name}");
-        let test = wald(&case.model().fit_rows(case.x().view(), y).unwrap());
+        assert!(off(&grouped.std_error().unwrap(), se) < 1e-6, "{name}");
+        let test = wald(&case.model().fit_rows(case.x().view(), y).unwrap()).unwrap();
         assert!(off(&test.z, z) < 1e-9 && off(&test.p, p) < 1e-9, "{name}");
         assert!(off(&vif(case.x().view()), inflation) < 1e-11, "{name}");
     }

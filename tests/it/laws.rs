@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, Axis, concatenate};
 use pql::evaluate::{evaluate, roc_auc};
-use pql::fit::{Logistic, LogisticFit, Solver, sigmoid};
+use pql::fit::{Logistic, LogisticFit, Penalty, Solver, sigmoid};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -27,6 +27,20 @@ fn data() -> impl Strategy<Value = Data> {
 
 fn fit(data: &Data, alpha: f64, solver: Solver) -> LogisticFit {
     Logistic { alpha, solver, ..Logistic::default() }.fit_rows(data.x.view(), data.y.view()).unwrap()
+}
+
+/// A fit with an l1 part.
+fn sparse(data: &Data, alpha: f64, l1_ratio: f64) -> LogisticFit {
+    let penalty = Penalty::ElasticNet { l1_ratio };
+    Logistic { penalty, alpha, ..Logistic::default() }.fit_rows(data.x.view(), data.y.view()).unwrap()
+}
+
+fn twice(data: &Data) -> Data {
+    Data {
+        x: concatenate(Axis(0), &[data.x.view(), data.x.view()]).unwrap(),
+        y: concatenate(Axis(0), &[data.y.view(), data.y.view()]).unwrap(),
+        group: vec![],
+    }
 }
 
 /// Largest difference of intercepts and coefficients.
@@ -59,12 +73,44 @@ proptest! {
 
     #[test]
     fn every_row_twice_at_twice_the_penalty_changes_nothing(data in data(), alpha in 0.05..20.0_f64) {
-        let twice = Data {
-            x: concatenate(Axis(0), &[data.x.view(), data.x.view()]).unwrap(),
-            y: concatenate(Axis(0), &[data.y.view(), data.y.view()]).unwrap(),
-            group: vec![],
-        };
-        prop_assert!(apart(&fit(&data, alpha, Solver::Newton), &fit(&twice, 2.0 * alpha, Solver::Newton)) < 1e-11);
+        prop_assert!(apart(&fit(&data, alpha, Solver::Newton), &fit(&twice(&data), 2.0 * alpha, Solver::Newton)) < 1e-11);
+    }
+
+    #[test]
+    fn every_row_twice_at_twice_an_l1_penalty_changes_nothing(data in data(), alpha in 0.05..20.0_f64, l1_ratio in 0.01..1.0_f64) {
+        let (once, twice) = (sparse(&data, alpha, l1_ratio), sparse(&twice(&data), 2.0 * alpha, l1_ratio));
+        prop_assert!(apart(&once, &twice) < 1e-10);
+        prop_assert!(once.coef.iter().zip(&twice.coef).all(|(a, b)| (*a == 0.0) == (*b == 0.0)));
+    }
+
+    #[test]
+    fn an_elastic_net_with_next_to_no_l1_is_l2(data in data(), alpha in 0.05..20.0_f64) {
+        prop_assert!(apart(&sparse(&data, alpha, 1e-15), &fit(&data, alpha, Solver::Newton)) < 1e-11);
+    }
+
+    #[test]
+    fn a_coefficient_is_0_only_where_its_gradient_is_below_the_penalty(data in data(), alpha in 0.05..20.0_f64, l1_ratio in 0.1..1.0_f64) {
+        let fit = sparse(&data, alpha, l1_ratio);
+        let eta = fit.log_odds(data.x.view());
+        let residual: Array1<f64> = eta.iter().zip(&data.y).map(|(eta, y)| f64::from(u8::from(*y)) - sigmoid(*eta)).collect();
+        prop_assert!(residual.sum().abs() < 1e-9);
+        for (b, x) in fit.coef.iter().zip(data.x.columns()) {
+            let pull = x.dot(&residual) - alpha * (1.0 - l1_ratio) * b;
+            let at_rest = if *b == 0.0 { pull.abs() <= alpha * l1_ratio + 1e-9 } else { (pull - alpha * l1_ratio * b.signum()).abs() < 1e-9 };
+            prop_assert!(at_rest, "{} at {}", pull, b);
+        }
+    }
+
+    #[test]
+    fn firths_probabilities_add_up_to_the_conversions(data in data()) {
+        let firth = Logistic { penalty: Penalty::Firth, ..Logistic::default() };
+        let fit = firth.fit_rows(data.x.view(), data.y.view()).unwrap();
+        let sum: f64 = fit.log_odds(data.x.view()).iter().map(|eta| sigmoid(*eta)).sum();
+        let converted: f64 = data.y.iter().map(|y| f64::from(u8::from(*y))).sum();
+        prop_assert!((sum - converted).abs() < 1e-9);
+        // Columns in other units give the same log-odds.
+        let scaled = firth.fit_rows((&data.x * 1e-3 + 5e-4).view(), data.y.view()).unwrap();
+        prop_assert!(fit.coef.iter().zip(&scaled.coef).all(|(a, b)| (a - b * 1e-3).abs() < 1e-8 * (1.0 + a.abs())));
     }
 
     #[test]
@@ -78,7 +124,7 @@ proptest! {
         let by_account = |data: &Data| Logistic::default().fit_groups(data.x.view(), data.y.view(), &data.group).unwrap();
         let (a, b) = (by_account(&data), by_account(&other));
         prop_assert!(apart(&a, &b) < 1e-12);
-        prop_assert!(a.covariance.iter().zip(&b.covariance).all(|(a, b)| (a - b).abs() < 1e-12));
+        prop_assert!(a.covariance.iter().flatten().zip(b.covariance.iter().flatten()).all(|(a, b)| (a - b).abs() < 1e-12));
     }
 
     #[test]
