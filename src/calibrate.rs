@@ -78,6 +78,21 @@ impl Calibration {
         }
     }
 
+    /// Intercept and slope by which the log-odds of the fit enter the reported ones; isotonic steps come on top of the fit's own.
+    #[must_use]
+    pub fn base_and_slope(&self) -> (f64, f64) {
+        match self {
+            Self::Platt(platt) => (platt.intercept, platt.slope),
+            Self::None | Self::Isotonic(_) => (0.0, 1.0),
+        }
+    }
+
+    /// Whether steps come on top of a line.
+    #[must_use]
+    pub fn has_steps(&self) -> bool {
+        matches!(self, Self::Isotonic(_))
+    }
+
     /// Compute the calibrated log-odds; NaN where `eta` is not finite.
     #[must_use]
     pub fn log_odds(&self, eta: f64) -> f64 {
@@ -174,7 +189,7 @@ pub(crate) fn line(eta: &[f64], y: &[bool], group: &[u32]) -> Result<Option<Plat
 fn unscaled(fit: &LogisticFit, mean: f64, deviation: f64) -> Platt {
     let slope = fit.coef[0] / deviation;
     let shift = mean / deviation;
-    let [a, ab, b] = [0, 1, 3].map(|at| fit.covariance[at]);
+    let [a, ab, b] = [0, 1, 3].map(|at| fit.covariance.as_ref().expect("it is unpenalised")[at]);
     let between = (ab - shift * b) / deviation;
     Platt {
         intercept: fit.intercept - slope * mean,

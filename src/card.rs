@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::calibrate::Calibration;
 use crate::design::{LeftOut, Preprocessor};
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;
 use crate::explain::{Coefficient, coefficients};
 use crate::features::Catalogue;
+use crate::fit::{Goodness, Path};
 use crate::ingest::Quality;
-use crate::model::{FORMAT, Model, Side};
+use crate::model::{Baseline, FORMAT, Model, Side};
 use crate::observe::Split;
 use crate::rows::Rows;
 use crate::time::{iso, iso_day};
@@ -43,10 +45,15 @@ pub struct Card<'a> {
     first_training_cutoff: Option<String>,
     last_training_cutoff: Option<String>,
     first_test_cutoff: Option<String>,
+    learned_again: Option<Side>,
     threshold: f64,
+    baselines: &'a [Baseline],
     evaluation: Option<&'a Evaluation>,
     evaluation_of_accounts_without_training_rows: Option<&'a Evaluation>,
     alpha: f64,
+    path: Option<&'a Path>,
+    calibration: &'a Calibration,
+    goodness: &'a Goodness,
     log_likelihood: f64,
     iterations: usize,
     gradient_per_row: f64,
@@ -95,10 +102,15 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> R
         first_training_cutoff: extent.first_train.map(iso),
         last_training_cutoff: extent.last_train.map(iso),
         first_test_cutoff: extent.first_test.map(iso),
+        learned_again: model.refit.map(|refit| refit.learned),
         threshold: model.threshold,
+        baselines: &model.baselines,
         evaluation: model.evaluation.as_ref(),
         evaluation_of_accounts_without_training_rows: model.new_accounts.as_ref(),
         alpha: model.fit.alpha,
+        path: model.path.as_ref(),
+        calibration: &model.calibration,
+        goodness: &model.goodness,
         log_likelihood: model.fit.log_likelihood,
         iterations: model.fit.iterations,
         gradient_per_row: model.fit.gradient,

@@ -19,6 +19,7 @@ pub mod model;
 pub mod observe;
 pub mod output;
 pub mod progress;
+pub mod qualify;
 pub mod rows;
 pub mod score;
 pub mod simulate;

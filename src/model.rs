@@ -10,12 +10,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::Calibration;
 use crate::config::Config;
 use crate::design::{LeftOut, Preprocessor, quantile};
 use crate::error::{Error, Result};
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Difference, Evaluation};
 use crate::features::Catalogue;
-use crate::fit::LogisticFit;
+use crate::fit::{Goodness, LogisticFit, Path as AlphaPath};
 
 const MAGIC: [u8; 4] = *b"PQLM";
 /// The format this version writes.
@@ -40,6 +41,32 @@ pub struct MaximumLikelihood {
     pub z: Vec<f64>,
     /// Two-sided p of z.
     pub p: Vec<f64>,
+}
+
+/// What the model is set against on the test rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// What it is, in words.
+    pub name: String,
+    /// Log loss of the model less that of the baseline, by account: the model beats it where the whole interval is below 0.
+    pub difference: Difference,
+}
+
+impl Baseline {
+    /// Whether the model is surely better.
+    #[must_use]
+    pub fn beaten(&self) -> bool {
+        self.difference.high.is_some_and(|high| high < 0.0)
+    }
+}
+
+/// What a model learned from after it was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refit {
+    /// All rows with an outcome.
+    pub learned: Side,
+    /// Their last cutoff, µs UTC; `None` without cutoffs.
+    pub last: Option<i64>,
 }
 
 /// How many rows and accounts one side has.
@@ -83,16 +110,6 @@ pub struct Reference {
 
 /// Quantiles that stand for the reference population.
 const QUANTILES: usize = 1_001;
-
-/// Find the smallest reference probability t with P(p ≥ t) ≤ share; above all of them where ties leave none.
-#[must_use]
-pub fn threshold(reference: &[f64], share: f64) -> f64 {
-    let mut sorted = reference.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let n = sorted.len();
-    let fits = |t: f64| fraction(n - sorted.partition_point(|p| *p < t), n) <= share;
-    sorted.iter().copied().find(|t| fits(*t)).unwrap_or_else(|| sorted.last().map_or(1.0, |p| p.next_up()))
-}
 
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
 fn fraction(part: usize, of: usize) -> f64 {
@@ -141,6 +158,12 @@ pub struct Model {
     pub fit: LogisticFit,
     /// The same columns without penalty; `None` where that fit does not exist.
     pub maximum_likelihood: Option<MaximumLikelihood>,
+    /// From the log-odds of the fit to those that are reported.
+    pub calibration: Calibration,
+    /// Strengths of the penalty that were tried; `None` where it was given.
+    pub path: Option<AlphaPath>,
+    /// How well the fit describes the training rows.
+    pub goodness: Goodness,
     /// Variance inflation factor of each design column.
     pub vif: Vec<f64>,
     /// Each measure with the standard deviation of its joint contribution over the training rows, largest first.
@@ -151,10 +174,14 @@ pub struct Model {
     pub threshold: f64,
     /// Metrics on the test rows; `None` without any.
     pub evaluation: Option<Evaluation>,
+    /// What the model had to beat on the test rows; empty without any.
+    pub baselines: Vec<Baseline>,
     /// Metrics on the test rows of accounts without training rows; `None` where these are none or all.
     pub new_accounts: Option<Evaluation>,
     /// What it was trained and judged on.
     pub extent: Extent,
+    /// What it learned from in the end, where that is more: the metrics are those of the fit before.
+    pub refit: Option<Refit>,
     /// Columns that were left out, each with the reason.
     pub left_out: Vec<LeftOut>,
     /// What a user should know.
@@ -172,6 +199,12 @@ impl Model {
     /// * [`Error::DamagedModel`]: the text is no configuration
     pub fn config(&self) -> Result<Config> {
         Config::from_stored(&self.config, Path::new("the model"))
+    }
+
+    /// The last cutoff it has learned from, µs UTC; `None` without cutoffs.
+    #[must_use]
+    pub fn last_learned(&self) -> Option<i64> {
+        self.refit.map_or(self.extent.last_train, |refit| refit.last)
     }
 
     /// The bytes of the model file.
@@ -286,14 +319,6 @@ fn unsuitable(problem: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_threshold_lets_at_most_the_share_through() {
-        let reference: Vec<f64> = (1..=10).map(|p| f64::from(p) / 10.0).collect();
-        assert_eq!(threshold(&reference, 0.2), 0.9);
-        assert_eq!(threshold(&reference, 0.25), 0.9);
-        assert!(threshold(&[0.5; 10], 0.2) > 0.5, "ties leave none");
-    }
 
     #[test]
     fn the_percentile_is_the_share_below_plus_half_the_share_equal() {

@@ -40,7 +40,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let (model, found) = load_model(&args.model, &args.models)?;
     let rows = rows(args, &model, &found.label, terminal)?;
-    let newer = |row: usize| match (&rows.cutoff, model.extent.last_train) {
+    let newer = |row: usize| match (&rows.cutoff, model.last_learned()) {
         (Some(cutoff), Some(last)) if !args.all => cutoff[row] > last,
         _ => true,
     };

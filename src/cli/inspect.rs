@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::Terminal;
 use super::shared::load_model;
 use super::tables;
+use crate::config::PenaltyKind;
 use crate::error::{Error, Result};
 use crate::explain::{Coefficient, coefficients};
 use crate::model::Model;
@@ -27,6 +28,9 @@ pub(super) struct Args {
     /// One list by size of the coefficient, not grouped by measure
     #[arg(long)]
     flat: bool,
+    /// Show the strengths of the penalty that were tried, instead of the coefficients
+    #[arg(long)]
+    path: bool,
 }
 
 /// How the coefficients are written.
@@ -44,6 +48,9 @@ enum Style {
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let (model, found) = load_model(&args.model, &args.models)?;
+    if args.path {
+        return path(&model, args.format, terminal);
+    }
     let rows = sorted(&model, args.flat);
     match args.format {
         Style::Table => table(&model, &found.label, &rows, args.flat, terminal),
@@ -90,55 +97,128 @@ fn csv_line(cells: &[String]) -> String {
 }
 
 fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal: &mut Terminal<'_>) -> Result<()> {
+    if let Some(defeat) = tables::defeat(model) {
+        terminal.say(&defeat)?;
+    }
     terminal.say(&format!("Model {label}"))?;
     terminal.say(&tables::extent(&model.extent))?;
     if let Some(judgement) = tables::judgement(model) {
         terminal.say(&judgement)?;
     }
-    let fixed = |value: Option<f64>, digits: usize| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
-    let signed = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:+.3}"));
+    terminal.say(&format!("\n{}", tables::fit(model)?))?;
     let mut cells = Vec::new();
+    let mut sizes = Vec::new();
     let mut measure = "";
     for row in rows {
         if !flat && row.measure != measure {
             measure = &row.measure;
             let importance = model.importance.iter().find(|(m, _)| m == measure).map(|(_, i)| *i);
             let mut group = vec![format!("{measure} (importance {})", fixed(importance, 3))];
-            group.resize(13, String::new());
+            group.resize(HEADER.len(), String::new());
             cells.push(group);
+            sizes.push(0.0);
         }
         let indent = if flat || row.measure.is_empty() { "" } else { "  " };
-        let mut line = vec![format!("{indent}{}", row.feature)];
-        line.extend([
-            format!("{:+.4}", row.coef),
-            fixed(row.std_error, 4),
-            fixed(row.z, 2),
-            fixed(row.p, 4),
-            signed(row.low),
-            signed(row.high),
-            fixed(Some(row.odds_ratio), 3),
-            row.odds_ratio_raw.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}")),
-            fixed(row.vif, 1),
-            fixed(row.mean, 3),
-            fixed(row.sd, 3),
-            fixed(row.missing.map(|m| 100.0 * m), 1),
-        ]);
-        cells.push(line);
+        cells.push(line(row, format!("{indent}{}", row.feature)));
+        // The intercept is no weight.
+        sizes.push(if row.measure.is_empty() { 0.0 } else { row.coef });
     }
-    let header = ["feature", "coef", "std error", "z", "p", "2.5 %", "97.5 %", "odds ratio", "per unit", "VIF", "mean", "SD", "missing %"];
-    terminal.say(&format!("\nCoefficients per standard deviation\n{}", tables::table(&header, cells, 1..13)))?;
-    if model.fit.alpha > 0.0 {
-        terminal.say(&format!(
-            "\ncoef, std error and interval: penalised (alpha = {}); z and p: the same columns without penalty\n\
-             per unit: odds ratio per raw unit, where the column is a straight line in it",
-            model.fit.alpha
-        ))?;
-    }
+    let numbers = 1..HEADER.len();
+    terminal
+        .say(&format!("\nCoefficients per standard deviation\n{}", tables::with_bars(&HEADER, cells, numbers, &sizes, terminal.drawn)))?;
+    terminal.say(&format!("\n{}", reading(model)?))?;
     for line in tables::left_out(&model.left_out) {
         terminal.say(&line)?;
     }
     for warning in &model.warnings {
         terminal.say(&format!("warning: {warning}"))?;
+    }
+    Ok(())
+}
+
+const HEADER: [&str; 13] =
+    ["feature", "coef", "std err", "z", "P>|z|", "[0.025", "0.975]", "odds ratio", "per unit", "VIF", "mean", "SD", "missing %"];
+
+fn fixed(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"))
+}
+
+fn line(row: &Coefficient, name: String) -> Vec<String> {
+    let signed = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:+.3}"));
+    vec![
+        name,
+        format!("{:+.4}", row.coef),
+        fixed(row.std_error, 4),
+        fixed(row.z, 2),
+        fixed(row.p, 3),
+        signed(row.low),
+        signed(row.high),
+        fixed(Some(row.odds_ratio), 3),
+        fixed(row.odds_ratio_raw, 4),
+        fixed(row.vif, 1),
+        fixed(row.mean, 3),
+        fixed(row.sd, 3),
+        fixed(row.missing.map(|m| 100.0 * m), 1),
+    ]
+}
+
+/// How the columns are to be read.
+fn reading(model: &Model) -> Result<String> {
+    let penalty = model.config()?.model.penalty;
+    let mut text = match penalty {
+        PenaltyKind::L1 | PenaltyKind::ElasticNet => {
+            "no standard errors: there is no valid inference after a selection; z and P>|z|: the same columns without penalty".to_owned()
+        }
+        PenaltyKind::Firth => {
+            "coef, std err and interval: Firth's penalised likelihood; z and P>|z|: the same columns without penalty".to_owned()
+        }
+        _ if model.fit.alpha > 0.0 => format!(
+            "coef, std err and interval: penalised (alpha = {}); z and P>|z|: the same columns without penalty",
+            short(model.fit.alpha)
+        ),
+        _ => "maximum likelihood; P>|z|: Wald tests".to_owned(),
+    };
+    text += "\nper unit: odds ratio per raw unit, where the column is a straight line in it";
+    Ok(text)
+}
+
+fn short(alpha: f64) -> String {
+    format!("{alpha:.4}")
+}
+
+/// The strengths of the penalty that were tried, the chosen one marked.
+fn path(model: &Model, style: Style, terminal: &mut Terminal<'_>) -> Result<()> {
+    let Some(path) = &model.path else {
+        let hint = Some("`model.alpha = \"cv\"` looks for it".to_owned());
+        return Err(Error::Usage { problem: "the strength of the penalty was given, no path was tried".to_owned(), hint });
+    };
+    if style == Style::Json {
+        let text = serde_json::to_string_pretty(path).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
+        return terminal.say(&text);
+    }
+    let header = ["alpha", "log_loss", "excess", "excess_se", "non_zero", "chosen"];
+    let cells = path.points.iter().enumerate().map(|(at, point)| {
+        let chosen = if at == path.chosen { "chosen" } else { "" };
+        (point, chosen.to_owned())
+    });
+    if style == Style::Table {
+        let rows = cells.map(|(point, chosen)| {
+            let mut row = vec![format!("{:.4e}", point.alpha), format!("{:.6}", point.log_loss)];
+            row.extend([format!("{:.6}", point.excess), fixed(point.excess_se, 6), format!("{:.1}", point.non_zero), chosen]);
+            row
+        });
+        terminal.say("Cross-validated log loss by strength of the penalty; excess over the least, with its standard error by account")?;
+        return terminal.say(&tables::table(&header, rows.collect(), 0..5));
+    }
+    let separator = if style == Style::Csv { "," } else { " | " };
+    terminal.say(&header.join(separator))?;
+    if style == Style::Md {
+        terminal.say(&["---"; 6].join(separator))?;
+    }
+    for (point, chosen) in cells {
+        let numbers = [Some(point.alpha), Some(point.log_loss), Some(point.excess), point.excess_se, Some(point.non_zero)];
+        let numbers = numbers.map(|number| number.map_or(String::new(), format_number));
+        terminal.say(&numbers.into_iter().chain([chosen]).collect::<Vec<_>>().join(separator))?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The command line: what is asked for, who answers, and the exit code.
 
 mod evaluate;
+mod explain;
 mod features;
 mod ingest;
 mod init;
@@ -11,7 +12,7 @@ mod simulate;
 mod tables;
 mod train;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -49,6 +50,8 @@ enum Command {
     Score(score::Args),
     /// Show what a model has learned: weights, odds ratios, standard errors
     Inspect(inspect::Args),
+    /// Explain one account's probability as a sum of contributions
+    Explain(explain::Args),
     /// Judge a model on labelled data
     Evaluate(evaluate::Args),
 }
@@ -69,6 +72,8 @@ pub(crate) struct Terminal<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
     quiet: bool,
+    /// Whether stdout is a terminal, where bars are drawn beside numbers.
+    pub(crate) drawn: bool,
     /// What long work reports.
     pub(crate) progress: Progress,
 }
@@ -103,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(args, terminal),
         Command::Score(args) => score::run(args, terminal),
         Command::Inspect(args) => inspect::run(args, terminal),
+        Command::Explain(args) => explain::run(args, terminal),
         Command::Evaluate(args) => evaluate::run(args, terminal),
     })
 }
@@ -120,9 +126,10 @@ fn answer(quiet: bool, run: impl FnOnce(&mut Terminal<'_>) -> Result<()>) -> Exi
     // Without a handler the default one ends the process, so nothing is lost where none can be set.
     let _ = ctrlc::set_handler(|| std::process::exit(INTERRUPTED));
     let progress = if quiet { Progress::silent() } else { Progress::terminal() };
+    let drawn = io::stdout().is_terminal();
     let mut out = io::BufWriter::new(io::stdout().lock());
     // Not locked: the thread that draws progress writes there too.
-    let mut terminal = Terminal { out: &mut out, err: &mut io::stderr(), quiet, progress };
+    let mut terminal = Terminal { out: &mut out, err: &mut io::stderr(), quiet, drawn, progress };
     let result = run(&mut terminal).and_then(|()| terminal.out.flush().map_err(output_failed));
     match result {
         Ok(()) => ExitCode::SUCCESS,

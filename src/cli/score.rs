@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Terminal;
 use super::features::matrix_only;
-use super::shared::{ProjectArgs, format_of, load_model, with_model};
+use super::shared::{ProjectArgs, format_of, load_model, matrix_rule, with_model};
 use crate::error::Result;
 use crate::features::{Catalogue, compute};
 use crate::ingest::Log;
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let mut output = Output { path: &args.output, format, writer: None, summary: Summary::default() };
     match &args.features {
         Some(path) => {
-            let rule = matrix_rule(args, &model)?;
+            let rule = matrix_rule(&args.project, &model)?;
             matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
                 let unscored = vec![None; batch.account.len()];
                 output.take(
@@ -61,12 +61,6 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let summary = output.finish(&scorer)?;
     report(&summary, &model, terminal);
     Ok(())
-}
-
-/// Keys of a matrix: as the project file says, else as when the model was trained.
-fn matrix_rule(args: &Args, model: &Model) -> Result<crate::config::MatrixRule> {
-    let file = args.project.load()?.matrix;
-    Ok(if file == crate::config::MatrixRule::default() { model.config()?.matrix } else { file })
 }
 
 fn score_events(
@@ -151,8 +145,9 @@ fn report(summary: &Summary, model: &Model, terminal: &mut Terminal<'_>) {
     }
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     let share = 100.0 * summary.qualified as f64 / summary.scored.max(1) as f64;
+    let value = summary.expected_value.map_or(String::new(), |value| format!(", worth {value:.0} after the cost of contacting them"));
     terminal.note(&format!(
-        "{} accounts scored; {} ({share:.1} %) reach the threshold of {:.4}; {:.1} conversions expected",
-        summary.scored, summary.qualified, model.threshold, summary.expected_conversions
+        "{} accounts scored, {:.1} conversions expected; {} ({share:.1} %) reach the threshold of {:.4}, {:.1} conversions expected of them{value}",
+        summary.scored, summary.expected_conversions, summary.qualified, model.threshold, summary.expected_of_qualified
     ));
 }

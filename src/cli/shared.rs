@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Terminal;
 use super::tables;
-use crate::config::Config;
+use crate::config::{Config, MatrixRule};
 use crate::error::{Error, Result};
 use crate::features::{Catalogue, compute};
 use crate::ingest::{Clip, Kind, Log, Sources, ingest};
@@ -110,4 +110,10 @@ pub(super) fn with_model(file: &Config, model: &Model, terminal: &mut Terminal<'
     let mut config = Config { events: file.events.clone(), accounts: file.accounts.clone(), ..stored };
     (config.observation.since, config.observation.until) = (file.observation.since, file.observation.until);
     Ok(config)
+}
+
+/// Keys of a matrix: as the project file says, else as when the model was trained.
+pub(super) fn matrix_rule(project: &ProjectArgs, model: &Model) -> Result<MatrixRule> {
+    let file = project.load()?.matrix;
+    Ok(if file == MatrixRule::default() { model.config()?.matrix } else { file })
 }

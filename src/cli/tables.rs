@@ -4,10 +4,12 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use super::Terminal;
+use crate::calibrate::Calibration;
+use crate::config::{PathRule, PenaltyKind};
 use crate::design::LeftOut;
 use crate::evaluate::Evaluation;
 use crate::ingest::Log;
-use crate::model::{Extent, Model, Side};
+use crate::model::{Baseline, Extent, Model, Side};
 use crate::time::{NEVER, iso, iso_day};
 
 /// A table without lines; the columns of `numbers` are aligned to the right.
@@ -19,6 +21,34 @@ pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, numbers: std::ops::
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// Widest bar, in characters.
+const BAR: usize = 12;
+
+/// A table with a bar for the size of each row at its end, where it is `drawn`; a size of 0 has none.
+pub(super) fn with_bars(
+    header: &[&str],
+    mut rows: Vec<Vec<String>>,
+    numbers: std::ops::Range<usize>,
+    sizes: &[f64],
+    drawn: bool,
+) -> String {
+    if !drawn {
+        return table(header, rows, numbers);
+    }
+    let largest = sizes.iter().fold(0.0_f64, |largest, size| largest.max(size.abs()));
+    rows.iter_mut().zip(sizes).for_each(|(row, size)| row.push(bar(size.abs() / largest)));
+    let header: Vec<&str> = header.iter().copied().chain([""]).collect();
+    table(&header, rows, numbers)
+}
+
+/// A bar for a share of the largest, in eighths of a character.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "at most 96 eighths")]
+fn bar(share: f64) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (share.clamp(0.0, 1.0) * (8 * BAR) as f64).round() as usize;
+    "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
 }
 
 /// What was read, kept and dropped, to stderr.
@@ -135,6 +165,22 @@ pub(super) fn evaluation(evaluation: &Evaluation, overlapping: bool) -> String {
     table(&["metric", "value", ""], rows, 1..2)
 }
 
+/// What the model does not surely beat, as the first line of results.
+pub(super) fn defeat(model: &Model) -> Option<String> {
+    let unbeaten: Vec<String> = model.baselines.iter().filter(|b| !b.beaten()).map(against).collect();
+    let accounts = model.extent.test.converting_accounts;
+    let only = unbeaten.join("; nor ");
+    (!unbeaten.is_empty()).then(|| format!("The model does not beat {only} ({accounts} converting test accounts)"))
+}
+
+/// A baseline with the difference in log loss.
+fn against(baseline: &Baseline) -> String {
+    let difference = &baseline.difference;
+    let interval = difference.low.zip(difference.high);
+    let interval = interval.map_or(String::new(), |(low, high)| format!(" (95 % {low:+.4} to {high:+.4})"));
+    format!("{}: log loss {:+.4}{interval}", baseline.name, difference.difference)
+}
+
 /// The metrics of a model on its test rows, and on those of accounts it had not met.
 pub(super) fn judgement(model: &Model) -> Option<String> {
     let all = model.evaluation.as_ref()?;
@@ -146,6 +192,13 @@ pub(super) fn judgement(model: &Model) -> Option<String> {
             new.n, new.conversions, new.log_loss
         );
     }
+    for baseline in model.baselines.iter().filter(|b| b.beaten()) {
+        text += &format!("\nthe model beats {}", against(baseline));
+    }
+    if let Some(refit) = &model.refit {
+        text +=
+            &format!("\nthen learned again on all {} rows with an outcome: the metrics are those of the fit before", refit.learned.rows);
+    }
     Some(text)
 }
 
@@ -153,6 +206,46 @@ pub(super) fn judgement(model: &Model) -> Option<String> {
 fn entropy(p: f64) -> f64 {
     let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
     term(p) + term(1.0 - p)
+}
+
+/// How the fit describes the training rows, as a statsmodels summary says it.
+pub(super) fn fit(model: &Model) -> crate::error::Result<String> {
+    let rule = model.config()?.model;
+    let (fit, goodness) = (&model.fit, &model.goodness);
+    let number = |value: Option<f64>, digits: usize| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
+    let penalty = match rule.penalty {
+        PenaltyKind::None => "none".to_owned(),
+        PenaltyKind::L2 => format!("l2, alpha {:.4}", fit.alpha),
+        PenaltyKind::L1 => format!("l1, alpha {:.4}", fit.alpha),
+        PenaltyKind::ElasticNet => format!("elastic net, alpha {:.4}, l1_ratio {}", fit.alpha, rule.l1_ratio),
+        PenaltyKind::Firth => "Firth".to_owned(),
+    };
+    let chosen = match (&model.path, rule.rule) {
+        (Some(_), PathRule::Min) => " at the least cross-validated log loss",
+        (Some(_), PathRule::OneSe) => " within a standard error of the least cross-validated log loss",
+        (None, _) => "",
+    };
+    let calibration = match &model.calibration {
+        Calibration::None => "none".to_owned(),
+        Calibration::Platt(platt) => format!("Platt, log-odds {:+.3} {:+.3}·η", platt.intercept, platt.slope),
+        Calibration::Isotonic(isotonic) => format!("isotonic, {} steps", isotonic.log_odds.len()),
+    };
+    let repeated = model.extent.train.accounts < model.extent.train.rows;
+    let covariance = match (&fit.covariance, repeated && rule.penalty != PenaltyKind::Firth) {
+        (None, _) => "none",
+        (Some(_), true) => "by account",
+        (Some(_), false) => "by row",
+    };
+    let pair = |a: &str, b: String, c: &str, d: String| vec![a.to_owned(), b, c.to_owned(), d];
+    let rows = vec![
+        pair("Rows", fit.rows.to_string(), "Log-likelihood", number(Some(fit.log_likelihood), 3)),
+        pair("Columns", fit.coef.len().to_string(), "Null log-likelihood", number(Some(goodness.null_log_likelihood), 3)),
+        pair("Effective df", number(Some(goodness.effective_df), 2), "McFadden R²", number(Some(goodness.mcfadden_r2), 4)),
+        pair("Covariance", covariance.to_owned(), "Likelihood ratio", number(goodness.likelihood_ratio, 3)),
+        pair("AIC", number(goodness.aic, 2), "its p", goodness.likelihood_ratio_p.map_or_else(|| "–".to_owned(), |p| format!("{p:.3e}"))),
+        pair("BIC", number(goodness.bic, 2), "Gradient / n", format!("{:.1e}", fit.gradient)),
+    ];
+    Ok(format!("Penalty: {penalty}{chosen}\nCalibration: {calibration}\n{}", table(&["", "", "", ""], rows, 1..2)))
 }
 
 /// The measures that weigh most, with their heaviest column.

@@ -64,10 +64,14 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     for warning in model.warnings.iter().filter(|w| !rows.warnings.contains(w)) {
         terminal.note(&format!("warning: {warning}"));
     }
+    if let Some(defeat) = tables::defeat(&model) {
+        terminal.say(&defeat)?;
+    }
     terminal.say(&tables::extent(&model.extent))?;
     if let Some(judgement) = tables::judgement(&model) {
         terminal.say(&judgement)?;
     }
+    terminal.say(&format!("\n{}", tables::fit(&model)?))?;
     terminal.say(&format!("\nWhat weighs most\n{}", tables::weights(&model, WEIGHTS_SHOWN)))?;
     let champion = if is_champion { ", the champion" } else { "" };
     terminal.say(&format!("\nModel {}{champion}: {}", stored.label, stored.path.display()))

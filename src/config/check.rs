@@ -1,7 +1,8 @@
 //! What the types of a configuration do not say.
 
 use super::{
-    AccountSource, Alpha, Config, DesignRule, EventSource, FeatureRule, ModelRule, ObservationRule, Qualify, QualifyBy, Winsorize,
+    AccountSource, Alpha, Config, Cut, DesignRule, EventSource, FeatureRule, ModelRule, ObservationRule, PenaltyKind, Qualify, QualifyBy,
+    SolverKind, Winsorize, Worth,
 };
 use crate::time::DAY;
 
@@ -128,42 +129,58 @@ impl DesignRule {
 
 impl ModelRule {
     fn validate(&self) -> Checked {
-        match self.alpha {
-            Alpha::Cv => {
-                return Err(("model.alpha", "`model.alpha = \"cv\"` is not in this version of pql, which has a number".to_owned()));
-            }
-            Alpha::Fixed(alpha) => {
-                ensure(alpha.is_finite() && alpha >= 0.0, "model.alpha", || format!("`model.alpha` is {alpha}: expected a number from 0"))?;
-            }
+        if let Alpha::Fixed(alpha) = self.alpha {
+            ensure(alpha.is_finite() && alpha >= 0.0, "model.alpha", || {
+                format!("`model.alpha` is {alpha}: expected a number from 0, or \"cv\"")
+            })?;
         }
-        ensure(!self.refit, "model.refit", || "`model.refit = true` is not in this version of pql, which has false".to_owned())?;
+        let smooth = matches!(self.penalty, PenaltyKind::None | PenaltyKind::L2);
+        ensure(smooth || self.solver == SolverKind::Newton, "model.solver", || {
+            "`model.solver = \"lbfgs\"` fits `penalty = \"none\"` and `\"l2\"` alone".to_owned()
+        })?;
         ensure((0.0..=1.0).contains(&self.l1_ratio), "model.l1_ratio", || {
             format!("`model.l1_ratio` is {}: expected 0 to 1", self.l1_ratio)
         })?;
+        ensure(self.penalty != PenaltyKind::ElasticNet || self.l1_ratio > 0.0, "model.l1_ratio", || {
+            "`model.l1_ratio` is 0: that is `penalty = \"l2\"`".to_owned()
+        })?;
         ensure((0.0..1.0).contains(&self.test), "model.test", || {
             format!("`model.test` is {}: expected a share from 0 to below 1", self.test)
+        })?;
+        ensure(!self.refit || self.test > 0.0, "model.refit", || {
+            "`model.refit = true` with `test = 0`: all labelled rows train already".to_owned()
         })
     }
 }
 
 impl Qualify {
     fn validate(&self) -> Checked {
-        let other = [
-            ("threshold", self.threshold.is_some()),
-            ("capacity", self.capacity.is_some()),
-            ("precision", self.precision.is_some()),
-            ("value", self.value.is_some()),
-        ];
-        for (key, given) in other {
-            ensure(!given, "qualify", || format!("`qualify.{key}` is not in this version of pql, which has `share`"))?;
+        let given = self.kinds().into_iter().flatten().count();
+        ensure(given <= 1, "qualify", || {
+            format!("{given} of `share`, `threshold`, `capacity`, `precision` and `value` are given: expected one")
+        })?;
+        match self.cut() {
+            Cut::Share(share) => inside(share, "qualify.share", "a share between 0 and 1")?,
+            Cut::Threshold(threshold) => inside(threshold, "qualify.threshold", "a probability between 0 and 1")?,
+            Cut::Precision(precision) => inside(precision, "qualify.precision", "a share between 0 and 1")?,
+            Cut::Capacity(accounts) => {
+                ensure(accounts > 0, "qualify.capacity", || "`qualify.capacity` is 0: expected accounts a week".to_owned())?;
+            }
+            Cut::Value(Worth { deal, touch }) => {
+                ensure(deal.is_finite() && touch > 0.0 && touch < deal, "qualify.value", || {
+                    format!("`qualify.value` has a deal of {deal} and a touch of {touch}: expected 0 < touch < deal")
+                })?;
+            }
         }
         ensure(matches!(self.by, QualifyBy::Either | QualifyBy::Model), "qualify.by", || {
             "`qualify.by` needs PQL definitions, which are not in this version of pql; it has \"either\" and \"model\"".to_owned()
         })?;
-        let share = self.share();
-        ensure(share > 0.0 && share < 1.0, "qualify.share", || format!("`qualify.share` is {share}: expected a share between 0 and 1"))?;
         ensure((0.0..=1.0).contains(&self.holdout), "qualify.holdout", || {
             format!("`qualify.holdout` is {}: expected a share from 0 to 1", self.holdout)
         })
     }
+}
+
+fn inside(value: f64, key: &'static str, expected: &str) -> Checked {
+    ensure(value > 0.0 && value < 1.0, key, || format!("`{key}` is {value}: expected {expected}"))
 }

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use check::Mistake;
 use read::{apply_set, flag, from_toml, line_of, resolve_paths};
 pub use sections::{
-    AccountSource, Alpha, At, CalibrationKind, DesignRule, EventSource, FeatureRule, Log1p, MatrixRule, ModelRule, ObservationRule,
+    AccountSource, Alpha, At, CalibrationKind, Cut, DesignRule, EventSource, FeatureRule, Log1p, MatrixRule, ModelRule, ObservationRule,
     PathRule, PenaltyKind, Qualify, QualifyBy, Roles, SolverKind, Winsorize, Worth,
 };
 

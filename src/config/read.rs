@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::Cut;
 use crate::error::{Error, Result, nearest};
 
 /// What messages say of a `--set`.
@@ -83,6 +84,10 @@ pub(super) fn apply_set(table: &mut Table, set: &str) -> Result<()> {
             (entry, _) => entry,
         };
         at = slot.as_table_mut().ok_or_else(|| usage(format!("`--set {set}`: `{part}` is no section")))?;
+    }
+    // One kind of threshold takes the place of another.
+    if key.trim().starts_with("qualify.") && Cut::KINDS.contains(last) {
+        Cut::KINDS.iter().for_each(|kind| drop(at.remove(*kind)));
     }
     at.insert((*last).to_owned(), value);
     Ok(())

@@ -249,6 +249,12 @@ pub enum PenaltyKind {
     None,
     /// Ridge.
     L2,
+    /// Lasso.
+    L1,
+    /// Both, in the proportion `l1_ratio`.
+    ElasticNet,
+    /// Firth's penalised likelihood, for separated or rare outcomes.
+    Firth,
 }
 
 /// Strength of the penalty.
@@ -266,6 +272,9 @@ pub enum Alpha {
 pub enum PathRule {
     /// At the minimum of the held-out loss.
     Min,
+    /// The strongest penalty whose loss is within one standard error of the minimum.
+    #[serde(rename = "1se")]
+    OneSe,
 }
 
 /// Which solver fits.
@@ -284,6 +293,10 @@ pub enum SolverKind {
 pub enum CalibrationKind {
     /// As the fit gives them.
     None,
+    /// A straight line in the log-odds.
+    Platt,
+    /// Any rising step function.
+    Isotonic,
 }
 
 /// Penalty, solver, evaluation.
@@ -292,7 +305,7 @@ pub enum CalibrationKind {
 pub struct ModelRule {
     /// Kind of penalty (`l2`).
     pub penalty: PenaltyKind,
-    /// Strength of the penalty (1).
+    /// Strength of the penalty (`cv`).
     pub alpha: Alpha,
     /// How alpha is chosen on the path (`min`).
     pub rule: PathRule,
@@ -304,7 +317,7 @@ pub struct ModelRule {
     pub l1_ratio: f64,
     /// Which solver fits (`newton`).
     pub solver: SolverKind,
-    /// How log-odds become probabilities (`none`).
+    /// How log-odds become probabilities (`platt`).
     pub calibration: CalibrationKind,
     /// Newest share of cutoffs held out (0.2); 0: none.
     pub test: f64,
@@ -316,13 +329,13 @@ impl Default for ModelRule {
     fn default() -> Self {
         Self {
             penalty: PenaltyKind::L2,
-            alpha: Alpha::Fixed(1.0),
+            alpha: Alpha::Cv,
             rule: PathRule::Min,
             min_conversions: 10,
             refit: false,
             l1_ratio: 0.5,
             solver: SolverKind::Newton,
-            calibration: CalibrationKind::None,
+            calibration: CalibrationKind::Platt,
             test: 0.2,
             seed: 0,
         }
@@ -379,13 +392,45 @@ impl Default for Qualify {
     }
 }
 
+/// By what the threshold is set: one of the kinds of `[qualify]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cut {
+    /// Share of the reference population that qualifies.
+    Share(f64),
+    /// The threshold itself.
+    Threshold(f64),
+    /// Accounts that newly qualify in a week, at most.
+    Capacity(u64),
+    /// Mean probability of those that qualify.
+    Precision(f64),
+    /// What a conversion is worth against the cost of a touch.
+    Value(Worth),
+}
+
+impl Cut {
+    /// The keys of the kinds.
+    pub(super) const KINDS: [&'static str; 5] = ["share", "threshold", "capacity", "precision", "value"];
+}
+
 impl Qualify {
     /// Share of the reference population that qualifies where nothing else is said.
-    const SHARE: f64 = 0.2;
+    pub const SHARE: f64 = 0.2;
 
-    /// The share of the reference population that qualifies.
+    /// By what the threshold is set; a share where no kind is given.
     #[must_use]
-    pub fn share(&self) -> f64 {
-        self.share.unwrap_or(Self::SHARE)
+    pub fn cut(&self) -> Cut {
+        let given = self.kinds().into_iter().flatten().next();
+        given.unwrap_or(Cut::Share(Self::SHARE))
+    }
+
+    /// The kinds, as far as they are given.
+    pub(super) fn kinds(&self) -> [Option<Cut>; 5] {
+        [
+            self.share.map(Cut::Share),
+            self.threshold.map(Cut::Threshold),
+            self.capacity.map(Cut::Capacity),
+            self.precision.map(Cut::Precision),
+            self.value.map(Cut::Value),
+        ]
     }
 }

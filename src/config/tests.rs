@@ -64,16 +64,7 @@ fn relative_paths_of_the_file_count_from_its_folder_and_those_of_a_set_do_not() 
 
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
-    for (set, named) in [
-        ("model.penalty=firth", "`none` or `l2`"),
-        ("model.alpha=cv", "a number"),
-        ("model.calibration=platt", "`none`"),
-        ("model.refit=true", "false"),
-        ("qualify.threshold=0.3", "`share`"),
-        ("qualify.by=both", "PQL definitions"),
-    ] {
-        assert!(problem("", &[set]).contains(named), "{set}: {}", problem("", &[set]));
-    }
+    assert!(problem("", &["qualify.by=both"]).contains("PQL definitions"));
     assert!(problem("[[definition]]\nname = \"x\"\n", &[]).contains("`[[definition]]`"));
 }
 
@@ -90,4 +81,27 @@ fn what_a_model_stores_reads_back_and_names_no_path() {
 fn differences_in_what_a_model_owns_are_named() {
     let (file, model) = (parse("", &["observation.horizon=14d", "observation.until=2022-10-21"]).unwrap(), Config::default());
     assert_eq!(file.differences(&model), ["observation.horizon = \"14d\", the model has \"30d\""]);
+}
+
+#[test]
+fn one_kind_of_threshold_replaces_the_default_and_two_exclude_one_another() {
+    assert_eq!(parse("", &[]).unwrap().qualify.cut(), Cut::Share(0.2));
+    assert_eq!(parse("", &["qualify.capacity=40"]).unwrap().qualify.cut(), Cut::Capacity(40));
+    let value = parse("[qualify]\nvalue = { deal = 12000, touch = 150 }\n", &[]).unwrap();
+    assert_eq!(value.qualify.cut(), Cut::Value(Worth { deal: 12_000.0, touch: 150.0 }));
+    assert!(problem("[qualify]\nshare = 0.1\nprecision = 0.3\n", &[]).contains("expected one"));
+    assert!(problem("[qualify]\nvalue = { deal = 10, touch = 150 }\n", &[]).contains("0 < touch < deal"));
+    assert!(problem("", &["qualify.threshold=1.5"]).contains("a probability"));
+}
+
+#[test]
+fn what_a_penalty_cannot_have_is_refused() {
+    for (sets, named) in [
+        (["model.penalty=l1", "model.solver=lbfgs"], "lbfgs"),
+        (["model.penalty=elastic-net", "model.l1_ratio=0"], "l2"),
+        (["model.test=0", "model.refit=true"], "all labelled rows"),
+    ] {
+        assert!(problem("", &sets).contains(named), "{}", problem("", &sets));
+    }
+    assert_eq!(parse("", &["model.rule=1se"]).unwrap().model.rule, PathRule::OneSe);
 }

@@ -254,7 +254,7 @@ impl Page {
         }
         self.key("seed", &usual.model.seed.to_string(), "of folds and hashes");
         self.section("[qualify]");
-        self.key("share", &usual.qualify.share().to_string(), "share of accounts that qualify");
+        self.key("share", &crate::config::Qualify::SHARE.to_string(), "share of accounts that qualify");
     }
 }
 

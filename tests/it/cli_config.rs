@@ -164,18 +164,6 @@ fn relative_paths_of_the_file_count_from_its_folder() {
 fn what_is_not_there_yet_is_refused_by_name() {
     let project = Project::trial();
     for (set, words) in [
-        ("model.penalty=l1", ["unknown variant `l1`", "`none` or `l2`"]),
-        ("model.penalty=elastic-net", ["unknown variant `elastic-net`", "`none` or `l2`"]),
-        ("model.penalty=firth", ["unknown variant `firth`", "`none` or `l2`"]),
-        ("model.alpha=cv", ["`model.alpha = \"cv\"` is not in this version", "a number"]),
-        ("model.rule=1se", ["unknown variant `1se`", "`min`"]),
-        ("model.refit=true", ["`model.refit = true` is not in this version", "false"]),
-        ("model.calibration=platt", ["unknown variant `platt`", "`none`"]),
-        ("model.calibration=isotonic", ["unknown variant `isotonic`", "`none`"]),
-        ("qualify.threshold=0.3", ["`qualify.threshold` is not in this version", "`share`"]),
-        ("qualify.capacity=50", ["`qualify.capacity` is not in this version", "`share`"]),
-        ("qualify.precision=0.4", ["`qualify.precision` is not in this version", "`share`"]),
-        ("qualify.value={deal=100,touch=5}", ["`qualify.value` is not in this version", "`share`"]),
         ("qualify.by=both", ["`qualify.by` needs PQL definitions", "\"model\""]),
         ("qualify.by=definition", ["`qualify.by` needs PQL definitions", "\"model\""]),
     ] {
@@ -183,7 +171,21 @@ fn what_is_not_there_yet_is_refused_by_name() {
     }
     train(&(TRIAL.to_owned() + "[[definition]]\nname = \"x\"\n"))
         .refused(2, &["pql.toml, line 17", "`[[definition]]` is not in this version"]);
-    train(&(TRIAL.to_owned() + "[model]\nl1_ratio = 0.3\npenalty = \"elastic-net\"\n")).refused(2, &["pql.toml, line 19", "elastic-net"]);
+}
+
+#[test]
+fn statistical_keys_that_do_not_go_together_are_refused_with_their_line() {
+    let with = |keys: &str| train(&(TRIAL.to_owned() + keys));
+    with("[model]\npenalty = \"ridge\"\n").refused(2, &["pql.toml, line 18", "`none`, `l2`, `l1`, `elastic-net`, `firth`"]);
+    with("[model]\nsolver = \"lbfgs\"\npenalty = \"l1\"\n").refused(2, &["pql.toml, line 18", "`penalty = \"none\"` and `\"l2\"` alone"]);
+    with("[model]\nl1_ratio = 0\npenalty = \"elastic-net\"\n").refused(2, &["pql.toml, line 18", "that is `penalty = \"l2\"`"]);
+    with("[model]\ntest = 0\nrefit = true\n").refused(2, &["pql.toml, line 19", "all labelled rows train already"]);
+    with("[qualify]\nshare = 0.1\ncapacity = 9\n").refused(2, &["pql.toml, line 17", "2 of `share`"]);
+    with("[qualify]\nthreshold = 2\n").refused(2, &["pql.toml, line 18", "`qualify.threshold` is 2", "a probability between 0 and 1"]);
+    with("[qualify]\nvalue = { deal = 5, touch = 10 }\n").refused(2, &["pql.toml, line 18", "0 < touch < deal"]);
+    with("[qualify]\nprecision = 0.9999\n")
+        .refused(2, &["`qualify.precision = 0.9999` cannot be reached", "highest reference probability"]);
+    with("[qualify]\nvalue = { deal = 5 }\n").refused(2, &["pql.toml, line 18", "touch"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right: a module may import those to its left.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 29] = [
     "time",
     "error",
     "config",
@@ -21,6 +21,7 @@ const ORDER: [&str; 28] = [
     "fit",
     "calibrate",
     "evaluate",
+    "qualify",
     "model",
     "rows",
     "explain",

@@ -1,0 +1,53 @@
+//! What a model has to beat: the base rate, and the best single feature, both chosen on training rows.
+
+use ndarray::{Array2, Axis};
+
+use super::cross::Data;
+use crate::design::Preprocessor;
+use crate::error::Result;
+use crate::evaluate::difference;
+use crate::fit::{Logistic, LogisticFit};
+use crate::model::Baseline;
+
+/// Test rows with the probabilities of the model.
+pub(super) struct Judged<'a> {
+    pub(super) x: &'a Array2<f64>,
+    pub(super) y: &'a [bool],
+    pub(super) group: &'a [u32],
+    pub(super) probability: &'a [f64],
+}
+
+/// Set a model against its baselines on the test rows.
+pub(super) fn baselines(preprocessor: &Preprocessor, train: &Data, test: &Judged<'_>) -> Result<Vec<Baseline>> {
+    let positive = train.y.iter().filter(|y| **y).count();
+    #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+    let base_rate = positive as f64 / train.y.len() as f64;
+    let mut baselines = vec![against("the base rate of the training rows".to_owned(), &vec![base_rate; test.y.len()], test)?];
+    if let Some((feature, columns, fit)) = best_feature(preprocessor, train) {
+        let probability = fit.log_odds(test.x.select(Axis(1), &columns).view()).mapv(crate::calibrate::probability);
+        baselines.push(against(format!("`{feature}` alone"), &probability.to_vec(), test)?);
+    }
+    Ok(baselines)
+}
+
+fn against(name: String, probability: &[f64], test: &Judged<'_>) -> Result<Baseline> {
+    let difference = difference(test.y, test.probability, probability, test.group)?;
+    Ok(Baseline { name, difference })
+}
+
+/// The feature whose own columns, as they are in the design, fit the training rows best by Akaike's criterion.
+fn best_feature<'a>(preprocessor: &'a Preprocessor, train: &Data) -> Option<(&'a str, Vec<usize>, LogisticFit)> {
+    let columns = preprocessor.columns();
+    let mut best: Option<(f64, &str, Vec<usize>, LogisticFit)> = None;
+    for (at, prepared) in preprocessor.features.iter().enumerate() {
+        let own: Vec<usize> = (0..columns.len()).filter(|column| columns[*column].feature == at).collect();
+        // The weakest penalty that keeps the fit finite where the feature separates the outcomes.
+        let Ok(fit) = Logistic::default().fit_rows(train.x.select(Axis(1), &own).view(), train.y.view()) else { continue };
+        #[expect(clippy::cast_precision_loss, reason = "a count of columns")]
+        let criterion = fit.log_likelihood - own.len() as f64;
+        if best.as_ref().is_none_or(|(least, ..)| criterion > *least) {
+            best = Some((criterion, &prepared.feature, own, fit));
+        }
+    }
+    best.map(|(_, feature, columns, fit)| (feature, columns, fit))
+}

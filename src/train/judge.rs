@@ -1,0 +1,68 @@
+//! The model on the test rows.
+
+use std::collections::BTreeSet;
+
+use polars::prelude::*;
+
+use super::baseline::{Judged, baselines};
+use super::cross::Data;
+use crate::error::{Error, Result};
+use crate::evaluate::{Evaluation, evaluate};
+use crate::model::Model;
+use crate::output::time_column;
+use crate::rows::Rows;
+
+/// Judge the model on the test rows, and put them in a table.
+pub(super) fn judge(model: &mut Model, rows: &Rows, train: &Data, test: &[u32]) -> Result<DataFrame> {
+    let unsuitable = |e: PolarsError| Error::Unsuitable { problem: e.to_string(), hint: None };
+    let index = IdxCa::from_slice("".into(), test);
+    let features = rows.features.take(&index).map_err(unsuitable)?;
+    let x = model.preprocessor.transform(&features, None)?.x;
+    let probability: Vec<f64> = model.fit.log_odds(x.view()).iter().map(|eta| model.calibration.probability(*eta)).collect();
+    let y = rows.outcomes(test);
+    let accounts = rows.accounts(test);
+    if !test.is_empty() {
+        if probability.iter().any(|p| p.is_nan()) {
+            return Err(Error::Unsuitable {
+                problem: "a test row has a feature that is not finite".to_owned(),
+                hint: Some("leave such values empty".to_owned()),
+            });
+        }
+        let judged = Judged { x: &x, y: &y, group: &accounts, probability: &probability };
+        model.baselines = baselines(&model.preprocessor, train, &judged)?;
+        model.evaluation = judged_all(&judged, &mut model.warnings)?;
+        model.new_accounts = judged_new(&train.group, &judged)?;
+    }
+    let cutoff = test.iter().map(|r| rows.cutoff.as_ref().map(|c| c[*r as usize]));
+    let mut columns = vec![
+        Column::new("account_id".into(), test.iter().map(|r| &rows.names[rows.account[*r as usize] as usize]).collect::<Vec<_>>()),
+        time_column("cutoff", cutoff),
+        Column::new("converted".into(), y.iter().map(|y| i64::from(*y)).collect::<Vec<_>>()),
+        Column::new("probability".into(), probability),
+    ];
+    let taken: BTreeSet<PlSmallStr> = columns.iter().map(|c| c.name().clone()).collect();
+    columns.extend(features.columns().iter().filter(|c| !taken.contains(c.name())).cloned());
+    DataFrame::new(test.len(), columns).map_err(unsuitable)
+}
+
+/// Metrics on all test rows.
+fn judged_all(judged: &Judged<'_>, warnings: &mut Vec<String>) -> Result<Option<Evaluation>> {
+    let evaluation = evaluate(judged.y, judged.probability, judged.group)?;
+    if evaluation.roc_auc.is_none() {
+        warnings.push("the test rows have one outcome only, so that ranking cannot be judged".to_owned());
+    }
+    Ok(Some(evaluation))
+}
+
+/// Metrics on the test rows of accounts without training rows, where these are some of the test rows and not all.
+fn judged_new(trained: &[u32], judged: &Judged<'_>) -> Result<Option<Evaluation>> {
+    let known: BTreeSet<u32> = trained.iter().copied().collect();
+    let new: Vec<usize> = (0..judged.y.len()).filter(|at| !known.contains(&judged.group[*at])).collect();
+    if new.is_empty() || new.len() == judged.y.len() {
+        return Ok(None);
+    }
+    let y: Vec<bool> = new.iter().map(|at| judged.y[*at]).collect();
+    let probability: Vec<f64> = new.iter().map(|at| judged.probability[*at]).collect();
+    let accounts: Vec<u32> = new.iter().map(|at| judged.group[*at]).collect();
+    evaluate(&y, &probability, &accounts).map(Some)
+}
