@@ -31,7 +31,7 @@ pub mod train;
 pub use calibrate::Calibration;
 pub use config::Config;
 pub use error::{Error, Result};
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, Judgement, evaluate};
 pub use features::{Catalogue, compute};
 pub use fit::{Logistic, LogisticFit};
 pub use ingest::{Accounts, Events, Log, ingest};

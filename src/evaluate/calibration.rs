@@ -1,5 +1,6 @@
 //! How probabilities and outcomes agree in size: log loss and calibration.
 
+use super::accounts::Codes;
 use super::{count, sum};
 use crate::fit::sigmoid;
 
@@ -47,4 +48,16 @@ pub(super) fn shift(y: &[bool], eta: &[f64]) -> Option<f64> {
         s = next;
     }
     Some(s)
+}
+
+/// Standard error of the shift: the inverse information Σ μ(1 − μ), and between two of these the squared residuals by account where accounts
+/// repeat.
+pub(super) fn shift_error(y: &[bool], eta: &[f64], shift: f64, groups: &Codes) -> f64 {
+    let information = sum(eta.iter().map(|eta| sigmoid(eta + shift) * sigmoid(-eta - shift)));
+    if !groups.repeated() {
+        return information.sqrt().recip();
+    }
+    // Residuals have mean 0, so the error of their mean is that of their sum.
+    let residuals = groups.mean(y.iter().zip(eta).map(|(&y, eta)| f64::from(y) - sigmoid(eta + shift)));
+    count(y.len()) * residuals.se().expect("there are several accounts") / information
 }

@@ -2,17 +2,32 @@
 //!
 //! Rows of equal probability share their mean outcome, so that no metric depends on the order of rows.
 
+mod accounts;
+mod auc;
+mod bins;
 mod calibration;
+mod gains;
+mod judgement;
+mod parts;
 mod ranking;
 
 use serde::{Deserialize, Serialize};
 
-use crate::calibrate::{Z_95, line};
+use crate::calibrate::{Platt, Z_95, line};
 use crate::error::{Error, Result};
+use accounts::Codes;
+use auc::auc_of;
+pub use auc::{auc_with_error, roc_auc};
+pub use bins::{Bin, reliability};
+use bins::{BrierParts, CalibrationError};
+use gains::Top;
+pub use gains::{AtThreshold, Decile, at_threshold, gains};
+pub use judgement::{AtCutoff, Judged, Judgement};
+pub use parts::{Difference, Part, by_part, difference};
 use ranking::Ranking;
 
 /// Metrics of probabilities against outcomes; what cannot be computed is `None`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Number of rows.
     pub n: u64,
@@ -68,6 +83,41 @@ pub struct Evaluation {
     pub recall_top_20pct: Option<f64>,
     /// Precision of the top 20 % divided by the base rate.
     pub lift_top_20pct: Option<f64>,
+    /// Number of accounts.
+    pub accounts: u64,
+    /// 95 % interval of the log loss by account.
+    pub log_loss_95: Option<[f64; 2]>,
+    /// Standard error of the Brier score by account.
+    pub brier_se: Option<f64>,
+    /// 95 % interval of the Brier score by account.
+    pub brier_95: Option<[f64; 2]>,
+    /// Mean squared distance of probability and share converted over the ten bins: the parts add up to the Brier score as
+    /// `reliability − resolution + uncertainty + within`.
+    pub brier_reliability: f64,
+    /// Mean squared distance of share converted and base rate over the ten bins: the more the better.
+    pub brier_resolution: f64,
+    /// Brier score of the base rate.
+    pub brier_uncertainty: f64,
+    /// Variance of the probabilities inside of bins less twice their covariance with the outcome.
+    pub brier_within: f64,
+    /// 95 % interval of the calibration in the large by account.
+    pub calibration_in_the_large_95: Option<[f64; 2]>,
+    /// 95 % interval of the calibration slope by account.
+    pub calibration_slope_95: Option<[f64; 2]>,
+    /// 95 % interval of the calibration intercept by account.
+    pub calibration_intercept_95: Option<[f64; 2]>,
+    /// 95 % interval of the calibration error by account; the lower end allows for the error that chance alone makes.
+    pub ece_10_equal_mass_95: Option<[f64; 2]>,
+    /// Calibration error that chance alone makes: its mean if every row converted with its probability.
+    pub ece_10_equal_mass_expected: f64,
+    /// 95 % interval of the precision of the top 1 %, by account where accounts repeat.
+    pub precision_top_1pct_95: [f64; 2],
+    /// 95 % interval of the precision of the top 5 %, by account where accounts repeat.
+    pub precision_top_5pct_95: [f64; 2],
+    /// 95 % interval of the precision of the top 10 %, by account where accounts repeat.
+    pub precision_top_10pct_95: [f64; 2],
+    /// 95 % interval of the precision of the top 20 %, by account where accounts repeat.
+    pub precision_top_20pct_95: [f64; 2],
 }
 
 /// Compute all metrics.
@@ -80,75 +130,72 @@ pub struct Evaluation {
 /// * [`Error::Unsuitable`]: no rows, unequal lengths, or a probability outside of [0, 1]
 pub fn evaluate(y: &[bool], probability: &[f64], group: &[u32]) -> Result<Evaluation> {
     check(y, probability, group)?;
-    let n = count(y.len());
     let ranking = Ranking::of(y, probability);
     let groups = Codes::of(group);
-    let (auc, se) = auc_of(&ranking, y, &groups).map_or((None, None), |(auc, se)| (Some(auc), se));
-    let losses: Vec<f64> = y.iter().zip(probability).map(|(&y, &p)| calibration::log_loss(y, p)).collect();
-    let (log_loss, log_loss_se) = mean_of(&losses, &groups);
-    let eta: Vec<f64> = probability.iter().map(|&p| calibration::log_odds(p)).collect();
-    let line = line(&eta, y, group)?;
-    let [top_1, top_5, top_10, top_20] = [1, 5, 10, 20].map(|percent| ranking.top(percent));
-    Ok(Evaluation {
+    let mut evaluation = Evaluation {
         n: y.len() as u64,
+        accounts: groups.len as u64,
         base_rate: ranking.base_rate(),
-        roc_auc: auc,
-        roc_auc_se: se,
-        roc_auc_95: auc.zip(se).map(|(auc, se)| [(auc - Z_95 * se).max(0.0), (auc + Z_95 * se).min(1.0)]),
-        average_precision: ranking.average_precision(),
-        log_loss,
-        log_loss_se,
-        brier: sum(y.iter().zip(probability).map(|(&y, p)| (p - f64::from(y)).powi(2))) / n,
-        calibration_in_the_large: calibration::shift(y, &eta),
-        calibration_slope: line.as_ref().map(|line| line.slope),
-        calibration_intercept: line.as_ref().map(|line| line.intercept),
-        ece_10_equal_mass: ranking.calibration_error(),
         expected_conversions: sum(probability.iter().copied()),
         conversions: ranking.positive as u64,
-        precision_top_1pct: top_1.precision,
-        recall_top_1pct: top_1.recall,
-        lift_top_1pct: top_1.lift,
-        precision_top_5pct: top_5.precision,
-        recall_top_5pct: top_5.recall,
-        lift_top_5pct: top_5.lift,
-        precision_top_10pct: top_10.precision,
-        recall_top_10pct: top_10.recall,
-        lift_top_10pct: top_10.lift,
-        precision_top_20pct: top_20.precision,
-        recall_top_20pct: top_20.recall,
-        lift_top_20pct: top_20.lift,
-    })
+        ..Evaluation::default()
+    };
+    evaluation.rank(&ranking, y, &groups);
+    evaluation.weigh(&ranking, y, probability, &groups);
+    evaluation.calibrate(y, probability, group)?;
+    Ok(evaluation)
 }
 
-/// Compute the area under the ROC curve of any score: the share of pairs of a converted and an unconverted row that it puts in the
-/// right order, equal scores counting half. `None` where there is one class only, or a score is NaN.
-///
-/// # Panics
-/// If the lengths differ.
-#[must_use]
-pub fn roc_auc(y: &[bool], score: &[f64]) -> Option<f64> {
-    assert_eq!(y.len(), score.len(), "outcomes and scores");
-    if score.iter().any(|s| s.is_nan()) {
-        return None;
+impl Evaluation {
+    /// What the order of the rows tells.
+    fn rank(&mut self, ranking: &Ranking, y: &[bool], groups: &Codes) {
+        let auc = auc_of(ranking, y, groups);
+        self.roc_auc = auc.map(|(auc, _)| auc);
+        self.roc_auc_se = auc.and_then(|(_, se)| se);
+        self.roc_auc_95 = auc.and_then(|(auc, se)| se.map(|se| auc::interval(auc, se)));
+        self.average_precision = ranking.average_precision();
+        let top = |percent| {
+            let Top { precision, recall, lift, interval } = Top::of(ranking, percent, y, groups);
+            (precision, recall, lift, interval)
+        };
+        (self.precision_top_1pct, self.recall_top_1pct, self.lift_top_1pct, self.precision_top_1pct_95) = top(1);
+        (self.precision_top_5pct, self.recall_top_5pct, self.lift_top_5pct, self.precision_top_5pct_95) = top(5);
+        (self.precision_top_10pct, self.recall_top_10pct, self.lift_top_10pct, self.precision_top_10pct_95) = top(10);
+        (self.precision_top_20pct, self.recall_top_20pct, self.lift_top_20pct, self.precision_top_20pct_95) = top(20);
     }
-    Ranking::of(y, score).auc()
-}
 
-/// Compute the area under the ROC curve and its standard error by account; the error is `None` where all converted or all unconverted
-/// rows are of one account.
-///
-/// # Panics
-/// If the lengths differ.
-/// # Source
-/// Obuchowski, "Nonparametric analysis of clustered ROC curve data", *Biometrics* 53 (1997); without repeated accounts it is the error
-/// of `DeLong` et al., *Biometrics* 44 (1988)
-#[must_use]
-pub fn auc_with_error(y: &[bool], score: &[f64], group: &[u32]) -> Option<(f64, Option<f64>)> {
-    assert!(y.len() == score.len() && y.len() == group.len(), "outcomes, scores and accounts");
-    if score.iter().any(|s| s.is_nan()) {
-        return None;
+    /// How far probabilities and outcomes are apart.
+    fn weigh(&mut self, ranking: &Ranking, y: &[bool], probability: &[f64], groups: &Codes) {
+        let rows = || y.iter().zip(probability);
+        let losses = groups.mean(rows().map(|(&y, &p)| calibration::log_loss(y, p)));
+        (self.log_loss, self.log_loss_se, self.log_loss_95) = (losses.mean, losses.se(), losses.interval(0.0, f64::INFINITY));
+        let squares = groups.mean(rows().map(|(&y, p)| (p - f64::from(y)).powi(2)));
+        (self.brier, self.brier_se, self.brier_95) = (squares.mean, squares.se(), squares.interval(0.0, 1.0));
+        let parts = BrierParts::of(ranking);
+        (self.brier_reliability, self.brier_resolution) = (parts.reliability, parts.resolution);
+        (self.brier_uncertainty, self.brier_within) = (parts.uncertainty, parts.within);
+        let error = CalibrationError::of(ranking, y, probability, groups);
+        self.ece_10_equal_mass = error.value;
+        self.ece_10_equal_mass_expected = error.expected;
+        self.ece_10_equal_mass_95 = error.interval;
     }
-    auc_of(&Ranking::of(y, score), y, &Codes::of(group))
+
+    /// Whether the log-odds are right on the whole, and neither too far apart nor too near each other.
+    fn calibrate(&mut self, y: &[bool], probability: &[f64], group: &[u32]) -> Result<()> {
+        let eta: Vec<f64> = probability.iter().map(|&p| calibration::log_odds(p)).collect();
+        let around = |value: f64, se: f64| [value - Z_95 * se, value + Z_95 * se];
+        self.calibration_in_the_large = calibration::shift(y, &eta);
+        // One account alone says nothing about others.
+        let several = self.accounts > 1;
+        if let Some(shift) = self.calibration_in_the_large.filter(|_| several) {
+            self.calibration_in_the_large_95 = Some(around(shift, calibration::shift_error(y, &eta, shift, &Codes::of(group))));
+        }
+        let Some(Platt { intercept, slope, covariance }) = line(&eta, y, group)? else { return Ok(()) };
+        (self.calibration_slope, self.calibration_intercept) = (Some(slope), Some(intercept));
+        self.calibration_intercept_95 = several.then(|| around(intercept, covariance[0].sqrt()));
+        self.calibration_slope_95 = several.then(|| around(slope, covariance[3].sqrt()));
+        Ok(())
+    }
 }
 
 fn check(y: &[bool], probability: &[f64], group: &[u32]) -> Result<()> {
@@ -168,69 +215,6 @@ fn check(y: &[bool], probability: &[f64], group: &[u32]) -> Result<()> {
         Some(p) => unsuitable(format!("found the probability {p}, expected a number from 0 to 1")),
         None => Ok(()),
     }
-}
-
-/// Accounts numbered 0, 1, … without gaps.
-struct Codes {
-    code: Vec<usize>,
-    len: usize,
-}
-
-impl Codes {
-    fn of(group: &[u32]) -> Self {
-        let mut known = group.to_vec();
-        known.sort_unstable();
-        known.dedup();
-        let dense = known.last().is_none_or(|&last| last as usize + 1 == known.len());
-        let code = |g: &u32| if dense { *g as usize } else { known.partition_point(|k| k < g) };
-        Self { code: group.iter().map(code).collect(), len: known.len() }
-    }
-}
-
-/// AUC with its standard error by account.
-fn auc_of(ranking: &Ranking, y: &[bool], groups: &Codes) -> Option<(f64, Option<f64>)> {
-    let auc = ranking.auc()?;
-    let (m, n) = (count(ranking.positive), count(ranking.negative()));
-    // Per account: summed placements of its converted and of its unconverted rows, each less the mean, and whether it has such rows.
-    let mut placed = vec![[0.0; 2]; groups.len];
-    let mut has = vec![[false; 2]; groups.len];
-    let (mut positive_below, mut negative_below) = (0, 0);
-    for tie in &ranking.ties {
-        let (positive, negative) = (tie.positive, tie.rows.len() - tie.positive);
-        let of_positive = (count(negative_below) + 0.5 * count(negative)) / n - auc;
-        let of_negative = 1.0 - (count(positive_below) + 0.5 * count(positive)) / m - auc;
-        for &row in &ranking.order[tie.rows.clone()] {
-            let (side, value) = if y[row] { (0, of_positive) } else { (1, of_negative) };
-            placed[groups.code[row]][side] += value;
-            has[groups.code[row]][side] = true;
-        }
-        positive_below += positive;
-        negative_below += negative;
-    }
-    let accounts = |side: usize| has.iter().filter(|has| has[side]).count();
-    let moment = |a: usize, b: usize| sum(placed.iter().map(|s| s[a] * s[b]));
-    let unbiased = |k: usize| (k > 1).then(|| count(k) / count(k - 1));
-    let variance = || {
-        Some(
-            unbiased(accounts(0))? * moment(0, 0) / (m * m)
-                + unbiased(accounts(1))? * moment(1, 1) / (n * n)
-                + 2.0 * unbiased(groups.len)? * moment(0, 1) / (m * n),
-        )
-    };
-    Some((auc, variance().filter(|v| *v >= 0.0).map(f64::sqrt)))
-}
-
-/// Mean and its standard error by account: the ratio estimator.
-fn mean_of(values: &[f64], groups: &Codes) -> (f64, Option<f64>) {
-    let n = count(values.len());
-    let mean = sum(values.iter().copied()) / n;
-    let mut error = vec![0.0; groups.len];
-    for (value, &g) in values.iter().zip(&groups.code) {
-        error[g] += value - mean;
-    }
-    let k = groups.len;
-    let se = (k > 1).then(|| (count(k) / count(k - 1) * sum(error.iter().map(|e| e * e))).sqrt() / n);
-    (mean, se)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]

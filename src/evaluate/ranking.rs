@@ -2,10 +2,8 @@
 
 use std::ops::Range;
 
+use super::accounts::{Codes, Weighted};
 use super::{count, sum};
-
-/// Bins of the expected calibration error.
-const BINS: usize = 10;
 
 /// Rows that share a score.
 pub(super) struct Tie {
@@ -13,11 +11,12 @@ pub(super) struct Tie {
     pub(super) rows: Range<usize>,
     /// How many converted.
     pub(super) positive: usize,
-    score: f64,
+    pub(super) score: f64,
 }
 
 impl Tie {
-    fn share(&self) -> f64 {
+    /// Share that converted.
+    pub(super) fn share(&self) -> f64 {
         count(self.positive) / count(self.rows.len())
     }
 }
@@ -29,11 +28,11 @@ pub(super) struct Ranking {
     pub(super) positive: usize,
 }
 
-/// What the rows of highest probability hold.
-pub(super) struct Top {
-    pub(super) precision: f64,
-    pub(super) recall: Option<f64>,
-    pub(super) lift: Option<f64>,
+/// A tie, or the part of it that a bin takes.
+pub(super) struct Piece<'a> {
+    pub(super) tie: &'a Tie,
+    /// How many rows of the tie.
+    pub(super) rows: usize,
 }
 
 impl Ranking {
@@ -91,39 +90,44 @@ impl Ranking {
         (self.positive > 0).then(|| total / count(self.positive))
     }
 
-    /// Bins of equal size by rank, the first ones a row larger where they do not come out even.
-    pub(super) fn calibration_error(&self) -> f64 {
-        let n = self.order.len();
-        let (size, larger) = (n / BINS, n % BINS);
-        let mut ties = self.ties.iter().peekable();
-        let mut at = 0;
-        let mut error = 0.0;
-        for bin in 0..BINS {
-            let end = at + size + usize::from(bin < larger);
-            let mut differences = Vec::new();
-            while let Some(tie) = ties.peek().filter(|_| at < end) {
-                let until = tie.rows.end.min(end);
-                differences.push(count(until - at) * (tie.score - tie.share()));
-                at = until;
-                if at == tie.rows.end {
-                    ties.next();
-                }
-            }
-            error += sum(differences).abs();
-        }
-        error / count(n)
+    /// The parts of ties that stand at these places of the order, ascending.
+    pub(super) fn pieces(&self, places: Range<usize>) -> impl Iterator<Item = Piece<'_>> {
+        let first = self.ties.partition_point(|tie| tie.rows.end <= places.start);
+        let inside = self.ties[first..].iter().take_while(move |tie| tie.rows.start < places.end);
+        inside.map(move |tie| Piece { tie, rows: tie.rows.end.min(places.end) - tie.rows.start.max(places.start) })
     }
 
-    pub(super) fn top(&self, percent: usize) -> Top {
-        let k = (self.order.len() * percent).div_ceil(100);
-        let mut left = k;
-        let found = sum(self.ties.iter().rev().map(|tie| {
-            let taken = tie.rows.len().min(left);
-            left -= taken;
-            if taken == tie.rows.len() { count(tie.positive) } else { count(taken) * tie.share() }
-        }));
-        let precision = found / count(k);
-        let any = self.positive > 0;
-        Top { precision, recall: any.then(|| found / count(self.positive)), lift: any.then(|| precision / self.base_rate()) }
+    /// The outcomes at these places, each row of a tie that is split with its share.
+    pub(super) fn outcomes(&self, places: Range<usize>, y: &[bool], groups: &Codes) -> Vec<Weighted> {
+        let of_piece = |piece: Piece<'_>| {
+            let weight = piece.weight();
+            let rows = &self.order[piece.tie.rows.clone()];
+            rows.iter().map(move |&row| Weighted { account: groups.code[row], weight, value: f64::from(y[row]) })
+        };
+        self.pieces(places).flat_map(of_piece).collect()
+    }
+
+    /// The places of the `percent` % of rows of highest score, ⌈n·percent/100⌉ of them.
+    pub(super) fn top(&self, percent: usize) -> Range<usize> {
+        let n = self.order.len();
+        n - (n * percent).div_ceil(100)..n
+    }
+
+    /// The places of the rows with a score of at least `threshold`.
+    pub(super) fn from(&self, threshold: f64) -> Range<usize> {
+        let first = self.ties.partition_point(|tie| tie.score < threshold);
+        self.ties.get(first).map_or(self.order.len(), |tie| tie.rows.start)..self.order.len()
+    }
+}
+
+impl Piece<'_> {
+    /// Share of the tie that is in the piece.
+    pub(super) fn weight(&self) -> f64 {
+        count(self.rows) / count(self.tie.rows.len())
+    }
+
+    /// Its share of the conversions of the tie.
+    pub(super) fn conversions(&self) -> f64 {
+        if self.rows == self.tie.rows.len() { count(self.tie.positive) } else { count(self.rows) * self.tie.share() }
     }
 }

@@ -132,3 +132,186 @@ fn extreme_log_odds_do_not_stop_the_shift() {
     let expected: f64 = p.iter().map(|p| crate::fit::sigmoid((p / (1.0 - p)).ln() + s)).sum();
     assert!((expected - 3.0).abs() < 1e-9, "{expected}");
 }
+
+#[test]
+fn intervals_of_six_rows_are_those_worked_out_by_hand() {
+    let e = evaluate(&Y, &P, &EACH).unwrap();
+    let losses: Vec<f64> = Y.iter().zip(P).map(|(&y, p)| if y { -p.ln() } else { -(1.0 - p).ln() }).collect();
+    let mean = losses.iter().sum::<f64>() / 6.0;
+    let se = (losses.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / 5.0 / 6.0).sqrt();
+    near(e.log_loss_95.unwrap()[0], mean - Z_95 * se);
+    // Squares 0.01, 0.04, 0.36, 0.16, 0.16, 0.01: mean 0.74/6, their squares sum to 0.1826.
+    near(e.brier_se.unwrap(), ((0.1826_f64 - 0.74 * 0.74 / 6.0) / 30.0).sqrt());
+    // 2 of 2: Wilson's lower end is 1/(1 + z²/2).
+    near(e.precision_top_20pct_95[0], 1.0 / (1.0 + Z_95 * Z_95 / 2.0));
+    assert_eq!(e.precision_top_20pct_95[1], 1.0);
+    // One row a bin: a row of probability p is 2p(1 - p) away on the mean, half a tie of two rows √(2/π)·√(2·0.24)/2.
+    let tie = 2.0 * (std::f64::consts::FRAC_2_PI * 0.24 / 2.0).sqrt();
+    near(e.ece_10_equal_mass_expected, (0.18 + 0.32 + tie + 0.48 + 0.18) / 6.0);
+    near(e.brier_reliability, (0.01 + 0.04 + 0.01 + 0.01 + 0.16 + 0.01) / 6.0);
+    near(e.brier_resolution, 4.0 * 0.25 / 6.0);
+    near(e.brier_uncertainty, 0.25);
+    near(e.brier_within, 0.0);
+}
+
+#[test]
+fn deciles_of_six_rows_are_those_worked_out_by_hand() {
+    let found = gains(&Y, &P);
+    // ⌈0.6⌉ = 1, ⌈1.2⌉ = 2, 2, 3, 3, 4, 5, 5, 6, 6 rows from the top.
+    assert_eq!(found.iter().map(|d| d.decile).collect::<Vec<_>>(), [1, 2, 4, 6, 7, 9]);
+    assert!(found.iter().all(|d| d.rows == 1));
+    near(found[2].conversions, 0.5);
+    near(found[3].gain.unwrap(), 1.0);
+    near(found[2].cumulative_lift.unwrap(), 2.5 / 3.0 / 0.5);
+    near(found[5].lift.unwrap(), 0.0);
+    near(found[1].lowest, 0.6);
+    assert!(gains(&[], &[]).is_empty());
+    assert_eq!(gains(&[false; 2], &[0.1, 0.2])[0].lift, None);
+}
+
+#[test]
+fn the_threshold_takes_rows_that_equal_it() {
+    let at = at_threshold(&Y, &P, &EACH, 0.4);
+    assert_eq!((at.qualified, at.conversions), (4, 3));
+    near(at.precision.unwrap(), 0.75);
+    near(at.recall.unwrap(), 1.0);
+    near(at.lift.unwrap(), 1.5);
+    near(at.expected, 2.3);
+    near(at.share, 4.0 / 6.0);
+    let [low, high] = at.precision_95.unwrap();
+    near(low + high, 2.0 * (0.75 + Z_95 * Z_95 / 8.0) / (1.0 + Z_95 * Z_95 / 4.0));
+    let none = at_threshold(&Y, &P, &EACH, 0.91);
+    assert_eq!((none.qualified, none.precision, none.precision_95, none.lift), (0, None, None, None));
+    near(none.recall.unwrap(), 0.0);
+    assert_eq!(at_threshold(&[false], &[0.5], &[0], 0.1).recall, None);
+}
+
+#[test]
+fn parts_are_judged_alone() {
+    let parts = by_part(&Y, &P, &[0, 1, 2, 0, 1, 1], &[0, 2, 2, 0, 2, 2]);
+    assert_eq!(parts.iter().map(|p| p.rows).collect::<Vec<_>>(), [2, 0, 4]);
+    assert_eq!((parts[1].converted, parts[1].log_loss, parts[1].roc_auc), (None, None, None));
+    assert_eq!((parts[0].accounts, parts[0].conversions, parts[0].expected_95), (1, 0, None), "its account has two rows");
+    near(parts[2].roc_auc.unwrap(), 1.0);
+    near(parts[2].expected, 2.1);
+    let single = &by_part(&Y, &P, &EACH, &[0; 6])[0];
+    let half = Z_95 * (0.09_f64 + 0.16 + 0.24 + 0.24 + 0.24 + 0.09).sqrt();
+    let [low, high] = single.expected_95.unwrap();
+    near(low, 2.6 - half);
+    near(high, 2.6 + half);
+    near(single.roc_auc_95.unwrap()[1], 1.0);
+    assert_eq!(parts[2].roc_auc_95, None, "in perfect order");
+    assert!(by_part(&[], &[], &[], &[]).is_empty());
+}
+
+#[test]
+fn the_difference_is_paired() {
+    let better = P.map(|p| if p == 0.4 { 0.5 } else { p });
+    let d = difference(&Y, &better, &P, &EACH).unwrap();
+    // Two rows change: a conversion from 0.4 to 0.5, none from 0.6 to 0.5.
+    let (a, b) = ((0.4_f64 / 0.5).ln(), (0.6_f64 / 0.5).ln());
+    near(d.difference, (a + b) / 6.0);
+    let mean = (a + b) / 6.0;
+    let squares = (a - mean).powi(2) + (b - mean).powi(2) + 4.0 * mean * mean;
+    near(d.se.unwrap(), (squares / 30.0).sqrt());
+    near(d.high.unwrap() - d.low.unwrap(), 2.0 * Z_95 * d.se.unwrap());
+    assert!(!d.better());
+    let same = difference(&Y, &P, &P, &EACH).unwrap();
+    assert_eq!((same.difference, same.se, same.better()), (0.0, Some(0.0), false));
+    assert_eq!(difference(&Y, &better, &P, &[3; 6]).unwrap().se, None);
+    assert!(difference(&[true; 50], &[0.9; 50], &[0.2; 50], &(0..50).collect::<Vec<_>>()).unwrap().high.unwrap() < 0.0);
+    assert!(difference(&Y, &P, &P[..5], &EACH).is_err());
+}
+
+#[test]
+fn cutoffs_are_pooled_only_where_no_account_repeats() {
+    const DAY: i64 = 86_400_000_000;
+    let cutoff: Vec<i64> = (0..40).map(|row| (100 + row) * DAY + row * 7_919).collect();
+    let y: Vec<bool> = (0..40).map(|row| row % 3 == 0).collect();
+    let p = [0.3; 40];
+    let judge = |group: &[u32]| Judgement::of(Judged { y: &y, probability: &p, group, cutoff: Some(&cutoff) }, 0.5).unwrap().by_cutoff;
+    let weeks = judge(&(0..40).collect::<Vec<_>>());
+    assert_eq!(weeks.iter().map(|at| at.part.rows).collect::<Vec<_>>(), [7, 7, 7, 7, 7, 5]);
+    assert_eq!((weeks[1].first, weeks[1].last), (cutoff[7], cutoff[13]));
+    assert_eq!(judge(&(0..40).map(|row| row / 2).collect::<Vec<_>>()).len(), 40);
+}
+
+/// Numbers in [0, 1) that are the same every time (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        count(usize::try_from((z ^ (z >> 31)) >> 32).unwrap()) / 2.0_f64.powi(32)
+    }
+}
+
+/// Judge many draws of outcomes with given true chances; accounts have `repeat` rows of one outcome.
+fn draws(probability: &[f64], chance: impl Fn(f64) -> f64, repeat: usize) -> Vec<Evaluation> {
+    let mut dice = Dice(7);
+    let p: Vec<f64> = probability.iter().flat_map(|p| std::iter::repeat_n(*p, repeat)).collect();
+    let group: Vec<u32> = (0..).take(probability.len()).flat_map(|g| std::iter::repeat_n(g, repeat)).collect();
+    let mut draw = || {
+        let y: Vec<bool> = probability.iter().flat_map(|p| std::iter::repeat_n(dice.roll() < chance(*p), repeat)).collect();
+        evaluate(&y, &p, &group).unwrap()
+    };
+    (0..400).map(|_| draw()).collect()
+}
+
+fn mean_of(values: impl Iterator<Item = f64>) -> f64 {
+    let values: Vec<f64> = values.collect();
+    values.iter().sum::<f64>() / count(values.len())
+}
+
+#[test]
+fn under_perfect_calibration_the_error_is_what_is_expected() {
+    let spread: Vec<f64> = (0..300).map(|i| (f64::from(i) / 300.0).powi(3) * 0.8 + 0.002).collect();
+    let tied: Vec<f64> = (0..300).map(|i| [0.02, 0.1, 0.3][i % 3]).collect();
+    for (what, p, repeat) in [("spread", &spread, 1), ("tied", &tied, 1), ("repeated", &spread, 4), ("one value", &vec![0.2; 300], 1)] {
+        let found = draws(p, |p| p, repeat);
+        let error = mean_of(found.iter().map(|e| e.ece_10_equal_mass));
+        let expected = mean_of(found.iter().map(|e| e.ece_10_equal_mass_expected));
+        assert!((error / expected - 1.0).abs() < 0.06, "{what}: found {error}, expected {expected}");
+        let covered = mean_of(found.iter().map(|e| f64::from(e.ece_10_equal_mass_95.unwrap()[0] == 0.0)));
+        assert!(covered > 0.95, "{what}: no error lies in {covered} of the intervals");
+    }
+}
+
+#[test]
+fn intervals_hold_the_truth_in_95_of_100_draws() {
+    let p: Vec<f64> = (0..300).map(|i| f64::from(i) / 300.0 * 0.6 + 0.02).collect();
+    // Half of what is said converts: the share that truly converts in a bin is half its mean probability.
+    let chance = |p: f64| 0.5 * p;
+    let error = 0.5 * mean_of(p.iter().copied());
+    let loss = mean_of(p.iter().map(|&p| -(chance(p) * p.ln() + (1.0 - chance(p)) * (1.0 - p).ln())));
+    let brier = mean_of(p.iter().map(|&p| chance(p) * (1.0 - p).powi(2) + (1.0 - chance(p)) * p * p));
+    let top = mean_of(p[270..].iter().map(|&p| chance(p)));
+    for repeat in [1, 3] {
+        let found = draws(&p, chance, repeat);
+        let covered = |interval: &dyn Fn(&Evaluation) -> [f64; 2], truth: f64| {
+            mean_of(found.iter().map(|e| f64::from(interval(e)[0] <= truth && truth <= interval(e)[1])))
+        };
+        for (what, covered) in [
+            ("log loss", covered(&|e| e.log_loss_95.unwrap(), loss)),
+            ("Brier", covered(&|e| e.brier_95.unwrap(), brier)),
+            ("precision", covered(&|e| e.precision_top_10pct_95, top)),
+            ("calibration error", covered(&|e| e.ece_10_equal_mass_95.unwrap(), error)),
+        ] {
+            assert!((0.92..=1.0).contains(&covered), "{what}, {repeat} rows an account: {covered}");
+        }
+        let perfect = draws(&p, |p| p, repeat);
+        for (what, inside) in [
+            ("slope", mean_of(perfect.iter().map(|e| f64::from(e.calibration_slope_95.is_some_and(|[a, b]| a <= 1.0 && 1.0 <= b))))),
+            (
+                "intercept",
+                mean_of(perfect.iter().map(|e| f64::from(e.calibration_intercept_95.is_some_and(|[a, b]| a <= 0.0 && 0.0 <= b)))),
+            ),
+            ("shift", mean_of(perfect.iter().map(|e| f64::from(e.calibration_in_the_large_95.is_some_and(|[a, b]| a <= 0.0 && 0.0 <= b))))),
+        ] {
+            assert!((0.92..=0.98).contains(&inside), "{what}, {repeat} rows an account: {inside}");
+        }
+    }
+}

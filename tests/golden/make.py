@@ -18,10 +18,11 @@ import sys
 import mpmath as mp
 import numpy as np
 import statsmodels.api as sm
-from scipy.stats import norm
+from scipy.stats import norm, poisson_binom
 from sklearn import metrics as skm
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
+from statsmodels.stats.proportion import proportion_confint
 
 mp.mp.dps = 40
 HERE = pathlib.Path(__file__).parent
@@ -241,6 +242,72 @@ def auc_error(y, p, group):
     return np.sqrt(kp / (kp - 1) * (s**2).sum() / m**2 + kn / (kn - 1) * (t**2).sum() / n**2 + 2 * k / (k - 1) * (s * t).sum() / (m * n))
 
 
+def clustered(value, weight, group):
+    """Ratio estimator: weighted mean and its variance by account."""
+    mean = (weight * value).sum() / weight.sum()
+    sums = np.array([(weight * (value - mean))[group == g].sum() for g in np.unique(group)])
+    return mean, len(sums) / (len(sums) - 1) * (sums**2).sum() / weight.sum() ** 2
+
+
+def share_interval(y, weight, group):
+    """Wilson's interval by statsmodels at the effective number of rows; the full number where no account repeats."""
+    taken = weight > 0
+    n, accounts = weight.sum(), len(np.unique(group[taken]))
+    mean, rows = (weight * y).sum() / n, n
+    if accounts < taken.sum():
+        variance = clustered(y[taken].astype(float), weight[taken], group[taken])[1] if accounts > 1 else 0
+        if variance > 0 and 0 < mean < 1:
+            rows = max(1, n / max(1, variance * (n - 1) / (mean * (1 - mean))))
+        else:
+            rows = min(n, accounts)
+    return list(proportion_confint(mean * rows, rows, method="wilson"))
+
+
+def mean_distance(p):
+    """E|S - sum p| of a sum of independent outcomes, by the distribution in full."""
+    s = np.arange(len(p) + 1)
+    return (abs(s - p.sum()) * poisson_binom(p).pmf(s)).sum()
+
+
+def by_bins(y, p, group):
+    """Calibration error with what chance alone makes of it, and the parts of the Brier score; reliability bins."""
+    n, mean, out = len(y), shared(y, p), []
+    signs, expected, parts, table = np.zeros(n), 0, np.zeros(3), []
+    repeated = len(np.unique(group)) < n
+    for b in np.array_split(np.argsort(p, kind="stable"), 10):
+        inside = np.array([(p[b] == v).sum() for v in p])
+        weight = inside / np.array([(p == v).sum() for v in p])
+        taken = weight > 0
+        signs += np.sign((p[b] - mean[b]).sum()) * weight
+        if repeated:
+            expected += np.sqrt(2 / np.pi * clustered((y - p)[taken], weight[taken], group[taken])[1]) * len(b)
+        elif (weight[taken] < 1).any():
+            expected += np.sqrt(2 / np.pi * (weight**2 * p * (1 - p)).sum())
+        else:
+            expected += mean_distance(p[b])
+        pb, yb = p[b].mean(), mean[b].mean()
+        parts += len(b) / n * np.array([(pb - yb) ** 2, (yb - y.mean()) ** 2, p[b].var() - 2 * ((p[b] - pb) * (mean[b] - yb)).mean()])
+        table.append({"rows": len(b), "lowest": p[b].min(), "highest": p[b].max(), "probability": pb, "converted": yb,
+                      "converted_95": share_interval(y, weight, group)})
+    ece, variance = clustered(signs * (p - y), np.ones(n), group)
+    half, expected = norm.ppf(0.975) * np.sqrt(variance), expected / n
+    return table, {"brier_reliability": parts[0], "brier_resolution": parts[1], "brier_uncertainty": y.mean() * (1 - y.mean()),
+                   "brier_within": parts[2], "ece_10_equal_mass_expected": expected,
+                   "ece_10_equal_mass_95": [max(0, ece - expected - half), min(1, ece + half)]}
+
+
+def deciles(y, p):
+    """Conversions by decile from the top, rows of equal probability sharing theirs."""
+    mean, down = shared(y, p), np.argsort(-p, kind="stable")
+    ends, out = [-(-len(y) * d // 10) for d in range(11)], []
+    for a, b in zip(ends, ends[1:]):
+        rows, above = down[a:b], down[:b]
+        out.append({"rows": b - a, "lowest": p[rows].min(), "expected": p[rows].sum(), "conversions": mean[rows].sum(),
+                    "rate": mean[rows].mean(), "gain": mean[above].sum() / y.sum(), "lift": mean[rows].mean() / y.mean(),
+                    "cumulative_lift": mean[above].mean() / y.mean()})
+    return out
+
+
 def metrics_case(name, seed, n, accounts, digits, base):
     rng = np.random.default_rng(seed)
     group = rng.integers(0, accounts, n) * 3 if accounts else np.arange(n)
@@ -251,8 +318,10 @@ def metrics_case(name, seed, n, accounts, digits, base):
     losses = -np.where(y, np.log(p), np.log(1 - p))
     sums = np.array([(losses[group == g] - losses.mean()).sum() for g in np.unique(group)])
     lin = np.log(p) - np.log1p(-p)
-    line = sm.Logit(y.astype(float), sm.add_constant(lin)).fit(disp=0, method="newton", tol=1e-14).params
-    large = sm.GLM(y.astype(float), np.ones(n), family=sm.families.Binomial(), offset=lin).fit(tol=1e-15, maxiter=100).params[0]
+    errors = {"cov_type": "cluster", "cov_kwds": {"groups": group}} if accounts else {}
+    line = sm.Logit(y.astype(float), sm.add_constant(lin)).fit(disp=0, method="newton", tol=1e-14, **errors)
+    shift = sm.GLM(y.astype(float), np.ones(n), family=sm.families.Binomial(), offset=lin).fit(tol=1e-15, maxiter=100, **errors)
+    large, (line, (line_low, slope_low), (line_high, slope_high)) = shift.params[0], (line.params, *line.conf_int().T)
     mean, rank = shared(y, p), np.argsort(p, kind="stable")
     half = norm.ppf(0.975) * se
     out = {"n": n, "base_rate": y.mean(), "roc_auc": auc, "roc_auc_se": se, "roc_auc_95": [max(0, auc - half), min(1, auc + half)],
@@ -265,9 +334,19 @@ def metrics_case(name, seed, n, accounts, digits, base):
         top = rank[::-1][: -(-n * percent // 100)]
         out |= {f"precision_top_{percent}pct": mean[top].mean(), f"recall_top_{percent}pct": mean[top].sum() / y.sum(),
                 f"lift_top_{percent}pct": mean[top].mean() / y.mean()}
+        inside = np.array([(p[top] == v).sum() / (p == v).sum() for v in p])
+        out[f"precision_top_{percent}pct_95"] = share_interval(y, inside, group)
+    squares, brier_variance = clustered((p - y) ** 2, np.ones(n), group)
+    half, brier_half = norm.ppf(0.975) * out["log_loss_se"], norm.ppf(0.975) * np.sqrt(brier_variance)
+    table, binned = by_bins(y, p, group)
+    out |= binned | {"accounts": len(np.unique(group)), "log_loss_95": [out["log_loss"] - half, out["log_loss"] + half],
+                     "brier_se": np.sqrt(brier_variance), "brier_95": [squares - brier_half, squares + brier_half],
+                     "calibration_in_the_large_95": shift.conf_int()[0].tolist(), "calibration_slope_95": [slope_low, slope_high],
+                     "calibration_intercept_95": [line_low, line_high]}
     out = {k: v.tolist() if hasattr(v, "tolist") else [float(w) for w in v] if isinstance(v, list) else v for k, v in out.items()}
-    case = {"y": y.tolist(), "probability": p.tolist(), "group": group.tolist(), "expected": out}
-    (HERE / f"metrics_{name}.json").write_text(json.dumps(case) + "\n")
+    case = {"y": y.tolist(), "probability": p.tolist(), "group": group.tolist(), "expected": out, "reliability": table,
+            "gains": deciles(y, p)}
+    (HERE / f"metrics_{name}.json").write_text(json.dumps(case, default=float) + "\n")
 
 
 CASES = {

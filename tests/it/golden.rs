@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::{Array2, ArrayView1};
 use pql::calibrate::Calibration;
-use pql::evaluate::evaluate;
+use pql::evaluate::{evaluate, gains, reliability};
 use pql::fit::{Logistic, LogisticFit, Penalty, Solver, goodness, vif, wald};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -63,7 +63,11 @@ struct MetricsCase {
     probability: Vec<f64>,
     group: Vec<u32>,
     expected: Value,
+    gains: Value,
+    reliability: Value,
 }
+
+const METRICS: [&str; 2] = ["metrics_rows.json", "metrics_ties.json"];
 
 fn read<T: DeserializeOwned>(name: &str) -> T {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -227,17 +231,33 @@ fn isotonic_blocks_are_those_of_scikit_learn() {
 
 #[test]
 fn metrics_are_those_of_scikit_learn_to_nine_digits() {
-    for name in ["metrics_rows.json", "metrics_ties.json"] {
+    for name in METRICS {
         let case: MetricsCase = read(name);
         let found = serde_json::to_value(evaluate(&case.y, &case.probability, &case.group).unwrap()).unwrap();
-        let (found, expected) = (found.as_object().unwrap(), case.expected.as_object().unwrap());
-        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-        for (key, expected) in expected {
-            let numbers = |v: &Value| v.as_array().cloned().unwrap_or_else(|| vec![v.clone()]);
-            for (a, b) in numbers(&found[key]).iter().zip(&numbers(expected)) {
-                let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
-                assert!((a - b).abs() < 1e-9, "{name}: {key} is {a}, expected {b}");
-            }
+        near(name, &found, &case.expected);
+    }
+}
+
+#[test]
+fn gains_and_reliability_are_those_of_numpy_and_statsmodels_to_nine_digits() {
+    for name in METRICS {
+        let case: MetricsCase = read(name);
+        near(name, &serde_json::to_value(gains(&case.y, &case.probability)).unwrap(), &case.gains);
+        near(name, &serde_json::to_value(reliability(&case.y, &case.probability, &case.group)).unwrap(), &case.reliability);
+    }
+}
+
+/// Check every number that is expected; more may be found.
+fn near(at: &str, found: &Value, expected: &Value) {
+    match expected {
+        Value::Object(expected) => expected.iter().for_each(|(key, value)| near(&format!("{at}: {key}"), &found[key], value)),
+        Value::Array(expected) => {
+            assert_eq!(found.as_array().map(Vec::len), Some(expected.len()), "{at}");
+            expected.iter().enumerate().for_each(|(i, value)| near(&format!("{at}[{i}]"), &found[i], value));
+        }
+        _ => {
+            let (a, b) = (found.as_f64(), expected.as_f64());
+            assert!(a.zip(b).is_some_and(|(a, b)| (a - b).abs() < 1e-9), "{at} is {a:?}, expected {b:?}");
         }
     }
 }

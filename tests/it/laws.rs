@@ -1,7 +1,7 @@
 //! What holds whatever the numbers are.
 
 use ndarray::{Array1, Array2, Axis, concatenate};
-use pql::evaluate::{evaluate, roc_auc};
+use pql::evaluate::{evaluate, gains, reliability, roc_auc};
 use pql::fit::{Logistic, LogisticFit, Penalty, Solver, sigmoid};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -145,6 +145,35 @@ proptest! {
         if let (Some(up), Some(down)) = (roc_auc(&y, &p), roc_auc(&y, &falling)) {
             prop_assert!((up + down - 1.0).abs() < 1e-15);
         }
+    }
+
+    #[test]
+    fn the_parts_of_the_brier_score_add_up((y, p, group) in scored()) {
+        let e = evaluate(&y, &p, &group).unwrap();
+        let parts = e.brier_reliability - e.brier_resolution + e.brier_uncertainty + e.brier_within;
+        prop_assert!((parts - e.brier).abs() < 1e-12, "{} {}", parts, e.brier);
+    }
+
+    #[test]
+    fn deciles_and_bins_hold_every_row_and_conversion_once((y, p, group) in scored()) {
+        let e = evaluate(&y, &p, &group).unwrap();
+        let conversions = f64::from(u32::try_from(e.conversions).unwrap());
+        let deciles = gains(&y, &p);
+        prop_assert_eq!(deciles.iter().map(|d| d.rows).sum::<u64>(), e.n);
+        prop_assert!((deciles.iter().map(|d| d.conversions).sum::<f64>() - conversions).abs() < 1e-9);
+        prop_assert!((deciles.iter().map(|d| d.expected).sum::<f64>() - e.expected_conversions).abs() < 1e-9);
+        prop_assert!(deciles.last().unwrap().gain.is_none_or(|gain| (gain - 1.0).abs() < 1e-12));
+        for (decile, recall) in [(1, e.recall_top_10pct), (2, e.recall_top_20pct)] {
+            // With few rows a decile may be empty; the one above it has the same gain.
+            let gain = deciles.iter().rfind(|d| d.decile <= decile).and_then(|d| d.gain);
+            prop_assert!(gain.zip(recall).is_none_or(|(gain, recall)| (gain - recall).abs() < 1e-12));
+        }
+        let bins = reliability(&y, &p, &group);
+        prop_assert_eq!(bins.iter().map(|b| b.rows).sum::<u64>(), e.n);
+        #[expect(clippy::cast_precision_loss, reason = "few rows")]
+        let converted: f64 = bins.iter().map(|b| b.rows as f64 * b.converted).sum();
+        prop_assert!((converted - conversions).abs() < 1e-9);
+        prop_assert!(bins.iter().all(|b| b.converted_95[0] <= b.converted + 1e-12 && b.converted <= b.converted_95[1] + 1e-12));
     }
 
     #[test]

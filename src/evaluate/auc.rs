@@ -1,0 +1,75 @@
+//! The area under the ROC curve and its standard error by account.
+
+use super::accounts::Codes;
+use super::ranking::Ranking;
+use super::{count, sum};
+use crate::calibrate::Z_95;
+
+/// Compute the area under the ROC curve of any score: the share of pairs of a converted and an unconverted row that it puts in the
+/// right order, equal scores counting half. `None` where there is one class only, or a score is NaN.
+///
+/// # Panics
+/// If the lengths differ.
+#[must_use]
+pub fn roc_auc(y: &[bool], score: &[f64]) -> Option<f64> {
+    assert_eq!(y.len(), score.len(), "outcomes and scores");
+    if score.iter().any(|s| s.is_nan()) {
+        return None;
+    }
+    Ranking::of(y, score).auc()
+}
+
+/// Compute the area under the ROC curve and its standard error by account; the error is `None` where all converted or all unconverted
+/// rows are of one account.
+///
+/// # Panics
+/// If the lengths differ.
+/// # Source
+/// Obuchowski, "Nonparametric analysis of clustered ROC curve data", *Biometrics* 53 (1997); without repeated accounts it is the error
+/// of `DeLong` et al., *Biometrics* 44 (1988)
+#[must_use]
+pub fn auc_with_error(y: &[bool], score: &[f64], group: &[u32]) -> Option<(f64, Option<f64>)> {
+    assert!(y.len() == score.len() && y.len() == group.len(), "outcomes, scores and accounts");
+    if score.iter().any(|s| s.is_nan()) {
+        return None;
+    }
+    auc_of(&Ranking::of(y, score), y, &Codes::of(group))
+}
+
+/// AUC with its standard error by account.
+pub(super) fn auc_of(ranking: &Ranking, y: &[bool], groups: &Codes) -> Option<(f64, Option<f64>)> {
+    let auc = ranking.auc()?;
+    let (m, n) = (count(ranking.positive), count(ranking.negative()));
+    // Per account: summed placements of its converted and of its unconverted rows, each less the mean, and whether it has such rows.
+    let mut placed = vec![[0.0; 2]; groups.len];
+    let mut has = vec![[false; 2]; groups.len];
+    let (mut positive_below, mut negative_below) = (0, 0);
+    for tie in &ranking.ties {
+        let (positive, negative) = (tie.positive, tie.rows.len() - tie.positive);
+        let of_positive = (count(negative_below) + 0.5 * count(negative)) / n - auc;
+        let of_negative = 1.0 - (count(positive_below) + 0.5 * count(positive)) / m - auc;
+        for &row in &ranking.order[tie.rows.clone()] {
+            let (side, value) = if y[row] { (0, of_positive) } else { (1, of_negative) };
+            placed[groups.code[row]][side] += value;
+            has[groups.code[row]][side] = true;
+        }
+        positive_below += positive;
+        negative_below += negative;
+    }
+    let accounts = |side: usize| has.iter().filter(|has| has[side]).count();
+    let moment = |a: usize, b: usize| sum(placed.iter().map(|s| s[a] * s[b]));
+    let unbiased = |k: usize| (k > 1).then(|| count(k) / count(k - 1));
+    let variance = || {
+        Some(
+            unbiased(accounts(0))? * moment(0, 0) / (m * m)
+                + unbiased(accounts(1))? * moment(1, 1) / (n * n)
+                + 2.0 * unbiased(groups.len)? * moment(0, 1) / (m * n),
+        )
+    };
+    Some((auc, variance().filter(|v| *v >= 0.0).map(f64::sqrt)))
+}
+
+/// 95 % interval of an AUC.
+pub(super) fn interval(auc: f64, se: f64) -> [f64; 2] {
+    [(auc - Z_95 * se).max(0.0), (auc + Z_95 * se).min(1.0)]
+}

@@ -1,0 +1,122 @@
+//! Parts of the rows, each judged alone, and two sets of probabilities against each other.
+
+use serde::{Deserialize, Serialize};
+
+use super::accounts::Codes;
+use super::auc::{auc_of, interval};
+use super::calibration::log_loss;
+use super::ranking::Ranking;
+use super::{check, count, sum};
+use crate::calibrate::Z_95;
+use crate::error::Result;
+
+/// A part of the rows, such as those of one cutoff or one industry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Number of rows.
+    pub rows: u64,
+    /// Number of accounts.
+    pub accounts: u64,
+    /// Rows that converted.
+    pub conversions: u64,
+    /// Sum of the probabilities.
+    pub expected: f64,
+    /// Where 95 % of the conversions lie that the probabilities let expect; `None` where an account has several rows, of which outcomes
+    /// overlap.
+    pub expected_95: Option<[f64; 2]>,
+    /// Mean probability; `None` without rows.
+    pub probability: Option<f64>,
+    /// Share that converted.
+    pub converted: Option<f64>,
+    /// Its 95 % interval, by account where accounts repeat.
+    pub converted_95: Option<[f64; 2]>,
+    /// Mean log loss.
+    pub log_loss: Option<f64>,
+    /// Area under the ROC curve inside of the part; `None` with one outcome.
+    pub roc_auc: Option<f64>,
+    /// Its 95 % interval by account; `None` where there is nothing to tell its spread from, as in perfect order.
+    pub roc_auc_95: Option<[f64; 2]>,
+}
+
+/// Judge parts of the rows, each alone.
+///
+/// The conversions to be expected are Σp ∓ 1.96·√Σp(1 − p), not below 0 and not above the rows: the normal distribution in place of that
+/// of a sum of independent outcomes.
+/// # Arguments
+/// * `part` – number of the part of each row; one part for each number up to the largest
+/// # Panics
+/// If the lengths differ.
+#[must_use]
+pub fn by_part(y: &[bool], probability: &[f64], group: &[u32], part: &[usize]) -> Vec<Part> {
+    assert!(y.len() == probability.len() && y.len() == group.len() && y.len() == part.len(), "outcomes, probabilities, accounts, parts");
+    let mut rows: Vec<Vec<usize>> = vec![Vec::new(); part.iter().max().map_or(0, |most| most + 1)];
+    part.iter().enumerate().for_each(|(row, &part)| rows[part].push(row));
+    let of = |rows: &Vec<usize>| {
+        let y: Vec<bool> = rows.iter().map(|&row| y[row]).collect();
+        let probability: Vec<f64> = rows.iter().map(|&row| probability[row]).collect();
+        Part::of(&y, &probability, &rows.iter().map(|&row| group[row]).collect::<Vec<_>>())
+    };
+    rows.iter().map(of).collect()
+}
+
+impl Part {
+    /// All rows as one part.
+    fn of(y: &[bool], probability: &[f64], group: &[u32]) -> Self {
+        let groups = Codes::of(group);
+        let some = !y.is_empty();
+        let expected = sum(probability.iter().copied());
+        let half = Z_95 * sum(probability.iter().map(|p| p * (1.0 - p))).sqrt();
+        let converted = some.then(|| groups.mean(y.iter().map(|&y| f64::from(y))));
+        let auc = auc_of(&Ranking::of(y, probability), y, &groups);
+        Self {
+            rows: y.len() as u64,
+            accounts: groups.len as u64,
+            conversions: y.iter().filter(|&&y| y).count() as u64,
+            expected,
+            expected_95: (!groups.repeated()).then(|| [(expected - half).max(0.0), (expected + half).min(count(y.len()))]),
+            probability: some.then(|| expected / count(y.len())),
+            converted: converted.as_ref().map(|share| share.mean),
+            converted_95: converted.map(|share| share.share_interval()),
+            log_loss: some.then(|| sum(y.iter().zip(probability).map(|(&y, &p)| log_loss(y, p))) / count(y.len())),
+            roc_auc: auc.map(|(auc, _)| auc),
+            roc_auc_95: auc.and_then(|(auc, se)| se.filter(|se| *se > 0.0).map(|se| interval(auc, se))),
+        }
+    }
+}
+
+/// Mean log loss of one set of probabilities less that of another, on the same rows: below 0 the first is better.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Mean of the paired differences.
+    pub difference: f64,
+    /// Its standard error by account; `None` with one account.
+    pub se: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end of its 95 % interval.
+    pub high: Option<f64>,
+}
+
+impl Difference {
+    /// Whether the first set of probabilities is better: the whole interval lies below 0.
+    #[must_use]
+    pub fn better(&self) -> bool {
+        self.high.is_some_and(|high| high < 0.0)
+    }
+}
+
+/// Compare the log loss of two sets of probabilities of the same rows, paired and by account.
+///
+/// # Errors
+/// * [`Error::Unsuitable`](crate::Error::Unsuitable): no rows, unequal lengths, or a probability outside of [0, 1]
+/// # Source
+/// Diebold, Mariano, "Comparing predictive accuracy", *Journal of Business & Economic Statistics* 13 (1995), with accounts in the place of
+/// times: Cochran, *Sampling Techniques*, 3rd ed. (1977), §2.11
+pub fn difference(y: &[bool], probability: &[f64], other: &[f64], group: &[u32]) -> Result<Difference> {
+    check(y, probability, group)?;
+    check(y, other, group)?;
+    let differences = y.iter().zip(probability).zip(other).map(|((&y, &a), &b)| log_loss(y, a) - log_loss(y, b));
+    let mean = Codes::of(group).mean(differences);
+    let at = |z: f64| mean.se().map(|se| mean.mean + z * se);
+    Ok(Difference { difference: mean.mean, se: mean.se(), low: at(-Z_95), high: at(Z_95) })
+}
