@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::calibrate::Calibration;
 use crate::design::{LeftOut, Preprocessor};
 use crate::error::{Error, Result};
-use crate::evaluate::Evaluation;
+use crate::evaluate::{AtThreshold, Bin, Decile, Evaluation, Judgement, Part};
 use crate::explain::{Coefficient, coefficients};
 use crate::features::Catalogue;
 use crate::fit::{Goodness, Path};
@@ -48,7 +48,7 @@ pub struct Card<'a> {
     learned_again: Option<Side>,
     threshold: f64,
     baselines: &'a [Baseline],
-    evaluation: Option<&'a Evaluation>,
+    evaluation: Option<Judged<'a>>,
     evaluation_of_accounts_without_training_rows: Option<&'a Evaluation>,
     alpha: f64,
     path: Option<&'a Path>,
@@ -67,6 +67,40 @@ pub struct Card<'a> {
     cohorts: Vec<Cohort>,
     data_quality: Option<&'a Quality>,
     configuration: &'a str,
+}
+
+/// How good a model is: the metrics by their names, and what goes into detail below them.
+#[derive(Debug, Serialize)]
+pub struct Judged<'a> {
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+    at_threshold: &'a AtThreshold,
+    gains: &'a [Decile],
+    reliability: &'a [Bin],
+    by_cutoff: Vec<AtCutoff<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct AtCutoff<'a> {
+    cutoff: String,
+    last_cutoff: String,
+    #[serde(flatten)]
+    part: &'a Part,
+}
+
+impl<'a> Judged<'a> {
+    /// A judgement as it is written in JSON.
+    #[must_use]
+    pub fn of(judgement: &'a Judgement) -> Self {
+        let by_cutoff = judgement.by_cutoff.iter();
+        Self {
+            evaluation: &judgement.evaluation,
+            at_threshold: &judgement.at_threshold,
+            gains: &judgement.gains,
+            reliability: &judgement.reliability,
+            by_cutoff: by_cutoff.map(|at| AtCutoff { cutoff: iso(at.first), last_cutoff: iso(at.last), part: &at.part }).collect(),
+        }
+    }
 }
 
 /// Count rows and conversions by calendar month of the cutoff.
@@ -105,7 +139,7 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> R
         learned_again: model.refit.map(|refit| refit.learned),
         threshold: model.threshold,
         baselines: &model.baselines,
-        evaluation: model.evaluation.as_ref(),
+        evaluation: model.judgement.as_ref().map(Judged::of),
         evaluation_of_accounts_without_training_rows: model.new_accounts.as_ref(),
         alpha: model.fit.alpha,
         path: model.path.as_ref(),

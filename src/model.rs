@@ -14,7 +14,7 @@ use crate::calibrate::Calibration;
 use crate::config::Config;
 use crate::design::{LeftOut, Preprocessor, quantile};
 use crate::error::{Error, Result};
-use crate::evaluate::{Difference, Evaluation};
+use crate::evaluate::{Difference, Evaluation, Judgement};
 use crate::features::Catalogue;
 use crate::fit::{Goodness, LogisticFit, Path as AlphaPath};
 
@@ -50,14 +50,6 @@ pub struct Baseline {
     pub name: String,
     /// Log loss of the model less that of the baseline, by account: the model beats it where the whole interval is below 0.
     pub difference: Difference,
-}
-
-impl Baseline {
-    /// Whether the model is surely better.
-    #[must_use]
-    pub fn beaten(&self) -> bool {
-        self.difference.high.is_some_and(|high| high < 0.0)
-    }
 }
 
 /// What a model learned from after it was judged.
@@ -172,8 +164,8 @@ pub struct Model {
     pub reference: Reference,
     /// Probability from which on an account qualifies.
     pub threshold: f64,
-    /// Metrics on the test rows; `None` without any.
-    pub evaluation: Option<Evaluation>,
+    /// How good it is on the test rows; `None` without any.
+    pub judgement: Option<Judgement>,
     /// What the model had to beat on the test rows; empty without any.
     pub baselines: Vec<Baseline>,
     /// Metrics on the test rows of accounts without training rows; `None` where these are none or all.

@@ -1,14 +1,18 @@
 //! `pql evaluate`
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::Terminal;
+use super::by::groups;
 use super::features::matrix_only;
 use super::shared::{ProjectArgs, load_model, observed_rows, with_model};
-use super::tables;
+use super::tables::{by_value, whole};
+use crate::card;
 use crate::error::{Error, Result};
-use crate::evaluate::evaluate;
+use crate::evaluate::{Judged, Judgement, Part, by_part};
 use crate::ingest::Kind;
 use crate::matrix;
 use crate::model::Model;
@@ -32,19 +36,66 @@ pub(super) struct Args {
     /// Keep rows at or before the last training cutoff too
     #[arg(long)]
     all: bool,
+    /// Judge each value of a column alone: an attribute, a feature (numbers with more than 10 values by quarters), or `cohort`, the
+    /// calendar month of the cutoff; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    by: Vec<String>,
     /// One JSON object
     #[arg(long)]
     json: bool,
 }
 
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    judged: card::Judged<'a>,
+    by: BTreeMap<&'a str, Vec<OfValue<'a>>>,
+}
+
+#[derive(Serialize)]
+struct OfValue<'a> {
+    value: &'a str,
+    #[serde(flatten)]
+    part: &'a Part,
+}
+
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let (model, found) = load_model(&args.model, &args.models)?;
     let rows = rows(args, &model, &found.label, terminal)?;
+    let kept = kept(args, &model, &rows, terminal)?;
+    let all = Scorer::new(&model, &found.label)?.probabilities(&rows.features)?;
+    let probability: Vec<f64> = kept.iter().map(|row| all[*row as usize]).collect();
+    let (y, group) = (rows.outcomes(&kept), rows.accounts(&kept));
+    let cutoff: Option<Vec<i64>> = rows.cutoff.as_ref().map(|cutoff| kept.iter().map(|row| cutoff[*row as usize]).collect());
+    let judged = Judged { y: &y, probability: &probability, group: &group, cutoff: cutoff.as_deref() };
+    let judgement = Judgement::of(judged, model.threshold)?;
+    let mut by = Vec::new();
+    for column in &args.by {
+        let groups = groups(&rows, &kept, column)?;
+        let parts = by_part(&y, &probability, &group, &groups.of_row);
+        by.push((column.as_str(), groups.names.into_iter().zip(parts).collect::<Vec<_>>()));
+    }
+    if args.json {
+        return terminal.say(&json(&judgement, &by)?);
+    }
+    terminal.say(&format!(
+        "Model {} on {} rows of {} accounts\n{}",
+        found.label,
+        kept.len(),
+        judgement.evaluation.accounts,
+        whole(&judgement)
+    ))?;
+    by.iter().try_for_each(|(column, parts)| terminal.say(&by_value(column, parts)))
+}
+
+/// Labelled rows that the model has not learned from.
+fn kept(args: &Args, model: &Model, rows: &Rows, terminal: &mut Terminal<'_>) -> Result<Vec<u32>> {
     let newer = |row: usize| match (&rows.cutoff, model.last_learned()) {
         (Some(cutoff), Some(last)) if !args.all => cutoff[row] > last,
         _ => true,
     };
-    let kept: Vec<usize> = (0..rows.y.len()).filter(|row| rows.y[*row].is_some() && newer(*row)).collect();
+    let kept: Vec<u32> = (0..).take(rows.y.len()).filter(|row| rows.y[*row as usize].is_some() && newer(*row as usize)).collect();
     let old = (0..rows.y.len()).filter(|row| !newer(*row)).count();
     if old > 0 {
         terminal.note(&format!("{old} rows at or before the last training cutoff are left out (`--all` keeps them)"));
@@ -56,18 +107,14 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         let hint = (old > 0).then(|| "`--all` keeps rows at or before the last training cutoff".to_owned());
         return Err(Error::Unsuitable { problem: "no labelled row is left to judge by".to_owned(), hint });
     }
-    let scorer = Scorer::new(&model, &found.label)?;
-    let all = scorer.probabilities(&rows.features)?;
-    let probability: Vec<f64> = kept.iter().map(|row| all[*row]).collect();
-    let y: Vec<bool> = kept.iter().map(|row| rows.y[*row] == Some(true)).collect();
-    let group: Vec<u32> = kept.iter().map(|row| rows.account[*row]).collect();
-    let evaluation = evaluate(&y, &probability, &group)?;
-    let distinct: BTreeSet<u32> = group.iter().copied().collect();
-    if args.json {
-        let text = serde_json::to_string_pretty(&evaluation).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
-        return terminal.say(&text);
-    }
-    terminal.say(&format!("Model {} on {} rows\n{}", found.label, kept.len(), tables::evaluation(&evaluation, distinct.len() < kept.len())))
+    Ok(kept)
+}
+
+fn json<'a>(judgement: &'a Judgement, by: &'a [(&'a str, Vec<(String, Part)>)]) -> Result<String> {
+    let of_values = |parts: &'a [(String, Part)]| parts.iter().map(|(value, part)| OfValue { value, part }).collect();
+    let by = by.iter().map(|(column, parts)| (*column, of_values(parts)));
+    let answer = Answer { judged: card::Judged::of(judgement), by: by.collect() };
+    serde_json::to_string_pretty(&answer).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })
 }
 
 fn rows(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) -> Result<Rows> {

@@ -102,7 +102,7 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal:
     }
     terminal.say(&format!("Model {label}"))?;
     terminal.say(&tables::extent(&model.extent))?;
-    if let Some(judgement) = tables::judgement(model) {
+    if let Some(judgement) = tables::held_out(model) {
         terminal.say(&judgement)?;
     }
     terminal.say(&format!("\n{}", tables::fit(model)?))?;

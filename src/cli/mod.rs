@@ -1,5 +1,6 @@
 //! The command line: what is asked for, who answers, and the exit code.
 
+mod by;
 mod evaluate;
 mod explain;
 mod features;

@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         terminal.say(&defeat)?;
     }
     terminal.say(&tables::extent(&model.extent))?;
-    if let Some(judgement) = tables::judgement(&model) {
+    if let Some(judgement) = tables::held_out(&model) {
         terminal.say(&judgement)?;
     }
     terminal.say(&format!("\n{}", tables::fit(&model)?))?;

@@ -235,22 +235,3 @@ fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
 
 #[cfg(test)]
 mod tests;
-
-/// Difference.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
-    /// d
-    pub difference: f64,
-    /// s
-    pub se: Option<f64>,
-    /// l
-    pub low: Option<f64>,
-    /// h
-    pub high: Option<f64>,
-}
-/// d
-pub fn difference(y: &[bool], a: &[f64], b: &[f64], group: &[u32]) -> Result<Difference> {
-    let v: Vec<f64> = (0..y.len()).map(|i| calibration::log_loss(y[i], a[i]) - calibration::log_loss(y[i], b[i])).collect();
-    let (difference, se) = mean_of(&v, &Codes::of(group));
-    Ok(Difference { difference, se, low: se.map(|s| difference - Z_95 * s), high: se.map(|s| difference + Z_95 * s) })
-}

@@ -5,32 +5,27 @@ use ndarray::{Array2, Axis};
 use super::cross::Data;
 use crate::design::Preprocessor;
 use crate::error::Result;
-use crate::evaluate::difference;
+use crate::evaluate::{Judged, difference};
 use crate::fit::{Logistic, LogisticFit};
 use crate::model::Baseline;
 
-/// Test rows with the probabilities of the model.
-pub(super) struct Judged<'a> {
-    pub(super) x: &'a Array2<f64>,
-    pub(super) y: &'a [bool],
-    pub(super) group: &'a [u32],
-    pub(super) probability: &'a [f64],
-}
-
 /// Set a model against its baselines on the test rows.
-pub(super) fn baselines(preprocessor: &Preprocessor, train: &Data, test: &Judged<'_>) -> Result<Vec<Baseline>> {
+///
+/// # Arguments
+/// * `x` – design of the test rows
+pub(super) fn baselines(preprocessor: &Preprocessor, train: &Data, x: &Array2<f64>, test: Judged<'_>) -> Result<Vec<Baseline>> {
     let positive = train.y.iter().filter(|y| **y).count();
     #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
     let base_rate = positive as f64 / train.y.len() as f64;
     let mut baselines = vec![against("the base rate of the training rows".to_owned(), &vec![base_rate; test.y.len()], test)?];
     if let Some((feature, columns, fit)) = best_feature(preprocessor, train) {
-        let probability = fit.log_odds(test.x.select(Axis(1), &columns).view()).mapv(crate::calibrate::probability);
+        let probability = fit.log_odds(x.select(Axis(1), &columns).view()).mapv(crate::calibrate::probability);
         baselines.push(against(format!("`{feature}` alone"), &probability.to_vec(), test)?);
     }
     Ok(baselines)
 }
 
-fn against(name: String, probability: &[f64], test: &Judged<'_>) -> Result<Baseline> {
+fn against(name: String, probability: &[f64], test: Judged<'_>) -> Result<Baseline> {
     let difference = difference(test.y, test.probability, probability, test.group)?;
     Ok(Baseline { name, difference })
 }

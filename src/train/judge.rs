@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use polars::prelude::*;
 
-use super::baseline::{Judged, baselines};
+use super::baseline::baselines;
 use super::cross::Data;
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, evaluate};
+use crate::evaluate::{Evaluation, Judged, Judgement, evaluate};
 use crate::model::Model;
 use crate::output::time_column;
 use crate::rows::Rows;
@@ -28,10 +28,15 @@ pub(super) fn judge(model: &mut Model, rows: &Rows, train: &Data, test: &[u32]) 
                 hint: Some("leave such values empty".to_owned()),
             });
         }
-        let judged = Judged { x: &x, y: &y, group: &accounts, probability: &probability };
-        model.baselines = baselines(&model.preprocessor, train, &judged)?;
-        model.evaluation = judged_all(&judged, &mut model.warnings)?;
-        model.new_accounts = judged_new(&train.group, &judged)?;
+        let cutoff: Option<Vec<i64>> = rows.cutoff.as_ref().map(|cutoff| test.iter().map(|r| cutoff[*r as usize]).collect());
+        let judged = Judged { y: &y, probability: &probability, group: &accounts, cutoff: cutoff.as_deref() };
+        model.baselines = baselines(&model.preprocessor, train, &x, judged)?;
+        let judgement = Judgement::of(judged, model.threshold)?;
+        if judgement.evaluation.roc_auc.is_none() {
+            model.warnings.push("the test rows have one outcome only, so that ranking cannot be judged".to_owned());
+        }
+        model.judgement = Some(judgement);
+        model.new_accounts = judged_new(&train.group, judged)?;
     }
     let cutoff = test.iter().map(|r| rows.cutoff.as_ref().map(|c| c[*r as usize]));
     let mut columns = vec![
@@ -45,17 +50,8 @@ pub(super) fn judge(model: &mut Model, rows: &Rows, train: &Data, test: &[u32]) 
     DataFrame::new(test.len(), columns).map_err(unsuitable)
 }
 
-/// Metrics on all test rows.
-fn judged_all(judged: &Judged<'_>, warnings: &mut Vec<String>) -> Result<Option<Evaluation>> {
-    let evaluation = evaluate(judged.y, judged.probability, judged.group)?;
-    if evaluation.roc_auc.is_none() {
-        warnings.push("the test rows have one outcome only, so that ranking cannot be judged".to_owned());
-    }
-    Ok(Some(evaluation))
-}
-
 /// Metrics on the test rows of accounts without training rows, where these are some of the test rows and not all.
-fn judged_new(trained: &[u32], judged: &Judged<'_>) -> Result<Option<Evaluation>> {
+fn judged_new(trained: &[u32], judged: Judged<'_>) -> Result<Option<Evaluation>> {
     let known: BTreeSet<u32> = trained.iter().copied().collect();
     let new: Vec<usize> = (0..judged.y.len()).filter(|at| !known.contains(&judged.group[*at])).collect();
     if new.is_empty() || new.len() == judged.y.len() {

@@ -162,7 +162,7 @@ impl Learner<'_> {
             calibration,
             path: tuned.path,
             reference: Reference::of(reference),
-            evaluation: None,
+            judgement: None,
             baselines: Vec::new(),
             new_accounts: None,
             refit: None,
@@ -198,8 +198,8 @@ impl Learner<'_> {
         let data = self.data(&rows, &preprocessor)?;
         let again = self.learn(&rows, &data, preprocessor, Part { extent, left_out, alpha })?;
         let refit = Some(Refit { learned: extent.train, last: extent.last_train });
-        let Model { path, evaluation, baselines, new_accounts, extent, .. } = judged;
-        Ok(Model { path, evaluation, baselines, new_accounts, extent, refit, ..again })
+        let Model { path, judgement, baselines, new_accounts, extent, .. } = judged;
+        Ok(Model { path, judgement, baselines, new_accounts, extent, refit, ..again })
     }
 }
 

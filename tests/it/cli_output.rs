@@ -53,7 +53,8 @@ fn score_writes_the_promised_columns() {
     project.train(&[]).done();
     let run = project.pql(&["score", "--model", "t", "--at", "2025-04-01", "-o", "-"]).done();
     let run = run.says(&["accounts give no row: converted or churned before the cutoff", "signs up at or after the end of the log"]);
-    let header = "account_id,cutoff,probability,probability_low,probability_high,percentile,tier,qualified,holdout,reason_1,reason_2,reason_3,model";
+    let header =
+        "account_id,cutoff,probability,probability_low,probability_high,percentile,tier,qualified,holdout,reason_1,reason_2,reason_3,model";
     assert_eq!(run.out.lines().next(), Some(header));
     let young = run.out.lines().find(|l| l.contains("too young")).expect("accounts of a week of age are not all");
     assert!(young.contains(",2025-04-01T00:00:00Z,,,,,,,false,not scored: too young,,,t/0001"), "{young}");

@@ -75,7 +75,8 @@ fn what_cannot_be_explained_is_said() {
     let ask = |account: &str, more: &[&str]| project.pql(&[&["explain", account, "--model", "t", "--at", "2025-04-20"], more].concat());
     ask("nobody", &[]).refused(2, &["there is no account `nobody` before 2025-04-20T00:00:00Z"]);
     ask("0000", &[]).refused(2, &["did you mean `0000"]);
-    ask(&account, &["--what-if", "event_total=3"]).refused(2, &["`event_total` is no feature of the model", "did you mean `events_total`?"]);
+    ask(&account, &["--what-if", "event_total=3"])
+        .refused(2, &["`event_total` is no feature of the model", "did you mean `events_total`?"]);
     ask(&account, &["--what-if", "events_7d=3"]).refused(2, &["`events_7d` is no feature of the model", "it repeats `events_total`"]);
     ask(&account, &["--what-if", "events_total=many"]).refused(2, &["found `many`, expected a number"]);
     ask(&account, &["--what-if", "events_total"]).refused(2, &["has no `=`"]);

@@ -6,6 +6,7 @@ mod artifact;
 mod cli_accounts;
 mod cli_config;
 mod cli_data;
+mod cli_evaluate;
 mod cli_events;
 mod cli_files;
 mod cli_models;

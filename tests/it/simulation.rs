@@ -239,7 +239,7 @@ fn probabilities_of_fresh_data_are_calibrated_at_every_base_rate() {
 }
 
 fn slope(model: &Model) -> f64 {
-    model.evaluation.as_ref().unwrap().calibration_slope.unwrap()
+    model.judgement.as_ref().unwrap().evaluation.calibration_slope.unwrap()
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn nothing_is_found_where_nothing_is() {
     let world = World { intercept: -1.8, coef: vec![0.0; 6], rows: 900, per_account: 1 };
     let beats = |seed: &u64| {
         let baselines = fitted(&world.draw(7_000 + seed), "test = 0.3", 600).model.baselines;
-        baselines[0].beaten()
+        baselines[0].difference.better()
     };
     let beaten = (0..seeds).collect::<Vec<u64>>().into_par_iter().filter(beats).count();
     say(&format!("noise beats the base rate in {beaten} of {seeds} seeds"));

@@ -1,0 +1,47 @@
+//! How the coefficients came about, for people.
+
+use super::table;
+use crate::calibrate::Calibration;
+use crate::config::{PathRule, PenaltyKind};
+use crate::error::Result;
+use crate::model::Model;
+
+/// How the fit describes the training rows, as a statsmodels summary says it.
+pub(in crate::cli) fn fit(model: &Model) -> Result<String> {
+    let rule = model.config()?.model;
+    let (fit, goodness) = (&model.fit, &model.goodness);
+    let number = |value: Option<f64>, digits: usize| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
+    let penalty = match rule.penalty {
+        PenaltyKind::None => "none".to_owned(),
+        PenaltyKind::L2 => format!("l2, alpha {:.4}", fit.alpha),
+        PenaltyKind::L1 => format!("l1, alpha {:.4}", fit.alpha),
+        PenaltyKind::ElasticNet => format!("elastic net, alpha {:.4}, l1_ratio {}", fit.alpha, rule.l1_ratio),
+        PenaltyKind::Firth => "Firth".to_owned(),
+    };
+    let chosen = match (&model.path, rule.rule) {
+        (Some(_), PathRule::Min) => " at the least cross-validated log loss",
+        (Some(_), PathRule::OneSe) => " within a standard error of the least cross-validated log loss",
+        (None, _) => "",
+    };
+    let calibration = match &model.calibration {
+        Calibration::None => "none".to_owned(),
+        Calibration::Platt(platt) => format!("Platt, log-odds {:+.3} {:+.3}·η", platt.intercept, platt.slope),
+        Calibration::Isotonic(isotonic) => format!("isotonic, {} steps", isotonic.log_odds.len()),
+    };
+    let repeated = model.extent.train.accounts < model.extent.train.rows;
+    let covariance = match (&fit.covariance, repeated && rule.penalty != PenaltyKind::Firth) {
+        (None, _) => "none",
+        (Some(_), true) => "by account",
+        (Some(_), false) => "by row",
+    };
+    let pair = |a: &str, b: String, c: &str, d: String| vec![a.to_owned(), b, c.to_owned(), d];
+    let rows = vec![
+        pair("Rows", fit.rows.to_string(), "Log-likelihood", number(Some(fit.log_likelihood), 3)),
+        pair("Columns", fit.coef.len().to_string(), "Null log-likelihood", number(Some(goodness.null_log_likelihood), 3)),
+        pair("Effective df", number(Some(goodness.effective_df), 2), "McFadden R²", number(Some(goodness.mcfadden_r2), 4)),
+        pair("Covariance", covariance.to_owned(), "Likelihood ratio", number(goodness.likelihood_ratio, 3)),
+        pair("AIC", number(goodness.aic, 2), "its p", goodness.likelihood_ratio_p.map_or_else(|| "–".to_owned(), |p| format!("{p:.3e}"))),
+        pair("BIC", number(goodness.bic, 2), "Gradient / n", format!("{:.1e}", fit.gradient)),
+    ];
+    Ok(format!("Penalty: {penalty}{chosen}\nCalibration: {calibration}\n{}", table(&["", "", "", ""], rows, 1..2)))
+}
