@@ -113,7 +113,7 @@ mod tests {
         let quarters = by_number(&many);
         assert_eq!(quarters.names, ["0 to 2", "3 to 5", "6 to 8", "9 to 11"]);
         assert_eq!(quarters.of_row, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
-        let mostly_zero: Vec<Option<f64>> = (0..40).map(|v| Some(f64::from((v - 28).max(0)))).collect();
+        let mostly_zero: Vec<Option<f64>> = (0..60).map(|v| Some(f64::from((v - 48).max(0)))).collect();
         assert_eq!(by_number(&mostly_zero).names, ["0", "1 to 11"], "equal quarters are one");
         assert_eq!(by_number(&[None, None]).names, [MISSING]);
     }
