@@ -161,7 +161,7 @@ pub enum Error {
         iterations: usize,
         /// Largest absolute gradient entry / n.
         gradient: f64,
-        /// Design columns that each tell the outcome of some rows for sure.
+        /// Design columns that separate the outcomes.
         separated_by: Vec<String>,
     },
     /// An output that cannot be written.
@@ -289,11 +289,11 @@ impl Error {
                     .to_owned(),
             ),
             Self::NotConverged { separated_by, .. } => Some(if separated_by.is_empty() {
-                "without a penalty this is what separated outcomes look like: set `model.penalty = \"l2\"`".to_owned()
+                "without a penalty this is what nearly collinear columns look like: set `model.penalty = \"l2\"`".to_owned()
             } else {
-                let columns = separated_by.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ");
                 format!(
-                    "{columns} tells the outcome of some rows for sure: set `model.penalty = \"l2\"`, or name the other features in `design.use`"
+                    "{} the outcomes, so that no finite coefficients fit best: set `model.penalty = \"firth\"` or \"l2\", or name the other features in `design.use`",
+                    quoted(separated_by, ["separates", "separate"])
                 )
             }),
             Self::DuplicateAccount { .. } => Some("the account list has one row per account".to_owned()),
@@ -312,6 +312,16 @@ fn place(path: &Path, line: Option<usize>) -> String {
 
 fn at_row(path: &Path, row: Option<u64>) -> String {
     row.map_or_else(|| format!("`{}`", path.display()), |row| format!("`{}`, row {row}", path.display()))
+}
+
+/// Names in backticks, the first five and how many more, and their verb for one or several.
+pub(crate) fn quoted(names: &[String], verb: [&str; 2]) -> String {
+    /// Names that are read; the rest is a number.
+    const SAID: usize = 5;
+    let said: Vec<String> = names.iter().take(SAID).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(SAID);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more} {}", said.join(", "), verb[usize::from(names.len() != 1)])
 }
 
 /// The name in `known` that is nearest to `name`, if one is near enough to be a slip of the pen.
@@ -335,6 +345,13 @@ mod tests {
     fn the_nearest_name_is_offered_only_when_it_is_near() {
         assert_eq!(nearest("acount_id", ["account_id", "event"]).as_deref(), Some("account_id"));
         assert_eq!(nearest("zzz", ["account_id", "event"]), None);
+    }
+
+    #[test]
+    fn names_are_quoted_and_not_more_than_five() {
+        let names: Vec<String> = ('a'..='g').map(String::from).collect();
+        assert_eq!(quoted(&names[..1], ["separates", "separate"]), "`a` separates");
+        assert_eq!(quoted(&names, ["separates", "separate"]), "`a`, `b`, `c`, `d`, `e` and 2 more separate");
     }
 
     #[test]

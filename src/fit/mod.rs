@@ -3,6 +3,7 @@
 //! `newton` and `lbfgs` (linfa-logistic) fit without penalty and with l2, `coordinate` with an l1 part, `firth` separated outcomes.
 //! `inference` says how sure a fit is and how good, `path` chooses the strength of the penalty on rows that a fit did not see.
 
+mod cone;
 mod coordinate;
 mod derivatives;
 mod firth;
@@ -10,6 +11,7 @@ mod inference;
 mod lbfgs;
 mod newton;
 mod path;
+mod separation;
 
 use faer::linalg::solvers::Llt;
 use linfa::DatasetBase;
@@ -23,6 +25,7 @@ use crate::error::{Error, Result};
 use derivatives::{Derivatives, Problem};
 pub use inference::{Goodness, Wald, goodness, vif, wald};
 pub use path::{CrossFit, Fold, Folds, Path, PathPoint, Rule, cross_fit, extension, grid};
+pub use separation::{Kind, Separation, separation};
 
 /// What keeps the coefficients small; the intercept is never penalised.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,9 @@
 mod baseline;
 mod cross;
 mod judge;
+mod likelihood;
 
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::Array1;
 use polars::prelude::*;
 
 use crate::calibrate::Calibration;
@@ -13,13 +14,14 @@ use crate::design::{LeftOut, Preprocessor, check_bases};
 use crate::error::{Error, Result};
 use crate::explain::importance;
 use crate::features::check_names;
-use crate::fit::{Logistic, LogisticFit, Penalty, Solver, goodness, vif, wald};
-use crate::model::{Extent, MaximumLikelihood, Model, Reference, Refit, Side};
+use crate::fit::{Logistic, Penalty, Solver, goodness, vif};
+use crate::model::{Extent, Model, Reference, Refit, Side};
 use crate::observe::Split;
 use crate::progress::{Progress, Stage};
 use crate::qualify::{Population, threshold};
 use crate::rows::{Rows, fingerprint};
 use cross::{Data, Parts, Tuned};
+use likelihood::{fit, maximum_likelihood};
 
 /// A model, and the test rows it was judged on.
 #[derive(Debug, Clone)]
@@ -102,9 +104,6 @@ fn check(extent: &Extent, config: &Config) -> Result<()> {
 /// Converting accounts per design column under which coefficients are hardly known (Peduzzi et al. 1996).
 const PER_COLUMN: f64 = 10.0;
 
-/// Converting accounts per design column under which Wald tests are not given.
-const TESTED_PER_COLUMN: f64 = 5.0;
-
 fn few_per_column(per_column: f64) -> Option<String> {
     (per_column < PER_COLUMN).then(|| {
         format!(
@@ -151,7 +150,7 @@ impl Learner<'_> {
         let population = Population { probability: &reference, account: &data.group, cutoff: cutoff.as_deref(), at: config.observation.at };
         let per_column = fraction(part.extent.train.converting_accounts, fit.coef.len() as u64);
         Ok(Model {
-            maximum_likelihood: maximum_likelihood(&base, &fit, data, per_column, &mut warnings),
+            maximum_likelihood: maximum_likelihood(&fit, &preprocessor, data, per_column, &mut warnings),
             catalogue: rows.catalogue.clone(),
             vif: vif(data.x.view()),
             importance: importance(&preprocessor, &fit.coef, data.x.view()),
@@ -212,20 +211,6 @@ fn given(alpha: Alpha, penalty: PenaltyKind) -> Option<f64> {
     }
 }
 
-/// Columns that alone tell the outcome of some rows for sure: the ranges of the two outcomes touch at most.
-fn separating(preprocessor: &Preprocessor, x: &Array2<f64>, y: &Array1<bool>) -> Vec<String> {
-    let range = |column: ArrayView1<'_, f64>, of: bool| {
-        let values = column.iter().zip(y).filter(|(_, y)| **y == of).map(|(v, _)| *v);
-        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
-    };
-    let separates = |column| {
-        let ((low, high), (other_low, other_high)) = (range(column, true), range(column, false));
-        high <= other_low || other_high <= low
-    };
-    let columns = preprocessor.columns().into_iter().zip(x.columns());
-    columns.filter(|(_, x)| separates(*x)).map(|(column, _)| column.name).collect()
-}
-
 fn logistic(rule: &ModelRule) -> Logistic {
     let penalty = match rule.penalty {
         PenaltyKind::None => Penalty::None,
@@ -236,17 +221,6 @@ fn logistic(rule: &ModelRule) -> Logistic {
     };
     let solver = if rule.solver == SolverKind::Lbfgs { Solver::Lbfgs } else { Solver::Newton };
     Logistic { penalty, solver, ..Logistic::default() }
-}
-
-/// Fit; where that fails, name the features that separate the outcomes.
-fn fit(logistic: &Logistic, preprocessor: &Preprocessor, data: &Data) -> Result<LogisticFit> {
-    logistic.fit_groups(data.x.view(), data.y.view(), &data.group).map_err(|error| match error {
-        Error::NotConverged { solver, iterations, gradient, .. } => {
-            let separated_by = separating(preprocessor, &data.x, &data.y);
-            Error::NotConverged { solver, iterations, gradient, separated_by }
-        }
-        other => other,
-    })
 }
 
 /// Converting accounts under which isotonic steps follow single accounts.
@@ -276,31 +250,6 @@ fn calibrate(kind: CalibrationKind, tuned: &Tuned, data: &Data, train: &Side, wa
             Ok(Calibration::Isotonic(Calibration::isotonic(log_odds, &y)))
         }
     }
-}
-
-/// Wald tests of the unpenalised fit of the same columns; a warning says why there are none.
-fn maximum_likelihood(
-    base: &Logistic,
-    fit: &LogisticFit,
-    data: &Data,
-    per_column: f64,
-    warnings: &mut Vec<String>,
-) -> Option<MaximumLikelihood> {
-    if per_column < TESTED_PER_COLUMN {
-        warnings.push(format!("no z and p: {per_column:.1} converting accounts per design column, where 5 are needed"));
-        return None;
-    }
-    let start = std::iter::once(fit.intercept).chain(fit.coef.iter().copied()).collect();
-    let logistic = Logistic { penalty: Penalty::None, solver: Solver::Newton, start: Some(start), ..base.clone() };
-    let Ok(fit) = logistic.fit_groups(data.x.view(), data.y.view(), &data.group) else {
-        warnings.push(
-            "no z and p: without penalty the fit does not exist, the outcomes are separated or the columns nearly collinear".to_owned(),
-        );
-        return None;
-    };
-    let (tests, std_error) = (wald(&fit)?, fit.std_error()?);
-    let coef = std::iter::once(fit.intercept).chain(fit.coef).collect();
-    Some(MaximumLikelihood { coef, std_error, z: tests.z, p: tests.p })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]

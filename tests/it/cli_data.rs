@@ -221,8 +221,32 @@ fn separated_outcomes_without_a_penalty_do_not_converge() {
     let rows = lines(100, |i| format!("{},{}", dice(i, 1) + f64::from(u8::from(i % 2 == 0)), u8::from(i % 2 == 0)));
     project.write("matrix.csv", format!("x,converted\n{rows}"));
     let args = ["--features", "matrix.csv", "--set", "model.penalty=none", "--set", "model.test=0"];
-    project.train(&args).refused(1, &["did not converge", "hint: ", "`model.penalty = \"l2\"`"]);
+    project.train(&args).refused(1, &["did not converge", "hint: `x` separates the outcomes", "`model.penalty = \"firth\"` or \"l2\""]);
     assert!(!project.path("models").exists());
+    // With a penalty there is a model, which tells.
+    let args = ["--features", "matrix.csv", "--set", "model.test=0"];
+    let told = project.train(&args).done().err;
+    assert!(
+        told.contains("z and p are null: `x` separates the outcomes completely") && told.contains("`model.penalty = \"firth\"`"),
+        "{told}"
+    );
+    let card = project.text("models/t/0001/model.json");
+    assert!(card.contains("`x` separates the outcomes completely"), "{card}");
+}
+
+#[test]
+fn columns_that_separate_only_together_are_named_together() {
+    let project = Project::new();
+    let rows = lines(200, |i| {
+        let (a, b, c) = ((10.0 * dice(i, 1)).floor(), (10.0 * dice(i, 2)).floor(), dice(i, 3));
+        let y = if a == b { c < 0.5 } else { a > b };
+        format!("{a},{b},{},{}", dice(i, 4), u8::from(y))
+    });
+    project.write("matrix.csv", format!("a,b,c,converted\n{rows}"));
+    let plain = ["--features", "matrix.csv", "--set", "model.test=0", "--set", "design.winsorize=\"never\""];
+    project.train(&[&plain[..], &["--set", "model.penalty=none"]].concat()).refused(1, &["hint: `a`, `b` separate the outcomes, so"]);
+    let told = project.train(&plain).done().err;
+    assert!(told.contains("z and p are null: `a`, `b` separate the outcomes of some rows"), "{told}");
 }
 
 #[test]

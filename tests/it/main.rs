@@ -21,6 +21,7 @@ mod oracle;
 mod parity;
 mod project;
 mod readme;
+mod separation;
 mod simulation;
 mod statistics;
 mod tables;

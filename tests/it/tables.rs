@@ -93,5 +93,5 @@ fn the_full_telco_table_without_a_penalty_is_separated_by_a_column_alone() {
     let args = ["-c", &toml(config), "--features", path.to_str().unwrap(), "--set", "design.use=[]"];
     Project::new()
         .train(&args)
-        .refused(1, &["did not converge", "`missing_TotalCharges` tells the outcome", "repeats `InternetService=No`"]);
+        .refused(1, &["did not converge", "`missing_TotalCharges` separates the outcomes", "repeats `InternetService=No`"]);
 }

@@ -1,0 +1,78 @@
+//! The fit with its penalty, the same columns without, and why one of them does not exist.
+
+use super::cross::Data;
+use crate::design::Preprocessor;
+use crate::error::{Error, Result, quoted};
+use crate::fit::{Kind, Logistic, LogisticFit, Penalty, separation, vif, wald};
+use crate::model::MaximumLikelihood;
+
+/// Converting accounts per design column under which Wald tests are not given.
+const TESTED_PER_COLUMN: f64 = 5.0;
+
+/// Fit; where that fails, name the columns that separate the outcomes.
+pub(super) fn fit(logistic: &Logistic, preprocessor: &Preprocessor, data: &Data) -> Result<LogisticFit> {
+    logistic.fit_groups(data.x.view(), data.y.view(), &data.group).map_err(|error| match error {
+        Error::NotConverged { solver, iterations, gradient, .. } => {
+            let separated_by = separated(preprocessor, data).map_or_else(Vec::new, |(_, columns)| columns);
+            Error::NotConverged { solver, iterations, gradient, separated_by }
+        }
+        other => other,
+    })
+}
+
+/// Wald tests of the unpenalised fit of the same columns; a warning says why there are none.
+pub(super) fn maximum_likelihood(
+    fit: &LogisticFit,
+    preprocessor: &Preprocessor,
+    data: &Data,
+    per_column: f64,
+    warnings: &mut Vec<String>,
+) -> Option<MaximumLikelihood> {
+    let start = std::iter::once(fit.intercept).chain(fit.coef.iter().copied()).collect();
+    let logistic = Logistic { penalty: Penalty::None, start: Some(start), ..Logistic::default() };
+    let Ok(fit) = logistic.fit_groups(data.x.view(), data.y.view(), &data.group) else {
+        warnings.push(format!("z and p are null: {}", no_maximum(preprocessor, data)));
+        return None;
+    };
+    if per_column < TESTED_PER_COLUMN {
+        warnings.push(format!("z and p are null: {per_column:.1} converting accounts per design column, where 5 are needed"));
+        return None;
+    }
+    let (tests, std_error) = (wald(&fit)?, fit.std_error()?);
+    let coef = std::iter::once(fit.intercept).chain(fit.coef).collect();
+    Some(MaximumLikelihood { coef, std_error, z: tests.z, p: tests.p })
+}
+
+/// Why the fit without penalty does not exist, and what to do about it.
+fn no_maximum(preprocessor: &Preprocessor, data: &Data) -> String {
+    match separated(preprocessor, data) {
+        Some((kind, columns)) => {
+            let far = if kind == Kind::Complete { "completely" } else { "of some rows" };
+            format!(
+                "{} the outcomes {far}, so that without a penalty no finite coefficients fit best, and with it they are as large as `model.alpha` lets them be: set `model.penalty = \"firth\"`",
+                quoted(&columns, ["separates", "separate"])
+            )
+        }
+        None => format!(
+            "without a penalty the fit does not exist: the outcomes overlap, but {} nearly collinear, so that only their sum is known: name one of them in `design.use`",
+            quoted(&collinear(preprocessor, data), ["is", "are"])
+        ),
+    }
+}
+
+/// How far the outcomes are separated, and the names of the columns that do it; `None` where they overlap.
+fn separated(preprocessor: &Preprocessor, data: &Data) -> Option<(Kind, Vec<String>)> {
+    let found = separation(data.x.view(), data.y.view())?;
+    let names = preprocessor.columns();
+    Some((found.kind, found.columns.iter().map(|at| names[*at].name.clone()).collect()))
+}
+
+/// The columns that others nearly determine: those whose variance inflation is near the largest.
+fn collinear(preprocessor: &Preprocessor, data: &Data) -> Vec<String> {
+    /// Share of the largest variance inflation from which a column has part in the same combination.
+    const NEAR: f64 = 1e-3;
+    let inflation = vif(data.x.view());
+    let most = inflation.iter().copied().fold(0.0, f64::max);
+    let columns = preprocessor.columns().into_iter().zip(&inflation);
+    columns.filter(|(_, v)| **v >= NEAR * most).map(|(column, _)| column.name).collect()
+}
