@@ -109,7 +109,7 @@ fn a_model_learned_again_keeps_the_metrics_of_the_fit_before() {
     assert_ne!(coefficients(&before), coefficients(&after));
     let ratio = number(&after, "/learned_again/rows") / number(&before, "/train/rows");
     assert!((number(&after, "/alpha") - ratio * number(&before, "/alpha")).abs() < 1e-9);
-    assert!(said.contains("then learned again on all"), "{said}");
+    assert!(said.contains("Then learned again on all"), "{said}");
     project.pql(&["evaluate", "t"]).refused(3, &["no labelled row is left", "--all"]);
 }
 
