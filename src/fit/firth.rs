@@ -6,7 +6,7 @@
 //! "Firth's logistic regression with rare events: accurate effect estimates and predictions?", *Statistics in Medicine* 36 (2017)
 
 use faer::linalg::solvers::Llt;
-use ndarray::aview1;
+use ndarray::{ArrayView2, aview1};
 
 use super::derivatives::{CHUNK, Derivatives, Point, Problem, gram, largest, mirror, sum_chunks, with_intercept};
 use super::newton::{ARMIJO, HALVINGS, ROUNDING, STEP, from_mean};
@@ -18,6 +18,12 @@ pub(super) const NAME: &str = "firth";
 
 /// A step of so few standard errors can change no digit.
 const NEGLIGIBLE: f64 = 1e-15;
+/// A step so long, measured by the one before, calls for exact second derivatives.
+const SLOW: f64 = 0.2;
+/// Most coefficients for which these are computed: their third moments are k³/2 numbers.
+const EXACT_UP_TO: usize = 128;
+/// Parts that the rows are dealt into for them: few, since each part has its own moments.
+const PARTS: usize = 8;
 /// Rounding error of a pivot, relative to the column's curvature before the others were taken out.
 const PIVOT_ERROR: f64 = 16.0 * f64::EPSILON;
 /// Steps on the intercept alone, far more than it takes.
@@ -31,16 +37,18 @@ pub(super) fn solve(problem: &Problem<'_>, settings: &Logistic) -> Result<Soluti
     let Some(mut place) = start else {
         return Err(failed(0, f64::NAN));
     };
-    let mut previous = f64::INFINITY;
+    let (mut previous, mut slow) = (f64::INFINITY, false);
     for iterations in 0..=settings.max_iterations {
         let (score, curvature) = place.modified(problem);
         let gradient = largest(&score) / problem.rows();
-        let Some(factor) = inference::factor(&curvature) else {
+        // Away from the maximum the exact second derivatives need not be positive definite.
+        let exact = if slow { inference::factor(&place.exact(problem)) } else { None };
+        let Some(factor) = exact.or_else(|| inference::factor(&curvature)) else {
             return Err(failed(iterations, gradient));
         };
         let step = inference::newton_step(&factor, &score);
         let slope: f64 = score.iter().zip(&step).map(|(g, d)| g * d).sum();
-        // The step's length in standard errors: convergence is linear, so it goes on until only rounding is left.
+        // The step's length in standard errors: convergence may be linear, so it goes on until only rounding is left.
         let length = slope.abs().sqrt();
         let near = gradient <= settings.tolerance + place.rounding && length <= STEP + place.rounding * problem.rows().sqrt();
         let last = iterations == settings.max_iterations;
@@ -48,6 +56,7 @@ pub(super) fn solve(problem: &Problem<'_>, settings: &Logistic) -> Result<Soluti
             return Ok(place.finish(problem, gradient, iterations));
         }
         place = (!last).then(|| place.step(problem, &step, slope)).flatten().ok_or_else(|| failed(iterations, gradient))?;
+        slow = slow || (length > SLOW * previous && problem.width() <= EXACT_UP_TO);
         previous = length;
     }
     unreachable!("the last round returns")
@@ -120,6 +129,39 @@ impl Place {
         (sums, curvature)
     }
 
+    /// Second derivatives of the objective.
+    ///
+    /// With `v = L⁻¹z`, `ZᵀWZ = LLᵀ` and `q = vᵀv` they are `L(Σ w(1 − ½(1 − 6w)q)vvᵀ + ½ Σₘ SₘSₘᵀ)Lᵀ`, `S` the third moments
+    /// `Σ w(1 − 2μ) v⊗v⊗v`: the derivatives of w by η are `w(1 − 2μ)` and `w(1 − 6w)`.
+    fn exact(&self, problem: &Problem<'_>) -> Vec<f64> {
+        let (k, n) = (self.beta.len(), problem.y.len());
+        let (lower, pairs) = (self.lower(), k * (k + 1) / 2);
+        let mut sums = sum_chunks(n, n.div_ceil(PARTS), k * (k + pairs), |rows, z, sums| {
+            let (second, third) = sums.split_at_mut(k * k);
+            let (mut white, mut square) = (vec![0.0; k], vec![0.0; pairs]);
+            z.resize(k, 1.0);
+            for row in rows {
+                with_intercept(problem.part(row..row + 1).0, z);
+                let q = whitened(&lower, z, &mut white);
+                let point = Point::at(aview1(z).dot(&aview1(&self.beta)), problem.y[row]);
+                let from_half = if problem.y[row] { -0.5 } else { 0.5 } - point.residual;
+                let bend = point.weight * (1.0 - 0.5 * (1.0 - 6.0 * point.weight) * q);
+                squares(&white, &mut square);
+                for (m, &v) in white.iter().enumerate() {
+                    second[m * k..][..k].iter_mut().zip(&white).for_each(|(s, w)| *s += bend * v * w);
+                    let skew = 2.0 * point.weight * from_half * v;
+                    third[m * pairs..][..pairs].iter_mut().zip(&square).for_each(|(s, w)| *s += skew * w);
+                }
+            }
+        });
+        let third = sums.split_off(k * k);
+        let moments = |m: usize| aview1(&third[m * pairs..][..pairs]);
+        sums.iter_mut().enumerate().for_each(|(at, s)| *s += 0.5 * moments(at / k).dot(&moments(at % k)));
+        let (inner, lower) = (ArrayView2::from_shape((k, k), &sums), ArrayView2::from_shape((k, k), &lower));
+        let (inner, lower) = (inner.expect("k² values"), lower.expect("k² values"));
+        lower.dot(&inner).dot(&lower.t()).iter().copied().collect()
+    }
+
     /// The factor's lower triangle, by rows.
     fn lower(&self) -> Vec<f64> {
         let k = self.beta.len();
@@ -141,6 +183,16 @@ fn whitened(lower: &[f64], z: &[f64], white: &mut [f64]) -> f64 {
         white[j] = (z[j] - aview1(&row[..j]).dot(&aview1(known))) / row[j];
     }
     aview1(white).dot(&aview1(white))
+}
+
+/// The values of `vvᵀ` up to the diagonal, those beside it times √2, so that their dot product is that of the whole matrices.
+fn squares(v: &[f64], into: &mut [f64]) {
+    let mut at = 0;
+    for (i, a) in v.iter().enumerate() {
+        into[at..][..i].iter_mut().zip(v).for_each(|(to, b)| *to = std::f64::consts::SQRT_2 * a * b);
+        into[at + i] = a * a;
+        at += i + 1;
+    }
 }
 
 /// The intercept with which the probabilities add up to the conversions, the other coefficients staying as they are.
