@@ -9,8 +9,6 @@
 //! Software* 33 (2010); its convergence with the line search: Lee, Sun, Saunders, "Proximal Newton-type methods for minimizing
 //! composite functions", *SIAM Journal on Optimization* 24 (2014)
 
-use ndarray::aview1;
-
 use super::derivatives::{Derivatives, Problem};
 use super::newton::{NEGLIGIBLE, Stop, from_mean, from_sample, halve, relative};
 use super::{Logistic, Solution, inference};
@@ -22,9 +20,9 @@ pub(super) const NAME: &str = "coordinate descent";
 /// What the gradient of a coefficient at 0 must exceed the l1 penalty by, relative to it, to move the coefficient: less is rounding.
 const MARGIN: f64 = 1e-12;
 /// Rounds over the coefficients that are not 0 between two over all.
-const ACTIVE_ROUNDS: usize = 10;
+const ACTIVE_ROUNDS: usize = 4;
 /// Rounds over all coefficients after which the quadratic's minimum is near enough: the line search takes what is there.
-const ROUNDS: usize = 2_000;
+const ROUNDS: usize = 500;
 /// Change of a coefficient, relative to 1 + |β|, that ends the rounds.
 const STILL: f64 = 1e-15;
 /// A start at which the rows weigh so much less than at the mean outcome has no second derivatives to speak of.
@@ -114,25 +112,28 @@ impl Quadratic {
         Self { hessian: at.hessian(problem.l2), gradient: at.gradient.clone(), b: beta.to_vec(), l1: problem.l1 }
     }
 
+    /// Rounds over all coefficients let columns in, the linear equations of those that are in lead to their minimum.
     fn minimum(mut self) -> Vec<f64> {
         let all: Vec<usize> = (0..self.b.len()).collect();
         for _ in 0..ROUNDS {
-            let signs = self.signs();
             if self.round(&all) <= STILL {
                 break;
             }
             let moving = active(&self.b);
             let _ = (0..ACTIVE_ROUNDS).find(|_| self.round(&moving) <= STILL);
-            // As soon as the rounds no longer change which coefficients are 0, the rest is linear equations.
-            if signs == self.signs() && self.solve(&active(&self.b)) {
+            if self.settle() && self.at_rest() {
                 break;
             }
         }
         self.b
     }
 
-    fn signs(&self) -> Vec<i8> {
-        self.b.iter().map(|b| i8::from(*b > 0.0) - i8::from(*b < 0.0)).collect()
+    /// Whether no column at 0 pulls more than the penalty holds, but for rounding.
+    fn at_rest(&self) -> bool {
+        let k = self.b.len();
+        let curvature = (0..k).map(|j| self.hessian[j * k + j]).fold(0.0, f64::max);
+        let rounding = 8.0 * f64::EPSILON * curvature * self.b.iter().map(|b| b.abs()).sum::<f64>();
+        (1..k).all(|j| self.b[j] != 0.0 || self.gradient[j].abs() <= self.l1 * (1.0 + MARGIN) + rounding)
     }
 
     /// Minimise by one coefficient after the other; the largest change relative to 1 + |b|.
@@ -148,31 +149,39 @@ impl Quadratic {
             let change = next - self.b[j];
             if change != 0.0 {
                 largest = largest.max(change.abs() / (1.0 + next.abs()));
-                self.b[j] = next;
-                self.gradient.iter_mut().zip(&self.hessian[j * k..][..k]).for_each(|(g, h)| *g += change * h);
+                self.set(j, next, k);
             }
         }
         largest
     }
 
-    /// Go to the minimum for the signs at hand, if it has these signs and no column at 0 pulls there.
-    fn solve(&mut self, active: &[usize]) -> bool {
+    /// Go to the minimum of the active columns: straight on for the signs at hand until a coefficient is 0, which then is no longer
+    /// active, until none is. False where they are collinear.
+    fn settle(&mut self) -> bool {
         let k = self.b.len();
-        let Some(factor) = inference::factor(&among(active, &self.hessian)) else { return false };
-        let slope = |j: &usize| self.gradient[*j] + if *j == 0 { 0.0 } else { self.l1 * self.b[*j].signum() };
-        let step = inference::newton_step(&factor, &active.iter().map(slope).collect::<Vec<_>>());
-        let mut whole = vec![0.0; k];
-        active.iter().zip(&step).for_each(|(j, d)| whole[*j] = *d);
-        let moved = |j: usize| self.gradient[j] + aview1(&self.hessian[j * k..][..k]).dot(&aview1(&whole));
-        let stays = |j: usize| match self.b[j] {
-            0.0 => moved(j).abs() <= self.l1 * (1.0 + MARGIN),
-            b => (b + whole[j]) * b > 0.0,
-        };
-        let right = (1..k).all(stays);
-        if right {
-            self.b.iter_mut().zip(&whole).for_each(|(b, d)| *b += d);
+        loop {
+            let active = active(&self.b);
+            let Some(factor) = inference::factor(&among(&active, &self.hessian)) else { return false };
+            let slope = |j: &usize| self.gradient[*j] + if *j == 0 { 0.0 } else { self.l1 * self.b[*j].signum() };
+            let step = inference::newton_step(&factor, &active.iter().map(slope).collect::<Vec<_>>());
+            let crossing = active.iter().zip(&step).skip(1).filter(|(j, d)| (self.b[**j] + **d) * self.b[**j] <= 0.0);
+            let first = crossing.map(|(j, d)| (-self.b[*j] / d, *j)).min_by(|a, b| a.0.total_cmp(&b.0));
+            let share = first.map_or(1.0, |(share, _)| share);
+            for (&j, d) in active.iter().zip(&step) {
+                let next = if first.is_some_and(|(_, leaving)| leaving == j) { 0.0 } else { self.b[j] + share * d };
+                self.set(j, next, k);
+            }
+            if first.is_none() {
+                return true;
+            }
         }
-        right
+    }
+
+    /// Change one coefficient, and the gradient with it.
+    fn set(&mut self, j: usize, next: f64, k: usize) {
+        let change = next - self.b[j];
+        self.b[j] = next;
+        self.gradient.iter_mut().zip(&self.hessian[j * k..][..k]).for_each(|(g, h)| *g += change * h);
     }
 }
 

@@ -18,8 +18,10 @@ pub(super) const NAME: &str = "firth";
 
 /// A step of so few standard errors can change no digit.
 const NEGLIGIBLE: f64 = 1e-15;
-/// A step so long, measured by the one before, calls for exact second derivatives.
+/// A step so long, measured by the one before, calls for exact second derivatives ...
 const SLOW: f64 = 0.2;
+/// ... but not before this step: the first ones are long with any.
+const PATIENCE: usize = 8;
 /// Most coefficients for which these are computed: their third moments are k³/2 numbers.
 const EXACT_UP_TO: usize = 128;
 /// Parts that the rows are dealt into for them: few, since each part has its own moments.
@@ -56,7 +58,7 @@ pub(super) fn solve(problem: &Problem<'_>, settings: &Logistic) -> Result<Soluti
             return Ok(place.finish(problem, gradient, iterations));
         }
         place = (!last).then(|| place.step(problem, &step, slope)).flatten().ok_or_else(|| failed(iterations, gradient))?;
-        slow = slow || (length > SLOW * previous && problem.width() <= EXACT_UP_TO);
+        slow = slow || (iterations >= PATIENCE && length > STEP.max(SLOW * previous) && problem.width() <= EXACT_UP_TO);
         previous = length;
     }
     unreachable!("the last round returns")
