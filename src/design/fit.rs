@@ -152,7 +152,10 @@ fn learn_number(feature: &Feature, raw: &[Option<f64>], rule: &DesignRule) -> Re
     if number.log1p {
         present.iter_mut().for_each(|v| *v = v.ln_1p());
     }
-    if let Winsorize::At(low, high) = rule.winsorize {
+    // Spans have no outliers, and those of a young product pass every bound that earlier rows have set.
+    if let Winsorize::At(low, high) = rule.winsorize
+        && feature.kind != FeatureKind::Span
+    {
         let bounds = quantile(&present, low).zip(quantile(&present, high));
         number.bounds = bounds.filter(|(low, high)| low < high && distinct(&present) > 2);
     }
@@ -353,6 +356,18 @@ mod tests {
         let frame = |last: f64| DataFrame::new(4, vec![Column::new("x".into(), [1.0, 2.0, 4.0, last])]).unwrap();
         let learn = |last| Preprocessor::fit(&frame(last), &[Feature::given("x")], &[0, 1, 2], &DesignRule::default()).unwrap();
         assert_eq!(learn(3.0), learn(1e9));
+    }
+
+    #[test]
+    fn spans_are_not_cut_off() {
+        let values: Vec<f64> = (0..1_000).map(f64::from).collect();
+        let bounds = |kind| {
+            let feature = Feature { kind, ..Feature::given("x") };
+            let raw: Vec<Option<f64>> = values.iter().map(|v| Some(*v)).collect();
+            let (Way::Number(number), ..) = learn_number(&feature, &raw, &DesignRule::default()).unwrap() else { panic!("a number") };
+            number.bounds
+        };
+        assert!(bounds(FeatureKind::Span).is_none() && bounds(FeatureKind::Count).is_some());
     }
 
     #[test]
