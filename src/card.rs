@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{AtThreshold, Bin, Decile, Evaluation, Judgement, Part};
 use crate::explain::{Coefficient, coefficients};
 use crate::features::Catalogue;
+use crate::finding::Finding;
 use crate::fit::{Goodness, Path};
 use crate::ingest::Quality;
 use crate::model::{Baseline, FORMAT, Model, Side};
@@ -60,6 +61,7 @@ pub struct Card<'a> {
     coefficients: Vec<Coefficient>,
     importance: &'a [(String, f64)],
     left_out: &'a [LeftOut],
+    findings: &'a [Finding],
     catalogue: Option<&'a Catalogue>,
     preprocessor: &'a Preprocessor,
     reference_quantiles: &'a [f64],
@@ -151,6 +153,7 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> R
         coefficients: coefficients(model),
         importance: &model.importance,
         left_out: &model.left_out,
+        findings: &model.findings,
         catalogue: model.catalogue.as_ref(),
         preprocessor: &model.preprocessor,
         reference_quantiles: &model.reference.quantiles,

@@ -164,6 +164,12 @@ pub enum Error {
         /// Design columns that separate the outcomes.
         separated_by: Vec<String>,
     },
+    /// The leakage audit named something, where it was asked to name nothing.
+    #[error("the leakage audit names what seems to know the outcome, so that `--strict` stores no model:{}", leaks(findings))]
+    Leak {
+        /// What it named, in sentences.
+        findings: Vec<String>,
+    },
     /// An output that cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {
@@ -230,7 +236,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit code of a program that ends with this error: 1 failed, 2 usage, 3 input data, 4 model file.
+    /// The exit code of a program that ends with this error: 1 failed, 2 usage, 3 input data, 4 model file,
+    /// 5 a check asked for did not hold.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -256,6 +263,7 @@ impl Error {
             | Self::DamagedModel { .. }
             | Self::NewerModel { .. }
             | Self::OldModel { .. } => 4,
+            Self::Leak { .. } => 5,
         }
     }
 
@@ -298,12 +306,17 @@ impl Error {
             }),
             Self::DuplicateAccount { .. } => Some("the account list has one row per account".to_owned()),
             Self::BadValue { .. } => Some("mend the value, or name another column or format in pql.toml".to_owned()),
+            Self::Leak { .. } => Some("leave out what does know it; without `--strict` the model is stored with these findings".to_owned()),
             Self::NewerModel { .. } => Some("update pql".to_owned()),
             Self::OldModel { .. } => Some("train the model again".to_owned()),
             Self::DamagedModel { .. } => Some("restore the file from where it was copied, or train again".to_owned()),
             _ => None,
         }
     }
+}
+
+fn leaks(findings: &[String]) -> String {
+    findings.iter().fold(String::new(), |text, finding| text + "\nleak? " + finding)
 }
 
 fn place(path: &Path, line: Option<usize>) -> String {
@@ -355,8 +368,9 @@ mod tests {
     }
 
     #[test]
-    fn bad_input_exits_with_3_and_a_bad_model_with_4() {
+    fn bad_input_exits_with_3_a_bad_model_with_4_and_a_leak_with_5() {
         assert_eq!(Error::OneClass { rows: 3, converted: true }.exit_code(), 3);
         assert_eq!(Error::NotAModel { path: "x".into() }.exit_code(), 4);
+        assert_eq!(Error::Leak { findings: Vec::new() }.exit_code(), 5);
     }
 }

@@ -3,6 +3,7 @@
 #[doc(hidden)]
 pub mod cli;
 
+pub mod audit;
 pub mod calibrate;
 pub mod card;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod evaluate;
 pub mod explain;
 pub mod features;
+pub mod finding;
 pub mod fit;
 pub mod ingest;
 pub mod init;

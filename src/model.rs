@@ -16,6 +16,7 @@ use crate::design::{LeftOut, Preprocessor, quantile};
 use crate::error::{Error, Result};
 use crate::evaluate::{Difference, Evaluation, Judgement};
 use crate::features::Catalogue;
+use crate::finding::Finding;
 use crate::fit::{Goodness, LogisticFit, Path as AlphaPath};
 
 const MAGIC: [u8; 4] = *b"PQLM";
@@ -176,6 +177,8 @@ pub struct Model {
     pub refit: Option<Refit>,
     /// Columns that were left out, each with the reason.
     pub left_out: Vec<LeftOut>,
+    /// Signs of leakage.
+    pub findings: Vec<Finding>,
     /// What a user should know.
     pub warnings: Vec<String>,
     /// BLAKE3 of the training matrix.

@@ -5,20 +5,24 @@ use std::collections::BTreeSet;
 use polars::prelude::*;
 
 use crate::config::Config;
-use crate::design::{numbers, texts};
+use crate::design::{LeftOut, Preprocessor, numbers, texts};
 use crate::error::{Error, Result};
-use crate::features::{Catalogue, Feature};
+use crate::features::{Catalogue, Feature, FeatureKind};
+use crate::finding::Finding;
 use crate::ingest::{Log, Names};
 use crate::matrix::Matrix;
 use crate::model::{Extent, Side};
 use crate::observe::{Observations, Outcome, Split, rows_of, split_by_time, stable_share};
+
+/// Converting training accounts wanted for each design column: with fewer coefficients are hardly known (Peduzzi et al. 1996).
+pub(crate) const PER_COLUMN: u32 = 10;
 
 /// Rows with features, accounts and outcomes, from a log or a matrix.
 #[derive(Debug, Clone)]
 pub struct Rows {
     /// The features, a column each; other columns are passed over.
     pub features: DataFrame,
-    /// What each feature is, in the order of the catalogue.
+    /// What each feature of the design is, in the order of the catalogue.
     pub kinds: Vec<Feature>,
     /// Which usage features there are; `None` where a matrix was given.
     pub catalogue: Option<Catalogue>,
@@ -34,6 +38,10 @@ pub struct Rows {
     pub split: Vec<Split>,
     /// The first test cutoff, where there is one.
     pub first_test: Option<i64>,
+    /// Measures that too few training accounts have, or too late.
+    pub left_out: Vec<LeftOut>,
+    /// Signs of leakage in the log behind the rows.
+    pub findings: Vec<Finding>,
     /// What a user should know.
     pub warnings: Vec<String>,
 }
@@ -56,6 +64,8 @@ impl Rows {
             y: observations.outcome.into_iter().map(Outcome::label).collect(),
             split: observations.split,
             first_test: observations.first_test,
+            left_out: Vec::new(),
+            findings: Vec::new(),
             warnings,
         }
     }
@@ -97,8 +107,94 @@ impl Rows {
             y: matrix.y,
             split,
             first_test,
+            left_out: Vec::new(),
+            findings: Vec::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// The same without measures of usage in the design; their columns stay in the table.
+    #[must_use]
+    pub fn without(mut self, left_out: Vec<LeftOut>) -> Self {
+        self.kinds.retain(|feature| feature.kind == FeatureKind::Given || left_out.iter().all(|l| l.column != feature.measure));
+        self.left_out = left_out;
+        self
+    }
+
+    /// What was left out of the table, too.
+    pub(crate) fn not_computed(&self) -> Vec<LeftOut> {
+        let computed = self.catalogue.as_ref().map(Catalogue::features).unwrap_or_default();
+        self.left_out.iter().filter(|l| computed.iter().all(|f| f.measure != l.column)).cloned().collect()
+    }
+
+    /// The same with as many event names counted as leave 10 converting training accounts for each design column, those that most
+    /// training accounts used.
+    ///
+    /// Nothing is lowered where `design.use` names the columns, and where no model can be trained.
+    /// # Errors
+    /// * [`Error::Unsuitable`]: a feature has no column
+    pub fn with_fewer_counts(mut self, config: &Config) -> Result<Self> {
+        let train = self.of(Split::Train);
+        let side = self.side(&train);
+        let trains = (1..side.rows).contains(&side.positive_rows) && side.converting_accounts >= config.model.min_conversions as u64;
+        let allowed = usize::try_from(side.converting_accounts).unwrap_or(usize::MAX) / PER_COLUMN as usize;
+        if !trains || !config.design.keep.is_empty() || self.most_columns(config)? <= allowed {
+            return Ok(self);
+        }
+        // What cannot be prepared is refused, and explained, later on.
+        let Ok(by_rank) = self.columns_by_rank(config, &train) else { return Ok(self) };
+        let (all, counted): (usize, usize) = (by_rank.iter().sum(), by_rank.len() - 1);
+        let (mut counts, mut columns) = (counted, all);
+        while counts > 0 && columns > allowed {
+            columns -= by_rank[counts];
+            counts -= 1;
+        }
+        if counts < counted {
+            self.warnings.push(format!(
+                "`features.counts` lowered from {} to {counts}: {} converting training accounts are fewer than {PER_COLUMN} for each of {all} design columns",
+                config.features.counts, side.converting_accounts
+            ));
+            self.count_only(counts)?;
+        }
+        Ok(self)
+    }
+
+    /// A bound of the number of design columns: a number and whether it is missing, and all levels of a text.
+    fn most_columns(&self, config: &Config) -> Result<usize> {
+        let unsuitable = |e: PolarsError| Error::Unsuitable { problem: e.to_string(), hint: None };
+        let most = |feature: &Feature| {
+            let column = self.features.column(&feature.name).map_err(unsuitable)?;
+            let is_text = column.dtype() == &DataType::String || config.design.categories.contains(&feature.name);
+            if is_text { column.n_unique().map_err(unsuitable) } else { Ok(2) }
+        };
+        self.kinds.iter().map(most).sum()
+    }
+
+    /// How many design columns there are without counts, and how many more by each counted event name, the one that most accounts used first.
+    ///
+    /// Counts stand last: since a column is left out by those before it alone, one fit tells of any number of counts.
+    fn columns_by_rank(&self, config: &Config, train: &[u32]) -> Result<Vec<usize>> {
+        let counted = self.catalogue.as_ref().map_or(&[][..], |c| &c.counted);
+        let rank = |f: &Feature| counted.iter().position(|n| f.is_count_of(n)).map_or(0, |rank| rank + 1);
+        let mut order = self.kinds.clone();
+        order.sort_by_key(rank);
+        let (preprocessor, _) = Preprocessor::fit(&self.features, &order, train, &config.design)?;
+        let mut by_rank = vec![0; counted.len() + 1];
+        for column in preprocessor.columns() {
+            let name = &preprocessor.features[column.feature].feature;
+            by_rank[order.iter().find(|f| f.name == *name).map_or(0, rank)] += 1;
+        }
+        Ok(by_rank)
+    }
+
+    /// Take away the columns of all but the first counted event names.
+    fn count_only(&mut self, counts: usize) -> Result<()> {
+        let Some(catalogue) = &mut self.catalogue else { return Ok(()) };
+        let dropped = catalogue.counted.split_off(counts);
+        for feature in self.kinds.extract_if(.., |feature| dropped.iter().any(|name| feature.is_count_of(name))) {
+            self.features.drop_in_place(&feature.name).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
+        }
+        Ok(())
     }
 
     pub(crate) fn of(&self, split: Split) -> Vec<u32> {
@@ -168,4 +264,77 @@ pub(crate) fn fingerprint(rows: &Rows, train: &[u32]) -> Result<[u8; 32]> {
         hasher.update(&rows.cutoff.as_ref().map_or(i64::MIN, |c| c[at]).to_le_bytes()).update(&[u8::from(rows.y[at] == Some(true))]);
     }
     Ok(*hasher.finalize().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::FeatureKind;
+
+    /// A log's rows of 200 accounts, of which so many convert: four columns, counts of `a`, `b` and `c` among them.
+    fn rows(converting: u32, b_is_a: bool) -> Rows {
+        let mut catalogue =
+            Catalogue { windows: vec![7], roles: Vec::new(), counted: Vec::new(), sums: Vec::new(), attributes: Vec::new(), seats: false };
+        catalogue.counted = ["a", "b", "c"].map(str::to_owned).to_vec();
+        let kinds: Vec<Feature> = ["events", "count_a", "count_b", "count_c"]
+            .map(|measure| Feature {
+                name: format!("{measure}_7d"),
+                measure: measure.to_owned(),
+                window: Some(7),
+                kind: FeatureKind::Count,
+            })
+            .to_vec();
+        let value = |at: u32, row: u32| f64::from((row * (at + 3) * 37 + at * 11) % 23);
+        let column = |(at, feature): (u32, &Feature)| {
+            let at = if b_is_a && at == 2 { 1 } else { at };
+            Column::new(feature.name.as_str().into(), (0..200).map(|row| value(at, row)).collect::<Vec<_>>())
+        };
+        Rows {
+            features: DataFrame::new(200, (0..).zip(&kinds).map(column).collect()).unwrap(),
+            kinds,
+            catalogue: Some(catalogue),
+            account: (0..200).collect(),
+            names: Names::default(),
+            cutoff: None,
+            y: (0..200).map(|row| Some(row < converting)).collect(),
+            split: vec![Split::Train; 200],
+            first_test: None,
+            left_out: Vec::new(),
+            findings: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn lowered(rows: Rows, config: &Config) -> (Vec<String>, Vec<String>) {
+        let lowered = rows.with_fewer_counts(config).unwrap();
+        let names: Vec<&str> = lowered.features.get_column_names().into_iter().map(PlSmallStr::as_str).collect();
+        assert_eq!(names, lowered.kinds.iter().map(|f| f.name.as_str()).collect::<Vec<_>>());
+        (lowered.catalogue.unwrap().counted, lowered.warnings)
+    }
+
+    #[test]
+    fn counts_are_lowered_to_the_largest_number_that_leaves_ten_converting_accounts_a_column() {
+        for (converting, counts) in [(40, 3), (39, 2), (30, 2), (29, 1), (20, 1), (19, 0), (10, 0)] {
+            let (counted, warnings) = lowered(rows(converting, false), &Config::default());
+            assert_eq!(counted, ["a", "b", "c"][..counts], "{converting} convert");
+            assert_eq!(warnings.len(), usize::from(counts < 3));
+        }
+        let (_, warnings) = lowered(rows(29, false), &Config::default());
+        assert_eq!(
+            warnings,
+            ["`features.counts` lowered from 20 to 1: 29 converting training accounts are fewer than 10 for each of 4 design columns"]
+        );
+        assert_eq!(lowered(rows(30, true), &Config::default()).0.len(), 3, "a column that repeats another is none");
+    }
+
+    #[test]
+    fn counts_stay_where_columns_are_named_or_no_model_is_to_be_had() {
+        let mut config = Config::default();
+        assert_eq!(lowered(rows(9, false), &config).0.len(), 3, "fewer than `min_conversions`");
+        config.model.min_conversions = 0;
+        assert_eq!(lowered(rows(0, false), &config).0.len(), 3, "one class");
+        assert_eq!(lowered(rows(9, false), &config).0.len(), 0);
+        config.design.keep = vec!["events_7d".to_owned(), "count_c_7d".to_owned()];
+        assert_eq!(lowered(rows(10, false), &config).0.len(), 3);
+    }
 }

@@ -6,6 +6,7 @@ use polars::prelude::*;
 
 use super::Terminal;
 use super::shared::{ProjectArgs, format_of, load_model, observed_rows, with_model};
+use super::tables;
 use crate::error::{Error, Result};
 use crate::features::compute;
 use crate::observe::{Outcome, observe_at};
@@ -41,7 +42,11 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let rows = match &args.model {
         None => {
             let log = args.project.training_log(&file, terminal)?;
-            observed_rows(&file, log, None, terminal)?
+            let rows = observed_rows(&file, log, None, terminal)?;
+            for line in tables::left_out(&rows.not_computed()) {
+                terminal.note(&line);
+            }
+            rows
         }
         Some(model) => {
             let (model, found) = load_model(model, &args.models)?;
@@ -61,7 +66,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     };
     let table = table(&rows)?;
     write_table(&args.output, format, &table)?;
-    terminal.note(&format!("{} rows, {} features to {}", table.height(), rows.kinds.len(), args.output.display()));
+    terminal.note(&format!("{} rows, {} features to {}", table.height(), rows.features.width(), args.output.display()));
     Ok(())
 }
 

@@ -130,6 +130,9 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal:
     for line in tables::left_out(&model.left_out) {
         terminal.say(&line)?;
     }
+    for finding in &model.findings {
+        terminal.say(&tables::leak(finding))?;
+    }
     for warning in &model.warnings {
         terminal.say(&format!("warning: {warning}"))?;
     }

@@ -33,7 +33,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed (not converged, output not writable) · 2 wrong usage (flags, pql.toml) · \
-3 bad input data · 4 model file absent or bad · 130 interrupted";
+3 bad input data · 4 model file absent or bad · 5 a check asked for did not hold (--strict) · 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Terminal;
 use super::tables;
+use crate::audit;
 use crate::config::{Config, MatrixRule};
 use crate::error::{Error, Result};
 use crate::features::{Catalogue, compute};
@@ -74,13 +75,16 @@ pub(super) fn observed_rows(config: &Config, log: Log, catalogue: Option<Catalog
     for (reason, count) in &observations.left_out {
         terminal.note(&format!("{count} observations left out: {reason}"));
     }
-    let catalogue = match catalogue {
-        Some(catalogue) => catalogue,
-        None => Catalogue::learn(&log, &observations, &config.features, &config.roles)?,
-    };
-    let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
     let said = log.warnings.len();
-    let rows = Rows::of_log(log, observations, catalogue, features);
+    let rows = if let Some(catalogue) = catalogue {
+        let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
+        Rows::of_log(log, observations, catalogue, features)
+    } else {
+        let (catalogue, left_out) = Catalogue::learn(&log, &observations, &config.features, &config.roles)?;
+        let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
+        let findings = audit::events(&audit::around(&log, &observations), config.observation.gap);
+        Rows { findings, ..Rows::of_log(log, observations, catalogue, features) }.without(left_out).with_fewer_counts(config)?
+    };
     for warning in &rows.warnings[said..] {
         terminal.note(&format!("warning: {warning}"));
     }

@@ -7,7 +7,8 @@ use super::shared::{ProjectArgs, observed_rows};
 use super::tables;
 use crate::card;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::finding::Finding;
 use crate::ingest::Quality;
 use crate::matrix;
 use crate::output::{Format, write_bytes, write_table};
@@ -32,6 +33,9 @@ pub(super) struct Args {
     /// Make the new version the champion
     #[arg(long)]
     promote: bool,
+    /// Store no model, and exit with 5, when the leakage audit names anything
+    #[arg(long)]
+    strict: bool,
     /// Do not store the test rows beside the model
     #[arg(long)]
     no_rows: bool,
@@ -49,7 +53,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     for line in tables::left_out(&setup.left_out) {
         terminal.note(&line);
     }
+    let audited = setup.findings.len();
+    report(args, &setup.findings, terminal)?;
     let Trained { model, test_rows } = train(&config, &rows, setup, &terminal.progress)?;
+    report(args, &model.findings[audited..], terminal)?;
     let card = card::json(&model, cohorts, quality.as_ref())?;
     let bytes = model.to_bytes()?;
     let write = |folder: &std::path::Path| {
@@ -75,6 +82,17 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.say(&format!("\nWhat weighs most\n{}", tables::weights(&model, WEIGHTS_SHOWN)))?;
     let champion = if is_champion { ", the champion" } else { "" };
     terminal.say(&format!("\nModel {}{champion}: {}", stored.label, stored.path.display()))
+}
+
+/// Say what the leakage audit names; with `--strict` it ends the command.
+fn report(args: &Args, findings: &[Finding], terminal: &mut Terminal<'_>) -> Result<()> {
+    if args.strict && !findings.is_empty() {
+        return Err(Error::Leak { findings: findings.iter().map(ToString::to_string).collect() });
+    }
+    for finding in findings {
+        terminal.note(&tables::leak(finding));
+    }
+    Ok(())
 }
 
 fn rows(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<(Rows, Option<Quality>)> {

@@ -23,10 +23,8 @@ impl Preprocessor {
     ///
     /// Answers the preprocessor and the columns that were left out.
     /// # Errors
-    /// * [`Error::Usage`]: the rule names a column that does not exist
     /// * [`Error::NoFeatures`]: no column is left
     pub fn fit(features: &DataFrame, catalogue: &[Feature], rows: &[u32], rule: &DesignRule) -> Result<(Self, Vec<LeftOut>)> {
-        check_names(catalogue, rule)?;
         let kept: Vec<&Feature> = catalogue.iter().filter(|f| rule.keep.is_empty() || rule.keep.contains(&f.name)).collect();
         let learned: Vec<Learned> = kept.par_iter().map(|feature| learn(features, feature, rows, rule)).collect::<Result<_>>()?;
         let mut left_out = Vec::new();
@@ -72,15 +70,19 @@ impl Preprocessor {
     }
 }
 
-/// Names in the rule that no feature has are mistakes.
-fn check_names(catalogue: &[Feature], rule: &DesignRule) -> Result<()> {
+/// Names in the rule that no feature has are mistakes, but for those of features that were left out.
+///
+/// # Errors
+/// * [`Error::Usage`]: the rule names a feature that does not exist
+pub(crate) fn check_names(catalogue: &[Feature], left_out: &[LeftOut], rule: &DesignRule) -> Result<()> {
+    let exists = |name: &String| catalogue.iter().any(|f| f.name == *name) || left_out.iter().any(|l| l.covers(name));
     let keys = [
         ("use", rule.keep.iter().collect::<Vec<_>>()),
         ("categories", rule.categories.iter().collect()),
         ("base", rule.base.keys().collect()),
     ];
     for (key, names) in keys {
-        if let Some(name) = names.into_iter().find(|n| catalogue.iter().all(|f| f.name != **n)) {
+        if let Some(name) = names.into_iter().find(|n| !exists(n)) {
             let near = nearest(name, catalogue.iter().map(|f| f.name.as_str()));
             return Err(Error::Usage {
                 problem: format!("`design.{key}` names `{name}`, which is no feature"),

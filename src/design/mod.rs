@@ -3,7 +3,8 @@
 mod fit;
 mod independent;
 
-pub(crate) use fit::{check_bases, quantile};
+pub use crate::features::LeftOut;
+pub(crate) use fit::{check_bases, check_names, quantile};
 
 use std::collections::BTreeMap;
 
@@ -93,27 +94,6 @@ pub enum Way {
     Number(Number),
     /// A text.
     Text(Text),
-}
-
-/// A column that no training row tells anything by, or that repeats others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
-    /// The feature or design column.
-    pub column: String,
-    /// Why, as the end of a sentence that begins with its name.
-    pub reason: String,
-}
-
-impl LeftOut {
-    fn new(column: &str, reason: impl Into<String>) -> Self {
-        Self { column: column.to_owned(), reason: reason.into() }
-    }
-}
-
-impl std::fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}` {}", self.column, self.reason)
-    }
 }
 
 /// A feature that has design columns.

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::support::{LeftOut, Support};
 use crate::config::{FeatureRule, Roles};
 use crate::error::{Error, Result};
-use crate::ingest::Log;
-use crate::observe::{Observations, Split};
+use crate::ingest::{Log, Names};
+use crate::observe::Observations;
 use crate::time::DAY;
 
 /// What kind of number a feature is; it tells whether log1p is taken.
@@ -43,6 +44,11 @@ impl Feature {
     #[must_use]
     pub fn given(name: &str) -> Self {
         Self { name: name.to_owned(), measure: name.to_owned(), window: None, kind: FeatureKind::Given }
+    }
+
+    /// Whether it counts this event name.
+    pub(crate) fn is_count_of(&self, event: &str) -> bool {
+        self.kind == FeatureKind::Count && self.measure.strip_prefix("count_") == Some(event)
     }
 }
 
@@ -110,6 +116,15 @@ pub(super) const PER_WINDOW: [(&str, FeatureKind); 17] = [
     ("events_trend", FeatureKind::Shape),
 ];
 
+/// Roles, each with the measures that are constant without its events.
+const ROLE_MEASURES: [(&str, &[&str]); 5] = [
+    ("login", &["logins", "login_days", "logins_velocity", "days_since_last_login"]),
+    ("value", &["days_to_first_value"]),
+    ("invite", &["invites"]),
+    ("limit", &["limit_hits"]),
+    ("hand_raise", &["hand_raises"]),
+];
+
 /// Which features there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalogue {
@@ -128,26 +143,46 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Learn which event names get counts of their own: those that most training accounts used before the first test cutoff.
+    /// Learn which event names and properties get columns: those that enough training accounts had early enough, of event names the
+    /// `counts` that most of them used before the first test cutoff; ties go to the name first in byte order.
     ///
-    /// Without a training row the accounts of all rows tell. Ties go to the name first in byte order.
+    /// Enough: 10 distinct training accounts had it, seen before their last training cutoff, and any training account had it first before
+    /// the median cutoff of the training rows. Without a training row the accounts of all rows tell, and nothing is asked for.
     ///
+    /// Answers the catalogue and what was left out: of event names those that would have had columns by their rank, and the measures
+    /// of roles, which are computed but stay out of the design.
     /// # Errors
     /// * [`Error::Usage`]: an attribute has the name of a usage feature, or of a column of pql's own
-    pub fn learn(log: &Log, observations: &Observations, rule: &FeatureRule, roles: &Roles) -> Result<Self> {
+    pub fn learn(log: &Log, observations: &Observations, rule: &FeatureRule, roles: &Roles) -> Result<(Self, Vec<LeftOut>)> {
         let mut windows: Vec<u32> =
             rule.windows.iter().map(|w| u32::try_from(w.0 / DAY).expect("windows were checked to be at most 3650d")).collect();
         windows.sort_unstable();
+        let support = Support::of(log, observations, roles);
+        let (counted, mut left_out) = counted(&support, &log.events.names, rule.counts);
+        let mut sums = Vec::new();
+        for ((name, _), of) in log.events.values.iter().zip(&support.values) {
+            match support.lack(of) {
+                None => sums.push(name.clone()),
+                Some(reason) => left_out.push(LeftOut::new(&format!("sum_{name}"), reason)),
+            }
+        }
+        for (at, (role, _)) in roles.usage().into_iter().enumerate() {
+            let measures = ROLE_MEASURES.iter().find(|(r, _)| *r == role).map_or(&[][..], |(_, measures)| measures);
+            if let Some(reason) = support.role_lack(at) {
+                let reason = format!("needs events of the role `{role}`, which {reason}");
+                left_out.extend(measures.iter().map(|measure| LeftOut::new(measure, reason.clone())));
+            }
+        }
         let catalogue = Self {
             windows,
             roles: roles.usage().into_iter().map(|(role, names)| (role.to_owned(), names.to_vec())).collect(),
-            counted: counted(log, observations, rule.counts),
-            sums: log.events.values.iter().map(|(name, _)| name.clone()).collect(),
+            counted,
+            sums,
             attributes: log.accounts.attributes.get_column_names().iter().map(std::string::ToString::to_string).collect(),
             seats: log.accounts.seats.is_some(),
         };
         check_names(&catalogue.features())?;
-        Ok(catalogue)
+        Ok((catalogue, left_out))
     }
 
     /// The features in their order: attributes, lifetime, then windows from the longest to the shortest.
@@ -183,28 +218,21 @@ impl Catalogue {
     }
 }
 
-fn counted(log: &Log, observations: &Observations, counts: usize) -> Vec<String> {
-    let events = &log.events;
-    let mut accounts = observations.rows(Split::Train).iter().map(|row| observations.account[*row as usize]).collect::<Vec<_>>();
-    let mut before = observations.first_test.unwrap_or(log.until);
-    if accounts.is_empty() {
-        accounts.clone_from(&observations.account);
-        before = log.until;
-    }
-    accounts.dedup();
-    let mut used_by = vec![0_u64; events.names.len()];
-    let mut stamp = vec![u32::MAX; events.names.len()];
-    for account in accounts {
-        for at in events.of(account as usize) {
-            let seen = events.seen.as_ref().map_or(events.time[at], |s| s[at]);
-            let event = usize::from(events.event[at]);
-            if seen < before && stamp[event] != account {
-                stamp[event] = account;
-                used_by[event] += 1;
-            }
+/// The event names that get counts of their own, and those that would have had them by their rank alone.
+fn counted(support: &Support, names: &Names, counts: usize) -> (Vec<String>, Vec<LeftOut>) {
+    let mut order: Vec<usize> = (0..names.len()).filter(|e| support.events[*e].accounts > 0).collect();
+    order.sort_by_key(|e| (std::cmp::Reverse(support.events[*e].accounts), *e));
+    let (mut counted, mut left_out, mut others) = (Vec::new(), Vec::new(), 0);
+    for (rank, event) in order.into_iter().enumerate() {
+        match support.lack(&support.events[event]) {
+            None if counted.len() < counts => counted.push(names[event].to_owned()),
+            None => {}
+            Some(reason) if rank < counts => left_out.push(LeftOut::new(&format!("count_{}", &names[event]), reason)),
+            Some(_) => others += 1,
         }
     }
-    let mut order: Vec<usize> = (0..used_by.len()).filter(|e| used_by[*e] > 0).collect();
-    order.sort_by_key(|e| (std::cmp::Reverse(used_by[*e]), *e));
-    order.iter().take(counts).map(|e| events.names[*e].to_owned()).collect()
+    if others > 0 && counts > 0 {
+        left_out.push(LeftOut::new("count_*", format!("of {others} more event names, which fewer accounts use, lacks such support too")));
+    }
+    (counted, left_out)
 }

@@ -3,9 +3,11 @@
 mod catalogue;
 mod kernel;
 mod plan;
+mod support;
 mod window;
 
 pub use catalogue::{Catalogue, Feature, FeatureKind, check_names};
+pub use support::LeftOut;
 
 use polars::prelude::*;
 use rayon::prelude::*;

@@ -103,6 +103,12 @@ impl Events {
         self.start[account]..self.start[account + 1]
     }
 
+    /// When an event was known, µs UTC.
+    #[must_use]
+    pub fn seen_at(&self, at: usize) -> i64 {
+        self.seen.as_ref().map_or(self.time[at], |seen| seen[at])
+    }
+
     /// How many users the account has.
     #[must_use]
     pub fn users_of(&self, account: usize) -> usize {

@@ -13,7 +13,7 @@ fn trained(toml: &str, folder: &Path) -> Result<Trained> {
     let config = Config::parse(toml, &folder.join("pql.toml"), &[])?;
     let log = read(&config, NOW)?;
     let rows = observe(&log, &config.observation, config.model.test)?;
-    let catalogue = Catalogue::learn(&log, &rows, &config.features, &config.roles)?;
+    let (catalogue, _) = Catalogue::learn(&log, &rows, &config.features, &config.roles)?;
     let features = crate::features::compute(&catalogue, &log, &rows, &Progress::silent())?;
     let rows = Rows::of_log(log, rows, catalogue, features);
     train(&config, &rows, prepare(&config, &rows)?, &Progress::silent())

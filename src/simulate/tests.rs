@@ -42,7 +42,7 @@ fn read_back(simulation: &Simulation) -> ReadBack {
     let clip = Clip { now: NEVER - 1, since: config.observation.since.map(|t| t.0), until: config.observation.until.map(|t| t.0) };
     let log = ingest(&sources, clip, &Progress::silent()).unwrap();
     let rows = observe(&log, &config.observation, config.model.test).unwrap();
-    let catalogue = Catalogue::learn(&log, &rows, &config.features, &config.roles).unwrap();
+    let (catalogue, _) = Catalogue::learn(&log, &rows, &config.features, &config.roles).unwrap();
     let features = features::compute(&catalogue, &log, &rows, &Progress::silent()).unwrap();
     let truth = serde_json::from_slice(&std::fs::read(dir.path().join("truth.json")).unwrap()).unwrap();
     ReadBack { simulated, log, rows, features, truth }

@@ -8,18 +8,21 @@ mod likelihood;
 use ndarray::Array1;
 use polars::prelude::*;
 
+use crate::audit;
 use crate::calibrate::Calibration;
 use crate::config::{Alpha, CalibrationKind, Config, ModelRule, PenaltyKind, SolverKind};
-use crate::design::{LeftOut, Preprocessor, check_bases};
+use crate::design::{LeftOut, Preprocessor, check_bases, check_names as check_rule};
 use crate::error::{Error, Result};
+use crate::evaluate::roc_auc;
 use crate::explain::importance;
 use crate::features::check_names;
+use crate::finding::Finding;
 use crate::fit::{Logistic, Penalty, Solver, goodness, vif};
 use crate::model::{Extent, Model, Reference, Refit, Side};
 use crate::observe::Split;
 use crate::progress::{Progress, Stage};
 use crate::qualify::{Population, threshold};
-use crate::rows::{Rows, fingerprint};
+use crate::rows::{PER_COLUMN, Rows, fingerprint};
 use cross::{Data, Parts, Tuned};
 use likelihood::{fit, maximum_likelihood};
 
@@ -41,9 +44,11 @@ pub struct Setup {
     preprocessor: Preprocessor,
     /// Columns that were left out, each with the reason.
     pub left_out: Vec<LeftOut>,
+    /// Signs of leakage in the training rows and the log behind them.
+    pub findings: Vec<Finding>,
 }
 
-/// Check that the rows can make a model, and learn on the training rows which columns it has.
+/// Check that the rows can make a model, learn on the training rows which columns it has, and audit them for leakage.
 ///
 /// # Errors
 /// * [`Error::NoTrainingRows`], [`Error::OneClass`], [`Error::TooFewConversions`]: the rows do not make a model
@@ -54,9 +59,14 @@ pub fn prepare(config: &Config, rows: &Rows) -> Result<Setup> {
     let extent = rows.extent(&train, &test);
     check(&extent, config)?;
     check_names(&rows.kinds)?;
-    let (preprocessor, left_out) = Preprocessor::fit(&rows.features, &rows.kinds, &train, &config.design)?;
+    check_rule(&rows.kinds, &rows.left_out, &config.design)?;
+    let mut left_out = rows.left_out.clone();
+    let (preprocessor, of_design) = Preprocessor::fit(&rows.features, &rows.kinds, &train, &config.design)?;
+    left_out.extend(of_design);
     check_bases(&rows.features, &train, &config.design)?;
-    Ok(Setup { train, test, extent, preprocessor, left_out })
+    let mut findings = audit::columns(rows, &train, &config.design)?;
+    findings.extend(rows.findings.iter().cloned());
+    Ok(Setup { train, test, extent, preprocessor, left_out, findings })
 }
 
 /// Train a model on the training rows and judge it on the test rows.
@@ -66,11 +76,11 @@ pub fn prepare(config: &Config, rows: &Rows) -> Result<Setup> {
 /// * [`Error::NotConverged`]: the fit did not converge
 /// * [`Error::Usage`]: `[qualify]` asks for what the training rows cannot give
 pub fn train(config: &Config, rows: &Rows, setup: Setup, progress: &Progress) -> Result<Trained> {
-    let Setup { train, test, extent, preprocessor, left_out } = setup;
+    let Setup { train, test, extent, preprocessor, left_out, findings } = setup;
     let stage = progress.stage("fitting", None);
     let learner = Learner { config, rows, stage: &stage };
     let data = learner.data(&train, &preprocessor)?;
-    let mut model = learner.learn(&train, &data, preprocessor, Part { extent, left_out, alpha: config.model.alpha })?;
+    let mut model = learner.learn(&train, &data, preprocessor, Part { extent, left_out, findings, alpha: config.model.alpha })?;
     if test.is_empty() && config.model.test > 0.0 {
         model.warnings.push("there is no test row, so nothing was evaluated".to_owned());
     }
@@ -101,11 +111,8 @@ fn check(extent: &Extent, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Converting accounts per design column under which coefficients are hardly known (Peduzzi et al. 1996).
-const PER_COLUMN: f64 = 10.0;
-
 fn few_per_column(per_column: f64) -> Option<String> {
-    (per_column < PER_COLUMN).then(|| {
+    (per_column < f64::from(PER_COLUMN)).then(|| {
         format!(
             "{per_column:.1} converting training accounts per design column, where 10 are wanted: take fewer `features.counts`, or name the features in `design.use`"
         )
@@ -116,6 +123,7 @@ fn few_per_column(per_column: f64) -> Option<String> {
 struct Part {
     extent: Extent,
     left_out: Vec<LeftOut>,
+    findings: Vec<Finding>,
     alpha: Alpha,
 }
 
@@ -144,6 +152,11 @@ impl Learner<'_> {
         let fit = fit(&Logistic { alpha: tuned.alpha, ..base.clone() }, &preprocessor, data)?;
         self.stage.advance(1);
         let calibration = calibrate(config.model.calibration, &tuned, data, &part.extent.train, &mut warnings)?;
+        let importance = importance(&preprocessor, &fit.coef, data.x.view());
+        let mut findings = part.findings;
+        if let Some(log_odds) = &tuned.log_odds {
+            findings.extend(audit::model(roc_auc(&data.y.to_vec(), log_odds), &importance));
+        }
         let log_odds = tuned.log_odds.unwrap_or_else(|| fit.log_odds(data.x.view()).to_vec());
         let reference: Vec<f64> = log_odds.iter().map(|eta| calibration.probability(*eta)).collect();
         let cutoff: Option<Vec<i64>> = rows.cutoff.as_ref().map(|cutoff| train.iter().map(|row| cutoff[*row as usize]).collect());
@@ -153,7 +166,7 @@ impl Learner<'_> {
             maximum_likelihood: maximum_likelihood(&fit, &preprocessor, data, per_column, &mut warnings),
             catalogue: rows.catalogue.clone(),
             vif: vif(data.x.view()),
-            importance: importance(&preprocessor, &fit.coef, data.x.view()),
+            importance,
             goodness: goodness(&fit, data.y.view(), part.extent.train.accounts < part.extent.train.rows),
             threshold: threshold(config.qualify.cut(), &population)?,
             preprocessor,
@@ -167,6 +180,7 @@ impl Learner<'_> {
             refit: None,
             extent: part.extent,
             left_out: part.left_out,
+            findings,
             warnings: warnings.into_iter().chain(few_per_column(per_column)).collect(),
             data: fingerprint(rows, train)?,
             config: config.stored(),
@@ -191,14 +205,15 @@ impl Learner<'_> {
     /// Learn again on all rows with an outcome, the penalty growing with their number.
     fn refit(&self, judged: Model) -> Result<Model> {
         let rows: Vec<u32> = (0..).zip(&self.rows.y).filter(|(_, y)| y.is_some()).map(|(row, _)| row).collect();
-        let (preprocessor, left_out) = Preprocessor::fit(&self.rows.features, &self.rows.kinds, &rows, &self.config.design)?;
+        let (preprocessor, of_design) = Preprocessor::fit(&self.rows.features, &self.rows.kinds, &rows, &self.config.design)?;
+        let left_out = self.rows.left_out.iter().cloned().chain(of_design).collect();
         let extent = self.rows.extent(&rows, &[]);
         let alpha = Alpha::Fixed(judged.fit.alpha * fraction(extent.train.rows, judged.extent.train.rows));
         let data = self.data(&rows, &preprocessor)?;
-        let again = self.learn(&rows, &data, preprocessor, Part { extent, left_out, alpha })?;
+        let again = self.learn(&rows, &data, preprocessor, Part { extent, left_out, findings: Vec::new(), alpha })?;
         let refit = Some(Refit { learned: extent.train, last: extent.last_train });
-        let Model { path, judgement, baselines, new_accounts, extent, .. } = judged;
-        Ok(Model { path, judgement, baselines, new_accounts, extent, refit, ..again })
+        let Model { path, judgement, baselines, new_accounts, extent, findings, .. } = judged;
+        Ok(Model { path, judgement, baselines, new_accounts, extent, refit, findings, ..again })
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right: a module may import those to its left.
-const ORDER: [&str; 29] = [
+const ORDER: [&str; 31] = [
     "time",
     "error",
     "config",
@@ -22,10 +22,12 @@ const ORDER: [&str; 29] = [
     "calibrate",
     "evaluate",
     "qualify",
+    "finding",
     "model",
     "rows",
     "explain",
     "score",
+    "audit",
     "train",
     "card",
     "store",

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 mod artifact;
+mod audit;
 mod cli_accounts;
 mod cli_config;
 mod cli_data;

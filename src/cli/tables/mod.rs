@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use crate::cli::Terminal;
 use crate::design::LeftOut;
+use crate::finding::Finding;
 use crate::ingest::Log;
 use crate::model::{Extent, Model, Side};
 use crate::time::{NEVER, iso, iso_day};
@@ -136,6 +137,11 @@ pub(super) fn weights(model: &Model, most: usize) -> String {
         rows.push([measure.clone(), heaviest.feature.clone()].into_iter().chain(numbers).collect());
     }
     table(&["measure", "heaviest column", "importance", "coef", "odds ratio"], rows, 2..5)
+}
+
+/// A sign of leakage.
+pub(super) fn leak(finding: &Finding) -> String {
+    format!("warning: leak? {finding}")
 }
 
 /// The columns that were left out, those with one reason on one line.

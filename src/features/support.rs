@@ -1,0 +1,190 @@
+//! Which events, properties and roles enough training accounts had, and early enough, to get columns.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Roles;
+use crate::ingest::Log;
+use crate::observe::{Observations, Split};
+use crate::time::{iso, iso_day};
+
+/// Distinct training accounts that must have had something before a cutoff of theirs: fewer tell of themselves, not of accounts.
+const ACCOUNTS: u32 = 10;
+
+/// A column that no training row tells anything by, that repeats others, or that too few accounts have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The feature or design column; a measure stands for its columns of all windows.
+    pub column: String,
+    /// Why, as the end of a sentence that begins with its name.
+    pub reason: String,
+}
+
+impl LeftOut {
+    pub(crate) fn new(column: &str, reason: impl Into<String>) -> Self {
+        Self { column: column.to_owned(), reason: reason.into() }
+    }
+
+    /// Whether it stands for this feature: the feature itself, or its measure in a window.
+    pub(crate) fn covers(&self, feature: &str) -> bool {
+        let window = feature.strip_prefix(self.column.as_str()).map(|rest| rest.strip_prefix('_').and_then(|w| w.strip_suffix('d')));
+        match window {
+            Some(Some(days)) => !days.is_empty() && days.bytes().all(|b| b.is_ascii_digit()),
+            Some(None) => feature == self.column,
+            None => false,
+        }
+    }
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` {}", self.column, self.reason)
+    }
+}
+
+/// How training accounts use one event, property or role.
+#[derive(Debug, Clone)]
+pub(super) struct Use {
+    /// Distinct accounts that had it before the first test cutoff.
+    pub(super) accounts: u32,
+    /// Distinct accounts that had it before their last training cutoff.
+    before: u32,
+    /// When it was first seen, µs UTC.
+    first: i64,
+    /// The account that was met last, and whether before its cutoff.
+    met: Option<(u32, bool)>,
+}
+
+impl Use {
+    const NONE: Self = Self { accounts: 0, before: 0, first: i64::MAX, met: None };
+
+    fn meet(&mut self, account: u32, seen: i64, last_cutoff: i64) {
+        let known = self.met.filter(|(of, _)| *of == account);
+        let before = seen < last_cutoff;
+        self.first = self.first.min(seen);
+        self.accounts += u32::from(known.is_none());
+        self.before += u32::from(before && known.is_none_or(|(_, before)| !before));
+        self.met = Some((account, before || known.is_some_and(|(_, before)| before)));
+    }
+}
+
+/// What the training accounts had before the first test cutoff.
+#[derive(Debug)]
+pub(super) struct Support {
+    /// By event name.
+    pub(super) events: Vec<Use>,
+    /// By numeric property: values that are neither missing nor 0.
+    pub(super) values: Vec<Use>,
+    /// By role, in the order of [`Roles::usage`].
+    pub(super) roles: Vec<Use>,
+    /// Median cutoff of the training rows; without such rows nothing is asked for.
+    median: Option<i64>,
+}
+
+impl Support {
+    /// Count what the training accounts had; without a training row what all observed accounts had.
+    ///
+    /// An event counts from when it was seen on, and what was seen at or after the first test cutoff does not exist.
+    pub(super) fn of(log: &Log, observations: &Observations, roles: &Roles) -> Self {
+        let (events, mut rows) = (&log.events, observations.rows(Split::Train));
+        let median = median(rows.iter().map(|row| observations.cutoff[*row as usize]).collect());
+        let mut until = observations.first_test.unwrap_or(log.until);
+        if rows.is_empty() {
+            (rows, until) = ((0..).take(observations.len()).collect(), log.until);
+        }
+        let roles: Vec<&[String]> = roles.usage().into_iter().map(|(_, names)| names).collect();
+        let with_roles: Vec<Vec<usize>> =
+            events.names.iter().map(|name| (0..roles.len()).filter(|r| roles[*r].iter().any(|n| n == name)).collect()).collect();
+        let mut support = Self {
+            events: vec![Use::NONE; events.names.len()],
+            values: vec![Use::NONE; events.values.len()],
+            roles: vec![Use::NONE; roles.len()],
+            median,
+        };
+        let account = |row: &u32| observations.account[*row as usize];
+        for of_account in rows.chunk_by(|a, b| account(a) == account(b)) {
+            let last = of_account.last().expect("a chunk has a row");
+            let (account, last) = (account(last), observations.cutoff[*last as usize]);
+            for at in events.of(account as usize) {
+                let seen = events.seen_at(at);
+                if seen >= until {
+                    continue;
+                }
+                let event = usize::from(events.event[at]);
+                support.events[event].meet(account, seen, last);
+                with_roles[event].iter().for_each(|role| support.roles[*role].meet(account, seen, last));
+                for ((_, values), of) in events.values.iter().zip(&mut support.values) {
+                    if !values[at].is_nan() && values[at] != 0.0 {
+                        of.meet(account, seen, last);
+                    }
+                }
+            }
+        }
+        support
+    }
+
+    /// Why something gets no columns, as the end of a sentence that begins with its name; `None`: it gets them.
+    pub(super) fn lack(&self, of: &Use) -> Option<String> {
+        let median = self.median?;
+        if of.before < ACCOUNTS {
+            return Some(format!("occurs in {} training accounts before their cutoffs, where {ACCOUNTS} are needed", of.before));
+        }
+        let same_day = iso_day(of.first) == iso_day(median);
+        let time = |t| if same_day { iso(t) } else { iso_day(t) };
+        (of.first >= median).then(|| format!("first occurs on {}, after the median training cutoff of {}", time(of.first), time(median)))
+    }
+
+    /// The same for a role; one that no training account has before a cutoff is left out as a constant anyway, and not named here.
+    pub(super) fn role_lack(&self, role: usize) -> Option<String> {
+        Some(&self.roles[role]).filter(|of| of.before > 0).and_then(|of| self.lack(of))
+    }
+}
+
+/// The middle one, between two the mean of them.
+fn median(mut times: Vec<i64>) -> Option<i64> {
+    times.sort_unstable();
+    let last = times.len().checked_sub(1)?;
+    let (low, high) = (times[last / 2], times[last.div_ceil(2)]);
+    Some(low + (high - low) / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::DAY;
+
+    #[test]
+    fn the_median_lies_in_the_middle() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![5]), Some(5));
+        assert_eq!(median(vec![9, 1, 4]), Some(4));
+        assert_eq!(median(vec![9, 1, 4, 6]), Some(5));
+    }
+
+    #[test]
+    fn an_account_counts_once_and_only_before_its_last_cutoff() {
+        let mut of = Use::NONE;
+        for (account, seen, cutoff) in [(1, 5, 5), (1, 4, 5), (1, 3, 5), (2, 9, 8), (3, 2, 8), (3, 9, 8)] {
+            of.meet(account, seen, cutoff);
+        }
+        assert_eq!((of.accounts, of.before, of.first), (3, 2, 2));
+    }
+
+    #[test]
+    fn ten_accounts_and_a_first_time_before_the_median_are_needed() {
+        let support = |median| Support { events: Vec::new(), values: Vec::new(), roles: Vec::new(), median };
+        let of = |before, first| Use { before, first, ..Use::NONE };
+        let lack = |before, first| support(Some(10 * DAY)).lack(&of(before, first));
+        assert_eq!(lack(10, 10 * DAY - 1), None);
+        assert_eq!(lack(9, 0).unwrap(), "occurs in 9 training accounts before their cutoffs, where 10 are needed");
+        assert_eq!(lack(10, 11 * DAY).unwrap(), "first occurs on 1970-01-12, after the median training cutoff of 1970-01-11");
+        assert!(lack(10, 10 * DAY).is_some());
+        assert_eq!(support(None).lack(&of(0, i64::MAX)), None, "without training rows nothing is asked for");
+    }
+
+    #[test]
+    fn a_measure_stands_for_its_windows() {
+        let covers = |column: &str, feature: &str| LeftOut::new(column, "").covers(feature);
+        assert!(covers("logins", "logins_7d") && covers("days_since_last_login", "days_since_last_login"));
+        assert!(!covers("logins", "logins_velocity_7d") && !covers("logins", "logins_d") && !covers("logins", "login_days_7d"));
+    }
+}

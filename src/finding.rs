@@ -1,0 +1,135 @@
+//! What the leakage audit finds: signs that a feature knows the outcome, each with what to do about it.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a column comes from; it tells how to leave it out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// Counts of an event name.
+    Event(String),
+    /// Sums of a numeric property.
+    Property(String),
+    /// An attribute of the account list.
+    Attribute(String),
+    /// A usage measure over several event names.
+    Usage,
+    /// A column of a feature matrix.
+    Matrix,
+}
+
+/// A sign of leakage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Finding {
+    /// A column that ranks the training rows on its own, better than honest ones do.
+    Ranks {
+        /// The feature, level or `missing_*` indicator.
+        column: String,
+        /// Where it comes from.
+        origin: Origin,
+        /// Its ROC AUC alone, over the training rows in which it is not null.
+        auc: f64,
+    },
+    /// A column that hardly any training row has but those that convert.
+    Marks {
+        /// The feature, level or `missing_*` indicator.
+        column: String,
+        /// Where it comes from.
+        origin: Origin,
+        /// Training rows in which it is not 0.
+        rows: u64,
+        /// Those of them that convert.
+        positive: u64,
+        /// Distinct accounts among the latter.
+        accounts: u64,
+        /// Share of all training rows that convert.
+        base_rate: f64,
+    },
+    /// An event that follows from the conversion.
+    Follows {
+        /// Its name.
+        event: String,
+        /// Occurrences in converting training accounts.
+        occurrences: u64,
+        /// Those of them at or after the conversion.
+        after: u64,
+    },
+    /// An event that comes with the conversion, right before it.
+    Announces {
+        /// Its name.
+        event: String,
+        /// Occurrences in converting training accounts before the conversion.
+        before: u64,
+        /// Those of them in the last 24 hours before it.
+        last_day: u64,
+    },
+    /// A model that ranks accounts it has not met better than honest ones do.
+    Model {
+        /// Cross-validated ROC AUC.
+        auc: f64,
+        /// Its heaviest measures with their importance, the heaviest first.
+        heaviest: Vec<(String, f64)>,
+    },
+}
+
+impl std::fmt::Display for Origin {
+    /// What to do about a column from here.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Event(event) => write!(f, "unless `{event}` is use of the product, name it in `roles.exclude`"),
+            Self::Property(property) => write!(f, "unless `{property}` is known when the event is, take it out of `events.values`"),
+            Self::Attribute(name) => write!(f, "unless `{name}` is known at the sign-up, take it out of `accounts.attributes`"),
+            Self::Usage => f.write_str("name the events that tell the outcome in `roles.exclude`, or the other features in `design.use`"),
+            Self::Matrix => f.write_str("unless it is known at the cutoff, leave it out: name the other columns in `design.use`"),
+        }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ranks { column, origin, auc } => {
+                write!(f, "`{column}` alone ranks the training rows with an AUC of {auc:.4}: {origin}")
+            }
+            Self::Marks { column, origin, rows, positive, accounts, base_rate } => write!(
+                f,
+                "of {rows} training rows with `{column}` {positive} convert ({accounts} accounts), at a base rate of {:.2} %: {origin}",
+                100.0 * base_rate
+            ),
+            Self::Follows { event, occurrences, after } => write!(
+                f,
+                "of {occurrences} `{event}` of converting accounts {after} are at or after the conversion: if it follows from that, name it in `roles.exclude`"
+            ),
+            Self::Announces { event, before, last_day } => write!(
+                f,
+                "of {before} `{event}` before a conversion {last_day} are in the last 24 hours before it: if it is part of converting, name it in `roles.exclude`, or set `observation.gap` to a day or more"
+            ),
+            Self::Model { auc, heaviest } => {
+                let measures: Vec<String> = heaviest.iter().map(|(measure, _)| format!("`{measure}`")).collect();
+                write!(
+                    f,
+                    "the model ranks accounts it has not met with a cross-validated AUC of {auc:.4}: look whether {}, which weigh most, were known at the cutoff, and leave out what was not",
+                    measures.join(", ")
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_names_column_numbers_and_advice() {
+        let origin = Origin::Event("invoice_paid".to_owned());
+        let marks =
+            Finding::Marks { column: "count_invoice_paid_7d".to_owned(), origin, rows: 41, positive: 40, accounts: 25, base_rate: 0.1051 };
+        assert_eq!(
+            marks.to_string(),
+            "of 41 training rows with `count_invoice_paid_7d` 40 convert (25 accounts), at a base rate of 10.51 %: unless `invoice_paid` is \
+             use of the product, name it in `roles.exclude`"
+        );
+        let model = Finding::Model { auc: 0.97, heaviest: vec![("a".to_owned(), 2.0), ("b".to_owned(), 1.0)] };
+        assert!(model.to_string().contains("AUC of 0.9700") && model.to_string().contains("`a`, `b`"));
+    }
+}
