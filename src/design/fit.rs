@@ -243,17 +243,32 @@ fn scale(values: &[f64]) -> Option<Scale> {
     }
     let n = share(values.len(), 1);
     // Differences from the first value keep the digits of a column that lies far from 0.
-    let shift = values.iter().map(|v| v - first).sum::<f64>() / n;
+    let shift = sum(values.iter().map(|v| v - first)) / n;
     let mean = first + shift;
-    let sd = (values.iter().map(|v| (v - first - shift).powi(2)).sum::<f64>() / n).sqrt();
+    let part = mean - first;
+    let rest = (first - (mean - part)) + (shift - part);
+    let sd = (sum(values.iter().map(|v| (v - mean - rest).powi(2))) / n).sqrt();
     // Below the smallest normal number the digits are gone.
-    (sd.is_normal() && mean.is_finite()).then_some(Scale { mean, sd })
+    (sd.is_normal() && mean.is_finite()).then_some(Scale { mean, rest, sd })
+}
+
+/// A sum that carries its rounding error along (Knuth, *The Art of Computer Programming* 2, §4.2.2, theorem B).
+fn sum(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut error) = (0.0_f64, 0.0);
+    for v in values {
+        let next = sum + v;
+        let part = next - sum;
+        error += (sum - (next - part)) + (v - part);
+        sum = next;
+    }
+    // Beyond the largest number the error is none.
+    if sum.is_finite() { sum + error } else { sum }
 }
 
 /// Mean and standard deviation of a 0/1 column with so many ones; `None` where it is constant.
 fn scale_of_share(ones: usize, of: usize) -> Option<Scale> {
     let mean = share(ones, of);
-    (ones > 0 && ones < of).then(|| Scale { mean, sd: (mean * (1.0 - mean)).sqrt() })
+    (ones > 0 && ones < of).then(|| Scale { mean, rest: 0.0, sd: (mean * (1.0 - mean)).sqrt() })
 }
 
 /// Quantile of sorted values by linear interpolation: type 7 of Hyndman and Fan (1996).
@@ -298,6 +313,16 @@ mod tests {
         assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.25), Some(1.75));
         assert_eq!(quantile(&[], 0.5), None);
         assert_eq!(quantile(&[5.0], 0.995), Some(5.0));
+    }
+
+    #[test]
+    fn a_column_a_million_deviations_from_0_lies_around_0() {
+        let values: Vec<f64> = (0..301).map(|i| 1e6 + f64::from(i * i % 97) / 7.0).collect();
+        let scale = scale(&values).unwrap();
+        let mean = sum(values.iter().map(|v| scale.apply(*v))) / 301.0;
+        assert!(mean.abs() < 1e-16 && scale.rest != 0.0, "{mean:e}");
+        assert_eq!(sum([1e16, 1.0, -1e16].into_iter()), 1.0);
+        assert_eq!(sum([f64::MAX, f64::MAX].into_iter()), f64::INFINITY);
     }
 
     #[test]

@@ -26,13 +26,15 @@ pub const OTHER: &str = "(other)";
 pub struct Scale {
     /// Mean.
     pub mean: f64,
+    /// What rounding took from the mean: with it the column lies around 0 also where its mean is a million standard deviations.
+    pub rest: f64,
     /// Standard deviation.
     pub sd: f64,
 }
 
 impl Scale {
     fn apply(self, value: f64) -> f64 {
-        (value - self.mean) / self.sd
+        ((value - self.mean) - self.rest) / self.sd
     }
 }
 

@@ -118,9 +118,7 @@ fn raw_intercept(model: &Model) -> Option<(f64, Option<f64>)> {
     let weights: Vec<f64> = std::iter::once(1.0).chain(columns.iter().map(|c| -c.scale.mean / c.scale.sd)).collect();
     let coef = std::iter::once(&model.fit.intercept).chain(&model.fit.coef);
     let raw = weights.iter().zip(coef).map(|(w, c)| w * c).sum();
-    let k = weights.len();
-    let variance = |v: &Vec<f64>| (0..k * k).map(|at| weights[at / k] * v[at] * weights[at % k]).sum::<f64>();
-    Some((raw, model.fit.covariance.as_ref().map(|v| variance(v).max(0.0).sqrt())))
+    Some((raw, model.fit.std_error_of(&weights)))
 }
 
 #[cfg(test)]

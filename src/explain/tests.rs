@@ -2,8 +2,14 @@ use super::*;
 use crate::design::{Number, Prepared, Preprocessor, Scale, Way};
 
 fn preprocessor() -> Preprocessor {
-    let number =
-        |typical| Number { log1p: false, bounds: None, fill: 0.0, value: Some(Scale { mean: 0.0, sd: 1.0 }), missing: None, typical };
+    let number = |typical| Number {
+        log1p: false,
+        bounds: None,
+        fill: 0.0,
+        value: Some(Scale { mean: 0.0, rest: 0.0, sd: 1.0 }),
+        missing: None,
+        typical,
+    };
     let prepared = |feature: &str, measure: &str, window, typical| Prepared {
         feature: feature.to_owned(),
         measure: measure.to_owned(),

@@ -2,7 +2,7 @@
 
 use faer::linalg::solvers::{DenseSolveCore, Llt, Solve};
 use faer::{Mat, MatMut, MatRef, Side};
-use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erfc;
 use statrs::function::gamma::gamma_ur;
@@ -44,7 +44,8 @@ pub(super) fn by_row(factor: &Llt<f64>) -> Vec<f64> {
 /// Covariance with rows dependent inside groups.
 pub(super) fn by_group(problem: &Problem<'_>, beta: &[f64], factor: &Llt<f64>, groups: &Groups) -> Vec<f64> {
     let k = problem.width();
-    let inner = between_groups(problem, beta, groups);
+    let mut inner = between_groups(problem, beta, groups, None);
+    inner.iter_mut().step_by(k + 1).skip(1).for_each(|v| *v += problem.l2);
     let product = settled(|| {
         let inverse = factor.inverse();
         &inverse * MatRef::from_row_major_slice(&inner, k, k) * &inverse
@@ -62,9 +63,9 @@ pub(super) fn trace(factor: &Llt<f64>, l2: f64) -> f64 {
     k as f64 - l2 * (1..k).map(|j| inverse[(j, j)]).sum::<f64>()
 }
 
-/// `Σ_g u_g u_gᵀ · G/(G − 1) · (n − 1)/(n − k) + l2·S`, `u_g` the summed gradient of a group's rows.
+/// `Σ_g u_g u_gᵀ · G/(G − 1) · (n − 1)/(n − k)`, `u_g` the summed gradient of a group's rows, or a matrix times it.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
-fn between_groups(problem: &Problem<'_>, beta: &[f64], groups: &Groups) -> Vec<f64> {
+pub(super) fn between_groups(problem: &Problem<'_>, beta: &[f64], groups: &Groups, turn: Option<&Array2<f64>>) -> Vec<f64> {
     let k = problem.width();
     let mut inner = sum_chunks(groups.len(), GROUPS_AT_ONCE, k * k, |chunk, u, sums| {
         u.clear();
@@ -76,7 +77,13 @@ fn between_groups(problem: &Problem<'_>, beta: &[f64], groups: &Groups) -> Vec<f
                 u[1..].iter_mut().zip(problem.x.row(row)).for_each(|(u, x)| *u += residual * x);
             }
         }
-        gram(u, k, sums);
+        match turn {
+            None => gram(u, k, sums),
+            Some(turn) => {
+                let u = ArrayView2::from_shape((u.len() / k, k), u).expect("k values for each group");
+                gram(u.dot(&turn.t()).as_slice().expect("a product is by rows"), k, sums);
+            }
+        }
     });
     mirror(&mut inner, k);
     let (n, g) = (problem.y.len(), groups.len() as f64);
@@ -86,7 +93,6 @@ fn between_groups(problem: &Problem<'_>, beta: &[f64], groups: &Groups) -> Vec<f
     for v in &mut inner {
         *v *= correction;
     }
-    inner.iter_mut().step_by(k + 1).skip(1).for_each(|v| *v += problem.l2);
     inner
 }
 

@@ -11,6 +11,7 @@ mod inference;
 mod lbfgs;
 mod newton;
 mod path;
+mod refine;
 mod separation;
 
 use faer::linalg::solvers::Llt;
@@ -25,6 +26,7 @@ use crate::error::{Error, Result};
 use derivatives::{Derivatives, Problem};
 pub use inference::{Goodness, Wald, goodness, vif, wald};
 pub use path::{CrossFit, Fold, Folds, Path, PathPoint, Rule, cross_fit, extension, grid};
+use refine::{Covariance, Refined};
 pub use separation::{Kind, Separation, separation};
 
 /// What keeps the coefficients small; the intercept is never penalised.
@@ -106,6 +108,9 @@ pub struct LogisticFit {
     /// Covariance of intercept and coefficients: (p + 1)² values by rows, intercept first. `None` where an l1 part has selected
     /// columns, after which no inference from the same rows is valid.
     pub covariance: Option<Vec<f64>>,
+    /// R with the covariance `RᵀR`, (p + 1)² values by rows, where columns nearly determine each other: `‖Rw‖²` keeps the digits that
+    /// `wᵀVw` then loses.
+    pub root: Option<Vec<f64>>,
     /// Largest absolute entry of the gradient at the answer, with an l1 part the largest violation of the conditions for a minimum,
     /// divided by the number of rows.
     pub gradient: f64,
@@ -133,6 +138,16 @@ impl LogisticFit {
         assert_eq!(x.ncols(), self.coef.len(), "columns of `x` and coefficients");
         let coef = ArrayView1::from(&self.coef[..]);
         Zip::from(x.rows()).par_map_collect(|row| self.intercept + row.dot(&coef))
+    }
+
+    /// Compute the standard error of `Σ wᵢ·βᵢ`, intercept first; `None` without a covariance.
+    #[must_use]
+    pub fn std_error_of(&self, weights: &[f64]) -> Option<f64> {
+        let products = |matrix: &[f64]| -> Vec<f64> { matrix.chunks_exact(weights.len()).map(|row| dot(row, weights)).collect() };
+        match &self.root {
+            Some(root) => Some(products(root).iter().map(|v| v * v).sum::<f64>().sqrt()),
+            None => self.covariance.as_ref().map(|covariance| dot(&products(covariance), weights).max(0.0).sqrt()),
+        }
     }
 
     /// Give the standard errors, intercept first; `None` without a covariance.
@@ -187,10 +202,7 @@ impl Logistic {
     /// # Source
     /// Hastie, Tibshirani, Friedman, *The Elements of Statistical Learning*, 2nd ed. (2009), §4.4.1
     pub fn fit_rows(&self, x: ArrayView2<'_, f64>, y: ArrayView1<'_, bool>) -> Result<LogisticFit> {
-        let problem = self.problem(x.view(), y.view())?;
-        let solution = self.solve(&problem)?;
-        let covariance = solution.factor.as_ref().map(inference::by_row);
-        Ok(self.finish(&problem, solution, covariance))
+        self.fit_problem(&self.problem(x.view(), y.view())?, None)
     }
 
     /// Fit, rows of one group being dependent on each other.
@@ -213,12 +225,8 @@ impl Logistic {
         if groups.len() == 1 {
             return Err(unsuitable("all rows are of one account: standard errors by account need at least two".to_owned()));
         }
-        let solution = self.solve(&problem)?;
         let by_group = groups.len() < group.len() && self.penalty != Penalty::Firth;
-        let covariance = solution.factor.as_ref().map(|factor| {
-            if by_group { inference::by_group(&problem, &solution.beta, factor, &groups) } else { inference::by_row(factor) }
-        });
-        Ok(self.finish(&problem, solution, covariance))
+        self.fit_problem(&problem, by_group.then_some(&groups))
     }
 
     /// Check everything that can be wrong with the numbers, once.
@@ -277,15 +285,35 @@ impl Logistic {
         }
     }
 
-    fn finish(&self, problem: &Problem<'_>, mut solution: Solution, covariance: Option<Vec<f64>>) -> LogisticFit {
+    /// Solve, and say how sure the answer is.
+    fn fit_problem(&self, problem: &Problem<'_>, groups: Option<&inference::Groups>) -> Result<LogisticFit> {
+        let mut solution = self.solve(problem)?;
+        let refined = if self.penalty == Penalty::Firth { None } else { solution.refine(problem) };
+        let covariance = solution.factor.as_ref().map(|factor| match (refined, groups) {
+            (Some(refined), Some(groups)) => refined.by_group(problem, &solution.beta, groups),
+            (Some(refined), None) => refined.by_row(),
+            (None, Some(groups)) => inference::by_group(problem, &solution.beta, factor, groups).into(),
+            (None, None) => inference::by_row(factor).into(),
+        });
+        Ok(self.finish(problem, solution, covariance))
+    }
+
+    /// Find intercept and coefficients alone.
+    fn solve_rows(&self, x: ArrayView2<'_, f64>, y: ArrayView1<'_, bool>) -> Result<Vec<f64>> {
+        Ok(self.solve(&self.problem(x.view(), y.view())?)?.beta)
+    }
+
+    fn finish(&self, problem: &Problem<'_>, mut solution: Solution, covariance: Option<Covariance>) -> LogisticFit {
         let effective_df = match &solution.factor {
             Some(factor) => inference::trace(factor, problem.l2),
             None => coordinate::effective_df(problem, &solution),
         };
+        let (values, root) = covariance.map_or((None, None), |covariance| (Some(covariance.values), covariance.root));
         LogisticFit {
             coef: solution.beta.split_off(1),
             intercept: solution.beta[0],
-            covariance,
+            covariance: values,
+            root,
             gradient: solution.gradient,
             iterations: solution.iterations,
             log_likelihood: -solution.at.loss,
@@ -307,6 +335,25 @@ struct Solution {
     /// What [`LogisticFit::gradient`] says.
     gradient: f64,
     iterations: usize,
+}
+
+impl Solution {
+    /// Gain the digits that nearly collinear columns have taken.
+    fn refine(&mut self, problem: &Problem<'_>) -> Option<Refined> {
+        let (k, factor) = (problem.width(), self.factor.as_ref()?);
+        let lower = Array2::from_shape_fn((k, k), |(i, j)| factor.L()[(i, j)]);
+        refine::refine(problem, &mut self.beta, lower.view())
+    }
+}
+
+impl From<Vec<f64>> for Covariance {
+    fn from(values: Vec<f64>) -> Self {
+        Self { values, root: None }
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 fn all_finite(x: ArrayView2<'_, f64>) -> bool {

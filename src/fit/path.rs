@@ -84,11 +84,13 @@ pub fn cross_fit(base: &Logistic, alphas: &[f64], folds: &Folds<'_>) -> Result<C
         let share = count(fold.x.nrows()) / count(folds.rows);
         let mut start = None;
         for &at in &order {
-            let fit = Logistic { alpha: alphas[at] * share, start: start.take(), ..base.clone() }.fit_rows(fold.x.view(), fold.y.view())?;
-            let eta = fit.log_odds(fold.x_out.view());
-            fold.out.iter().zip(&eta).for_each(|(row, eta)| log_odds[at][*row] = *eta);
-            non_zero[at] += count(fit.coef.iter().filter(|b| **b != 0.0).count()) / count(folds.count);
-            start = Some(std::iter::once(fit.intercept).chain(fit.coef).collect());
+            let logistic = Logistic { alpha: alphas[at] * share, start: start.take(), ..base.clone() };
+            let beta = logistic.solve_rows(fold.x.view(), fold.y.view())?;
+            let (intercept, coef) = (beta[0], ArrayView1::from(&beta[1..]));
+            let eta = fold.x_out.dot(&coef);
+            fold.out.iter().zip(&eta).for_each(|(row, eta)| log_odds[at][*row] = intercept + eta);
+            non_zero[at] += count(coef.iter().filter(|b| **b != 0.0).count()) / count(folds.count);
+            start = Some(beta);
         }
     }
     match held_out.iter().position(|seen| !seen) {

@@ -96,6 +96,52 @@ fn collinear_columns_do_not_converge_without_a_penalty() {
     assert!(Logistic::default().fit_rows(x.view(), y.view()).is_ok());
 }
 
+/// Columns of which the last is nearly the first: a variance inflation of some 10⁵.
+fn nearly_collinear() -> (Array2<f64>, Array1<bool>) {
+    let (mut x, y) = drawn(400, 3);
+    let near = &x.column(0) + &(&x.column(2) * 3e-3);
+    x.column_mut(2).assign(&near);
+    (x, y)
+}
+
+#[test]
+fn nearly_collinear_columns_keep_a_root_of_the_covariance() {
+    let (x, y) = nearly_collinear();
+    let group: Vec<u32> = (0..400).map(|i| i / 4).collect();
+    for penalty in [Penalty::None, Penalty::L2] {
+        let model = Logistic { penalty, alpha: 1e-3, ..NONE };
+        for fit in [model.fit_rows(x.view(), y.view()).unwrap(), model.fit_groups(x.view(), y.view(), &group).unwrap()] {
+            let root = Array2::from_shape_vec((4, 4), fit.root.clone().unwrap()).unwrap();
+            let product = root.t().dot(&root);
+            product.iter().zip(fit.covariance.as_ref().unwrap()).for_each(|(a, b)| near(*a, *b));
+            near(fit.std_error_of(&[0.0, 1.0, 0.0, 0.0]).unwrap(), fit.std_error().unwrap()[1]);
+        }
+    }
+    let (x, y) = drawn(400, 3);
+    let fit = NONE.fit_rows(x.view(), y.view()).unwrap();
+    assert!(fit.root.is_none());
+    near(fit.std_error_of(&[0.0, 0.0, 1.0, 0.0]).unwrap(), fit.std_error().unwrap()[2]);
+}
+
+#[test]
+fn fewer_groups_than_columns_have_a_covariance_without_a_root() {
+    let (x, y) = nearly_collinear();
+    let group: Vec<u32> = (0..400).map(|i| i / 200).collect();
+    let fit = NONE.fit_groups(x.view(), y.view(), &group).unwrap();
+    assert!(fit.root.is_none() && fit.std_error().unwrap().iter().all(|e| e.is_finite()));
+}
+
+#[test]
+fn a_column_in_other_coordinates_has_the_same_errors() {
+    // x₃ = x₁ + 0.003·d: the coefficient of d alone is 0.003 times that of x₃, and so is its error.
+    let (x, y) = nearly_collinear();
+    let (apart, _) = drawn(400, 3);
+    let errors = |x: &Array2<f64>| NONE.fit_rows(x.view(), y.view()).unwrap().std_error().unwrap();
+    let (together, apart) = (errors(&x), errors(&apart));
+    assert!((together[3] * 3e-3 / apart[3] - 1.0).abs() < 1e-12);
+    assert!((together[2] / apart[2] - 1.0).abs() < 1e-12);
+}
+
 #[test]
 fn too_few_iterations_are_an_error() {
     let (x, y) = table();
@@ -366,6 +412,7 @@ fn wald_keeps_its_digits_in_the_tail() {
         intercept: 0.0,
         coef: vec![10.0, -1.959_963_984_540_054],
         covariance: Some(vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]),
+        root: None,
         gradient: 0.0,
         iterations: 1,
         log_likelihood: 0.0,

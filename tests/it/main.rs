@@ -4,6 +4,7 @@
 
 mod artifact;
 mod audit;
+mod certified;
 mod cli_accounts;
 mod cli_config;
 mod cli_data;
