@@ -182,6 +182,9 @@ fn reading(model: &Model) -> Result<String> {
         _ => "maximum likelihood; P>|z|: Wald tests".to_owned(),
     };
     text += "\nper unit: odds ratio per raw unit, where the column is a straight line in it";
+    if model.preprocessor.columns().iter().any(|column| column.part.bends()) {
+        text += "\n`x>a`: x is above a, its minimum; `x from b`: by how much the slope changes at b";
+    }
     Ok(text)
 }
 

@@ -118,6 +118,7 @@ impl DesignRule {
         ensure((0.0..1.0).contains(&self.rare), "design.rare", || {
             format!("`design.rare` is {}: expected a share from 0 to below 1", self.rare)
         })?;
+        ensure(self.spline <= 10, "design.spline", || format!("`design.spline` is {}: expected 0 to 10 knots", self.spline))?;
         if let Winsorize::At(low, high) = self.winsorize {
             ensure(0.0 <= low && low < high && high <= 1.0, "design.winsorize", || {
                 format!("`design.winsorize` is [{low}, {high}]: expected two rising quantiles from 0 to 1, or \"never\"")

@@ -219,6 +219,8 @@ pub struct DesignRule {
     pub winsorize: Winsorize,
     /// Share of training rows under which a level is pooled (0.01).
     pub rare: f64,
+    /// Knots at which the line of a numeric feature may bend, beside a jump at its minimum (0: straight lines).
+    pub spline: u32,
     /// Numeric columns that are treated as text.
     pub categories: Vec<String>,
     /// Reference level of a category.
@@ -234,6 +236,7 @@ impl Default for DesignRule {
             log1p: Log1p::Auto,
             winsorize: Winsorize::At(0.005, 0.995),
             rare: 0.01,
+            spline: 0,
             categories: Vec::new(),
             base: BTreeMap::new(),
             keep: Vec::new(),

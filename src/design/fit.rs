@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use super::{LeftOut, MISSING, Number, OTHER, Prepared, Preprocessor, Scale, Text, Way, independent, numbers, texts};
+use super::{LeftOut, MISSING, Number, OTHER, Prepared, Preprocessor, Scale, Text, Way, independent, numbers, spline, texts};
 use crate::config::{DesignRule, Log1p, Winsorize};
 use crate::error::{Error, Result, nearest};
 use crate::features::{Feature, FeatureKind};
@@ -59,7 +59,11 @@ impl Preprocessor {
         let mut features = Vec::new();
         for mut prepared in self.features {
             match &mut prepared.way {
-                Way::Number(number) => [&mut number.value, &mut number.missing].into_iter().for_each(&mut strike),
+                Way::Number(number) => {
+                    strike(&mut number.value);
+                    number.bend_scales().for_each(&mut strike);
+                    strike(&mut number.missing);
+                }
                 Way::Text(text) => text.levels.iter_mut().map(|(_, s)| s).chain([&mut text.other]).for_each(&mut strike),
             }
             if !prepared.columns(0).is_empty() {
@@ -70,7 +74,8 @@ impl Preprocessor {
     }
 }
 
-/// Names in the rule that no feature has are mistakes, but for those of features that were left out.
+/// Names in the rule that no feature has are mistakes, but for those of features that were left out, and so are features that are
+/// named like the bends of others.
 ///
 /// # Errors
 /// * [`Error::Usage`]: the rule names a feature that does not exist
@@ -87,6 +92,19 @@ pub(crate) fn check_names(catalogue: &[Feature], left_out: &[LeftOut], rule: &De
             return Err(Error::Usage {
                 problem: format!("`design.{key}` names `{name}`, which is no feature"),
                 hint: near.map(|n| format!("did you mean `{n}`?")),
+            });
+        }
+    }
+    if rule.spline == 0 {
+        return Ok(());
+    }
+    let is_feature = |name: &str| catalogue.iter().any(|f| f.name == name);
+    for name in catalogue.iter().map(|f| f.name.as_str()) {
+        let Some(of) = spline::bend_of(name) else { continue };
+        if let Some(other) = [of.to_owned(), format!("missing_{of}")].into_iter().find(|other| is_feature(other)) {
+            return Err(Error::Usage {
+                problem: format!("with `design.spline` a feature cannot be named `{name}` beside `{other}`: design columns are named so"),
+                hint: Some("rename the column".to_owned()),
             });
         }
     }
@@ -148,7 +166,7 @@ fn learn_number(feature: &Feature, raw: &[Option<f64>], rule: &DesignRule) -> Re
     let missing = raw.len() - present.len();
     present.sort_unstable_by(f64::total_cmp);
     let typical = quantile(&present, 0.5).unwrap_or(f64::NAN);
-    let mut number = Number { log1p: false, bounds: None, fill: 0.0, value: None, missing: None, typical };
+    let mut number = Number { log1p: false, bounds: None, fill: 0.0, value: None, jump: None, hinges: Vec::new(), missing: None, typical };
     let mut left_out = Vec::new();
     number.log1p = rule.log1p == Log1p::Auto && takes_log(feature.kind, &present);
     if number.log1p {
@@ -174,6 +192,7 @@ fn learn_number(feature: &Feature, raw: &[Option<f64>], rule: &DesignRule) -> Re
         }
         None => left_out.push(LeftOut::new(&feature.name, "is the same in all training rows")),
     }
+    (number.jump, number.hinges) = spline::learn(&present, &treated, rule.spline);
     if missing > 0 && missing < raw.len() {
         number.missing = scale_of_share(missing, raw.len());
     }
@@ -236,7 +255,7 @@ fn share(count: usize, of: usize) -> f64 {
 }
 
 /// Mean and standard deviation (divisor n) by two passes; `None` for a constant column, or where they overflow.
-fn scale(values: &[f64]) -> Option<Scale> {
+pub(super) fn scale(values: &[f64]) -> Option<Scale> {
     let first = *values.first()?;
     if values.iter().all(|v| *v == first) {
         return None;
@@ -280,7 +299,8 @@ pub(crate) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     Some(low + (high - low) * at.fract())
 }
 
-fn distinct(sorted: &[f64]) -> usize {
+/// How many values differ, counted to 3.
+pub(super) fn distinct(sorted: &[f64]) -> usize {
     let mut last = None;
     sorted.iter().filter(|v| last.replace(**v) != Some(**v)).take(3).count()
 }

@@ -2,9 +2,11 @@
 
 mod fit;
 mod independent;
+mod spline;
 
 pub use crate::features::LeftOut;
 pub(crate) use fit::{check_bases, check_names, quantile};
+pub use spline::{Hinge, Jump};
 
 use std::collections::BTreeMap;
 
@@ -49,6 +51,10 @@ pub struct Number {
     pub fill: f64,
     /// The standardised column; `None` where it was left out.
     pub value: Option<Scale>,
+    /// The step at the least treated value; `None` without `design.spline`, or where too few rows lie on one side.
+    pub jump: Option<Jump>,
+    /// Where the slope changes, ascending.
+    pub hinges: Vec<Hinge>,
     /// The 0/1 column that tells a null; `None` without nulls or where it was left out.
     pub missing: Option<Scale>,
     /// Median of the raw training values.
@@ -67,10 +73,10 @@ impl Number {
         self.bounds.map_or(value, |(low, high)| value.clamp(low, high))
     }
 
-    /// Whether the column is a straight line in the raw value.
+    /// Whether the way is a straight line in the raw value, but for a jump.
     #[must_use]
     pub fn linear(&self) -> bool {
-        !self.log1p && self.bounds.is_none()
+        !self.log1p && self.bounds.is_none() && self.hinges.iter().all(|hinge| hinge.scale.is_none())
     }
 }
 
@@ -114,10 +120,14 @@ pub struct Prepared {
 }
 
 /// What one design column is of its feature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Part<'a> {
     /// The treated value.
     Value,
+    /// Whether the treated value lies above this.
+    Jump(f64),
+    /// By how much the treated value exceeds this, else 0.
+    Hinge(f64),
     /// Whether the value is missing.
     Missing,
     /// Whether the text is this level.
@@ -127,7 +137,7 @@ pub enum Part<'a> {
 /// A design column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DesignColumn<'a> {
-    /// Name: the feature, `missing_{feature}` or `{feature}={level}`.
+    /// Name: the feature, `{feature}>{minimum}`, `{feature} from {knot}`, `missing_{feature}` or `{feature}={level}`.
     pub name: String,
     /// Index of its feature in [`Preprocessor::features`].
     pub feature: usize,
@@ -161,7 +171,8 @@ impl Prepared {
             Way::Number(number) => {
                 let value = column(self.feature.clone(), Part::Value, number.value);
                 let missing = column(format!("missing_{}", self.feature), Part::Missing, number.missing);
-                value.into_iter().chain(missing).collect()
+                let bends = number.bends(&self.feature).into_iter().filter_map(|(name, part, scale)| column(name, part, scale));
+                value.into_iter().chain(bends).chain(missing).collect()
             }
             Way::Text(text) => {
                 let level = |(level, scale): &'_ (String, Option<Scale>)| (level.clone(), *scale);
@@ -252,13 +263,9 @@ impl Prepared {
         match &self.way {
             Way::Number(number) => {
                 let values = numbers(column, rows)?;
-                let mut into = into.iter_mut();
-                if let (Some(scale), Some(into)) = (number.value, number.value.and_then(|_| into.next())) {
-                    into.iter_mut().zip(&values).for_each(|(x, v)| *x = scale.apply(number.treat(*v)));
-                }
-                if let (Some(scale), Some(into)) = (number.missing, into.next()) {
-                    let (zero, one) = (scale.apply(0.0), scale.apply(1.0));
-                    into.iter_mut().zip(&values).for_each(|(x, v)| *x = if v.is_none() { one } else { zero });
+                let treated: Vec<(f64, bool)> = values.into_iter().map(|raw| (number.treat(raw), raw.is_none())).collect();
+                for (DesignColumn { part, scale, .. }, into) in self.columns(0).into_iter().zip(into) {
+                    into.iter_mut().zip(&treated).for_each(|(x, (value, missing))| *x = scale.apply(part.of(*value, *missing)));
                 }
                 Ok(0)
             }

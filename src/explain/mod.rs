@@ -104,6 +104,7 @@ pub fn coefficients(model: &Model) -> Vec<Coefficient> {
 fn linear(way: &Way, part: Part<'_>) -> bool {
     match (way, part) {
         (Way::Number(number), Part::Value) => number.linear(),
+        (_, Part::Hinge(_)) => false,
         _ => true,
     }
 }

@@ -7,6 +7,8 @@ fn preprocessor() -> Preprocessor {
         bounds: None,
         fill: 0.0,
         value: Some(Scale { mean: 0.0, rest: 0.0, sd: 1.0 }),
+        jump: None,
+        hinges: Vec::new(),
         missing: None,
         typical,
     };

@@ -161,7 +161,10 @@ impl Learner<'_> {
         let reference: Vec<f64> = log_odds.iter().map(|eta| calibration.probability(*eta)).collect();
         let cutoff: Option<Vec<i64>> = rows.cutoff.as_ref().map(|cutoff| train.iter().map(|row| cutoff[*row as usize]).collect());
         let population = Population { probability: &reference, account: &data.group, cutoff: cutoff.as_deref(), at: config.observation.at };
-        let per_column = fraction(part.extent.train.converting_accounts, fit.coef.len() as u64);
+        let converting = part.extent.train.converting_accounts;
+        // The penalty holds what bends a line near to 0: such columns take less than one that stands alone.
+        let straight = preprocessor.columns().iter().filter(|column| !column.part.bends()).count();
+        let (per_column, per_straight) = (fraction(converting, fit.coef.len() as u64), fraction(converting, straight as u64));
         Ok(Model {
             maximum_likelihood: maximum_likelihood(&fit, &preprocessor, data, per_column, &mut warnings),
             catalogue: rows.catalogue.clone(),
@@ -181,7 +184,7 @@ impl Learner<'_> {
             extent: part.extent,
             left_out: part.left_out,
             findings,
-            warnings: warnings.into_iter().chain(few_per_column(per_column)).collect(),
+            warnings: warnings.into_iter().chain(few_per_column(per_straight)).collect(),
             data: fingerprint(rows, train)?,
             config: config.stored(),
         })

@@ -25,5 +25,6 @@ mod project;
 mod readme;
 mod separation;
 mod simulation;
+mod spline;
 mod statistics;
 mod tables;
