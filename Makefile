@@ -1,5 +1,7 @@
 # make demo    train, score and inspect on data/demo
 # make test    formatting, lints, all tests, docs: what CI runs
+# make long    the simulations with 200 seeds of each kind (a minute)
+# make peers   docs/comparison.md anew: scikit-learn and boosting on ../shared/data (10 minutes)
 # make data    make data/demo and models/demo anew
 
 SHELL := /bin/bash
@@ -9,7 +11,7 @@ PQL := $(CARGO_TARGET_DIR)/release/pql
 OUT := $(CARGO_TARGET_DIR)/demo
 say = @printf '\n==> %s\n' '$(1)'
 
-.PHONY: demo test data build python
+.PHONY: demo test long peers data build python
 
 build:
 	$(call say,Building pql in $(CARGO_TARGET_DIR) (10 to 20 minutes the first time))
@@ -43,6 +45,14 @@ test: build python
 	cargo test --release --locked
 	$(call say,Documentation)
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps --document-private-items
+
+long:
+	$(call say,Simulations with 200 seeds of each kind)
+	PQL_LONG=1 cargo test --release --locked --test it -- simulation --nocapture
+
+peers: build python
+	$(call say,Comparing with scikit-learn: logistic regression and boosting on the same features)
+	'$(PQL_PYTHON)' tests/compare/peers.py '$(PQL)' ../shared/data -o docs/comparison.md
 
 data: build
 	$(call say,Making data/demo)

@@ -2,7 +2,10 @@
 //!
 //! A few seeds run always, with bounds as wide as so few allow; `PQL_LONG=1` runs 200 of each with the bounds that hold of the method.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use polars::prelude::{Column, DataFrame};
 use pql::explain::coefficients;
@@ -13,13 +16,33 @@ use pql::{Config, Model, Progress, Rows, Scorer, Trained, prepare, train};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-use rayon::prelude::*;
 
 use crate::common::say;
 
 /// How many seeds, and how much wider the bounds are than with 200.
 fn extent() -> (u64, f64) {
     if std::env::var_os("PQL_LONG").is_some() { (200, 1.0) } else { (24, 2.5) }
+}
+
+/// What each seed gives, in their order; on threads outside of rayon's, whose own work would pile up inside of one another.
+fn each<T: Send>(seeds: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (next, done) = (AtomicU64::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds {
+                        break;
+                    }
+                    let result = work(seed);
+                    done.lock().unwrap().insert(seed, result);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap().into_values().collect()
 }
 
 /// How data is drawn: `η = intercept + Σ coef·x`, correlated normal columns, accounts of several rows with a shared effect.
@@ -154,13 +177,10 @@ fn covered(world: &World, model: &Model, fresh: &Drawn) -> Covered {
 /// Coverage over many seeds.
 fn coverage(world: &World, keys: &str) -> Covered {
     let (seeds, _) = extent();
-    let all: Vec<Covered> = (0..seeds)
-        .into_par_iter()
-        .map(|seed| {
-            let model = fitted(&world.draw(seed), &format!("{keys}\ntest = 0\n"), world.rows).model;
-            covered(world, &model, &World { rows: 400, ..world.clone() }.draw(1_000_000 + seed))
-        })
-        .collect();
+    let all = each(seeds, |seed| {
+        let model = fitted(&world.draw(seed), &format!("{keys}\ntest = 0\n"), world.rows).model;
+        covered(world, &model, &World { rows: 400, ..world.clone() }.draw(1_000_000 + seed))
+    });
     let mut total = Covered { coef: vec![Cover::default(); world.coef.len()], ..Covered::default() };
     for one in all {
         total.coef = total.coef.iter().zip(&one.coef).map(|(a, b)| a.add(*b)).collect();
@@ -220,17 +240,13 @@ fn probabilities_of_fresh_data_are_calibrated_at_every_base_rate() {
     // At least 20 converting accounts for each of 5 columns.
     for (rate, intercept, rows) in [(1, -5.1, 14_000), (10, -2.5, 2_000), (40, -0.45, 1_000)] {
         let world = World { intercept, coef: vec![0.7, -0.5, 0.3, 0.2, 0.0], rows, per_account: 1 };
-        let mut slopes: Vec<f64> = (0..seeds)
-            .into_par_iter()
-            .map(|seed| {
-                let mut drawn = World { rows: 2 * rows, ..world.clone() }.draw(seed);
-                // Test rows are fresh data: the truth of each is drawn apart from the training rows.
-                drawn.truth.clear();
-                let trained = fitted(&drawn, "test = 0.5", rows);
-                assert!(trained.model.extent.train.converting_accounts >= 80, "{}", trained.model.extent.train.converting_accounts);
-                slope(&trained.model)
-            })
-            .collect();
+        let mut slopes = each(seeds, |seed| {
+            // The second half is fresh data, drawn apart from the training rows.
+            let drawn = World { rows: 2 * rows, ..world.clone() }.draw(seed);
+            let model = fitted(&drawn, "test = 0.5", rows).model;
+            assert!(model.extent.train.converting_accounts >= 80, "{}", model.extent.train.converting_accounts);
+            slope(&model)
+        });
         slopes.sort_by(f64::total_cmp);
         let median = slopes[slopes.len() / 2];
         say(&format!("base rate {rate} %: median calibration slope {median:.3}"));
@@ -246,11 +262,8 @@ fn slope(model: &Model) -> f64 {
 fn nothing_is_found_where_nothing_is() {
     let seeds = if extent().0 == 200 { 100 } else { 40 };
     let world = World { intercept: -1.8, coef: vec![0.0; 6], rows: 900, per_account: 1 };
-    let beats = |seed: &u64| {
-        let baselines = fitted(&world.draw(7_000 + seed), "test = 0.3", 600).model.baselines;
-        baselines[0].difference.better()
-    };
-    let beaten = (0..seeds).collect::<Vec<u64>>().into_par_iter().filter(beats).count();
+    let beaten = each(seeds, |seed| fitted(&world.draw(7_000 + seed), "test = 0.3", 600).model.baselines[0].difference.better());
+    let beaten = beaten.into_iter().filter(|beaten| *beaten).count();
     say(&format!("noise beats the base rate in {beaten} of {seeds} seeds"));
     assert!(beaten * 20 <= usize::try_from(seeds).unwrap(), "{beaten} of {seeds}");
 }
