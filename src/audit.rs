@@ -89,6 +89,7 @@ fn origin(feature: &Feature, catalogue: Option<&Catalogue>) -> Origin {
         FeatureKind::Given => Origin::Attribute(feature.name.clone()),
         FeatureKind::Count => named("count_", &catalogue.counted).map_or(Origin::Usage, Origin::Event),
         FeatureKind::Sum => named("sum_", &catalogue.sums).map_or(Origin::Usage, Origin::Property),
+        FeatureKind::Shape if feature.measure == "seat_utilization" => Origin::Seats,
         FeatureKind::Span | FeatureKind::Shape => Origin::Usage,
     }
 }

@@ -153,7 +153,7 @@ pub enum Error {
         hint: Option<String>,
     },
     /// The solver ended without reaching the optimum.
-    #[error("the fit ({solver}) did not converge: after {iterations} iterations the largest gradient entry per row is {gradient:.1e}")]
+    #[error("the fit ({solver}) did not converge{}", ended(*iterations, *gradient, separated_by))]
     NotConverged {
         /// The solver.
         solver: &'static str,
@@ -321,6 +321,15 @@ fn leaks(findings: &[String]) -> String {
 
 fn place(path: &Path, line: Option<usize>) -> String {
     line.map_or_else(|| path.display().to_string(), |line| format!("{}, line {line}", path.display()))
+}
+
+/// How far a fit came that did not converge; where outcomes are separated the gradient vanishes and tells nothing.
+fn ended(iterations: usize, gradient: f64, separated_by: &[String]) -> String {
+    if separated_by.is_empty() {
+        format!(": after {iterations} iterations the largest gradient entry per row is {gradient:.1e}")
+    } else {
+        ": the outcomes are separated".to_owned()
+    }
 }
 
 fn at_row(path: &Path, row: Option<u64>) -> String {

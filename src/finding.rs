@@ -11,6 +11,8 @@ pub enum Origin {
     Property(String),
     /// An attribute of the account list.
     Attribute(String),
+    /// The seats of the account list, against which use is held.
+    Seats,
     /// A usage measure over several event names.
     Usage,
     /// A column of a feature matrix.
@@ -78,6 +80,7 @@ impl std::fmt::Display for Origin {
             Self::Event(event) => write!(f, "unless `{event}` is use of the product, name it in `roles.exclude`"),
             Self::Property(property) => write!(f, "unless `{property}` is known when the event is, take it out of `events.values`"),
             Self::Attribute(name) => write!(f, "unless `{name}` is known at the sign-up, take it out of `accounts.attributes`"),
+            Self::Seats => f.write_str("unless seats are those granted at sign-up, they tell the outcome: do not read them (`accounts.seats`), or leave these columns out of `design.use`"),
             Self::Usage => f.write_str("name the events that tell the outcome in `roles.exclude`, or the other features in `design.use`"),
             Self::Matrix => f.write_str("unless it is known at the cutoff, leave it out: name the other columns in `design.use`"),
         }
@@ -129,6 +132,8 @@ mod tests {
             "of 41 training rows with `count_invoice_paid_7d` 40 convert (25 accounts), at a base rate of 10.51 %: unless `invoice_paid` is \
              use of the product, name it in `roles.exclude`"
         );
+        let seats = Finding::Ranks { column: "seat_utilization_7d".to_owned(), origin: Origin::Seats, auc: 0.95 };
+        assert!(seats.to_string().contains("`accounts.seats`"), "{seats}");
         let model = Finding::Model { auc: 0.97, heaviest: vec![("a".to_owned(), 2.0), ("b".to_owned(), 1.0)] };
         assert!(model.to_string().contains("AUC of 0.9700") && model.to_string().contains("`a`, `b`"));
     }

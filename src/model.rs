@@ -21,9 +21,9 @@ use crate::fit::{Goodness, LogisticFit, Path as AlphaPath};
 
 const MAGIC: [u8; 4] = *b"PQLM";
 /// The format this version writes.
-pub const FORMAT: u32 = 1;
-/// The oldest format this version reads.
-const OLDEST: u32 = 1;
+pub const FORMAT: u32 = 2;
+/// The oldest format this version reads: 1 is of before the first release.
+const OLDEST: u32 = 2;
 /// Bytes before the payload.
 const HEADER: usize = 16;
 /// Bytes after it.
@@ -149,7 +149,7 @@ pub struct Model {
     pub preprocessor: Preprocessor,
     /// Coefficients and their covariance.
     pub fit: LogisticFit,
-    /// The same columns without penalty; `None` where that fit does not exist.
+    /// The same columns without penalty; `None` where that fit does not exist, or too few accounts convert for tests.
     pub maximum_likelihood: Option<MaximumLikelihood>,
     /// From the log-odds of the fit to those that are reported.
     pub calibration: Calibration,
@@ -284,7 +284,19 @@ impl Model {
     fn check(&self) -> std::result::Result<(), String> {
         let p = self.preprocessor.columns().len();
         let k = p + 1;
+        let steps = match &self.calibration {
+            Calibration::Isotonic(steps) => [steps.log_odds.len(), steps.probability.len()],
+            Calibration::None | Calibration::Platt(_) => [1, 1],
+        };
+        if self.path.as_ref().is_some_and(|path| path.chosen >= path.points.len()) {
+            return Err("its path of penalties ends before the one chosen".to_owned());
+        }
+        if steps[0] == 0 {
+            return Err("its calibration has no step".to_owned());
+        }
         let sizes = [
+            ("probabilities of the calibration", steps[1], steps[0]),
+            ("roots of the covariance", self.fit.root.as_ref().map_or(k * k, Vec::len), k * k),
             ("coefficients", self.fit.coef.len(), p),
             ("covariances", self.fit.covariance.as_ref().map_or(k * k, Vec::len), k * k),
             ("inflation factors", self.vif.len(), p),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use polars::prelude::*;
 
-use crate::config::Config;
+use crate::config::{Config, DesignRule};
 use crate::design::{LeftOut, Preprocessor, numbers, texts};
 use crate::error::{Error, Result};
 use crate::features::{Catalogue, Feature, FeatureKind};
@@ -178,7 +178,9 @@ impl Rows {
         let rank = |f: &Feature| counted.iter().position(|n| f.is_count_of(n)).map_or(0, |rank| rank + 1);
         let mut order = self.kinds.clone();
         order.sort_by_key(rank);
-        let (preprocessor, _) = Preprocessor::fit(&self.features, &order, train, &config.design)?;
+        // Jumps and knots of a spline do not count: the penalty holds them near 0.
+        let straight = DesignRule { spline: 0, ..config.design.clone() };
+        let (preprocessor, _) = Preprocessor::fit(&self.features, &order, train, &straight)?;
         let mut by_rank = vec![0; counted.len() + 1];
         for column in preprocessor.columns() {
             let name = &preprocessor.features[column.feature].feature;

@@ -168,7 +168,8 @@ fn log_row(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>)
     })?;
     let (all, standings) = observe_at(&log, &config.observation);
     let at = all.account.iter().position(|account| *account as usize == code).ok_or_else(|| {
-        usage(format!("`{}` converted or churned before {}, so that it is not scored", args.account, iso(log.until)), None)
+        let why = "it converted or churned before, or signed up on that day";
+        usage(format!("`{}` is not scored at {}: {why}", args.account, iso(log.until)), None)
     })?;
     let one = Observations {
         account: vec![all.account[at]],

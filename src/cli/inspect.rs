@@ -156,8 +156,8 @@ fn line(row: &Coefficient, name: String) -> Vec<String> {
         fixed(row.p, 3),
         signed(row.low),
         signed(row.high),
-        fixed(Some(row.odds_ratio), 3),
-        fixed(row.odds_ratio_raw, 4),
+        tables::ratio(row.odds_ratio, 3),
+        row.odds_ratio_raw.map_or_else(|| "–".to_owned(), |ratio| tables::ratio(ratio, 4)),
         fixed(row.vif, 1),
         fixed(row.mean, 3),
         fixed(row.sd, 3),
@@ -177,7 +177,7 @@ fn reading(model: &Model) -> Result<String> {
         }
         _ if model.fit.alpha > 0.0 => format!(
             "coef, std err and interval: penalised (alpha = {}); z and P>|z|: the same columns without penalty",
-            short(model.fit.alpha)
+            tables::strength(model.fit.alpha)
         ),
         _ => "maximum likelihood; P>|z|: Wald tests".to_owned(),
     };
@@ -186,10 +186,6 @@ fn reading(model: &Model) -> Result<String> {
         text += "\n`x>a`: x is above a, its minimum; `x from b`: by how much the slope changes at b";
     }
     Ok(text)
-}
-
-fn short(alpha: f64) -> String {
-    format!("{alpha:.4}")
 }
 
 /// The strengths of the penalty that were tried, the chosen one marked.
@@ -213,7 +209,7 @@ fn path(model: &Model, style: Style, terminal: &mut Terminal<'_>) -> Result<()> 
             row.extend([format!("{:.6}", point.excess), fixed(point.excess_se, 6), format!("{:.1}", point.non_zero), chosen]);
             row
         });
-        terminal.say("Cross-validated log loss by strength of the penalty; excess over the least, with its standard error by account")?;
+        terminal.say("Cross-validated log loss by strength of the penalty; excess over the least, with its standard error by account; non_zero: coefficients, mean of the folds")?;
         return terminal.say(&tables::table(&header, rows.collect(), 0..5));
     }
     let separator = if style == Style::Csv { "," } else { " | " };

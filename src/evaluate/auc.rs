@@ -20,7 +20,7 @@ pub fn roc_auc(y: &[bool], score: &[f64]) -> Option<f64> {
 }
 
 /// Compute the area under the ROC curve and its standard error by account; the error is `None` where all converted or all unconverted
-/// rows are of one account.
+/// rows are of one account, or their variance comes out negative.
 ///
 /// # Panics
 /// If the lengths differ.

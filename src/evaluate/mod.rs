@@ -57,6 +57,8 @@ pub struct Evaluation {
     pub ece_10_equal_mass: f64,
     /// Sum of the probabilities.
     pub expected_conversions: f64,
+    /// Where 95 % of the conversions lie that they let expect; `None` where accounts repeat, of whose rows the outcomes overlap.
+    pub expected_conversions_95: Option<[f64; 2]>,
     /// Number of rows that converted.
     pub conversions: u64,
     /// Share converted among the top 1 % of rows.
@@ -137,6 +139,7 @@ pub fn evaluate(y: &[bool], probability: &[f64], group: &[u32]) -> Result<Evalua
         accounts: groups.len as u64,
         base_rate: ranking.base_rate(),
         expected_conversions: sum(probability.iter().copied()),
+        expected_conversions_95: (!groups.repeated()).then(|| parts::expected_range(probability)),
         conversions: ranking.positive as u64,
         ..Evaluation::default()
     };

@@ -65,7 +65,6 @@ impl Part {
         let groups = Codes::of(group);
         let some = !y.is_empty();
         let expected = sum(probability.iter().copied());
-        let half = Z_95 * sum(probability.iter().map(|p| p * (1.0 - p))).sqrt();
         let converted = some.then(|| groups.mean(y.iter().map(|&y| f64::from(y))));
         let auc = auc_of(&Ranking::of(y, probability), y, &groups);
         Self {
@@ -73,7 +72,7 @@ impl Part {
             accounts: groups.len as u64,
             conversions: y.iter().filter(|&&y| y).count() as u64,
             expected,
-            expected_95: (!groups.repeated()).then(|| [(expected - half).max(0.0), (expected + half).min(count(y.len()))]),
+            expected_95: (!groups.repeated()).then(|| expected_range(probability)),
             probability: some.then(|| expected / count(y.len())),
             converted: converted.as_ref().map(|share| share.mean),
             converted_95: converted.map(|share| share.share_interval()),
@@ -82,6 +81,13 @@ impl Part {
             roc_auc_95: auc.and_then(|(auc, se)| se.filter(|se| *se > 0.0).map(|se| interval(auc, se))),
         }
     }
+}
+
+/// Where 95 % of the conversions of independent rows lie, by the normal approximation of the Poisson-binomial distribution.
+pub(super) fn expected_range(probability: &[f64]) -> [f64; 2] {
+    let expected = sum(probability.iter().copied());
+    let half = Z_95 * sum(probability.iter().map(|p| p * (1.0 - p))).sqrt();
+    [(expected - half).max(0.0), (expected + half).min(count(probability.len()))]
 }
 
 /// Mean log loss of one set of probabilities less that of another, on the same rows: below 0 the first is better.

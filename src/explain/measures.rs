@@ -46,7 +46,7 @@ impl Measures {
         self.of_column.iter().enumerate().filter(move |(_, of)| **of == measure).map(|(column, _)| column)
     }
 
-    /// Sum the contributions of a row over the columns in which `keep` holds for (measure, feature).
+    /// Sum the contributions of a row's columns of one measure by feature.
     fn feature_contributions(&self, measure: usize, coef: &[f64], x: &[f64]) -> Vec<(usize, f64)> {
         let mut sums: Vec<(usize, f64)> = Vec::new();
         for at in self.columns(measure) {

@@ -130,7 +130,8 @@ impl Support {
         }
         let same_day = iso_day(of.first) == iso_day(median);
         let time = |t| if same_day { iso(t) } else { iso_day(t) };
-        (of.first >= median).then(|| format!("first occurs on {}, after the median training cutoff of {}", time(of.first), time(median)))
+        (of.first >= median)
+            .then(|| format!("first occurs on {}, not before the median training cutoff of {}", time(of.first), time(median)))
     }
 
     /// The same for a role; one that no training account has before a cutoff is left out as a constant anyway, and not named here.

@@ -36,11 +36,11 @@ pub struct Batch<'a> {
 /// What a run of scoring prints.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
-    /// Batch with a probability.
+    /// Rows with a probability.
     pub scored: u64,
-    /// Batch without, by reason.
+    /// Rows without, by reason.
     pub unscored: BTreeMap<String, u64>,
-    /// Batch from the threshold up.
+    /// Rows from the threshold up.
     pub qualified: u64,
     /// Sum of the probabilities.
     pub expected_conversions: f64,

@@ -36,11 +36,11 @@ fn best_feature<'a>(preprocessor: &'a Preprocessor, train: &Data) -> Option<(&'a
     let mut best: Option<(f64, &str, Vec<usize>, LogisticFit)> = None;
     for (at, prepared) in preprocessor.features.iter().enumerate() {
         let own: Vec<usize> = (0..columns.len()).filter(|column| columns[*column].feature == at).collect();
-        // The weakest penalty that keeps the fit finite where the feature separates the outcomes.
+        // A penalty of 1 is next to none, but keeps the fit finite where the feature separates the outcomes.
         let Ok(fit) = Logistic::default().fit_rows(train.x.select(Axis(1), &own).view(), train.y.view()) else { continue };
         #[expect(clippy::cast_precision_loss, reason = "a count of columns")]
         let criterion = fit.log_likelihood - own.len() as f64;
-        if best.as_ref().is_none_or(|(least, ..)| criterion > *least) {
+        if best.as_ref().is_none_or(|(greatest, ..)| criterion > *greatest) {
             best = Some((criterion, &prepared.feature, own, fit));
         }
     }

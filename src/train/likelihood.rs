@@ -30,12 +30,17 @@ pub(super) fn maximum_likelihood(
 ) -> Option<MaximumLikelihood> {
     let start = std::iter::once(fit.intercept).chain(fit.coef.iter().copied()).collect();
     let logistic = Logistic { penalty: Penalty::None, start: Some(start), ..Logistic::default() };
+    let penalty = fit.penalty;
     let Ok(fit) = logistic.fit_groups(data.x.view(), data.y.view(), &data.group) else {
-        warnings.push(format!("z and p are null: {}", no_maximum(preprocessor, data)));
+        warnings.push(format!("z and p are null: {}", no_maximum(penalty, preprocessor, data)));
         return None;
     };
+    if penalty == Penalty::None {
+        warnings.extend(inflated(preprocessor, data));
+    }
     if per_column < TESTED_PER_COLUMN {
-        warnings.push(format!("z and p are null: {per_column:.1} converting accounts per design column, where 5 are needed"));
+        warnings
+            .push(format!("z and p are null: {per_column:.1} converting accounts per design column, where {TESTED_PER_COLUMN} are needed"));
         return None;
     }
     let (tests, std_error) = (wald(&fit)?, fit.std_error()?);
@@ -44,12 +49,16 @@ pub(super) fn maximum_likelihood(
 }
 
 /// Why the fit without penalty does not exist, and what to do about it.
-fn no_maximum(preprocessor: &Preprocessor, data: &Data) -> String {
+fn no_maximum(penalty: Penalty, preprocessor: &Preprocessor, data: &Data) -> String {
     match separated(preprocessor, data) {
         Some((kind, columns)) => {
             let far = if kind == Kind::Complete { "completely" } else { "of some rows" };
+            let advice = match penalty {
+                Penalty::Firth => "; Firth's are finite all the same",
+                _ => ", and with it they are as large as `model.alpha` lets them be: set `model.penalty = \"firth\"`",
+            };
             format!(
-                "{} the outcomes {far}, so that without a penalty no finite coefficients fit best, and with it they are as large as `model.alpha` lets them be: set `model.penalty = \"firth\"`",
+                "{} the outcomes {far}, so that without a penalty no finite coefficients fit best{advice}",
                 quoted(&columns, ["separates", "separate"])
             )
         }
@@ -65,6 +74,19 @@ fn separated(preprocessor: &Preprocessor, data: &Data) -> Option<(Kind, Vec<Stri
     let found = separation(data.x.view(), data.y.view())?;
     let names = preprocessor.columns();
     Some((found.kind, found.columns.iter().map(|at| names[*at].name.clone()).collect()))
+}
+
+/// Variance inflation from which coefficients of an unpenalised fit say nothing one by one: standard errors 30 times those of columns
+/// that do not depend on each other.
+const INFLATED: f64 = 1_000.0;
+
+/// What is to be said of columns that nearly determine each other.
+fn inflated(preprocessor: &Preprocessor, data: &Data) -> Option<String> {
+    let most = vif(data.x.view()).into_iter().filter(|v| v.is_finite()).fold(0.0, f64::max);
+    (most > INFLATED).then(|| {
+        let columns = quoted(&collinear(preprocessor, data), ["is", "are"]);
+        format!("{columns} nearly collinear (variance inflation up to {most:.0}): only their joint effect is known, a penalty would share it out")
+    })
 }
 
 /// The columns that others nearly determine: those whose variance inflation is near the largest.

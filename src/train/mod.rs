@@ -17,7 +17,7 @@ use crate::evaluate::roc_auc;
 use crate::explain::importance;
 use crate::features::check_names;
 use crate::finding::Finding;
-use crate::fit::{Logistic, Penalty, Solver, goodness, vif};
+use crate::fit::{Logistic, Path, Penalty, Solver, goodness, grid, vif};
 use crate::model::{Extent, Model, Reference, Refit, Side};
 use crate::observe::Split;
 use crate::progress::{Progress, Stage};
@@ -119,6 +119,15 @@ fn few_per_column(per_column: f64) -> Option<String> {
     })
 }
 
+/// A path whose least loss is at its end did not look far enough, or does not need to.
+fn at_the_end(path: Option<&Path>) -> Option<String> {
+    let path = path?;
+    let strongest = path.chosen == 0;
+    let end = strongest || path.chosen + 1 == path.points.len();
+    let what = if strongest { "strongest penalty tried: the features tell next to nothing" } else { "weakest penalty tried" };
+    end.then(|| format!("the cross-validated log loss is least at the {what} (alpha = {:.3e})", path.points[path.chosen].alpha))
+}
+
 /// What a model is learned from, beside the rows.
 struct Part {
     extent: Extent,
@@ -165,13 +174,18 @@ impl Learner<'_> {
         // The penalty holds what bends a line near to 0: such columns take less than one that stands alone.
         let straight = preprocessor.columns().iter().filter(|column| !column.part.bends()).count();
         let (per_column, per_straight) = (fraction(converting, fit.coef.len() as u64), fraction(converting, straight as u64));
+        warnings.extend(at_the_end(tuned.path.as_ref()));
+        let threshold = threshold(config.qualify.cut(), &population)?;
+        if reference.iter().all(|probability| *probability < threshold) {
+            warnings.push(format!("no training account reaches the threshold of {threshold:.4}: `[qualify]` qualifies hardly anyone"));
+        }
         Ok(Model {
             maximum_likelihood: maximum_likelihood(&fit, &preprocessor, data, per_column, &mut warnings),
             catalogue: rows.catalogue.clone(),
             vif: vif(data.x.view()),
             importance,
             goodness: goodness(&fit, data.y.view(), part.extent.train.accounts < part.extent.train.rows),
-            threshold: threshold(config.qualify.cut(), &population)?,
+            threshold,
             preprocessor,
             fit,
             calibration,
@@ -194,7 +208,16 @@ impl Learner<'_> {
     fn tune(&self, base: &Logistic, train: &[u32], alpha: Alpha, data: &Data, warnings: &mut Vec<String>) -> Result<Tuned> {
         let given = given(alpha, self.config.model.penalty);
         let parts = Parts::new(self.config, self.rows, train);
-        match (parts.tune(base, given, data, &|| self.stage.advance(1)), given) {
+        let done = || self.stage.advance(1);
+        match (parts.tune(base, given, data, &done), given) {
+            (Err(Error::NotConverged { .. }), Some(alpha)) if base.penalty == Penalty::None => {
+                let weakest = grid(Penalty::L2, data.x.view(), data.y.view()).pop();
+                warnings.push(
+                    "without a penalty the fit of a fold does not exist: for calibration and percentiles the weakest penalty of the grid stands in"
+                        .to_owned(),
+                );
+                Ok(Tuned { alpha, ..parts.tune(&Logistic { penalty: Penalty::L2, ..base.clone() }, weakest, data, &done)? })
+            }
             (Err(error @ (Error::NotConverged { .. } | Error::OneClass { .. })), Some(alpha)) => {
                 warnings.push(format!(
                     "not calibrated, and percentiles refer to the training rows themselves, since cross-fitting failed: {error}"
@@ -215,8 +238,10 @@ impl Learner<'_> {
         let data = self.data(&rows, &preprocessor)?;
         let again = self.learn(&rows, &data, preprocessor, Part { extent, left_out, findings: Vec::new(), alpha })?;
         let refit = Some(Refit { learned: extent.train, last: extent.last_train });
-        let Model { path, judgement, baselines, new_accounts, extent, findings, .. } = judged;
-        Ok(Model { path, judgement, baselines, new_accounts, extent, refit, findings, ..again })
+        let Model { path, judgement, baselines, new_accounts, extent, findings, warnings: mut before, .. } = judged;
+        before.retain(|warning| !again.warnings.contains(warning));
+        let warnings = before.into_iter().chain(again.warnings.iter().cloned()).collect();
+        Ok(Model { path, judgement, baselines, new_accounts, extent, refit, findings, warnings, ..again })
     }
 }
 
@@ -253,8 +278,9 @@ fn calibrate(kind: CalibrationKind, tuned: &Tuned, data: &Data, train: &Side, wa
         CalibrationKind::Platt => {
             let platt = Calibration::platt(log_odds, &y, &data.group)?;
             if platt.is_none() {
-                warnings
-                    .push("not calibrated: the cross-fitted log-odds do not rise with the outcome, so the model tells nothing".to_owned());
+                let separated = roc_auc(&y, log_odds) == Some(1.0);
+                let what = if separated { "separate the outcomes" } else { "do not rise with the outcome, so the model tells nothing" };
+                warnings.push(format!("not calibrated: the cross-fitted log-odds {what}"));
             }
             Ok(platt.map_or(Calibration::None, Calibration::Platt))
         }

@@ -215,3 +215,11 @@ fn sizes_that_do_not_fit_one_another_are_refused() {
     let other = Model { config: "model = 3".to_owned(), ..model };
     assert!(other.to_bytes().is_err_and(|e| e.exit_code() == 4));
 }
+
+#[test]
+fn the_model_that_comes_with_the_program_is_of_this_build() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo");
+    let version = std::fs::read_to_string(folder.join("champion")).unwrap();
+    let model = Model::load(&folder.join(version.trim()).join("model.pql")).unwrap();
+    assert!(model.path.is_some() && model.judgement.is_some());
+}

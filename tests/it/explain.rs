@@ -85,7 +85,7 @@ fn what_cannot_be_explained_is_said() {
     let name = converted.split(',').next().unwrap();
     let day: String = at.chars().take(10).collect();
     assert!(day.as_str() < "2025-04-20");
-    ask(name, &[]).refused(2, &[&format!("`{name}` converted or churned before"), "not scored"]);
+    ask(name, &[]).refused(2, &[&format!("`{name}` is not scored at"), "converted or churned before"]);
     let young = project.pql(&["score", "--model", "t", "-o", "-", "--at", "2025-04-20"]).done().out;
     let young = young.lines().find(|l| l.contains("too young")).unwrap().split(',').next().unwrap().to_owned();
     assert!(ask(&young, &[]).done().out.contains("not scored: too young"));

@@ -210,7 +210,8 @@ fn world(per_account: usize) -> World {
 fn near_95(what: &str, cover: Cover) {
     let (_, wider) = extent();
     let share = cover.share();
-    assert!((share - 0.95).abs() <= 0.02 * wider, "{what}: {share}");
+    // Intervals that hold everything would be no intervals.
+    assert!(0.95 - 0.02 * wider <= share && share <= 0.985, "{what}: {share}");
 }
 
 #[test]

@@ -13,9 +13,9 @@ pub(in crate::cli) fn fit(model: &Model) -> Result<String> {
     let number = |value: Option<f64>, digits: usize| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
     let penalty = match rule.penalty {
         PenaltyKind::None => "none".to_owned(),
-        PenaltyKind::L2 => format!("l2, alpha {:.4}", fit.alpha),
-        PenaltyKind::L1 => format!("l1, alpha {:.4}", fit.alpha),
-        PenaltyKind::ElasticNet => format!("elastic net, alpha {:.4}, l1_ratio {}", fit.alpha, rule.l1_ratio),
+        PenaltyKind::L2 => format!("l2, alpha {}", strength(fit.alpha)),
+        PenaltyKind::L1 => format!("l1, alpha {}", strength(fit.alpha)),
+        PenaltyKind::ElasticNet => format!("elastic net, alpha {}, l1_ratio {}", strength(fit.alpha), rule.l1_ratio),
         PenaltyKind::Firth => "Firth".to_owned(),
     };
     let chosen = match (&model.path, rule.rule) {
@@ -28,7 +28,8 @@ pub(in crate::cli) fn fit(model: &Model) -> Result<String> {
         Calibration::Platt(platt) => format!("Platt, log-odds {:+.3} {:+.3}·η", platt.intercept, platt.slope),
         Calibration::Isotonic(isotonic) => format!("isotonic, {} steps", isotonic.log_odds.len()),
     };
-    let repeated = model.extent.train.accounts < model.extent.train.rows;
+    let learned = model.refit.map_or(model.extent.train, |refit| refit.learned);
+    let repeated = learned.accounts < learned.rows;
     let covariance = match (&fit.covariance, repeated && rule.penalty != PenaltyKind::Firth) {
         (None, _) => "none",
         (Some(_), true) => "by account",
@@ -40,8 +41,18 @@ pub(in crate::cli) fn fit(model: &Model) -> Result<String> {
         pair("Columns", fit.coef.len().to_string(), "Null log-likelihood", number(Some(goodness.null_log_likelihood), 3)),
         pair("Effective df", number(Some(goodness.effective_df), 2), "McFadden R²", number(Some(goodness.mcfadden_r2), 4)),
         pair("Covariance", covariance.to_owned(), "Likelihood ratio", number(goodness.likelihood_ratio, 3)),
-        pair("AIC", number(goodness.aic, 2), "its p", goodness.likelihood_ratio_p.map_or_else(|| "–".to_owned(), |p| format!("{p:.3e}"))),
+        pair("AIC", number(goodness.aic, 2), "its p", goodness.likelihood_ratio_p.map_or_else(|| "–".to_owned(), tail)),
         pair("BIC", number(goodness.bic, 2), "Gradient / n", format!("{:.1e}", fit.gradient)),
     ];
     Ok(format!("Penalty: {penalty}{chosen}\nCalibration: {calibration}\n{}", table(&["", "", "", ""], rows, 1..2)))
+}
+
+/// The strength of a penalty, with the digits that tell something.
+pub(in crate::cli) fn strength(alpha: f64) -> String {
+    if alpha == 0.0 || alpha >= 0.01 { format!("{alpha:.4}") } else { format!("{alpha:.3e}") }
+}
+
+/// A p-value, also one that is too small for a number.
+fn tail(p: f64) -> String {
+    if p > 0.0 { format!("{p:.3e}") } else { "< 1e-300".to_owned() }
 }

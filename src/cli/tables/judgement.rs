@@ -30,7 +30,7 @@ pub(in crate::cli) fn held_out(model: &Model) -> Option<String> {
     let mut text = format!("\nOn the held-out test rows\n{}", evaluation(&judgement.evaluation));
     if let Some(new) = &model.new_accounts {
         text += &format!(
-            "\nof these {} rows of accounts without training rows: {} conversions, ROC AUC {}, log loss {:.4}",
+            "\nof these {} rows of accounts without training rows: {} of them converted, ROC AUC {}, log loss {:.4}",
             new.n,
             new.conversions,
             shown(new.roc_auc),
@@ -41,8 +41,10 @@ pub(in crate::cli) fn held_out(model: &Model) -> Option<String> {
         text += &format!("\nThe model beats {}", against(baseline));
     }
     if let Some(refit) = &model.refit {
-        text +=
-            &format!("\nThen learned again on all {} rows with an outcome: the metrics are those of the fit before", refit.learned.rows);
+        text += &format!(
+            "\nThen learned again on all {} rows with an outcome: the metrics, and the threshold they go with, are those of the fit before",
+            refit.learned.rows
+        );
     }
     text += &format!("\n{}", at_threshold(&judgement.at_threshold));
     let (first, last) = CUTOFFS_SHOWN;
@@ -101,7 +103,8 @@ fn evaluation(e: &Evaluation) -> String {
     // The horizons of an account's rows overlap, so that their conversions are not to be summed.
     if e.accounts == e.n {
         let expected = format!("{:.1}", e.expected_conversions);
-        rows.push(vec!["expected conversions".to_owned(), expected, String::new(), format!("{} observed", e.conversions)]);
+        let range = e.expected_conversions_95.map_or(String::new(), |[low, high]| format!("{low:.1} to {high:.1}"));
+        rows.push(vec!["expected conversions".to_owned(), expected, range, format!("{} observed", e.conversions)]);
     }
     table(&["metric", "value", "95 %", ""], rows, 1..2)
 }
@@ -206,7 +209,7 @@ fn shown(value: Option<f64>) -> String {
 }
 
 fn between(interval: Option<[f64; 2]>) -> String {
-    interval.map_or_else(String::new, |[low, high]| format!("{low:.3} to {high:.3}"))
+    interval.map_or_else(String::new, |[low, high]| format!("{low:.4} to {high:.4}"))
 }
 
 /// Log loss of the base rate itself: −p ln p − (1 − p) ln(1 − p).

@@ -12,7 +12,7 @@ use crate::finding::Finding;
 use crate::ingest::Log;
 use crate::model::{Extent, Model, Side};
 use crate::time::{NEVER, iso, iso_day};
-pub(super) use fit::fit;
+pub(super) use fit::{fit, strength};
 pub(super) use judgement::{by_value, defeat, held_out, whole};
 
 /// A table without lines; the columns of `numbers` are aligned to the right.
@@ -126,6 +126,11 @@ pub(super) fn extent(extent: &Extent) -> String {
     text
 }
 
+/// An odds ratio, short also where it is beyond all reason.
+pub(super) fn ratio(value: f64, digits: usize) -> String {
+    if (1e-4..1e5).contains(&value) { format!("{value:.digits$}") } else { format!("{value:.1e}") }
+}
+
 /// The measures that weigh most, with their heaviest column.
 pub(super) fn weights(model: &Model, most: usize) -> String {
     let coefficients = crate::explain::coefficients(model);
@@ -133,7 +138,7 @@ pub(super) fn weights(model: &Model, most: usize) -> String {
     for (measure, importance) in model.importance.iter().take(most) {
         let of_measure = coefficients.iter().filter(|c| c.measure == *measure);
         let Some(heaviest) = of_measure.max_by(|a, b| a.coef.abs().total_cmp(&b.coef.abs())) else { continue };
-        let numbers = [format!("{importance:.3}"), format!("{:+.3}", heaviest.coef), format!("{:.3}", heaviest.odds_ratio)];
+        let numbers = [format!("{importance:.3}"), format!("{:+.3}", heaviest.coef), ratio(heaviest.odds_ratio, 3)];
         rows.push([measure.clone(), heaviest.feature.clone()].into_iter().chain(numbers).collect());
     }
     table(&["measure", "heaviest column", "importance", "coef", "odds ratio"], rows, 2..5)
