@@ -177,7 +177,7 @@ mod tests {
         let lack = |before, first| support(Some(10 * DAY)).lack(&of(before, first));
         assert_eq!(lack(10, 10 * DAY - 1), None);
         assert_eq!(lack(9, 0).unwrap(), "occurs in 9 training accounts before their cutoffs, where 10 are needed");
-        assert_eq!(lack(10, 11 * DAY).unwrap(), "first occurs on 1970-01-12, after the median training cutoff of 1970-01-11");
+        assert_eq!(lack(10, 11 * DAY).unwrap(), "first occurs on 1970-01-12, not before the median training cutoff of 1970-01-11");
         assert!(lack(10, 10 * DAY).is_some());
         assert_eq!(support(None).lack(&of(0, i64::MAX)), None, "without training rows nothing is asked for");
     }

@@ -114,7 +114,7 @@ fn check(extent: &Extent, config: &Config) -> Result<()> {
 fn few_per_column(per_column: f64) -> Option<String> {
     (per_column < f64::from(PER_COLUMN)).then(|| {
         format!(
-            "{per_column:.1} converting training accounts per design column, where 10 are wanted: take fewer `features.counts`, or name the features in `design.use`"
+            "{per_column:.1} converting training accounts per design column, where {PER_COLUMN} are wanted: name the features in `design.use`"
         )
     })
 }
@@ -176,8 +176,10 @@ impl Learner<'_> {
         let (per_column, per_straight) = (fraction(converting, fit.coef.len() as u64), fraction(converting, straight as u64));
         warnings.extend(at_the_end(tuned.path.as_ref()));
         let threshold = threshold(config.qualify.cut(), &population)?;
-        if reference.iter().all(|probability| *probability < threshold) {
-            warnings.push(format!("no training account reaches the threshold of {threshold:.4}: `[qualify]` qualifies hardly anyone"));
+        // The cross-fitted probabilities of few distinct accounts differ by fold: what none of the model's own reaches qualifies nobody.
+        let reaches = |eta: &f64| calibration.probability(*eta) >= threshold;
+        if !fit.log_odds(data.x.view()).iter().any(reaches) {
+            warnings.push(format!("no training row reaches the threshold of {threshold:.4}: `[qualify]` will qualify hardly anyone"));
         }
         Ok(Model {
             maximum_likelihood: maximum_likelihood(&fit, &preprocessor, data, per_column, &mut warnings),
