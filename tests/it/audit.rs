@@ -203,7 +203,7 @@ fn an_event_that_begins_after_the_median_cutoff_gets_no_columns() {
         let (columns, said) = columns(&project, &ALL);
         assert_eq!(columns.contains(&"count_beta_7d".to_owned()), counted, "{columns:?}");
         assert_eq!(said.contains("left out: `count_beta` first occurs on 2025-03-0"), !counted, "{said}");
-        assert_eq!(said.contains(", after the median training cutoff of 2025-02-"), !counted, "{said}");
+        assert_eq!(said.contains(", not before the median training cutoff of 2025-02-"), !counted, "{said}");
     }
 }
 
