@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibration;
@@ -194,6 +195,11 @@ impl Model {
     /// * [`Error::DamagedModel`]: the text is no configuration
     pub fn config(&self) -> Result<Config> {
         Config::from_stored(&self.config, Path::new("the model"))
+    }
+
+    /// Compute the probability of each row of a standardised design; NaN where a value is not finite.
+    pub(crate) fn probabilities(&self, x: ArrayView2<'_, f64>) -> Vec<f64> {
+        self.fit.log_odds(x).iter().map(|eta| self.calibration.probability(*eta)).collect()
     }
 
     /// The last cutoff it has learned from, µs UTC; `None` without cutoffs.

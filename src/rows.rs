@@ -211,6 +211,10 @@ impl Rows {
         rows.iter().map(|r| self.account[*r as usize]).collect()
     }
 
+    pub(crate) fn cutoffs(&self, rows: &[u32]) -> Option<Vec<i64>> {
+        self.cutoff.as_ref().map(|cutoff| rows.iter().map(|r| cutoff[*r as usize]).collect())
+    }
+
     fn side(&self, rows: &[u32]) -> Side {
         let accounts: BTreeSet<u32> = self.accounts(rows).into_iter().collect();
         let positive: Vec<u32> = rows.iter().copied().filter(|r| self.y[*r as usize] == Some(true)).collect();

@@ -8,9 +8,10 @@ use serde::Serialize;
 use super::Terminal;
 use super::by::groups;
 use super::features::matrix_only;
-use super::shared::{ProjectArgs, load_model, observed_rows, with_model};
+use super::shared::{ProjectArgs, load_model, matrix_rule, observed_rows, with_model};
 use super::tables::{by_value, whole};
 use crate::card;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::evaluate::{Judged, Judgement, Part, by_part};
 use crate::ingest::Kind;
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let all = Scorer::new(&model, &found.label)?.probabilities(&rows.features)?;
     let probability: Vec<f64> = kept.iter().map(|row| all[*row as usize]).collect();
     let (y, group) = (rows.outcomes(&kept), rows.accounts(&kept));
-    let cutoff: Option<Vec<i64>> = rows.cutoff.as_ref().map(|cutoff| kept.iter().map(|row| cutoff[*row as usize]).collect());
+    let cutoff = rows.cutoffs(&kept);
     let judged = Judged { y: &y, probability: &probability, group: &group, cutoff: cutoff.as_deref() };
     let judgement = Judgement::of(judged, model.threshold)?;
     let mut by = Vec::new();
@@ -77,7 +78,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         by.push((column.as_str(), groups.names.into_iter().zip(parts).collect::<Vec<_>>()));
     }
     if args.json {
-        return terminal.say(&json(&judgement, &by)?);
+        return terminal.say_json(&answer(&judgement, &by));
     }
     terminal.say(&format!(
         "Model {} on {} rows of {} accounts\n{}",
@@ -110,20 +111,16 @@ fn kept(args: &Args, model: &Model, rows: &Rows, terminal: &mut Terminal<'_>) ->
     Ok(kept)
 }
 
-fn json<'a>(judgement: &'a Judgement, by: &'a [(&'a str, Vec<(String, Part)>)]) -> Result<String> {
+fn answer<'a>(judgement: &'a Judgement, by: &'a [(&'a str, Vec<(String, Part)>)]) -> Answer<'a> {
     let of_values = |parts: &'a [(String, Part)]| parts.iter().map(|(value, part)| OfValue { value, part }).collect();
     let by = by.iter().map(|(column, parts)| (*column, of_values(parts)));
-    let answer = Answer { judged: card::Judged::of(judgement), by: by.collect() };
-    serde_json::to_string_pretty(&answer).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })
+    Answer { judged: card::Judged::of(judgement), by: by.collect() }
 }
 
 fn rows(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) -> Result<Rows> {
     let file = args.project.load()?;
     if let Some(path) = &args.features {
-        let mut config = model.config()?;
-        if file.matrix != crate::config::MatrixRule::default() {
-            config.matrix = file.matrix;
-        }
+        let config = Config { matrix: matrix_rule(file.matrix, model)?, ..model.config()? };
         let kinds = model.preprocessor.kinds();
         let text: Vec<String> = kinds.iter().filter(|(_, k)| **k == Kind::Text).map(|(name, _)| name.clone()).collect();
         let matrix = matrix::read(path, &config.matrix, &text)?;

@@ -97,8 +97,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             explanation: explanation.as_ref(),
             what_if: what_if.as_ref(),
         };
-        let text = serde_json::to_string_pretty(&answer).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
-        return terminal.say(&text);
+        return terminal.say_json(&answer);
     }
     let at = row.cutoff.map_or(String::new(), |cutoff| format!(" at {}", iso(cutoff)));
     let Some(explanation) = explanation else {
@@ -136,7 +135,7 @@ fn changed(model: &Model, change: &str) -> Result<Column> {
 
 /// The account's newest row of a matrix.
 fn matrix_row(args: &Args, model: &Model, path: &std::path::Path) -> Result<Row> {
-    let rule = matrix_rule(&args.project, model)?;
+    let rule = matrix_rule(args.project.load()?.matrix, model)?;
     let mut newest: Option<(Option<i64>, DataFrame)> = None;
     matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
         for (at, account) in batch.account.iter().enumerate() {

@@ -54,20 +54,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let rows = sorted(&model, args.flat);
     match args.format {
         Style::Table => table(&model, &found.label, &rows, args.flat, terminal),
-        Style::Csv => lines(&rows, terminal, |cells| csv_line(&cells)),
-        Style::Md => {
-            let mut first = true;
-            lines(&rows, terminal, |cells| {
-                let line =
-                    format!("| {} |", cells.iter().map(|c| c.replace('|', "\\|").replace('\n', " ")).collect::<Vec<_>>().join(" | "));
-                let rule = if std::mem::take(&mut first) { format!("\n|{}", "---|".repeat(cells.len())) } else { String::new() };
-                line + &rule
-            })
-        }
-        Style::Json => {
-            let text = serde_json::to_string_pretty(&rows).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
-            terminal.say(&text)
-        }
+        Style::Json => terminal.say_json(&rows),
+        style => lines(style, cells(&rows), terminal),
     }
 }
 
@@ -80,13 +68,25 @@ fn sorted(model: &Model, flat: bool) -> Vec<Coefficient> {
     rows
 }
 
-fn lines(rows: &[Coefficient], terminal: &mut Terminal<'_>, mut line: impl FnMut(Vec<String>) -> String) -> Result<()> {
-    let Some(first) = rows.first() else { return Ok(()) };
-    let names = numbers(first).map(|(name, _)| name.to_owned());
-    terminal.say(&line(std::iter::once("feature".to_owned()).chain(names).collect()))?;
-    for row in rows {
-        let numbers = numbers(row).map(|(_, value)| value.map_or(String::new(), format_number));
-        terminal.say(&line(std::iter::once(row.feature.clone()).chain(numbers).collect()))?;
+/// Header and rows of the coefficients.
+fn cells(rows: &[Coefficient]) -> Vec<Vec<String>> {
+    let header = rows.iter().take(1).map(|row| ("feature".to_owned(), numbers(row).map(|(name, _)| name.to_owned())));
+    let body = rows.iter().map(|row| (row.feature.clone(), numbers(row).map(|(_, value)| value.map_or(String::new(), format_number))));
+    header.chain(body).map(|(name, rest)| std::iter::once(name).chain(rest).collect()).collect()
+}
+
+/// Write rows, the header first, as CSV or Markdown.
+fn lines(style: Style, rows: Vec<Vec<String>>, terminal: &mut Terminal<'_>) -> Result<()> {
+    for (at, cells) in rows.into_iter().enumerate() {
+        if style == Style::Csv {
+            terminal.say(&csv_line(&cells))?;
+            continue;
+        }
+        let plain: Vec<String> = cells.iter().map(|c| c.replace('|', "\\|").replace('\n', " ")).collect();
+        terminal.say(&format!("| {} |", plain.join(" | ")))?;
+        if at == 0 {
+            terminal.say(&format!("|{}", "---|".repeat(cells.len())))?;
+        }
     }
     Ok(())
 }
@@ -195,34 +195,25 @@ fn path(model: &Model, style: Style, terminal: &mut Terminal<'_>) -> Result<()> 
         return Err(Error::Usage { problem: "the strength of the penalty was given, no path was tried".to_owned(), hint });
     };
     if style == Style::Json {
-        let text = serde_json::to_string_pretty(path).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
-        return terminal.say(&text);
+        return terminal.say_json(path);
     }
     let header = ["alpha", "log_loss", "excess", "excess_se", "non_zero", "chosen"];
-    let cells = path.points.iter().enumerate().map(|(at, point)| {
-        let chosen = if at == path.chosen { "chosen" } else { "" };
-        (point, chosen.to_owned())
-    });
+    let chosen = |at: usize| if at == path.chosen { "chosen" } else { "" }.to_owned();
+    let points = path.points.iter().enumerate();
     if style == Style::Table {
-        let rows = cells.map(|(point, chosen)| {
+        let rows = points.map(|(at, point)| {
             let mut row = vec![format!("{:.4e}", point.alpha), format!("{:.6}", point.log_loss)];
-            row.extend([format!("{:.6}", point.excess), fixed(point.excess_se, 6), format!("{:.1}", point.non_zero), chosen]);
+            row.extend([format!("{:.6}", point.excess), fixed(point.excess_se, 6), format!("{:.1}", point.non_zero), chosen(at)]);
             row
         });
         terminal.say("Cross-validated log loss by strength of the penalty; excess over the least, with its standard error by account; non_zero: coefficients, mean of the folds")?;
         return terminal.say(&tables::table(&header, rows.collect(), 0..5));
     }
-    let separator = if style == Style::Csv { "," } else { " | " };
-    terminal.say(&header.join(separator))?;
-    if style == Style::Md {
-        terminal.say(&["---"; 6].join(separator))?;
-    }
-    for (point, chosen) in cells {
+    let rows = points.map(|(at, point)| {
         let numbers = [Some(point.alpha), Some(point.log_loss), Some(point.excess), point.excess_se, Some(point.non_zero)];
-        let numbers = numbers.map(|number| number.map_or(String::new(), format_number));
-        terminal.say(&numbers.into_iter().chain([chosen]).collect::<Vec<_>>().join(separator))?;
-    }
-    Ok(())
+        numbers.map(|number| number.map_or(String::new(), format_number)).into_iter().chain([chosen(at)]).collect()
+    });
+    lines(style, std::iter::once(header.map(str::to_owned).to_vec()).chain(rows).collect(), terminal)
 }
 
 /// The numeric columns of `pql inspect`, in their order.

@@ -17,6 +17,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -83,6 +84,12 @@ impl Terminal<'_> {
     /// Write a line of a result.
     pub(crate) fn say(&mut self, line: &str) -> Result<()> {
         writeln!(self.out, "{line}").map_err(output_failed)
+    }
+
+    /// Write a result as JSON.
+    pub(crate) fn say_json(&mut self, value: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
+        self.say(&text)
     }
 
     /// Write a line that is no result; where nobody listens, nothing is lost.

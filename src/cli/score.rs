@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let mut output = Output { path: &args.output, format, writer: None, summary: Summary::default() };
     match &args.features {
         Some(path) => {
-            let rule = matrix_rule(&args.project, &model)?;
+            let rule = matrix_rule(args.project.load()?.matrix, &model)?;
             matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
                 let unscored = vec![None; batch.account.len()];
                 output.take(

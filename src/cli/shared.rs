@@ -117,7 +117,6 @@ pub(super) fn with_model(file: &Config, model: &Model, terminal: &mut Terminal<'
 }
 
 /// Keys of a matrix: as the project file says, else as when the model was trained.
-pub(super) fn matrix_rule(project: &ProjectArgs, model: &Model) -> Result<MatrixRule> {
-    let file = project.load()?.matrix;
+pub(super) fn matrix_rule(file: MatrixRule, model: &Model) -> Result<MatrixRule> {
     Ok(if file == MatrixRule::default() { model.config()?.matrix } else { file })
 }

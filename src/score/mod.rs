@@ -121,8 +121,7 @@ impl<'a> Scorer<'a> {
     /// # Errors
     /// * [`Error::Unsuitable`]: a feature is absent or of another type
     pub fn probabilities(&self, features: &DataFrame) -> Result<Vec<f64>> {
-        let x = self.model.preprocessor.transform(features, None)?.x;
-        Ok(self.model.fit.log_odds(x.view()).iter().map(|eta| self.model.calibration.probability(*eta)).collect())
+        Ok(self.model.probabilities(self.model.preprocessor.transform(features, None)?.x.view()))
     }
 
     /// Score rows: a table in the order of the rows, and what to print about it.

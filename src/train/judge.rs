@@ -18,7 +18,7 @@ pub(super) fn judge(model: &mut Model, rows: &Rows, train: &Data, test: &[u32]) 
     let index = IdxCa::from_slice("".into(), test);
     let features = rows.features.take(&index).map_err(unsuitable)?;
     let x = model.preprocessor.transform(&features, None)?.x;
-    let probability: Vec<f64> = model.fit.log_odds(x.view()).iter().map(|eta| model.calibration.probability(*eta)).collect();
+    let probability = model.probabilities(x.view());
     let y = rows.outcomes(test);
     let accounts = rows.accounts(test);
     if !test.is_empty() {
@@ -28,7 +28,7 @@ pub(super) fn judge(model: &mut Model, rows: &Rows, train: &Data, test: &[u32]) 
                 hint: Some("leave such values empty".to_owned()),
             });
         }
-        let cutoff: Option<Vec<i64>> = rows.cutoff.as_ref().map(|cutoff| test.iter().map(|r| cutoff[*r as usize]).collect());
+        let cutoff = rows.cutoffs(test);
         let judged = Judged { y: &y, probability: &probability, group: &accounts, cutoff: cutoff.as_deref() };
         model.baselines = baselines(&model.preprocessor, train, &x, judged)?;
         let judgement = Judgement::of(judged, model.threshold)?;

@@ -24,7 +24,7 @@ use crate::progress::{Progress, Stage};
 use crate::qualify::{Population, threshold};
 use crate::rows::{PER_COLUMN, Rows, fingerprint};
 use cross::{Data, Parts, Tuned};
-use likelihood::{fit, maximum_likelihood};
+use likelihood::{Columns, fit, maximum_likelihood};
 
 /// A model, and the test rows it was judged on.
 #[derive(Debug, Clone)]
@@ -168,7 +168,7 @@ impl Learner<'_> {
         }
         let log_odds = tuned.log_odds.unwrap_or_else(|| fit.log_odds(data.x.view()).to_vec());
         let reference: Vec<f64> = log_odds.iter().map(|eta| calibration.probability(*eta)).collect();
-        let cutoff: Option<Vec<i64>> = rows.cutoff.as_ref().map(|cutoff| train.iter().map(|row| cutoff[*row as usize]).collect());
+        let cutoff = rows.cutoffs(train);
         let population = Population { probability: &reference, account: &data.group, cutoff: cutoff.as_deref(), at: config.observation.at };
         let converting = part.extent.train.converting_accounts;
         // The penalty holds what bends a line near to 0: such columns take less than one that stands alone.
@@ -181,10 +181,12 @@ impl Learner<'_> {
         if !fit.log_odds(data.x.view()).iter().any(reaches) {
             warnings.push(format!("no training row reaches the threshold of {threshold:.4}: `[qualify]` will qualify hardly anyone"));
         }
+        let inflation = vif(data.x.view());
+        let columns = Columns { preprocessor: &preprocessor, data, inflation: &inflation };
         Ok(Model {
-            maximum_likelihood: maximum_likelihood(&fit, &preprocessor, data, per_column, &mut warnings),
+            maximum_likelihood: maximum_likelihood(&fit, &columns, per_column, &mut warnings),
             catalogue: rows.catalogue.clone(),
-            vif: vif(data.x.view()),
+            vif: inflation,
             importance,
             goodness: goodness(&fit, data.y.view(), part.extent.train.accounts < part.extent.train.rows),
             threshold,
