@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::roc_auc;
 use crate::features::{Catalogue, Feature, FeatureKind};
 use crate::finding::{Finding, Origin};
-use crate::ingest::Log;
+use crate::ingest::{Events, Log};
 use crate::observe::{Observations, Split};
 use crate::rows::Rows;
 use crate::time::{DAY, Duration};
@@ -204,19 +204,44 @@ pub struct Around {
     pub after: u64,
 }
 
+impl Around {
+    fn add(&mut self, other: &Self) {
+        self.accounts += other.accounts;
+        self.converting += other.converting;
+        self.before += other.before;
+        self.last_day += other.last_day;
+        self.after += other.after;
+    }
+}
+
 /// Count how events lie around conversions, by event name, from what was known before the first test cutoff alone.
 ///
 /// An event counts from when it was seen on. A conversion known by its day alone counts from 00:00 UTC on, as everywhere: what happens on
 /// that day is at or after it, and the 24 hours before it are the day before.
-#[must_use]
-pub fn around(log: &Log, observations: &Observations) -> Vec<Around> {
-    let (events, until) = (&log.events, observations.first_test.unwrap_or(log.until));
-    let mut counts: Vec<Around> = events.names.iter().map(|name| Around { event: name.to_owned(), ..Around::default() }).collect();
-    let mut met = vec![u32::MAX; counts.len()];
+/// # Errors
+/// * [`Error::Write`](crate::Error::Write): the temporary file of a large log fails
+pub fn around(log: &Log, observations: &Observations) -> Result<Vec<Around>> {
+    let until = observations.first_test.unwrap_or(log.until);
     let mut accounts: Vec<u32> = observations.rows(Split::Train).iter().map(|row| observations.account[*row as usize]).collect();
     accounts.dedup();
-    for account in accounts {
-        let converted = Some(log.accounts.converted[account as usize]).filter(|t| *t < until);
+    let mut all: Vec<Around> = log.events.names.iter().map(|name| Around { event: name.to_owned(), ..Around::default() }).collect();
+    let parts = log.events.map(|events| {
+        let place = |code: usize| accounts.partition_point(|account| (*account as usize) < code);
+        let accounts = &accounts[place(events.accounts.start)..place(events.accounts.end)];
+        around_part(events, accounts, &log.accounts.converted, until, all.len())
+    })?;
+    for part in parts {
+        all.iter_mut().zip(&part).for_each(|(all, of)| all.add(of));
+    }
+    Ok(all)
+}
+
+/// The counts of some accounts of one part of the log.
+fn around_part(events: &Events, accounts: &[u32], converted: &[i64], until: i64, names: usize) -> Vec<Around> {
+    let mut counts = vec![Around::default(); names];
+    let mut met = vec![u32::MAX; names];
+    for &account in accounts {
+        let converted = Some(converted[account as usize]).filter(|t| *t < until);
         for at in events.of(account as usize) {
             let seen = events.seen_at(at);
             if seen >= until {

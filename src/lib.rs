@@ -36,7 +36,7 @@ pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Judgement, evaluate};
 pub use features::{Catalogue, compute};
 pub use fit::{Logistic, LogisticFit};
-pub use ingest::{Accounts, Events, Log, ingest};
+pub use ingest::{Accounts, Events, Log, Usage, ingest};
 pub use model::Model;
 pub use observe::{Observations, observe, observe_at};
 pub use progress::Progress;

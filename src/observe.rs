@@ -1,6 +1,7 @@
 //! Cutoffs, outcomes, the split by time and folds by account.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::config::{At, ObservationRule};
 use crate::error::{Error, Result};
@@ -102,6 +103,12 @@ impl Observations {
     #[must_use]
     pub fn rows(&self, split: Split) -> Vec<u32> {
         rows_of(&self.split, split)
+    }
+
+    /// The rows of some accounts that follow each other.
+    pub(crate) fn rows_of(&self, accounts: &Range<usize>) -> Range<usize> {
+        let before = |code: usize| self.account.partition_point(|account| (*account as usize) < code);
+        before(accounts.start)..before(accounts.end)
     }
 
     fn push(&mut self, account: usize, cutoff: i64, outcome: Outcome) {

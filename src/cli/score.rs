@@ -94,7 +94,7 @@ fn doubts(log: &Log, catalogue: &Catalogue) -> Vec<String> {
     /// Days without any event after which a log looks as if its extract had stopped.
     const SILENT: i64 = 3;
     let mut doubts = Vec::new();
-    let last = log.events.time.iter().max();
+    let last = log.events.last();
     let silent = last.map_or(0, |last| (log.until - last) / DAY);
     if silent >= SILENT {
         doubts.push(format!("the last event is {silent} days before the cutoff: is the log complete?"));

@@ -30,6 +30,28 @@ pub(super) struct ProjectArgs {
     /// Events later than this are mistakes [default: the clock]
     #[arg(long, value_name = "TIME")]
     now: Option<Instant>,
+    /// Memory for reading the log, such as 500MB or 4GB: what does not fit waits in a temporary file
+    #[arg(long, value_name = "SIZE", default_value = "4GB", value_parser = memory)]
+    memory: u64,
+}
+
+/// A number of bytes in KB, MB, GB (powers of 1,000) or KiB, MiB, GiB (of 1,024).
+fn memory(text: &str) -> std::result::Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err("expected a number and KB, MB, GB, KiB, MiB or GiB, such as 4GB".to_owned()),
+    };
+    let bytes = number.parse::<f64>().map_err(|_| format!("`{number}` is no number"))? * unit;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: as large as a float can say exactly")]
+    let whole = (1e6..9e15).contains(&bytes).then_some(bytes as u64);
+    whole.ok_or_else(|| "expected at least 1MB".to_owned())
 }
 
 impl ProjectArgs {
@@ -49,7 +71,8 @@ impl ProjectArgs {
         kinds: &BTreeMap<String, Kind>,
         terminal: &mut Terminal<'_>,
     ) -> Result<Log> {
-        let sources = Sources { events: &config.events, accounts: config.accounts.as_ref(), roles: &config.roles, kinds };
+        let sources =
+            Sources { events: &config.events, accounts: config.accounts.as_ref(), roles: &config.roles, kinds, memory: self.memory };
         let clip = Clip { now: self.now(), since: config.observation.since.map(|t| t.0), until };
         let log = ingest(&sources, clip, &terminal.progress)?;
         tables::quality(&log, terminal);
@@ -82,7 +105,7 @@ pub(super) fn observed_rows(config: &Config, log: Log, catalogue: Option<Catalog
     } else {
         let (catalogue, left_out) = Catalogue::learn(&log, &observations, &config.features, &config.roles)?;
         let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
-        let findings = audit::events(&audit::around(&log, &observations), config.observation.gap);
+        let findings = audit::events(&audit::around(&log, &observations)?, config.observation.gap);
         Rows { findings, ..Rows::of_log(log, observations, catalogue, features) }.without(left_out).with_fewer_counts(config)?
     };
     for warning in &rows.warnings[said..] {

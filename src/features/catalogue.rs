@@ -153,14 +153,15 @@ impl Catalogue {
     /// of roles, which are computed but stay out of the design.
     /// # Errors
     /// * [`Error::Usage`]: an attribute has the name of a usage feature, or of a column of pql's own
+    /// * [`Error::Write`]: the temporary file of a large log fails
     pub fn learn(log: &Log, observations: &Observations, rule: &FeatureRule, roles: &Roles) -> Result<(Self, Vec<LeftOut>)> {
         let mut windows: Vec<u32> =
             rule.windows.iter().map(|w| u32::try_from(w.0 / DAY).expect("windows were checked to be at most 3650d")).collect();
         windows.sort_unstable();
-        let support = Support::of(log, observations, roles);
+        let support = Support::of(log, observations, roles)?;
         let (counted, mut left_out) = counted(&support, &log.events.names, rule.counts);
         let mut sums = Vec::new();
-        for ((name, _), of) in log.events.values.iter().zip(&support.values) {
+        for (name, of) in log.events.values.iter().zip(&support.values) {
             match support.lack(of) {
                 None => sums.push(name.clone()),
                 Some(reason) => left_out.push(LeftOut::new(&format!("sum_{name}"), reason)),

@@ -7,7 +7,7 @@
 use super::catalogue::LIFETIME;
 use super::plan::{HAND_RAISE, INVITE, LIMIT, LOGIN, Plan, VALUE};
 use super::window::{Tally, days, float};
-use crate::ingest::{Log, NO_USER};
+use crate::ingest::{Events, NO_USER};
 use crate::time::{DAY, SECOND};
 
 /// A user's session ends where no event of the user follows within this time.
@@ -16,7 +16,7 @@ const SESSION_GAP: i64 = 30 * 60 * SECOND;
 /// What a thread needs for one account after the other; stamps say what was met in the row at hand.
 pub(super) struct Kernel<'a> {
     pub(super) plan: &'a Plan<'a>,
-    log: &'a Log,
+    events: &'a Events,
     pub(super) stamp: u32,
     user_stamp: Vec<u32>,
     pub(super) event_stamp: Vec<u32>,
@@ -26,8 +26,9 @@ pub(super) struct Kernel<'a> {
     /// By user or event, then window: events whose smallest window this is, then (by `accumulate`) events in the window.
     pub(super) user_count: Vec<u32>,
     pub(super) event_count: Vec<u32>,
-    pub(super) users: Vec<usize>,
-    pub(super) events: Vec<usize>,
+    /// Users and events with a count other than 0.
+    pub(super) met_users: Vec<usize>,
+    pub(super) met_events: Vec<usize>,
     /// Stamps of accounts: what an account, or a cutoff of an account with late events, has met.
     lifetime: u32,
     lifetime_user: Vec<u32>,
@@ -39,43 +40,38 @@ pub(super) struct Kernel<'a> {
     pub(super) sums: Vec<f64>,
 }
 
-/// Events of an account by index: all of them, or those already seen at a cutoff.
+/// Events of an account: all of them, or those already seen at a cutoff.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
-    log: &'a Log,
+    time: &'a [i64],
+    event: &'a [u16],
+    user: &'a [u32],
+    /// In the order of the log's properties.
+    values: &'a [&'a [f64]],
     /// Users of the account.
     users: usize,
-    /// Indices in the log, in its order.
-    at: &'a [usize],
     signed_up: i64,
     pub(super) seats: Option<f64>,
 }
 
-impl<'a> View<'a> {
-    fn of(plan: &Plan<'_>, log: &'a Log, account: usize, at: &'a [usize]) -> Self {
-        let (signed_up, seats) = (log.accounts.signed_up[account], plan.seats.map(|s| s[account]));
-        Self { log, users: log.events.users_of(account), at, signed_up, seats }
-    }
-
-    fn time(&self, i: usize) -> i64 {
-        self.log.events.time[self.at[i]]
-    }
-
+impl View<'_> {
     fn event(&self, i: usize) -> usize {
-        usize::from(self.log.events.event[self.at[i]])
+        usize::from(self.event[i])
     }
 
     fn user(&self, i: usize) -> Option<usize> {
-        Some(self.log.events.user[self.at[i]]).filter(|u| *u != NO_USER).map(|u| u as usize)
+        Some(self.user[i]).filter(|u| *u != NO_USER).map(|u| u as usize)
     }
 }
 
 impl<'a> Kernel<'a> {
-    pub(super) fn new(plan: &'a Plan<'a>, log: &'a Log) -> Self {
-        let (users, k) = (plan.users, plan.windows.len());
+    /// Make ready for the accounts of a part of the log.
+    pub(super) fn new(plan: &'a Plan<'a>, events: &'a Events) -> Self {
+        let k = plan.windows.len();
+        let users = events.accounts.clone().map(|account| events.users_of(account)).max().unwrap_or(0);
         Self {
             plan,
-            log,
+            events,
             stamp: 0,
             user_stamp: vec![0; users],
             event_stamp: vec![0; plan.names],
@@ -83,8 +79,8 @@ impl<'a> Kernel<'a> {
             previous_event: vec![0; k * plan.names],
             user_count: vec![0; k * users],
             event_count: vec![0; k * plan.names],
-            users: Vec::new(),
-            events: Vec::new(),
+            met_users: Vec::new(),
+            met_events: Vec::new(),
             lifetime: 0,
             lifetime_user: vec![0; users],
             lifetime_event: vec![0; plan.names],
@@ -103,24 +99,38 @@ impl<'a> Kernel<'a> {
             self.stamp = 0;
         }
         self.stamp += 1;
-        self.users.clear();
-        self.events.clear();
+        self.met_users.clear();
+        self.met_events.clear();
         self.tallies.fill(Tally::default());
         self.sums.fill(0.0);
     }
 
     /// Compute the rows of one account, its cutoffs ascending, into `out`, row by row.
     pub(super) fn account_rows(&mut self, account: usize, cutoffs: &[i64], out: &mut [f64]) {
-        let (log, range) = (self.log, self.log.events.of(account));
-        let late = log.events.seen.as_ref().filter(|seen| range.clone().any(|at| seen[at] > log.events.time[at]));
-        let Some(seen) = late else {
-            let at: Vec<usize> = range.collect();
-            return self.view_rows(View::of(self.plan, log, account, &at), cutoffs, out);
+        let (plan, events) = (self.plan, self.events);
+        let range = events.of(account);
+        let values: Vec<&[f64]> = events.values.iter().map(|values| &values[range.clone()]).collect();
+        let view = View {
+            time: &events.time[range.clone()],
+            event: &events.event[range.clone()],
+            user: &events.user[range.clone()],
+            values: &values,
+            users: events.users_of(account),
+            signed_up: plan.accounts.signed_up[account],
+            seats: plan.seats.map(|seats| seats[account]),
+        };
+        let seen = events.seen.as_ref().map(|seen| &seen[range]);
+        let Some(seen) = seen.filter(|seen| seen.iter().zip(view.time).any(|(seen, time)| seen > time)) else {
+            return self.view_rows(view, cutoffs, out);
         };
         // Some events became known late: each cutoff sees a log of its own.
-        for (cutoff, row) in cutoffs.iter().zip(out.chunks_mut(self.plan.width())) {
-            let at: Vec<usize> = range.clone().filter(|at| seen[*at] < *cutoff).collect();
-            self.view_rows(View::of(self.plan, log, account, &at), std::slice::from_ref(cutoff), row);
+        for (cutoff, row) in cutoffs.iter().zip(out.chunks_mut(plan.width())) {
+            let known = |at: &usize| seen[*at] < *cutoff;
+            let (time, event, user) = (of(view.time, known), of(view.event, known), of(view.user, known));
+            let values: Vec<Vec<f64>> = view.values.iter().map(|values| of(values, known)).collect();
+            let values: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
+            let view = View { time: &time, event: &event, user: &user, values: &values, ..view };
+            self.view_rows(view, std::slice::from_ref(cutoff), row);
         }
     }
 
@@ -130,7 +140,7 @@ impl<'a> Kernel<'a> {
         self.next_lifetime();
         let mut lifetime = Lifetime::default();
         for (cutoff, row) in cutoffs.iter().zip(out.chunks_mut(plan.width())) {
-            let end = view.at.partition_point(|at| view.log.events.time[*at] < *cutoff);
+            let end = view.time.partition_point(|time| time < cutoff);
             lifetime.advance(view, end, self);
             self.next_row();
             self.scan(view, end, *cutoff);
@@ -157,25 +167,22 @@ impl<'a> Kernel<'a> {
         self.session.clear();
         self.last_of_user.clear();
         self.last_of_user.resize(view.users + 1, i64::MIN / 2);
-        for i in 0..view.at.len() {
+        for (i, time) in view.time.iter().enumerate() {
             let last = &mut self.last_of_user[view.user(i).unwrap_or(view.users)];
-            self.session.push(view.time(i) - *last >= SESSION_GAP);
-            *last = view.time(i);
+            self.session.push(time - *last >= SESSION_GAP);
+            *last = *time;
         }
     }
 
     /// Go back in time from the cutoff to the start of the longest window before.
     fn scan(&mut self, view: View<'_>, end: usize, cutoff: i64) {
         let plan = self.plan;
-        let longest = plan.windows[plan.windows.len() - 1];
         let (mut last_day, mut last_login_day) = (-1, -1);
         for i in (0..end).rev() {
-            let day = (cutoff - view.time(i) - 1) / DAY;
-            if day >= 2 * longest {
-                break;
-            }
+            let day = (cutoff - view.time[i] - 1) / DAY;
+            let Some(previous) = usize::try_from(day).ok().and_then(|day| plan.previous_of.get(day)) else { break };
             let roles = plan.roles[view.event(i)];
-            if let Some(w) = plan.windows.iter().position(|w| day < *w) {
+            if let Some(w) = usize::try_from(day).ok().and_then(|day| plan.window_of.get(day)).copied() {
                 let tally = &mut self.tallies[w];
                 tally.events += 1;
                 tally.days += day;
@@ -189,14 +196,12 @@ impl<'a> Kernel<'a> {
                     tally.login_days += u32::from(std::mem::replace(&mut last_login_day, day) != day);
                 }
                 self.count_distinct(view, i, w);
-                for (sum, values) in self.sums[w * plan.sums.len()..].iter_mut().zip(&plan.sums) {
-                    let value = values[view.at[i]];
+                for (sum, property) in self.sums[w * plan.sums.len()..].iter_mut().zip(&plan.sums) {
+                    let value = view.values[*property][i];
                     *sum += if value.is_nan() { 0.0 } else { value };
                 }
             }
-            for (w, _) in plan.windows.iter().enumerate().filter(|(_, w)| (**w..2 * **w).contains(&day)) {
-                self.count_previous(view, i, w);
-            }
+            previous.iter().for_each(|w| self.count_previous(view, i, *w));
         }
     }
 
@@ -205,14 +210,14 @@ impl<'a> Kernel<'a> {
         let event = view.event(i);
         if std::mem::replace(&mut self.event_stamp[event], self.stamp) != self.stamp {
             self.tallies[w].names += 1;
-            self.events.push(event);
+            self.met_events.push(event);
             self.event_count[event * k..(event + 1) * k].fill(0);
         }
         self.event_count[event * k + w] += 1;
         let Some(user) = view.user(i) else { return };
         if std::mem::replace(&mut self.user_stamp[user], self.stamp) != self.stamp {
             self.tallies[w].users += 1;
-            self.users.push(user);
+            self.met_users.push(user);
             self.user_count[user * k..(user + 1) * k].fill(0);
         }
         self.user_count[user * k + w] += 1;
@@ -253,7 +258,7 @@ impl Lifetime {
             if let Some(user) = view.user(i) {
                 self.users += u32::from(std::mem::replace(&mut kernel.lifetime_user[user], kernel.lifetime) != kernel.lifetime);
             }
-            self.last = Some(view.time(i));
+            self.last = Some(view.time[i]);
             if roles & LOGIN != 0 {
                 self.last_login = self.last;
             }
@@ -276,4 +281,9 @@ impl Lifetime {
             self.first_value.map_or(f64::NAN, |t| days((t - view.signed_up).max(0))),
         ]);
     }
+}
+
+/// The values at the places that `known` takes.
+fn of<T: Copy>(values: &[T], known: impl Fn(&usize) -> bool) -> Vec<T> {
+    (0..values.len()).filter(known).map(|at| values[at]).collect()
 }

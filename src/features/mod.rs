@@ -19,9 +19,7 @@ use crate::progress::Progress;
 use kernel::Kernel;
 use plan::Plan;
 
-/// Rows in a chunk of work, at least; fixed, so that the result does not depend on the number of threads.
-const CHUNK: usize = 4_096;
-/// Chunks held in memory at once before they are transposed into columns.
+/// Parts of the log whose rows are held in memory at once before they are transposed into columns.
 const GROUP: usize = 16;
 
 /// Compute the features of every observation from the events before its cutoff.
@@ -31,24 +29,23 @@ const GROUP: usize = 16;
 ///
 /// # Errors
 /// * [`Error::Unsuitable`]: the log lacks a column that the catalogue needs
+/// * [`Error::Write`]: the temporary file of a large log fails
 pub fn compute(catalogue: &Catalogue, log: &Log, observations: &Observations, progress: &Progress) -> Result<DataFrame> {
     let plan = Plan::new(catalogue, log)?;
     let attributes = attributes(catalogue, log, observations)?;
     let n = observations.len();
     let mut columns: Vec<Vec<f64>> = (0..plan.width()).map(|_| Vec::with_capacity(n)).collect();
-    let chunks: Vec<std::ops::Range<usize>> = chunks(observations);
     let stage = progress.stage("computing features", Some(n as u64));
-    for group in chunks.chunks(GROUP) {
-        let blocks: Vec<Vec<f64>> = group
-            .par_iter()
-            .map_init(
-                || Kernel::new(&plan, log),
-                |kernel, rows| {
-                    stage.advance(rows.len() as u64);
-                    block(kernel, observations, rows.clone())
-                },
-            )
-            .collect();
+    let parts: Vec<usize> = (0..log.events.parts()).collect();
+    for group in parts.chunks(GROUP) {
+        let of_part = |part: &usize| {
+            log.events.with_part(*part, |events| {
+                let rows = block(&mut Kernel::new(&plan, events), observations, &events.accounts);
+                stage.advance((rows.len() / plan.width()) as u64);
+                rows
+            })
+        };
+        let blocks: Vec<Vec<f64>> = group.par_iter().map(of_part).collect::<Result<_>>()?;
         columns.par_iter_mut().enumerate().for_each(|(at, column)| {
             for block in &blocks {
                 column.extend(block.iter().skip(at).step_by(plan.width()));
@@ -60,21 +57,9 @@ pub fn compute(catalogue: &Catalogue, log: &Log, observations: &Observations, pr
     DataFrame::new(n, frame).map_err(|e| Error::Unsuitable { problem: format!("the features do not form a table: {e}"), hint: None })
 }
 
-/// Rows of observations in chunks of whole accounts.
-fn chunks(observations: &Observations) -> Vec<std::ops::Range<usize>> {
-    let mut chunks = Vec::new();
-    let mut from = 0;
-    while from < observations.len() {
-        let last = observations.account[(from + CHUNK).min(observations.len()) - 1];
-        let to = observations.account.partition_point(|a| *a <= last);
-        chunks.push(from..to);
-        from = to;
-    }
-    chunks
-}
-
-/// Features of the rows of whole accounts, row by row.
-fn block(kernel: &mut Kernel<'_>, observations: &Observations, rows: std::ops::Range<usize>) -> Vec<f64> {
+/// Features of the rows of some accounts, row by row.
+fn block(kernel: &mut Kernel<'_>, observations: &Observations, accounts: &std::ops::Range<usize>) -> Vec<f64> {
+    let rows = observations.rows_of(accounts);
     let width = kernel.plan.width();
     let mut out = vec![0.0; rows.len() * width];
     let mut at = rows.start;

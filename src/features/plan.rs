@@ -2,7 +2,7 @@
 
 use super::catalogue::{Catalogue, LIFETIME, PER_WINDOW};
 use crate::error::{Error, Result};
-use crate::ingest::Log;
+use crate::ingest::{Accounts, Log};
 
 pub(super) const LOGIN: u8 = 1;
 pub(super) const VALUE: u8 = 2;
@@ -12,18 +12,22 @@ pub(super) const HAND_RAISE: u8 = 16;
 
 /// The catalogue in the codes of one log.
 pub(super) struct Plan<'a> {
+    pub(super) accounts: &'a Accounts,
     /// Windows in days, ascending.
     pub(super) windows: Vec<i64>,
     /// Roles of each event name.
     pub(super) roles: Vec<u8>,
     /// Codes of the event names with counts of their own; `None`: not in this log.
     pub(super) counted: Vec<Option<u16>>,
-    pub(super) sums: Vec<&'a [f64]>,
+    /// Numeric properties that are summed, by their place in the log.
+    pub(super) sums: Vec<usize>,
     pub(super) seats: Option<&'a [f64]>,
     /// Event names of the log.
     pub(super) names: usize,
-    /// Most users an account has.
-    pub(super) users: usize,
+    /// By day before the cutoff, the smallest window it belongs to, up to the longest.
+    pub(super) window_of: Vec<usize>,
+    /// By day before the cutoff, the windows whose window before it belongs to, up to twice the longest.
+    pub(super) previous_of: Vec<Vec<usize>>,
 }
 
 impl<'a> Plan<'a> {
@@ -37,22 +41,27 @@ impl<'a> Plan<'a> {
         }
         let lacks = |what: String| Error::Unsuitable { problem: format!("the log has no {what}, which the model needs"), hint: None };
         let sum = |name: &String| {
-            let found = log.events.values.iter().find(|(n, _)| n == name);
-            found.map(|(_, v)| v.as_slice()).ok_or_else(|| lacks(format!("numeric property `{name}` (`events.values`)")))
+            let found = log.events.values.iter().position(|n| n == name);
+            found.ok_or_else(|| lacks(format!("numeric property `{name}` (`events.values`)")))
         };
         let seats = match (&log.accounts.seats, catalogue.seats) {
             (Some(seats), true) => Some(seats.as_slice()),
             (None, true) => return Err(lacks("column of seats (`accounts.seats`)".to_owned())),
             (_, false) => None,
         };
+        let windows: Vec<i64> = catalogue.windows.iter().map(|w| i64::from(*w)).collect();
+        let longest = windows[windows.len() - 1];
+        let previous = |day: i64| (0..windows.len()).filter(|w| (windows[*w]..2 * windows[*w]).contains(&day)).collect();
         Ok(Self {
-            windows: catalogue.windows.iter().map(|w| i64::from(*w)).collect(),
+            accounts: &log.accounts,
+            window_of: (0..longest).map(|day| windows.partition_point(|w| *w <= day)).collect(),
+            previous_of: (0..2 * longest).map(previous).collect(),
+            windows,
             roles,
             counted: catalogue.counted.iter().map(|n| names.code(n).and_then(|c| u16::try_from(c).ok())).collect(),
             sums: catalogue.sums.iter().map(sum).collect::<Result<_>>()?,
             seats,
             names: names.len(),
-            users: (0..log.accounts.id.len()).map(|a| log.events.users_of(a)).max().unwrap_or(0),
         })
     }
 

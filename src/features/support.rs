@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::Roles;
-use crate::ingest::Log;
+use crate::error::Result;
+use crate::ingest::{Events, Log};
 use crate::observe::{Observations, Split};
 use crate::time::{iso, iso_day};
 
@@ -65,10 +66,28 @@ impl Use {
         self.before += u32::from(before && known.is_none_or(|(_, before)| !before));
         self.met = Some((account, before || known.is_some_and(|(_, before)| before)));
     }
+
+    /// Add the use of other accounts.
+    fn add(&mut self, other: &Self) {
+        self.accounts += other.accounts;
+        self.before += other.before;
+        self.first = self.first.min(other.first);
+    }
+}
+
+/// What is asked of every account.
+struct Asked<'a> {
+    observations: &'a Observations,
+    /// The rows that tell, in order.
+    rows: Vec<u32>,
+    /// What was seen at or after this does not exist.
+    until: i64,
+    /// By event name, its roles.
+    with_roles: Vec<Vec<usize>>,
 }
 
 /// What the training accounts had before the first test cutoff.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Support {
     /// By event name.
     pub(super) events: Vec<Use>,
@@ -84,42 +103,60 @@ impl Support {
     /// Count what the training accounts had; without a training row what all observed accounts had.
     ///
     /// An event counts from when it was seen on, and what was seen at or after the first test cutoff does not exist.
-    pub(super) fn of(log: &Log, observations: &Observations, roles: &Roles) -> Self {
-        let (events, mut rows) = (&log.events, observations.rows(Split::Train));
+    pub(super) fn of(log: &Log, observations: &Observations, roles: &Roles) -> Result<Self> {
+        let mut rows = observations.rows(Split::Train);
         let median = median(rows.iter().map(|row| observations.cutoff[*row as usize]).collect());
         let mut until = observations.first_test.unwrap_or(log.until);
         if rows.is_empty() {
             (rows, until) = ((0..).take(observations.len()).collect(), log.until);
         }
         let roles: Vec<&[String]> = roles.usage().into_iter().map(|(_, names)| names).collect();
-        let with_roles: Vec<Vec<usize>> =
-            events.names.iter().map(|name| (0..roles.len()).filter(|r| roles[*r].iter().any(|n| n == name)).collect()).collect();
-        let mut support = Self {
-            events: vec![Use::NONE; events.names.len()],
-            values: vec![Use::NONE; events.values.len()],
+        let names = log.events.names.iter();
+        let with_roles = names.map(|name| (0..roles.len()).filter(|r| roles[*r].iter().any(|n| n == name)).collect()).collect();
+        let none = Self {
+            events: vec![Use::NONE; log.events.names.len()],
+            values: vec![Use::NONE; log.events.values.len()],
             roles: vec![Use::NONE; roles.len()],
             median,
         };
-        let account = |row: &u32| observations.account[*row as usize];
+        let asked = Asked { observations, rows, until, with_roles };
+        let parts = log.events.map(|events| none.clone().met(events, &asked))?;
+        Ok(parts.iter().fold(none, Self::with))
+    }
+
+    /// The same with what the accounts of a part of the log had.
+    fn met(mut self, events: &Events, asked: &Asked<'_>) -> Self {
+        let account = |row: &u32| asked.observations.account[*row as usize];
+        let place = |code: usize| asked.rows.partition_point(|row| (account(row) as usize) < code);
+        let rows = &asked.rows[place(events.accounts.start)..place(events.accounts.end)];
         for of_account in rows.chunk_by(|a, b| account(a) == account(b)) {
             let last = of_account.last().expect("a chunk has a row");
-            let (account, last) = (account(last), observations.cutoff[*last as usize]);
+            let (account, last) = (account(last), asked.observations.cutoff[*last as usize]);
             for at in events.of(account as usize) {
                 let seen = events.seen_at(at);
-                if seen >= until {
+                if seen >= asked.until {
                     continue;
                 }
                 let event = usize::from(events.event[at]);
-                support.events[event].meet(account, seen, last);
-                with_roles[event].iter().for_each(|role| support.roles[*role].meet(account, seen, last));
-                for ((_, values), of) in events.values.iter().zip(&mut support.values) {
+                self.events[event].meet(account, seen, last);
+                asked.with_roles[event].iter().for_each(|role| self.roles[*role].meet(account, seen, last));
+                for (values, of) in events.values.iter().zip(&mut self.values) {
                     if !values[at].is_nan() && values[at] != 0.0 {
                         of.meet(account, seen, last);
                     }
                 }
             }
         }
-        support
+        self
+    }
+
+    /// The same with what other accounts had.
+    fn with(mut self, other: &Self) -> Self {
+        let pairs = [(&mut self.events, &other.events), (&mut self.values, &other.values), (&mut self.roles, &other.roles)];
+        for (all, others) in pairs {
+            all.iter_mut().zip(others).for_each(|(all, other)| all.add(other));
+        }
+        self
     }
 
     /// Why something gets no columns, as the end of a sentence that begins with its name; `None`: it gets them.

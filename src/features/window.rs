@@ -59,7 +59,7 @@ impl Kernel<'_> {
                 self.sums[w * v + at] += self.sums[(w - 1) * v + at];
             }
         }
-        for (met, counts) in [(&self.users, &mut self.user_count), (&self.events, &mut self.event_count)] {
+        for (met, counts) in [(&self.met_users, &mut self.user_count), (&self.met_events, &mut self.event_count)] {
             for at in met {
                 for w in at * k + 1..(at + 1) * k {
                     counts[w] += counts[w - 1];
@@ -110,7 +110,8 @@ impl Kernel<'_> {
     /// Shannon entropy, in nats, of how a window's events spread over event names.
     fn entropy(&self, w: usize) -> f64 {
         let (k, events) = (self.plan.windows.len(), self.tallies[w].events);
-        let shares = self.events.iter().map(|e| self.event_count[e * k + w]).filter(|n| *n > 0).map(|n| f64::from(n) / f64::from(events));
+        let shares =
+            self.met_events.iter().map(|e| self.event_count[e * k + w]).filter(|n| *n > 0).map(|n| f64::from(n) / f64::from(events));
         // 0 − Σ, so that a single event name gives 0 and not −0.
         0.0 - shares.map(|s| s * s.ln()).sum::<f64>()
     }
@@ -118,7 +119,7 @@ impl Kernel<'_> {
     /// Share of the busiest user in the events of named users; NaN without one.
     fn top_share(&self, w: usize) -> f64 {
         let k = self.plan.windows.len();
-        let counts = || self.users.iter().map(|u| self.user_count[u * k + w]);
+        let counts = || self.met_users.iter().map(|u| self.user_count[u * k + w]);
         match counts().sum::<u32>() {
             0 => f64::NAN,
             all => f64::from(counts().max().unwrap_or(0)) / f64::from(all),

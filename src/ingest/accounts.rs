@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
-use super::cells::{self, Codes, Kind, NO_CODE, NO_TIME, Place, Times};
+use super::cells::{self, Kind, NO_TIME, Place, Times};
+use super::codes::{Codes, NO_CODE};
 use super::events::{Raw, pick, require};
 use super::quality::{Reason, SourceQuality};
-use super::source::Mark;
+use super::source::{Mark, Occurred};
 use super::{Names, earlier};
 use crate::config::AccountSource;
 use crate::error::{Error, Result};
@@ -219,7 +220,7 @@ impl List {
             if let Some(name) = name {
                 let numbers = numbers.get_or_insert_default();
                 numbers.resize(before, f64::NAN);
-                numbers.extend(cells::finite(column(name)?, place(name))?.iter().map(|v| v.unwrap_or(f64::NAN)));
+                numbers.extend(cells::finite(column(name)?, place(name))?);
             }
         }
         let attributes = source.attributes.iter().map(|name| column(name).cloned()).collect::<Result<_>>()?;
@@ -245,7 +246,7 @@ impl List {
     }
 
     /// Cut the list at `until`, fold the outcomes of the log in, and drop what cannot be.
-    pub(super) fn finish(mut self, raw: &mut Raw, marks: &[Vec<Mark>], until: i64) -> Result<(Accounts, Rank, bool)> {
+    pub(super) fn finish(mut self, raw: &mut Raw, until: i64) -> Result<(Accounts, Rank, bool)> {
         let known = |t: i64| if t == NO_TIME || t >= until { NEVER } else { t };
         self.converted.iter_mut().chain(&mut self.churned).for_each(|t| *t = known(*t));
         let signed_up = self.signed_up.iter().copied().filter(|t| *t != NO_TIME && *t < until);
@@ -253,7 +254,7 @@ impl List {
         let mut dates = signed_up.chain(outcomes).peekable();
         self.quality.date_only = dates.peek().is_some() && dates.all(|t| t % DAY == 0);
         let date_only = self.quality.date_only || raw.sources.iter().any(|s| s.quality.date_only);
-        fold_outcomes(raw, marks, &mut self.converted, &mut self.churned);
+        fold_outcomes(&raw.occurred, &mut self.converted, &mut self.churned);
         let mut reason = vec![None; self.at.len()];
         for (code, reason) in reason.iter_mut().enumerate() {
             let signed_up = self.signed_up[code];
@@ -349,16 +350,12 @@ pub(super) fn inverse(index: &[u32], len: usize) -> Vec<u32> {
     order
 }
 
-pub(super) fn fold_outcomes(raw: &Raw, marks: &[Vec<Mark>], converted: &mut [i64], churned: &mut [i64]) {
-    for (source, marks) in raw.sources.iter().zip(marks) {
-        for (at, mark) in marks.iter().enumerate() {
-            let account = source.account[at] as usize;
-            match mark {
-                Mark::Converted => converted[account] = converted[account].min(source.seen(at)),
-                Mark::Churned => churned[account] = churned[account].min(source.seen(at)),
-                _ => {}
-            }
-        }
+/// The earliest conversion and churn of each account, by code.
+pub(super) fn fold_outcomes(occurred: &[Occurred], converted: &mut [i64], churned: &mut [i64]) {
+    for Occurred { account, what, seen } in occurred {
+        let times = if *what == Mark::Converted { &mut *converted } else { &mut *churned };
+        let first = &mut times[*account as usize];
+        *first = (*first).min(*seen);
     }
 }
 

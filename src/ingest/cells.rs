@@ -1,6 +1,6 @@
 //! Columns of any type as names, times and numbers, with the row in every error.
 
-use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use polars::prelude::*;
@@ -11,8 +11,6 @@ use crate::time::{self, DAY};
 
 /// A missing time.
 pub(crate) const NO_TIME: i64 = i64::MIN;
-/// A missing account or user.
-pub(crate) const NO_CODE: u32 = u32::MAX;
 
 /// Where a column stands, for messages.
 #[derive(Clone, Copy)]
@@ -36,49 +34,6 @@ impl Place<'_> {
             found: found.into(),
             expected: expected.to_owned(),
         }
-    }
-}
-
-/// Codes for texts in order of first appearance.
-#[derive(Default)]
-pub(crate) struct Codes {
-    codes: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
-    /// The texts, by code.
-    pub(crate) names: Vec<Box<str>>,
-    last: u32,
-}
-
-impl Codes {
-    /// The code of a text, a new one if it has none yet.
-    pub(crate) fn code(&mut self, text: &str) -> u32 {
-        if self.names.get(self.last as usize).is_some_and(|n| **n == *text) {
-            return self.last;
-        }
-        self.last = if let Some(code) = self.codes.get(text) {
-            *code
-        } else {
-            let code = u32::try_from(self.names.len()).expect("memory ends before 4 billion names");
-            self.codes.insert(text.into(), code);
-            self.names.push(text.into());
-            code
-        };
-        self.last
-    }
-
-    /// The code of a text that has one.
-    pub(crate) fn get(&self, text: &str) -> Option<u32> {
-        self.codes.get(text).copied()
-    }
-
-    /// Names sorted by bytes, and the rank of each code in them; `keep` says which codes are still in use.
-    pub(crate) fn ranks(&self, keep: impl Fn(u32) -> bool) -> (Vec<Box<str>>, Vec<u32>) {
-        let mut order: Vec<u32> = (0..).take(self.names.len()).filter(|c| keep(*c)).collect();
-        order.sort_unstable_by(|a, b| self.names[*a as usize].cmp(&self.names[*b as usize]));
-        let mut rank = vec![NO_CODE; self.names.len()];
-        for (r, code) in (0..).zip(&order) {
-            rank[*code as usize] = r;
-        }
-        (order.iter().map(|c| self.names[*c as usize].clone()).collect(), rank)
     }
 }
 
@@ -121,17 +76,28 @@ pub(crate) fn numbers(column: &Column, place: Place<'_>) -> Result<Float64Chunke
     Ok(Float64Chunked::from_iter_options(series.name().clone(), out.into_iter()))
 }
 
-/// A column as numbers, none of them infinite.
+/// A column as numbers, none of them infinite; NaN where missing.
 ///
 /// # Errors
 /// * [`Error::BadValue`]: a text that is no number, or a number that is not finite
-pub(crate) fn finite(column: &Column, place: Place<'_>) -> Result<Float64Chunked> {
-    let numbers = numbers(column, place)?;
-    let infinite = numbers.iter().position(|v| v.is_some_and(f64::is_infinite));
-    match infinite {
-        Some(at) => Err(place.bad(at, "inf", "a finite number")),
-        None => Ok(numbers),
+pub(crate) fn finite(column: &Column, place: Place<'_>) -> Result<Vec<f64>> {
+    let series = column.as_materialized_series();
+    let numbers = if series.dtype() == &DataType::String { numbers(column, place)? } else { float(series)? };
+    let numbers = values(&numbers, f64::NAN);
+    let infinite = numbers.iter().position(|v| v.is_infinite());
+    infinite.map_or(Ok(numbers), |at| Err(place.bad(at, "inf", "a finite number")))
+}
+
+/// The values of a column; `missing` for null.
+pub(crate) fn values<T: PolarsNumericType>(column: &ChunkedArray<T>, missing: T::Native) -> Vec<T::Native> {
+    let mut out = Vec::with_capacity(column.len());
+    for (chunk, array) in column.downcast_iter().zip(column.chunks()) {
+        match array.validity() {
+            None => out.extend_from_slice(chunk.values()),
+            Some(valid) => out.extend(chunk.values().iter().zip(valid).map(|(value, valid)| if valid { *value } else { missing })),
+        }
     }
+    out
 }
 
 /// What a feature column is taken for.
@@ -194,25 +160,101 @@ fn unreadable(series: &Series, error: &PolarsError) -> Error {
 }
 
 fn native_times(series: &Series) -> Result<Vec<i64>> {
-    let scale = |t: i64| match series.dtype() {
-        DataType::Date => t.checked_mul(DAY),
-        DataType::Datetime(TimeUnit::Milliseconds, _) => t.checked_mul(1_000),
-        DataType::Datetime(TimeUnit::Nanoseconds, _) => Some(t.div_euclid(1_000)),
-        _ => Some(t),
-    };
     let physical = series.to_physical_repr().cast(&DataType::Int64).map_err(|e| unreadable(series, &e))?;
-    let physical = physical.i64().map_err(|e| unreadable(series, &e))?;
-    Ok(physical.iter().map(|t| t.map_or(NO_TIME, |t| scale(t).unwrap_or(i64::MAX))).collect())
+    let mut times = values(physical.i64().map_err(|e| unreadable(series, &e))?, NO_TIME);
+    let known = times.iter_mut().filter(|t| **t != NO_TIME);
+    match series.dtype() {
+        DataType::Date => known.for_each(|t| *t = t.checked_mul(DAY).unwrap_or(i64::MAX)),
+        DataType::Datetime(TimeUnit::Milliseconds, _) => known.for_each(|t| *t = t.checked_mul(1_000).unwrap_or(i64::MAX)),
+        DataType::Datetime(TimeUnit::Nanoseconds, _) => known.for_each(|t| *t = t.div_euclid(1_000)),
+        _ => {}
+    }
+    Ok(times)
 }
 
-/// The times of one column of a source, gathered batch by batch: a number tells its unit only once all have been seen.
+/// The times of a column, gathered batch by batch: a number tells its unit only once all have been seen.
 #[derive(Default)]
 pub(crate) struct Times {
-    /// µs, or raw numbers inside the ranges of `raw`; [`NO_TIME`] where missing.
+    /// µs, or what `numbers` says; [`NO_TIME`] where missing.
     values: Vec<i64>,
-    /// Ranges of `values` that hold raw integers, and all fractional numbers.
-    raw: Vec<std::ops::Range<usize>>,
+    numbers: Numbers,
+}
+
+/// Which times are numbers whose unit is not known yet.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    /// Ranges of the times that hold raw integers.
+    whole: Vec<Range<usize>>,
+    /// All fractional numbers.
     fractions: Vec<(usize, f64)>,
+}
+
+/// What numbers tell of their unit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    largest: f64,
+    /// Whether all of them are dates of 8 digits.
+    dates: bool,
+}
+
+impl Default for Scale {
+    fn default() -> Self {
+        Self { largest: 0.0, dates: true }
+    }
+}
+
+impl Scale {
+    /// What these numbers and those of `other` tell together.
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self { largest: self.largest.max(other.largest), dates: self.dates && other.dates }
+    }
+
+    /// 8 digits that are dates, else told by the size of the largest: epoch s to 10^11 (year 5138), ms to 10^14, µs to 10^17, ns.
+    fn unit(self) -> Unit {
+        match self.largest {
+            _ if self.dates => Unit::Dates,
+            x if x < 1e11 => Unit::PerSecond(1),
+            x if x < 1e14 => Unit::PerSecond(1_000),
+            x if x < 1e17 => Unit::PerSecond(1_000_000),
+            _ => Unit::PerSecond(1_000_000_000),
+        }
+    }
+}
+
+impl Numbers {
+    /// Whether every time is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.fractions.is_empty()
+    }
+
+    /// What they tell of their unit.
+    pub(crate) fn scale(&self, values: &[i64]) -> Scale {
+        let whole = || self.whole.iter().flat_map(|r| &values[r.clone()]).filter(|t| **t != NO_TIME);
+        let fractions = self.fractions.iter().map(|(_, v)| v.abs());
+        let is_date = |t: &i64| (10_000_000..100_000_000).contains(t) && time::from_yyyymmdd(*t).is_some();
+        Scale {
+            largest: whole().map(|t| widen(t.saturating_abs())).chain(fractions).fold(0.0, f64::max),
+            dates: self.fractions.is_empty() && whole().all(is_date),
+        }
+    }
+
+    /// Turn the numbers among `values` into µs UTC.
+    ///
+    /// # Errors
+    /// The index and text of a number that cannot be a time.
+    pub(crate) fn convert(&self, values: &mut [i64], scale: Scale) -> std::result::Result<(), (usize, String)> {
+        let unit = scale.unit();
+        for at in self.whole.iter().flat_map(Clone::clone) {
+            let value = values[at];
+            if value != NO_TIME {
+                values[at] = unit.whole(value).filter(|t| time::plausible(*t)).ok_or_else(|| (at, value.to_string()))?;
+            }
+        }
+        for (at, value) in &self.fractions {
+            values[*at] = unit.fraction(*value).filter(|t| time::plausible(*t)).ok_or_else(|| (*at, value.to_string()))?;
+        }
+        Ok(())
+    }
 }
 
 const EXPECTED_TIME: &str = "a time: ISO 8601, YYYYMMDD, or epoch seconds, milliseconds, microseconds or nanoseconds";
@@ -230,7 +272,11 @@ impl Times {
                     let found = column.get(at).map_or_else(|_| String::new(), |v| format!("{v}"));
                     return Err(place.bad(at, found, "a time between the years 1900 and 2262"));
                 }
-                self.values.extend(times);
+                if self.values.is_empty() {
+                    self.values = times;
+                } else {
+                    self.values.extend(times);
+                }
                 Ok(())
             }
             T::String => self.push_text(series.str().expect("dtype was checked"), format, place),
@@ -244,7 +290,7 @@ impl Times {
                 let whole = series.cast(&T::Int64).map_err(|e| unreadable(series, &e))?;
                 let start = self.values.len();
                 self.values.extend(whole.i64().expect("cast to it").iter().map(|v| v.unwrap_or(NO_TIME)));
-                self.raw.push(start..self.values.len());
+                self.numbers.whole.push(start..self.values.len());
                 Ok(())
             }
             T::Null => {
@@ -283,7 +329,7 @@ impl Times {
             None => self.values.push(NO_TIME),
             Some(v) if v.fract() == 0.0 && v.abs() < EXACT => self.push_whole(v as i64),
             Some(v) => {
-                self.fractions.push((self.values.len(), v));
+                self.numbers.fractions.push((self.values.len(), v));
                 self.values.push(NO_TIME);
             }
         }
@@ -292,9 +338,9 @@ impl Times {
     fn push_whole(&mut self, value: i64) {
         let at = self.values.len();
         self.values.push(value);
-        match self.raw.last_mut() {
+        match self.numbers.whole.last_mut() {
             Some(range) if range.end == at => range.end += 1,
-            _ => self.raw.push(at..at + 1),
+            _ => self.numbers.whole.push(at..at + 1),
         }
     }
 
@@ -302,31 +348,16 @@ impl Times {
     ///
     /// # Errors
     /// The index and text of a number that cannot be a time.
-    pub(crate) fn finish(mut self) -> std::result::Result<Vec<i64>, (usize, String)> {
-        let mut largest = self.fractions.iter().map(|(_, v)| v.abs()).fold(0.0, f64::max);
-        for range in &self.raw {
-            largest =
-                self.values[range.clone()].iter().filter(|t| **t != NO_TIME).map(|t| widen(t.saturating_abs())).fold(largest, f64::max);
-        }
-        let unit = Unit::of(&self.values, &self.raw, &self.fractions, largest);
-        for range in &self.raw {
-            for at in range.clone() {
-                let value = self.values[at];
-                if value == NO_TIME {
-                    continue;
-                }
-                self.values[at] = unit.whole(value).filter(|t| time::plausible(*t)).ok_or_else(|| (at, value.to_string()))?;
-            }
-        }
-        for (at, value) in &self.fractions {
-            self.values[*at] = unit.fraction(*value).filter(|t| time::plausible(*t)).ok_or_else(|| (*at, value.to_string()))?;
-        }
-        Ok(self.values)
+    pub(crate) fn finish(self) -> std::result::Result<Vec<i64>, (usize, String)> {
+        let (mut values, numbers) = self.parts();
+        let scale = numbers.scale(&values);
+        numbers.convert(&mut values, scale)?;
+        Ok(values)
     }
 
-    /// Times gathered so far.
-    pub(crate) fn len(&self) -> usize {
-        self.values.len()
+    /// The times, and which of them are numbers whose unit others may tell.
+    pub(crate) fn parts(self) -> (Vec<i64>, Numbers) {
+        (self.values, self.numbers)
     }
 
     /// Fill up to `len` with missing times.
@@ -349,20 +380,6 @@ enum Unit {
 }
 
 impl Unit {
-    /// Told by the size of the largest value: 8 digits that are dates, else epoch s to 10^11 (year 5138), ms to 10^14, µs to 10^17, ns.
-    fn of(values: &[i64], raw: &[std::ops::Range<usize>], fractions: &[(usize, f64)], largest: f64) -> Self {
-        let mut whole = raw.iter().flat_map(|r| &values[r.clone()]).filter(|t| **t != NO_TIME);
-        if fractions.is_empty() && whole.all(|t| (10_000_000..100_000_000).contains(t) && time::from_yyyymmdd(*t).is_some()) {
-            return Self::Dates;
-        }
-        match largest {
-            x if x < 1e11 => Self::PerSecond(1),
-            x if x < 1e14 => Self::PerSecond(1_000),
-            x if x < 1e17 => Self::PerSecond(1_000_000),
-            _ => Self::PerSecond(1_000_000_000),
-        }
-    }
-
     fn whole(self, value: i64) -> Option<i64> {
         match self {
             Self::Dates => time::from_yyyymmdd(value),
@@ -417,15 +434,5 @@ mod tests {
         assert_eq!(kind(&["1", "NA"]), DataType::String);
         assert_eq!(kind(&["1", "nan"]), DataType::String);
         assert_eq!(kind(&["1", "true"]), DataType::String);
-    }
-
-    #[test]
-    fn ranks_follow_the_bytes_of_the_names() {
-        let mut codes = Codes::default();
-        let c: Vec<u32> = ["b", "a", "b", "C"].iter().map(|n| codes.code(n)).collect();
-        assert_eq!(c, [0, 1, 0, 2]);
-        let (names, rank) = codes.ranks(|_| true);
-        assert_eq!(names.iter().map(|n| &**n).collect::<Vec<_>>(), ["C", "a", "b"]);
-        assert_eq!(rank, [2, 1, 0]);
     }
 }

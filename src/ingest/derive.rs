@@ -6,19 +6,21 @@ use super::Names;
 use super::accounts::{Accounts, Rank, fold_outcomes, inverse};
 use super::events::Raw;
 use super::source::Mark;
+use crate::error::Result;
 use crate::time::NEVER;
 
 /// Without a list an account begins when its first event is seen.
-pub(super) fn derive(raw: &Raw, marks: &[Vec<Mark>]) -> (Accounts, Rank, bool) {
-    let n = raw.accounts.names.len();
+pub(super) fn derive(raw: &Raw) -> Result<(Accounts, Rank, bool)> {
+    let n = raw.accounts.len();
     let (mut signed_up, mut converted, mut churned) = (vec![NEVER; n], vec![NEVER; n], vec![NEVER; n]);
-    for (source, marks) in raw.sources.iter().zip(marks) {
-        for (at, _) in marks.iter().enumerate().filter(|(_, mark)| **mark != Mark::Gone) {
-            let account = source.account[at] as usize;
-            signed_up[account] = signed_up[account].min(source.seen(at));
+    for block in raw.sources.iter().flat_map(|source| &source.blocks) {
+        let (accounts, moments) = (block.account.get(&raw.spill)?, block.moments(&raw.spill)?);
+        for (at, _) in block.marks.iter().enumerate().filter(|(_, mark)| **mark != Mark::Gone) {
+            let first = &mut signed_up[accounts[at] as usize];
+            *first = moments.seen(at).min(*first);
         }
     }
-    fold_outcomes(raw, marks, &mut converted, &mut churned);
+    fold_outcomes(&raw.occurred, &mut converted, &mut churned);
     let (names, index) = raw.accounts.ranks(|code| signed_up[code as usize] != NEVER);
     let order = inverse(&index, names.len());
     let by = |values: &[i64]| order.iter().map(|c| values[*c as usize]).collect();
@@ -32,5 +34,5 @@ pub(super) fn derive(raw: &Raw, marks: &[Vec<Mark>]) -> (Accounts, Rank, bool) {
         id: Names::from_sorted(names),
     };
     let date_only = raw.sources.iter().any(|s| s.quality.date_only);
-    (accounts, Rank { reason: vec![None; index.len()], index }, date_only)
+    Ok((accounts, Rank { reason: vec![None; index.len()], index }, date_only))
 }

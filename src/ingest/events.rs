@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use polars::prelude::*;
+use rayon::prelude::*;
 
-use super::cells::{self, Codes, NO_CODE, NO_TIME, Place, Times};
+use super::cells::{self, NO_TIME, Place, Scale, Times};
+use super::codes::{Codes, NO_CODE, coded};
 use super::quality::{Reason, SourceQuality};
-use super::source::{Mark, NO_EVENT, Source, UNKNOWN};
+use super::source::{Asked, Block, Mark, NO_EVENT, Occurred, Source, UNKNOWN};
+use super::spill::{Spill, Stored};
 use crate::config::{EventSource, Roles};
 use crate::error::{Error, Result, nearest};
 use crate::progress::Progress;
@@ -23,6 +26,12 @@ pub(super) struct Raw {
     /// Names of numeric properties over all sources.
     pub(super) values: Vec<String>,
     pub(super) sources: Vec<Source>,
+    /// Where batches wait that do not fit into memory.
+    pub(super) spill: Spill,
+    /// Bytes of batches that may stay in memory, less those that do.
+    room: usize,
+    /// Conversions and churns, once the events are marked.
+    pub(super) occurred: Vec<Occurred>,
     /// An account of an event that is not in the list.
     pub(super) unknown: Option<String>,
     /// The data quality of the account list, once it is known.
@@ -103,20 +112,14 @@ enum Naming<'a> {
 struct Reading<'a> {
     source: &'a EventSource,
     into: Source,
-    scratch: Scratch,
-}
-
-/// What a source needs only while its files are read.
-#[derive(Default)]
-struct Scratch {
-    time: Times,
-    received: Times,
     ids: Codes,
+    /// What numbers among times of happening and of receipt tell of their unit.
+    scales: [Scale; 2],
 }
 
 impl Raw {
-    /// Start with the codes of the account list, where there is one.
-    pub(super) fn new(listed: Option<Codes>) -> Self {
+    /// Start with the codes of the account list, where there is one, and with room for so many bytes of events.
+    pub(super) fn new(listed: Option<Codes>, room: usize) -> Self {
         let is_listed = listed.is_some();
         Self {
             accounts: listed.unwrap_or_default(),
@@ -125,6 +128,9 @@ impl Raw {
             names: Codes::default(),
             values: Vec::new(),
             sources: Vec::new(),
+            spill: Spill::default(),
+            room,
+            occurred: Vec::new(),
             unknown: None,
             account_quality: None,
         }
@@ -132,25 +138,18 @@ impl Raw {
 
     /// Read one source whole.
     pub(super) fn read(&mut self, source: &EventSource, progress: &Progress) -> Result<()> {
-        let values: Vec<(usize, Vec<f64>)> = source.values.iter().map(|name| (self.value_code(name), Vec::new())).collect();
         let into = Source {
-            account: Vec::new(),
-            user: Vec::new(),
-            event: Vec::new(),
-            time: Vec::new(),
-            received: Vec::new(),
-            id: Vec::new(),
-            values,
-            row: Vec::new(),
+            blocks: Vec::new(),
             files: Vec::new(),
+            values: source.values.iter().map(|name| self.value_code(name)).collect(),
             quality: SourceQuality::new(&source.path, "events"),
             unpivoted: !source.unpivot.is_empty(),
         };
-        let mut reading = Reading { source, into, scratch: Scratch::default() };
+        let mut reading = Reading { source, into, ids: Codes::default(), scales: [Scale::default(); 2] };
         for file in table::files(&source.path)? {
             let picked = Picked::of(source, &file)?;
             let stage = progress.stage(&format!("reading {}", file.display()), table::rows(&file));
-            reading.into.files.push((file.clone(), reading.into.account.len()));
+            reading.into.files.push(file.clone());
             table::read(&file, Some(&picked.columns(source)), &mut |first_row, frame| {
                 stage.advance(frame.height() as u64);
                 reading.into.quality.rows += frame.height() as u64;
@@ -158,23 +157,25 @@ impl Raw {
             })
             .map_err(|e| e.needed_for(|column| role(source, column)))?;
         }
-        let Reading { mut into, scratch, .. } = reading;
+        let Reading { mut into, scales, .. } = reading;
         if into.quality.rows == 0 {
             return Err(Error::Empty { path: source.path.clone(), expected: "a log needs events".to_owned() });
         }
-        into.quality.made = into.account.len() as u64;
-        let received = scratch.received.len() > 0;
-        let bad = |(at, found): (usize, String), into: &Source, column: &Option<String>, usual: &str| Error::BadValue {
-            path: into.files[into.files.partition_point(|(_, first)| *first <= at) - 1].0.clone(),
-            row: Some(u64::from(into.row[at])),
-            column: column.clone().unwrap_or_else(|| usual.to_owned()),
-            found,
-            expected: "a time between the years 1900 and 2262".to_owned(),
-        };
-        into.time = scratch.time.finish().map_err(|e| bad(e, &into, &source.timestamp, "timestamp"))?;
-        if received {
-            into.received = scratch.received.finish().map_err(|e| bad(e, &into, &source.received, "received_at"))?;
-            into.received.resize(into.time.len(), NO_TIME);
+        into.quality.made = into.blocks.iter().map(|block| block.len() as u64).sum();
+        for (which, column) in [source.timestamp.as_deref().unwrap_or("timestamp"), source.received.as_deref().unwrap_or("received_at")]
+            .into_iter()
+            .enumerate()
+        {
+            for block in &mut into.blocks {
+                let converted = block.convert(which, scales[which], &self.spill)?;
+                converted.map_err(|(at, found)| Error::BadValue {
+                    path: into.files[block.file].clone(),
+                    row: Some(block.row(at)),
+                    column: column.to_owned(),
+                    found,
+                    expected: "a time between the years 1900 and 2262".to_owned(),
+                })?;
+            }
         }
         self.sources.push(into);
         Ok(())
@@ -189,9 +190,9 @@ impl Raw {
 
     fn take_batch(&mut self, reading: &mut Reading<'_>, picked: &Picked, frame: &DataFrame, first_row: u64) -> Result<()> {
         let source = reading.source;
-        let file = reading.into.files.last().expect("a file is being read").0.clone();
+        let file = reading.into.files.last().expect("a file is being read").clone();
         let rows: Vec<u32> = (0..).take(frame.height()).collect();
-        let whole = |naming| Taken { picked, file: &file, first_row, rows: &rows, values: true, naming };
+        let whole = |naming| Taken { picked, file: &file, first_row, rows: &rows, all: true, values: true, naming };
         if let Some(column) = &picked.event {
             return self.take(reading, frame, &whole(Naming::Column(column)));
         }
@@ -210,7 +211,7 @@ impl Raw {
                 let rows: Vec<u32> = (0..).zip(part.iter()).filter(|(_, m)| *m == Some(true)).map(|(row, _)| row).collect();
                 let filtered = frame.filter(&part).map_err(|e| absent(&file, &e))?;
                 let naming = Naming::All(self.event_code(column)?);
-                self.take(reading, &filtered, &Taken { picked, file: &file, first_row, rows: &rows, values: first, naming })?;
+                self.take(reading, &filtered, &Taken { picked, file: &file, first_row, rows: &rows, all: false, values: first, naming })?;
             }
             seen.iter_mut().zip(mask.iter()).for_each(|(s, m)| *s |= m == Some(true));
         }
@@ -221,79 +222,106 @@ impl Raw {
     }
 
     fn event_code(&mut self, name: &str) -> Result<u16> {
-        u16::try_from(self.names.code(name)).ok().filter(|code| *code < NO_EVENT).ok_or_else(|| Error::Unsuitable {
-            problem: "more than 65,534 event names".to_owned(),
-            hint: Some("the column of event names seems to hold ids; name another one as `events.event`".to_owned()),
-        })
+        event_code(self.names.code(name))
     }
 
+    /// Take the events of some rows of a batch.
     fn take(&mut self, reading: &mut Reading<'_>, frame: &DataFrame, rows: &Taken<'_>) -> Result<()> {
-        let Reading { source, into, scratch } = reading;
-        let picked = rows.picked;
+        let (source, picked) = (reading.source, rows.picked);
         let column = |name: &str| frame.column(name).map_err(|e| absent(rows.file, &e));
-        let place = |column| Place { path: rows.file, column, first_row: rows.first_row, rows: rows.rows };
-        let before = into.account.len();
-        let accounts = cells::text(column(&picked.account)?)?;
-        for account in accounts.iter() {
-            into.account.push(match account.filter(|a| !a.is_empty()) {
-                None => NO_CODE,
-                Some(a) if self.listed => self.accounts.get(a).unwrap_or_else(|| {
-                    self.unknown.get_or_insert_with(|| a.to_owned());
-                    UNKNOWN
-                }),
-                Some(a) => self.accounts.code(a),
-            });
-        }
-        match &picked.user {
-            None => into.user.resize(into.account.len(), NO_CODE),
-            Some(name) => {
-                let users = cells::text(column(name)?)?;
-                into.user.extend(users.iter().map(|u| u.filter(|u| !u.is_empty()).map_or(NO_CODE, |u| self.users.code(u))));
+        let text = |name: &str| cells::text(column(name)?);
+        let times = |name: &str| {
+            let mut times = Times::default();
+            times.push(column(name)?, source.format.as_deref(), rows.place(name))?;
+            Ok::<_, Error>(times.parts())
+        };
+        let Codings { account, user, event } = self.code(frame, rows)?;
+        let (time, numbers) = times(&picked.timestamp)?;
+        let (received, received_numbers) = picked.received.as_deref().map(times).transpose()?.unwrap_or_default();
+        let ids = picked.id.as_deref().map(text).transpose()?;
+        let id = ids.map(|ids| coded(&ids, NO_CODE, |id| reading.ids.code(id))).unwrap_or_default();
+        let values = source.values.iter().map(|name| {
+            let mut numbers = cells::finite(column(name)?, rows.place(name))?;
+            if !rows.values {
+                numbers.fill(f64::NAN);
             }
+            Ok(Stored::Held(numbers))
+        });
+        for (scale, (numbers, times)) in reading.scales.iter_mut().zip([(&numbers, &time), (&received_numbers, &received)]) {
+            *scale = scale.with(numbers.scale(times));
         }
-        match &rows.naming {
-            Naming::All(code) => into.event.resize(into.account.len(), *code),
-            Naming::Column(name) => {
-                for event in cells::text(column(name)?)?.iter() {
-                    let code = event.filter(|e| !e.is_empty()).map_or(Ok(NO_EVENT), |e| self.event_code(e))?;
-                    into.event.push(code);
-                }
-            }
+        let mut block = Block {
+            file: reading.into.files.len() - 1,
+            first_row: rows.first_row,
+            rows: if rows.all { Vec::new() } else { rows.rows.to_vec() },
+            values: values.collect::<Result<_>>()?,
+            account: Stored::Held(account),
+            user: Stored::Held(user),
+            event: Stored::Held(event),
+            time: Stored::Held(time),
+            received: Stored::Held(received),
+            id: Stored::Held(id),
+            numbers: [numbers, received_numbers],
+            marks: Vec::new(),
+        };
+        match self.room.checked_sub(block.bytes()) {
+            Some(room) => self.room = room,
+            None => block.spill(&self.spill)?,
         }
-        scratch.time.push(column(&picked.timestamp)?, source.format.as_deref(), place(&picked.timestamp))?;
-        if let Some(name) = &picked.received {
-            scratch.received.pad(before);
-            scratch.received.push(column(name)?, source.format.as_deref(), place(name))?;
-        }
-        if let Some(name) = &picked.id {
-            into.id.resize(before, NO_CODE);
-            into.id
-                .extend(cells::text(column(name)?)?.iter().map(|i| i.filter(|i| !i.is_empty()).map_or(NO_CODE, |i| scratch.ids.code(i))));
-        }
-        for (name, (_, values)) in source.values.iter().zip(&mut into.values) {
-            let numbers = cells::finite(column(name)?, place(name))?;
-            values.extend(numbers.iter().map(|v| v.filter(|_| rows.values).unwrap_or(f64::NAN)));
-        }
-        into.row.extend(rows.rows.iter().map(|r| u32::try_from(rows.first_row).unwrap_or(u32::MAX).saturating_add(*r)));
+        reading.into.blocks.push(block);
         Ok(())
     }
 
-    /// The last time at which usage of a known account was seen, not later than now.
-    pub(super) fn last(&self, now: i64, roles: &Roles) -> Option<i64> {
-        let left_out = self.role_marks(roles);
-        let last_of = |source: &Source| {
-            let known = |at: &usize| {
-                let (account, event) = (source.account[*at], source.event[*at]);
-                source.time[*at] != NO_TIME && account < UNKNOWN && event != NO_EVENT && left_out[usize::from(event)] == Mark::Keep
-            };
-            (0..source.time.len()).filter(known).map(|at| source.seen(at)).filter(|seen| *seen <= now).max()
+    /// The codes of accounts, users and event names, each column on its own.
+    fn code(&mut self, frame: &DataFrame, rows: &Taken<'_>) -> Result<Codings> {
+        let text = |name: &str| cells::text(frame.column(name).map_err(|e| absent(rows.file, &e))?);
+        let accounts = text(&rows.picked.account)?;
+        let users = rows.picked.user.as_deref().map(text).transpose()?;
+        let events = if let Naming::Column(name) = rows.naming { Some(text(name)?) } else { None };
+        let Self { accounts: known, users: user_codes, names, unknown, listed, .. } = self;
+        let of_accounts = || {
+            coded(&accounts, NO_CODE, |account| match listed {
+                true => known.get(account).unwrap_or_else(|| {
+                    unknown.get_or_insert_with(|| account.to_owned());
+                    UNKNOWN
+                }),
+                false => known.code(account),
+            })
         };
-        self.sources.iter().filter_map(last_of).max()
+        let of_users = || users.map(|users| coded(&users, NO_CODE, |user| user_codes.code(user))).unwrap_or_default();
+        let of_events = || match (&rows.naming, events) {
+            (Naming::Column(_), Some(events)) => Some(coded(&events, NO_CODE, |event| names.code(event))),
+            _ => None,
+        };
+        let (account, (user, event)) = rayon::join(of_accounts, || rayon::join(of_users, of_events));
+        let event = match (event, &rows.naming) {
+            (Some(codes), _) => {
+                codes.into_iter().map(|code| if code == NO_CODE { Ok(NO_EVENT) } else { event_code(code) }).collect::<Result<_>>()?
+            }
+            (None, Naming::All(code)) => vec![*code; account.len()],
+            (None, Naming::Column(_)) => Vec::new(),
+        };
+        Ok(Codings { account, user, event })
+    }
+
+    /// The last time at which usage of a known account was seen, not later than now.
+    pub(super) fn last(&self, now: i64, roles: &Roles) -> Result<Option<i64>> {
+        let left_out = self.role_marks(roles);
+        let last_of = |block: &Block| {
+            let (account, event, moments) = (block.account.get(&self.spill)?, block.event.get(&self.spill)?, block.moments(&self.spill)?);
+            let known = |at: &usize| {
+                let (account, event) = (account[*at], event[*at]);
+                moments.time[*at] != NO_TIME && account < UNKNOWN && event != NO_EVENT && left_out[usize::from(event)] == Mark::Keep
+            };
+            Ok((0..block.len()).filter(known).map(|at| moments.seen(at)).filter(|seen| *seen <= now).max())
+        };
+        let last: Vec<Option<i64>> = self.sources.par_iter().flat_map(|s| &s.blocks).map(last_of).collect::<Result<_>>()?;
+        Ok(last.into_iter().flatten().max())
     }
 
     /// What each event name is good for.
     fn role_marks(&self, roles: &Roles) -> Vec<Mark> {
-        let mut marks = vec![Mark::Keep; self.names.names.len()];
+        let mut marks = vec![Mark::Keep; self.names.len()];
         // Excluded last, so that an event that is both an outcome and excluded is an outcome.
         for ((_, names), mark) in roles.not_usage().into_iter().zip([Mark::Converted, Mark::Churned, Mark::Excluded]) {
             for code in names.iter().filter_map(|n| self.names.get(n)) {
@@ -308,10 +336,34 @@ impl Raw {
     /// Say of every event what it is good for, and count what is dropped.
     ///
     /// `not_yet` tells by account code which accounts of the list do not exist yet.
-    pub(super) fn mark(&mut self, now: i64, until: i64, roles: &Roles, not_yet: &[bool]) -> Vec<Vec<Mark>> {
+    pub(super) fn mark(&mut self, now: i64, until: i64, roles: &Roles, not_yet: &[bool]) -> Result<()> {
         let by_name = self.role_marks(roles);
-        self.sources.iter_mut().map(|source| source.mark(now, until, &by_name, not_yet)).collect()
+        let asked = Asked { now, until, by_name: &by_name, not_yet, spill: &self.spill };
+        for source in &mut self.sources {
+            self.occurred.extend(source.mark(&asked)?);
+        }
+        Ok(())
     }
+}
+
+impl Taken<'_> {
+    fn place<'a>(&'a self, column: &'a str) -> Place<'a> {
+        Place { path: self.file, column, first_row: self.first_row, rows: self.rows }
+    }
+}
+
+/// The codes of a batch.
+struct Codings {
+    account: Vec<u32>,
+    user: Vec<u32>,
+    event: Vec<u16>,
+}
+
+fn event_code(code: u32) -> Result<u16> {
+    u16::try_from(code).ok().filter(|code| *code < NO_EVENT).ok_or_else(|| Error::Unsuitable {
+        problem: "more than 65,534 event names".to_owned(),
+        hint: Some("the column of event names seems to hold ids; name another one as `events.event`".to_owned()),
+    })
 }
 
 /// The rows of a frame that are taken.
@@ -321,6 +373,8 @@ struct Taken<'a> {
     first_row: u64,
     /// Offset of each row of the frame from `first_row`.
     rows: &'a [u32],
+    /// Whether these are all rows of the batch.
+    all: bool,
     /// Whether the numeric properties count for these events.
     values: bool,
     naming: Naming<'a>,
@@ -331,12 +385,11 @@ fn absent(file: &Path, error: &PolarsError) -> Error {
 }
 
 /// Names of roles that no event of the log has, each with the nearest event name; what the log does not reach must not tell.
-pub(super) fn unknown_roles(raw: &Raw, marks: &[Vec<Mark>], roles: &Roles) -> Vec<String> {
-    let mut known = BTreeSet::new();
-    for (source, marks) in raw.sources.iter().zip(marks) {
-        known.extend(source.event.iter().zip(marks).filter(|(_, mark)| **mark != Mark::Gone).map(|(event, _)| *event));
-    }
-    let known: BTreeSet<&str> = known.into_iter().map(|event| &*raw.names.names[usize::from(event)]).collect();
+///
+/// # Arguments
+/// * `reached` – by code of the event name, whether the log has it
+pub(super) fn unknown_roles(raw: &Raw, reached: &[bool], roles: &Roles) -> Vec<String> {
+    let known: BTreeSet<&str> = raw.names.iter().zip(reached).filter(|(_, reached)| **reached).map(|(name, _)| name).collect();
     let usual = Roles::default();
     let mut warnings = Vec::new();
     let all = roles.usage().into_iter().chain(roles.not_usage());

@@ -4,21 +4,24 @@
 
 mod accounts;
 pub(crate) mod cells;
+mod codes;
 mod derive;
 mod events;
 mod gather;
-
 mod quality;
+mod settle;
 mod source;
+mod spill;
+mod usage;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use polars::prelude::DataFrame;
 
 pub use accounts::Accounts;
 pub use cells::Kind;
 pub use quality::{Dropped, Kept, Quality, Reason, SourceQuality};
+pub use usage::{Events, Usage};
 
 use crate::config::{AccountSource, EventSource, Roles};
 use crate::error::{Error, Result};
@@ -71,68 +74,11 @@ impl std::ops::Index<usize> for Names {
 /// User code of an event without user.
 pub const NO_USER: u32 = u32::MAX;
 
-/// The usage log: events gathered by account, inside an account by time, then event, user and values.
-#[derive(Debug, Clone, Default)]
-pub struct Events {
-    /// Events of account a: `start[a]..start[a + 1]`.
-    pub start: Vec<usize>,
-    /// When it happened, µs UTC.
-    pub time: Vec<i64>,
-    /// When it was known, `max(time, received)`; `None` where no source has a time of receipt.
-    pub seen: Option<Vec<i64>>,
-    /// Code in `names`.
-    pub event: Vec<u16>,
-    /// User, counted from 0 inside the account; [`NO_USER`] where missing.
-    pub user: Vec<u32>,
-    /// Numeric properties by name; NaN where missing.
-    pub values: Vec<(String, Vec<f64>)>,
-    /// Event names.
-    pub names: Names,
-    /// Users of account a, `users[user_start[a] + user]` being codes in `user_names`.
-    pub user_start: Vec<usize>,
-    /// Codes in `user_names`, account by account.
-    pub users: Vec<u32>,
-    /// User names over all accounts.
-    pub user_names: Names,
-}
-
-impl Events {
-    /// The events of one account.
-    #[must_use]
-    pub fn of(&self, account: usize) -> Range<usize> {
-        self.start[account]..self.start[account + 1]
-    }
-
-    /// When an event was known, µs UTC.
-    #[must_use]
-    pub fn seen_at(&self, at: usize) -> i64 {
-        self.seen.as_ref().map_or(self.time[at], |seen| seen[at])
-    }
-
-    /// How many users the account has.
-    #[must_use]
-    pub fn users_of(&self, account: usize) -> usize {
-        self.user_start[account + 1] - self.user_start[account]
-    }
-
-    /// Number of events.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.time.len()
-    }
-
-    /// Whether there is no event.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.time.is_empty()
-    }
-}
-
 /// Events and accounts as they were known at the end of the log.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Log {
     /// Usage, without the events of the roles converted, churned and exclude.
-    pub events: Events,
+    pub events: Usage,
     /// The accounts.
     pub accounts: Accounts,
     /// The log is complete from here on, µs UTC.
@@ -171,7 +117,16 @@ pub struct Sources<'a> {
     pub roles: &'a Roles,
     /// What attributes are to be taken for, where their values must not tell.
     pub kinds: &'a BTreeMap<String, Kind>,
+    /// Bytes of memory to make do with; events beyond them wait in a temporary file.
+    pub memory: u64,
 }
+
+/// Memory to make do with where nothing is said, in bytes: a log of 40 million events needs no temporary file.
+pub const MEMORY: u64 = 4_000_000_000;
+
+/// Parts of the memory: half of it for events as they are read, a quarter to gather them once for all; the rest is for names, features
+/// and what is written.
+const QUARTERS: u64 = 4;
 
 /// Read, clean and gather events and accounts.
 ///
@@ -185,37 +140,40 @@ pub fn ingest(sources: &Sources<'_>, clip: Clip, progress: &Progress) -> Result<
         let hint = Some("`pql init --events FILE` writes a pql.toml, or give `--features FILE`".to_owned());
         return Err(Error::Usage { problem: "no source of events: pql.toml has no `[[events]]`".to_owned(), hint });
     }
+    let room = usize::try_from(sources.memory / QUARTERS).unwrap_or(usize::MAX);
     let mut list = sources.accounts.map(|source| accounts::read(source, sources.kinds)).transpose()?;
-    let mut raw = events::Raw::new(list.as_mut().map(accounts::List::take_codes));
+    let mut raw = events::Raw::new(list.as_mut().map(accounts::List::take_codes), room.saturating_mul(2));
     for source in sources.events {
         raw.read(source, progress)?;
     }
     let until = match clip.until {
         Some(until) => until,
-        None => match raw.last(clip.now, sources.roles) {
+        None => match raw.last(clip.now, sources.roles)? {
             Some(last) => midnight(last),
             None => return Err(nothing_left(raw, clip.now, sources.roles)),
         },
     };
     let not_yet = list.as_ref().map(|list| list.not_yet(until)).unwrap_or_default();
-    let marks = raw.mark(clip.now, until, sources.roles, &not_yet);
+    raw.mark(clip.now, until, sources.roles, &not_yet)?;
     let derived = list.is_none();
     let accounts = match list {
-        Some(list) => list.finish(&mut raw, &marks, until)?,
-        None => derive::derive(&raw, &marks),
+        Some(list) => list.finish(&mut raw, until)?,
+        None => derive::derive(&raw)?,
     };
-    gather::finish(raw, marks, accounts, &gather::Span { until, since: clip.since, derived }, sources)
+    gather::finish(raw, accounts, &gather::Span { until, since: clip.since, derived }, sources, room)
 }
 
 /// Say what became of all events.
 fn nothing_left(mut raw: events::Raw, now: i64, roles: &Roles) -> Error {
-    raw.mark(now, NEVER, roles, &[]);
+    if let Err(error) = raw.mark(now, NEVER, roles, &[]) {
+        return error;
+    }
     let mut counts: BTreeMap<Reason, u64> = BTreeMap::new();
     for dropped in raw.sources.iter().flat_map(|s| &s.quality.dropped) {
         *counts.entry(dropped.reason).or_default() += dropped.count;
     }
     let counts: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {}", reason.words())).collect();
-    let example = raw.unknown.zip(raw.accounts.names.first());
+    let example = raw.unknown.as_deref().zip(raw.accounts.iter().next());
     let hint = example.map(|(event, list)| format!("the events have accounts such as `{event}`, the account list such as `{list}`"));
     Error::Unsuitable { problem: format!("no event of usage is left: {}", counts.join(", ")), hint }
 }
@@ -225,10 +183,20 @@ pub(crate) fn earlier(a: i64, b: i64) -> i64 {
     a.min(b)
 }
 
-/// The log as tables in the columns that [`ingest`] takes by default: events and accounts.
+/// The account list in the columns that [`ingest`] takes by default.
 ///
 /// # Errors
 /// * [`Error::Unsuitable`]: a table that polars cannot hold
-pub fn tables(log: &Log) -> Result<(DataFrame, DataFrame)> {
-    Ok((gather::events_table(log)?, accounts::table(&log.accounts)?))
+pub fn accounts_table(log: &Log) -> Result<DataFrame> {
+    accounts::table(&log.accounts)
+}
+
+/// Hand on the events in the columns that [`ingest`] takes by default, one table after the other, by account.
+///
+/// # Errors
+/// * [`Error::Unsuitable`]: a table that polars cannot hold
+/// * [`Error::Write`]: the temporary file of a large log fails
+/// * whatever `take` returns
+pub fn events_tables(log: &Log, take: &mut dyn FnMut(DataFrame) -> Result<()>) -> Result<()> {
+    (0..log.events.parts()).try_for_each(|part| take(log.events.with_part(part, |events| gather::events_table(log, events))??))
 }

@@ -100,9 +100,14 @@ impl SourceQuality {
 
     /// Count one row; rows are counted in the order in which they were read.
     pub(crate) fn drop_row(&mut self, reason: Reason, file: &Path, row: u64) {
+        self.drop_rows(reason, 1, file, row);
+    }
+
+    /// Count some rows, of which `row` is the first.
+    pub(crate) fn drop_rows(&mut self, reason: Reason, count: u64, file: &Path, row: u64) {
         match self.dropped.binary_search_by_key(&reason, |d| d.reason) {
-            Ok(at) => self.dropped[at].count += 1,
-            Err(at) => self.dropped.insert(at, Dropped { reason, count: 1, file: file.to_owned(), row }),
+            Ok(at) => self.dropped[at].count += count,
+            Err(at) => self.dropped.insert(at, Dropped { reason, count, file: file.to_owned(), row }),
         }
     }
 

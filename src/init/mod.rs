@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::error::Result;
 use crate::features::Catalogue;
-use crate::ingest::{Clip, Log, Sources, ingest};
+use crate::ingest::{Clip, Log, MEMORY, Sources, ingest};
 use crate::observe::observe;
 use crate::progress::Progress;
 
@@ -194,6 +194,12 @@ fn rehearse(plan: &mut Plan, folder: &Path, now: i64, remarks: &mut Vec<String>)
 }
 
 fn read(config: &Config, now: i64) -> Result<Log> {
-    let sources = Sources { events: &config.events, accounts: config.accounts.as_ref(), roles: &config.roles, kinds: &BTreeMap::new() };
+    let sources = Sources {
+        events: &config.events,
+        accounts: config.accounts.as_ref(),
+        roles: &config.roles,
+        kinds: &BTreeMap::new(),
+        memory: MEMORY,
+    };
     ingest(&sources, Clip { now, since: None, until: None }, &Progress::silent())
 }

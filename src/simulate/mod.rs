@@ -19,7 +19,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::features::{self, Catalogue};
-use crate::ingest::{Accounts, Events, Log, Names, Quality};
+use crate::ingest::{Accounts, Events, Log, Names, Quality, Usage};
 use crate::observe::{Observations, Outcome, Split};
 use crate::progress::Progress;
 use crate::time::{DAY, NEVER};
@@ -228,7 +228,7 @@ fn features_at_cutoff(accounts: &[Account], world: &World) -> Result<DataFrame> 
 /// The use so far as [`crate::ingest::ingest`] would give it; users are coded by their place in the team.
 fn log(accounts: &[Account], world: &World) -> Log {
     let n = accounts.len();
-    let mut events = Events { start: vec![0], user_start: vec![0], ..Events::default() };
+    let mut events = Events { accounts: 0..n, start: vec![0], user_start: vec![0], ..Events::default() };
     for account in accounts {
         events.time.extend(account.events.iter().map(|e| e.time));
         events.event.extend(account.events.iter().map(|e| e.action as u16));
@@ -238,7 +238,6 @@ fn log(accounts: &[Account], world: &World) -> Log {
         events.users.extend((0..).take(team));
         events.user_start.push(events.users.len());
     }
-    events.names = Names::from_sorted(NAMES.map(Box::from).to_vec());
     let accounts = Accounts {
         id: Names::from_sorted(accounts.iter().map(|a| world.id(a.number).into_boxed_str()).collect()),
         signed_up: accounts.iter().map(|a| a.signed_up).collect(),
@@ -249,7 +248,7 @@ fn log(accounts: &[Account], world: &World) -> Log {
         attributes: DataFrame::empty_with_height(n),
     };
     Log {
-        events,
+        events: Usage::of(Names::from_sorted(NAMES.map(Box::from).to_vec()), events),
         accounts,
         since: START,
         until: world.until,

@@ -5,8 +5,8 @@ use std::io::{Read as _, Seek, SeekFrom};
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Once, mpsc};
 
 use polars::prelude::{
     ArrowDataType, ArrowSchema, Column, DataFrame, DataType, FileMetadata, ParallelStrategy, ParquetReader, PolarsError, PolarsResult,
@@ -43,16 +43,33 @@ pub(super) fn read(file: &Path, wanted: Option<&[String]>, batch: &mut dyn FnMut
     table.check(&places)?;
     let mut groups = table.metadata;
     let row_groups = std::mem::take(&mut groups.row_groups);
-    let mut first = 1;
-    for (range, slice) in batches(&row_groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>()) {
+    let batches = batches(&row_groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>());
+    let read_batch = |(range, slice): (Range<usize>, Range<usize>)| {
         let mut part = groups.clone();
         part.row_groups = row_groups[range].to_vec();
         part.num_rows = part.row_groups.iter().map(|group| group.num_rows()).sum();
-        let frame = read_part(file, part, &places, slice.clone())?;
-        batch(first, frame)?;
-        first += slice.len() as u64;
-    }
-    Ok(Read { rows: first - 1, ..Read::default() })
+        read_part(file, part, &places, slice)
+    };
+    let mut rows = 0;
+    ahead(batches.into_iter().map(read_batch), &mut |frame: DataFrame| {
+        let first = rows + 1;
+        rows += frame.height() as u64;
+        batch(first, frame)
+    })?;
+    Ok(Read { rows, ..Read::default() })
+}
+
+/// Make one item in a thread of its own while the one before is taken, up to the first error.
+fn ahead<T: Send>(mut items: impl Iterator<Item = Result<T>> + Send, take: &mut dyn FnMut(T) -> Result<()>) -> Result<()> {
+    // A file of one batch needs no thread.
+    let Some(first) = items.next() else { return Ok(()) };
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        scope.spawn(move || items.try_for_each(|item| sender.send(item)));
+        take(first?)?;
+        // What goes wrong here drops the receiver, and the thread ends.
+        receiver.into_iter().try_for_each(|item| take(item?))
+    })
 }
 
 /// What the footer of a file says.

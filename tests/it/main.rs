@@ -19,6 +19,7 @@ mod golden;
 mod laws;
 mod layers;
 mod leakage;
+mod memory;
 mod oracle;
 mod parity;
 mod project;

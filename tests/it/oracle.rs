@@ -335,7 +335,13 @@ fn compare(world: &World, log: &Log, rows: &Observations, catalogue: &Catalogue,
 
 fn read(config: &Config, until: i64) -> Log {
     let kinds = BTreeMap::new();
-    let sources = Sources { events: &config.events, accounts: config.accounts.as_ref(), roles: &config.roles, kinds: &kinds };
+    let sources = Sources {
+        events: &config.events,
+        accounts: config.accounts.as_ref(),
+        roles: &config.roles,
+        kinds: &kinds,
+        memory: pql::ingest::MEMORY,
+    };
     ingest(&sources, Clip { now: i64::MAX, since: None, until: Some(until) }, &Progress::silent()).unwrap()
 }
 
@@ -382,7 +388,9 @@ fn every_feature_is_what_it_means_at_many_cutoffs_of_an_account() {
         let mut rows = Observations::default();
         for account in 0..log.accounts.id.len() {
             // Cutoffs at events and beside them, close together and far apart, the same one twice.
-            let times: Vec<i64> = log.events.of(account).map(|at| log.events.time[at]).chain([log.accounts.signed_up[account]]).collect();
+            let of_account = |events: &pql::Events| events.accounts.contains(&account).then(|| events.time[events.of(account)].to_vec());
+            let times = log.events.map(of_account).unwrap().into_iter().flatten().flatten().chain([log.accounts.signed_up[account]]);
+            let times: Vec<i64> = times.collect();
             let mut cutoffs: Vec<i64> =
                 (0..30).map(|_| *lcg.pick(&times) + *lcg.pick(&[0, 1, 30 * MINUTE, DAY, 7 * DAY, 14 * DAY, 40 * DAY])).collect();
             cutoffs.sort_unstable();

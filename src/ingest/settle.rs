@@ -1,0 +1,231 @@
+//! Events as they were read and marked → those that are kept, sorted by part of the accounts.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytemuck::Pod;
+use rayon::prelude::*;
+
+use super::Names;
+use super::accounts::Rank;
+use super::codes::NO_CODE;
+use super::events::Raw;
+use super::quality::{Reason, SourceQuality};
+use super::source::{Block, Drops, Mark, Source};
+use super::spill::{Spill, Stored};
+use super::usage::{Parts, Sorted, Usage, Waiting};
+use crate::error::Result;
+
+/// Events of a part, more or less: its columns stay in a core's own cache while they are put in order.
+const PART: u32 = 1 << 17;
+
+/// What is known of all events that are left.
+#[derive(Default)]
+pub(super) struct Census {
+    /// First and last time of usage, µs UTC.
+    pub(super) extent: Option<(i64, i64)>,
+    /// By code of the event name, whether any event has it, and whether usage has.
+    pub(super) reached: Vec<bool>,
+    used: Vec<bool>,
+    /// Events of usage, by source.
+    kept: Vec<u64>,
+    /// Events of usage, by account.
+    of_account: Vec<u32>,
+}
+
+/// The census of one block.
+struct Counted {
+    extent: Option<(i64, i64)>,
+    reached: Vec<bool>,
+    used: Vec<bool>,
+    kept: u64,
+    drops: Drops,
+}
+
+/// Drop the events of accounts that were dropped, and count those that are left.
+pub(super) fn census(raw: &mut Raw, rank: &Rank, accounts: usize) -> Result<Census> {
+    let names = raw.names.len();
+    let of_account: Vec<AtomicU32> = (0..accounts).map(|_| AtomicU32::new(0)).collect();
+    let mut census = Census { reached: vec![false; names], used: vec![false; names], ..Census::default() };
+    let spill = &raw.spill;
+    for source in &mut raw.sources {
+        let counted: Vec<Counted> =
+            source.blocks.par_iter_mut().map(|block| count(block, rank, &of_account, names, spill)).collect::<Result<_>>()?;
+        let mut kept = 0;
+        for (block, counted) in counted.into_iter().enumerate() {
+            source.count(block, &counted.drops);
+            kept += counted.kept;
+            census.extent = match (census.extent, counted.extent) {
+                (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+                (a, b) => a.or(b),
+            };
+            for (all, of) in [(&mut census.reached, counted.reached), (&mut census.used, counted.used)] {
+                all.iter_mut().zip(of).for_each(|(all, of)| *all |= of);
+            }
+        }
+        census.kept.push(kept);
+    }
+    census.of_account = of_account.into_iter().map(AtomicU32::into_inner).collect();
+    Ok(census)
+}
+
+fn count(block: &mut Block, rank: &Rank, of_account: &[AtomicU32], names: usize, spill: &Spill) -> Result<Counted> {
+    let mut marks = std::mem::take(&mut block.marks);
+    let (accounts, events, times) = (block.account.get(spill)?, block.event.get(spill)?, block.time.get(spill)?);
+    let mut counted = Counted { extent: None, reached: vec![false; names], used: vec![false; names], kept: 0, drops: Drops::default() };
+    for (at, mark) in marks.iter_mut().enumerate() {
+        if *mark == Mark::Gone {
+            continue;
+        }
+        let account = accounts[at] as usize;
+        if let Some(reason) = rank.reason[account] {
+            if *mark == Mark::Keep {
+                let reason = if reason == Reason::TimeMissing { Reason::AccountDropped } else { reason };
+                counted.drops.add(reason, at);
+            }
+            *mark = Mark::Gone;
+            continue;
+        }
+        counted.reached[usize::from(events[at])] = true;
+        if *mark == Mark::Keep {
+            counted.used[usize::from(events[at])] = true;
+            counted.kept += 1;
+            let (first, last) = counted.extent.unwrap_or((i64::MAX, i64::MIN));
+            counted.extent = Some((first.min(times[at]), last.max(times[at])));
+            of_account[rank.index[account] as usize].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    block.marks = marks;
+    Ok(counted)
+}
+
+/// Sort what is left by part; answers the log and the quality of its sources.
+///
+/// # Arguments
+/// * `room` – bytes that all parts together may take to be gathered once for all
+pub(super) fn settle(raw: Raw, census: Census, rank: &Rank, room: usize) -> Result<(Usage, Vec<SourceQuality>)> {
+    let (names, name_rank) = raw.names.ranks(|code| census.used[code as usize]);
+    let parts = parts(&census.of_account);
+    let mut part_of = vec![0; census.of_account.len()];
+    for (part, accounts) in (0..).zip(&parts) {
+        part_of[accounts.clone()].fill(part);
+    }
+    let has_seen = raw.sources.iter().flat_map(|source| &source.blocks).any(|block| block.received.len() > 0);
+    let sorting =
+        Sorting { rank, part_of: &part_of, parts: parts.len(), name_rank: &name_rank, values: raw.values.len(), spill: &raw.spill };
+    let (mut blocks, mut qualities) = (Vec::new(), Vec::new());
+    for (source, kept) in raw.sources.into_iter().zip(census.kept) {
+        let Source { blocks: read, values, quality, .. } = source;
+        let sorted: Vec<Sorted> = read.into_par_iter().map(|block| sorting.sort(block, &values)).collect::<Result<_>>()?;
+        blocks.extend(sorted.into_iter().filter(|block| block.account.len() > 0));
+        qualities.push(SourceQuality { kept, ..quality });
+    }
+    let waiting = Waiting { blocks, spill: raw.spill, accounts: parts, values: raw.values.len(), has_seen };
+    let fits = waiting.bytes() <= room && waiting.blocks.iter().all(|block| block.account.is_held());
+    let mut usage = Usage {
+        names: Names::from_sorted(names),
+        values: raw.values,
+        users: raw.users,
+        extent: census.extent,
+        parts: Parts::Waiting(waiting),
+    };
+    if fits {
+        usage.hold()?;
+    }
+    Ok((usage, qualities))
+}
+
+/// Accounts in parts of about [`PART`] events.
+fn parts(of_account: &[u32]) -> Vec<Range<usize>> {
+    let (mut parts, mut start, mut events) = (Vec::new(), 0, 0_u32);
+    for (account, count) in of_account.iter().enumerate() {
+        events = events.saturating_add(*count);
+        if events >= PART || account + 1 == of_account.len() {
+            parts.push(start..account + 1);
+            (start, events) = (account + 1, 0);
+        }
+    }
+    parts
+}
+
+/// How events are sorted by part.
+struct Sorting<'a> {
+    rank: &'a Rank,
+    /// By account.
+    part_of: &'a [u32],
+    parts: usize,
+    name_rank: &'a [u32],
+    /// How many numeric properties there are.
+    values: usize,
+    spill: &'a Spill,
+}
+
+impl Sorting<'_> {
+    fn sort(&self, mut block: Block, values: &[usize]) -> Result<Sorted> {
+        let spill = self.spill;
+        let mut account = block.account.get(spill)?.into_owned();
+        for (account, mark) in account.iter_mut().zip(&block.marks) {
+            *account = if *mark == Mark::Keep { self.rank.index[*account as usize] } else { NO_CODE };
+        }
+        let mut bounds = vec![0; self.parts + 1];
+        for account in account.iter().filter(|account| **account != NO_CODE) {
+            bounds[self.part_of[*account as usize] as usize + 1] += 1;
+        }
+        for part in 0..self.parts {
+            bounds[part + 1] += bounds[part];
+        }
+        let mut next = bounds.clone();
+        let mut place = |account: &u32| {
+            let slot = &mut next[self.part_of[*account as usize] as usize];
+            *slot += 1;
+            *slot - 1
+        };
+        let to: Vec<u32> = account.iter().map(|account| if *account == NO_CODE { NO_CODE } else { place(account) }).collect();
+        let order = Order { to: &to, kept: bounds[self.parts] as usize, spill };
+        if block.received.len() > 0 {
+            let moments = block.moments(spill)?;
+            let seen = (0..block.len()).map(|at| moments.seen(at)).collect();
+            block.received.replace(spill, seen)?;
+        }
+        block.account.replace(spill, account)?;
+        // Names that no usage has are in no event that is kept.
+        #[expect(clippy::cast_possible_truncation, reason = "names were counted while they were read")]
+        let rank = |event: &u16| self.name_rank.get(usize::from(*event)).copied().unwrap_or(NO_CODE) as u16;
+        let event = block.event.get(spill)?.iter().map(rank).collect();
+        block.event.replace(spill, event)?;
+        let mut by_property: Vec<Stored<f64>> = (0..self.values).map(|_| Stored::default()).collect();
+        for (property, of) in values.iter().zip(block.values) {
+            by_property[*property] = order.apply(of)?;
+        }
+        Ok(Sorted {
+            account: order.apply(block.account)?,
+            user: order.apply(block.user)?,
+            event: order.apply(block.event)?,
+            time: order.apply(block.time)?,
+            seen: order.apply(block.received)?,
+            values: by_property,
+            bounds,
+        })
+    }
+}
+
+/// Where each event of a block goes; [`NO_CODE`]: nowhere.
+struct Order<'a> {
+    to: &'a [u32],
+    kept: usize,
+    spill: &'a Spill,
+}
+
+impl Order<'_> {
+    fn apply<T: Pod>(&self, mut column: Stored<T>) -> Result<Stored<T>> {
+        if column.len() == 0 {
+            return Ok(column);
+        }
+        let mut sorted = vec![T::zeroed(); self.kept];
+        for (value, to) in column.get(self.spill)?.iter().zip(self.to).filter(|(_, to)| **to != NO_CODE) {
+            sorted[*to as usize] = *value;
+        }
+        column.replace(self.spill, sorted)?;
+        Ok(column)
+    }
+}

@@ -1,0 +1,313 @@
+//! The usage log: events by account, in parts of accounts.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use bytemuck::Pod;
+use rayon::prelude::*;
+
+use super::codes::{Codes, NO_CODE};
+use super::spill::{Spill, Stored};
+use super::{NO_USER, Names};
+use crate::error::Result;
+
+/// The events of some accounts, gathered by account, inside an account by time, then event, user, time seen and values.
+#[derive(Debug, Clone, Default)]
+pub struct Events {
+    /// The accounts, by code.
+    pub accounts: Range<usize>,
+    /// Events of the account at place a of `accounts`: `start[a]..start[a + 1]`.
+    pub start: Vec<usize>,
+    /// When it happened, µs UTC.
+    pub time: Vec<i64>,
+    /// When it was known, `max(time, received)`; `None` where no source has a time of receipt.
+    pub seen: Option<Vec<i64>>,
+    /// Code in [`Usage::names`].
+    pub event: Vec<u16>,
+    /// User, counted from 0 inside the account; [`NO_USER`] where missing.
+    pub user: Vec<u32>,
+    /// Numeric properties, in the order of [`Usage::values`]; NaN where missing.
+    pub values: Vec<Vec<f64>>,
+    /// Users of the account at place a: `users[user_start[a]..user_start[a + 1]]`, by code.
+    pub user_start: Vec<usize>,
+    /// Codes of users, account by account.
+    pub users: Vec<u32>,
+}
+
+impl Events {
+    /// The events of one account, by its code.
+    #[must_use]
+    pub fn of(&self, account: usize) -> Range<usize> {
+        let at = account - self.accounts.start;
+        self.start[at]..self.start[at + 1]
+    }
+
+    /// When an event was known, µs UTC.
+    #[must_use]
+    pub fn seen_at(&self, at: usize) -> i64 {
+        self.seen.as_ref().map_or(self.time[at], |seen| seen[at])
+    }
+
+    /// How many users the account has, by its code.
+    #[must_use]
+    pub fn users_of(&self, account: usize) -> usize {
+        let at = account - self.accounts.start;
+        self.user_start[at + 1] - self.user_start[at]
+    }
+
+    fn compare(&self, codes: &Codes, a: usize, b: usize) -> Ordering {
+        let user =
+            || if self.user[a] == self.user[b] { Ordering::Equal } else { name(codes, self.user[a]).cmp(&name(codes, self.user[b])) };
+        let seen = || self.seen.as_ref().map_or(Ordering::Equal, |seen| seen[a].cmp(&seen[b]));
+        let values = || self.values.iter().map(|v| v[a].total_cmp(&v[b])).find(|o| o.is_ne()).unwrap_or(Ordering::Equal);
+        let plain = (self.time[a], self.event[a]).cmp(&(self.time[b], self.event[b]));
+        plain.then_with(user).then_with(seen).then_with(values)
+    }
+
+    /// Put every account's slice in order; users are codes still.
+    fn sort(&mut self, codes: &Codes) {
+        for at in 1..self.start.len() {
+            let range = self.start[at - 1]..self.start[at];
+            let ascends = self.time[range.clone()].windows(2).all(|t| t[0] < t[1]);
+            if ascends || range.clone().is_sorted_by(|a, b| self.compare(codes, *a, *b).is_le()) {
+                continue;
+            }
+            let mut order: Vec<usize> = range.clone().collect();
+            order.sort_unstable_by(|a, b| self.compare(codes, *a, *b));
+            permute(&mut self.time, &range, &order);
+            if let Some(seen) = &mut self.seen {
+                permute(seen, &range, &order);
+            }
+            permute(&mut self.event, &range, &order);
+            permute(&mut self.user, &range, &order);
+            for values in &mut self.values {
+                permute(values, &range, &order);
+            }
+        }
+    }
+
+    /// Count users from 0 inside each account.
+    fn localize_users(&mut self) {
+        self.user_start = vec![0];
+        let mut of_account: Vec<u32> = Vec::new();
+        for bounds in self.start.windows(2) {
+            let slice = &mut self.user[bounds[0]..bounds[1]];
+            of_account.clear();
+            of_account.extend(slice.chunk_by(|a, b| a == b).map(|run| run[0]).filter(|user| *user != NO_CODE));
+            of_account.sort_unstable();
+            of_account.dedup();
+            for run in slice.chunk_by_mut(|a, b| a == b) {
+                let place = of_account.binary_search(&run[0]);
+                run.fill(place.map_or(NO_USER, |at| u32::try_from(at).expect("no more users than codes")));
+            }
+            self.users.extend_from_slice(&of_account);
+            self.user_start.push(self.users.len());
+        }
+    }
+}
+
+fn name(codes: &Codes, user: u32) -> Option<&str> {
+    (user != NO_CODE).then(|| codes.name(user))
+}
+
+fn permute<T: Copy>(column: &mut [T], range: &Range<usize>, order: &[usize]) {
+    let sorted: Vec<T> = order.iter().map(|at| column[*at]).collect();
+    column[range.clone()].copy_from_slice(&sorted);
+}
+
+/// The usage log: all events, in parts of accounts that follow each other.
+///
+/// Where the log is large its parts are gathered anew each time they are asked for.
+#[derive(Debug)]
+pub struct Usage {
+    /// Event names.
+    pub names: Names,
+    /// Names of the numeric properties.
+    pub values: Vec<String>,
+    /// User names.
+    pub(super) users: Codes,
+    /// First and last time at which anything was used, µs UTC.
+    pub(super) extent: Option<(i64, i64)>,
+    pub(super) parts: Parts,
+}
+
+/// Where the parts are.
+#[derive(Debug)]
+pub(super) enum Parts {
+    Held(Vec<Events>),
+    Waiting(Waiting),
+}
+
+impl Usage {
+    /// A log of one part.
+    pub(crate) fn of(names: Names, events: Events) -> Self {
+        let extent = events.time.iter().copied().min().zip(events.time.iter().copied().max());
+        Self { names, values: Vec::new(), users: Codes::default(), extent, parts: Parts::Held(vec![events]) }
+    }
+
+    /// Number of events.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.parts {
+            Parts::Held(parts) => parts.iter().map(|events| events.time.len()).sum(),
+            Parts::Waiting(waiting) => waiting.blocks.iter().map(|block| block.account.len()).sum(),
+        }
+    }
+
+    /// Whether there is no event.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// When the last event happened, µs UTC.
+    #[must_use]
+    pub fn last(&self) -> Option<i64> {
+        self.extent.map(|(_, last)| last)
+    }
+
+    /// How many parts there are.
+    pub(crate) fn parts(&self) -> usize {
+        match &self.parts {
+            Parts::Held(parts) => parts.len(),
+            Parts::Waiting(waiting) => waiting.accounts.len(),
+        }
+    }
+
+    /// Work on one part.
+    ///
+    /// # Errors
+    /// * [`Error::Write`](crate::Error::Write): the temporary file of a large log fails
+    pub(crate) fn with_part<R>(&self, part: usize, work: impl FnOnce(&Events) -> R) -> Result<R> {
+        match &self.parts {
+            Parts::Held(parts) => Ok(work(&parts[part])),
+            Parts::Waiting(waiting) => Ok(work(&waiting.gather(part, &self.users)?)),
+        }
+    }
+
+    /// Work on all parts, several at a time; the answers come in the order of the parts.
+    ///
+    /// # Errors
+    /// * [`Error::Write`](crate::Error::Write): the temporary file of a large log fails
+    pub fn map<R: Send>(&self, work: impl Fn(&Events) -> R + Sync) -> Result<Vec<R>> {
+        (0..self.parts()).into_par_iter().map(|part| self.with_part(part, &work)).collect()
+    }
+
+    /// Gather all parts for good.
+    pub(super) fn hold(&mut self) -> Result<()> {
+        if let Parts::Waiting(waiting) = &self.parts {
+            let parts = (0..waiting.accounts.len()).into_par_iter().map(|part| waiting.gather(part, &self.users));
+            self.parts = Parts::Held(parts.collect::<Result<_>>()?);
+        }
+        Ok(())
+    }
+}
+
+/// Events that are sorted by part, batch by batch.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) blocks: Vec<Sorted>,
+    pub(super) spill: Spill,
+    /// The accounts of each part.
+    pub(super) accounts: Vec<Range<usize>>,
+    /// How many numeric properties there are.
+    pub(super) values: usize,
+    /// Whether times of being known are other than those of happening.
+    pub(super) has_seen: bool,
+}
+
+/// The events of a batch, sorted by part.
+#[derive(Debug)]
+pub(super) struct Sorted {
+    /// Events of part p: `bounds[p]..bounds[p + 1]`.
+    pub(super) bounds: Vec<u32>,
+    pub(super) account: Stored<u32>,
+    /// Empty where no user is known.
+    pub(super) user: Stored<u32>,
+    pub(super) event: Stored<u16>,
+    pub(super) time: Stored<i64>,
+    /// Empty where it is `time`.
+    pub(super) seen: Stored<i64>,
+    /// By numeric property; empty where missing.
+    pub(super) values: Vec<Stored<f64>>,
+}
+
+impl Waiting {
+    /// Bytes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |b: &Sorted| {
+            let values: usize = b.values.iter().map(Stored::bytes).sum();
+            b.account.bytes() + b.user.bytes() + b.event.bytes() + b.time.bytes() + b.seen.bytes() + values
+        };
+        self.blocks.iter().map(of).sum()
+    }
+
+    /// Gather one part.
+    fn gather(&self, part: usize, users: &Codes) -> Result<Events> {
+        let accounts = self.accounts[part].clone();
+        let mut start = vec![0; accounts.len() + 1];
+        let mut pieces = Vec::new();
+        for block in &self.blocks {
+            let range = block.bounds[part] as usize..block.bounds[part + 1] as usize;
+            if !range.is_empty() {
+                let of = block.account.part(&self.spill, range.clone())?;
+                of.iter().for_each(|account| start[*account as usize - accounts.start + 1] += 1);
+                pieces.push((block, range, of));
+            }
+        }
+        for at in 1..start.len() {
+            start[at] += start[at - 1];
+        }
+        let mut next = start.clone();
+        let mut place = |account: &u32| {
+            let slot = &mut next[*account as usize - accounts.start];
+            *slot += 1;
+            u32::try_from(*slot - 1).expect("a part has fewer events than there are codes")
+        };
+        let to: Vec<u32> = pieces.iter().flat_map(|(_, _, of)| of.iter()).map(&mut place).collect();
+        let pieces: Vec<(&Sorted, Range<usize>)> = pieces.into_iter().map(|(block, range, _)| (block, range)).collect();
+        let slots = Slots { spill: &self.spill, pieces, to };
+        let mut events = Events {
+            time: slots.place(|block| &block.time, 0)?,
+            seen: if self.has_seen { Some(slots.seen()?) } else { None },
+            event: slots.place(|block| &block.event, 0)?,
+            user: slots.place(|block| &block.user, NO_CODE)?,
+            values: (0..self.values).map(|at| slots.place(|block| &block.values[at], f64::NAN)).collect::<Result<_>>()?,
+            user_start: Vec::new(),
+            users: Vec::new(),
+            accounts,
+            start,
+        };
+        events.sort(users);
+        events.localize_users();
+        Ok(events)
+    }
+}
+
+/// Where the events of a part go, piece by piece.
+struct Slots<'a> {
+    spill: &'a Spill,
+    pieces: Vec<(&'a Sorted, Range<usize>)>,
+    to: Vec<u32>,
+}
+
+impl Slots<'_> {
+    /// A column of the part; `missing` where a batch has none.
+    fn place<T: Pod>(&self, column: impl Fn(&Sorted) -> &Stored<T>, missing: T) -> Result<Vec<T>> {
+        let mut out = vec![missing; self.to.len()];
+        let mut done = 0;
+        for (block, range) in &self.pieces {
+            let to = &self.to[done..done + range.len()];
+            done += range.len();
+            if column(block).len() > 0 {
+                let values = column(block).part(self.spill, range.clone())?;
+                to.iter().zip(&*values).for_each(|(to, value)| out[*to as usize] = *value);
+            }
+        }
+        Ok(out)
+    }
+
+    fn seen(&self) -> Result<Vec<i64>> {
+        self.place(|block| if block.seen.len() > 0 { &block.seen } else { &block.time }, 0)
+    }
+}
