@@ -78,26 +78,40 @@ impl Codes {
 }
 
 /// Places of a [`Memo`]: with 32 bytes each they stay in a core's own cache.
-const MEMO: usize = 1 << 14;
+const MEMO: usize = 1 << 15;
 
-/// Answers of a batch by the view of the text: a text of up to 12 bytes, or where a longer one lies.
-struct Memo {
-    slots: Vec<(u128, u32)>,
+/// A view's code, and the chunk in which the view means it; 0: everywhere.
+type Remembered = (u128, u32, u32);
+
+/// Codes of the texts met last by their view: a text of up to 12 bytes, or where in its chunk a longer one lies.
+pub(crate) struct Memo {
+    slots: Vec<Remembered>,
+    /// Chunks met so far.
+    chunks: u32,
+}
+
+impl Default for Memo {
+    /// Views begin with the length of the text, and that of an empty one is never asked for.
+    fn default() -> Self {
+        Self { slots: vec![(0, NO_CODE, 0); MEMO], chunks: 0 }
+    }
 }
 
 impl Memo {
-    /// Views begin with the length of the text, and that of an empty one is never asked for.
-    const EMPTY: (u128, u32) = (0, NO_CODE);
-
-    fn new() -> Self {
-        Self { slots: vec![Self::EMPTY; MEMO] }
+    /// Begin a chunk.
+    fn next_chunk(&mut self) {
+        self.chunks = self.chunks.checked_add(1).unwrap_or_else(|| {
+            *self = Self::default();
+            1
+        });
     }
 
-    /// The code of a view; `code` answers where it is not remembered.
-    fn code(&mut self, view: u128, code: impl FnOnce() -> u32) -> u32 {
+    /// The code of a view in the chunk at hand; `code` answers where it is not remembered.
+    fn code(&mut self, view: u128, is_inline: bool, code: impl FnOnce() -> u32) -> u32 {
+        let chunk = if is_inline { 0 } else { self.chunks };
         let slot = &mut self.slots[Self::slot(view)];
-        if slot.0 != view {
-            *slot = (view, code());
+        if (slot.0, slot.2) != (view, chunk) {
+            *slot = (view, code(), chunk);
         }
         slot.1
     }
@@ -112,17 +126,16 @@ impl Memo {
 }
 
 /// The code of every value of a column: `missing` for null and the empty text, else what `code` answers, which is asked anew only
-/// where a text was not met shortly before.
-pub(crate) fn coded(column: &StringChunked, missing: u32, mut code: impl FnMut(&str) -> u32) -> Vec<u32> {
+/// where `memo` does not know a text.
+pub(crate) fn coded(column: &StringChunked, memo: &mut Memo, missing: u32, mut code: impl FnMut(&str) -> u32) -> Vec<u32> {
     let mut codes = Vec::with_capacity(column.len());
     for (chunk, array) in column.downcast_iter().zip(column.chunks()) {
+        memo.next_chunk();
         let valid = array.validity();
-        // Views of long texts mean something inside their chunk alone.
-        let mut memo = Memo::new();
         for (at, view) in chunk.views().iter().enumerate() {
             let is_null = valid.is_some_and(|valid| !valid.get_bit(at));
             let absent = is_null || view.length == 0;
-            codes.push(if absent { missing } else { memo.code(view.as_u128(), || code(chunk.value(at))) });
+            codes.push(if absent { missing } else { memo.code(view.as_u128(), view.is_inline(), || code(chunk.value(at))) });
         }
     }
     codes
@@ -158,7 +171,7 @@ mod tests {
         let mut column = StringChunked::new("x".into(), &texts[..30_000]);
         column.append(&StringChunked::new("x".into(), &texts[30_000..])).unwrap();
         let (mut codes, mut plain) = (Codes::default(), Codes::default());
-        let found = coded(&column, NO_CODE, |text| codes.code(text));
+        let found = coded(&column, &mut Memo::default(), NO_CODE, |text| codes.code(text));
         let expected: Vec<u32> =
             texts.iter().map(|text| text.as_deref().filter(|t| !t.is_empty()).map_or(NO_CODE, |t| plain.code(t))).collect();
         assert_eq!(found, expected);

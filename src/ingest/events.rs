@@ -7,7 +7,7 @@ use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::cells::{self, NO_TIME, Place, Scale, Times};
-use super::codes::{Codes, NO_CODE, coded};
+use super::codes::{Codes, Memo, NO_CODE, coded};
 use super::quality::{Reason, SourceQuality};
 use super::source::{Asked, Block, Mark, NO_EVENT, Occurred, Source, UNKNOWN};
 use super::spill::{Spill, Stored};
@@ -23,6 +23,7 @@ pub(super) struct Raw {
     pub(super) listed: bool,
     pub(super) users: Codes,
     pub(super) names: Codes,
+    memos: Memos,
     /// Names of numeric properties over all sources.
     pub(super) values: Vec<String>,
     pub(super) sources: Vec<Source>,
@@ -36,6 +37,14 @@ pub(super) struct Raw {
     pub(super) unknown: Option<String>,
     /// The data quality of the account list, once it is known.
     pub(super) account_quality: Option<SourceQuality>,
+}
+
+/// What was met last, column by column.
+#[derive(Default)]
+struct Memos {
+    accounts: Memo,
+    users: Memo,
+    names: Memo,
 }
 
 /// The columns of one file that are read.
@@ -126,6 +135,7 @@ impl Raw {
             listed: is_listed,
             users: Codes::default(),
             names: Codes::default(),
+            memos: Memos::default(),
             values: Vec::new(),
             sources: Vec::new(),
             spill: Spill::default(),
@@ -239,7 +249,7 @@ impl Raw {
         let (time, numbers) = times(&picked.timestamp)?;
         let (received, received_numbers) = picked.received.as_deref().map(times).transpose()?.unwrap_or_default();
         let ids = picked.id.as_deref().map(text).transpose()?;
-        let id = ids.map(|ids| coded(&ids, NO_CODE, |id| reading.ids.code(id))).unwrap_or_default();
+        let id = ids.map(|ids| coded(&ids, &mut Memo::default(), NO_CODE, |id| reading.ids.code(id))).unwrap_or_default();
         let values = source.values.iter().map(|name| {
             let mut numbers = cells::finite(column(name)?, rows.place(name))?;
             if !rows.values {
@@ -278,9 +288,9 @@ impl Raw {
         let accounts = text(&rows.picked.account)?;
         let users = rows.picked.user.as_deref().map(text).transpose()?;
         let events = if let Naming::Column(name) = rows.naming { Some(text(name)?) } else { None };
-        let Self { accounts: known, users: user_codes, names, unknown, listed, .. } = self;
+        let Self { accounts: known, users: user_codes, names, unknown, listed, memos, .. } = self;
         let of_accounts = || {
-            coded(&accounts, NO_CODE, |account| match listed {
+            coded(&accounts, &mut memos.accounts, NO_CODE, |account| match listed {
                 true => known.get(account).unwrap_or_else(|| {
                     unknown.get_or_insert_with(|| account.to_owned());
                     UNKNOWN
@@ -288,9 +298,9 @@ impl Raw {
                 false => known.code(account),
             })
         };
-        let of_users = || users.map(|users| coded(&users, NO_CODE, |user| user_codes.code(user))).unwrap_or_default();
+        let of_users = || users.map(|users| coded(&users, &mut memos.users, NO_CODE, |user| user_codes.code(user))).unwrap_or_default();
         let of_events = || match (&rows.naming, events) {
-            (Naming::Column(_), Some(events)) => Some(coded(&events, NO_CODE, |event| names.code(event))),
+            (Naming::Column(_), Some(events)) => Some(coded(&events, &mut memos.names, NO_CODE, |event| names.code(event))),
             _ => None,
         };
         let (account, (user, event)) = rayon::join(of_accounts, || rayon::join(of_users, of_events));

@@ -120,6 +120,7 @@ pub(super) fn settle(raw: Raw, census: Census, rank: &Rank, room: usize) -> Resu
         blocks.extend(sorted.into_iter().filter(|block| block.account.len() > 0));
         qualities.push(SourceQuality { kept, ..quality });
     }
+
     let waiting = Waiting { blocks, spill: raw.spill, accounts: parts, values: raw.values.len(), has_seen };
     let fits = waiting.bytes() <= room && waiting.blocks.iter().all(|block| block.account.is_held());
     let mut usage = Usage {
@@ -163,14 +164,16 @@ struct Sorting<'a> {
 impl Sorting<'_> {
     fn sort(&self, mut block: Block, values: &[usize]) -> Result<Sorted> {
         let spill = self.spill;
-        let mut account = block.account.get(spill)?.into_owned();
-        for (account, mark) in account.iter_mut().zip(&block.marks) {
-            *account = if *mark == Mark::Keep { self.rank.index[*account as usize] } else { NO_CODE };
-        }
         let mut bounds = vec![0; self.parts + 1];
-        for account in account.iter().filter(|account| **account != NO_CODE) {
-            bounds[self.part_of[*account as usize] as usize + 1] += 1;
-        }
+        let rank = |(account, mark): (&u32, &Mark)| {
+            if *mark != Mark::Keep {
+                return NO_CODE;
+            }
+            let rank = self.rank.index[*account as usize];
+            bounds[self.part_of[rank as usize] as usize + 1] += 1;
+            rank
+        };
+        let account: Vec<u32> = block.account.get(spill)?.iter().zip(&block.marks).map(rank).collect();
         for part in 0..self.parts {
             bounds[part + 1] += bounds[part];
         }
