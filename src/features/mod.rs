@@ -21,6 +21,8 @@ use plan::Plan;
 
 /// Parts of the log whose rows are held in memory at once before they are transposed into columns.
 const GROUP: usize = 16;
+/// Numbers in a line of a cache: so many columns are filled at once from row after row.
+const LINE: usize = 8;
 
 /// Compute the features of every observation from the events before its cutoff.
 ///
@@ -46,14 +48,15 @@ pub fn compute(catalogue: &Catalogue, log: &Log, observations: &Observations, pr
             })
         };
         let blocks: Vec<Vec<f64>> = group.par_iter().map(of_part).collect::<Result<_>>()?;
-        columns.par_iter_mut().enumerate().for_each(|(at, column)| {
-            for block in &blocks {
-                column.extend(block.iter().skip(at).step_by(plan.width()));
+        columns.par_chunks_mut(LINE).enumerate().for_each(|(at, columns)| {
+            for row in blocks.iter().flat_map(|block| block.chunks_exact(plan.width())) {
+                columns.iter_mut().zip(&row[at * LINE..]).for_each(|(column, value)| column.push(*value));
             }
         });
     }
-    let numeric = catalogue.features().into_iter().skip(attributes.len()).zip(columns);
-    let frame = attributes.into_iter().chain(numeric.map(|(feature, values)| nullable(&feature.name, values))).collect();
+    let names: Vec<Feature> = catalogue.features().split_off(attributes.len());
+    let numeric: Vec<Column> = names.par_iter().zip(columns).map(|(feature, values)| nullable(&feature.name, values)).collect();
+    let frame = attributes.into_iter().chain(numeric).collect();
     DataFrame::new(n, frame).map_err(|e| Error::Unsuitable { problem: format!("the features do not form a table: {e}"), hint: None })
 }
 

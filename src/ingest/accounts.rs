@@ -8,7 +8,8 @@ use polars::prelude::*;
 
 use super::cells::{self, Kind, NO_TIME, Place, Times};
 use super::codes::{Codes, NO_CODE};
-use super::events::{Raw, pick, require};
+use super::columns::{pick, require};
+use super::events::Raw;
 use super::quality::{Reason, SourceQuality};
 use super::source::{Mark, Occurred};
 use super::{Names, earlier};

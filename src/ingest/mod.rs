@@ -5,6 +5,7 @@
 mod accounts;
 pub(crate) mod cells;
 mod codes;
+mod columns;
 mod derive;
 mod events;
 mod gather;
