@@ -38,8 +38,8 @@ pub struct Matrix {
 pub struct Batch {
     /// The features, `Float64` or `String`.
     pub features: DataFrame,
-    /// Account of each row.
-    pub account: Vec<String>,
+    /// Account of each row, as text.
+    pub account: Column,
     /// Cutoff of each row, µs UTC, where known.
     pub cutoff: Vec<Option<i64>>,
 }
@@ -137,7 +137,7 @@ impl Gathered {
         let place = |column| Place { path: file, column, first_row, rows: &[] };
         let column = |name: &str| frame.column(name).map_err(malformed);
         let before = self.account.len();
-        accounts(frame, keys, before, file, first_row, &mut self.account)?;
+        self.account.extend(accounts(frame, keys, before, file, first_row)?.iter().flatten().map(str::to_owned));
         if let Some(name) = &keys.cutoff {
             self.cutoff.pad(before);
             self.cutoff.push(column(name)?, None, place(name))?;
@@ -219,18 +219,17 @@ fn bad_cutoff(path: &Path, row: Option<u64>, rule: &MatrixRule, found: String) -
 }
 
 /// Accounts of a batch; without such a column each row is its own account, named by its number.
-fn accounts(frame: &DataFrame, keys: &Keys, before: usize, file: &Path, first_row: u64, into: &mut Vec<String>) -> Result<()> {
+fn accounts(frame: &DataFrame, keys: &Keys, before: usize, file: &Path, first_row: u64) -> Result<StringChunked> {
     let Some(name) = &keys.account else {
-        into.extend((before + 1..=before + frame.height()).map(|n| n.to_string()));
-        return Ok(());
+        return Ok((before + 1..=before + frame.height()).map(|n| Some(n.to_string())).collect());
     };
     let column = frame.column(name).map_err(|e| Error::Malformed { path: file.to_owned(), row: None, problem: e.to_string() })?;
-    for (at, account) in cells::text(column)?.iter().enumerate() {
-        let place = Place { path: file, column: name, first_row, rows: &[] };
-        let account = account.filter(|a| !a.is_empty()).ok_or_else(|| place.bad(at, "", "an account"))?;
-        into.push(account.to_owned());
+    let accounts = cells::text(column)?;
+    let nameless = accounts.iter().position(|account| account.is_none_or(str::is_empty));
+    match nameless {
+        Some(at) => Err(Place { path: file, column: name, first_row, rows: &[] }.bad(at, "", "an account")),
+        None => Ok(accounts),
     }
-    Ok(())
 }
 
 fn labels(column: &Column, positive: Option<&str>, place: Place<'_>) -> Result<Vec<Option<bool>>> {
@@ -269,8 +268,7 @@ pub fn batches(path: &Path, rule: &MatrixRule, kinds: &BTreeMap<String, Kind>, b
         let mut wanted: Vec<String> = [&keys.account, &keys.cutoff].into_iter().flatten().cloned().collect();
         wanted.extend(kinds.keys().filter(|k| !wanted.contains(k)).cloned().collect::<Vec<_>>());
         table::read(&file, Some(&wanted), &mut |first_row, frame| {
-            let mut account = Vec::with_capacity(frame.height());
-            accounts(&frame, &keys, before, &file, first_row, &mut account)?;
+            let account = accounts(&frame, &keys, before, &file, first_row)?.into_column();
             before += frame.height();
             let cutoff = cutoffs(&frame, &keys, &file, first_row, rule)?;
             let mut columns = Vec::new();

@@ -138,8 +138,9 @@ fn matrix_row(args: &Args, model: &Model, path: &std::path::Path) -> Result<Row>
     let rule = matrix_rule(args.project.load()?.matrix, model)?;
     let mut newest: Option<(Option<i64>, DataFrame)> = None;
     matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
-        for (at, account) in batch.account.iter().enumerate() {
-            if *account == args.account && newest.as_ref().is_none_or(|(cutoff, _)| *cutoff <= batch.cutoff[at]) {
+        let accounts = batch.account.str().map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
+        for (at, account) in accounts.iter().enumerate() {
+            if account == Some(args.account.as_str()) && newest.as_ref().is_none_or(|(cutoff, _)| *cutoff <= batch.cutoff[at]) {
                 let index = i64::try_from(at).unwrap_or(i64::MAX);
                 newest = Some((batch.cutoff[at], batch.features.slice(index, 1)));
             }

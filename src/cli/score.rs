@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use polars::prelude::{IntoColumn, StringChunked};
+
 use super::Terminal;
 use super::features::matrix_only;
 use super::shared::{ProjectArgs, format_of, load_model, matrix_rule, with_model};
@@ -11,7 +13,7 @@ use crate::ingest::Log;
 use crate::matrix;
 use crate::model::Model;
 use crate::observe::observe_at;
-use crate::output::{Format, TableWriter};
+use crate::output::{Format, Table, TableWriter};
 use crate::score::{Batch, Scorer, Summary};
 use crate::time::{DAY, Instant};
 
@@ -32,6 +34,9 @@ pub(super) struct Args {
     /// Score the accounts as they stood at this time, a date being its midnight, UTC [default: the end of the log]
     #[arg(long, value_name = "TIME")]
     at: Option<Instant>,
+    /// Reasons for each account; the columns of the others stay empty
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=3))]
+    reasons: u8,
     /// Table to write, `-` for stdout
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -43,17 +48,13 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let format = format_of(&args.output, args.format)?;
     let (model, found) = load_model(&args.model, &args.models)?;
-    let scorer = Scorer::new(&model, &found.label)?;
+    let scorer = Scorer::new(&model, &found.label)?.with_reasons(args.reasons.into());
     let mut output = Output { path: &args.output, format, writer: None, summary: Summary::default() };
     match &args.features {
         Some(path) => {
             let rule = matrix_rule(args.project.load()?.matrix, &model)?;
             matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
-                let unscored = vec![None; batch.account.len()];
-                output.take(
-                    &scorer,
-                    &Batch { features: &batch.features, account: &batch.account, cutoff: &batch.cutoff, unscored: &unscored },
-                )
+                output.take(&scorer, &Batch { features: &batch.features, account: &batch.account, cutoff: &batch.cutoff, unscored: &[] })
             })?;
         }
         None => score_events(args, &model, &found.label, &scorer, &mut output, terminal)?,
@@ -83,7 +84,8 @@ fn score_events(
         terminal.note(&format!("{count} accounts give no row: {reason}"));
     }
     let features = compute(catalogue, &log, &observations, &terminal.progress)?;
-    let account: Vec<String> = observations.account.iter().map(|a| log.accounts.id[*a as usize].to_owned()).collect();
+    let account: StringChunked = observations.account.iter().map(|a| Some(&log.accounts.id[*a as usize])).collect();
+    let account = account.into_column();
     let cutoff: Vec<Option<i64>> = observations.cutoff.iter().map(|c| Some(*c)).collect();
     let unscored: Vec<Option<&'static str>> = standings.iter().map(|s| s.reason()).collect();
     output.take(scorer, &Batch { features: &features, account: &account, cutoff: &cutoff, unscored: &unscored })
@@ -116,20 +118,23 @@ struct Output<'a> {
 
 impl Output<'_> {
     fn take(&mut self, scorer: &Scorer<'_>, rows: &Batch<'_>) -> Result<()> {
-        let (table, summary) = scorer.score(rows)?;
+        let (tables, summary) = scorer.parts(rows)?;
         self.summary.add(summary);
+        tables.into_iter().try_for_each(|table| self.put(table))
+    }
+
+    fn put(&mut self, table: Table) -> Result<()> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            None => self.writer.insert(TableWriter::create(self.path, self.format, table.schema())?),
+            None => self.writer.insert(TableWriter::create(self.path, self.format, &table.schema())?),
         };
-        writer.write(&table)
+        writer.write(table)
     }
 
     /// Finish the table; one without rows has its columns all the same.
     fn finish(mut self, scorer: &Scorer<'_>) -> Result<Summary> {
         if self.writer.is_none() {
-            let table = scorer.empty()?;
-            self.writer = Some(TableWriter::create(self.path, self.format, table.schema())?);
+            self.put(scorer.empty()?)?;
         }
         self.writer.expect("it was just opened").finish()?;
         Ok(self.summary)

@@ -2,21 +2,24 @@
 
 mod fit;
 mod independent;
+mod inputs;
 mod spline;
 
 pub use crate::features::LeftOut;
 pub(crate) use fit::{check_bases, check_names, quantile};
+pub use inputs::Raw;
+pub(crate) use inputs::{BLOCK, Inputs};
 pub use spline::{Hinge, Jump};
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, ArrayViewMut1, Axis};
-use polars::prelude::{Column, DataFrame, DataType};
-use rayon::prelude::*;
+use ndarray::parallel::prelude::*;
+use ndarray::{Array2, Axis};
+use polars::prelude::{Column, DataFrame};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::ingest::{Kind, cells};
+use crate::error::Result;
+use crate::ingest::Kind;
 
 /// Name of the level of missing texts.
 pub const MISSING: &str = "(missing)";
@@ -235,81 +238,24 @@ impl Preprocessor {
     /// # Errors
     /// * [`Error::Unsuitable`]: a feature is absent or of another type
     pub fn transform(&self, features: &DataFrame, rows: Option<&[u32]>) -> Result<Design> {
-        let widths: Vec<usize> = self.features.iter().enumerate().map(|(at, p)| p.columns(at).len()).collect();
+        let inputs = self.inputs(features, rows)?;
         let n = rows.map_or(features.height(), <[u32]>::len);
-        let mut x = Array2::zeros((n, widths.iter().sum()));
-        let mut parts: Vec<Vec<ArrayViewMut1<'_, f64>>> = Vec::new();
-        let mut columns = x.axis_iter_mut(Axis(1));
-        for width in &widths {
-            parts.push(columns.by_ref().take(*width).collect());
-        }
-        let unseen: Vec<u64> = self
-            .features
-            .par_iter()
-            .zip(parts)
-            .map(|(prepared, mut parts)| prepared.fill(features, rows, &mut parts))
-            .collect::<Result<_>>()?;
-        let named = self.features.iter().zip(unseen).filter(|(_, count)| *count > 0);
-        let unseen = named.map(|(p, count)| (p.feature.clone(), count)).collect();
-        Ok(Design { x, unseen })
-    }
-}
-
-impl Prepared {
-    /// Fill the design columns of this feature; answers how many texts were unseen.
-    fn fill(&self, features: &DataFrame, rows: Option<&[u32]>, into: &mut [ArrayViewMut1<'_, f64>]) -> Result<u64> {
-        let absent = |_| Error::Unsuitable { problem: format!("the batch lacks the feature `{}` of the model", self.feature), hint: None };
-        let column = features.column(&self.feature).map_err(absent)?;
-        match &self.way {
-            Way::Number(number) => {
-                let values = numbers(column, rows)?;
-                let treated: Vec<(f64, bool)> = values.into_iter().map(|raw| (number.treat(raw), raw.is_none())).collect();
-                for (DesignColumn { part, scale, .. }, into) in self.columns(0).into_iter().zip(into) {
-                    into.iter_mut().zip(&treated).for_each(|(x, (value, missing))| *x = scale.apply(part.of(*value, *missing)));
-                }
-                Ok(0)
-            }
-            Way::Text(text) => {
-                let columns = self.columns(0);
-                let scales: Vec<(f64, f64)> = columns.iter().map(|c| (c.scale.apply(0.0), c.scale.apply(1.0))).collect();
-                let mut unseen = 0;
-                for (row, value) in texts(column, rows)?.into_iter().enumerate() {
-                    let level = text.level(value.as_deref());
-                    unseen += u64::from(level.unseen);
-                    for ((column, (zero, one)), into) in columns.iter().zip(&scales).zip(into.iter_mut()) {
-                        into[row] = if column.part == Part::Level(level.counts_as) { *one } else { *zero };
-                    }
-                }
-                Ok(unseen)
-            }
-        }
+        let mut x = Array2::zeros((n, self.columns().len()));
+        let blocks = x.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().enumerate();
+        let unseen = blocks.map(|(at, mut block)| inputs.fill(at * BLOCK, &mut block));
+        let add = |a: Vec<u64>, b: Vec<u64>| a.iter().zip(b).map(|(a, b)| a + b).collect();
+        let unseen = unseen.reduce(|| vec![0; self.features.len()], add);
+        Ok(Design { x, unseen: inputs.named(&unseen).collect() })
     }
 }
 
 /// The values of a numeric column in the rows wanted.
 pub(crate) fn numbers(column: &Column, rows: Option<&[u32]>) -> Result<Vec<Option<f64>>> {
-    let values = column.f64().map_err(|_| Error::Unsuitable {
-        problem: format!("the feature `{}` is no number here, but it was when the model was trained", column.name()),
-        hint: None,
-    })?;
-    let values = values.rechunk();
-    Ok(match rows {
-        None => values.iter().collect(),
-        Some(rows) => rows.iter().map(|row| values.get(*row as usize)).collect(),
-    })
+    Ok(inputs::number_column(column, rows)?.iter().collect())
 }
 
 /// The values of a column as text in the rows wanted; the empty text is missing.
 pub(crate) fn texts(column: &Column, rows: Option<&[u32]>) -> Result<Vec<Option<String>>> {
-    let own = if column.dtype() == &DataType::String { None } else { Some(cells::text(column)?) };
-    let values = match &own {
-        Some(own) => own,
-        None => column.str().map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?,
-    };
-    let values = values.rechunk();
     let value = |v: Option<&str>| v.filter(|v| !v.is_empty()).map(str::to_owned);
-    Ok(match rows {
-        None => values.iter().map(value).collect(),
-        Some(rows) => rows.iter().map(|row| value(values.get(*row as usize))).collect(),
-    })
+    Ok(inputs::text_column(column, rows)?.iter().map(value).collect())
 }

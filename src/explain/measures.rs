@@ -11,31 +11,35 @@ pub struct Measures {
     pub names: Vec<String>,
     /// Measure of each design column.
     of_column: Vec<usize>,
-    /// Feature of each design column.
-    feature: Vec<usize>,
+    /// Features of each measure in the order of their first columns, each with its design columns.
+    features: Vec<Vec<(usize, Vec<usize>)>>,
 }
 
 impl Measures {
     /// Group the design columns by measure.
     #[must_use]
     pub fn of(preprocessor: &Preprocessor) -> Self {
-        let columns = preprocessor.columns();
-        let mut names: Vec<String> = Vec::new();
-        let of = |feature: usize| {
-            let measure = &preprocessor.features[feature].measure;
-            names.iter().position(|n| n == measure).unwrap_or_else(|| {
-                names.push(measure.clone());
-                names.len() - 1
-            })
-        };
-        let of_column = columns.iter().map(|c| c.feature).map(of).collect();
-        Self { names, of_column, feature: columns.iter().map(|c| c.feature).collect() }
+        let mut measures = Self { names: Vec::new(), of_column: Vec::new(), features: Vec::new() };
+        for (at, column) in preprocessor.columns().iter().enumerate() {
+            let name = &preprocessor.features[column.feature].measure;
+            let measure = measures.names.iter().position(|n| n == name).unwrap_or_else(|| {
+                measures.names.push(name.clone());
+                measures.features.push(Vec::new());
+                measures.names.len() - 1
+            });
+            measures.of_column.push(measure);
+            let features = &mut measures.features[measure];
+            match features.iter_mut().find(|(feature, _)| *feature == column.feature) {
+                Some((_, columns)) => columns.push(at),
+                None => features.push((column.feature, vec![at])),
+            }
+        }
+        measures
     }
 
     /// Sum the contributions `coefⱼ·xⱼ` of a row by measure; Σ + intercept = log-odds.
-    pub fn contributions(&self, coef: &[f64], x: impl Iterator<Item = f64>, into: &mut Vec<f64>) {
-        into.clear();
-        into.resize(self.names.len(), 0.0);
+    pub fn contributions(&self, coef: &[f64], x: impl Iterator<Item = f64>, into: &mut [f64]) {
+        into.fill(0.0);
         for ((measure, coef), x) in self.of_column.iter().zip(coef).zip(x) {
             into[*measure] += coef * x;
         }
@@ -46,24 +50,15 @@ impl Measures {
         self.of_column.iter().enumerate().filter(move |(_, of)| **of == measure).map(|(column, _)| column)
     }
 
-    /// Sum the contributions of a row's columns of one measure by feature.
-    fn feature_contributions(&self, measure: usize, coef: &[f64], x: &[f64]) -> Vec<(usize, f64)> {
-        let mut sums: Vec<(usize, f64)> = Vec::new();
-        for at in self.columns(measure) {
-            match sums.iter_mut().find(|(feature, _)| *feature == self.feature[at]) {
-                Some((_, sum)) => *sum += coef[at] * x[at],
-                None => sums.push((self.feature[at], coef[at] * x[at])),
-            }
-        }
-        sums
-    }
-
     /// The feature of a measure that contributes most to a row: the one whose value a reason names.
     #[must_use]
     pub fn heaviest(&self, measure: usize, coef: &[f64], x: &[f64]) -> usize {
-        let sums = self.feature_contributions(measure, coef, x);
-        let heaviest = sums.iter().rev().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
-        heaviest.expect("a measure has a column").0
+        if let [(feature, _)] = &self.features[measure][..] {
+            return *feature;
+        }
+        let size = |columns: &[usize]| columns.iter().map(|at| coef[*at] * x[*at]).sum::<f64>().abs();
+        let sizes = self.features[measure].iter().map(|(feature, columns)| (*feature, size(columns)));
+        sizes.rev().max_by(|a, b| a.1.total_cmp(&b.1)).expect("a measure has a column").0
     }
 }
 
@@ -74,7 +69,7 @@ impl Measures {
 #[must_use]
 pub fn importance(preprocessor: &Preprocessor, coef: &[f64], x: ArrayView2<'_, f64>) -> Vec<(String, f64)> {
     let measures = Measures::of(preprocessor);
-    let (mut sums, mut squares) = (Vec::new(), vec![0.0; measures.names.len()]);
+    let (mut sums, mut squares) = (vec![0.0; measures.names.len()], vec![0.0; measures.names.len()]);
     for row in x.rows() {
         measures.contributions(coef, row.iter().copied(), &mut sums);
         squares.iter_mut().zip(&sums).for_each(|(q, s)| *q += s * s);

@@ -6,10 +6,11 @@ mod words;
 use serde::Serialize;
 
 use crate::calibrate::Z_95;
+pub use crate::design::Raw;
 use crate::design::{Part, Way};
 use crate::model::Model;
 pub use measures::{Measures, importance};
-pub use words::{Raw, reason};
+pub use words::{Reasons, Words, reason};
 
 /// A row of `pql inspect`: all per standard deviation but the columns that say raw.
 #[derive(Debug, Clone, PartialEq, Serialize)]

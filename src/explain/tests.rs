@@ -34,7 +34,7 @@ fn windows_of_a_measure_are_added_up_and_the_heaviest_is_named() {
     let measures = Measures::of(&p);
     assert_eq!(measures.names, ["active_users", "size"]);
     let (coef, x) = ([0.5, 1.0, 2.0], [1.0, -1.0, 1.0]);
-    let mut sums = Vec::new();
+    let mut sums = [0.0; 2];
     measures.contributions(&coef, x.into_iter(), &mut sums);
     assert_eq!(sums, [2.5, -1.0]);
     assert_eq!(measures.heaviest(0, &coef, &x), 2);
@@ -43,7 +43,7 @@ fn windows_of_a_measure_are_added_up_and_the_heaviest_is_named() {
 #[test]
 fn a_reason_reads_like_a_sentence() {
     let p = preprocessor();
-    let say = |feature, value| reason(&p, feature, &Raw::Number(value), 0.904);
+    let say = |feature, value| reason(&p, feature, Raw::Number(value), 0.904);
     assert_eq!(say(2, Some(12.0)), "12 active users in the last 7 days, typical 2: +0.90");
     assert_eq!(say(1, Some(12.5)), "size = 12.5, typical 10: +0.90");
     assert_eq!(say(0, None), "active users in the last 28 days: none known, typical 4: +0.90");

@@ -1,56 +1,178 @@
 //! Reasons in words.
 
-use crate::design::{Preprocessor, Way};
+use std::collections::hash_map::Entry;
 
-/// A raw value of a feature.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Raw {
-    /// A number; `None` where missing.
-    Number(Option<f64>),
-    /// A text; `None` where missing.
-    Text(Option<String>),
+use foldhash::{HashMap, HashMapExt};
+
+use crate::design::{Preprocessor, Raw, Way};
+
+/// The words for the values of one feature, but for the value itself.
+#[derive(Debug, Clone)]
+struct Wording {
+    before: String,
+    after: String,
+    /// Said instead where a number is missing.
+    missing: String,
+}
+
+impl Wording {
+    fn of(preprocessor: &Preprocessor, feature: usize) -> Self {
+        let prepared = &preprocessor.features[feature];
+        match &prepared.way {
+            Way::Text(text) => {
+                let (before, after) = (format!("{} = ", prepared.feature), format!(", typical {}", text.typical));
+                Self { missing: format!("{before}missing{after}"), before, after }
+            }
+            Way::Number(number) => {
+                let typical = format!(", typical {}", short(number.typical));
+                let missing = |words: &str| format!("{}: none known{typical}", words.trim_end_matches([':', '=', ' ']));
+                match phrase(&prepared.measure, prepared.window) {
+                    Phrase::After(words) => Self { missing: missing(&words), before: String::new(), after: format!(" {words}{typical}") },
+                    Phrase::Before(words) => Self { missing: missing(&words), before: format!("{words} "), after: typical },
+                }
+            }
+        }
+    }
+
+    /// The value in words, the typical one, and the contribution to the log-odds.
+    fn reason(&self, value: Raw<'_>, contribution: f64) -> String {
+        let value = match value {
+            Raw::Number(value) => value.map(short),
+            Raw::Text(value) => value.map(str::to_owned),
+        };
+        match value {
+            Some(value) => format!("{}{value}{}: {contribution:+.2}", self.before, self.after),
+            None => format!("{}: {contribution:+.2}", self.missing),
+        }
+    }
 }
 
 /// Put a reason in words: the value, the typical one and the contribution to the log-odds.
 #[must_use]
-pub fn reason(preprocessor: &Preprocessor, feature: usize, value: &Raw, contribution: f64) -> String {
-    let prepared = &preprocessor.features[feature];
-    let phrase = phrase(&prepared.measure, prepared.window);
-    let stated = match (&prepared.way, value) {
-        (Way::Number(number), Raw::Number(value)) => {
-            let typical = short(number.typical);
-            match (&phrase, value) {
-                (Phrase::After(words), Some(value)) => format!("{} {words}, typical {typical}", short(*value)),
-                (Phrase::Before(words), Some(value)) => format!("{words} {}, typical {typical}", short(*value)),
-                (Phrase::After(words) | Phrase::Before(words), None) => {
-                    format!("{}: none known, typical {typical}", words.trim_end_matches([':', '=', ' ']))
-                }
+pub fn reason(preprocessor: &Preprocessor, feature: usize, value: Raw<'_>, contribution: f64) -> String {
+    Wording::of(preprocessor, feature).reason(value, contribution)
+}
+
+/// What a reason says of a number: reasons that are equal in this have the same words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Said {
+    feature: u32,
+    /// Places after the point of the value; `None` where it is missing.
+    places: Option<usize>,
+    /// The value in units of its last place.
+    value: i64,
+    /// The contribution in hundredths.
+    contribution: i64,
+}
+
+impl Said {
+    /// `None` where only the words themselves tell what they are.
+    fn of(feature: usize, value: Raw<'_>, contribution: f64) -> Option<Self> {
+        let (places, value) = match value {
+            Raw::Text(_) => return None,
+            Raw::Number(None) => (None, 0),
+            Raw::Number(Some(x)) => {
+                let places = places(x)?;
+                (Some(places), rounded(x * [1.0, 10.0, 100.0][places])?)
+            }
+        };
+        Some(Self { feature: u32::try_from(feature).ok()?, places, value, contribution: rounded(contribution * 100.0)? })
+    }
+}
+
+/// The nearest whole number; `None` where that is no matter of course: next to a half, far out, and at 0, which has a sign.
+fn rounded(x: f64) -> Option<i64> {
+    /// From here on to a half, rounding of the product could matter.
+    const CLEAR: f64 = 0.499_999;
+    const LARGE: f64 = 1e9;
+    if x.abs() >= LARGE || x == 0.0 && x.is_sign_negative() {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is below 1e9")]
+    let whole = (x + 0.5_f64.copysign(x)) as i64;
+    #[expect(clippy::cast_precision_loss, reason = "it is below 1e9")]
+    let off = (x - whole as f64).abs();
+    (off < CLEAR && (whole != 0 || x == 0.0)).then_some(whole)
+}
+
+/// The words for the features of a model.
+#[derive(Debug, Clone)]
+pub struct Words(Vec<Wording>);
+
+impl Words {
+    /// Find the words.
+    #[must_use]
+    pub fn of(preprocessor: &Preprocessor) -> Self {
+        Self((0..preprocessor.features.len()).map(|feature| Wording::of(preprocessor, feature)).collect())
+    }
+}
+
+/// The texts of many reasons: each is put into words once, however many rows have it.
+#[derive(Debug)]
+pub struct Reasons<'a> {
+    words: &'a Words,
+    texts: Vec<String>,
+    by_said: HashMap<Said, u32>,
+    by_text: HashMap<String, u32>,
+}
+
+impl<'a> Reasons<'a> {
+    /// Begin without any text.
+    #[must_use]
+    pub fn new(words: &'a Words) -> Self {
+        Self { words, texts: Vec::new(), by_said: HashMap::new(), by_text: HashMap::new() }
+    }
+
+    /// The place among the texts of a reason, as [`reason`] puts it.
+    pub fn place(&mut self, feature: usize, value: Raw<'_>, contribution: f64) -> u32 {
+        let said = Said::of(feature, value, contribution);
+        if let Some(place) = said.as_ref().and_then(|said| self.by_said.get(said)) {
+            return *place;
+        }
+        let place = self.place_of(self.words.0[feature].reason(value, contribution));
+        if let Some(said) = said {
+            self.by_said.insert(said, place);
+        }
+        place
+    }
+
+    /// The place of any text.
+    pub fn place_of(&mut self, text: String) -> u32 {
+        let next = u32::try_from(self.texts.len()).expect("fewer than 2³² rows are worded at once");
+        match self.by_text.entry(text) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                self.texts.push(new.key().clone());
+                *new.insert(next)
             }
         }
-        (Way::Text(text), Raw::Text(value)) => {
-            format!("{} = {}, typical {}", prepared.feature, value.as_deref().unwrap_or("missing"), text.typical)
-        }
-        _ => prepared.feature.clone(),
-    };
-    format!("{stated}: {contribution:+.2}")
+    }
+
+    /// The texts in their places.
+    #[must_use]
+    pub fn texts(self) -> Vec<String> {
+        self.texts
+    }
 }
 
 /// A number as a person would say it.
 fn short(x: f64) -> String {
-    if !x.is_finite() {
-        return "unknown".to_owned();
-    }
-    if x.abs() >= 1e9 || (x != 0.0 && x.abs() < 0.005) {
-        return format!("{x:.1e}");
-    }
-    let rounded = if x.abs() >= 100.0 {
-        format!("{x:.0}")
-    } else if x.abs() >= 10.0 {
-        format!("{x:.1}")
-    } else {
-        format!("{x:.2}")
+    let Some(places) = places(x) else {
+        return if x.is_finite() { format!("{x:.1e}") } else { "unknown".to_owned() };
     };
+    let rounded = format!("{x:.places$}");
     if rounded.contains('.') { rounded.trim_end_matches('0').trim_end_matches('.').to_owned() } else { rounded }
+}
+
+/// Places after the point with which a number is said; `None` where it has an exponent or is not finite.
+fn places(x: f64) -> Option<usize> {
+    match x.abs() {
+        0.0 => Some(2),
+        size if !(0.005..1e9).contains(&size) => None,
+        size if size >= 100.0 => Some(0),
+        size if size >= 10.0 => Some(1),
+        _ => Some(2),
+    }
 }
 
 /// Words for a measure, standing after or before its value.

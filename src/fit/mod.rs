@@ -13,6 +13,7 @@ mod newton;
 mod path;
 mod refine;
 mod separation;
+mod variance;
 
 use faer::linalg::solvers::Llt;
 use linfa::DatasetBase;

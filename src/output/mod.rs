@@ -1,6 +1,8 @@
 //! Results to files and standard output: every file appears whole or not at all.
 
 mod cells;
+mod coded;
+mod groups;
 mod whole;
 
 use std::fmt;
@@ -9,18 +11,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use polars::prelude::{
-    BatchedWriter, Column, DataFrame, Int64Chunked, IntoColumn, NewChunkedArray, ParquetCompression, ParquetWriter, PolarsError, Schema,
-    TimeUnit, TimeZone,
-};
+use polars::prelude::{Column, DataFrame, Int64Chunked, IntoColumn, NewChunkedArray, PolarsError, Schema, TimeUnit, TimeZone};
 
 use crate::error::{Error, Result};
 
 pub use cells::format_number;
+pub use coded::{Coded, Table, Values};
+use groups::Groups;
 use whole::Target;
-
-/// Rows of a Parquet row group.
-const ROW_GROUP: usize = 262_144;
 
 /// The form of a table that is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,7 +70,7 @@ pub struct TableWriter {
 
 /// The writers of the formats.
 enum Rows {
-    Parquet { writer: Box<BatchedWriter<Sink>>, waiting: Option<DataFrame> },
+    Parquet(Box<Groups>),
     Csv(Box<csv::Writer<Sink>>),
     Ndjson { sink: Sink, keys: Vec<String> },
 }
@@ -93,10 +91,7 @@ impl TableWriter {
         let failed = Failure { path: path.to_owned(), first: Arc::default() };
         let sink = Sink { to: target.writer()?, failed: failed.first.clone() };
         let rows = match format {
-            Format::Parquet => {
-                let writer = ParquetWriter::new(sink).with_compression(ParquetCompression::Zstd(None)).batched(schema);
-                Rows::Parquet { writer: Box::new(writer.map_err(|e| failed.of_polars(e))?), waiting: None }
-            }
+            Format::Parquet => Rows::Parquet(Box::new(Groups::create(sink, schema).map_err(|e| failed.of_polars(e))?)),
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(sink);
                 writer.write_record(schema.iter_names()).map_err(|e| failed.of_csv(e))?;
@@ -109,29 +104,19 @@ impl TableWriter {
 
     /// Write some rows.
     /// # Panics
-    /// When `frame` has other columns than the table was begun with.
+    /// When `table` has other columns than the table was begun with.
     /// # Errors
     /// * [`Error::Write`]: the disk is full, or whatever else the system says
     /// * [`Error::BrokenPipe`]: nobody reads standard output any more
-    pub fn write(&mut self, frame: &DataFrame) -> Result<()> {
-        assert!(**frame.schema() == self.schema, "every batch has the columns of the table it is written to");
+    pub fn write(&mut self, table: impl Into<Table>) -> Result<()> {
+        let table = table.into();
+        assert!(table.schema() == self.schema, "every batch has the columns of the table it is written to");
         let failed = &self.failed;
+        let frame = |table: Table| table.frame().map_err(|e| failed.of_polars(e));
         match &mut self.rows {
-            Rows::Parquet { writer, waiting } => {
-                let mut rows = match waiting.take() {
-                    Some(before) => before.vstack(frame).map_err(|e| failed.of_polars(e))?,
-                    None => frame.clone(),
-                };
-                while rows.height() >= ROW_GROUP {
-                    let (group, rest) = rows.split_at(i64::try_from(ROW_GROUP).expect("a small constant"));
-                    write_group(writer, group).map_err(|e| failed.of_polars(e))?;
-                    rows = rest;
-                }
-                *waiting = (rows.height() > 0).then_some(rows);
-                Ok(())
-            }
-            Rows::Csv(writer) => cells::write_csv(writer, frame).map_err(|e| failed.of_csv(e)),
-            Rows::Ndjson { sink, keys } => cells::write_ndjson(sink, keys, frame).map_err(|e| failed.of(e)),
+            Rows::Parquet(groups) => groups.put(table).map_err(|e| failed.of_polars(e)),
+            Rows::Csv(writer) => cells::write_csv(writer, &frame(table)?).map_err(|e| failed.of_csv(e)),
+            Rows::Ndjson { sink, keys } => cells::write_ndjson(sink, keys, &frame(table)?).map_err(|e| failed.of(e)),
         }
     }
 
@@ -141,23 +126,12 @@ impl TableWriter {
     pub fn finish(self) -> Result<()> {
         let failed = self.failed;
         match self.rows {
-            Rows::Parquet { mut writer, waiting } => {
-                if let Some(rows) = waiting {
-                    write_group(&mut writer, rows).map_err(|e| failed.of_polars(e))?;
-                }
-                writer.finish().map_err(|e| failed.of_polars(e))?;
-            }
+            Rows::Parquet(groups) => groups.finish().map_err(|e| failed.of_polars(e))?,
             Rows::Csv(mut writer) => writer.flush().map_err(|e| failed.of(e))?,
             Rows::Ndjson { mut sink, .. } => sink.flush().map_err(|e| failed.of(e))?,
         }
         self.target.finish()
     }
-}
-
-/// Write rows as one row group: as one chunk, so that how they were gathered leaves no trace in the file.
-fn write_group(writer: &mut BatchedWriter<Sink>, mut rows: DataFrame) -> std::result::Result<(), PolarsError> {
-    rows.rechunk_mut();
-    writer.write_batch(&rows)
 }
 
 /// A column of times, µs UTC; null where there is none.

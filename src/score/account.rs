@@ -1,9 +1,11 @@
 //! One account's score as a sum of contributions.
 
+use ndarray::Array2;
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
-use super::{Scorer, tier};
+use super::{Scorer, TIERS, tier};
+use crate::design::Inputs;
 use crate::error::{Error, Result};
 use crate::explain::reason;
 use crate::model::Model;
@@ -63,39 +65,34 @@ impl Scorer<'_> {
     /// # Errors
     /// * [`Error::Unsuitable`]: a feature is absent, of another type or not finite
     pub fn explain(&self, features: &DataFrame, row: u32) -> Result<Explanation> {
-        let Model { fit, calibration, preprocessor, reference, threshold, .. } = self.model;
-        let design = preprocessor.transform(features, Some(&[row]))?.x;
-        let x = design.row(0).to_vec();
-        let columns = preprocessor.columns();
-        if let Some((at, _)) = x.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-            return Err(Error::Unsuitable { problem: format!("`{}` is not finite", columns[at].name), hint: None });
-        }
-        let eta = fit.log_odds(design.view())[0];
+        let Model { fit, calibration, preprocessor, threshold, .. } = self.model;
+        let inputs = preprocessor.inputs(features, Some(&[row]))?;
+        let mut x = Array2::zeros((1, self.coef.len()));
+        inputs.fill(0, &mut x.view_mut());
+        let variance = fit.variances(x.view()).map(|v| v[0]);
+        let x = x.as_slice().expect("it is one row");
+        let row = self.row(x, variance).map_err(|problem| Error::Unsuitable { problem, hint: None })?;
         let (intercept, slope) = calibration.base_and_slope();
-        let (base, line) = (intercept + slope * fit.intercept, intercept + slope * eta);
-        let probability = calibration.probability(eta);
-        let interval = fit.variance(&x).map(|variance| calibration.interval(eta, variance));
-        let percentile = reference.percentile(probability);
-        let log_odds = calibration.log_odds(eta);
+        let (base, line) = (intercept + slope * fit.intercept, intercept + slope * row.eta);
+        let log_odds = calibration.log_odds(row.eta);
         let steps = log_odds - line;
         Ok(Explanation {
-            probability,
-            probability_low: interval.map(|i| i.0),
-            probability_high: interval.map(|i| i.1),
-            percentile,
-            tier: tier(percentile),
-            qualified: probability >= *threshold,
+            probability: row.probability,
+            probability_low: row.interval.map(|i| i.0),
+            probability_high: row.interval.map(|i| i.1),
+            percentile: row.percentile,
+            tier: TIERS[tier(row.percentile)],
+            qualified: row.probability >= *threshold,
             log_odds,
             base,
             calibration: calibration.has_steps().then_some(steps),
-            contributions: self.contributions(features, row, &x)?,
+            contributions: self.contributions(&inputs, x),
         })
     }
 
-    fn contributions(&self, features: &DataFrame, row: u32, x: &[f64]) -> Result<Vec<Contribution>> {
+    fn contributions(&self, inputs: &Inputs<'_>, x: &[f64]) -> Vec<Contribution> {
         let preprocessor = &self.model.preprocessor;
-        let raw = self.raw_columns(features, Some(&[row]))?;
-        let mut sums = Vec::new();
+        let mut sums = vec![0.0; self.measures.names.len()];
         self.measures.contributions(&self.coef, x.iter().copied(), &mut sums);
         let columns = preprocessor.columns();
         let share = |at: usize| ColumnShare { column: columns[at].name.clone(), x: x[at], contribution: self.coef[at] * x[at] };
@@ -105,12 +102,12 @@ impl Scorer<'_> {
                 Contribution {
                     measure: self.measures.names[measure].clone(),
                     contribution: sums[measure],
-                    reason: reason(preprocessor, feature, &raw[feature].at(0), sums[measure]),
+                    reason: reason(preprocessor, feature, inputs.raw(feature, 0), sums[measure]),
                     columns: self.measures.columns(measure).map(share).collect(),
                 }
             })
             .collect();
         contributions.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
-        Ok(contributions)
+        contributions
     }
 }

@@ -1,35 +1,39 @@
 //! Model + features → probabilities with percentile, tier and reasons.
 
 mod account;
+mod part;
 
 use std::collections::BTreeMap;
 
-use ndarray::ArrayView1;
 use polars::prelude::*;
 use rayon::prelude::*;
 
 use crate::config::{Config, Cut, Worth};
-use crate::design::{Way, numbers, texts};
+use crate::design::Way;
 use crate::error::{Error, Result};
-use crate::explain::{Measures, Raw, reason};
+use crate::explain::{Measures, Words};
 use crate::model::Model;
-use crate::observe::stable_share;
-use crate::output::time_column;
+use crate::output::Table;
 pub use account::{ColumnShare, Contribution, Explanation};
+use part::Part;
 
-/// Reasons given for each account.
-const REASONS: usize = 3;
+/// The most reasons that are given for an account: the table has a column for each.
+pub const REASONS: usize = 3;
+/// Rows of a part that one thread scores: enough that few texts of reasons are made in several parts, and no more than half a row group.
+const PART: std::ops::RangeInclusive<usize> = 16_384..=131_072;
+/// Parts into which a batch of any size is cut, so that every thread has some.
+const PARTS: usize = 8;
 
 /// Batch to be scored.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
     /// The features, a column each.
     pub features: &'a DataFrame,
-    /// Account of each row.
-    pub account: &'a [String],
+    /// Account of each row, as text.
+    pub account: &'a Column,
     /// Cutoff of each row, µs UTC, where known.
     pub cutoff: &'a [Option<i64>],
-    /// Why a row is not scored, in words; `None`: it is.
+    /// Why a row is not scored, in words; `None`: it is. Empty: all are.
     pub unscored: &'a [Option<&'static str>],
 }
 
@@ -76,25 +80,14 @@ impl Summary {
 pub struct Scorer<'a> {
     model: &'a Model,
     measures: Measures,
+    words: Words,
     /// Coefficients as they act on the reported log-odds.
     coef: Vec<f64>,
     label: String,
+    reasons: usize,
     holdout: f64,
     seed: u64,
     worth: Option<Worth>,
-}
-
-/// The score of one row; NaN where there is none.
-struct Score {
-    probability: f64,
-    interval: Option<(f64, f64)>,
-    reasons: Vec<String>,
-}
-
-impl Score {
-    fn none(why: String) -> Self {
-        Self { probability: f64::NAN, interval: None, reasons: vec![why] }
-    }
 }
 
 impl<'a> Scorer<'a> {
@@ -108,12 +101,20 @@ impl<'a> Scorer<'a> {
         Ok(Self {
             model,
             measures: Measures::of(&model.preprocessor),
+            words: Words::of(&model.preprocessor),
             coef: model.fit.coef.iter().map(|coef| slope * coef).collect(),
             label: label.to_owned(),
+            reasons: REASONS,
             holdout: config.qualify.holdout,
             seed: config.model.seed,
             worth: if let Cut::Value(worth) = config.qualify.cut() { Some(worth) } else { None },
         })
+    }
+
+    /// Give so many reasons instead of [`REASONS`]; the other columns of reasons stay empty.
+    #[must_use]
+    pub fn with_reasons(self, reasons: usize) -> Self {
+        Self { reasons: reasons.min(REASONS), ..self }
     }
 
     /// Compute the probability of each row, and nothing else; NaN where a feature is not finite.
@@ -132,129 +133,57 @@ impl<'a> Scorer<'a> {
     /// # Errors
     /// * [`Error::Unsuitable`]: a feature is absent or of another type
     pub fn score(&self, rows: &Batch<'_>) -> Result<(DataFrame, Summary)> {
-        let design = self.model.preprocessor.transform(rows.features, None)?;
-        let raw = self.raw_columns(rows.features, None)?;
-        let scores: Vec<Score> = (0..rows.account.len())
-            .into_par_iter()
-            .map_init(Vec::new, |sums, row| match rows.unscored[row] {
-                Some(why) => Score::none(why.to_owned()),
-                None => self.score_row(design.x.row(row), &raw, row, sums),
-            })
-            .collect();
-        let summary = Summary { unseen: design.unseen, ..self.summary(&scores) };
-        Ok((self.table(rows, &scores)?, summary))
+        let (parts, summary) = self.parts(rows)?;
+        let unsuitable = |e: PolarsError| Error::Unsuitable { problem: e.to_string(), hint: None };
+        let mut frames = parts.into_iter().map(Table::frame);
+        let mut table = frames.next().expect("there is a part even without rows").map_err(unsuitable)?;
+        for frame in frames {
+            table.vstack_mut_owned(frame.map_err(unsuitable)?).map_err(unsuitable)?;
+        }
+        Ok((table, summary))
     }
 
-    fn summary(&self, scores: &[Score]) -> Summary {
-        let mut summary = Summary { expected_value: self.worth.map(|_| 0.0), ..Summary::default() };
-        for score in scores {
-            let probability = score.probability;
-            if probability.is_nan() {
-                *summary.unscored.entry(score.reasons[0].clone()).or_default() += 1;
-                continue;
-            }
-            summary.scored += 1;
-            summary.expected_conversions += probability;
-            if probability >= self.model.threshold {
-                summary.qualified += 1;
-                summary.expected_of_qualified += probability;
-                if let (Some(value), Some(worth)) = (&mut summary.expected_value, self.worth) {
-                    *value += probability * worth.deal - worth.touch;
-                }
-            }
+    /// Score rows as [`Scorer::score`] does, the table in parts as it is written: at least one, also without rows.
+    ///
+    /// # Errors
+    /// * [`Error::Unsuitable`]: a feature is absent or of another type
+    pub(crate) fn parts(&self, rows: &Batch<'_>) -> Result<(Vec<Table>, Summary)> {
+        let n = rows.account.len();
+        let step = (n / PARTS).clamp(*PART.start(), *PART.end());
+        let starts: Vec<usize> = (0..n.max(1)).step_by(step).collect();
+        let part = |from: usize| Part::score(self, rows, from..n.min(from + step));
+        let parts: Vec<(Table, Summary)> = starts.into_par_iter().map(part).collect::<Result<_>>()?;
+        let mut all = Summary { expected_value: self.worth.map(|_| 0.0), ..Summary::default() };
+        let mut tables = Vec::new();
+        for (table, summary) in parts {
+            all.add(summary);
+            tables.push(table);
         }
-        summary
+        Ok((tables, all))
     }
 
     /// The table of no rows, with all its columns.
     ///
     /// # Errors
     /// * [`Error::Unsuitable`]: polars cannot hold it
-    pub fn empty(&self) -> Result<DataFrame> {
-        self.table(&Batch { features: &DataFrame::default(), account: &[], cutoff: &[], unscored: &[] }, &[])
-    }
-
-    fn raw_columns(&self, features: &DataFrame, rows: Option<&[u32]>) -> Result<Vec<RawColumn>> {
-        let read = |prepared: &crate::design::Prepared| {
-            let absent = |e: PolarsError| Error::Unsuitable { problem: e.to_string(), hint: None };
-            let column = features.column(&prepared.feature).map_err(absent)?;
-            Ok(match prepared.way {
-                Way::Number(_) => RawColumn::Numbers(numbers(column, rows)?),
-                Way::Text(_) => RawColumn::Texts(texts(column, rows)?),
-            })
-        };
-        self.model.preprocessor.features.iter().map(read).collect()
-    }
-
-    fn score_row(&self, x: ArrayView1<'_, f64>, raw: &[RawColumn], row: usize, sums: &mut Vec<f64>) -> Score {
-        let Model { fit, calibration, preprocessor, .. } = self.model;
-        if let Some((at, _)) = x.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-            return Score::none(format!("not scored: `{}` is not finite", preprocessor.columns()[at].name));
-        }
-        let eta = fit.intercept + x.dot(&ArrayView1::from(&fit.coef));
-        let x = x.to_vec();
-        self.measures.contributions(&self.coef, x.iter().copied(), sums);
-        let mut order: Vec<usize> = (0..sums.len()).collect();
-        order.sort_by(|a, b| sums[*b].abs().total_cmp(&sums[*a].abs()).then(a.cmp(b)));
-        let say = |measure: &usize| {
-            let feature = self.measures.heaviest(*measure, &self.coef, &x);
-            reason(preprocessor, feature, &raw[feature].at(row), sums[*measure])
-        };
-        Score {
-            probability: calibration.probability(eta),
-            interval: fit.variance(&x).map(|variance| calibration.interval(eta, variance)),
-            reasons: order.iter().take(REASONS).filter(|m| sums[**m] != 0.0).map(say).collect(),
-        }
-    }
-
-    fn table(&self, rows: &Batch<'_>, scores: &[Score]) -> Result<DataFrame> {
-        let present = |s: &Score| Some(s.probability).filter(|p| !p.is_nan());
-        let percentile: Vec<Option<f64>> = scores.iter().map(|s| present(s).map(|p| self.model.reference.percentile(p))).collect();
-        let end =
-            |name: &str, of: fn((f64, f64)) -> f64| Column::new(name.into(), scores.iter().map(|s| s.interval.map(of)).collect::<Vec<_>>());
-        let text = |name: &str, values: Vec<Option<&str>>| Column::new(name.into(), values);
-        let mut columns = vec![
-            Column::new("account_id".into(), rows.account),
-            time_column("cutoff", rows.cutoff.iter().copied()),
-            Column::new("probability".into(), scores.iter().map(present).collect::<Vec<_>>()),
-            end("probability_low", |interval| interval.0),
-            end("probability_high", |interval| interval.1),
-            Column::new("percentile".into(), percentile.clone()),
-            text("tier", percentile.iter().map(|p| p.map(tier)).collect()),
-            Column::new("qualified".into(), scores.iter().map(|s| present(s).map(|p| p >= self.model.threshold)).collect::<Vec<_>>()),
-            Column::new(
-                "holdout".into(),
-                rows.account.iter().map(|a| stable_share("holdout", self.seed, a) < self.holdout).collect::<Vec<_>>(),
-            ),
-        ];
-        for at in 0..REASONS {
-            columns.push(text(&format!("reason_{}", at + 1), scores.iter().map(|s| s.reasons.get(at).map(String::as_str)).collect()));
-        }
-        columns.push(text("model", vec![Some(self.label.as_str()); scores.len()]));
-        DataFrame::new(scores.len(), columns).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })
+    pub(crate) fn empty(&self) -> Result<Table> {
+        let dtype = |way: &Way| if matches!(way, Way::Number(_)) { DataType::Float64 } else { DataType::String };
+        let features = self.model.preprocessor.features.iter().map(|p| Column::new_empty(p.feature.as_str().into(), &dtype(&p.way)));
+        let features = DataFrame::new(0, features.collect()).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
+        let account = Column::new_empty("account_id".into(), &DataType::String);
+        Ok(Part::score(self, &Batch { features: &features, account: &account, cutoff: &[], unscored: &[] }, 0..0)?.0)
     }
 }
 
-enum RawColumn {
-    Numbers(Vec<Option<f64>>),
-    Texts(Vec<Option<String>>),
-}
+/// Tiers, the best first.
+const TIERS: [&str; 4] = ["A", "B", "C", "D"];
 
-impl RawColumn {
-    fn at(&self, row: usize) -> Raw {
-        match self {
-            Self::Numbers(values) => Raw::Number(values[row]),
-            Self::Texts(values) => Raw::Text(values[row].clone()),
-        }
-    }
-}
-
-/// A from percentile 95, B from 80, C from 50, D below.
-pub(crate) fn tier(percentile: f64) -> &'static str {
+/// The place among [`TIERS`]: A from percentile 95, B from 80, C from 50, D below.
+fn tier(percentile: f64) -> usize {
     match percentile {
-        p if p >= 95.0 => "A",
-        p if p >= 80.0 => "B",
-        p if p >= 50.0 => "C",
-        _ => "D",
+        p if p >= 95.0 => 0,
+        p if p >= 80.0 => 1,
+        p if p >= 50.0 => 2,
+        _ => 3,
     }
 }
