@@ -2,16 +2,18 @@
 # make test    formatting, lints, all tests, docs: what CI runs
 # make long    the simulations with 200 seeds of each kind (a minute)
 # make peers   docs/comparison.md anew: scikit-learn and boosting on ../shared/data (10 minutes)
+# make bench   docs/speed.md anew: DuckDB, Polars, scikit-learn, glum and linfa-logistic on the same files (25 minutes, 10 GB of disk)
 # make data    make data/demo and models/demo anew
 
 SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/pql/target
 export PQL_PYTHON ?= $(HOME)/.cache/pql/venv/bin/python
+BENCH_PYTHON ?= $(HOME)/.cache/pql/bench-venv/bin/python
 PQL := $(CARGO_TARGET_DIR)/release/pql
 OUT := $(CARGO_TARGET_DIR)/demo
 say = @printf '\n==> %s\n' '$(1)'
 
-.PHONY: demo test long peers data build python
+.PHONY: demo test long peers bench data build python
 
 build:
 	$(call say,Building pql in $(CARGO_TARGET_DIR) (10 to 20 minutes the first time))
@@ -53,6 +55,21 @@ long:
 peers: build python
 	$(call say,Comparing with scikit-learn: logistic regression and boosting on the same features)
 	'$(PQL_PYTHON)' tests/compare/peers.py '$(PQL)' ../shared/data -o docs/comparison.md
+
+$(dir $(BENCH_PYTHON)).ready: benches/requirements.txt
+	$(call say,Installing the Python packages that pql is measured beside)
+	@test -x '$(BENCH_PYTHON)' || python3 -m venv '$(dir $(BENCH_PYTHON))..'
+	@'$(BENCH_PYTHON)' -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
+	@touch '$@'
+
+# BENCH='--only fit,path' measures some of it; without -o nothing is written.
+bench: BENCH ?= -o docs/speed.md
+bench: build $(dir $(BENCH_PYTHON)).ready
+	$(call say,Building the kernels)
+	cargo bench --locked --bench kernels --no-run
+	$(call say,Measuring: leave the machine alone)
+	'$(BENCH_PYTHON)' benches/bench.py '$(PQL)' $(BENCH) \
+	    --kernels "$$(cargo bench --locked --bench kernels --no-run 2>&1 | sed -n 's/.*Executable.*(\(.*\))$$/\1/p')"
 
 data: build
 	$(call say,Making data/demo)

@@ -26,6 +26,7 @@ mod project;
 mod readme;
 mod separation;
 mod simulation;
+mod speed;
 mod spline;
 mod statistics;
 mod tables;

@@ -1,0 +1,55 @@
+"""How long does scoring take: a matrix of 10 million rows, Parquet to Parquet, and from raw events?"""
+from pathlib import Path
+
+import end
+from measure import Bench, Table, duration, once, peer, size, times, warm
+
+
+def matrix(bench: Bench, rows: int = 10_000_000) -> Path:
+    """A matrix, and a model learned on its first rows."""
+    n = bench.size(rows, 2000)
+
+    def make(folder: Path) -> None:
+        once(peer("make", "matrix", folder, n))
+        train = [bench.pql, "train", "--features", folder / "train.parquet", "--name", "bench", "--models", folder / "models", "--no-rows", "--quiet"]
+        once([*train, "--set", "model.alpha=1", "-c", nothing(folder)])
+
+    return bench.made(f"matrix{rows}", make)
+
+
+def nothing(folder: Path) -> Path:
+    """A project file without a word, so that none from elsewhere is taken."""
+    path = folder / "pql.toml"
+    path.touch()
+    return path
+
+
+def run(bench: Bench) -> list[Table]:
+    folder = matrix(bench)
+    file, out = folder / "matrix.parquet", bench.out("scores.parquet")
+    warm(file)
+    read = bench.measure("Polars reads whole, writes one column", peer("read", "whole", file, out))
+    command = [bench.pql, "score", "--model", "bench", "--models", folder / "models", "--features", file, "-c", nothing(folder), "-o", out, "--quiet"]
+    asked = {"pql, three reasons": ["--reasons", "3"], "pql, no reasons": ["--reasons", "0"]} if bench.can("score", "--reasons") else {"pql, three reasons": []}
+    found = {name: bench.measure(name, [*command, *more]) for name, more in asked.items()}
+    pipeline = bench.measure("scikit-learn", peer("score", folder / "train.parquet", file, out))
+    found |= {"scikit-learn, probabilities alone": pipeline, "Polars: bare read, one column written": read}
+    rows = [[name, duration(run.seconds), size(run.memory), f"{run.seconds / read.seconds:.2f} ×"] for name, run in found.items()]
+    ours = found["pql, three reasons"]
+    bench.goal("score a matrix: time of a bare read", "1.5 ×", times(ours.seconds / read.seconds), ours.seconds <= 1.5 * read.seconds)
+    bench.goal("score a matrix: faster than scikit-learn", "2 ×", times(pipeline.seconds / ours.seconds), pipeline.seconds >= 2 * ours.seconds)
+    bench.goal("score a matrix: peak memory", "bounded", size(ours.memory), ours.memory <= 1e9)
+    n = bench.size(10_000_000, 2000)
+    return [Table(f"Score: a matrix of {n:,} × 40", ["", "time", "peak memory", "× bare read"], rows, f"{size(file.stat().st_size)} of Parquet.")]
+
+
+def events(bench: Bench) -> list[Table]:
+    log, models = end.trained(bench)
+    warm(log / "events.parquet", log / "accounts.parquet")
+    model = ["--model", "bench", "--models", models, "-c", log / "pql.toml", "--at", end.AT, "--quiet", "-o"]
+    features = bench.measure("features alone", [bench.pql, "features", *model, bench.out("features.parquet")])
+    score = bench.measure("score", [bench.pql, "score", *model, bench.out("scores.parquet")])
+    rows = [[name, duration(run.seconds), size(run.memory)] for name, run in (("pql features --model --at", features), ("pql score --at", score))]
+    ratio = score.seconds / features.seconds
+    bench.goal("score from raw events: time of the features alone", "1.3 ×", f"{ratio:.2f} ×", ratio <= 1.3)
+    return [Table("Score: from 20 million raw events", ["", "time", "peak memory"], rows)]
