@@ -21,6 +21,10 @@ def accounts(source: str, out: str) -> None:
     pl.read_parquet(source).with_columns(converted_at=never, churned_at=never).write_parquet(out)
 
 
+def sorted_by_time(source: str, out: str) -> None:
+    pl.scan_parquet(source).sort("timestamp", maintain_order=True).sink_parquet(out, row_group_size=ROW_GROUP)
+
+
 def dense(folder: str, rows: str) -> None:
     random = np.random.default_rng(SEED)
     x = random.standard_normal((int(rows), COLUMNS))
@@ -65,4 +69,4 @@ def empty(source: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    {"accounts": accounts, "dense": dense, "matrix": matrix, "empty": empty}[sys.argv[1]](*sys.argv[2:])
+    {"accounts": accounts, "sorted": sorted_by_time, "dense": dense, "matrix": matrix, "empty": empty}[sys.argv[1]](*sys.argv[2:])
