@@ -5,9 +5,10 @@ use std::hint::black_box;
 
 use crate::matrix::{Data, fits};
 use crate::{Size, timed};
+use polars::prelude::Column;
 use pql::config::Config;
 use pql::features::{Catalogue, compute};
-use pql::ingest::{Clip, Log, Sources, ingest};
+use pql::ingest::{Clip, Log, MEMORY, Sources, ingest};
 use pql::observe::observe;
 use pql::progress::Progress;
 use pql::score::{Batch, Scorer};
@@ -75,7 +76,7 @@ impl Stages<'_> {
         let preprocessor = &trained.model.preprocessor;
         self.time("transform", n, "rows", || preprocessor.transform(&rows.features, None))?;
         let scorer = Scorer::new(&trained.model, "kernels/0001")?;
-        let account: Vec<String> = rows.account.iter().map(u32::to_string).collect();
+        let account = Column::new("account_id".into(), rows.account.iter().map(|code| &rows.names[*code as usize]).collect::<Vec<_>>());
         let (cutoff, unscored) = (vec![None; n], vec![None; n]);
         let batch = Batch { features: &rows.features, account: &account, cutoff: &cutoff, unscored: &unscored };
         self.time("score", n, "rows", || scorer.score(&batch))
@@ -91,7 +92,8 @@ impl Stages<'_> {
 }
 
 fn read(config: &Config) -> Result<Log> {
-    let sources = Sources { events: &config.events, accounts: config.accounts.as_ref(), roles: &config.roles, kinds: &BTreeMap::new() };
+    let (accounts, kinds) = (config.accounts.as_ref(), BTreeMap::new());
+    let sources = Sources { events: &config.events, accounts, roles: &config.roles, kinds: &kinds, memory: MEMORY };
     let clip = Clip { now: i64::MAX, since: config.observation.since.map(|t| t.0), until: config.observation.until.map(|t| t.0) };
     ingest(&sources, clip, &SILENT)
 }
