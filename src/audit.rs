@@ -219,7 +219,7 @@ impl Around {
 /// An event counts from when it was seen on. A conversion known by its day alone counts from 00:00 UTC on, as everywhere: what happens on
 /// that day is at or after it, and the 24 hours before it are the day before.
 /// # Errors
-/// * [`Error::Write`](crate::Error::Write): the temporary file of a large log fails
+/// * [`Error::Write`]: the temporary file of a large log fails
 pub fn around(log: &Log, observations: &Observations) -> Result<Vec<Around>> {
     let until = observations.first_test.unwrap_or(log.until);
     let mut accounts: Vec<u32> = observations.rows(Split::Train).iter().map(|row| observations.account[*row as usize]).collect();
