@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
+use rayon::prelude::*;
 
 use crate::config::MatrixRule;
 use crate::error::{Error, Result, nearest};
@@ -271,12 +272,12 @@ pub fn batches(path: &Path, rule: &MatrixRule, kinds: &BTreeMap<String, Kind>, b
             let account = accounts(&frame, &keys, before, &file, first_row)?.into_column();
             before += frame.height();
             let cutoff = cutoffs(&frame, &keys, &file, first_row, rule)?;
-            let mut columns = Vec::new();
-            for (name, kind) in kinds {
+            let typed = |(name, kind): (&String, &Kind)| {
                 let place = Place { path: &file, column: name, first_row, rows: &[] };
                 let column = frame.column(name).map_err(|e| place.bad(0, e.to_string(), "a column"))?;
-                columns.push(cells::typed(column, Some(*kind), place)?);
-            }
+                cells::typed(column, Some(*kind), place)
+            };
+            let columns = kinds.par_iter().map(typed).collect::<Result<_>>()?;
             let features = DataFrame::new(frame.height(), columns).map_err(|e| Error::Malformed {
                 path: file.clone(),
                 row: None,

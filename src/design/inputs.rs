@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayViewMut2, Axis};
 use polars::prelude::{Column, DataFrame, DataType, Float64Chunked, StringChunked};
+use polars_arrow::array::{PrimitiveArray, StaticArray};
 use rayon::prelude::*;
 
-use super::{DesignColumn, Number, Part, Prepared, Preprocessor, Text, Way};
+use super::{DesignColumn, Level, Number, Part, Prepared, Preprocessor, Way};
 use crate::error::{Error, Result};
 use crate::ingest::cells;
 
-/// Rows that are turned into design columns at once: a block of fifty columns stays in the second cache.
+/// Rows that are turned into design columns at once: a block of fifty columns stays in the cache nearest but one.
 pub(crate) const BLOCK: usize = 256;
 
 /// A raw value of a feature.
@@ -37,7 +37,7 @@ struct Input<'a> {
 
 /// The raw values of a feature, in one chunk.
 enum Values {
-    Numbers(Float64Chunked),
+    Numbers(PrimitiveArray<f64>),
     Texts(StringChunked),
 }
 
@@ -51,7 +51,7 @@ impl Preprocessor {
             let lacks = || format!("the batch lacks the feature `{}` of the model", prepared.feature);
             let column = features.column(&prepared.feature).map_err(|_| Error::Unsuitable { problem: lacks(), hint: None })?;
             Ok(match prepared.way {
-                Way::Number(_) => Values::Numbers(number_column(column, rows)?),
+                Way::Number(_) => Values::Numbers(number_column(column, rows)?.downcast_as_array().clone()),
                 Way::Text(_) => Values::Texts(text_column(column, rows)?),
             })
         };
@@ -69,20 +69,30 @@ impl Preprocessor {
 }
 
 impl Inputs<'_> {
-    /// Fill the design columns of the rows from `first` on, as many as `x` has; answers for each feature how many texts were unseen.
-    pub(crate) fn fill(&self, first: usize, x: &mut ArrayViewMut2<'_, f64>) -> Vec<u64> {
-        let rows = first..first + x.nrows();
-        let fill = |input: &Input<'_>| {
-            let mut into = x.view_mut();
-            let (_, mut into) = into.view_mut().split_at(Axis(1), input.first);
-            match (&input.values, &input.prepared.way) {
-                (Values::Numbers(values), Way::Number(number)) => fill_numbers(values, number, input, rows.clone(), &mut into),
-                (Values::Texts(values), Way::Text(text)) => return fill_texts(values, text, input, rows.clone(), &mut into),
-                _ => {}
+    /// Give the design columns of some rows, each with its place; answers for each feature how many texts were unseen.
+    pub(crate) fn columns(&self, rows: &Range<usize>, take: &mut impl FnMut(usize, &[f64])) -> Vec<u64> {
+        let mut work = Work { treated: vec![0.0; rows.len()], missing: vec![false; rows.len()], column: vec![0.0; rows.len()] };
+        let columns = |input: &Input<'_>| match (&input.values, &input.prepared.way) {
+            (Values::Numbers(values), Way::Number(number)) => {
+                work.treat(values, number, rows);
+                for (at, column) in input.columns.iter().enumerate() {
+                    take(input.first + at, work.column(column));
+                }
+                0
             }
-            0
+            (Values::Texts(values), Way::Text(text)) => {
+                let levels: Vec<Level<'_>> = rows.clone().map(|row| text.level(values.get(row).filter(|v| !v.is_empty()))).collect();
+                for (at, DesignColumn { part, scale, .. }) in input.columns.iter().enumerate() {
+                    for (x, level) in work.column.iter_mut().zip(&levels) {
+                        *x = scale.apply(f64::from(u8::from(*part == Part::Level(level.counts_as))));
+                    }
+                    take(input.first + at, &work.column);
+                }
+                levels.iter().filter(|level| level.unseen).count() as u64
+            }
+            _ => 0,
         };
-        self.features.iter().map(fill).collect()
+        self.features.iter().map(columns).collect()
     }
 
     /// The raw value of a feature in a row.
@@ -100,46 +110,39 @@ impl Inputs<'_> {
     }
 }
 
-/// Fill the columns of a number, block by block.
-fn fill_numbers(values: &Float64Chunked, number: &Number, input: &Input<'_>, rows: Range<usize>, into: &mut ArrayViewMut2<'_, f64>) {
-    let Some(chunk) = values.downcast_iter().next() else { return };
-    let (mut treated, mut missing, mut column) = ([0.0; BLOCK], [false; BLOCK], [0.0; BLOCK]);
-    for (from, mut into) in rows.clone().step_by(BLOCK).zip(into.axis_chunks_iter_mut(Axis(0), BLOCK)) {
-        let n = into.nrows();
-        let (treated, missing, column) = (&mut treated[..n], &mut missing[..n], &mut column[..n]);
-        for (treated, raw) in treated.iter_mut().zip(&chunk.values()[from..from + n]) {
-            *treated = number.treat(Some(*raw));
+/// Rows of one numeric feature on their way to design columns.
+struct Work {
+    treated: Vec<f64>,
+    missing: Vec<bool>,
+    column: Vec<f64>,
+}
+
+impl Work {
+    fn treat(&mut self, values: &PrimitiveArray<f64>, number: &Number, rows: &Range<usize>) {
+        self.treated.copy_from_slice(&values.values()[rows.clone()]);
+        number.treat_all(&mut self.treated);
+        self.missing.fill(false);
+        if let Some(valid) = values.validity() {
+            let fill = number.treat(None);
+            for ((row, treated), missing) in rows.clone().zip(&mut self.treated).zip(&mut self.missing) {
+                *missing = !valid.get_bit(row);
+                *treated = if *missing { fill } else { *treated };
+            }
         }
-        if let Some(valid) = chunk.validity() {
-            for (at, (treated, missing)) in treated.iter_mut().zip(missing.iter_mut()).enumerate() {
-                *missing = !valid.get_bit(from + at);
-                if *missing {
-                    *treated = number.treat(None);
+    }
+
+    fn column(&mut self, column: &DesignColumn<'_>) -> &[f64] {
+        match column.part {
+            Part::Value => self.column.copy_from_slice(&self.treated),
+            part => {
+                for (x, (value, missing)) in self.column.iter_mut().zip(self.treated.iter().zip(&self.missing)) {
+                    *x = part.of(*value, *missing);
                 }
             }
         }
-        for (DesignColumn { part, scale, .. }, mut into) in input.columns.iter().zip(into.columns_mut()) {
-            for (x, (value, missing)) in column.iter_mut().zip(treated.iter().zip(missing.iter())) {
-                *x = scale.apply(part.of(*value, *missing));
-            }
-            into.iter_mut().zip(column.iter()).for_each(|(to, x)| *to = *x);
-        }
+        self.column.iter_mut().for_each(|x| *x = column.scale.apply(*x));
+        &self.column
     }
-}
-
-/// Fill the columns of a text; answers how many values no training row had.
-fn fill_texts(values: &StringChunked, text: &Text, input: &Input<'_>, rows: Range<usize>, into: &mut ArrayViewMut2<'_, f64>) -> u64 {
-    let columns = &input.columns;
-    let scales: Vec<(f64, f64)> = columns.iter().map(|c| (c.scale.apply(0.0), c.scale.apply(1.0))).collect();
-    let mut unseen = 0;
-    for (row, mut into) in rows.zip(into.rows_mut()) {
-        let level = text.level(values.get(row).filter(|v| !v.is_empty()));
-        unseen += u64::from(level.unseen);
-        for ((column, (zero, one)), into) in columns.iter().zip(&scales).zip(into.iter_mut()) {
-            *into = if column.part == Part::Level(level.counts_as) { *one } else { *zero };
-        }
-    }
-    unseen
 }
 
 /// The values of a numeric column in the rows wanted, in one chunk.

@@ -12,6 +12,7 @@ pub(crate) use inputs::{BLOCK, Inputs};
 pub use spline::{Hinge, Jump};
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
@@ -64,16 +65,48 @@ pub struct Number {
     pub typical: f64,
 }
 
+/// ln(1 + x) of the first whole numbers: most features are counts.
+static LN_1P: LazyLock<Vec<f64>> = LazyLock::new(|| (0..WHOLE).map(|x| f64::from(x).ln_1p()).collect());
+/// How many they are.
+const WHOLE: i32 = 1_024;
+
+/// What a table has for `x`, where it is a whole number of the table.
+#[expect(clippy::cast_possible_truncation, reason = "of what does not fit, the nearest is another number")]
+fn of_whole(x: f64, table: &[f64]) -> Option<f64> {
+    let whole = x as i32;
+    if f64::from(whole) == x { usize::try_from(whole).ok().and_then(|at| table.get(at)).copied() } else { None }
+}
+
 impl Number {
     /// The value after log1p, bounds and fill, before it is standardised; NaN where the raw value is not finite, so that nothing is scored by it.
     #[must_use]
     pub fn treat(&self, raw: Option<f64>) -> f64 {
-        let Some(raw) = raw else { return self.fill };
-        if !raw.is_finite() {
-            return f64::NAN;
+        raw.map_or(self.fill, |raw| {
+            let mut value = [raw];
+            self.treat_all(&mut value);
+            value[0]
+        })
+    }
+
+    /// Treat raw values that are there.
+    fn treat_all(&self, values: &mut [f64]) {
+        for value in values.iter_mut() {
+            *value = if value.is_finite() { *value } else { f64::NAN };
         }
-        let value = if self.log1p { raw.max(0.0).ln_1p() } else { raw };
-        self.bounds.map_or(value, |(low, high)| value.clamp(low, high))
+        if self.log1p {
+            let whole = &*LN_1P;
+            for value in values.iter_mut() {
+                // Comparisons instead of `max`, which would take 0 for NaN.
+                let x = if *value < 0.0 { 0.0 } else { *value };
+                *value = of_whole(x, whole).unwrap_or_else(|| x.ln_1p());
+            }
+        }
+        if let Some((low, high)) = self.bounds {
+            for value in values.iter_mut() {
+                *value = if *value < low { low } else { *value };
+                *value = if *value > high { high } else { *value };
+            }
+        }
     }
 
     /// Whether the way is a straight line in the raw value, but for a jump.
@@ -242,7 +275,10 @@ impl Preprocessor {
         let n = rows.map_or(features.height(), <[u32]>::len);
         let mut x = Array2::zeros((n, self.columns().len()));
         let blocks = x.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().enumerate();
-        let unseen = blocks.map(|(at, mut block)| inputs.fill(at * BLOCK, &mut block));
+        let unseen = blocks.map(|(at, mut block)| {
+            let rows = at * BLOCK..at * BLOCK + block.nrows();
+            inputs.columns(&rows, &mut |column, values| block.column_mut(column).iter_mut().zip(values).for_each(|(x, v)| *x = *v))
+        });
         let add = |a: Vec<u64>, b: Vec<u64>| a.iter().zip(b).map(|(a, b)| a + b).collect();
         let unseen = unseen.reduce(|| vec![0; self.features.len()], add);
         Ok(Design { x, unseen: inputs.named(&unseen).collect() })

@@ -34,10 +34,14 @@ fn windows_of_a_measure_are_added_up_and_the_heaviest_is_named() {
     let measures = Measures::of(&p);
     assert_eq!(measures.names, ["active_users", "size"]);
     let (coef, x) = ([0.5, 1.0, 2.0], [1.0, -1.0, 1.0]);
-    let mut sums = [0.0; 2];
-    measures.contributions(&coef, x.into_iter(), &mut sums);
-    assert_eq!(sums, [2.5, -1.0]);
-    assert_eq!(measures.heaviest(0, &coef, &x), 2);
+    let rows = ndarray::arr2(&[[1.0, 0.0], [-1.0, 0.5], [1.0, 2.0]]);
+    let sums = [0, 1].map(|measure| {
+        let mut sums = [0.0; 2];
+        measures.contributions(measure, &coef, rows.view(), &mut sums);
+        sums
+    });
+    assert_eq!(sums, [[2.5, 4.0], [-1.0, 0.5]]);
+    assert_eq!(measures.heaviest(0, &coef, |at| x[at]), 2);
 }
 
 #[test]

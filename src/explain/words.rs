@@ -53,30 +53,31 @@ pub fn reason(preprocessor: &Preprocessor, feature: usize, value: Raw<'_>, contr
     Wording::of(preprocessor, feature).reason(value, contribution)
 }
 
-/// What a reason says of a number: reasons that are equal in this have the same words.
+/// What a reason says of a number, in 64 bits: reasons that are equal in this have the same words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Said {
-    feature: u32,
-    /// Places after the point of the value; `None` where it is missing.
-    places: Option<usize>,
-    /// The value in units of its last place.
-    value: i64,
-    /// The contribution in hundredths.
-    contribution: i64,
-}
+struct Said(u64);
 
 impl Said {
     /// `None` where only the words themselves tell what they are.
     fn of(feature: usize, value: Raw<'_>, contribution: f64) -> Option<Self> {
+        /// Bits of the places, of the value in units of its last place, and of the contribution in hundredths.
+        const BITS: [u32; 3] = [3, 31, 17];
         let (places, value) = match value {
             Raw::Text(_) => return None,
-            Raw::Number(None) => (None, 0),
+            Raw::Number(None) => (3, 0),
             Raw::Number(Some(x)) => {
                 let places = places(x)?;
-                (Some(places), rounded(x * [1.0, 10.0, 100.0][places])?)
+                (places, rounded(x * [1.0, 10.0, 100.0][places])?)
             }
         };
-        Some(Self { feature: u32::try_from(feature).ok()?, places, value, contribution: rounded(contribution * 100.0)? })
+        let parts = [i64::try_from(places).ok()?, value, rounded(contribution * 100.0)?];
+        let mut said = u64::try_from(feature).ok().filter(|feature| *feature < 1 << (64 - BITS.iter().sum::<u32>()))?;
+        for (part, bits) in parts.into_iter().zip(BITS) {
+            let half = 1 << (bits - 1);
+            let part = u64::try_from(part + half).ok().filter(|part| *part < 2 * half.cast_unsigned())?;
+            said = said << bits | part;
+        }
+        Some(Self(said))
     }
 }
 

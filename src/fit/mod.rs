@@ -3,6 +3,7 @@
 //! `newton` and `lbfgs` (linfa-logistic) fit without penalty and with l2, `coordinate` with an l1 part, `firth` separated outcomes.
 //! `inference` says how sure a fit is and how good, `path` chooses the strength of the penalty on rows that a fit did not see.
 
+mod columns;
 mod cone;
 mod coordinate;
 mod derivatives;
@@ -13,7 +14,6 @@ mod newton;
 mod path;
 mod refine;
 mod separation;
-mod variance;
 
 use faer::linalg::solvers::Llt;
 use linfa::DatasetBase;

@@ -64,7 +64,10 @@ pub(crate) fn text(column: &Column) -> Result<StringChunked> {
 pub(crate) fn numbers(column: &Column, place: Place<'_>) -> Result<Float64Chunked> {
     let series = column.as_materialized_series();
     if series.dtype() != &DataType::String {
-        return Ok(float(series)?.apply(|v| v.filter(|v| !v.is_nan())));
+        let numbers = float(series)?;
+        let some_nan = |values: &[f64]| values.chunks(4_096).any(|part| part.iter().fold(false, |nan, v| nan | v.is_nan()));
+        let nan = numbers.downcast_iter().any(|chunk| some_nan(chunk.values()));
+        return Ok(if nan { numbers.apply(|v| v.filter(|v| !v.is_nan())) } else { numbers });
     }
     let mut out = Vec::with_capacity(series.len());
     for (at, value) in series.str().expect("dtype was checked").iter().enumerate() {

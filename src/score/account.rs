@@ -1,6 +1,6 @@
 //! One account's score as a sum of contributions.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
@@ -67,14 +67,16 @@ impl Scorer<'_> {
     pub fn explain(&self, features: &DataFrame, row: u32) -> Result<Explanation> {
         let Model { fit, calibration, preprocessor, threshold, .. } = self.model;
         let inputs = preprocessor.inputs(features, Some(&[row]))?;
-        let mut x = Array2::zeros((1, self.coef.len()));
-        inputs.fill(0, &mut x.view_mut());
-        let variance = fit.variances(x.view()).map(|v| v[0]);
-        let x = x.as_slice().expect("it is one row");
-        let row = self.row(x, variance).map_err(|problem| Error::Unsuitable { problem, hint: None })?;
+        let mut x = Array2::zeros((self.coef.len(), 1));
+        inputs.columns(&(0..1), &mut |at, column| x.row_mut(at).fill(column[0]));
+        let (eta, variance) = (fit.log_odds_by_column(x.view())[0], fit.variances(x.view()).map(|v| v[0]));
+        if let Some(problem) = self.not_finite(eta, x.column(0)) {
+            return Err(Error::Unsuitable { problem, hint: None });
+        }
+        let row = self.row(eta, variance);
         let (intercept, slope) = calibration.base_and_slope();
-        let (base, line) = (intercept + slope * fit.intercept, intercept + slope * row.eta);
-        let log_odds = calibration.log_odds(row.eta);
+        let (base, line) = (intercept + slope * fit.intercept, intercept + slope * eta);
+        let log_odds = calibration.log_odds(eta);
         let steps = log_odds - line;
         Ok(Explanation {
             probability: row.probability,
@@ -86,24 +88,24 @@ impl Scorer<'_> {
             log_odds,
             base,
             calibration: calibration.has_steps().then_some(steps),
-            contributions: self.contributions(&inputs, x),
+            contributions: self.contributions(&inputs, x.view()),
         })
     }
 
-    fn contributions(&self, inputs: &Inputs<'_>, x: &[f64]) -> Vec<Contribution> {
+    fn contributions(&self, inputs: &Inputs<'_>, x: ArrayView2<'_, f64>) -> Vec<Contribution> {
         let preprocessor = &self.model.preprocessor;
-        let mut sums = vec![0.0; self.measures.names.len()];
-        self.measures.contributions(&self.coef, x.iter().copied(), &mut sums);
-        let columns = preprocessor.columns();
-        let share = |at: usize| ColumnShare { column: columns[at].name.clone(), x: x[at], contribution: self.coef[at] * x[at] };
-        let mut contributions: Vec<Contribution> = (0..sums.len())
+        let (columns, coef) = (preprocessor.columns(), &self.coef);
+        let share = |at: &usize| ColumnShare { column: columns[*at].name.clone(), x: x[[*at, 0]], contribution: coef[*at] * x[[*at, 0]] };
+        let mut contributions: Vec<Contribution> = (0..self.measures.names.len())
             .map(|measure| {
-                let feature = self.measures.heaviest(measure, &self.coef, x);
+                let mut sum = [0.0];
+                self.measures.contributions(measure, coef, x, &mut sum);
+                let feature = self.measures.heaviest(measure, coef, |column| x[[column, 0]]);
                 Contribution {
                     measure: self.measures.names[measure].clone(),
-                    contribution: sums[measure],
-                    reason: reason(preprocessor, feature, inputs.raw(feature, 0), sums[measure]),
-                    columns: self.measures.columns(measure).map(share).collect(),
+                    contribution: sum[0],
+                    reason: reason(preprocessor, feature, inputs.raw(feature, 0), sum[0]),
+                    columns: self.measures.columns(measure).iter().map(share).collect(),
                 }
             })
             .collect();

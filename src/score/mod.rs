@@ -80,6 +80,8 @@ impl Summary {
 pub struct Scorer<'a> {
     model: &'a Model,
     measures: Measures,
+    /// The measures by falling importance: of most rows the largest contributions come first.
+    order: Vec<usize>,
     words: Words,
     /// Coefficients as they act on the reported log-odds.
     coef: Vec<f64>,
@@ -98,9 +100,14 @@ impl<'a> Scorer<'a> {
     pub fn new(model: &'a Model, label: &str) -> Result<Self> {
         let config: Config = model.config()?;
         let slope = model.calibration.base_and_slope().1;
+        let measures = Measures::of(&model.preprocessor);
+        let rank = |measure: &usize| model.importance.iter().position(|(name, _)| *name == measures.names[*measure]);
+        let mut order: Vec<usize> = (0..measures.names.len()).collect();
+        order.sort_by_key(|measure| rank(measure).unwrap_or(usize::MAX));
         Ok(Self {
             model,
-            measures: Measures::of(&model.preprocessor),
+            order,
+            measures,
             words: Words::of(&model.preprocessor),
             coef: model.fit.coef.iter().map(|coef| slope * coef).collect(),
             label: label.to_owned(),

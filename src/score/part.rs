@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView1, ArrayViewMut2, Axis, Slice};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use polars::prelude::*;
 
 use super::{Batch, REASONS, Scorer, Summary, TIERS, tier};
@@ -17,35 +17,64 @@ use crate::output::{Coded, Table, Values, time_column};
 /// What the numbers of a row give.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
-    /// Log-odds of the fit.
-    pub(super) eta: f64,
     pub(super) probability: f64,
     pub(super) interval: Option<(f64, f64)>,
     pub(super) percentile: f64,
 }
 
 impl Scorer<'_> {
-    /// Score one row of a design.
-    ///
-    /// # Errors
-    /// * why it is not scored, where a value is not finite
-    pub(super) fn row(&self, x: &[f64], variance: Option<f64>) -> std::result::Result<Row, String> {
-        let Model { fit, calibration, reference, .. } = self.model;
-        let eta = fit.intercept + ArrayView1::from(x).dot(&ArrayView1::from(&fit.coef));
-        // What is not finite makes the sum so, whatever its coefficient.
-        if !eta.is_finite()
-            && let Some(at) = x.iter().position(|v| !v.is_finite())
-        {
-            return Err(format!("`{}` is not finite", self.model.preprocessor.columns()[at].name));
-        }
+    /// Score a row by its log-odds and their variance.
+    pub(super) fn row(&self, eta: f64, variance: Option<f64>) -> Row {
+        let Model { calibration, reference, .. } = self.model;
         let probability = calibration.probability(eta);
         let interval = variance.map(|variance| calibration.interval(eta, variance));
-        Ok(Row { eta, probability, interval, percentile: reference.percentile(probability) })
+        Row { probability, interval, percentile: reference.percentile(probability) }
+    }
+
+    /// Why a row is not scored: a value is not finite, which makes its log-odds so, whatever the coefficient.
+    pub(super) fn not_finite(&self, eta: f64, x: ArrayView1<'_, f64>) -> Option<String> {
+        let at = if eta.is_finite() { None } else { x.iter().position(|v| !v.is_finite()) };
+        at.map(|at| format!("`{}` is not finite", self.model.preprocessor.columns()[at].name))
+    }
+
+    /// The largest contributions of each row, `x` being the columns of the rows.
+    fn largest(&self, x: ArrayView2<'_, f64>) -> Vec<Largest> {
+        let n = x.ncols();
+        let (mut largest, mut least, mut sums) = (vec![Largest::NONE; n], vec![0.0; n], vec![0.0; n]);
+        for &measure in &self.order {
+            self.measures.contributions(measure, &self.coef, x, &mut sums);
+            for ((sum, least), largest) in sums.iter().zip(&mut least).zip(&mut largest) {
+                if sum.abs() >= *least {
+                    *least = largest.take(measure, *sum);
+                }
+            }
+        }
+        largest
+    }
+}
+
+/// The measures of the largest contributions of a row, the largest first, of equal ones the first; one of 0 stands for none.
+#[derive(Debug, Clone, Copy)]
+struct Largest([(usize, f64); REASONS]);
+
+impl Largest {
+    const NONE: Self = Self([(usize::MAX, 0.0); REASONS]);
+
+    /// Take in another measure; answers the size below which none belongs here.
+    fn take(&mut self, measure: usize, sum: f64) -> f64 {
+        let size = sum.abs();
+        let stays = |(of, other): (usize, f64)| other.abs() > size || (other.abs() == size && of < measure);
+        let mut at = if size > 0.0 { REASONS } else { 0 };
+        while at > 0 && !stays(self.0[at - 1]) {
+            self.0[at - 1..REASONS.min(at + 1)].reverse();
+            at -= 1;
+            self.0[at] = (measure, sum);
+        }
+        self.0[REASONS - 1].1.abs()
     }
 }
 
 /// Columns of the table; NaN where a row has no number.
-#[derive(Default)]
 struct Scores {
     probability: Vec<f64>,
     low: Vec<f64>,
@@ -55,6 +84,17 @@ struct Scores {
 }
 
 impl Scores {
+    fn with_capacity(n: usize) -> Self {
+        let column = || Vec::with_capacity(n);
+        Self {
+            probability: column(),
+            low: column(),
+            high: column(),
+            percentile: column(),
+            reasons: [(); REASONS].map(|()| Vec::with_capacity(n)),
+        }
+    }
+
     fn push(&mut self, row: Option<&Row>, reasons: [Option<u32>; REASONS]) {
         let interval = row.and_then(|row| row.interval);
         self.probability.push(row.map_or(f64::NAN, |row| row.probability));
@@ -75,8 +115,6 @@ pub(super) struct Part<'a> {
     reasons: Reasons<'a>,
     scores: Scores,
     summary: Summary,
-    /// Contributions of a row by measure.
-    sums: Vec<f64>,
 }
 
 impl<'a> Part<'a> {
@@ -89,62 +127,62 @@ impl<'a> Part<'a> {
             inputs: preprocessor.inputs(&batch.features.slice(start, n), None)?,
             unscored: batch.unscored.get(rows.clone()).unwrap_or_default(),
             reasons: Reasons::new(&scorer.words),
-            scores: Scores::default(),
+            scores: Scores::with_capacity(n),
             summary: Summary { expected_value: scorer.worth.map(|_| 0.0), ..Summary::default() },
-            sums: vec![0.0; scorer.measures.names.len()],
         };
-        let mut x = Array2::zeros((BLOCK.min(n), scorer.coef.len()));
+        let mut x = Array2::zeros((scorer.coef.len(), BLOCK.min(n)));
         let mut unseen = vec![0; preprocessor.features.len()];
         for first in (0..n).step_by(BLOCK) {
-            let block = x.slice_axis_mut(Axis(0), Slice::from(..BLOCK.min(n - first)));
-            let counts = part.block(first, block);
+            let block = first..n.min(first + BLOCK);
+            let mut x = x.slice_axis_mut(Axis(1), Slice::from(..block.len()));
+            let counts = part.inputs.columns(&block, &mut |at, column| x.row_mut(at).assign(&ArrayView1::from(column)));
             unseen.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            part.block(first, x.view());
         }
         part.summary.unseen = part.inputs.named(&unseen).collect();
         part.table(&batch.account.slice(start, n), &batch.cutoff[rows])
     }
 
-    /// Score the rows from `first` on, as many as `x` has; answers for each feature how many texts were unseen.
-    fn block(&mut self, first: usize, mut x: ArrayViewMut2<'_, f64>) -> Vec<u64> {
-        let unseen = self.inputs.fill(first, &mut x);
-        let variances = self.scorer.model.fit.variances(x.view());
-        for (at, x) in x.rows().into_iter().enumerate() {
-            let x = x.to_slice().expect("a block is by rows");
-            let row = match self.unscored.get(first + at) {
-                Some(Some(why)) => Err((*why).to_owned()),
-                _ => self.scorer.row(x, variances.as_ref().map(|v| v[at])).map_err(|why| format!("not scored: {why}")),
-            };
-            match row {
-                Ok(row) => self.take(first + at, x, &row),
-                Err(why) => {
-                    self.scores.push(None, [Some(self.reasons.place_of(why.clone())), None, None]);
-                    *self.summary.unscored.entry(why).or_default() += 1;
-                }
+    /// Score the rows from `first` on, `x` being their columns.
+    fn block(&mut self, first: usize, x: ArrayView2<'_, f64>) {
+        let scorer = self.scorer;
+        let fit = &scorer.model.fit;
+        let (log_odds, variances) = (fit.log_odds_by_column(x), fit.variances(x));
+        let largest = if scorer.reasons > 0 { scorer.largest(x) } else { vec![Largest::NONE; x.ncols()] };
+        for (at, (eta, largest)) in log_odds.into_iter().zip(largest).enumerate() {
+            let unscored = self.unscored.get(first + at).copied().flatten().map(str::to_owned);
+            let unscored = unscored.or_else(|| scorer.not_finite(eta, x.column(at)).map(|why| format!("not scored: {why}")));
+            if let Some(why) = unscored {
+                self.scores.push(None, [Some(self.reasons.place_of(why.clone())), None, None]);
+                *self.summary.unscored.entry(why).or_default() += 1;
+                continue;
             }
+            let row = scorer.row(eta, variances.as_ref().map(|v| v[at]));
+            self.count(row.probability);
+            let mut say = |(measure, sum): (usize, f64)| {
+                let feature = scorer.measures.heaviest(measure, &scorer.coef, |column| x[[column, at]]);
+                self.reasons.place(feature, self.inputs.raw(feature, first + at), sum)
+            };
+            let mut reasons = [None; REASONS];
+            for (reason, found) in reasons.iter_mut().zip(largest.0).take(scorer.reasons) {
+                *reason = (found.1 != 0.0).then(|| say(found));
+            }
+            self.scores.push(Some(&row), reasons);
         }
-        unseen
     }
 
-    /// Take in a scored row.
-    fn take(&mut self, at: usize, x: &[f64], row: &Row) {
-        let Self { scorer, inputs, reasons, scores, summary, sums, .. } = self;
+    /// Add a scored row to what is printed.
+    fn count(&mut self, probability: f64) {
+        let Self { scorer, summary, .. } = self;
         summary.scored += 1;
-        summary.expected_conversions += row.probability;
-        if row.probability >= scorer.model.threshold {
+        summary.expected_conversions += probability;
+        if probability >= scorer.model.threshold {
             summary.qualified += 1;
-            summary.expected_of_qualified += row.probability;
+            summary.expected_of_qualified += probability;
             if let (Some(value), Some(worth)) = (&mut summary.expected_value, scorer.worth) {
-                *value += row.probability * worth.deal - worth.touch;
+                *value += probability * worth.deal - worth.touch;
             }
         }
-        scorer.measures.contributions(&scorer.coef, x.iter().copied(), sums);
-        let mut say = |measure: usize| {
-            let feature = scorer.measures.heaviest(measure, &scorer.coef, x);
-            reasons.place(feature, inputs.raw(feature, at), sums[measure])
-        };
-        let mut largest = largest(sums);
-        largest[scorer.reasons..].fill(None);
-        scores.push(Some(row), largest.map(|measure| measure.map(&mut say)));
     }
 
     /// The columns of the table.
@@ -189,18 +227,4 @@ fn nullable(name: &str, values: Vec<f64>) -> Column {
     } else {
         Float64Chunked::from_vec(name.into(), values).into_column()
     }
-}
-
-/// The measures of the largest sums but 0, the largest first, of equal ones the first.
-fn largest(sums: &[f64]) -> [Option<usize>; REASONS] {
-    let mut found = [(0.0, None); REASONS];
-    for (measure, sum) in sums.iter().enumerate() {
-        let size = sum.abs();
-        if size > found[REASONS - 1].0 {
-            let at = found.iter().position(|(least, _)| size > *least).unwrap_or(REASONS - 1);
-            found[at..].rotate_right(1);
-            found[at] = (size, Some(measure));
-        }
-    }
-    found.map(|(_, measure)| measure)
 }

@@ -1,0 +1,75 @@
+//! The log-odds of many rows and their variance, column by column.
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array1, Array2, ArrayView2, Axis, Slice, Zip};
+
+use super::LogisticFit;
+
+/// Columns whose products are taken together: what lies above the diagonal of the covariance stands below it, too, and is passed over.
+const PANEL: usize = 16;
+
+/// Sums side by side in ndarray's `dot`.
+const SUMS: usize = 8;
+
+impl LogisticFit {
+    /// Compute the log-odds of each row from the columns: to the last digit those of [`LogisticFit::log_odds`].
+    ///
+    /// # Arguments
+    /// * `x` – the columns of the rows, shape (p, n)
+    /// # Panics
+    /// If `x` has another number of columns than the fit.
+    #[must_use]
+    pub fn log_odds_by_column(&self, x: ArrayView2<'_, f64>) -> Vec<f64> {
+        let (p, n) = x.dim();
+        assert_eq!(p, self.coef.len(), "columns of `x` and coefficients");
+        let mut sums = Array2::zeros((SUMS, n));
+        let whole = p - p % SUMS;
+        for j in 0..whole {
+            sums.row_mut(j % SUMS).scaled_add(self.coef[j], &x.row(j));
+        }
+        let (low, high) = sums.view().split_at(Axis(0), SUMS / 2);
+        let mut total = Array1::zeros(n);
+        for (low, high) in low.rows().into_iter().zip(high.rows()) {
+            Zip::from(&mut total).and(low).and(high).for_each(|total, low, high| *total += low + high);
+        }
+        for j in whole..p {
+            total.scaled_add(self.coef[j], &x.row(j));
+        }
+        total.mapv_inplace(|total| self.intercept + total);
+        total.to_vec()
+    }
+
+    /// Compute the variance `(1, x)ᵀV(1, x)` of each row's log-odds; `None` without a covariance.
+    ///
+    /// The variance of a row does not depend on the rows beside it.
+    /// # Arguments
+    /// * `x` – the columns of the rows, shape (p, n)
+    /// # Panics
+    /// If `x` has another number of columns than the fit.
+    #[must_use]
+    pub fn variances(&self, x: ArrayView2<'_, f64>) -> Option<Vec<f64>> {
+        let covariance = self.covariance.as_ref()?;
+        let (p, n) = x.dim();
+        assert_eq!(p, self.coef.len(), "columns of `x` and coefficients");
+        let covariance = ArrayView2::from_shape((p + 1, p + 1), covariance).expect("it is stored whole");
+        let mut sums = vec![covariance[[0, 0]]; n];
+        let mut products = Array2::zeros((PANEL, n));
+        for from in (0..p).step_by(PANEL) {
+            let to = p.min(from + PANEL);
+            // Right of the diagonal twice, for what stands below it.
+            let wide = covariance.slice_axis(Axis(0), Slice::from(from + 1..to + 1));
+            let mut panel = wide.slice_axis(Axis(1), Slice::from(from + 1..)).to_owned();
+            panel.slice_axis_mut(Axis(1), Slice::from(to - from..)).mapv_inplace(|v| 2.0 * v);
+            let mut products = products.slice_axis_mut(Axis(0), Slice::from(..to - from));
+            general_mat_mul(1.0, &panel, &x.slice_axis(Axis(0), Slice::from(from..)), 0.0, &mut products);
+            for (j, product) in (from..to).zip(products.rows()) {
+                let twice = 2.0 * covariance[[0, j + 1]];
+                for ((sum, product), x) in sums.iter_mut().zip(product).zip(x.row(j)) {
+                    *sum += (product + twice) * x;
+                }
+            }
+        }
+        sums.iter_mut().for_each(|sum| *sum = sum.max(0.0));
+        Some(sums)
+    }
+}
