@@ -1,7 +1,10 @@
 //! Feature matrices made elsewhere, read whole for training or batch by batch for scoring.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -250,14 +253,29 @@ fn labels(column: &Column, positive: Option<&str>, place: Place<'_>) -> Result<V
     Ok(labels)
 }
 
-/// Read a matrix batch by batch for scoring.
+/// Read a matrix batch by batch for scoring; while `batch` works on one, the next is read.
 ///
 /// # Arguments
 /// * `kinds` – the features of the model, and what each is taken for
 /// # Errors
 /// * [`Error::MissingFeature`]: the matrix lacks a feature of the model
 /// * [`Error::BadValue`]: a number or time that is none
+/// * whatever `batch` returns
 pub fn batches(path: &Path, rule: &MatrixRule, kinds: &BTreeMap<String, Kind>, batch: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
+    // Without room: no more than one batch waits.
+    let (sender, batches) = mpsc::sync_channel(0);
+    thread::scope(|scope| {
+        // Nobody takes batches any more where one failed, and the first failure is the one that is told.
+        let send = move |batch| sender.send(batch).map_err(|_| Error::BrokenPipe);
+        let reading = scope.spawn(move || each_batch(path, rule, kinds, &send));
+        for next in batches {
+            batch(next)?;
+        }
+        reading.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+fn each_batch(path: &Path, rule: &MatrixRule, kinds: &BTreeMap<String, Kind>, batch: &dyn Fn(Batch) -> Result<()>) -> Result<()> {
     let mut before = 0;
     for file in table::files(path)? {
         let columns = table::columns(&file)?;

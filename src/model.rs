@@ -125,7 +125,7 @@ impl Reference {
     pub fn percentile(&self, probability: f64) -> f64 {
         let q = &self.quantiles;
         let below = q.partition_point(|v| *v < probability);
-        let upto = q.partition_point(|v| *v <= probability);
+        let upto = below + q[below..].iter().take_while(|v| **v <= probability).count();
         let last = (q.len() - 1) as f64;
         let position = if upto > below {
             (below + upto - 1) as f64 / 2.0

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use ndarray::{ArrayViewMut1, ArrayViewMut2};
 use polars::prelude::{Column, DataFrame, DataType, Float64Chunked, StringChunked};
 use polars_arrow::array::{PrimitiveArray, StaticArray};
 use rayon::prelude::*;
@@ -69,30 +70,30 @@ impl Preprocessor {
 }
 
 impl Inputs<'_> {
-    /// Give the design columns of some rows, each with its place; answers for each feature how many texts were unseen.
-    pub(crate) fn columns(&self, rows: &Range<usize>, take: &mut impl FnMut(usize, &[f64])) -> Vec<u64> {
-        let mut work = Work { treated: vec![0.0; rows.len()], missing: vec![false; rows.len()], column: vec![0.0; rows.len()] };
-        let columns = |input: &Input<'_>| match (&input.values, &input.prepared.way) {
-            (Values::Numbers(values), Way::Number(number)) => {
-                work.treat(values, number, rows);
-                for (at, column) in input.columns.iter().enumerate() {
-                    take(input.first + at, work.column(column));
+    /// Fill the design columns of some rows, `x` having a row for each; answers for each feature how many texts were unseen.
+    pub(crate) fn fill(&self, rows: &Range<usize>, x: &mut ArrayViewMut2<'_, f64>) -> Vec<u64> {
+        let (mut treated, mut missing) = (vec![0.0; rows.len()], vec![false; rows.len()]);
+        let fill = |input: &Input<'_>| {
+            let columns = (input.first..).zip(&input.columns);
+            match (&input.values, &input.prepared.way) {
+                (Values::Numbers(values), Way::Number(number)) => {
+                    treat(values, number, rows, (&mut treated, &mut missing));
+                    columns.for_each(|(at, column)| standardise(column, &treated, &missing, x.row_mut(at)));
+                    0
                 }
-                0
-            }
-            (Values::Texts(values), Way::Text(text)) => {
-                let levels: Vec<Level<'_>> = rows.clone().map(|row| text.level(values.get(row).filter(|v| !v.is_empty()))).collect();
-                for (at, DesignColumn { part, scale, .. }) in input.columns.iter().enumerate() {
-                    for (x, level) in work.column.iter_mut().zip(&levels) {
-                        *x = scale.apply(f64::from(u8::from(*part == Part::Level(level.counts_as))));
+                (Values::Texts(values), Way::Text(text)) => {
+                    let levels: Vec<Level<'_>> = rows.clone().map(|row| text.level(values.get(row).filter(|v| !v.is_empty()))).collect();
+                    for (at, DesignColumn { part, scale, .. }) in columns {
+                        for (x, level) in x.row_mut(at).iter_mut().zip(&levels) {
+                            *x = scale.apply(f64::from(u8::from(*part == Part::Level(level.counts_as))));
+                        }
                     }
-                    take(input.first + at, &work.column);
+                    levels.iter().filter(|level| level.unseen).count() as u64
                 }
-                levels.iter().filter(|level| level.unseen).count() as u64
+                _ => 0,
             }
-            _ => 0,
         };
-        self.features.iter().map(columns).collect()
+        self.features.iter().map(fill).collect()
     }
 
     /// The raw value of a feature in a row.
@@ -110,38 +111,28 @@ impl Inputs<'_> {
     }
 }
 
-/// Rows of one numeric feature on their way to design columns.
-struct Work {
-    treated: Vec<f64>,
-    missing: Vec<bool>,
-    column: Vec<f64>,
-}
-
-impl Work {
-    fn treat(&mut self, values: &PrimitiveArray<f64>, number: &Number, rows: &Range<usize>) {
-        self.treated.copy_from_slice(&values.values()[rows.clone()]);
-        number.treat_all(&mut self.treated);
-        self.missing.fill(false);
-        if let Some(valid) = values.validity() {
-            let fill = number.treat(None);
-            for ((row, treated), missing) in rows.clone().zip(&mut self.treated).zip(&mut self.missing) {
-                *missing = !valid.get_bit(row);
-                *treated = if *missing { fill } else { *treated };
-            }
+/// The treated values of some rows, and which of them are missing.
+fn treat(values: &PrimitiveArray<f64>, number: &Number, rows: &Range<usize>, (treated, missing): (&mut [f64], &mut [bool])) {
+    number.treat_all(&values.values()[rows.clone()], treated);
+    missing.fill(false);
+    if let Some(valid) = values.validity() {
+        let fill = number.treat(None);
+        for ((row, treated), missing) in rows.clone().zip(treated).zip(missing) {
+            *missing = !valid.get_bit(row);
+            *treated = if *missing { fill } else { *treated };
         }
     }
+}
 
-    fn column(&mut self, column: &DesignColumn<'_>) -> &[f64] {
-        match column.part {
-            Part::Value => self.column.copy_from_slice(&self.treated),
-            part => {
-                for (x, (value, missing)) in self.column.iter_mut().zip(self.treated.iter().zip(&self.missing)) {
-                    *x = part.of(*value, *missing);
-                }
-            }
+fn standardise(column: &DesignColumn<'_>, treated: &[f64], missing: &[bool], into: ArrayViewMut1<'_, f64>) {
+    let into = into.into_slice().expect("a column is a row here");
+    let DesignColumn { part, scale, .. } = column;
+    if *part == Part::Value {
+        into.iter_mut().zip(treated).for_each(|(x, value)| *x = scale.apply(*value));
+    } else {
+        for (x, (value, missing)) in into.iter_mut().zip(treated.iter().zip(missing)) {
+            *x = scale.apply(part.of(*value, *missing));
         }
-        self.column.iter_mut().for_each(|x| *x = column.scale.apply(*x));
-        &self.column
     }
 }
 

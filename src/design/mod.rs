@@ -82,16 +82,16 @@ impl Number {
     #[must_use]
     pub fn treat(&self, raw: Option<f64>) -> f64 {
         raw.map_or(self.fill, |raw| {
-            let mut value = [raw];
-            self.treat_all(&mut value);
+            let mut value = [0.0];
+            self.treat_all(&[raw], &mut value);
             value[0]
         })
     }
 
     /// Treat raw values that are there.
-    fn treat_all(&self, values: &mut [f64]) {
-        for value in values.iter_mut() {
-            *value = if value.is_finite() { *value } else { f64::NAN };
+    fn treat_all(&self, raw: &[f64], values: &mut [f64]) {
+        for (value, raw) in values.iter_mut().zip(raw) {
+            *value = if raw.is_finite() { *raw } else { f64::NAN };
         }
         if self.log1p {
             let whole = &*LN_1P;
@@ -276,8 +276,10 @@ impl Preprocessor {
         let mut x = Array2::zeros((n, self.columns().len()));
         let blocks = x.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().enumerate();
         let unseen = blocks.map(|(at, mut block)| {
-            let rows = at * BLOCK..at * BLOCK + block.nrows();
-            inputs.columns(&rows, &mut |column, values| block.column_mut(column).iter_mut().zip(values).for_each(|(x, v)| *x = *v))
+            let mut columns = Array2::zeros((block.ncols(), block.nrows()));
+            let unseen = inputs.fill(&(at * BLOCK..at * BLOCK + block.nrows()), &mut columns.view_mut());
+            block.assign(&columns.t());
+            unseen
         });
         let add = |a: Vec<u64>, b: Vec<u64>| a.iter().zip(b).map(|(a, b)| a + b).collect();
         let unseen = unseen.reduce(|| vec![0; self.features.len()], add);

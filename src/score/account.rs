@@ -68,7 +68,7 @@ impl Scorer<'_> {
         let Model { fit, calibration, preprocessor, threshold, .. } = self.model;
         let inputs = preprocessor.inputs(features, Some(&[row]))?;
         let mut x = Array2::zeros((self.coef.len(), 1));
-        inputs.columns(&(0..1), &mut |at, column| x.row_mut(at).fill(column[0]));
+        inputs.fill(&(0..1), &mut x.view_mut());
         let (eta, variance) = (fit.log_odds_by_column(x.view())[0], fit.variances(x.view()).map(|v| v[0]));
         if let Some(problem) = self.not_finite(eta, x.column(0)) {
             return Err(Error::Unsuitable { problem, hint: None });

@@ -22,7 +22,7 @@ pub const REASONS: usize = 3;
 /// Rows of a part that one thread scores: enough that few texts of reasons are made in several parts, and no more than half a row group.
 const PART: std::ops::RangeInclusive<usize> = 16_384..=131_072;
 /// Parts into which a batch of any size is cut, so that every thread has some.
-const PARTS: usize = 8;
+const PARTS: usize = 4;
 
 /// Batch to be scored.
 #[derive(Debug, Clone, Copy)]

@@ -135,7 +135,7 @@ impl<'a> Part<'a> {
         for first in (0..n).step_by(BLOCK) {
             let block = first..n.min(first + BLOCK);
             let mut x = x.slice_axis_mut(Axis(1), Slice::from(..block.len()));
-            let counts = part.inputs.columns(&block, &mut |at, column| x.row_mut(at).assign(&ArrayView1::from(column)));
+            let counts = part.inputs.fill(&block, &mut x);
             unseen.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             part.block(first, x.view());
         }
