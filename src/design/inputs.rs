@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ingest::cells;
 
 /// Rows that are turned into design columns at once: a block of fifty columns stays in the cache nearest but one.
-pub(crate) const BLOCK: usize = 256;
+pub(crate) const BLOCK: usize = 1_024;
 
 /// A raw value of a feature.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -52,3 +52,31 @@ fn a_reason_reads_like_a_sentence() {
     assert_eq!(say(1, Some(12.5)), "size = 12.5, typical 10: +0.90");
     assert_eq!(say(0, None), "active users in the last 28 days: none known, typical 4: +0.90");
 }
+
+#[test]
+fn a_text_made_once_is_the_text_of_each_of_its_rows() {
+    let p = preprocessor();
+    let words = Words::of(&p);
+    let mut reasons = Reasons::new(&words);
+    let mut values = vec![0.0, -0.0, 0.125, 2.5, 0.715, 100.5, 999.5, 9.995, 99.95, 1e9, -1e9 + 1.0, 4e-3, 5e-3, f64::INFINITY, 1e300];
+    let mut state = 1_u64;
+    for _ in 0..20_000 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        #[expect(clippy::cast_precision_loss, reason = "24 bits")]
+        let share = (state >> 40) as f64 / f64::from(1 << 24);
+        // Of all sizes, many of them halves of the last place.
+        values.extend([(share - 0.5) * 10.0, (share * 40.0 - 20.0).exp(), (share * 4_000.0).round() / 200.0, (share * 1_000.0).floor()]);
+    }
+    let sums = values.iter().rev().map(|v| v.clamp(-700.0, 700.0) / 3.0).collect::<Vec<_>>();
+    let values: Vec<Option<f64>> = values.into_iter().map(Some).chain([None, None]).collect();
+    let said: Vec<(usize, Option<f64>, f64)> = values.iter().zip(sums.iter().cycle()).enumerate().map(|(at, (v, c))| (at % 3, *v, *c)).collect();
+    let places: Vec<u32> = said.iter().map(|(feature, value, sum)| reasons.place(*feature, Raw::Number(*value), *sum)).collect();
+    let texts = reasons.texts();
+    for ((feature, value, sum), place) in said.into_iter().zip(places) {
+        assert_eq!(texts[place as usize], reason(&p, feature, Raw::Number(value), sum), "{value:?}, {sum}");
+    }
+    let mut distinct = texts.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), texts.len());
+}

@@ -157,24 +157,6 @@ impl LogisticFit {
         let covariance = self.covariance.as_ref()?;
         Some(covariance.iter().step_by(self.coef.len() + 2).map(|v| v.sqrt()).collect())
     }
-
-    /// Compute the variance `(1, x)ᵀV(1, x)` of a row's log-odds; `None` without a covariance.
-    ///
-    /// # Panics
-    /// If `x` has another number of columns than the fit.
-    #[must_use]
-    pub fn variance(&self, x: &[f64]) -> Option<f64> {
-        let covariance = self.covariance.as_ref()?;
-        assert_eq!(x.len(), self.coef.len(), "columns of `x` and coefficients");
-        let lines = covariance.chunks_exact(x.len() + 1).skip(1);
-        // Each line up to the diagonal: what is right of it stands below, too.
-        let of = |(j, (v, xj)): (usize, (&[f64], &f64))| {
-            let below = v[0] + ArrayView1::from(&v[1..=j]).dot(&ArrayView1::from(&x[..j]));
-            xj * (2.0 * below + v[j + 1] * xj)
-        };
-        let sum = covariance[0] + lines.zip(x).enumerate().map(of).sum::<f64>();
-        Some(sum.max(0.0))
-    }
 }
 
 impl<T: AsSingleTargets<Elem = bool>> Fit<Array2<f64>, T, Error> for Logistic {

@@ -1,4 +1,4 @@
-use ndarray::{Array1, Array2, ArrayView1, array};
+use ndarray::{Array1, Array2, ArrayView1, Axis, array};
 
 use super::*;
 
@@ -356,16 +356,29 @@ fn effective_degrees_of_freedom_fall_as_the_penalty_grows() {
 
 #[test]
 fn the_variance_of_a_rows_log_odds_is_its_quadratic_form() {
-    let (x, y) = drawn(400, 11);
-    let fit = Logistic::default().fit_rows(x.view(), y.view()).unwrap();
-    let covariance = fit.covariance.as_ref().unwrap();
-    for row in x.rows().into_iter().take(20) {
-        let z: Vec<f64> = std::iter::once(1.0).chain(row.iter().copied()).collect();
-        let expected: f64 = (0..144).map(|at| z[at / 12] * covariance[at] * z[at % 12]).sum();
-        near(fit.variance(row.as_slice().unwrap()).unwrap(), expected);
+    for p in [1, 11, 37] {
+        let (x, y) = drawn(600, p);
+        let fit = Logistic::default().fit_rows(x.view(), y.view()).unwrap();
+        let (covariance, k) = (fit.covariance.as_ref().unwrap(), p + 1);
+        let variances = fit.variances(x.t()).unwrap();
+        for (row, variance) in x.rows().into_iter().zip(&variances) {
+            let z: Vec<f64> = std::iter::once(1.0).chain(row.iter().copied()).collect();
+            near(*variance, (0..k * k).map(|at| z[at / k] * covariance[at] * z[at % k]).sum());
+        }
+        let alone: Vec<f64> = x.axis_chunks_iter(Axis(0), 7).flat_map(|rows| fit.variances(rows.t()).unwrap()).collect();
+        assert_eq!(alone, variances, "the rows beside a row change nothing");
+        near(fit.variances(Array2::zeros((p, 1)).view()).unwrap()[0], covariance[0]);
+        assert_eq!(with(Penalty::L1, 1.0).fit_rows(x.view(), y.view()).unwrap().variances(x.t()), None);
     }
-    near(fit.variance(&[0.0; 11]).unwrap(), covariance[0]);
-    assert_eq!(with(Penalty::L1, 1.0).fit_rows(x.view(), y.view()).unwrap().variance(&[0.0; 11]), None);
+}
+
+#[test]
+fn log_odds_by_column_are_those_by_row() {
+    for p in [1, 7, 8, 37] {
+        let (x, y) = drawn(600, p);
+        let fit = Logistic::default().fit_rows(x.view(), y.view()).unwrap();
+        assert_eq!(fit.log_odds_by_column(x.t()), fit.log_odds(x.view()).to_vec());
+    }
 }
 
 #[test]

@@ -61,15 +61,14 @@ impl Largest {
     const NONE: Self = Self([(usize::MAX, 0.0); REASONS]);
 
     /// Take in another measure; answers the size below which none belongs here.
+    #[expect(clippy::needless_bitwise_bool, reason = "without branches, which nobody could foretell")]
     fn take(&mut self, measure: usize, sum: f64) -> f64 {
-        let size = sum.abs();
-        let stays = |(of, other): (usize, f64)| other.abs() > size || (other.abs() == size && of < measure);
-        let mut at = if size > 0.0 { REASONS } else { 0 };
-        while at > 0 && !stays(self.0[at - 1]) {
-            self.0[at - 1..REASONS.min(at + 1)].reverse();
-            at -= 1;
-            self.0[at] = (measure, sum);
-        }
+        let [first, second, third] = self.0;
+        let new = (measure, sum);
+        let before = |(of, other): (usize, f64)| (sum.abs() > other.abs()) | ((sum.abs() == other.abs()) & (measure < of));
+        let (a, b, c) = (before(first), before(second), before(third));
+        let either = |yes: bool, one: (usize, f64), other: (usize, f64)| if yes { one } else { other };
+        self.0 = [either(a, new, first), either(a, first, either(b, new, second)), either(b, second, either(c, new, third))];
         self.0[REASONS - 1].1.abs()
     }
 }
@@ -226,5 +225,27 @@ fn nullable(name: &str, values: Vec<f64>) -> Column {
         values.into_iter().map(|v| Some(v).filter(|v| !v.is_nan())).collect::<Float64Chunked>().with_name(name.into()).into_column()
     } else {
         Float64Chunked::from_vec(name.into(), values).into_column()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_come_first_and_of_equal_ones_the_first() {
+        let sums = [0.5, -2.0, 0.0, 2.0, -0.5, 1.0, 0.5];
+        let found = |order: &[usize]| {
+            let mut largest = Largest::NONE;
+            let least: Vec<f64> = order.iter().map(|&measure| largest.take(measure, sums[measure])).collect();
+            (largest.0.map(|(measure, _)| measure), *least.last().unwrap())
+        };
+        for order in [[0, 1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1, 0], [3, 6, 0, 2, 5, 4, 1]] {
+            assert_eq!(found(&order), ([1, 3, 5], 1.0));
+        }
+        assert_eq!(found(&[6, 4, 0, 2]), ([0, 4, 6], 0.5));
+        let mut one = Largest::NONE;
+        assert_eq!((one.take(4, 0.0), one.take(5, -1.0)), (0.0, 0.0));
+        assert_eq!((one.0[0], one.0[1].1, one.0[2].1), ((5, -1.0), 0.0, 0.0));
     }
 }
