@@ -69,7 +69,8 @@ fn a_text_made_once_is_the_text_of_each_of_its_rows() {
     }
     let sums = values.iter().rev().map(|v| v.clamp(-700.0, 700.0) / 3.0).collect::<Vec<_>>();
     let values: Vec<Option<f64>> = values.into_iter().map(Some).chain([None, None]).collect();
-    let said: Vec<(usize, Option<f64>, f64)> = values.iter().zip(sums.iter().cycle()).enumerate().map(|(at, (v, c))| (at % 3, *v, *c)).collect();
+    let said: Vec<(usize, Option<f64>, f64)> =
+        values.iter().zip(sums.iter().cycle()).enumerate().map(|(at, (v, c))| (at % 3, *v, *c)).collect();
     let places: Vec<u32> = said.iter().map(|(feature, value, sum)| reasons.place(*feature, Raw::Number(*value), *sum)).collect();
     let texts = reasons.texts();
     for ((feature, value, sum), place) in said.into_iter().zip(places) {

@@ -4,15 +4,23 @@
 
 use std::ops::Range;
 
-use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice, aview1};
 use rayon::prelude::*;
 
-/// Rows of a chunk: with 40 columns its weighted copy (330 KB) stays in a core's own cache.
-pub(super) const CHUNK: usize = 1024;
+use super::point::{Point, wide};
+
+/// Rows of a chunk whose sums are added with their rounding error.
+pub(super) const CHUNK: usize = 2048;
+/// Rows that are multiplied at once: with 40 columns their weighted copy (200 KB) stays in a core's own cache.
+const PANEL: usize = 512;
 /// Rows that are copied, weighed and scaled while they are in the nearest cache.
 const BLOCK: usize = 32;
+/// Values of a cache line: a copied row begins on one.
+const LINE: usize = 8;
+/// Rows of a product that are computed up to its diagonal at once: half of what stands above it is left out.
+const STRIP: usize = 16;
 /// Chunks whose sums are held at once: enough to keep all threads busy, and memory does not grow with the rows.
 const CHUNKS_AT_ONCE: usize = 64;
 
@@ -47,10 +55,15 @@ impl Derivatives {
 
     /// `ZᵀWZ + l2·S`.
     pub(super) fn hessian(&self, l2: f64) -> Vec<f64> {
-        let mut hessian = self.information.clone();
-        hessian.iter_mut().step_by(self.gradient.len() + 1).skip(1).for_each(|h| *h += l2);
-        hessian
+        hessian(self.information.clone(), l2)
     }
+}
+
+/// `ZᵀWZ + l2·S` from `ZᵀWZ`, k² values.
+pub(super) fn hessian(mut information: Vec<f64>, l2: f64) -> Vec<f64> {
+    let k = information.len().isqrt();
+    information.iter_mut().step_by(k + 1).skip(1).for_each(|h| *h += l2);
+    information
 }
 
 /// Largest absolute value; NaN if there is one.
@@ -102,26 +115,52 @@ impl Problem<'_> {
     }
 
     /// The share of one chunk: loss, gradient, lower triangle of `ZᵀWZ`.
-    fn chunk(&self, beta: &[f64], rows: Range<usize>, z: &mut Vec<f64>, sums: &mut [f64]) {
+    fn chunk(&self, beta: &[f64], rows: Range<usize>, buffer: &mut Vec<f64>, sums: &mut [f64]) {
         let k = beta.len();
-        z.resize(rows.len() * k, 1.0);
-        let (x, y) = self.part(rows);
         let (head, information) = sums.split_at_mut(1 + k);
-        let (loss, gradient) = head.split_at_mut(1);
-        let blocks = z.chunks_mut(BLOCK * k).zip(x.axis_chunks_iter(Axis(0), BLOCK)).zip(y.axis_chunks_iter(Axis(0), BLOCK));
-        for ((z, x), y) in blocks {
-            with_intercept(x, z);
-            for (row, &y) in z.chunks_exact_mut(k).zip(y) {
-                let point = Point::at(aview1(row).dot(&aview1(beta)), y);
-                loss[0] += point.loss;
-                let root = point.weight.sqrt();
-                for (g, v) in gradient.iter_mut().zip(row) {
-                    *g += point.residual * *v;
-                    *v *= root;
-                }
-            }
+        let mut at = Weighing { beta: padded(beta), loss: 0.0, gradient: padded(&vec![0.0; k]) };
+        for panel in rows.clone().step_by(PANEL) {
+            let (x, y) = self.part(panel..rows.end.min(panel + PANEL));
+            let z = lines(buffer, y.len(), k);
+            wide(
+                #[inline(always)]
+                || {
+                    let y = y.axis_chunks_iter(Axis(0), BLOCK);
+                    let blocks = z.chunks_mut(BLOCK * at.beta.len()).zip(x.axis_chunks_iter(Axis(0), BLOCK)).zip(y);
+                    for ((z, x), y) in blocks {
+                        with_intercept(x, z, k);
+                        at.weigh(z, y);
+                    }
+                },
+            );
+            gram_of_lines(z, k, information);
         }
-        gram(z, k, information);
+        head[0] += at.loss;
+        head[1..].iter_mut().zip(&at.gradient).for_each(|(sum, g)| *sum += g);
+    }
+
+    /// Compute the gradients of the loss at several coefficients, in one pass over the rows.
+    pub(super) fn slopes(&self, betas: &[&[f64]]) -> Vec<Vec<f64>> {
+        let (k, m) = (self.width(), betas.len());
+        let betas = betas.concat();
+        let betas = MatRef::from_column_major_slice(&betas, k, m);
+        let sums = sum_chunks(self.y.len(), CHUNK, k * m, |rows, buffer, sums| {
+            let mut eta = vec![0.0; PANEL * m];
+            for panel in rows.clone().step_by(PANEL) {
+                let (x, converted) = self.part(panel..rows.end.min(panel + PANEL));
+                let (n, converted) = (converted.len(), converted.to_vec());
+                let rows = lines(buffer, n, k);
+                with_intercept(x, rows, k);
+                let rows = of_lines(rows, k);
+                settled(|| {
+                    matmul(MatMut::from_column_major_slice_mut(&mut eta[..n * m], n, m), Accum::Replace, rows, betas, 1.0, Par::Seq);
+                    to_residuals(&mut eta[..n * m], &converted);
+                    let residuals = MatRef::from_column_major_slice(&eta[..n * m], n, m);
+                    matmul(MatMut::from_column_major_slice_mut(sums, k, m), Accum::Add, rows.transpose(), residuals, 1.0, Par::Seq);
+                });
+            }
+        });
+        sums.chunks_exact(k).map(<[f64]>::to_vec).collect()
     }
 
     /// Residual `μ − y` of a row at `beta`.
@@ -130,52 +169,133 @@ impl Problem<'_> {
     }
 }
 
-/// One row's loss and its derivatives by η.
-pub(super) struct Point {
-    /// Log loss `ln(1 + exp η) − y·η`.
-    pub(super) loss: f64,
-    /// `μ − y`.
-    pub(super) residual: f64,
-    /// `μ(1 − μ)`.
-    pub(super) weight: f64,
+/// Loss and gradient on the way through the rows; the numbers of each fill lines.
+struct Weighing {
+    beta: Vec<f64>,
+    loss: f64,
+    gradient: Vec<f64>,
 }
 
-impl Point {
-    /// All from `exp(−|η|)`, which cannot overflow, and without a difference of nearly equal numbers.
-    pub(super) fn at(eta: f64, y: bool) -> Self {
-        let e = (-eta.abs()).exp();
-        let (likely, unlikely) = (1.0 / (1.0 + e), e / (1.0 + e));
-        let right = (eta >= 0.0) == y;
-        let miss = if right { unlikely } else { likely };
-        Self { loss: e.ln_1p() + if right { 0.0 } else { eta.abs() }, residual: if y { -miss } else { miss }, weight: likely * unlikely }
+impl Weighing {
+    /// Add up a block of rows, and scale each by the root of its weight.
+    #[inline(always)]
+    fn weigh(&mut self, z: &mut [f64], y: ArrayView1<'_, bool>) {
+        let width = self.beta.len();
+        let (mut eta, mut converted) = ([0.0; BLOCK], [false; BLOCK]);
+        for ((eta, converted), (row, y)) in eta.iter_mut().zip(&mut converted).zip(z.chunks_exact(width).zip(y)) {
+            (*eta, *converted) = (dot_of_lines(row, &self.beta), *y);
+        }
+        let (mut loss, mut residual, mut root) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+        for i in 0..BLOCK {
+            let point = Point::at(eta[i], converted[i]);
+            (loss[i], residual[i], root[i]) = (point.loss, point.residual, point.weight.sqrt());
+        }
+        for ((row, residual), root) in z.chunks_exact_mut(width).zip(residual).zip(root) {
+            for (g, v) in self.gradient.iter_mut().zip(row) {
+                *g += residual * *v;
+                *v *= root;
+            }
+        }
+        self.loss += loss[..y.len()].iter().sum::<f64>();
     }
 }
 
-/// Copy rows into `z`, by rows, with a leading 1.
-pub(super) fn with_intercept(x: ArrayView2<'_, f64>, z: &mut [f64]) {
-    let k = x.ncols() + 1;
+/// Product of two rows that fill lines.
+#[inline(always)]
+fn dot_of_lines(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; LINE];
+    for (a, b) in a.chunks_exact(LINE).zip(b.chunks_exact(LINE)) {
+        for i in 0..LINE {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    for half in [4, 2, 1] {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+    }
+    sums[0]
+}
+
+/// Values and the zeros that fill their last line.
+fn padded(values: &[f64]) -> Vec<f64> {
+    let mut padded = values.to_vec();
+    padded.resize(values.len().next_multiple_of(LINE), 0.0);
+    padded
+}
+
+/// Turn log-odds into residuals, over and over the same rows.
+fn to_residuals(eta: &mut [f64], y: &[bool]) {
+    wide(
+        #[inline(always)]
+        || {
+            for eta in eta.chunks_exact_mut(y.len()) {
+                for (eta, y) in eta.iter_mut().zip(y) {
+                    *eta = Point::at(*eta, *y).residual;
+                }
+            }
+        },
+    );
+}
+
+/// Room for so many rows of k values, each beginning on a cache line: products of such rows take a quarter less time. What fills the
+/// last line of each is 0, as long as the buffer is for rows of k values alone and nothing else is written there.
+pub(super) fn lines(buffer: &mut Vec<f64>, rows: usize, k: usize) -> &mut [f64] {
+    let len = rows * k.next_multiple_of(LINE);
+    if buffer.len() < len + LINE {
+        buffer.clear();
+        buffer.resize(len + LINE, 0.0);
+    }
+    let skip = buffer.as_ptr().align_offset(LINE * size_of::<f64>()).min(LINE);
+    &mut buffer[skip..skip + len]
+}
+
+/// Copy rows with a leading 1 into `z`, lines by rows.
+#[inline(always)]
+pub(super) fn with_intercept(x: ArrayView2<'_, f64>, z: &mut [f64], k: usize) {
+    let width = k.next_multiple_of(LINE);
     if x.nrows() > 1 && x.strides()[0] == 1 {
         for (j, column) in x.columns().into_iter().enumerate() {
-            z[j + 1..].iter_mut().step_by(k).zip(column).for_each(|(to, from)| *to = *from);
+            for (row, from) in z.chunks_exact_mut(width).zip(column) {
+                row[j + 1] = *from;
+            }
         }
-        z.iter_mut().step_by(k).for_each(|to| *to = 1.0);
-        return;
-    }
-    for (to, from) in z.chunks_exact_mut(k).zip(x.rows()) {
-        to[0] = 1.0;
-        match from.as_slice() {
-            Some(from) => to[1..].copy_from_slice(from),
-            None => to[1..].iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+    } else {
+        for (to, from) in z.chunks_exact_mut(width).zip(x.rows()) {
+            match from.as_slice() {
+                Some(from) => to[1..k].copy_from_slice(from),
+                None => to[1..k].iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+            }
         }
     }
+    z.iter_mut().step_by(width).for_each(|first| *first = 1.0);
 }
 
-/// Write the lower triangle of `zᵀz` of row-major `z` with `k` columns into `out`.
+/// Add `zᵀz` of row-major `z` with k columns to `out`, k² values of which the lower triangle counts.
 pub(super) fn gram(z: &[f64], k: usize, out: &mut [f64]) {
-    let z = MatRef::from_row_major_slice(z, z.len() / k, k);
-    let out = MatMut::from_row_major_slice_mut(out, k, k);
-    let (whole, lower) = (BlockStructure::Rectangular, BlockStructure::TriangularLower);
-    settled(|| triangular::matmul(out, lower, Accum::Replace, z.transpose(), whole, z, whole, 1.0, Par::Seq));
+    add_gram(MatRef::from_row_major_slice(z, z.len() / k, k), out);
+}
+
+/// The same of rows that fill lines.
+pub(super) fn gram_of_lines(z: &[f64], k: usize, out: &mut [f64]) {
+    add_gram(of_lines(z, k), out);
+}
+
+/// The k values of each of the rows that fill lines.
+fn of_lines(z: &[f64], k: usize) -> MatRef<'_, f64> {
+    let width = k.next_multiple_of(LINE);
+    MatRef::from_row_major_slice_with_stride(z, z.len() / width, k, width)
+}
+
+fn add_gram(z: MatRef<'_, f64>, out: &mut [f64]) {
+    let k = z.ncols();
+    settled(|| {
+        for (strip, out) in out.chunks_mut(STRIP * k).enumerate() {
+            let (from, height) = (strip * STRIP, out.len() / k);
+            let out = MatMut::from_row_major_slice_mut(out, height, k).subcols_mut(0, from + height);
+            matmul(out, Accum::Add, z.subcols(from, height).transpose(), z.subcols(0, from + height), 1.0, Par::Seq);
+        }
+    });
 }
 
 /// Do some work of faer's and leave the vector registers as other code expects them.

@@ -8,8 +8,9 @@
 use faer::linalg::solvers::Llt;
 use ndarray::{ArrayView2, aview1};
 
-use super::derivatives::{CHUNK, Derivatives, Point, Problem, gram, largest, mirror, sum_chunks, with_intercept};
+use super::derivatives::{CHUNK, Derivatives, Problem, gram_of_lines, largest, lines, mirror, sum_chunks, with_intercept};
 use super::newton::{ARMIJO, HALVINGS, ROUNDING, STEP, from_mean};
+use super::point::Point;
 use super::{Logistic, Solution, inference};
 use crate::error::{Error, Result};
 
@@ -107,13 +108,15 @@ impl Place {
     fn modified(&self, problem: &Problem<'_>) -> (Vec<f64>, Vec<f64>) {
         let k = self.beta.len();
         let lower = self.lower();
-        let mut sums = sum_chunks(problem.y.len(), CHUNK, k + k * k, |rows, z, sums| {
-            z.resize(rows.len() * k, 1.0);
+        let mut sums = sum_chunks(problem.y.len(), CHUNK, k + k * k, |rows, buffer, sums| {
             let (x, y) = problem.part(rows);
-            with_intercept(x, z);
+            let z = lines(buffer, y.len(), k);
+            with_intercept(x, z, k);
             let (gradient, curvature) = sums.split_at_mut(k);
             let mut white = vec![0.0; k];
-            for (row, &y) in z.chunks_exact_mut(k).zip(y) {
+            let width = z.len() / y.len();
+            for (row, &y) in z.chunks_exact_mut(width).zip(y) {
+                let row = &mut row[..k];
                 let point = Point::at(aview1(row).dot(&aview1(&self.beta)), y);
                 let leverage = point.weight * whitened(&lower, row, &mut white);
                 let from_half = if y { -0.5 } else { 0.5 } - point.residual;
@@ -124,7 +127,7 @@ impl Place {
                     *v *= root;
                 }
             }
-            gram(z, k, curvature);
+            gram_of_lines(z, k, curvature);
         });
         let mut curvature = sums.split_off(k);
         mirror(&mut curvature, k);
@@ -138,12 +141,13 @@ impl Place {
     fn exact(&self, problem: &Problem<'_>) -> Vec<f64> {
         let (k, n) = (self.beta.len(), problem.y.len());
         let (lower, pairs) = (self.lower(), k * (k + 1) / 2);
-        let mut sums = sum_chunks(n, n.div_ceil(PARTS), k * (k + pairs), |rows, z, sums| {
+        let mut sums = sum_chunks(n, n.div_ceil(PARTS), k * (k + pairs), |rows, buffer, sums| {
             let (second, third) = sums.split_at_mut(k * k);
             let (mut white, mut square) = (vec![0.0; k], vec![0.0; pairs]);
-            z.resize(k, 1.0);
+            let z = lines(buffer, 1, k);
             for row in rows {
-                with_intercept(problem.part(row..row + 1).0, z);
+                with_intercept(problem.part(row..row + 1).0, z, k);
+                let z = &z[..k];
                 let q = whitened(&lower, z, &mut white);
                 let point = Point::at(aview1(z).dot(&aview1(&self.beta)), problem.y[row]);
                 let from_half = if problem.y[row] { -0.5 } else { 0.5 } - point.residual;

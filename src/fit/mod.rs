@@ -6,12 +6,16 @@
 mod columns;
 mod cone;
 mod coordinate;
+#[expect(clippy::inline_always, reason = "only what is inlined into `wide` is compiled for wide registers")]
 mod derivatives;
 mod firth;
+mod fold;
 mod inference;
 mod lbfgs;
 mod newton;
 mod path;
+#[expect(clippy::inline_always, reason = "only what is inlined into `wide` is compiled for wide registers")]
+mod point;
 mod refine;
 mod separation;
 
@@ -226,9 +230,6 @@ impl Logistic {
                 return Err(unsuitable("`start` holds a value that is not finite".to_owned()));
             }
         }
-        if !all_finite(x) {
-            return Err(unsuitable("the columns hold a value that is not finite".to_owned()));
-        }
         let converted = y[0];
         if y.iter().all(|&v| v == converted) {
             return Err(Error::OneClass { rows: y.len(), converted });
@@ -260,12 +261,16 @@ impl Logistic {
     }
 
     fn solve(&self, problem: &Problem<'_>) -> Result<Solution> {
-        match (self.penalty, self.solver) {
+        let solution = match (self.penalty, self.solver) {
             (Penalty::Firth, _) => firth::solve(problem, self),
             _ if problem.l1 > 0.0 => coordinate::solve(problem, self),
             (_, Solver::Newton) => newton::solve(problem, self),
             (_, Solver::Lbfgs) => lbfgs::solve(problem, self.start.as_deref()),
-        }
+        };
+        // No solver gets to a minimum with such a value: the gradient is NaN. So it is only looked for where one was missed.
+        solution.map_err(
+            |error| if all_finite(problem.x) { error } else { unsuitable("the columns hold a value that is not finite".to_owned()) },
+        )
     }
 
     /// Solve, and say how sure the answer is.
@@ -279,11 +284,6 @@ impl Logistic {
             (None, None) => inference::by_row(factor).into(),
         });
         Ok(self.finish(problem, solution, covariance))
-    }
-
-    /// Find intercept and coefficients alone.
-    fn solve_rows(&self, x: ArrayView2<'_, f64>, y: ArrayView1<'_, bool>) -> Result<Vec<f64>> {
-        Ok(self.solve(&self.problem(x.view(), y.view())?)?.beta)
     }
 
     fn finish(&self, problem: &Problem<'_>, mut solution: Solution, covariance: Option<Covariance>) -> LogisticFit {

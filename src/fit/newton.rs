@@ -13,6 +13,9 @@ pub(super) const NAME: &str = "newton";
 pub(super) const STEP: f64 = 1e-9;
 /// A step still to come that is smaller, relative to 1 + |β|, cannot change a digit: it is left out with its pass over the data.
 pub(super) const NEGLIGIBLE: f64 = 1e-14;
+/// A last step that is smaller, relative to 1 + |β|, does not change the second derivatives in their first twelve digits: with many
+/// rows it is taken without another pass over them.
+const LAST: f64 = 1e-12;
 /// Share of the decrease promised by the gradient that a step has to bring (Nocedal, Wright, *Numerical Optimization*, 2nd ed., §3.1).
 pub(super) const ARMIJO: f64 = 1e-4;
 /// Rounding error of the objective, relative: a decrease below it is none.
@@ -21,10 +24,12 @@ pub(super) const ROUNDING: f64 = 1e-12;
 pub(super) const HALVINGS: usize = 40;
 /// From so many rows on the start is sought on a sample: below, a pass over all rows costs less than it saves.
 const SAMPLE_FROM: usize = 32_768;
-/// Every so many rows one is in the sample.
-const SAMPLE_EVERY: usize = 16;
-/// Gradient per row at which the sample has told what it can: its own sampling error is larger.
-const SAMPLE_GRADIENT: f64 = 1e-4;
+/// Every so many rows one is in the sample: errors become squares with each pass, and from this one three passes lead to the last.
+const SAMPLE_EVERY: usize = 8;
+/// When a sample has told what it can: its own sampling error is larger.
+const ABOUT: Stop = Stop { gradient: 1e-4, step: f64::INFINITY, iterations: 20 };
+/// A way to a minimum from a start.
+type Descend = fn(&Problem<'_>, Vec<f64>, &Stop) -> Result<Solution>;
 
 /// When to stop.
 pub(super) struct Stop {
@@ -43,18 +48,20 @@ impl Stop {
     }
 }
 
+/// Find where the minimum of a sample's objective is, about; `None` where there seems to be none.
+pub(super) fn about(sample: &Problem<'_>, start: Vec<f64>) -> Option<Solution> {
+    descend(sample, start, &ABOUT).ok()
+}
+
 /// Find the minimum of the objective.
 pub(super) fn solve(problem: &Problem<'_>, settings: &Logistic) -> Result<Solution> {
     let start = settings.start.clone().unwrap_or_else(|| from_sample(problem, descend));
     descend(problem, start, &Stop::of(settings))
 }
 
-/// A start near the minimum from every 16th row by the solver that is given, or from the mean outcome alone.
-#[expect(clippy::cast_precision_loss, reason = "16")]
-pub(super) fn from_sample<F>(problem: &Problem<'_>, descend: F) -> Vec<f64>
-where
-    F: Fn(&Problem<'_>, Vec<f64>, &Stop) -> Result<Solution>,
-{
+/// A start near the minimum from every 8th row, and for that one from every 8th of these; with few rows from the mean outcome alone.
+#[expect(clippy::cast_precision_loss, reason = "8")]
+pub(super) fn from_sample(problem: &Problem<'_>, descend: Descend) -> Vec<f64> {
     if problem.y.len() >= SAMPLE_FROM {
         let every = Slice::new(0, None, SAMPLE_EVERY.cast_signed());
         let sample = Problem {
@@ -64,8 +71,7 @@ where
             l1: problem.l1 / SAMPLE_EVERY as f64,
         };
         // A sample that does not converge, for want of conversions or by separation, says nothing.
-        let stop = Stop { gradient: SAMPLE_GRADIENT, step: f64::INFINITY, iterations: 20 };
-        if let Ok(solution) = descend(&sample, from_mean(&sample), &stop) {
+        if let Ok(solution) = descend(&sample, from_sample(&sample, descend), &ABOUT) {
             return solution.beta;
         }
     }
@@ -93,9 +99,12 @@ fn descend(problem: &Problem<'_>, mut beta: Vec<f64>, until: &Stop) -> Result<So
             return Err(failed(&at, problem, iterations));
         };
         let step = inference::newton_step(&factor, &at.gradient);
-        let flat = at.gradient_per_row(problem) <= until.gradient;
-        if flat && (small || relative(&step, &beta) <= NEGLIGIBLE || until.step.is_infinite()) {
-            let gradient = at.gradient_per_row(problem);
+        let (gradient, size) = (at.gradient_per_row(problem), relative(&step, &beta));
+        let last = problem.y.len() >= SAMPLE_FROM && size <= LAST;
+        if gradient <= until.gradient && (small || last || size <= NEGLIGIBLE || until.step.is_infinite()) {
+            if last {
+                beta.iter_mut().zip(&step).for_each(|(b, d)| *b += d);
+            }
             return Ok(Solution { beta, at, factor: Some(factor), gradient, iterations });
         }
         if iterations == until.iterations {
@@ -104,7 +113,7 @@ fn descend(problem: &Problem<'_>, mut beta: Vec<f64>, until: &Stop) -> Result<So
         let Some((next, share)) = halve(problem, &beta, &at, &step) else {
             return Err(failed(&at, problem, iterations));
         };
-        small = share >= 1.0 && relative(&step, &beta) <= until.step;
+        small = share >= 1.0 && size <= until.step;
         beta.iter_mut().zip(&step).for_each(|(b, d)| *b += share * d);
         at = next;
     }

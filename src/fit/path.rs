@@ -7,8 +7,10 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::derivatives::{CHUNK, Point, Problem, largest, sum_chunks};
+use super::derivatives::{CHUNK, Problem, largest, sum_chunks};
+use super::fold::Fits;
 use super::inference::Groups;
+use super::point::Point;
 use super::{Logistic, Penalty, same_length, unsuitable};
 use crate::error::Result;
 
@@ -72,6 +74,7 @@ pub fn cross_fit(base: &Logistic, alphas: &[f64], folds: &Folds<'_>) -> Result<C
     let mut log_odds = vec![vec![f64::NAN; folds.rows]; alphas.len()];
     let mut non_zero = vec![0.0; alphas.len()];
     let mut held_out = vec![false; folds.rows];
+    let mut fits = Fits::default();
     for fold in 0..folds.count {
         let fold = (folds.fold)(fold)?;
         same_length("out", fold.out.len(), fold.x_out.nrows())?;
@@ -82,15 +85,13 @@ pub fn cross_fit(base: &Logistic, alphas: &[f64], folds: &Folds<'_>) -> Result<C
             }
         }
         let share = count(fold.x.nrows()) / count(folds.rows);
-        let mut start = None;
-        for &at in &order {
-            let logistic = Logistic { alpha: alphas[at] * share, start: start.take(), ..base.clone() };
-            let beta = logistic.solve_rows(fold.x.view(), fold.y.view())?;
-            let (intercept, coef) = (beta[0], ArrayView1::from(&beta[1..]));
-            let eta = fold.x_out.dot(&coef);
-            fold.out.iter().zip(&eta).for_each(|(row, eta)| log_odds[at][*row] = intercept + eta);
-            non_zero[at] += count(coef.iter().filter(|b| **b != 0.0).count()) / count(folds.count);
-            start = Some(beta);
+        let strengths: Vec<f64> = order.iter().map(|&at| alphas[at] * share).collect();
+        let betas = fits.solve((fold.x.view(), fold.y.view()), base, &strengths)?;
+        let coef = Array2::from_shape_fn((fold.x.ncols(), betas.len()), |(j, at)| betas[at][j + 1]);
+        let eta = fold.x_out.dot(&coef);
+        for ((&at, beta), eta) in order.iter().zip(&betas).zip(eta.columns()) {
+            fold.out.iter().zip(eta).for_each(|(row, eta)| log_odds[at][*row] = beta[0] + eta);
+            non_zero[at] += count(beta[1..].iter().filter(|b| **b != 0.0).count()) / count(folds.count);
         }
     }
     match held_out.iter().position(|seen| !seen) {

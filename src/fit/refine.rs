@@ -7,8 +7,9 @@
 
 use ndarray::{Array2, ArrayView2, aview1};
 
-use super::derivatives::{Point, Problem, gram, mirror, sum_chunks};
+use super::derivatives::{Problem, gram, mirror, sum_chunks};
 use super::inference::{self, Groups};
+use super::point::Point;
 
 /// Inflation of a variance from which digits are missing: below it 13 are right anyway, and a pass over the rows is saved.
 const INFLATED: f64 = 100.0;

@@ -412,7 +412,7 @@ fn linfa_reaches_the_same_door() {
 fn extreme_log_odds_neither_overflow_nor_lose_digits() {
     assert_eq!((sigmoid(800.0), sigmoid(-800.0), sigmoid(0.0)), (1.0, 0.0, 0.5));
     assert!(sigmoid(-700.0) > 0.0 && sigmoid(f64::NAN).is_nan());
-    let log_loss = |eta, y| derivatives::Point::at(eta, y).loss;
+    let log_loss = |eta, y| point::Point::at(eta, y).loss;
     assert_eq!((log_loss(800.0, true), log_loss(800.0, false)), (0.0, 800.0));
     assert_eq!((log_loss(-800.0, true), log_loss(-800.0, false)), (800.0, 0.0));
     near(log_loss(0.0, true), 2.0_f64.ln());

@@ -108,10 +108,15 @@ fn a_model_file_names_no_place_and_no_clock() {
     let (a, b) = (Project::trial(), Project::trial());
     a.train(&[]).done();
     b.train(&["--now", "2025-12-01"]).done();
-    assert_eq!(a.read("models/t/0001/model.pql"), b.read("models/t/0001/model.pql"));
+    let same = |models: &str, how: &str| {
+        for file in ["model.pql", "model.json", "test.parquet"] {
+            assert!(a.read(&format!("models/t/0001/{file}")) == b.read(&format!("{models}/t/0001/{file}")), "{file} {how}");
+        }
+    };
+    same("models", "at another place and time");
     let mut one = b.command(env!("CARGO_BIN_EXE_pql"), &["train", "--name", "t", "--models", "other"]);
     crate::project::run(one.env("RAYON_NUM_THREADS", "1").env("POLARS_MAX_THREADS", "1")).done();
-    assert_eq!(a.read("models/t/0001/model.pql"), b.read("other/t/0001/model.pql"), "on one thread");
+    same("other", "on one thread");
 }
 
 #[test]
