@@ -12,7 +12,7 @@ def run(bench: Bench) -> list[Table]:
     empty = folder / "empty.parquet"
     once(peer("make", "empty", folder / "matrix.parquet", empty))
     program = bench.pql.with_name("pql-score")
-    command = [program, "--model", "bench", "--models", folder / "models", "--features", empty, "-c", score.nothing(folder), "-o", bench.out("none.parquet"), "--quiet"]
+    command = [*score.scoring(bench, folder, [program]), empty]
     runs = [once(command) for _ in range(RUNS)]
     median = statistics.median(run.seconds for run in runs)
     say(f"  pql-score: {duration(median)}")
