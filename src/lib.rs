@@ -7,6 +7,7 @@ pub mod audit;
 pub mod calibrate;
 pub mod card;
 pub mod config;
+pub mod definition;
 pub mod design;
 pub mod error;
 pub mod evaluate;

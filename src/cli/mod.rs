@@ -1,6 +1,7 @@
 //! The command line: what is asked for, who answers, and the exit code.
 
 mod by;
+mod definitions;
 mod evaluate;
 mod explain;
 mod features;
@@ -56,6 +57,8 @@ enum Command {
     Explain(explain::Args),
     /// Judge a model on labelled data
     Evaluate(evaluate::Args),
+    /// List the PQL definitions of the project file with what each finds in the log
+    Definitions(definitions::Args),
 }
 
 /// `pql score` alone: probabilities from events or a feature matrix and a model.
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args, terminal),
         Command::Explain(args) => explain::run(args, terminal),
         Command::Evaluate(args) => evaluate::run(args, terminal),
+        Command::Definitions(args) => definitions::run(args, terminal),
     })
 }
 

@@ -7,7 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Terminal;
 use super::tables;
 use crate::audit;
-use crate::config::{Config, MatrixRule};
+use crate::config::{Config, MatrixRule, definition_line};
+use crate::definition::Definition;
 use crate::error::{Error, Result};
 use crate::features::{Catalogue, compute};
 use crate::ingest::{Clip, Kind, Log, Sources, ingest};
@@ -84,6 +85,14 @@ impl ProjectArgs {
         let kinds = config.design.categories.iter().map(|name| (name.clone(), Kind::Text)).collect();
         self.log(config, config.observation.until.map(|t| t.0), &kinds, terminal)
     }
+}
+
+/// The definitions of the project file in the codes of the log.
+pub(super) fn definitions(project: &ProjectArgs, config: &Config, log: &Log) -> Result<Vec<Definition>> {
+    Definition::compile(&config.definition, &log.events).map_err(|unknown| {
+        let (path, line) = definition_line(project.config.as_deref(), unknown.definition);
+        Error::Config { path, line, problem: unknown.problem, hint: unknown.near.map(|near| format!("did you mean `{near}`?")) }
+    })
 }
 
 /// The present, µs UTC: what is later is a mistake, and nothing else depends on it.

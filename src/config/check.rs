@@ -2,7 +2,7 @@
 
 use super::{
     AccountSource, Alpha, Config, Cut, DesignRule, EventSource, FeatureRule, ModelRule, ObservationRule, PenaltyKind, Qualify, QualifyBy,
-    SolverKind, Winsorize, Worth,
+    SolverKind, Winsorize, Worth, definition,
 };
 use crate::time::DAY;
 
@@ -28,8 +28,9 @@ impl Config {
         self.design.validate()?;
         self.model.validate()?;
         self.qualify.validate()?;
-        if !self.definition.is_empty() {
-            return refuse("definition", "`[[definition]]` is not in this version of pql".to_owned());
+        definition::validate(&self.definition)?;
+        if self.definition.is_empty() && matches!(self.qualify.by, QualifyBy::Definition | QualifyBy::Both) {
+            return refuse("qualify.by", format!("`qualify.by` is \"{}\", but there is no `[[definition]]`", self.qualify.by.name()));
         }
         Ok(())
     }
@@ -173,9 +174,6 @@ impl Qualify {
                 })?;
             }
         }
-        ensure(matches!(self.by, QualifyBy::Either | QualifyBy::Model), "qualify.by", || {
-            "`qualify.by` needs PQL definitions, which are not in this version of pql; it has \"either\" and \"model\"".to_owned()
-        })?;
         ensure((0.0..=1.0).contains(&self.holdout), "qualify.holdout", || {
             format!("`qualify.holdout` is {}: expected a share from 0 to 1", self.holdout)
         })

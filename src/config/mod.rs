@@ -1,24 +1,29 @@
 //! `pql.toml`: its keys, their defaults, and the checks that hold for every later stage.
 
 mod check;
+mod definition;
 mod forms;
 mod read;
 mod sections;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::error::{Error, Result};
 use check::Mistake;
+pub use definition::{Condition, DefinitionKind, DefinitionRule};
 use read::{apply_set, flag, from_toml, line_of, resolve_paths};
 pub use sections::{
     AccountSource, Alpha, At, CalibrationKind, Cut, DesignRule, EventSource, FeatureRule, Log1p, MatrixRule, ModelRule, ObservationRule,
     PathRule, PenaltyKind, Qualify, QualifyBy, Roles, SolverKind, Winsorize, Worth,
 };
+
+/// The project file that is read where none is named.
+const DEFAULT: &str = "pql.toml";
 
 /// Everything a project file says, with defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -42,8 +47,8 @@ pub struct Config {
     pub model: ModelRule,
     /// Which accounts count as qualified.
     pub qualify: Qualify,
-    /// PQL definitions, read so that they can be refused by name.
-    pub definition: Vec<Table>,
+    /// PQL definitions.
+    pub definition: Vec<DefinitionRule>,
 }
 
 impl Config {
@@ -55,7 +60,7 @@ impl Config {
     /// # Errors
     /// * [`Error::Config`]: the file cannot be read, an unknown key, a value of the wrong kind, or values that do not go together
     pub fn load(path: Option<&Path>, sets: &[String]) -> Result<Self> {
-        let default = Path::new("pql.toml");
+        let default = Path::new(DEFAULT);
         let path = path.or_else(|| default.exists().then_some(default));
         let text = match path {
             Some(path) => std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?,
@@ -135,6 +140,18 @@ impl Config {
         }
         named
     }
+}
+
+/// The project file and the line on which a definition stands in it, for messages.
+///
+/// # Arguments
+/// * `path` – as for [`Config::load`]
+/// * `which` – place of the definition among all, from 0
+#[must_use]
+pub fn definition_line(path: Option<&Path>, which: usize) -> (PathBuf, Option<usize>) {
+    let path = path.unwrap_or(Path::new(DEFAULT));
+    let line = std::fs::read_to_string(path).ok().and_then(|text| line_of(&text, "definition", which));
+    (path.to_owned(), line)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {

@@ -359,6 +359,19 @@ pub enum QualifyBy {
     Both,
 }
 
+impl QualifyBy {
+    /// The word as it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Definition => "definition",
+            Self::Either => "either",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// Worth of a conversion and cost of a touch, in one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -63,9 +63,8 @@ fn relative_paths_of_the_file_count_from_its_folder_and_those_of_a_set_do_not() 
 }
 
 #[test]
-fn what_is_not_there_yet_is_refused_by_name() {
-    assert!(problem("", &["qualify.by=both"]).contains("PQL definitions"));
-    assert!(problem("[[definition]]\nname = \"x\"\n", &[]).contains("`[[definition]]`"));
+fn to_qualify_by_a_definition_there_must_be_one() {
+    assert!(problem("", &["qualify.by=both"]).contains("there is no `[[definition]]`"));
 }
 
 #[test]

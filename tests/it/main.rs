@@ -15,6 +15,7 @@ mod cli_models;
 mod cli_output;
 mod cli_score;
 mod common;
+mod definition;
 mod explain;
 mod golden;
 mod laws;
