@@ -319,6 +319,7 @@ mod tests {
             first_test: None,
             left_out: Vec::new(),
             findings: Vec::new(),
+            held: Vec::new(),
             warnings: Vec::new(),
         }
     }

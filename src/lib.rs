@@ -9,6 +9,7 @@ pub mod card;
 pub mod config;
 pub mod definition;
 pub mod design;
+pub mod discover;
 pub mod error;
 pub mod evaluate;
 pub mod explain;

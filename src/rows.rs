@@ -17,6 +17,17 @@ use crate::observe::{Observations, Outcome, Split, rows_of, split_by_time, stabl
 /// Converting training accounts wanted for each design column: with fewer coefficients are hardly known (Peduzzi et al. 1996).
 pub(crate) const PER_COLUMN: u32 = 10;
 
+/// A PQL definition beside rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The definition's name.
+    pub name: String,
+    /// The log from which it was found ended here, µs UTC; `None` where it was thought of.
+    pub found_until: Option<i64>,
+    /// Whether it has held before the cutoff of each row.
+    pub rows: Vec<bool>,
+}
+
 /// Rows with features, accounts and outcomes, from a log or a matrix.
 #[derive(Debug, Clone)]
 pub struct Rows {
@@ -42,6 +53,8 @@ pub struct Rows {
     pub left_out: Vec<LeftOut>,
     /// Signs of leakage in the log behind the rows.
     pub findings: Vec<Finding>,
+    /// PQL definitions; none beside a matrix.
+    pub held: Vec<Held>,
     /// What a user should know.
     pub warnings: Vec<String>,
 }
@@ -66,6 +79,7 @@ impl Rows {
             first_test: observations.first_test,
             left_out: Vec::new(),
             findings: Vec::new(),
+            held: Vec::new(),
             warnings,
         }
     }
@@ -109,6 +123,7 @@ impl Rows {
             first_test,
             left_out: Vec::new(),
             findings: Vec::new(),
+            held: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -307,6 +322,7 @@ mod tests {
             first_test: None,
             left_out: Vec::new(),
             findings: Vec::new(),
+            held: Vec::new(),
             warnings: Vec::new(),
         }
     }

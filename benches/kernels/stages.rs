@@ -78,7 +78,7 @@ impl Stages<'_> {
         let scorer = Scorer::new(&trained.model, "kernels/0001")?;
         let account = Column::new("account_id".into(), rows.account.iter().map(|code| &rows.names[*code as usize]).collect::<Vec<_>>());
         let (cutoff, unscored) = (vec![None; n], vec![None; n]);
-        let batch = Batch { features: &rows.features, account: &account, cutoff: &cutoff, unscored: &unscored };
+        let batch = Batch { features: &rows.features, account: &account, cutoff: &cutoff, unscored: &unscored, pqls: &[] };
         self.time("score", n, "rows", || scorer.score(&batch))
     }
 

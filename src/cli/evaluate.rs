@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::Terminal;
 use super::by::groups;
 use super::features::matrix_only;
-use super::shared::{ProjectArgs, load_model, matrix_rule, observed_rows, with_model};
-use super::tables::{by_value, whole};
+use super::shared::{ProjectArgs, definitions, load_model, matrix_rule, observed_rows, with_model};
+use super::tables::{against_definition, by_value, whole};
 use crate::card;
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::evaluate::{Judged, Judgement, Part, by_part};
+use crate::error::{Error, Result, nearest};
+use crate::evaluate::{AgainstRule, Judged, Judgement, Part, against_rule, by_part};
 use crate::ingest::Kind;
 use crate::matrix;
 use crate::model::Model;
@@ -41,6 +41,9 @@ pub(super) struct Args {
     /// calendar month of the cutoff; may be repeated
     #[arg(long, value_name = "COLUMN")]
     by: Vec<String>,
+    /// Set a PQL definition against the model, at equal volume
+    #[arg(long, value_name = "NAME", conflicts_with = "features")]
+    definition: Option<String>,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -52,6 +55,15 @@ struct Answer<'a> {
     #[serde(flatten)]
     judged: card::Judged<'a>,
     by: BTreeMap<&'a str, Vec<OfValue<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    definition: Option<OfDefinition<'a>>,
+}
+
+#[derive(Serialize)]
+struct OfDefinition<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    against: &'a AgainstRule,
 }
 
 #[derive(Serialize)]
@@ -77,8 +89,14 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         let parts = by_part(&y, &probability, &group, &groups.of_row);
         by.push((column.as_str(), groups.names.into_iter().zip(parts).collect::<Vec<_>>()));
     }
+    let against = args.definition.as_deref().map(|name| {
+        let held = rows.held.iter().find(|held| held.name == name).expect("it was looked for before");
+        let held: Vec<bool> = kept.iter().map(|row| held.rows[*row as usize]).collect();
+        against_rule(judged, &held, model.config()?.model.seed).map(|against| (name, against))
+    });
+    let against = against.transpose()?;
     if args.json {
-        return terminal.say_json(&answer(&judgement, &by));
+        return terminal.say_json(&answer(&judgement, &by, against.as_ref()));
     }
     terminal.say(&format!(
         "Model {} on {} rows of {} accounts\n{}",
@@ -87,7 +105,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         judgement.evaluation.accounts,
         whole(&judgement)
     ))?;
-    by.iter().try_for_each(|(column, parts)| terminal.say(&by_value(column, parts)))
+    by.iter().try_for_each(|(column, parts)| terminal.say(&by_value(column, parts)))?;
+    against.map_or(Ok(()), |(name, against)| terminal.say(&against_definition(name, &against)))
 }
 
 /// Labelled rows that the model has not learned from.
@@ -111,10 +130,29 @@ fn kept(args: &Args, model: &Model, rows: &Rows, terminal: &mut Terminal<'_>) ->
     Ok(kept)
 }
 
-fn answer<'a>(judgement: &'a Judgement, by: &'a [(&'a str, Vec<(String, Part)>)]) -> Answer<'a> {
+fn answer<'a>(
+    judgement: &'a Judgement,
+    by: &'a [(&'a str, Vec<(String, Part)>)],
+    against: Option<&'a (&'a str, AgainstRule)>,
+) -> Answer<'a> {
     let of_values = |parts: &'a [(String, Part)]| parts.iter().map(|(value, part)| OfValue { value, part }).collect();
     let by = by.iter().map(|(column, parts)| (*column, of_values(parts)));
-    Answer { judged: card::Judged::of(judgement), by: by.collect() }
+    let definition = against.map(|(name, against)| OfDefinition { name, against });
+    Answer { judged: card::Judged::of(judgement), by: by.collect(), definition }
+}
+
+/// Check that there is a definition of that name.
+fn known(name: &str, config: &Config) -> Result<()> {
+    let names = || config.definition.iter().map(|rule| rule.name.as_str());
+    if names().any(|known| known == name) {
+        return Ok(());
+    }
+    let hint = match nearest(name, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    };
+    let hint = if config.definition.is_empty() { "neither the project file nor the model has a `[[definition]]`".to_owned() } else { hint };
+    Err(Error::Usage { problem: format!("no definition is named `{name}`"), hint: Some(hint) })
 }
 
 fn rows(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) -> Result<Rows> {
@@ -133,5 +171,9 @@ fn rows(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) ->
     let config = with_model(&file, model, terminal)?;
     let catalogue = model.catalogue.clone().ok_or_else(|| matrix_only(label))?;
     let log = args.project.log(&config, config.observation.until.map(|t| t.0), &model.preprocessor.kinds(), terminal)?;
+    if let Some(name) = &args.definition {
+        known(name, &config)?;
+        definitions(&args.project, &config, &log)?;
+    }
     observed_rows(&config, log, Some(catalogue), terminal)
 }

@@ -2,6 +2,7 @@
 
 mod by;
 mod definitions;
+mod discover;
 mod evaluate;
 mod explain;
 mod features;
@@ -59,6 +60,8 @@ enum Command {
     Evaluate(evaluate::Args),
     /// List the PQL definitions of the project file with what each finds in the log
     Definitions(definitions::Args),
+    /// Find rules that tell who converts, on older cohorts, and confirm them on newer ones
+    Discover(discover::Args),
 }
 
 /// `pql score` alone: probabilities from events or a feature matrix and a model.
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args, terminal),
         Command::Evaluate(args) => evaluate::run(args, terminal),
         Command::Definitions(args) => definitions::run(args, terminal),
+        Command::Discover(args) => discover::run(args, terminal),
     })
 }
 

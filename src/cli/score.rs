@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{IntoColumn, StringChunked};
+use polars::prelude::{Column, DataFrame, IntoColumn, StringChunked};
 
 use super::Terminal;
 use super::features::matrix_only;
 use super::shared::{ProjectArgs, format_of, load_model, matrix_rule, with_model};
-use crate::error::Result;
+use crate::config::{Config, QualifyBy};
+use crate::definition::{Definition, Pql, pqls};
+use crate::error::{Error, Result};
 use crate::features::{Catalogue, compute};
 use crate::ingest::Log;
 use crate::matrix;
@@ -48,47 +50,73 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let format = format_of(&args.output, args.format)?;
     let (model, found) = load_model(&args.model, &args.models)?;
-    let scorer = Scorer::new(&model, &found.label)?.with_reasons(args.reasons.into());
+    let mut scorer = Scorer::new(&model, &found.label)?.with_reasons(args.reasons.into());
     let mut output = Output { path: &args.output, format, writer: None, summary: Summary::default() };
-    match &args.features {
-        Some(path) => {
-            let rule = matrix_rule(args.project.load()?.matrix, &model)?;
-            matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
-                output.take(&scorer, &Batch { features: &batch.features, account: &batch.account, cutoff: &batch.cutoff, unscored: &[] })
-            })?;
-        }
-        None => score_events(args, &model, &found.label, &scorer, &mut output, terminal)?,
+    if let Some(path) = &args.features {
+        let rule = matrix_rule(args.project.load()?.matrix, &model)?;
+        without_events(&model.config()?, terminal)?;
+        matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
+            let (features, account) = (&batch.features, &batch.account);
+            output.take(&scorer, &Batch { features, account, cutoff: &batch.cutoff, unscored: &[], pqls: &[] })
+        })?;
+    } else {
+        let log = FromLog::read(args, &model, &found.label, terminal)?;
+        scorer = scorer.qualifying_by(log.by);
+        output.take_log(&log, &scorer)?;
     }
     let summary = output.finish(&scorer)?;
     report(&summary, &model, terminal);
     Ok(())
 }
 
-fn score_events(
-    args: &Args,
-    model: &Model,
-    label: &str,
-    scorer: &Scorer<'_>,
-    output: &mut Output<'_>,
-    terminal: &mut Terminal<'_>,
-) -> Result<()> {
-    let catalogue = model.catalogue.as_ref().ok_or_else(|| matrix_only(label))?;
-    let config = with_model(&args.project.load()?, model, terminal)?;
-    let until = args.at.or(config.observation.until).map(|t| t.0);
-    let log = args.project.log(&config, until, &model.preprocessor.kinds(), terminal)?;
-    for warning in doubts(&log, catalogue) {
-        terminal.note(&format!("warning: {warning}"));
+/// A matrix has no events for a definition to count.
+fn without_events(config: &Config, terminal: &mut Terminal<'_>) -> Result<()> {
+    let by = config.qualify.by;
+    if matches!(by, QualifyBy::Definition | QualifyBy::Both) {
+        let hint = Some("score events (`-c pql.toml` without `--features`), or train with `qualify.by` model or either".to_owned());
+        let problem = format!("accounts qualify by {}, and a matrix has no events for a definition to count", by.name());
+        return Err(Error::Usage { problem, hint });
     }
-    let (observations, standings) = observe_at(&log, &config.observation);
-    for (reason, count) in &observations.left_out {
-        terminal.note(&format!("{count} accounts give no row: {reason}"));
+    if !config.definition.is_empty() && by == QualifyBy::Either {
+        terminal.note("warning: a matrix has no events for definitions to count: accounts qualify by the model alone");
     }
-    let features = compute(catalogue, &log, &observations, &terminal.progress)?;
-    let account: StringChunked = observations.account.iter().map(|a| Some(&log.accounts.id[*a as usize])).collect();
-    let account = account.into_column();
-    let cutoff: Vec<Option<i64>> = observations.cutoff.iter().map(|c| Some(*c)).collect();
-    let unscored: Vec<Option<&'static str>> = standings.iter().map(|s| s.reason()).collect();
-    output.take(scorer, &Batch { features: &features, account: &account, cutoff: &cutoff, unscored: &unscored })
+    Ok(())
+}
+
+/// What is scored of a log.
+struct FromLog {
+    features: DataFrame,
+    account: Column,
+    cutoff: Vec<Option<i64>>,
+    unscored: Vec<Option<&'static str>>,
+    pqls: Vec<Option<Pql>>,
+    by: QualifyBy,
+}
+
+impl FromLog {
+    fn read(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) -> Result<Self> {
+        let catalogue = model.catalogue.as_ref().ok_or_else(|| matrix_only(label))?;
+        let config = with_model(&args.project.load()?, model, terminal)?;
+        let until = args.at.or(config.observation.until).map(|t| t.0);
+        let log = args.project.log(&config, until, &model.preprocessor.kinds(), terminal)?;
+        let (definitions, unknown) = Definition::compile_known(&config.definition, &log.events);
+        for warning in doubts(&log, catalogue).into_iter().chain(unknown.into_iter().map(|unknown| unknown.problem)) {
+            terminal.note(&format!("warning: {warning}"));
+        }
+        let (observations, standings) = observe_at(&log, &config.observation);
+        for (reason, count) in &observations.left_out {
+            terminal.note(&format!("{count} accounts give no row: {reason}"));
+        }
+        let account: StringChunked = observations.account.iter().map(|a| Some(&log.accounts.id[*a as usize])).collect();
+        Ok(Self {
+            features: compute(catalogue, &log, &observations, &terminal.progress)?,
+            account: account.into_column(),
+            pqls: pqls(&definitions, &log, &observations)?,
+            cutoff: observations.cutoff.iter().map(|c| Some(*c)).collect(),
+            unscored: standings.iter().map(|s| s.reason()).collect(),
+            by: config.qualify.by,
+        })
+    }
 }
 
 /// What makes a log look like none the model knows: it ends long before the cutoff, or event names are gone.
@@ -117,6 +145,11 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
+    fn take_log(&mut self, log: &FromLog, scorer: &Scorer<'_>) -> Result<()> {
+        let FromLog { features, account, cutoff, unscored, pqls, .. } = log;
+        self.take(scorer, &Batch { features, account, cutoff, unscored, pqls })
+    }
+
     fn take(&mut self, scorer: &Scorer<'_>, rows: &Batch<'_>) -> Result<()> {
         let (tables, summary) = scorer.parts(rows)?;
         self.summary.add(summary);
@@ -149,10 +182,13 @@ fn report(summary: &Summary, model: &Model, terminal: &mut Terminal<'_>) {
         terminal.note(&format!("warning: {count} rows {reason}"));
     }
     #[expect(clippy::cast_precision_loss, reason = "a share")]
-    let share = 100.0 * summary.qualified as f64 / summary.scored.max(1) as f64;
+    let share = 100.0 * summary.reached as f64 / summary.scored.max(1) as f64;
     let value = summary.expected_value.map_or(String::new(), |value| format!(", worth {value:.0} after the cost of contacting them"));
     terminal.note(&format!(
         "{} accounts scored, {:.1} conversions expected; {} ({share:.1} %) reach the threshold of {:.4}, {:.1} conversions expected of them{value}",
-        summary.scored, summary.expected_conversions, summary.qualified, model.threshold, summary.expected_of_qualified
+        summary.scored, summary.expected_conversions, summary.reached, model.threshold, summary.expected_of_reached
     ));
+    if summary.pqls > 0 {
+        terminal.note(&format!("{} accounts are PQLs by a definition; {} qualify", summary.pqls, summary.qualified));
+    }
 }

@@ -8,16 +8,16 @@ use super::Terminal;
 use super::tables;
 use crate::audit;
 use crate::config::{Config, MatrixRule, definition_line};
-use crate::definition::Definition;
+use crate::definition::{Definition, held};
 use crate::error::{Error, Result};
 use crate::features::{Catalogue, compute};
 use crate::ingest::{Clip, Kind, Log, Sources, ingest};
 use crate::model::Model;
-use crate::observe::observe;
+use crate::observe::{Observations, observe};
 use crate::output::Format;
-use crate::rows::Rows;
+use crate::rows::{Held, Rows};
 use crate::store::{Found, find};
-use crate::time::Instant;
+use crate::time::{Instant, iso_day};
 
 /// The project file and what goes over it.
 #[derive(Debug, clap::Args)]
@@ -108,6 +108,7 @@ pub(super) fn observed_rows(config: &Config, log: Log, catalogue: Option<Catalog
         terminal.note(&format!("{count} observations left out: {reason}"));
     }
     let said = log.warnings.len();
+    let held = definitions_held(config, &log, &observations, terminal)?;
     let rows = if let Some(catalogue) = catalogue {
         let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
         Rows::of_log(log, observations, catalogue, features)
@@ -117,10 +118,33 @@ pub(super) fn observed_rows(config: &Config, log: Log, catalogue: Option<Catalog
         let findings = audit::events(&audit::around(&log, &observations)?, config.observation.gap);
         Rows { findings, ..Rows::of_log(log, observations, catalogue, features) }.without(left_out).with_fewer_counts(config)?
     };
+    let rows = Rows { held, ..rows };
     for warning in &rows.warnings[said..] {
         terminal.note(&format!("warning: {warning}"));
     }
     Ok(rows)
+}
+
+/// Whether each definition has held at each observation; one that was found on what it is to be judged by is named.
+fn definitions_held(config: &Config, log: &Log, observations: &Observations, terminal: &mut Terminal<'_>) -> Result<Vec<Held>> {
+    let (definitions, unknown) = Definition::compile_known(&config.definition, &log.events);
+    for unknown in unknown {
+        terminal.note(&format!("warning: {}", unknown.problem));
+    }
+    let held = held(&definitions, log, observations)?.into_iter().zip(&config.definition);
+    let held: Vec<Held> =
+        held.map(|(rows, rule)| Held { name: rule.name.clone(), found_until: rule.found_until.map(|t| t.0), rows }).collect();
+    for of in &held {
+        if let (Some(until), Some(first)) = (of.found_until, observations.first_test)
+            && until > first
+        {
+            let (name, until, first) = (&of.name, iso_day(until), iso_day(first));
+            terminal.note(&format!(
+                "warning: the definition `{name}` was found on data until {until}, after the first test cutoff of {first}: test rows flatter it"
+            ));
+        }
+    }
+    Ok(held)
 }
 
 /// Find and read a model.
@@ -137,13 +161,18 @@ pub(super) fn format_of(path: &Path, asked: Option<Format>) -> Result<Format> {
     })
 }
 
-/// Sources, `until` and `since` from the project file, all else from the model; each difference is named.
+/// Sources, `until` and `since` from the project file, all else from the model; each difference is named. Definitions are the file's,
+/// with what it says about qualifying, where it has some: they stand beside the model.
 pub(super) fn with_model(file: &Config, model: &Model, terminal: &mut Terminal<'_>) -> Result<Config> {
     let stored = model.config()?;
     for difference in file.differences(&stored) {
         terminal.note(&format!("warning: {difference}; the model's own is used"));
     }
     let mut config = Config { events: file.events.clone(), accounts: file.accounts.clone(), ..stored };
+    if !file.definition.is_empty() {
+        config.definition.clone_from(&file.definition);
+        config.qualify.by = file.qualify.by;
+    }
     (config.observation.since, config.observation.until) = (file.observation.since, file.observation.until);
     Ok(config)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Terminal;
-use super::shared::{ProjectArgs, observed_rows};
+use super::shared::{ProjectArgs, definitions, observed_rows};
 use super::tables;
 use crate::card;
 use crate::config::Config;
@@ -103,6 +103,7 @@ fn rows(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<(Ro
     } else {
         let log = args.project.training_log(config, terminal)?;
         let quality = log.quality.clone();
+        definitions(&args.project, config, &log)?;
         Ok((observed_rows(config, log, None, terminal)?, Some(quality)))
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::Mistake;
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, iso};
 
 /// What kind of PQL a definition makes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub enum DefinitionKind {
 }
 
 impl DefinitionKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Criteria, Self::HandRaise, Self::Limit, Self::SelfServe];
+
     /// The kind as it is written.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -76,6 +79,28 @@ pub struct Condition {
     pub any: Vec<Condition>,
 }
 
+impl DefinitionRule {
+    /// The block as it stands in `pql.toml`.
+    #[must_use]
+    pub fn block(&self) -> String {
+        let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let mut lines =
+            vec!["[[definition]]".to_owned(), format!("name = {}", text(&self.name)), format!("type = {}", text(self.kind.name()))];
+        lines.extend(self.within.map(|within| format!("within = {}", text(&within.to_string()))));
+        lines.extend(self.found_until.map(|until| format!("found_until = {}", text(&iso(until.0)))));
+        for (key, conditions) in [("all", &self.all), ("any", &self.any)] {
+            if !conditions.is_empty() {
+                lines.push(format!("{key} = {}", list(conditions)));
+            }
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+fn list(conditions: &[Condition]) -> String {
+    format!("[{}]", conditions.iter().map(Condition::inline).collect::<Vec<_>>().join(", "))
+}
+
 /// The key under which a definition's mistakes are looked for.
 const SECTION: &str = "definition";
 
@@ -105,6 +130,21 @@ pub(super) fn validate(definitions: &[DefinitionRule]) -> std::result::Result<()
 }
 
 impl Condition {
+    /// The condition as it stands in `pql.toml`.
+    fn inline(&self) -> String {
+        let text = |text: &String| toml::Value::String(text.clone()).to_string();
+        let whole = |count: u64| count.to_string();
+        let mut keys: Vec<(&str, String)> = Vec::new();
+        keys.extend(self.event.as_ref().map(|event| ("event", text(event))));
+        keys.extend(self.sum.as_ref().map(|sum| ("sum", text(sum))));
+        keys.extend(self.at_least.map(|least| ("at_least", least.to_string())));
+        let counts = [("users", self.users), ("features", self.features), ("active_days", self.active_days)];
+        keys.extend(counts.into_iter().filter_map(|(key, count)| count.map(|count| (key, whole(count)))));
+        let groups = [("all", &self.all), ("any", &self.any)];
+        keys.extend(groups.into_iter().filter(|(_, of)| !of.is_empty()).map(|(key, of)| (key, list(of))));
+        format!("{{ {} }}", keys.into_iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", "))
+    }
+
     /// Check one condition; `outer`: it may be a group.
     fn validate(&self, outer: bool) -> std::result::Result<(), String> {
         let group = usize::from(!self.all.is_empty()) + usize::from(!self.any.is_empty());
@@ -155,6 +195,8 @@ mod tests {
         let config = Config::parse(text, Path::new("pql.toml"), &[]).unwrap();
         assert_eq!(config.definition[0].all.len(), 3);
         assert_eq!(Config::from_stored(&config.stored(), Path::new("m")).unwrap(), config, "a model keeps it");
+        let again = Config::parse(&config.definition[0].block(), Path::new("pql.toml"), &[]).unwrap();
+        assert_eq!(again.definition, config.definition, "what is written reads back");
     }
 
     #[test]

@@ -53,6 +53,7 @@ impl<'a> Progress<'a> {
                     met.insert(midnight(events.time[at]));
                     met.len() as u64 >= least
                 }
+                Leaf::Never => false,
             };
             changed |= holds != std::mem::replace(&mut self.held[place], holds);
         }

@@ -2,6 +2,7 @@
 
 mod account;
 mod count;
+mod held;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use crate::error::{Result, nearest};
 use crate::ingest::{Events, Log, Usage};
 use account::Progress;
 pub use count::{Counted, counts};
+pub use held::{Kinds, Pql, held, pqls};
 
 /// A definition in the codes of one log.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ enum Leaf {
     Features(u64),
     /// Distinct days, UTC.
     ActiveDays(u64),
+    /// What the log has no name for.
+    Never,
 }
 
 /// Conditions that must hold together, or of which one must.
@@ -70,14 +74,24 @@ impl Definition {
     /// # Errors
     /// The first event name or property that the log does not have.
     pub fn compile(rules: &[DefinitionRule], usage: &Usage) -> std::result::Result<Vec<Self>, Unknown> {
-        rules.iter().enumerate().map(|(at, rule)| Self::of(rule, usage).map_err(|unknown| unknown.of(at, &rule.name))).collect()
+        let (definitions, unknown) = Self::compile_known(rules, usage);
+        unknown.into_iter().next().map_or(Ok(definitions), Err)
     }
 
-    fn of(rule: &DefinitionRule, usage: &Usage) -> std::result::Result<Self, Lack> {
-        let mut leaves = Vec::new();
-        let all = !rule.all.is_empty();
-        let group = group(all, if all { &rule.all } else { &rule.any }, usage, &mut leaves)?;
-        Ok(Self { name: rule.name.clone(), kind: rule.kind, within: rule.within.map(|d| d.0), leaves, rule: group })
+    /// Put definitions into the codes of a log that may be too short to have every name: a condition on one it does not have holds
+    /// never. Answers all these names, too.
+    #[must_use]
+    pub fn compile_known(rules: &[DefinitionRule], usage: &Usage) -> (Vec<Self>, Vec<Unknown>) {
+        let mut unknown = Vec::new();
+        let mut of = |(at, rule): (usize, &DefinitionRule)| {
+            let mut names = Compiling { usage, leaves: Vec::new(), lacks: Vec::new() };
+            let all = !rule.all.is_empty();
+            let group = names.group(all, if all { &rule.all } else { &rule.any });
+            unknown.extend(names.lacks.into_iter().map(|lack| lack.of(at, &rule.name)));
+            Self { name: rule.name.clone(), kind: rule.kind, within: rule.within.map(|d| d.0), leaves: names.leaves, rule: group }
+        };
+        let definitions = rules.iter().enumerate().map(&mut of).collect();
+        (definitions, unknown)
     }
 
     /// When it first holds for an account: the time at which the event that completes it was known, not before the sign-up.
@@ -135,18 +149,48 @@ impl Group {
     }
 }
 
-fn group(all: bool, conditions: &[Condition], usage: &Usage, leaves: &mut Vec<Leaf>) -> std::result::Result<Group, Lack> {
-    let mut of = Vec::new();
-    for condition in conditions {
-        of.push(if condition.all.is_empty() && condition.any.is_empty() {
-            leaves.push(leaf(condition, usage)?);
-            Node::Leaf(leaves.len() - 1)
-        } else {
-            let all = !condition.all.is_empty();
-            Node::Group(group(all, if all { &condition.all } else { &condition.any }, usage, leaves)?)
-        });
+/// A definition on its way into the codes of a log.
+struct Compiling<'a> {
+    usage: &'a Usage,
+    leaves: Vec<Leaf>,
+    lacks: Vec<Lack>,
+}
+
+impl Compiling<'_> {
+    fn group(&mut self, all: bool, conditions: &[Condition]) -> Group {
+        let node = |condition: &Condition| {
+            if condition.all.is_empty() && condition.any.is_empty() {
+                let leaf = self.leaf(condition).unwrap_or_else(|lack| {
+                    self.lacks.push(lack);
+                    Leaf::Never
+                });
+                self.leaves.push(leaf);
+                Node::Leaf(self.leaves.len() - 1)
+            } else {
+                let all = !condition.all.is_empty();
+                Node::Group(self.group(all, if all { &condition.all } else { &condition.any }))
+            }
+        };
+        Group { all, of: conditions.iter().map(node).collect() }
     }
-    Ok(Group { all, of })
+
+    fn leaf(&self, condition: &Condition) -> std::result::Result<Leaf, Lack> {
+        let usage = self.usage;
+        let counts =
+            [condition.users.map(Leaf::Users), condition.features.map(Leaf::Features), condition.active_days.map(Leaf::ActiveDays)];
+        if let Some(leaf) = counts.into_iter().flatten().next() {
+            return Ok(leaf);
+        }
+        let name = condition.event.as_deref().unwrap_or_default();
+        let lack = || Lack::Event { name: name.to_owned(), near: nearest(name, usage.names.iter()) };
+        let event = usage.names.code(name).and_then(|code| u16::try_from(code).ok()).ok_or_else(lack)?;
+        let Some(sum) = &condition.sum else {
+            return Ok(Leaf::Events { event, at_least: whole(condition.at_least.unwrap_or(1.0)) });
+        };
+        let lack = || Lack::Property { name: sum.clone(), near: nearest(sum, usage.values.iter().map(String::as_str)) };
+        let property = usage.values.iter().position(|value| value == sum).ok_or_else(lack)?;
+        Ok(Leaf::Sum { event, property, at_least: condition.at_least.unwrap_or(1.0) })
+    }
 }
 
 /// What the log lacks.
@@ -163,22 +207,6 @@ impl Lack {
         };
         Unknown { definition, problem: format!("the definition `{name}` {what}"), near }
     }
-}
-
-fn leaf(condition: &Condition, usage: &Usage) -> std::result::Result<Leaf, Lack> {
-    let counts = [condition.users.map(Leaf::Users), condition.features.map(Leaf::Features), condition.active_days.map(Leaf::ActiveDays)];
-    if let Some(leaf) = counts.into_iter().flatten().next() {
-        return Ok(leaf);
-    }
-    let name = condition.event.as_deref().unwrap_or_default();
-    let lack = || Lack::Event { name: name.to_owned(), near: nearest(name, usage.names.iter()) };
-    let event = usage.names.code(name).and_then(|code| u16::try_from(code).ok()).ok_or_else(lack)?;
-    let Some(sum) = &condition.sum else {
-        return Ok(Leaf::Events { event, at_least: whole(condition.at_least.unwrap_or(1.0)) });
-    };
-    let lack = || Lack::Property { name: sum.clone(), near: nearest(sum, usage.values.iter().map(String::as_str)) };
-    let property = usage.values.iter().position(|value| value == sum).ok_or_else(lack)?;
-    Ok(Leaf::Sum { event, property, at_least: condition.at_least.unwrap_or(1.0) })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and above 0; beyond 2⁶⁴ it saturates")]

@@ -10,6 +10,7 @@ mod gains;
 mod judgement;
 mod parts;
 mod ranking;
+mod rule;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,7 @@ pub use gains::{AtThreshold, Decile, at_threshold, gains};
 pub use judgement::{AtCutoff, Judged, Judgement};
 pub use parts::{Difference, Part, by_part, difference};
 use ranking::Ranking;
+pub use rule::{AgainstRule, Found, RuleAtCutoff, against_rule};
 
 /// Metrics of probabilities against outcomes; what cannot be computed is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -2,13 +2,15 @@
 
 mod account;
 mod part;
+mod qualified;
 
 use std::collections::BTreeMap;
 
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use crate::config::{Config, Cut, Worth};
+use crate::config::{Config, Cut, QualifyBy, Worth};
+use crate::definition::Pql;
 use crate::design::Way;
 use crate::error::{Error, Result};
 use crate::explain::{Measures, Words};
@@ -35,6 +37,8 @@ pub struct Batch<'a> {
     pub cutoff: &'a [Option<i64>],
     /// Why a row is not scored, in words; `None`: it is. Empty: all are.
     pub unscored: &'a [Option<&'static str>],
+    /// What PQL definitions say of each row. Empty: there are none.
+    pub pqls: &'a [Option<Pql>],
 }
 
 /// What a run of scoring prints.
@@ -45,12 +49,16 @@ pub struct Summary {
     /// Rows without, by reason.
     pub unscored: BTreeMap<String, u64>,
     /// Rows from the threshold up.
+    pub reached: u64,
+    /// Rows for which a definition has held.
+    pub pqls: u64,
+    /// Rows that qualify, by the threshold, a definition or both.
     pub qualified: u64,
     /// Sum of the probabilities.
     pub expected_conversions: f64,
-    /// Sum of the probabilities of those that qualify.
-    pub expected_of_qualified: f64,
-    /// What contacting those that qualify brings, where `qualify.value` says what a conversion is worth.
+    /// Sum of the probabilities from the threshold up.
+    pub expected_of_reached: f64,
+    /// What contacting those from the threshold up brings, where `qualify.value` says what a conversion is worth.
     pub expected_value: Option<f64>,
     /// Texts that no training row had: how many rows, by feature.
     pub unseen: BTreeMap<String, u64>,
@@ -60,9 +68,11 @@ impl Summary {
     /// Add the numbers of another batch.
     pub fn add(&mut self, other: Self) {
         self.scored += other.scored;
+        self.reached += other.reached;
+        self.pqls += other.pqls;
         self.qualified += other.qualified;
         self.expected_conversions += other.expected_conversions;
-        self.expected_of_qualified += other.expected_of_qualified;
+        self.expected_of_reached += other.expected_of_reached;
         self.expected_value = match (self.expected_value, other.expected_value) {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),
@@ -87,6 +97,7 @@ pub struct Scorer<'a> {
     coef: Vec<f64>,
     label: String,
     reasons: usize,
+    by: QualifyBy,
     holdout: f64,
     seed: u64,
     worth: Option<Worth>,
@@ -112,6 +123,7 @@ impl<'a> Scorer<'a> {
             coef: model.fit.coef.iter().map(|coef| slope * coef).collect(),
             label: label.to_owned(),
             reasons: REASONS,
+            by: config.qualify.by,
             holdout: config.qualify.holdout,
             seed: config.model.seed,
             worth: if let Cut::Value(worth) = config.qualify.cut() { Some(worth) } else { None },
@@ -124,6 +136,12 @@ impl<'a> Scorer<'a> {
         Self { reasons: reasons.min(REASONS), ..self }
     }
 
+    /// Let accounts qualify by something else than what the model was trained with.
+    #[must_use]
+    pub fn qualifying_by(self, by: QualifyBy) -> Self {
+        Self { by, ..self }
+    }
+
     /// Compute the probability of each row, and nothing else; NaN where a feature is not finite.
     ///
     /// # Errors
@@ -134,9 +152,11 @@ impl<'a> Scorer<'a> {
 
     /// Score rows: a table in the order of the rows, and what to print about it.
     ///
-    /// Columns: `account_id, cutoff, probability, probability_low, probability_high, percentile, tier, qualified, holdout, reason_1,
-    /// reason_2, reason_3, model`. A row that is not scored has null probability and the reason why in `reason_1`. The 95 % interval is
-    /// the uncertainty of the estimate; it is null after l1 and elastic net.
+    /// Columns: `account_id, cutoff, probability, probability_low, probability_high, percentile, tier, qualified, qualified_by, pql_types,
+    /// pql_at, holdout, reason_1, reason_2, reason_3, model`. A row that is not scored has null probability and the reason why in
+    /// `reason_1`. The 95 % interval is the uncertainty of the estimate; it is null after l1 and elastic net. `qualified_by` is `model`,
+    /// `definition` or `both`; `pql_types` are the kinds of the definitions that have held before the cutoff, as `criteria;limit`, and
+    /// `pql_at` is when the first of them did.
     /// # Errors
     /// * [`Error::Unsuitable`]: a feature is absent or of another type
     pub fn score(&self, rows: &Batch<'_>) -> Result<(DataFrame, Summary)> {
@@ -178,7 +198,7 @@ impl<'a> Scorer<'a> {
         let features = self.model.preprocessor.features.iter().map(|p| Column::new_empty(p.feature.as_str().into(), &dtype(&p.way)));
         let features = DataFrame::new(0, features.collect()).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
         let account = Column::new_empty("account_id".into(), &DataType::String);
-        Ok(Part::score(self, &Batch { features: &features, account: &account, cutoff: &[], unscored: &[] }, 0..0)?.0)
+        Ok(Part::score(self, &Batch { features: &features, account: &account, cutoff: &[], unscored: &[], pqls: &[] }, 0..0)?.0)
     }
 }
 

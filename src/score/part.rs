@@ -6,7 +6,9 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use polars::prelude::*;
 
+use super::qualified::{WORDS, of_row};
 use super::{Batch, REASONS, Scorer, Summary, TIERS, tier};
+use crate::definition::{Kinds, Pql};
 use crate::design::{BLOCK, Inputs};
 use crate::error::{Error, Result};
 use crate::explain::Reasons;
@@ -139,7 +141,8 @@ impl<'a> Part<'a> {
             part.block(first, x.view());
         }
         part.summary.unseen = part.inputs.named(&unseen).collect();
-        part.table(&batch.account.slice(start, n), &batch.cutoff[rows])
+        let pqls = batch.pqls.get(rows.clone()).unwrap_or_default();
+        part.table(&batch.account.slice(start, n), &batch.cutoff[rows], pqls)
     }
 
     /// Score the rows from `first` on, `x` being their columns.
@@ -176,8 +179,8 @@ impl<'a> Part<'a> {
         summary.scored += 1;
         summary.expected_conversions += probability;
         if probability >= scorer.model.threshold {
-            summary.qualified += 1;
-            summary.expected_of_qualified += probability;
+            summary.reached += 1;
+            summary.expected_of_reached += probability;
             if let (Some(value), Some(worth)) = (&mut summary.expected_value, scorer.worth) {
                 *value += probability * worth.deal - worth.touch;
             }
@@ -185,16 +188,23 @@ impl<'a> Part<'a> {
     }
 
     /// The columns of the table.
-    fn table(self, account: &Column, cutoff: &[Option<i64>]) -> Result<(Table, Summary)> {
-        let Self { scorer, scores, reasons, summary, .. } = self;
+    fn table(self, account: &Column, cutoff: &[Option<i64>], pqls: &[Option<Pql>]) -> Result<(Table, Summary)> {
+        let Self { scorer, scores, reasons, mut summary, .. } = self;
         let account = account.as_materialized_series().str().map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
         let holdout = |account: Option<&str>| {
             let share = |account| stable_share("holdout", scorer.seed, account);
             Some(scorer.holdout > 0.0 && account.is_some_and(|account| share(account) < scorer.holdout))
         };
         let holdout: BooleanChunked = account.iter().map(holdout).collect();
+        let pqls = (0..cutoff.len()).map(|row| pqls.get(row).copied().flatten());
         let reach = |p: &f64| Some(*p >= scorer.model.threshold).filter(|_| !p.is_nan());
-        let qualified: BooleanChunked = scores.probability.iter().map(reach).collect();
+        let found = scores.probability.iter().map(reach).zip(pqls.clone()).map(|(reached, pql)| of_row(scorer.by, reached, pql.is_some()));
+        let (qualified, by): (Vec<Option<bool>>, Vec<Option<u32>>) = found.unzip();
+        summary.pqls = pqls.clone().flatten().count() as u64;
+        summary.qualified = qualified.iter().filter(|qualified| **qualified == Some(true)).count() as u64;
+        let qualified: BooleanChunked = qualified.into_iter().collect();
+        let by = Coded::new(Arc::new(WORDS.map(str::to_owned).to_vec()), by.into_iter());
+        let kinds = Coded::new(Arc::new(Kinds::all_in_words()), pqls.clone().map(|pql| pql.map(|pql| pql.kinds.code())));
         let place = |p: &f64| u32::try_from(tier(*p)).ok().filter(|_| !p.is_nan());
         let tiers = Coded::new(Arc::new(TIERS.map(str::to_owned).to_vec()), scores.percentile.iter().map(place));
         let label = Coded::new(Arc::new(vec![scorer.label.clone()]), cutoff.iter().map(|_| Some(0)));
@@ -209,6 +219,9 @@ impl<'a> Part<'a> {
             ("percentile", plain(nullable("percentile", scores.percentile))),
             ("tier", Values::Coded(tiers)),
             ("qualified", plain(qualified.into_column().with_name("qualified".into()))),
+            ("qualified_by", Values::Coded(by)),
+            ("pql_types", Values::Coded(kinds)),
+            ("pql_at", plain(time_column("pql_at", pqls.map(|pql| pql.map(|pql| pql.at))))),
             ("holdout", plain(holdout.into_column().with_name("holdout".into()))),
         ];
         for (name, places) in ["reason_1", "reason_2", "reason_3"].into_iter().zip(scores.reasons) {

@@ -1,4 +1,4 @@
-//! What a model has to beat: the base rate, and the best single feature, both chosen on training rows.
+//! What a model has to beat: the base rate, the best single feature and the best PQL definition, chosen on training rows.
 
 use ndarray::{Array2, Axis};
 
@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::evaluate::{Judged, difference};
 use crate::fit::{Logistic, LogisticFit};
 use crate::model::Baseline;
+use crate::rows::{Held, Rows};
 
 /// Set a model against its baselines on the test rows.
 ///
@@ -45,4 +46,19 @@ fn best_feature<'a>(preprocessor: &'a Preprocessor, train: &Data) -> Option<(&'a
         }
     }
     best.map(|(_, feature, columns, fit)| (feature, columns, fit))
+}
+
+/// The definition that tells the training rows apart best, on the test rows; `None` where it holds for all of them or for none.
+pub(super) fn best_definition(rows: &Rows, train: &Data, test: &[u32], judged: Judged<'_>) -> Result<Option<Baseline>> {
+    let column = |held: &Held, of: &[u32]| Array2::from_shape_fn((of.len(), 1), |(at, _)| f64::from(u8::from(held.rows[of[at] as usize])));
+    let mut best: Option<(&Held, LogisticFit)> = None;
+    for held in &rows.held {
+        let Ok(fit) = Logistic::default().fit_rows(column(held, &train.rows).view(), train.y.view()) else { continue };
+        if best.as_ref().is_none_or(|(_, other)| fit.log_likelihood > other.log_likelihood) {
+            best = Some((held, fit));
+        }
+    }
+    let Some((held, fit)) = best.filter(|(_, fit)| fit.coef[0] != 0.0) else { return Ok(None) };
+    let probability = fit.log_odds(column(held, test).view()).mapv(crate::calibrate::probability);
+    against(format!("the definition `{}` alone", held.name), &probability.to_vec(), judged).map(Some)
 }

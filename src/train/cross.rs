@@ -19,6 +19,8 @@ pub(super) struct Data {
     pub(super) y: Array1<bool>,
     /// Account of each row.
     pub(super) group: Vec<u32>,
+    /// Where they stand among all rows.
+    pub(super) rows: Vec<u32>,
 }
 
 /// What the cross-fitting found.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use polars::prelude::*;
 
-use super::baseline::baselines;
+use super::baseline::{baselines, best_definition};
 use super::cross::Data;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Judged, Judgement, evaluate};
@@ -31,6 +31,7 @@ pub(super) fn judge(model: &mut Model, rows: &Rows, train: &Data, test: &[u32]) 
         let cutoff = rows.cutoffs(test);
         let judged = Judged { y: &y, probability: &probability, group: &accounts, cutoff: cutoff.as_deref() };
         model.baselines = baselines(&model.preprocessor, train, &x, judged)?;
+        model.baselines.extend(best_definition(rows, train, test, judged)?);
         let judgement = Judgement::of(judged, model.threshold)?;
         if judgement.evaluation.roc_auc.is_none() {
             model.warnings.push("the test rows have one outcome only, so that ranking cannot be judged".to_owned());

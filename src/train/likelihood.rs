@@ -42,7 +42,7 @@ pub(super) fn maximum_likelihood(
     } else {
         let start = std::iter::once(fit.intercept).chain(fit.coef.iter().copied()).collect();
         let logistic = Logistic { penalty: Penalty::None, start: Some(start), ..Logistic::default() };
-        let Data { x, y, group } = columns.data;
+        let Data { x, y, group, .. } = columns.data;
         let Ok(found) = logistic.fit_groups(x.view(), y.view(), group) else {
             warnings.push(format!("z and p are null: {}", no_maximum(fit.penalty, columns)));
             return None;

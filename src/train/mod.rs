@@ -149,6 +149,7 @@ impl Learner<'_> {
             x: preprocessor.transform(&self.rows.features, Some(train))?.x,
             y: Array1::from(self.rows.outcomes(train)),
             group: self.rows.accounts(train),
+            rows: train.to_vec(),
         })
     }
 

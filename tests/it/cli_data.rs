@@ -278,7 +278,7 @@ fn a_row_that_cannot_be_scored_is_kept_counted_and_says_why() {
     let columns = vec![Column::new("account_id".into(), ["a", "b"]), usage, Column::new("plan".into(), ["pro", "pro"])];
     project.parquet("batch.parquet", DataFrame::new(2, columns).unwrap());
     let run = project.pql(&["score", "--model", "m", "--features", "batch.parquet", "-o", "-"]).done();
-    assert_eq!(run.out.lines().nth(2), Some("b,,,,,,,,false,not scored: `usage` is not finite,,,m/0001"));
+    assert_eq!(run.out.lines().nth(2), Some("b,,,,,,,,,,,false,not scored: `usage` is not finite,,,m/0001"));
     run.says(&["warning: 1 rows not scored: `usage` is not finite", "1 accounts scored"]);
 }
 
@@ -290,7 +290,7 @@ fn a_row_with_a_feature_that_is_not_finite_is_not_scored_and_says_so() {
     project.parquet("batch.parquet", batch);
     let run = project.pql(&["score", "--model", "m", "--features", "batch.parquet", "-o", "-"]).done();
     let rows: Vec<&str> = run.out.lines().skip(1).collect();
-    assert!(rows[0].starts_with("1,,,,,,,,false,not scored: `usage` is not finite,"), "{}", rows[0]);
+    assert!(rows[0].starts_with("1,,,,,,,,,,,false,not scored: `usage` is not finite,"), "{}", rows[0]);
     assert!(rows[1].starts_with("2,,0."), "{}", rows[1]);
     assert!(run.err.contains("1 rows not scored"), "{}", run.err);
 }

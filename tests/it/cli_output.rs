@@ -53,11 +53,10 @@ fn score_writes_the_promised_columns() {
     project.train(&[]).done();
     let run = project.pql(&["score", "--model", "t", "--at", "2025-04-01", "-o", "-"]).done();
     let run = run.says(&["accounts give no row: converted or churned before the cutoff", "signs up at or after the end of the log"]);
-    let header =
-        "account_id,cutoff,probability,probability_low,probability_high,percentile,tier,qualified,holdout,reason_1,reason_2,reason_3,model";
+    let header = "account_id,cutoff,probability,probability_low,probability_high,percentile,tier,qualified,qualified_by,pql_types,pql_at,holdout,reason_1,reason_2,reason_3,model";
     assert_eq!(run.out.lines().next(), Some(header));
     let young = run.out.lines().find(|l| l.contains("too young")).expect("accounts of a week of age are not all");
-    assert!(young.contains(",2025-04-01T00:00:00Z,,,,,,,false,not scored: too young,,,t/0001"), "{young}");
+    assert!(young.contains(",2025-04-01T00:00:00Z,,,,,,,,,,false,not scored: too young,,,t/0001"), "{young}");
     assert!(run.out.lines().any(|l| l.contains("not scored: its horizon is over")), "{}", run.out);
     let codes: Vec<&str> = run.out.lines().skip(1).map(|l| l.split(',').next().unwrap()).collect();
     assert!(codes.is_sorted() && codes.len() > 50);
@@ -266,7 +265,7 @@ fn csv_numbers_and_texts_read_back_exactly() {
         assert_eq!(object["account_id"].as_str(), Some(&row[0]));
         assert_eq!(object["probability"].as_f64(), row[2].parse().ok());
         assert_eq!(object["qualified"].as_bool().map(|b| b.to_string()).as_deref(), Some(&row[7]));
-        assert_eq!(object["reason_1"].as_str().unwrap_or(""), &row[9]);
+        assert_eq!(object["reason_1"].as_str().unwrap_or(""), &row[12]);
     }
 }
 

@@ -166,7 +166,7 @@ fn covered(world: &World, model: &Model, fresh: &Drawn) -> Covered {
     let scorer = Scorer::new(model, "").unwrap();
     let n = fresh.y.len();
     let account = Column::new("account_id".into(), &fresh.account);
-    let batch = Batch { features: &fresh.features, account: &account, cutoff: &vec![None; n], unscored: &vec![None; n] };
+    let batch = Batch { features: &fresh.features, account: &account, cutoff: &vec![None; n], unscored: &vec![None; n], pqls: &[] };
     let (table, _) = scorer.score(&batch).unwrap();
     let end = |name: &str| table.column(name).unwrap().f64().unwrap().iter().flatten().collect::<Vec<f64>>();
     for ((low, high), truth) in end("probability_low").into_iter().zip(end("probability_high")).zip(&fresh.truth) {

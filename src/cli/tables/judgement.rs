@@ -204,11 +204,11 @@ pub(in crate::cli) fn by_value(column: &str, parts: &[(String, Part)]) -> String
     format!("\nBy {column}\n{}", table(&header, parts.iter().map(row).collect(), 1..10))
 }
 
-fn shown(value: Option<f64>) -> String {
+pub(super) fn shown(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |v| format!("{v:.4}"))
 }
 
-fn between(interval: Option<[f64; 2]>) -> String {
+pub(super) fn between(interval: Option<[f64; 2]>) -> String {
     interval.map_or_else(String::new, |[low, high]| format!("{low:.4} to {high:.4}"))
 }
 

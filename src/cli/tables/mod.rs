@@ -2,6 +2,7 @@
 
 mod fit;
 mod judgement;
+mod rule;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
@@ -14,6 +15,7 @@ use crate::model::{Extent, Model, Side};
 use crate::time::{NEVER, iso, iso_day};
 pub(super) use fit::{fit, strength};
 pub(super) use judgement::{by_value, defeat, held_out, whole};
+pub(super) use rule::against_definition;
 
 /// A table without lines; the columns of `numbers` are aligned to the right.
 pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, numbers: std::ops::Range<usize>) -> String {

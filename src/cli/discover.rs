@@ -1,0 +1,219 @@
+//! `pql discover`
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::Terminal;
+use super::shared::ProjectArgs;
+use super::tables;
+use crate::audit;
+use crate::discover::{DAYS, Discovery, LEVEL, Landmark, Rule, Search, Table, discover};
+use crate::error::{Error, Result};
+use crate::finding::Finding;
+use crate::ingest::Log;
+use crate::observe::{Observations, observe};
+use crate::output::write_bytes;
+use crate::time::{Duration, Instant, iso_day};
+
+/// Find rules that tell who converts, on older cohorts, and confirm them on newer ones
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Days after the sign-up that are tried
+    #[arg(long, value_name = "DAYS", value_delimiter = ',', default_values_t = DAYS, value_parser = clap::value_parser!(i64).range(1..=365))]
+    days: Vec<i64>,
+    /// Accounts for which a rule must hold, at least
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    support: u64,
+    /// Rules shown, best first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    top: usize,
+    /// Write the confirmed rules as `[[definition]]` blocks to a new file, or `-`
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Accounts that must convert where a rule holds, at least.
+const CONVERSIONS: u64 = 10;
+
+pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    if let Some(path) = args.write.as_ref().filter(|path| path.exists()) {
+        let hint = Some("name another file, and paste what you want into pql.toml".to_owned());
+        return Err(Error::Usage { problem: format!("`{}` is there already", path.display()), hint });
+    }
+    let config = args.project.load()?;
+    let log = args.project.training_log(&config, terminal)?;
+    let observations = observe(&log, &config.observation, config.model.test)?;
+    let newer_from = observations.first_test.ok_or_else(|| Error::Usage {
+        problem: "without test cutoffs there are no newer accounts to confirm a rule on".to_owned(),
+        hint: Some("give `model.test` a share above 0".to_owned()),
+    })?;
+    let mut days = args.days.clone();
+    days.sort_unstable();
+    days.dedup();
+    let search = Search {
+        days,
+        horizon: config.observation.horizon.0,
+        support: args.support,
+        conversions: CONVERSIONS,
+        newer_from,
+        leave_out: suspects(&log, &observations, config.observation.gap, terminal)?,
+    };
+    let mut found = discover(&log, &search)?;
+    for rule in &mut found.rules {
+        rule.definition.found_until = Some(Instant(newer_from));
+    }
+    if args.json {
+        terminal.say_json(&Answer::of(&found, newer_from))?;
+    } else {
+        say(&found, newer_from, args.top, terminal)?;
+    }
+    match &args.write {
+        Some(path) => write(path, &found.rules, terminal),
+        None => Ok(()),
+    }
+}
+
+/// Events that follow from conversions or announce them, which make rules that know the outcome.
+fn suspects(log: &Log, observations: &Observations, gap: Duration, terminal: &mut Terminal<'_>) -> Result<BTreeSet<usize>> {
+    let mut codes = BTreeSet::new();
+    for finding in audit::events(&audit::around(log, observations)?, gap) {
+        if let Finding::Follows { event, .. } | Finding::Announces { event, .. } = &finding {
+            terminal.note(&format!("left out: {finding}"));
+            codes.extend(log.events.names.code(event));
+        }
+    }
+    Ok(codes)
+}
+
+fn write(path: &Path, rules: &[Rule], terminal: &mut Terminal<'_>) -> Result<()> {
+    let blocks: Vec<String> = rules.iter().filter(|rule| rule.is_confirmed()).map(|rule| rule.definition.block()).collect();
+    let count = blocks.len();
+    let text = blocks.join("\n");
+    if path == Path::new("-") {
+        return terminal.say(text.trim_end());
+    }
+    write_bytes(path, text.as_bytes())?;
+    terminal.note(&format!("{count} confirmed definitions to {}", path.display()));
+    Ok(())
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(String::new, |share| format!("{:.1}", 100.0 * share))
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| format!("{value:.2}"))
+}
+
+fn say(found: &Discovery, newer_from: i64, top: usize, terminal: &mut Terminal<'_>) -> Result<()> {
+    terminal.say(&format!("Accounts at risk at each landmark; the newer ones have theirs from {} on", iso_day(newer_from)))?;
+    let landmark = |l: &Landmark| {
+        let of = |side: (u64, u64)| format!("{} of {} convert", side.1, side.0);
+        vec![format!("{}d", l.days), of(l.older), of(l.newer), l.converted_before.to_string()]
+    };
+    terminal.say(&tables::table(&["days", "older", "newer", "converted before"], found.landmarks.iter().map(landmark).collect(), 1..4))?;
+    let confirmed = found.rules.iter().filter(|rule| rule.is_confirmed()).count();
+    terminal.say(&format!(
+        "\n{} rules tried; the best of {} measures and pairs hold against chance (Benjamini-Hochberg, {:.0} %), {confirmed} are confirmed",
+        found.tried,
+        found.rules.len(),
+        100.0 * LEVEL
+    ))?;
+    if found.rules.is_empty() {
+        return Ok(());
+    }
+    let header =
+        ["rule", "hold %", "convert %", "lift", "of all %", "phi", "q", "newer hold %", "convert %", "lift", "of all %", "p", "confirmed"];
+    let side = |table: &Table| [percent(table.support()), percent(table.precision()), number(table.lift()), percent(table.recall())];
+    let row = |rule: &Rule| {
+        let mut cells = vec![rule.definition.name.clone()];
+        cells.extend(side(&rule.found));
+        cells.extend([number(rule.found.phi()), format!("{:.0e}", rule.q)]);
+        cells.extend(side(&rule.newer));
+        cells.extend([format!("{:.1e}", rule.p), if rule.is_confirmed() { "yes" } else { "no" }.to_owned()]);
+        cells
+    };
+    terminal.say(&tables::table(&header, found.rules.iter().take(top).map(row).collect(), 1..12))
+}
+
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Answer<'a> {
+    newer_from: String,
+    tried: u64,
+    landmarks: &'a [Landmark],
+    rules: Vec<Told<'a>>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    rule: &'a str,
+    days: i64,
+    conditions: usize,
+    q: f64,
+    found: Numbers,
+    newer: Numbers,
+    p: f64,
+    confirmed: bool,
+    definition: String,
+}
+
+/// A table and what it tells.
+#[derive(Serialize)]
+struct Numbers {
+    table: Table,
+    support: Option<f64>,
+    precision: Option<f64>,
+    recall: Option<f64>,
+    lift: Option<f64>,
+    phi: Option<f64>,
+    odds_ratio: f64,
+    odds_ratio_95: [f64; 2],
+    p_fisher: f64,
+}
+
+impl Numbers {
+    fn of(table: &Table) -> Self {
+        let [odds_ratio, low, high] = table.odds_ratio();
+        Self {
+            table: *table,
+            support: table.support(),
+            precision: table.precision(),
+            recall: table.recall(),
+            lift: table.lift(),
+            phi: table.phi(),
+            odds_ratio,
+            odds_ratio_95: [low, high],
+            p_fisher: table.fisher(),
+        }
+    }
+}
+
+impl<'a> Answer<'a> {
+    fn of(found: &'a Discovery, newer_from: i64) -> Self {
+        let told = |rule: &'a Rule| Told {
+            rule: &rule.definition.name,
+            days: rule.days,
+            conditions: rule.conditions,
+            q: rule.q,
+            found: Numbers::of(&rule.found),
+            newer: Numbers::of(&rule.newer),
+            p: rule.p,
+            confirmed: rule.is_confirmed(),
+            definition: rule.definition.block(),
+        };
+        Self {
+            newer_from: iso_day(newer_from),
+            tried: found.tried,
+            landmarks: &found.landmarks,
+            rules: found.rules.iter().map(told).collect(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A PQL definition against the model.
+
+use super::judgement::{between, shown};
+use super::table;
+use crate::evaluate::{AgainstRule, Found, RuleAtCutoff};
+use crate::time::iso_day;
+
+/// What both find at equal volume, and how many rows the model needs to find as much as the definition.
+pub(in crate::cli) fn against_definition(name: &str, of: &AgainstRule) -> String {
+    let text = format!("\nThe definition `{name}` holds for {} of {} rows; as many of the model's best at each cutoff", of.held, of.rows);
+    if of.held == 0 {
+        return text;
+    }
+    let side = |who: &str, found: &Found| {
+        vec![who.to_owned(), format!("{:.1}", found.conversions), shown(found.precision), String::new(), shown(found.recall), String::new()]
+    };
+    let difference = vec![
+        "model less definition".to_owned(),
+        format!("{:+.1}", of.model.conversions - of.rule.conversions),
+        signed(of.precision_difference),
+        between(of.precision_difference_95),
+        signed(of.recall_difference),
+        between(of.recall_difference_95),
+    ];
+    let rows = vec![side("definition", &of.rule), side("model", &of.model), difference];
+    let header = ["", "conversions", "precision", "95 %", "recall", "95 %"];
+    let mut text = format!("{text}\n{}\n{}", table(&header, rows, 1..6), verdict(of));
+    if of.by_cutoff.len() > 1 {
+        let row = |at: &RuleAtCutoff| {
+            let counts = [at.rows, at.conversions, at.held].map(|n| n.to_string());
+            let found = [at.rule, at.model].map(|n| format!("{n:.1}"));
+            std::iter::once(iso_day(at.cutoff)).chain(counts).chain(found).collect()
+        };
+        let header = ["cutoff", "rows", "conversions", "held", "by definition", "by model"];
+        text += &format!("\n\n{}", table(&header, of.by_cutoff.iter().map(row).collect(), 1..6));
+    }
+    text
+}
+
+fn signed(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| format!("{value:+.4}"))
+}
+
+/// Who finds more, and what the model would have to be given to find as much.
+fn verdict(of: &AgainstRule) -> String {
+    let who = match of.precision_difference_95 {
+        Some([low, _]) if low > 0.0 => "The model finds more.",
+        Some([_, high]) if high < 0.0 => "The definition finds more.",
+        _ => "Neither finds more beyond chance.",
+    };
+    let rows = of.model_needs.map_or_else(String::new, |rows| {
+        format!(" For the {:.0} conversions of the definition's {} rows the model needs {rows}.", of.rule.conversions, of.held)
+    });
+    format!("{who}{rows}")
+}

@@ -1,0 +1,134 @@
+//! Conditions one by one, then pairs of the best.
+
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+
+use super::count::{AtLeast, Counts, Measure, rule};
+use super::table::{Table, benjamini_hochberg};
+use super::{LEVEL, Risk, Rule, Search, Side};
+use crate::ingest::Log;
+
+/// Conditions of a landmark that are tried in pairs: the best of each measure, best first.
+const BEAM: usize = 20;
+/// Quantile of a count up to which thresholds are tried.
+const HIGHEST: f64 = 0.99;
+
+/// A rule that was tried on the older accounts.
+struct Tried {
+    landmark: usize,
+    of: Vec<(usize, AtLeast)>,
+    table: Table,
+    phi: f64,
+    /// Whether it tells more than each of its conditions.
+    more: bool,
+}
+
+/// Try all rules; answers how many there were, and the best of each kind that hold against chance.
+pub(super) fn run(log: &Log, search: &Search, counts: &Counts, risks: &[Risk]) -> (u64, Vec<Rule>) {
+    let tried: Vec<Tried> =
+        (0..risks.len()).into_par_iter().flat_map_iter(|at| of_landmark(at, search, counts, &risks[at].older)).collect();
+    let p: Vec<f64> = tried.par_iter().map(|tried| tried.table.fisher()).collect();
+    let q = benjamini_hochberg(&p);
+    let mut holding: Vec<(&Tried, f64)> = tried.iter().zip(q).filter(|(tried, q)| *q < LEVEL && tried.phi > 0.0 && tried.more).collect();
+    holding.sort_by(|a, b| b.0.phi.total_cmp(&a.0.phi));
+    let mut met: BTreeSet<Vec<Measure>> = BTreeSet::new();
+    let mut rules = Vec::new();
+    for (tried, q) in holding {
+        let mut measures: Vec<Measure> = tried.of.iter().map(|(_, condition)| condition.measure).collect();
+        measures.sort_unstable();
+        if met.insert(measures) {
+            rules.push(confirm(log, tried, q, counts, &risks[tried.landmark]));
+        }
+    }
+    (p.len() as u64, rules)
+}
+
+fn confirm(log: &Log, tried: &Tried, q: f64, counts: &Counts, risk: &Risk) -> Rule {
+    let newer = table(&risk.newer, |row| tried.of.iter().all(|(place, c)| counts.get(tried.landmark, *place)[row as usize] >= c.n));
+    let conditions: Vec<AtLeast> = tried.of.iter().map(|(_, condition)| *condition).collect();
+    Rule {
+        definition: rule(&conditions, risk.days, log),
+        conditions: conditions.len(),
+        days: risk.days,
+        found: tried.table,
+        q,
+        newer,
+        p: newer.fisher_greater(),
+    }
+}
+
+fn table(side: &Side, holds: impl Fn(u32) -> bool) -> Table {
+    let (all, converted) = side.size();
+    let met = || side.rows.iter().zip(&side.y).filter(|(row, _)| holds(**row));
+    Table::of(met().count() as u64, met().filter(|(_, y)| **y).count() as u64, converted, all)
+}
+
+/// The rules of one landmark.
+fn of_landmark(landmark: usize, search: &Search, counts: &Counts, side: &Side) -> Vec<Tried> {
+    let mut singles: Vec<Tried> = Vec::new();
+    let mut best: Vec<(f64, usize)> = Vec::new();
+    for place in 0..counts.measures.len() {
+        let of_measure = thresholds(landmark, place, search, counts, side);
+        let strongest = of_measure.iter().enumerate().max_by(|a, b| a.1.phi.total_cmp(&b.1.phi));
+        best.extend(strongest.map(|(at, tried)| (tried.phi, singles.len() + at)));
+        singles.extend(of_measure);
+    }
+    best.sort_by(|a, b| b.0.total_cmp(&a.0));
+    best.truncate(BEAM);
+    let mut pairs = Vec::new();
+    for (at, (_, a)) in best.iter().enumerate() {
+        for (_, b) in &best[at + 1..] {
+            pairs.extend(pair(&singles[*a], &singles[*b], search, counts, side));
+        }
+    }
+    singles.extend(pairs);
+    singles
+}
+
+/// All thresholds of one measure that enough accounts reach, by cumulative counts.
+fn thresholds(landmark: usize, place: usize, search: &Search, counts: &Counts, side: &Side) -> Vec<Tried> {
+    let of = counts.get(landmark, place);
+    let (all, converted) = side.size();
+    let most = side.rows.iter().map(|row| of[*row as usize]).max().unwrap_or(0);
+    // By count: accounts with exactly so many, and those of them that convert.
+    let mut exactly = vec![(0_u64, 0_u64); usize::from(most) + 1];
+    for (row, y) in side.rows.iter().zip(&side.y) {
+        let (accounts, converting) = &mut exactly[usize::from(of[*row as usize])];
+        *accounts += 1;
+        *converting += u64::from(*y);
+    }
+    let mut found = Vec::new();
+    let (mut holds, mut both) = (0, 0);
+    let mut last = 0;
+    for n in (1..=most).rev() {
+        let (accounts, converting) = exactly[usize::from(n)];
+        (holds, both) = (holds + accounts, both + converting);
+        let enough = holds >= search.support && both >= search.conversions && beyond(holds, all);
+        // A threshold that as many reach as the next one says the same.
+        if enough && holds < all && holds != last {
+            let table = Table::of(holds, both, converted, all);
+            let condition = AtLeast { measure: counts.measures[place], n };
+            found.push(Tried { landmark, of: vec![(place, condition)], table, phi: table.phi().unwrap_or(0.0), more: true });
+        }
+        last = holds;
+    }
+    found
+}
+
+/// Whether a threshold that so many reach lies within the 99 % that are tried.
+#[expect(clippy::cast_precision_loss, reason = "a share of accounts")]
+fn beyond(holds: u64, all: u64) -> bool {
+    holds as f64 >= (1.0 - HIGHEST) * all as f64
+}
+
+/// Two conditions together, where enough accounts meet both.
+fn pair(a: &Tried, b: &Tried, search: &Search, counts: &Counts, side: &Side) -> Option<Tried> {
+    let mut of: Vec<(usize, AtLeast)> = a.of.iter().chain(&b.of).copied().collect();
+    of.sort_unstable_by_key(|(place, _)| *place);
+    let columns: Vec<(&[u16], u16)> = of.iter().map(|(place, c)| (counts.get(a.landmark, *place), c.n)).collect();
+    let table = table(side, |row| columns.iter().all(|(counts, n)| counts[row as usize] >= *n));
+    let phi = table.phi().unwrap_or(0.0);
+    let enough = table.holds() >= search.support && table.both >= search.conversions;
+    enough.then_some(Tried { landmark: a.landmark, of, table, phi, more: phi > a.phi.max(b.phi) })
+}
