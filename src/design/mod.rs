@@ -269,7 +269,7 @@ impl Preprocessor {
     /// * `features` – a column per feature, numbers as `Float64`, texts as `String`; other columns are passed over
     /// * `rows` – indices of the rows wanted; `None`: all
     /// # Errors
-    /// * [`Error::Unsuitable`]: a feature is absent or of another type
+    /// * [`Error::Unsuitable`](crate::Error::Unsuitable): a feature is absent or of another type
     pub fn transform(&self, features: &DataFrame, rows: Option<&[u32]>) -> Result<Design> {
         let inputs = self.inputs(features, rows)?;
         let n = rows.map_or(features.height(), <[u32]>::len);
