@@ -3,7 +3,7 @@
 # make long    the simulations with 200 seeds of each kind (a minute)
 # make peers   docs/comparison.md anew: scikit-learn and boosting on ../shared/data (10 minutes)
 # make bench   docs/speed.md anew: DuckDB, Polars, scikit-learn, glum and linfa-logistic on the same files (25 minutes, 10 GB of disk)
-# make data    make data/demo and models/demo anew
+# make data    make data/demo, models/demo and notebooks-export/demo-0001 anew
 
 SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/pql/target
@@ -76,4 +76,6 @@ data: build
 	'$(PQL)' simulate -o data/demo --accounts 2000 --seed 7
 	$(call say,Training models/demo)
 	@rm -rf models/demo
-	'$(PQL)' train -c data/demo/pql.toml --name demo --models models --no-rows
+	'$(PQL)' train -c data/demo/pql.toml --name demo --models models
+	$(call say,Exporting notebooks-export/demo-0001)
+	'$(PQL)' export notebook demo --force

@@ -9,6 +9,8 @@ use crate::output::write_bytes;
 
 /// Name of the model file in the folder of its version.
 pub const MODEL_FILE: &str = "model.pql";
+/// Name of the model card beside it.
+pub const CARD_FILE: &str = "model.json";
 const CHAMPION: &str = "champion";
 /// How the folder of a version begins while it is written.
 const STAGED: &str = ".pql-";

@@ -8,14 +8,12 @@ use serde::Serialize;
 use super::Terminal;
 use super::by::groups;
 use super::features::matrix_only;
-use super::shared::{ProjectArgs, definitions, load_model, matrix_rule, observed_rows, with_model};
+use super::shared::{ProjectArgs, definitions, load_model, matrix_rows, observed_rows, with_model};
 use super::tables::{against_definition, by_value, whole};
 use crate::card;
 use crate::config::Config;
 use crate::error::{Error, Result, nearest};
 use crate::evaluate::{AgainstRule, Judged, Judgement, Part, against_rule, by_part};
-use crate::ingest::Kind;
-use crate::matrix;
 use crate::model::Model;
 use crate::rows::Rows;
 use crate::score::Scorer;
@@ -158,15 +156,7 @@ fn known(name: &str, config: &Config) -> Result<()> {
 fn rows(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) -> Result<Rows> {
     let file = args.project.load()?;
     if let Some(path) = &args.features {
-        let config = Config { matrix: matrix_rule(file.matrix, model)?, ..model.config()? };
-        let kinds = model.preprocessor.kinds();
-        let text: Vec<String> = kinds.iter().filter(|(_, k)| **k == Kind::Text).map(|(name, _)| name.clone()).collect();
-        let matrix = matrix::read(path, &config.matrix, &text)?;
-        if let Some(feature) = kinds.keys().find(|name| matrix.features.column(name).is_err()) {
-            let near = crate::error::nearest(feature, matrix.features.get_column_names().iter().map(|n| n.as_str()));
-            return Err(Error::MissingFeature { path: path.clone(), feature: feature.clone(), near });
-        }
-        return Ok(Rows::of_matrix(matrix, &config));
+        return matrix_rows(path, file.matrix, model);
     }
     let config = with_model(&file, model, terminal)?;
     let catalogue = model.catalogue.clone().ok_or_else(|| matrix_only(label))?;

@@ -11,7 +11,7 @@ use crate::config::PenaltyKind;
 use crate::error::{Error, Result};
 use crate::explain::{Coefficient, coefficients};
 use crate::model::Model;
-use crate::output::format_number;
+use crate::output::{csv_line, format_number};
 
 /// Show what a model has learned: weights, odds ratios, standard errors
 #[derive(Debug, clap::Args)]
@@ -70,8 +70,8 @@ fn sorted(model: &Model, flat: bool) -> Vec<Coefficient> {
 
 /// Header and rows of the coefficients.
 fn cells(rows: &[Coefficient]) -> Vec<Vec<String>> {
-    let header = rows.iter().take(1).map(|row| ("feature".to_owned(), numbers(row).map(|(name, _)| name.to_owned())));
-    let body = rows.iter().map(|row| (row.feature.clone(), numbers(row).map(|(_, value)| value.map_or(String::new(), format_number))));
+    let header = rows.iter().take(1).map(|row| ("feature".to_owned(), row.numbers().map(|(name, _)| name.to_owned())));
+    let body = rows.iter().map(|row| (row.feature.clone(), row.numbers().map(|(_, value)| value.map_or(String::new(), format_number))));
     header.chain(body).map(|(name, rest)| std::iter::once(name).chain(rest).collect()).collect()
 }
 
@@ -89,11 +89,6 @@ fn lines(style: Style, rows: Vec<Vec<String>>, terminal: &mut Terminal<'_>) -> R
         }
     }
     Ok(())
-}
-
-fn csv_line(cells: &[String]) -> String {
-    let quote = |cell: &String| if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() };
-    cells.iter().map(quote).collect::<Vec<_>>().join(",")
 }
 
 fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal: &mut Terminal<'_>) -> Result<()> {
@@ -214,24 +209,4 @@ fn path(model: &Model, style: Style, terminal: &mut Terminal<'_>) -> Result<()> 
         numbers.map(|number| number.map_or(String::new(), format_number)).into_iter().chain([chosen(at)]).collect()
     });
     lines(style, std::iter::once(header.map(str::to_owned).to_vec()).chain(rows).collect(), terminal)
-}
-
-/// The numeric columns of `pql inspect`, in their order.
-fn numbers(row: &Coefficient) -> [(&'static str, Option<f64>); 14] {
-    [
-        ("coef", Some(row.coef)),
-        ("std_error", row.std_error),
-        ("z", row.z),
-        ("p", row.p),
-        ("low", row.low),
-        ("high", row.high),
-        ("odds_ratio", Some(row.odds_ratio)),
-        ("coef_raw", row.coef_raw),
-        ("std_error_raw", row.std_error_raw),
-        ("odds_ratio_raw", row.odds_ratio_raw),
-        ("vif", row.vif),
-        ("mean", row.mean),
-        ("sd", row.sd),
-        ("missing", row.missing),
-    ]
 }

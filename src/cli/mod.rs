@@ -5,6 +5,7 @@ mod definitions;
 mod discover;
 mod evaluate;
 mod explain;
+mod export;
 mod features;
 mod ingest;
 mod init;
@@ -62,6 +63,8 @@ enum Command {
     Definitions(definitions::Args),
     /// Find rules that tell who converts, on older cohorts, and confirm them on newer ones
     Discover(discover::Args),
+    /// Write a model in another form
+    Export(export::Args),
 }
 
 /// `pql score` alone: probabilities from events or a feature matrix and a model.
@@ -126,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args, terminal),
         Command::Definitions(args) => definitions::run(args, terminal),
         Command::Discover(args) => discover::run(args, terminal),
+        Command::Export(args) => export::run(args, terminal),
     })
 }
 

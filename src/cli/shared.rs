@@ -9,9 +9,10 @@ use super::tables;
 use crate::audit;
 use crate::config::{Config, MatrixRule, definition_line};
 use crate::definition::{Definition, held};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 use crate::features::{Catalogue, compute};
 use crate::ingest::{Clip, Kind, Log, Sources, ingest};
+use crate::matrix;
 use crate::model::Model;
 use crate::observe::{Observations, observe};
 use crate::output::Format;
@@ -180,4 +181,17 @@ pub(super) fn with_model(file: &Config, model: &Model, terminal: &mut Terminal<'
 /// Keys of a matrix: as the project file says, else as when the model was trained.
 pub(super) fn matrix_rule(file: MatrixRule, model: &Model) -> Result<MatrixRule> {
     Ok(if file == MatrixRule::default() { model.config()?.matrix } else { file })
+}
+
+/// Rows with outcomes of a matrix, read as the model's own were.
+pub(super) fn matrix_rows(path: &Path, file: MatrixRule, model: &Model) -> Result<Rows> {
+    let config = Config { matrix: matrix_rule(file, model)?, ..model.config()? };
+    let kinds = model.preprocessor.kinds();
+    let text: Vec<String> = kinds.iter().filter(|(_, k)| **k == Kind::Text).map(|(name, _)| name.clone()).collect();
+    let matrix = matrix::read(path, &config.matrix, &text)?;
+    if let Some(feature) = kinds.keys().find(|name| matrix.features.column(name).is_err()) {
+        let near = nearest(feature, matrix.features.get_column_names().iter().map(|n| n.as_str()));
+        return Err(Error::MissingFeature { path: path.to_owned(), feature: feature.clone(), near });
+    }
+    Ok(Rows::of_matrix(matrix, &config))
 }

@@ -8,12 +8,13 @@ use super::tables;
 use crate::card;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::evidence::ROWS_FILE;
 use crate::finding::Finding;
 use crate::ingest::Quality;
 use crate::matrix;
 use crate::output::{Format, write_bytes, write_table};
 use crate::rows::Rows;
-use crate::store::{self, MODEL_FILE};
+use crate::store::{self, CARD_FILE, MODEL_FILE};
 use crate::train::{Trained, prepare, train};
 
 /// Train a model: data quality, evaluation on the newest cohorts, weights
@@ -61,9 +62,9 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let bytes = model.to_bytes()?;
     let write = |folder: &std::path::Path| {
         write_bytes(&folder.join(MODEL_FILE), &bytes)?;
-        write_bytes(&folder.join("model.json"), &card)?;
+        write_bytes(&folder.join(CARD_FILE), &card)?;
         if !args.no_rows && test_rows.height() > 0 {
-            write_table(&folder.join("test.parquet"), Format::Parquet, &test_rows)?;
+            write_table(&folder.join(ROWS_FILE), Format::Parquet, &test_rows)?;
         }
         Ok(())
     };

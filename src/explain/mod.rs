@@ -50,6 +50,29 @@ pub struct Coefficient {
     pub missing: Option<f64>,
 }
 
+impl Coefficient {
+    /// The numbers, in the order in which tables have them, each with the name of its column.
+    #[must_use]
+    pub fn numbers(&self) -> [(&'static str, Option<f64>); 14] {
+        [
+            ("coef", Some(self.coef)),
+            ("std_error", self.std_error),
+            ("z", self.z),
+            ("p", self.p),
+            ("low", self.low),
+            ("high", self.high),
+            ("odds_ratio", Some(self.odds_ratio)),
+            ("coef_raw", self.coef_raw),
+            ("std_error_raw", self.std_error_raw),
+            ("odds_ratio_raw", self.odds_ratio_raw),
+            ("vif", self.vif),
+            ("mean", self.mean),
+            ("sd", self.sd),
+            ("missing", self.missing),
+        ]
+    }
+}
+
 /// The coefficients of a model, intercept first, in the order of the design columns.
 #[must_use]
 pub fn coefficients(model: &Model) -> Vec<Coefficient> {

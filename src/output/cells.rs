@@ -19,6 +19,14 @@ fn shortest(size: f64, x: &(impl Display + LowerExp)) -> String {
     if size == 0.0 || (1e-5..1e16).contains(&size) { format!("{x}") } else { format!("{x:e}") }
 }
 
+/// A line of CSV without its end, quoted where it has to be.
+#[must_use]
+pub fn csv_line(cells: &[String]) -> String {
+    let special = [',', '"', '\n', '\r'];
+    let quote = |cell: &String| if cell.contains(special) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() };
+    cells.iter().map(quote).collect::<Vec<_>>().join(",")
+}
+
 /// How a value stands in JSON.
 enum Cell {
     Null,
@@ -117,6 +125,12 @@ fn each_row<E>(frame: &DataFrame, mut write: impl FnMut(&[AnyValue]) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_end_a_cell_is_quoted() {
+        let cells = ["a", "b,c", "\"d\"", "e\rf", ""].map(str::to_owned);
+        assert_eq!(csv_line(&cells), "a,\"b,c\",\"\"\"d\"\"\",\"e\rf\",");
+    }
 
     #[test]
     fn numbers_read_back_exactly_in_their_fewest_digits() {

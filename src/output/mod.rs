@@ -15,7 +15,7 @@ use polars::prelude::{Column, DataFrame, Int64Chunked, IntoColumn, NewChunkedArr
 
 use crate::error::{Error, Result};
 
-pub use cells::format_number;
+pub use cells::{csv_line, format_number};
 pub use coded::{Coded, Table, Values};
 use groups::Groups;
 use whole::Target;

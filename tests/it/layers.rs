@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right: a module may import those to its left.
-const ORDER: [&str; 32] = [
+const ORDER: [&str; 33] = [
     "time",
     "error",
     "config",
@@ -31,6 +31,7 @@ const ORDER: [&str; 32] = [
     "train",
     "card",
     "store",
+    "evidence",
     "discover",
     "init",
     "simulate",

@@ -22,6 +22,7 @@ mod laws;
 mod layers;
 mod leakage;
 mod memory;
+mod notebook;
 mod oracle;
 mod parity;
 mod project;

@@ -21,12 +21,17 @@ const PROJECTS: [Project; 4] = [
 
 /// A Python with duckdb: `PQL_PYTHON`, else the one of the project's own environment.
 pub(crate) fn python() -> Option<PathBuf> {
+    python_with("duckdb")
+}
+
+/// The same Python, with other modules.
+pub(crate) fn python_with(modules: &str) -> Option<PathBuf> {
     let named = std::env::var_os("PQL_PYTHON").map(PathBuf::from);
     let path = named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/pql/venv/bin/python")))?;
-    if Command::new(&path).args(["-c", "import duckdb"]).output().is_ok_and(|o| o.status.success()) {
+    if Command::new(&path).args(["-c", &format!("import {modules}")]).output().is_ok_and(|o| o.status.success()) {
         return Some(path);
     }
-    say(&format!("skipped: {} has no duckdb (PQL_PYTHON names another Python)", path.display()));
+    say(&format!("skipped: {} lacks one of {modules} (PQL_PYTHON names another Python)", path.display()));
     None
 }
 
