@@ -1,6 +1,7 @@
 # make demo    train, score and inspect on data/demo
 # make test    formatting, lints, all tests, docs: what CI runs
 # make long    the simulations with 200 seeds of each kind (a minute)
+# make docs    docs/commands.md anew
 # make peers   docs/comparison.md anew: scikit-learn and boosting on ../shared/data (10 minutes)
 # make bench   docs/speed.md anew: DuckDB, Polars, scikit-learn, glum and linfa-logistic on the same files (25 minutes, 10 GB of disk)
 # make data    make data/demo, models/demo and notebooks-export/demo-0001 anew
@@ -13,7 +14,7 @@ PQL := $(CARGO_TARGET_DIR)/release/pql
 OUT := $(CARGO_TARGET_DIR)/demo
 say = @printf '\n==> %s\n' '$(1)'
 
-.PHONY: demo test long peers bench data build python
+.PHONY: demo test long docs peers bench data build python
 
 build:
 	$(call say,Building pql in $(CARGO_TARGET_DIR) (10 to 20 minutes the first time))
@@ -51,6 +52,10 @@ test: build python
 long:
 	$(call say,Simulations with 200 seeds of each kind)
 	PQL_LONG=1 cargo test --release --locked --test it -- simulation --nocapture
+
+docs:
+	$(call say,Writing docs/commands.md)
+	PQL_DOCS=1 cargo test --release --locked --test it -- commands::
 
 peers: build python
 	$(call say,Comparing with scikit-learn: logistic regression and boosting on the same features)

@@ -14,6 +14,7 @@ mod cli_files;
 mod cli_models;
 mod cli_output;
 mod cli_score;
+mod commands;
 mod common;
 mod definition;
 mod explain;
