@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Terminal;
 use super::by::groups;
 use super::features::matrix_only;
+use super::plot::{Drawing, When};
 use super::shared::{ProjectArgs, definitions, load_model, matrix_rows, observed_rows, with_model};
 use super::tables::{against_definition, by_value, whole};
 use crate::card;
@@ -45,6 +46,9 @@ pub(super) struct Args {
     /// One JSON object
     #[arg(long)]
     json: bool,
+    /// Draw plots below the tables, as wide as the terminal or the variable COLUMNS says
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    plot: When,
 }
 
 /// What `--json` writes.
@@ -103,6 +107,11 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         judgement.evaluation.accounts,
         whole(&judgement)
     ))?;
+    if let Some(drawing) = Drawing::of(args.plot, terminal.drawn) {
+        for plot in [drawing.reliability(&judgement.reliability), drawing.gains(&judgement.gains)] {
+            terminal.say_plot(&plot)?;
+        }
+    }
     by.iter().try_for_each(|(column, parts)| terminal.say(&by_value(column, parts)))?;
     against.map_or(Ok(()), |(name, against)| terminal.say(&against_definition(name, &against)))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::Terminal;
+use super::plot::{Drawing, When};
 use super::shared::load_model;
 use super::tables;
 use crate::config::PenaltyKind;
@@ -31,6 +32,9 @@ pub(super) struct Args {
     /// Show the strengths of the penalty that were tried, instead of the coefficients
     #[arg(long)]
     path: bool,
+    /// Draw plots below the tables, as wide as the terminal or the variable COLUMNS says
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    plot: When,
 }
 
 /// How the coefficients are written.
@@ -53,7 +57,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     }
     let rows = sorted(&model, args.flat);
     match args.format {
-        Style::Table => table(&model, &found.label, &rows, args.flat, terminal),
+        Style::Table => {
+            table(&model, &found.label, &rows, args.flat, terminal)?;
+            Drawing::of(args.plot, terminal.drawn).map_or(Ok(()), |drawing| terminal.say_plot(&drawing.weights(&rows)))
+        }
         Style::Json => terminal.say_json(&rows),
         style => lines(style, cells(&rows), terminal),
     }

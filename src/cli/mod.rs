@@ -10,6 +10,7 @@ mod features;
 mod ingest;
 mod init;
 mod inspect;
+mod plot;
 mod score;
 mod shared;
 mod simulate;
@@ -93,6 +94,11 @@ impl Terminal<'_> {
     /// Write a line of a result.
     pub(crate) fn say(&mut self, line: &str) -> Result<()> {
         writeln!(self.out, "{line}").map_err(output_failed)
+    }
+
+    /// Write a plot below what was said, where there is anything to be drawn.
+    pub(crate) fn say_plot(&mut self, plot: &str) -> Result<()> {
+        if plot.is_empty() { Ok(()) } else { self.say(&format!("\n{plot}")) }
     }
 
     /// Write a result as JSON.

@@ -42,7 +42,7 @@ const ORDER: [&str; 33] = [
 ];
 
 /// Dependencies with few homes, each with them; `csv` and `polars` write tables in `output`, too.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 13] = [
     ("linfa", &["fit"]),
     ("linfa_logistic", &["fit"]),
     ("bincode", &["model"]),
@@ -50,6 +50,8 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("indicatif", &["progress"]),
     ("clap", &["cli"]),
     ("comfy_table", &["cli"]),
+    ("terminal_size", &["cli"]),
+    ("unicode_width", &["cli"]),
     ("csv", &["table", "output"]),
     ("flate2", &["table"]),
     ("zstd", &["table"]),

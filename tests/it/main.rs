@@ -13,6 +13,7 @@ mod cli_events;
 mod cli_files;
 mod cli_models;
 mod cli_output;
+mod cli_plot;
 mod cli_score;
 mod commands;
 mod common;

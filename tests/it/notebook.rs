@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{csv_rows, root, succeed, text};
+use crate::common::{csv_rows, pql, root, succeed, text};
 use crate::parity::python_with;
 use crate::project::{Project, Run};
 
@@ -112,6 +112,17 @@ fn a_changed_number_ends_the_notebook() {
     let ends = ends(&python, &[other_coef, other_slope, other_auc]);
     assert!(ends[..2].iter().all(|end| end.contains("the rebuilt probabilities differ by")), "{ends:?}");
     assert!(ends[2].contains("roc_auc"), "{ends:?}");
+}
+
+#[test]
+fn the_export_in_the_folder_is_that_of_this_version() {
+    let project = Project::new();
+    let made = project.path("made");
+    succeed(pql().args(["export", "notebook", "demo", "-o", text(&made)]));
+    for file in ["analysis.ipynb", "coefficients.csv", "model.json"] {
+        let kept = fs::read(root().join("notebooks-export/demo-0001").join(file)).unwrap();
+        assert!(kept == fs::read(made.join(file)).unwrap(), "`make data` writes {file} anew");
+    }
 }
 
 #[test]
