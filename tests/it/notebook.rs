@@ -141,6 +141,7 @@ fn an_export_needs_the_rows_of_its_model() {
     export(&project, &["t/0001"]).refused(3, &["test.parquet", "expected the", "that the model was judged by"]);
     project.write("fewer.csv", project.text("matrix.csv").lines().take(150).collect::<Vec<_>>().join("\n"));
     export(&project, &["t/0002", "--features", "fewer.csv"]).refused(3, &["are not those of the model", "hint: give the matrix"]);
+    assert_eq!(project.names("notebooks-export/t-0002"), [""; 0], "nothing is written by halves");
     export(&project, &["t/0002", "--features", "matrix.csv"]).done();
     assert!(project.path("notebooks-export/t-0002/train.parquet").exists());
 }
