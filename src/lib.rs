@@ -18,6 +18,7 @@ pub mod export;
 pub mod features;
 pub mod finding;
 pub mod fit;
+pub mod funnel;
 pub mod ingest;
 pub mod init;
 pub mod matrix;

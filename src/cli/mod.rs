@@ -7,6 +7,7 @@ mod evaluate;
 mod explain;
 mod export;
 mod features;
+mod funnel;
 mod ingest;
 mod init;
 mod inspect;
@@ -66,6 +67,8 @@ enum Command {
     Discover(discover::Args),
     /// Write a model in another form
     Export(export::Args),
+    /// Follow sign-ups to PQLs to customers, by definition and cohort, PQLs against others
+    Funnel(funnel::Args),
 }
 
 /// `pql score` alone: probabilities from events or a feature matrix and a model.
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Definitions(args) => definitions::run(args, terminal),
         Command::Discover(args) => discover::run(args, terminal),
         Command::Export(args) => export::run(args, terminal),
+        Command::Funnel(args) => funnel::run(args, terminal),
     })
 }
 

@@ -16,6 +16,9 @@ impl Config {
         if let Some(accounts) = &self.accounts {
             accounts.validate()?;
         }
+        if let Some(visitors) = &self.visitors {
+            ensure(!visitors.path.as_os_str().is_empty(), "visitors", || "`[visitors]` has no `path`".to_owned())?;
+        }
         for (role, names) in self.roles.usage() {
             for (other, left_out) in self.roles.not_usage() {
                 if let Some(name) = names.iter().find(|n| left_out.contains(n)) {
@@ -76,6 +79,7 @@ impl AccountSource {
             ("converted", &self.converted, "converted_at"),
             ("churned", &self.churned, "churned_at"),
             ("revenue", &self.revenue, "mrr"),
+            ("first_revenue", &self.first_revenue, "first_mrr"),
         ];
         for (at, name) in self.attributes.iter().enumerate() {
             if let Some((key, ..)) = taken.iter().find(|(_, named, usual)| named.as_deref().unwrap_or(usual) == name) {

@@ -19,7 +19,7 @@ pub use definition::{Condition, DefinitionKind, DefinitionRule};
 use read::{apply_set, flag, from_toml, line_of, resolve_paths};
 pub use sections::{
     AccountSource, Alpha, At, CalibrationKind, Cut, DesignRule, EventSource, FeatureRule, Log1p, MatrixRule, ModelRule, ObservationRule,
-    PathRule, PenaltyKind, Qualify, QualifyBy, Roles, SolverKind, Winsorize, Worth,
+    PathRule, PenaltyKind, Qualify, QualifyBy, Roles, SolverKind, VisitorSource, Winsorize, Worth,
 };
 
 /// The project file that is read where none is named.
@@ -33,6 +33,8 @@ pub struct Config {
     pub events: Vec<EventSource>,
     /// The account list; without it an account begins at its first event.
     pub accounts: Option<AccountSource>,
+    /// Visitors by day.
+    pub visitors: Option<VisitorSource>,
     /// What event names mean.
     pub roles: Roles,
     /// Cutoffs, horizon and the span of the log.
@@ -102,7 +104,7 @@ impl Config {
     /// Never: every value of a configuration has a TOML form.
     #[must_use]
     pub fn stored(&self) -> String {
-        let config = Self { events: Vec::new(), accounts: None, ..self.clone() };
+        let config = Self { events: Vec::new(), accounts: None, visitors: None, ..self.clone() };
         toml::to_string(&config).expect("every value of a configuration has a TOML form")
     }
 

@@ -51,8 +51,8 @@ pub(super) fn resolve_paths(table: &mut Table, base: &Path) {
     if let Some(Value::Array(sources)) = table.get_mut("events") {
         sources.iter_mut().for_each(&mut resolve);
     }
-    if let Some(accounts) = table.get_mut("accounts") {
-        resolve(accounts);
+    for section in ["accounts", "visitors"] {
+        table.get_mut(section).into_iter().for_each(&mut resolve);
     }
 }
 

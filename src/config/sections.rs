@@ -53,9 +53,25 @@ pub struct AccountSource {
     pub seats: Option<String>,
     /// Column of revenue (`mrr`), never a feature.
     pub revenue: Option<String>,
+    /// Column of revenue at the conversion (`first_mrr`), for expansion, never a feature.
+    pub first_revenue: Option<String>,
     /// Columns known at sign-up that are features.
     pub attributes: Vec<String>,
     /// strftime pattern of the times, where they are not ISO 8601.
+    pub format: Option<String>,
+}
+
+/// Visitors by day, for the share of them that signs up; a column that is not named is looked for under its usual name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VisitorSource {
+    /// File, glob or folder; Parquet, CSV or NDJSON, also .gz and .zst.
+    pub path: PathBuf,
+    /// Column of days (`date`), UTC.
+    pub date: Option<String>,
+    /// Column of how many visitors there were (`visitors`).
+    pub visitors: Option<String>,
+    /// strftime pattern of the days, where they are not ISO 8601.
     pub format: Option<String>,
 }
 

@@ -56,17 +56,22 @@ fn count(definition: &Definition, times: &[Option<i64>], log: &Log) -> Counted {
             None => without += u64::from(converted != NEVER),
         }
     }
-    days.sort_unstable_by(f64::total_cmp);
-    let middle = |days: &[f64]| f64::midpoint(days[(days.len() - 1) / 2], days[days.len() / 2]);
+    let pqls = days.len();
     Counted {
         name: definition.name.clone(),
         kind: definition.kind.name(),
         accounts: times.len() as u64,
-        pqls: days.len() as u64,
-        share: days.len() as f64 / times.len().max(1) as f64,
-        median_days: (!days.is_empty()).then(|| middle(&days)),
+        pqls: pqls as u64,
+        share: pqls as f64 / times.len().max(1) as f64,
+        median_days: median(days),
         converted_before: before,
         converted_after: after,
         converted_without: without,
     }
+}
+
+/// The middle one, of an even number the mean of the two in the middle; `None` of none.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    (!values.is_empty()).then(|| f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]))
 }

@@ -10,6 +10,7 @@ use crate::config::{Condition, DefinitionKind, DefinitionRule};
 use crate::error::{Result, nearest};
 use crate::ingest::{Events, Log, Usage};
 use account::Progress;
+pub(crate) use count::median;
 pub use count::{Counted, counts};
 pub use held::{Kinds, Pql, held, pqls};
 

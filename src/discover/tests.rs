@@ -44,6 +44,7 @@ fn log(seed: u64, accounts: usize, chance: impl Fn(&[Vec<i64>; 4]) -> f64) -> Lo
             churned: vec![NEVER; accounts],
             seats: None,
             revenue: None,
+            first_revenue: None,
             attributes: DataFrame::empty_with_height(accounts),
         },
         since: 0,

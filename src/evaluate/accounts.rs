@@ -85,12 +85,7 @@ impl Mean {
     /// (1927); effective rows: Korn, Graubard, "Confidence intervals for proportions with small expected number of positive counts", *Survey
     /// Methodology* 24 (1998); both together: Dean, Pagano, *Journal of Survey Statistics and Methodology* 3 (2015)
     pub(super) fn share_interval(&self) -> [f64; 2] {
-        let (share, n) = (self.mean.clamp(0.0, 1.0), self.independent_rows());
-        let z = Z_95 * Z_95 / n;
-        let middle = (share + z / 2.0) / (1.0 + z);
-        let half = (z * (share * (1.0 - share) + z / 4.0)).sqrt() / (1.0 + z);
-        // Where the share is 0 or 1 that end is too, but for rounding.
-        [if share == 0.0 { 0.0 } else { (middle - half).max(0.0) }, if share == 1.0 { 1.0 } else { (middle + half).min(1.0) }]
+        wilson(self.mean.clamp(0.0, 1.0), self.independent_rows())
     }
 
     /// Independent rows whose share would have this variance; never more than there are.
@@ -108,4 +103,21 @@ impl Mean {
             _ => count(self.accounts).min(self.rows),
         }
     }
+}
+
+/// Wilson's 95 % interval of a share.
+///
+/// # Arguments
+/// * `share` – from 0 to 1
+/// * `n` – independent rows that it is a share of, above 0
+/// # Source
+/// Wilson, "Probable inference, the law of succession, and statistical inference", *Journal of the American Statistical Association* 22
+/// (1927)
+#[must_use]
+pub fn wilson(share: f64, n: f64) -> [f64; 2] {
+    let z = Z_95 * Z_95 / n;
+    let middle = (share + z / 2.0) / (1.0 + z);
+    let half = (z * (share * (1.0 - share) + z / 4.0)).sqrt() / (1.0 + z);
+    // Where the share is 0 or 1 that end is too, but for rounding.
+    [if share == 0.0 { 0.0 } else { (middle - half).max(0.0) }, if share == 1.0 { 1.0 } else { (middle + half).min(1.0) }]
 }

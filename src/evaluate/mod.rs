@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibrate::{Platt, Z_95, line};
 use crate::error::{Error, Result};
 use accounts::Codes;
+pub use accounts::wilson;
 use auc::auc_of;
 pub use auc::{auc_with_error, roc_auc};
 pub use bins::{Bin, reliability};

@@ -34,6 +34,8 @@ pub struct Accounts {
     pub seats: Option<Vec<f64>>,
     /// Revenue, NaN where missing; `None` without such a column.
     pub revenue: Option<Vec<f64>>,
+    /// Revenue at the conversion, NaN where missing; `None` without such a column.
+    pub first_revenue: Option<Vec<f64>>,
     /// Attributes known at sign-up, a row an account: `Float64` or `String`.
     pub attributes: DataFrame,
 }
@@ -52,6 +54,7 @@ pub(super) struct List {
     churned: Vec<i64>,
     seats: Option<Vec<f64>>,
     revenue: Option<Vec<f64>>,
+    first_revenue: Option<Vec<f64>>,
     attributes: DataFrame,
     /// What attributes are to be taken for, where their values must not tell.
     kinds: BTreeMap<String, Kind>,
@@ -71,6 +74,7 @@ struct Picked {
     churned: Option<String>,
     seats: Option<String>,
     revenue: Option<String>,
+    first_revenue: Option<String>,
 }
 
 impl Picked {
@@ -84,12 +88,14 @@ impl Picked {
             churned: take(&source.churned, "churned_at"),
             seats: take(&source.seats, "seats"),
             revenue: take(&source.revenue, "mrr"),
+            first_revenue: take(&source.first_revenue, "first_mrr"),
         })
     }
 
     fn columns(&self, source: &AccountSource) -> Vec<String> {
         let mut columns = vec![self.account.clone(), self.signed_up.clone()];
-        columns.extend([&self.converted, &self.churned, &self.seats, &self.revenue].into_iter().flatten().cloned());
+        let others = [&self.converted, &self.churned, &self.seats, &self.revenue, &self.first_revenue];
+        columns.extend(others.into_iter().flatten().cloned());
         columns.extend(source.attributes.iter().cloned());
         columns.sort_unstable();
         columns.dedup();
@@ -105,6 +111,7 @@ fn role(source: &AccountSource, column: &str) -> String {
         _ if is(&source.churned) => "churned",
         _ if is(&source.seats) => "seats",
         _ if is(&source.revenue) => "revenue",
+        _ if is(&source.first_revenue) => "first_revenue",
         _ => "attributes",
     };
     format!("`accounts.{key}`")
@@ -118,6 +125,7 @@ struct Gathered {
     churned: Times,
     seats: Option<Vec<f64>>,
     revenue: Option<Vec<f64>>,
+    first_revenue: Option<Vec<f64>>,
     attributes: Option<DataFrame>,
 }
 
@@ -130,6 +138,7 @@ pub(super) fn read(source: &AccountSource, kinds: &BTreeMap<String, Kind>) -> Re
         churned: Vec::new(),
         seats: None,
         revenue: None,
+        first_revenue: None,
         attributes: DataFrame::default(),
         kinds: kinds.clone(),
         quoted: BTreeMap::new(),
@@ -158,7 +167,7 @@ pub(super) fn read(source: &AccountSource, kinds: &BTreeMap<String, Kind>) -> Re
     list.signed_up = list.times(gathered.signed_up, &named(&source.signed_up, "signed_up_at"))?;
     list.converted = list.times(gathered.converted, &named(&source.converted, "converted_at"))?;
     list.churned = list.times(gathered.churned, &named(&source.churned, "churned_at"))?;
-    (list.seats, list.revenue) = (gathered.seats, gathered.revenue);
+    (list.seats, list.revenue, list.first_revenue) = (gathered.seats, gathered.revenue, gathered.first_revenue);
     list.attributes = gathered.attributes.unwrap_or_default();
     Ok(list)
 }
@@ -217,7 +226,9 @@ impl List {
                 times.push(column(name)?, format, place(name))?;
             }
         }
-        for (numbers, name) in [(&mut into.seats, &picked.seats), (&mut into.revenue, &picked.revenue)] {
+        let numbers =
+            [(&mut into.seats, &picked.seats), (&mut into.revenue, &picked.revenue), (&mut into.first_revenue, &picked.first_revenue)];
+        for (numbers, name) in numbers {
             if let Some(name) = name {
                 let numbers = numbers.get_or_insert_default();
                 numbers.resize(before, f64::NAN);
@@ -290,6 +301,7 @@ impl List {
             churned: by(&self.churned),
             seats: numbers(self.seats.as_ref()),
             revenue: numbers(self.revenue.as_ref()),
+            first_revenue: numbers(self.first_revenue.as_ref()),
             attributes,
             id: Names::from_sorted(names),
         };
@@ -374,6 +386,7 @@ pub(super) fn table(accounts: &Accounts) -> Result<DataFrame> {
     ];
     columns.extend(accounts.seats.iter().map(|s| number("seats", s)));
     columns.extend(accounts.revenue.iter().map(|r| number("mrr", r)));
+    columns.extend(accounts.first_revenue.iter().map(|r| number("first_mrr", r)));
     for attribute in accounts.attributes.columns() {
         if columns.iter().all(|c| c.name() != attribute.name()) {
             columns.push(attribute.clone());

@@ -30,6 +30,7 @@ pub(super) fn derive(raw: &Raw) -> Result<(Accounts, Rank, bool)> {
         churned: by(&churned),
         seats: None,
         revenue: None,
+        first_revenue: None,
         attributes: DataFrame::empty_with_height(names.len()),
         id: Names::from_sorted(names),
     };

@@ -14,6 +14,7 @@ mod settle;
 mod source;
 mod spill;
 mod usage;
+mod visitors;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub use accounts::Accounts;
 pub use cells::Kind;
 pub use quality::{Dropped, Kept, Quality, Reason, SourceQuality};
 pub use usage::{Events, Usage};
+pub use visitors::{Visitors, visitors};
 
 use crate::config::{AccountSource, EventSource, Roles};
 use crate::error::{Error, Result};

@@ -245,6 +245,7 @@ fn log(accounts: &[Account], world: &World) -> Log {
         churned: vec![NEVER; n],
         seats: None,
         revenue: None,
+        first_revenue: None,
         attributes: DataFrame::empty_with_height(n),
     };
     Log {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right: a module may import those to its left.
-const ORDER: [&str; 33] = [
+const ORDER: [&str; 34] = [
     "time",
     "error",
     "config",
@@ -33,6 +33,7 @@ const ORDER: [&str; 33] = [
     "store",
     "evidence",
     "discover",
+    "funnel",
     "init",
     "simulate",
     "export",

@@ -19,6 +19,7 @@ mod commands;
 mod common;
 mod definition;
 mod explain;
+mod funnel;
 mod golden;
 mod laws;
 mod layers;

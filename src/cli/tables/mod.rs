@@ -1,6 +1,7 @@
 //! Tables for people.
 
 mod fit;
+mod funnel;
 mod judgement;
 mod rule;
 
@@ -14,6 +15,7 @@ use crate::ingest::Log;
 use crate::model::{Extent, Model, Side};
 use crate::time::{NEVER, iso, iso_day};
 pub(super) use fit::{fit, strength};
+pub(super) use funnel::funnel;
 pub(super) use judgement::{by_value, defeat, held_out, whole};
 pub(super) use rule::against_definition;
 

@@ -1,0 +1,255 @@
+//! `pql funnel`
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::Terminal;
+use super::shared::{ProjectArgs, definitions};
+use super::tables;
+use crate::config::Config;
+use crate::definition::Definition;
+use crate::error::{Error, Result, nearest};
+use crate::funnel::{ALL, By, Funnel, Level, Plan, Rate, Row, USUAL_CUSTOMERS, USUAL_PQLS, funnel};
+use crate::ingest::{Log, visitors};
+use crate::output::csv_line;
+use crate::output::{format_number, write_bytes};
+use crate::time::{DAY, iso, midnight};
+
+/// Follow sign-ups to PQLs to customers, by definition and cohort, PQLs against others
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Cohorts of sign-ups: `week` (from Monday on) or `month`, UTC
+    #[arg(long, value_name = "SPAN", default_value = "month")]
+    by: By,
+    /// A definition to look at; may be repeated [default: all of the project file]
+    #[arg(long, value_name = "NAME")]
+    definition: Vec<String>,
+    /// How to write it [default: as the ending of the output file tells, else a table]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Style>,
+    /// Where to write it, `-` for standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+}
+
+/// How a funnel is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Style {
+    /// For people
+    Table,
+    /// A line for each definition, type and all of them, of each cohort and all
+    Csv,
+    /// One object
+    Json,
+}
+
+impl Style {
+    fn of(path: &Path) -> Self {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("csv") => Self::Csv,
+            Some("json") => Self::Json,
+            _ => Self::Table,
+        }
+    }
+}
+
+pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    let config = args.project.load()?;
+    let places = chosen(&config, &args.definition)?;
+    let visitors = config.visitors.as_ref().map(visitors).transpose()?;
+    let log = args.project.training_log(&config, terminal)?;
+    let all = definitions(&args.project, &config, &log)?;
+    let of: Vec<Definition> = places.iter().map(|at| all[*at].clone()).collect();
+    let plan = Plan {
+        by: args.by,
+        horizon: config.observation.horizon.0,
+        // A log of which nobody said where it begins begins with the day of its first event.
+        since: config.observation.since.map_or(midnight(log.since), |since| since.0),
+        visitors: visitors.as_ref(),
+    };
+    let found = funnel(&log, &of, &plan)?;
+    warn(&found, &log, &plan, terminal);
+    let text = match args.format.unwrap_or_else(|| Style::of(&args.output)) {
+        Style::Table => tables::funnel(&found, &log, &plan),
+        Style::Csv => csv(&found.rows),
+        Style::Json => json(&found, &log, &plan)?,
+    };
+    if args.output == Path::new("-") {
+        return terminal.say(&text);
+    }
+    write_bytes(&args.output, format!("{text}\n").as_bytes())
+}
+
+/// Places of the definitions asked for, each once, in the order of the project file; all where none is.
+fn chosen(config: &Config, names: &[String]) -> Result<Vec<usize>> {
+    let known = || config.definition.iter().map(|rule| rule.name.as_str());
+    if config.definition.is_empty() {
+        let hint = Some("write one as in the README, or let `pql discover --write` find some".to_owned());
+        return Err(Error::Usage { problem: "the project file has no `[[definition]]`".to_owned(), hint });
+    }
+    if let Some(unknown) = names.iter().find(|name| known().all(|known| known != *name)) {
+        let hint = nearest(unknown, known()).map(|near| format!("did you mean `{near}`?"));
+        return Err(Error::Usage { problem: format!("the project file has no definition `{unknown}`"), hint });
+    }
+    Ok(known().enumerate().filter(|(_, known)| names.is_empty() || names.iter().any(|name| name == known)).map(|(at, _)| at).collect())
+}
+
+/// What makes figures mean less than they seem to.
+fn warn(found: &Funnel, log: &Log, plan: &Plan<'_>, terminal: &mut Terminal<'_>) {
+    if found.before_log > 0 {
+        let since = iso(plan.since);
+        terminal.note(&format!("{} accounts left out: they signed up before the log begins at {since}", found.before_log));
+    }
+    for row in found.rows.iter().filter(|row| row.cohort == ALL) {
+        let figures = &row.figures;
+        if row.level == Level::Definition && log.date_only && figures.customers_same_day > 0 {
+            terminal.note(&format!(
+                "warning: {} of the {} customers of `{}` converted on the day of their PQL time: with dates alone nobody knows which came first",
+                figures.customers_same_day, figures.customers, row.name
+            ));
+        }
+    }
+    if let Some(traffic) = found.rows.first().and_then(|row| row.visitors) {
+        if traffic.sign_ups > traffic.visitors {
+            terminal.note(&format!("warning: {} visitors, but {} sign-ups on the same days", traffic.visitors, traffic.sign_ups));
+        }
+        if traffic.sign_ups_on_other_days > 0 {
+            let other = traffic.sign_ups_on_other_days;
+            terminal.note(&format!("warning: the visitors' file lacks the days of {other} sign-ups, which count in no share of visitors"));
+        }
+    }
+}
+
+/// What `--format json` writes.
+#[derive(Serialize)]
+struct Answer<'a> {
+    since: String,
+    until: String,
+    horizon_days: f64,
+    by: String,
+    usual_sign_up_to_pql: [f64; 2],
+    usual_pql_to_customer: [f64; 2],
+    signed_up_before_log: u64,
+    rows: &'a [Row],
+}
+
+fn json(found: &Funnel, log: &Log, plan: &Plan<'_>) -> Result<String> {
+    #[expect(clippy::cast_precision_loss, reason = "a span of time")]
+    let answer = Answer {
+        since: iso(plan.since),
+        until: iso(log.until),
+        horizon_days: plan.horizon as f64 / DAY as f64,
+        by: plan.by.to_string(),
+        usual_sign_up_to_pql: USUAL_PQLS,
+        usual_pql_to_customer: USUAL_CUSTOMERS,
+        signed_up_before_log: found.before_log,
+        rows: &found.rows,
+    };
+    serde_json::to_string_pretty(&answer).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })
+}
+
+/// A header, then a line for each row; what is unknown is empty.
+fn csv(rows: &[Row]) -> String {
+    let rows: Vec<Vec<(String, String)>> = rows.iter().map(cells).collect();
+    let header = rows.iter().take(1).map(|row| csv_line(&row.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()));
+    let body = rows.iter().map(|row| csv_line(&row.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>()));
+    header.chain(body).collect::<Vec<_>>().join("\n")
+}
+
+/// Names and values of a row, the same names for each.
+fn cells(row: &Row) -> Vec<(String, String)> {
+    let (figures, landmark) = (&row.figures, row.figures.landmark.as_ref());
+    let level = match row.level {
+        Level::Definition => "definition",
+        Level::Type => "type",
+        Level::Any => "any",
+    };
+    let mut cells = Cells::default();
+    let texts = [("level", level), ("name", &row.name), ("type", row.kind.unwrap_or_default())];
+    texts.into_iter().for_each(|(name, text)| cells.0.push((name.to_owned(), text.to_owned())));
+    cells.number("within_days", row.within_days);
+    cells.0.push(("cohort".to_owned(), row.cohort.clone()));
+    let traffic = row.visitors.as_ref();
+    cells.count("visitors", traffic.map(|t| t.visitors));
+    cells.count("visitors_sign_ups", traffic.map(|t| t.sign_ups));
+    cells.count("visitors_sign_ups_on_other_days", traffic.map(|t| t.sign_ups_on_other_days));
+    cells.share("visitor_to_sign_up", traffic.map(|t| [t.share, t.low, t.high]).unwrap_or_default());
+    for (name, count) in [
+        ("sign_ups", figures.sign_ups),
+        ("pqls", figures.pqls),
+        ("customers", figures.customers),
+        ("customers_same_day", figures.customers_same_day),
+        ("already_customers", figures.already_customers),
+        ("customers_without", figures.customers_without),
+    ] {
+        cells.count(name, Some(count));
+    }
+    cells.rate("sign_up_to_pql", Some(&figures.sign_up_to_pql));
+    cells.usual("sign_up_to_pql", USUAL_PQLS);
+    cells.rate("pql_to_customer", Some(&figures.pql_to_customer));
+    cells.usual("pql_to_customer", USUAL_CUSTOMERS);
+    cells.rate("sign_up_to_customer", Some(&figures.sign_up_to_customer));
+    cells.rate("landmark_pqls", landmark.map(|l| &l.pqls));
+    cells.rate("landmark_others", landmark.map(|l| &l.others));
+    cells.count("landmark_converted_before", landmark.map(|l| l.converted_before));
+    cells.count("landmark_churned_before", landmark.map(|l| l.churned_before));
+    for (name, value) in [
+        ("lift", landmark.and_then(|l| l.lift)),
+        ("lift_low", landmark.and_then(|l| l.lift_low)),
+        ("lift_high", landmark.and_then(|l| l.lift_high)),
+    ] {
+        cells.number(name, value);
+    }
+    for after in &figures.converted_after {
+        let name = format!("converted_{}d", after.days);
+        cells.share(&name, [after.share, after.low, after.high]);
+        cells.count(&format!("{name}_at_risk"), Some(after.at_risk));
+        cells.number(&format!("{name}_if_none_churned"), after.if_none_churned);
+    }
+    cells.number("median_days_to_pql", figures.median_days_to_pql);
+    cells.number("median_days_to_customer", figures.median_days_to_customer);
+    let revenue = figures.revenue.as_ref();
+    cells.count("revenue_customers", revenue.map(|r| r.customers));
+    cells.count("revenue_unknown", revenue.map(|r| r.unknown));
+    cells.number("revenue_per_customer", revenue.and_then(|r| r.per_customer));
+    cells.number("revenue_per_pql", revenue.and_then(|r| r.per_pql));
+    cells.number("revenue_per_other_customer", revenue.and_then(|r| r.per_other_customer));
+    cells.number("revenue_expansion", revenue.and_then(|r| r.expansion));
+    cells.0
+}
+
+/// Names and values that are gathered.
+#[derive(Default)]
+struct Cells(Vec<(String, String)>);
+
+impl Cells {
+    fn number(&mut self, name: &str, value: Option<f64>) {
+        self.0.push((name.to_owned(), value.map_or_else(String::new, format_number)));
+    }
+
+    fn count(&mut self, name: &str, value: Option<u64>) {
+        self.0.push((name.to_owned(), value.map_or_else(String::new, |value| value.to_string())));
+    }
+
+    fn share(&mut self, name: &str, [share, low, high]: [Option<f64>; 3]) {
+        self.number(&format!("{name}_share"), share);
+        self.number(&format!("{name}_low"), low);
+        self.number(&format!("{name}_high"), high);
+    }
+
+    fn rate(&mut self, name: &str, rate: Option<&Rate>) {
+        self.count(&format!("{name}_count"), rate.map(|r| r.count));
+        self.count(&format!("{name}_of"), rate.map(|r| r.of));
+        self.count(&format!("{name}_not_mature"), rate.map(|r| r.not_mature));
+        self.share(name, rate.map(|r| [r.share, r.low, r.high]).unwrap_or_default());
+    }
+
+    fn usual(&mut self, name: &str, [low, high]: [f64; 2]) {
+        self.number(&format!("{name}_usual_low"), Some(low));
+        self.number(&format!("{name}_usual_high"), Some(high));
+    }
+}

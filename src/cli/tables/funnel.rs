@@ -1,0 +1,204 @@
+//! A funnel for people.
+
+use super::table;
+use crate::funnel::{ALL, Funnel, Level, Plan, Rate, Row, USUAL_CUSTOMERS, USUAL_PQLS};
+use crate::ingest::Log;
+use crate::output::format_number;
+use crate::time::{Duration, iso_day};
+
+/// All cohorts together first, then each.
+pub(in crate::cli) fn funnel(found: &Funnel, log: &Log, plan: &Plan<'_>) -> String {
+    let shown: Vec<&Row> = found.rows.iter().filter(|row| tells_more(row)).collect();
+    let all: Vec<&Row> = shown.iter().copied().filter(|row| row.cohort == ALL).collect();
+    let horizon = Duration(plan.horizon).to_string();
+    let mut parts = vec![head(&all, log, plan, &horizon), rates(&all, &horizon)];
+    parts.extend(landmarks(&all, &horizon));
+    parts.push(after(&all));
+    parts.push(times(&all));
+    parts.extend(revenue(&all));
+    for row in &all {
+        let cohorts: Vec<&Row> =
+            shown.iter().copied().filter(|of| of.cohort != ALL && (of.level, &of.name) == (row.level, &row.name)).collect();
+        parts.push(format!("{}, by {} of the sign-up\n{}", name(row), plan.by, by_cohort(&cohorts)));
+    }
+    parts.join("\n\n")
+}
+
+/// A type or all definitions of which there is one tells the same as that one.
+fn tells_more(row: &Row) -> bool {
+    row.level == Level::Definition || row.definitions > 1
+}
+
+fn name(row: &Row) -> String {
+    match row.level {
+        Level::Definition => row.name.clone(),
+        Level::Type => format!("type {}", row.name),
+        Level::Any => "any of them".to_owned(),
+    }
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", 100.0 * share))
+}
+
+fn interval(low: Option<f64>, high: Option<f64>) -> String {
+    low.zip(high).map_or_else(String::new, |(low, high)| format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high))
+}
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
+}
+
+fn share(rate: &Rate) -> [String; 2] {
+    [percent(rate.share), interval(rate.low, rate.high)]
+}
+
+fn marks([low, high]: [f64; 2]) -> String {
+    format!("{:.0} to {:.0}", 100.0 * low, 100.0 * high)
+}
+
+fn head(all: &[&Row], log: &Log, plan: &Plan<'_>, horizon: &str) -> String {
+    let Some(row) = all.first() else { return String::new() };
+    let (figures, paying) = (&row.figures, &row.figures.sign_up_to_customer);
+    let mut text = format!("{} sign-ups from {} to {}", figures.sign_ups, iso_day(plan.since), iso_day(log.until - 1));
+    if paying.of > 0 {
+        let [share, interval] = share(paying);
+        text += &format!("; {share} % (95 % {interval}) of the {} with {horizon} behind them converted in that time", paying.of);
+    }
+    if let Some(traffic) = &row.visitors {
+        text += &format!("\n{} visitors on {} days", traffic.visitors, traffic.days);
+        if traffic.share.is_some() {
+            text += &format!(", of whom {} % (95 % {}) signed up", percent(traffic.share), interval(traffic.low, traffic.high));
+        }
+    }
+    text
+}
+
+fn rates(all: &[&Row], horizon: &str) -> String {
+    let row = |row: &&Row| {
+        let figures = &row.figures;
+        let mut cells = vec![name(row)];
+        cells.extend([figures.sign_ups, figures.pqls, figures.customers].map(|n| n.to_string()));
+        for rate in [&figures.sign_up_to_pql, &figures.pql_to_customer] {
+            cells.extend(share(rate));
+            cells.push(rate.of.to_string());
+        }
+        cells
+    };
+    let mut rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    let blank = String::new;
+    rows.push(vec![
+        "usual in the field".to_owned(),
+        blank(),
+        blank(),
+        blank(),
+        blank(),
+        marks(USUAL_PQLS),
+        blank(),
+        blank(),
+        marks(USUAL_CUSTOMERS),
+    ]);
+    let header = ["", "sign-ups", "PQLs", "customers", "% PQL", "95 %", "of", "% pay", "95 %", "of"];
+    let text = table(&header, rows, 1..10);
+    format!(
+        "Funnel\n{text}\n% PQL: qualified in time, of the sign-ups old enough; % pay: converted within {horizon} of it, of the PQLs old enough"
+    )
+}
+
+/// PQLs against others; nothing where no definition has a limit.
+fn landmarks(all: &[&Row], horizon: &str) -> Option<String> {
+    let mut rows = Vec::new();
+    let mut notes = Vec::new();
+    for row in all {
+        let Some((landmark, within)) = row.figures.landmark.as_ref().zip(row.within_days) else {
+            notes.push(format!("{} has no `within`, and so no moment at which to compare", name(row)));
+            continue;
+        };
+        let mut cells = vec![name(row), format!("{}d", format_number(within)), landmark.pqls.of.to_string()];
+        cells.extend(share(&landmark.pqls));
+        cells.push(landmark.others.of.to_string());
+        cells.extend(share(&landmark.others));
+        let bounds = landmark.lift_low.zip(landmark.lift_high);
+        cells.extend([number(landmark.lift, 2), bounds.map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}"))]);
+        rows.push(cells);
+        notes.push(format!(
+            "{}: {} had converted before {}d, {} had churned, {} are too young",
+            name(row),
+            landmark.converted_before,
+            format_number(within),
+            landmark.churned_before,
+            landmark.pqls.not_mature + landmark.others.not_mature
+        ));
+    }
+    let header = ["", "at", "PQLs", "%", "95 %", "others", "%", "95 %", "lift", "95 %"];
+    let text = format!("\n{}", table(&header, rows.clone(), 1..10));
+    Some(format!(
+        "PQLs against others: free so long after the sign-up, converted in the {horizon} that follow{}\n{}",
+        if rows.is_empty() { "" } else { &text },
+        notes.join("\n")
+    ))
+    .filter(|_| !notes.is_empty())
+}
+
+fn after(all: &[&Row]) -> String {
+    let row = |row: &&Row| {
+        let mut cells = vec![name(row)];
+        for after in &row.figures.converted_after {
+            cells.extend([percent(after.share), interval(after.low, after.high)]);
+        }
+        cells
+    };
+    let header = ["", "7 days", "95 %", "14 days", "95 %", "30 days", "95 %", "90 days", "95 %"];
+    let text = table(&header, all.iter().map(row).collect(), 1..9);
+    format!("% of PQLs that are customers so long after the PQL time (Kaplan-Meier)\n{text}")
+}
+
+fn times(all: &[&Row]) -> String {
+    let row = |row: &&Row| {
+        let figures = &row.figures;
+        let medians = [figures.median_days_to_pql, figures.median_days_to_customer].map(|days| number(days, 1));
+        let mut cells = vec![name(row)];
+        cells.extend(medians);
+        cells.extend([figures.already_customers, figures.customers_without].map(|n| n.to_string()));
+        cells
+    };
+    let header = ["", "days to PQL", "days to customer", "customers before", "never PQLs"];
+    let text = table(&header, all.iter().map(row).collect(), 1..5);
+    format!("Median days from sign-up to PQL and from PQL to customer among those who got there, and other customers\n{text}")
+}
+
+/// What PQLs are worth; nothing without a revenue column.
+fn revenue(all: &[&Row]) -> Option<String> {
+    let row = |row: &&Row| {
+        let revenue = row.figures.revenue?;
+        let mut cells = vec![name(row), revenue.customers.to_string()];
+        let means = [revenue.per_pql, revenue.per_customer, revenue.per_other_customer, revenue.expansion];
+        cells.extend(means.map(|value| number(value, 2)));
+        Some(cells)
+    };
+    let rows: Vec<Vec<String>> = all.iter().filter_map(row).collect();
+    let header = ["", "customers", "per PQL", "per customer", "per other customer", "expansion"];
+    (!rows.is_empty()).then(|| format!("Revenue\n{}", table(&header, rows, 1..6)))
+}
+
+fn by_cohort(cohorts: &[&Row]) -> String {
+    let visitors = cohorts.iter().any(|row| row.visitors.is_some());
+    let row = |row: &&Row| {
+        let figures = &row.figures;
+        let mut cells = vec![row.cohort.clone()];
+        if let Some(traffic) = &row.visitors {
+            cells.extend([traffic.visitors.to_string(), percent(traffic.share)]);
+        }
+        cells.extend([figures.sign_ups, figures.pqls, figures.customers].map(|n| n.to_string()));
+        for rate in [&figures.sign_up_to_pql, &figures.pql_to_customer] {
+            cells.extend(share(rate));
+            cells.push(rate.of.to_string());
+        }
+        cells.push(number(figures.landmark.and_then(|l| l.lift), 2));
+        cells
+    };
+    let traffic: &[&str] = if visitors { &["visitors", "% sign up"] } else { &[] };
+    let rest = ["sign-ups", "PQLs", "customers", "% PQL", "95 %", "of", "% pay", "95 %", "of", "lift"];
+    let header: Vec<&str> = ["cohort"].into_iter().chain(traffic.iter().copied()).chain(rest).collect();
+    table(&header, cohorts.iter().map(row).collect(), 1..header.len())
+}
