@@ -11,7 +11,7 @@ use super::tables;
 use crate::config::Config;
 use crate::definition::Definition;
 use crate::error::{Error, Result, nearest};
-use crate::funnel::{ALL, By, Funnel, Level, Plan, Rate, Row, USUAL_CUSTOMERS, USUAL_PQLS, funnel};
+use crate::funnel::{ALL, By, Figures, Funnel, Landmark, Level, Plan, Rate, Revenue, Row, USUAL_CUSTOMERS, USUAL_PQLS, funnel};
 use crate::ingest::{Log, visitors};
 use crate::output::csv_line;
 use crate::output::{format_number, write_bytes};
@@ -104,12 +104,17 @@ fn warn(found: &Funnel, log: &Log, plan: &Plan<'_>, terminal: &mut Terminal<'_>)
         let since = iso(plan.since);
         terminal.note(&format!("{} accounts left out: they signed up before the log begins at {since}", found.before_log));
     }
-    for row in found.rows.iter().filter(|row| row.cohort == ALL) {
-        let figures = &row.figures;
-        if row.level == Level::Definition && log.date_only && figures.customers_same_day > 0 {
+    if !log.listed {
+        terminal
+            .note("warning: without an account list a sign-up is an account's first event, also where the account is older than the log");
+    }
+    for row in found.rows.iter().filter(|row| log.date_only && row.cohort == ALL && row.level == Level::Definition) {
+        let Figures { customers, customers_same_day: same, .. } = row.figures;
+        if same > 0 {
             terminal.note(&format!(
-                "warning: {} of the {} customers of `{}` converted on the day of their PQL time: with dates alone nobody knows which came first",
-                figures.customers_same_day, figures.customers, row.name
+                "warning: {same} of the {customers} customers of `{}` converted on the day of their PQL time: with dates alone nobody knows \
+                 which came first",
+                row.name
             ));
         }
     }
@@ -162,22 +167,9 @@ fn csv(rows: &[Row]) -> String {
 
 /// Names and values of a row, the same names for each.
 fn cells(row: &Row) -> Vec<(String, String)> {
-    let (figures, landmark) = (&row.figures, row.figures.landmark.as_ref());
-    let level = match row.level {
-        Level::Definition => "definition",
-        Level::Type => "type",
-        Level::Any => "any",
-    };
+    let figures = &row.figures;
     let mut cells = Cells::default();
-    let texts = [("level", level), ("name", &row.name), ("type", row.kind.unwrap_or_default())];
-    texts.into_iter().for_each(|(name, text)| cells.0.push((name.to_owned(), text.to_owned())));
-    cells.number("within_days", row.within_days);
-    cells.0.push(("cohort".to_owned(), row.cohort.clone()));
-    let traffic = row.visitors.as_ref();
-    cells.count("visitors", traffic.map(|t| t.visitors));
-    cells.count("visitors_sign_ups", traffic.map(|t| t.sign_ups));
-    cells.count("visitors_sign_ups_on_other_days", traffic.map(|t| t.sign_ups_on_other_days));
-    cells.share("visitor_to_sign_up", traffic.map(|t| [t.share, t.low, t.high]).unwrap_or_default());
+    cells.of_whom(row);
     for (name, count) in [
         ("sign_ups", figures.sign_ups),
         ("pqls", figures.pqls),
@@ -193,17 +185,7 @@ fn cells(row: &Row) -> Vec<(String, String)> {
     cells.rate("pql_to_customer", Some(&figures.pql_to_customer));
     cells.usual("pql_to_customer", USUAL_CUSTOMERS);
     cells.rate("sign_up_to_customer", Some(&figures.sign_up_to_customer));
-    cells.rate("landmark_pqls", landmark.map(|l| &l.pqls));
-    cells.rate("landmark_others", landmark.map(|l| &l.others));
-    cells.count("landmark_converted_before", landmark.map(|l| l.converted_before));
-    cells.count("landmark_churned_before", landmark.map(|l| l.churned_before));
-    for (name, value) in [
-        ("lift", landmark.and_then(|l| l.lift)),
-        ("lift_low", landmark.and_then(|l| l.lift_low)),
-        ("lift_high", landmark.and_then(|l| l.lift_high)),
-    ] {
-        cells.number(name, value);
-    }
+    cells.landmark(figures.landmark.as_ref());
     for after in &figures.converted_after {
         let name = format!("converted_{}d", after.days);
         cells.share(&name, [after.share, after.low, after.high]);
@@ -212,13 +194,7 @@ fn cells(row: &Row) -> Vec<(String, String)> {
     }
     cells.number("median_days_to_pql", figures.median_days_to_pql);
     cells.number("median_days_to_customer", figures.median_days_to_customer);
-    let revenue = figures.revenue.as_ref();
-    cells.count("revenue_customers", revenue.map(|r| r.customers));
-    cells.count("revenue_unknown", revenue.map(|r| r.unknown));
-    cells.number("revenue_per_customer", revenue.and_then(|r| r.per_customer));
-    cells.number("revenue_per_pql", revenue.and_then(|r| r.per_pql));
-    cells.number("revenue_per_other_customer", revenue.and_then(|r| r.per_other_customer));
-    cells.number("revenue_expansion", revenue.and_then(|r| r.expansion));
+    cells.revenue(figures.revenue.as_ref());
     cells.0
 }
 
@@ -227,6 +203,47 @@ fn cells(row: &Row) -> Vec<(String, String)> {
 struct Cells(Vec<(String, String)>);
 
 impl Cells {
+    fn of_whom(&mut self, row: &Row) {
+        let level = match row.level {
+            Level::Definition => "definition",
+            Level::Type => "type",
+            Level::Any => "any",
+        };
+        self.text("level", level);
+        self.text("name", &row.name);
+        self.text("type", row.kind.unwrap_or_default());
+        self.number("within_days", row.within_days);
+        self.text("cohort", &row.cohort);
+        let traffic = row.visitors.as_ref();
+        self.count("visitors", traffic.map(|t| t.visitors));
+        self.count("visitors_sign_ups", traffic.map(|t| t.sign_ups));
+        self.count("visitors_sign_ups_on_other_days", traffic.map(|t| t.sign_ups_on_other_days));
+        self.share("visitor_to_sign_up", traffic.map(|t| [t.share, t.low, t.high]).unwrap_or_default());
+    }
+
+    fn landmark(&mut self, landmark: Option<&Landmark>) {
+        self.rate("landmark_pqls", landmark.map(|l| &l.pqls));
+        self.rate("landmark_others", landmark.map(|l| &l.others));
+        self.count("landmark_converted_before", landmark.map(|l| l.converted_before));
+        self.count("landmark_churned_before", landmark.map(|l| l.churned_before));
+        self.number("lift", landmark.and_then(|l| l.lift));
+        self.number("lift_low", landmark.and_then(|l| l.lift_low));
+        self.number("lift_high", landmark.and_then(|l| l.lift_high));
+    }
+
+    fn revenue(&mut self, revenue: Option<&Revenue>) {
+        self.count("revenue_customers", revenue.map(|r| r.customers));
+        self.count("revenue_unknown", revenue.map(|r| r.unknown));
+        self.number("revenue_per_customer", revenue.and_then(|r| r.per_customer));
+        self.number("revenue_per_pql", revenue.and_then(|r| r.per_pql));
+        self.number("revenue_per_other_customer", revenue.and_then(|r| r.per_other_customer));
+        self.number("revenue_expansion", revenue.and_then(|r| r.expansion));
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.0.push((name.to_owned(), text.to_owned()));
+    }
+
     fn number(&mut self, name: &str, value: Option<f64>) {
         self.0.push((name.to_owned(), value.map_or_else(String::new, format_number)));
     }

@@ -1,7 +1,7 @@
 //! A funnel for people.
 
 use super::table;
-use crate::funnel::{ALL, Funnel, Level, Plan, Rate, Row, USUAL_CUSTOMERS, USUAL_PQLS};
+use crate::funnel::{ALL, Funnel, Landmark, Level, Plan, Rate, Revenue, Row, USUAL_CUSTOMERS, USUAL_PQLS};
 use crate::ingest::Log;
 use crate::output::format_number;
 use crate::time::{Duration, iso_day};
@@ -11,10 +11,7 @@ pub(in crate::cli) fn funnel(found: &Funnel, log: &Log, plan: &Plan<'_>) -> Stri
     let shown: Vec<&Row> = found.rows.iter().filter(|row| tells_more(row)).collect();
     let all: Vec<&Row> = shown.iter().copied().filter(|row| row.cohort == ALL).collect();
     let horizon = Duration(plan.horizon).to_string();
-    let mut parts = vec![head(&all, log, plan, &horizon), rates(&all, &horizon)];
-    parts.extend(landmarks(&all, &horizon));
-    parts.push(after(&all));
-    parts.push(times(&all));
+    let mut parts = vec![head(&all, log, plan, &horizon), rates(&all, &horizon), landmarks(&all, &horizon), after(&all), times(&all)];
     parts.extend(revenue(&all));
     for row in &all {
         let cohorts: Vec<&Row> =
@@ -37,12 +34,23 @@ fn name(row: &Row) -> String {
     }
 }
 
+/// A share in per cent, a small one with a digit more.
 fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", 100.0 * share))
+    share.map_or_else(
+        || "–".to_owned(),
+        |share| if share > 0.0 && share < 0.01 { format!("{:.2}", 100.0 * share) } else { format!("{:.1}", 100.0 * share) },
+    )
 }
 
 fn interval(low: Option<f64>, high: Option<f64>) -> String {
-    low.zip(high).map_or_else(String::new, |(low, high)| format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high))
+    low.zip(high).map_or_else(String::new, |(low, high)| format!("{} to {}", percent(Some(low)), percent(Some(high))))
+}
+
+/// A lift with its interval.
+fn lift(landmark: Option<&Landmark>) -> [String; 2] {
+    let bounds = landmark.and_then(|l| l.lift_low.zip(l.lift_high));
+    let interval = bounds.map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}"));
+    [number(landmark.and_then(|l| l.lift), 2), interval]
 }
 
 fn number(value: Option<f64>, digits: usize) -> String {
@@ -63,7 +71,7 @@ fn head(all: &[&Row], log: &Log, plan: &Plan<'_>, horizon: &str) -> String {
     let mut text = format!("{} sign-ups from {} to {}", figures.sign_ups, iso_day(plan.since), iso_day(log.until - 1));
     if paying.of > 0 {
         let [share, interval] = share(paying);
-        text += &format!("; {share} % (95 % {interval}) of the {} with {horizon} behind them converted in that time", paying.of);
+        text += &format!("\n{share} % (95 % {interval}) of the {} with {horizon} behind them converted in that time", paying.of);
     }
     if let Some(traffic) = &row.visitors {
         text += &format!("\n{} visitors on {} days", traffic.visitors, traffic.days);
@@ -105,39 +113,37 @@ fn rates(all: &[&Row], horizon: &str) -> String {
     )
 }
 
-/// PQLs against others; nothing where no definition has a limit.
-fn landmarks(all: &[&Row], horizon: &str) -> Option<String> {
-    let mut rows = Vec::new();
-    let mut notes = Vec::new();
+/// PQLs against others, and why some accounts are in neither.
+fn landmarks(all: &[&Row], horizon: &str) -> String {
+    let (mut rows, mut notes): (Vec<Vec<String>>, Vec<String>) = (Vec::new(), Vec::new());
     for row in all {
-        let Some((landmark, within)) = row.figures.landmark.as_ref().zip(row.within_days) else {
-            notes.push(format!("{} has no `within`, and so no moment at which to compare", name(row)));
-            continue;
+        let note = match row.figures.landmark.as_ref().zip(row.within_days) {
+            Some((landmark, within)) => {
+                let at = format!("{}d", format_number(within));
+                let young = landmark.pqls.not_mature + landmark.others.not_mature;
+                let (converted, churned) = (landmark.converted_before, landmark.churned_before);
+                rows.push(compared(name(row), &at, landmark));
+                format!("At {at}: {converted} accounts had converted before, {churned} had churned, {young} are too young")
+            }
+            None => format!("{} has no `within`, and so no moment at which to compare", name(row)),
         };
-        let mut cells = vec![name(row), format!("{}d", format_number(within)), landmark.pqls.of.to_string()];
-        cells.extend(share(&landmark.pqls));
-        cells.push(landmark.others.of.to_string());
-        cells.extend(share(&landmark.others));
-        let bounds = landmark.lift_low.zip(landmark.lift_high);
-        cells.extend([number(landmark.lift, 2), bounds.map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}"))]);
-        rows.push(cells);
-        notes.push(format!(
-            "{}: {} had converted before {}d, {} had churned, {} are too young",
-            name(row),
-            landmark.converted_before,
-            format_number(within),
-            landmark.churned_before,
-            landmark.pqls.not_mature + landmark.others.not_mature
-        ));
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
     }
     let header = ["", "at", "PQLs", "%", "95 %", "others", "%", "95 %", "lift", "95 %"];
-    let text = format!("\n{}", table(&header, rows.clone(), 1..10));
-    Some(format!(
-        "PQLs against others: free so long after the sign-up, converted in the {horizon} that follow{}\n{}",
-        if rows.is_empty() { "" } else { &text },
-        notes.join("\n")
-    ))
-    .filter(|_| !notes.is_empty())
+    let text = if rows.is_empty() { String::new() } else { format!("\n{}", table(&header, rows, 1..10)) };
+    format!("PQLs against others: free so long after the sign-up, converted in the {horizon} that follow{text}\n{}", notes.join("\n"))
+}
+
+fn compared(name: String, at: &str, landmark: &Landmark) -> Vec<String> {
+    let mut cells = vec![name, at.to_owned()];
+    for rate in [&landmark.pqls, &landmark.others] {
+        cells.push(rate.of.to_string());
+        cells.extend(share(rate));
+    }
+    cells.extend(lift(Some(landmark)));
+    cells
 }
 
 fn after(all: &[&Row]) -> String {
@@ -159,26 +165,29 @@ fn times(all: &[&Row]) -> String {
         let medians = [figures.median_days_to_pql, figures.median_days_to_customer].map(|days| number(days, 1));
         let mut cells = vec![name(row)];
         cells.extend(medians);
-        cells.extend([figures.already_customers, figures.customers_without].map(|n| n.to_string()));
+        cells.extend([figures.customers_same_day, figures.already_customers, figures.customers_without].map(|n| n.to_string()));
         cells
     };
-    let header = ["", "days to PQL", "days to customer", "customers before", "never PQLs"];
-    let text = table(&header, all.iter().map(row).collect(), 1..5);
-    format!("Median days from sign-up to PQL and from PQL to customer among those who got there, and other customers\n{text}")
+    let header = ["", "days to PQL", "days to customer", "same day", "before", "never PQLs"];
+    let text = table(&header, all.iter().map(row).collect(), 1..6);
+    let head = "Median days to PQL and from there to customer, of those who got there; customers on the day of it, before it and without";
+    format!("{head}\n{text}")
 }
 
 /// What PQLs are worth; nothing without a revenue column.
 fn revenue(all: &[&Row]) -> Option<String> {
-    let row = |row: &&Row| {
-        let revenue = row.figures.revenue?;
-        let mut cells = vec![name(row), revenue.customers.to_string()];
-        let means = [revenue.per_pql, revenue.per_customer, revenue.per_other_customer, revenue.expansion];
-        cells.extend(means.map(|value| number(value, 2)));
-        Some(cells)
+    let of = || all.iter().filter_map(|row| row.figures.revenue.map(|revenue| (name(row), revenue)));
+    let expands = of().any(|(_, revenue)| revenue.expansion.is_some());
+    let row = |(name, revenue): (String, Revenue)| {
+        let mut cells = vec![name, revenue.customers.to_string()];
+        let means = [revenue.per_pql, revenue.per_customer, revenue.per_other_customer];
+        cells.extend(means.into_iter().chain(expands.then_some(revenue.expansion)).map(|value| number(value, 2)));
+        cells
     };
-    let rows: Vec<Vec<String>> = all.iter().filter_map(row).collect();
-    let header = ["", "customers", "per PQL", "per customer", "per other customer", "expansion"];
-    (!rows.is_empty()).then(|| format!("Revenue\n{}", table(&header, rows, 1..6)))
+    let mut header = vec!["", "customers", "per PQL", "per customer", "per other customer"];
+    header.extend(expands.then_some("expansion"));
+    let rows: Vec<Vec<String>> = of().map(row).collect();
+    (!rows.is_empty()).then(|| format!("Revenue\n{}", table(&header, rows, 1..header.len())))
 }
 
 fn by_cohort(cohorts: &[&Row]) -> String {
@@ -194,11 +203,11 @@ fn by_cohort(cohorts: &[&Row]) -> String {
             cells.extend(share(rate));
             cells.push(rate.of.to_string());
         }
-        cells.push(number(figures.landmark.and_then(|l| l.lift), 2));
+        cells.extend(lift(figures.landmark.as_ref()));
         cells
     };
     let traffic: &[&str] = if visitors { &["visitors", "% sign up"] } else { &[] };
-    let rest = ["sign-ups", "PQLs", "customers", "% PQL", "95 %", "of", "% pay", "95 %", "of", "lift"];
+    let rest = ["sign-ups", "PQLs", "customers", "% PQL", "95 %", "of", "% pay", "95 %", "of", "lift", "95 %"];
     let header: Vec<&str> = ["cohort"].into_iter().chain(traffic.iter().copied()).chain(rest).collect();
     table(&header, cohorts.iter().map(row).collect(), 1..header.len())
 }
