@@ -68,10 +68,12 @@ const MOST_PARTS: usize = 12;
 const SPANS: [i64; 5] = [1, 7, 28, 91, 364];
 const DAY: i64 = 86_400_000_000;
 
+/// Rows by cutoff: the part of each row, and the first and last cutoff of each part, the oldest first.
+///
 /// Each cutoff is a part where accounts repeat, since the horizons of an account's rows overlap. Where each account has one row, at its own
 /// age, every row may have its own cutoff: these are pooled over the shortest span, counted from the day of the first, that leaves at most
 /// 12 parts.
-fn by_cutoff(rows: Judged<'_>, cutoff: &[i64]) -> Vec<AtCutoff> {
+pub(super) fn parts_by_cutoff(group: &[u32], cutoff: &[i64]) -> (Vec<usize>, Vec<(i64, i64)>) {
     let parts_of = |span: i64| {
         let first_day = cutoff.iter().min().map_or(0, |first| first.div_euclid(DAY) * DAY);
         cutoff.iter().map(|cutoff| (cutoff - first_day).div_euclid(span)).collect::<Vec<i64>>()
@@ -83,7 +85,7 @@ fn by_cutoff(rows: Judged<'_>, cutoff: &[i64]) -> Vec<AtCutoff> {
         known
     };
     let mut keys = parts_of(1);
-    if !Codes::of(rows.group).repeated() {
+    if !Codes::of(group).repeated() {
         for days in SPANS {
             if known(&keys).len() <= MOST_PARTS {
                 break;
@@ -97,6 +99,11 @@ fn by_cutoff(rows: Judged<'_>, cutoff: &[i64]) -> Vec<AtCutoff> {
     for (&part, &cutoff) in part.iter().zip(cutoff) {
         ends[part] = (ends[part].0.min(cutoff), ends[part].1.max(cutoff));
     }
+    (part, ends)
+}
+
+fn by_cutoff(rows: Judged<'_>, cutoff: &[i64]) -> Vec<AtCutoff> {
+    let (part, ends) = parts_by_cutoff(rows.group, cutoff);
     let parts = by_part(rows.y, rows.probability, rows.group, &part);
     ends.into_iter().zip(parts).map(|((first, last), part)| AtCutoff { first, last, part }).collect()
 }

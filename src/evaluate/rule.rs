@@ -1,13 +1,12 @@
 //! A rule against the model at equal volume: as many rows of the model's best as the rule holds for.
 
-use std::collections::BTreeMap;
-
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::accounts::Codes;
+use super::judgement::parts_by_cutoff;
 use super::ranking::Ranking;
 use super::{Judged, count};
 use crate::error::Result;
@@ -15,7 +14,7 @@ use crate::error::Result;
 /// Times that accounts are drawn anew.
 const DRAWS: u64 = 1_000;
 
-/// What a rule and the model find among as many rows, those of each cutoff by themselves.
+/// What a rule and the model find among as many rows, those of each cutoff by themselves, or of some days where each account has its own.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AgainstRule {
     /// Rows, over all cutoffs.
@@ -53,11 +52,13 @@ pub struct Found {
     pub recall: Option<f64>,
 }
 
-/// What both find at one cutoff.
+/// What both find at one cutoff, or at several near each other, as in [`AtCutoff`](super::AtCutoff).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct RuleAtCutoff {
-    /// µs UTC.
-    pub cutoff: i64,
+    /// First cutoff, µs UTC.
+    pub first: i64,
+    /// Last cutoff, µs UTC.
+    pub last: i64,
     /// Rows.
     pub rows: u64,
     /// Rows that converted.
@@ -113,22 +114,23 @@ impl Tally {
 pub fn against_rule(judged: Judged<'_>, held: &[bool], seed: u64) -> Result<AgainstRule> {
     super::check(judged.y, judged.probability, judged.group)?;
     let groups = Codes::of(judged.group);
-    let cutoffs = by_cutoff(&judged);
+    let volumes = volumes(&judged);
     let once = vec![1; groups.len];
-    let each: Vec<Tally> = cutoffs.iter().map(|(_, rows)| tally(&judged, held, rows, &groups, &once)).collect();
+    let each: Vec<Tally> = volumes.iter().map(|volume| tally(&judged, held, &volume.rows, &groups, &once)).collect();
     let mut all = Tally::default();
     each.iter().for_each(|of| all.add(*of));
     let draw = |number: u64| {
         let times = drawn(groups.len, seed, number);
         let mut all = Tally::default();
-        cutoffs.iter().for_each(|(_, rows)| all.add(tally(&judged, held, rows, &groups, &times)));
+        volumes.iter().for_each(|volume| all.add(tally(&judged, held, &volume.rows, &groups, &times)));
         all.differences()
     };
     let draws: Vec<[Option<f64>; 2]> = (0..DRAWS).into_par_iter().map(draw).collect();
     let [precision_difference, recall_difference] = all.differences();
-    let dated = cutoffs.iter().zip(&each).filter_map(|((cutoff, _), of)| Some((cutoff.as_ref()?, of)));
-    let by_cutoff = dated.map(|(cutoff, of)| RuleAtCutoff {
-        cutoff: *cutoff,
+    let dated = volumes.iter().zip(&each).filter_map(|(volume, of)| Some((volume.ends?, of)));
+    let by_cutoff = dated.map(|((first, last), of)| RuleAtCutoff {
+        first,
+        last,
         rows: whole(of.rows),
         conversions: whole(of.conversions),
         held: whole(of.held),
@@ -155,17 +157,28 @@ fn whole(count: f64) -> u64 {
     count as u64
 }
 
-/// Rows of each cutoff by falling probability, the oldest first.
-fn by_cutoff(judged: &Judged<'_>) -> Vec<(Option<i64>, Vec<usize>)> {
-    let mut rows: BTreeMap<Option<i64>, Vec<usize>> = BTreeMap::new();
-    for row in 0..judged.y.len() {
-        rows.entry(judged.cutoff.map(|cutoff| cutoff[row])).or_default().push(row);
-    }
-    let sorted = |mut rows: Vec<usize>| {
-        rows.sort_by(|a, b| judged.probability[*b].total_cmp(&judged.probability[*a]));
-        rows
+/// Rows of a cutoff, or of several near each other, by falling probability.
+struct Volume {
+    /// The first and the last cutoff.
+    ends: Option<(i64, i64)>,
+    rows: Vec<usize>,
+}
+
+/// The volumes, the oldest first: all rows are one where there are no cutoffs.
+fn volumes(judged: &Judged<'_>) -> Vec<Volume> {
+    let (part, ends) = match judged.cutoff {
+        Some(cutoff) => {
+            let (part, ends) = parts_by_cutoff(judged.group, cutoff);
+            (part, ends.into_iter().map(Some).collect())
+        }
+        None => (vec![0; judged.y.len()], vec![None]),
     };
-    rows.into_iter().map(|(cutoff, rows)| (cutoff, sorted(rows))).collect()
+    let mut volumes: Vec<Volume> = ends.into_iter().map(|ends| Volume { ends, rows: Vec::new() }).collect();
+    part.iter().enumerate().for_each(|(row, part)| volumes[*part].rows.push(row));
+    for volume in &mut volumes {
+        volume.rows.sort_by(|a, b| judged.probability[*b].total_cmp(&judged.probability[*a]));
+    }
+    volumes
 }
 
 /// How often each account is drawn when as many are drawn as there are.
@@ -268,6 +281,19 @@ mod tests {
         let of = |at: usize| (found.by_cutoff[at].held, found.by_cutoff[at].rule, found.by_cutoff[at].model);
         assert_eq!((of(0), of(1)), ((1, 1.0, 1.0), (2, 0.0, 1.0)));
         assert_eq!((found.rule.conversions, found.model.conversions), (1.0, 2.0));
+    }
+
+    #[test]
+    fn cutoffs_of_accounts_that_have_one_each_are_pooled() {
+        const HOUR: i64 = 3_600_000_000;
+        let cutoff: Vec<i64> = (0..40).map(|row| row * 13 * HOUR).collect();
+        let (group, held): (Vec<u32>, Vec<bool>) = (0..40).map(|row| (row, row % 4 == 0)).unzip();
+        let (y, probability): (Vec<bool>, Vec<f64>) = (0..40).map(|row| (row % 4 == 1, if row % 4 == 1 { 0.9 } else { 0.1 })).unzip();
+        let judged = Judged { y: &y, probability: &probability, group: &group, cutoff: Some(&cutoff) };
+        let found = against_rule(judged, &held, 0).unwrap();
+        assert_eq!((found.by_cutoff.len(), found.by_cutoff[0].last), (4, 12 * 13 * HOUR));
+        assert_eq!((found.rule.conversions, found.held), (0.0, 10));
+        assert!(found.model.conversions >= 9.0, "{}", found.model.conversions);
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn by_cutoff(cutoffs: &[AtCutoff], gap: usize) -> String {
         let outside = expected_95.is_some_and(|[low, high]| (conversions as f64) < low || conversions as f64 > high);
         let range = expected_95.map_or_else(|| "–".to_owned(), |[low, high]| format!("{low:.1} to {high:.1}"));
         let note = if outside { "outside" } else { "" };
-        let counts = [span(at), rows.to_string(), format!("{expected:.1}"), range, conversions.to_string(), note.to_owned()];
+        let counts = [span(at.first, at.last), rows.to_string(), format!("{expected:.1}"), range, conversions.to_string(), note.to_owned()];
         counts.into_iter().chain([shown(at.part.log_loss), shown(at.part.roc_auc), between(at.part.roc_auc_95)]).collect()
     };
     let mut rows: Vec<Vec<String>> = cutoffs.iter().map(row).collect();
@@ -180,9 +180,9 @@ fn by_cutoff(cutoffs: &[AtCutoff], gap: usize) -> String {
 }
 
 /// The cutoff, or the first and the last one.
-fn span(at: &AtCutoff) -> String {
+pub(super) fn span(first: i64, last: i64) -> String {
     let midnight = |t: i64| iso(t).ends_with("T00:00:00Z");
-    match (at.first, at.last) {
+    match (first, last) {
         (first, last) if first == last && midnight(first) => iso_day(first),
         (first, last) if first == last => iso(first),
         (first, last) if iso_day(first) == iso_day(last) => iso_day(first),

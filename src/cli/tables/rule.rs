@@ -1,9 +1,8 @@
 //! A PQL definition against the model.
 
-use super::judgement::{between, shown};
+use super::judgement::{between, shown, span};
 use super::table;
 use crate::evaluate::{AgainstRule, Found, RuleAtCutoff};
-use crate::time::iso_day;
 
 /// What both find at equal volume, and how many rows the model needs to find as much as the definition.
 pub(in crate::cli) fn against_definition(name: &str, of: &AgainstRule) -> String {
@@ -29,7 +28,7 @@ pub(in crate::cli) fn against_definition(name: &str, of: &AgainstRule) -> String
         let row = |at: &RuleAtCutoff| {
             let counts = [at.rows, at.conversions, at.held].map(|n| n.to_string());
             let found = [at.rule, at.model].map(|n| format!("{n:.1}"));
-            std::iter::once(iso_day(at.cutoff)).chain(counts).chain(found).collect()
+            std::iter::once(span(at.first, at.last)).chain(counts).chain(found).collect()
         };
         let header = ["cutoff", "rows", "conversions", "held", "by definition", "by model"];
         text += &format!("\n\n{}", table(&header, of.by_cutoff.iter().map(row).collect(), 1..6));
