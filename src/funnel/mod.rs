@@ -29,7 +29,7 @@ pub use survival::Curve;
 /// Share of trials that qualify, as is usual in the field.
 ///
 /// # Source
-/// `ProductLed` benchmarks and vendors' surveys give 15 to 25 %; marks to hold a rate against, not the result of a study
+/// SaaS Journey, Product Qualified Lead (PQL), mysaasjourney.com; others quote other marks, and none of them has a study behind it
 pub const USUAL_PQLS: [f64; 2] = [0.15, 0.25];
 
 /// Share of PQLs that become customers, as is usual in the field; as [`USUAL_PQLS`].
