@@ -58,7 +58,7 @@ fn scores_say_which_definitions_held_since_when_and_who_qualifies_by_what() {
         assert_eq!(at[row].is_empty(), types[row].is_empty());
         assert!(at[row] < cutoff[row], "a definition that held before the cutoff");
         let expected = match (by[row].as_str(), qualified[row].as_str()) {
-            ("both", "true") | ("definition", "true") => !types[row].is_empty(),
+            ("both" | "definition", "true") => !types[row].is_empty(),
             ("model", "true") => types[row].is_empty() && !probability[row].is_empty(),
             ("", "false") => types[row].is_empty(),
             ("", "") => types[row].is_empty() && probability[row].is_empty(),
@@ -107,7 +107,7 @@ fn a_batch_without_an_event_that_a_definition_counts_is_scored_with_a_warning() 
     let project = project(TWO);
     project.train(&[]).done();
     let events = project.text("events.csv");
-    project.write("events.csv", events.lines().filter(|line| !line.contains(",report,")).map(|l| format!("{l}\n")).collect::<String>());
+    project.write("events.csv", events.lines().filter(|line| !line.contains(",report,")).collect::<Vec<_>>().join("\n") + "\n");
     let run = project.pql(&SCORE).done().says(&["`three reports` counts the event `report`, which no usage in the log has"]);
     assert!(!column(&run.out, "pql_types").iter().any(|types| types.contains("criteria")));
     project.train(&[]).refused(2, &["counts the event `report`"]);
