@@ -1,5 +1,7 @@
 //! What a model has learned, and why an account has its score: coefficients, contributions, reasons.
 
+mod correlation;
+mod effect;
 mod measures;
 mod words;
 
@@ -9,6 +11,8 @@ use crate::calibrate::Z_95;
 pub use crate::design::Raw;
 use crate::design::{Part, Way};
 use crate::model::Model;
+pub use correlation::{clustered, correlation};
+pub use effect::{Effect, effects, level_effects};
 pub use measures::{Measures, importance};
 pub use words::{Reasons, Words, reason};
 
