@@ -1,8 +1,10 @@
 //! The model card: what the model file says, readable, with data quality and cohorts.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path as FilePath;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibration;
 use crate::design::{LeftOut, Preprocessor};
@@ -19,7 +21,7 @@ use crate::rows::Rows;
 use crate::time::{iso, iso_day};
 
 /// A calendar month of cutoffs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cohort {
     /// Month, `2025-06`.
     pub month: String,
@@ -130,7 +132,7 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> R
     let card = Card {
         program: format!("pql {}", env!("CARGO_PKG_VERSION")),
         format: FORMAT,
-        fingerprint: blake3::Hash::from_bytes(model.data).to_hex().to_string(),
+        fingerprint: fingerprint(model),
         train: extent.train,
         test: extent.test,
         open_rows: extent.open,
@@ -166,4 +168,44 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> R
         serde_json::to_vec_pretty(&card).map_err(|e| Error::Unsuitable { problem: format!("the model card: {e}"), hint: None })?;
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+/// What the card knows that the model file does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Beside {
+    /// Rows and conversions by month of the cutoff; none without cutoffs.
+    pub cohorts: Vec<Cohort>,
+    /// What became of every row read; `None` of a matrix.
+    pub data_quality: Option<Quality>,
+    fingerprint: String,
+}
+
+impl Beside {
+    /// What a training has in its hands.
+    #[must_use]
+    pub fn of(model: &Model, cohorts: Vec<Cohort>, data_quality: Option<Quality>) -> Self {
+        Self { cohorts, data_quality, fingerprint: fingerprint(model) }
+    }
+
+    /// Read the card in a file; `None` where there is none.
+    ///
+    /// # Errors
+    /// * [`Error::Read`]: the file cannot be read
+    /// * [`Error::Malformed`]: it is no card, or that of another model
+    pub fn read(path: &FilePath, model: &Model) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let malformed = |problem: String| Error::Malformed { path: path.to_owned(), row: None, problem };
+        let beside: Self = serde_json::from_slice(&bytes).map_err(|e| malformed(format!("it is no model card: {e}")))?;
+        if beside.fingerprint != fingerprint(model) {
+            return Err(malformed("it is the card of another model: the fingerprint of its training rows differs".to_owned()));
+        }
+        Ok(Some(beside))
+    }
+}
+
+fn fingerprint(model: &Model) -> String {
+    blake3::Hash::from_bytes(model.data).to_hex().to_string()
 }

@@ -2,64 +2,164 @@
 
 use std::path::Path;
 
+use ndarray::Array2;
 use polars::prelude::*;
 
+use crate::design::{numbers, texts};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::observe::Split;
 use crate::output::{Format, time_column, write_table};
 use crate::rows::Rows;
-use crate::score::{Batch, Scorer};
+use crate::score::{Batch, Explanation, Scorer};
 use crate::table;
 
 /// Name of the table of test rows in the folder of a model's version.
 pub const ROWS_FILE: &str = "test.parquet";
-/// The columns of [`ROWS_FILE`] that are no features.
+/// The columns of [`ROWS_FILE`] that are no features; a feature of such a name is not stored.
 const KEYS: [&str; 4] = ["account_id", "cutoff", "converted", "probability"];
 
-/// The test rows of a model: keys, outcome, features, and the probability by a fit that had not seen them.
+/// The test rows of a model, with the probability by a fit that had not seen them.
 #[derive(Debug, Clone)]
 pub struct TestRows {
+    /// Account of each row.
+    pub account: Vec<String>,
+    /// Cutoff of each row, µs UTC; `None` where a matrix has none.
+    pub cutoff: Option<Vec<i64>>,
+    /// Outcomes.
+    pub y: Vec<bool>,
+    /// Probabilities.
+    pub probability: Vec<f64>,
+    /// Keys, outcome, probability and features.
     frame: DataFrame,
 }
 
 impl TestRows {
-    /// Read the rows that lie beside a model file.
+    /// Read the rows that lie beside a model file; `None` where there are none.
+    ///
+    /// # Errors
+    /// * those of [`table::read`], [`Error::Malformed`]: the table holds something else, or the rows of another model
+    pub fn find(file: &Path, model: &Model) -> Result<Option<Self>> {
+        let path = file.with_file_name(ROWS_FILE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let mut all: Option<DataFrame> = None;
+        table::read(&path, None, &mut |_, frame| {
+            match &mut all {
+                Some(all) => drop(all.vstack_mut(&frame).map_err(|e| malformed(&path, e.to_string()))?),
+                None => all = Some(frame),
+            }
+            Ok(())
+        })?;
+        Self::of(all.unwrap_or_default(), &path, model).map(Some)
+    }
+
+    /// Read the rows that lie beside a model file, where nothing can be done without them.
     ///
     /// # Errors
     /// * [`Error::Unsuitable`]: there are none
-    /// * [`Error::Malformed`]: they are not those of this model
-    /// * those of [`table::read`]
+    /// * those of [`TestRows::find`]
     pub fn beside(file: &Path, model: &Model) -> Result<Self> {
-        let path = file.with_file_name(ROWS_FILE);
-        let rows = model.extent.test.rows;
-        let without = |problem: String, hint: &str| Err(Error::Unsuitable { problem, hint: Some(hint.to_owned()) });
-        if rows == 0 {
-            return without("the model has no test rows".to_owned(), "train it with `model.test` above 0");
+        let without = |problem: String, hint: &str| Error::Unsuitable { problem, hint: Some(hint.to_owned()) };
+        if model.extent.test.rows == 0 {
+            return Err(without("the model has no test rows".to_owned(), "train it with `model.test` above 0"));
         }
-        if !path.is_file() {
-            return without(
-                format!("the test rows of the model are not there: no `{}`", path.display()),
-                "train it again without `--no-rows`",
-            );
-        }
-        let malformed = |problem: String| Error::Malformed { path: path.clone(), row: None, problem };
-        let mut frame: Option<DataFrame> = None;
-        table::read(&path, None, &mut |_, batch| {
-            frame = Some(match frame.take() {
-                None => batch,
-                Some(before) => before.vstack(&batch).map_err(|e| malformed(e.to_string()))?,
-            });
-            Ok(())
-        })?;
-        let frame = frame.unwrap_or_default();
+        Self::find(file, model)?.ok_or_else(|| {
+            let problem = format!("the test rows of the model are not there: no `{}`", file.with_file_name(ROWS_FILE).display());
+            without(problem, "train it again without `--no-rows`")
+        })
+    }
+
+    /// Take the rows of a table as [`train`](crate::train()) makes it; `path` serves messages.
+    ///
+    /// # Errors
+    /// * [`Error::Malformed`]: a column is absent or of another type, or the rows are not those that the model was judged by
+    pub fn of(frame: DataFrame, path: &Path, model: &Model) -> Result<Self> {
+        let wrong = |e: PolarsError| malformed(path, e.to_string());
         if let Some(key) = KEYS.iter().find(|key| frame.column(key).is_err()) {
-            return Err(malformed(format!("it has no column `{key}`")));
+            return Err(malformed(path, format!("it has no column `{key}`")));
         }
+        let rows = model.extent.test.rows;
         if frame.height() as u64 != rows {
-            return Err(malformed(format!("found {} rows, expected the {rows} that the model was judged by", frame.height())));
+            return Err(malformed(path, format!("found {} rows, expected the {rows} that the model was judged by", frame.height())));
         }
-        Ok(Self { frame })
+        let column = |name: &str| frame.column(name).map_err(wrong);
+        let integers = |name: &str| -> Result<Vec<Option<i64>>> {
+            let cast = column(name)?.to_physical_repr().cast(&DataType::Int64).map_err(wrong)?;
+            Ok(cast.i64().map_err(wrong)?.iter().collect())
+        };
+        let account = column("account_id")?.str().map_err(wrong)?.iter().map(|a| a.unwrap_or_default().to_owned()).collect();
+        let y: Vec<bool> = integers("converted")?.into_iter().map(|y| y == Some(1)).collect();
+        let probability: Vec<f64> = column("probability")?.f64().map_err(wrong)?.iter().map(|p| p.unwrap_or(f64::NAN)).collect();
+        let cutoff = integers("cutoff")?.into_iter().collect();
+        let rows = Self { account, cutoff, y, probability, frame };
+        if rows.fit(model) { Ok(rows) } else { Err(malformed(path, "its rows are not those that the model was judged by".to_owned())) }
+    }
+
+    /// Whether they are the rows of the model's own evaluation.
+    fn fit(&self, model: &Model) -> bool {
+        model.judgement.as_ref().is_some_and(|judgement| {
+            let of = &judgement.evaluation;
+            let conversions = self.y.iter().filter(|y| **y).count() as u64;
+            let expected: f64 = self.probability.iter().sum();
+            self.y.len() as u64 == of.n
+                && conversions == of.conversions
+                && (expected - of.expected_conversions).abs() < 1e-6 * (1.0 + expected)
+        })
+    }
+
+    /// Number the accounts: equal numbers are one account.
+    #[must_use]
+    pub fn group(&self) -> Vec<u32> {
+        let mut known: Vec<&String> = self.account.iter().collect();
+        known.sort_unstable();
+        known.dedup();
+        let code = |account: &String| u32::try_from(known.partition_point(|k| *k < account)).expect("accounts have u32 codes");
+        self.account.iter().map(code).collect()
+    }
+
+    /// The feature of the model that the rows lack: one of the name of a key is not stored.
+    #[must_use]
+    pub fn lacks<'m>(&self, model: &'m Model) -> Option<&'m str> {
+        let stored = |name: &str| !KEYS.contains(&name) && self.frame.column(name).is_ok();
+        model.preprocessor.features.iter().map(|prepared| prepared.feature.as_str()).find(|name| !stored(name))
+    }
+
+    /// The values of a numeric feature.
+    ///
+    /// # Errors
+    /// * [`Error::Unsuitable`]: it is absent or no number
+    pub fn numbers(&self, feature: &str) -> Result<Vec<Option<f64>>> {
+        numbers(self.column(feature)?, None)
+    }
+
+    /// The values of a feature that is text.
+    ///
+    /// # Errors
+    /// * [`Error::Unsuitable`]: it is absent
+    pub fn texts(&self, feature: &str) -> Result<Vec<Option<String>>> {
+        texts(self.column(feature)?, None)
+    }
+
+    fn column(&self, feature: &str) -> Result<&Column> {
+        self.frame.column(feature).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })
+    }
+
+    /// The standardised design of some rows.
+    ///
+    /// # Errors
+    /// * [`Error::Unsuitable`]: a feature is absent or of another type
+    pub fn design(&self, model: &Model, rows: &[u32]) -> Result<Array2<f64>> {
+        Ok(model.preprocessor.transform(&self.frame, Some(rows))?.x)
+    }
+
+    /// Explain the score of a row.
+    ///
+    /// # Errors
+    /// * [`Error::Unsuitable`]: a feature is absent, of another type or not finite
+    pub fn explain(&self, scorer: &Scorer<'_>, row: u32) -> Result<Explanation> {
+        scorer.explain(&self.frame, row)
     }
 
     /// Write keys, outcome and features, as `--features` reads them.
@@ -126,4 +226,8 @@ pub fn write_training(model: &Model, rows: &Rows, path: &Path) -> Result<()> {
 
 fn unsuitable(error: &PolarsError) -> Error {
     Error::Unsuitable { problem: error.to_string(), hint: None }
+}
+
+fn malformed(path: &Path, problem: String) -> Error {
+    Error::Malformed { path: path.to_owned(), row: None, problem }
 }

@@ -27,6 +27,7 @@ pub mod observe;
 pub mod output;
 pub mod progress;
 pub mod qualify;
+pub mod report;
 pub mod rows;
 pub mod score;
 pub mod simulate;

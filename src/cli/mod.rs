@@ -12,6 +12,7 @@ mod ingest;
 mod init;
 mod inspect;
 mod plot;
+mod report;
 mod score;
 mod shared;
 mod simulate;
@@ -69,6 +70,8 @@ enum Command {
     Export(export::Args),
     /// Follow sign-ups to PQLs to customers, by definition and cohort, PQLs against others
     Funnel(funnel::Args),
+    /// Draw a model on one self-contained HTML page
+    Report(report::Args),
 }
 
 /// `pql score` alone: probabilities from events or a feature matrix and a model.
@@ -140,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Discover(args) => discover::run(args, terminal),
         Command::Export(args) => export::run(args, terminal),
         Command::Funnel(args) => funnel::run(args, terminal),
+        Command::Report(args) => report::run(args, terminal),
     })
 }
 
@@ -165,7 +169,7 @@ fn answer(quiet: bool, run: impl FnOnce(&mut Terminal<'_>) -> Result<()>) -> Exi
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if error.exit_code() != 0 {
-                report(&error, terminal.err);
+                complain(&error, terminal.err);
             }
             ExitCode::from(error.exit_code())
         }
@@ -173,7 +177,7 @@ fn answer(quiet: bool, run: impl FnOnce(&mut Terminal<'_>) -> Result<()>) -> Exi
 }
 
 /// Print an error with its sources and the next step.
-fn report(error: &Error, err: &mut dyn Write) {
+fn complain(error: &Error, err: &mut dyn Write) {
     let mut text = format!("error: {error}");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

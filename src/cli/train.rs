@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use super::Terminal;
 use super::shared::{ProjectArgs, definitions, observed_rows};
 use super::tables;
-use crate::card;
+use crate::card::{self, Beside};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::evidence::ROWS_FILE;
+use crate::evidence::{ROWS_FILE, TestRows};
 use crate::finding::Finding;
 use crate::ingest::Quality;
 use crate::matrix;
@@ -40,6 +40,9 @@ pub(super) struct Args {
     /// Do not store the test rows beside the model
     #[arg(long)]
     no_rows: bool,
+    /// Draw the model on a self-contained HTML page, too
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 /// Measures shown after training.
@@ -58,7 +61,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     report(args, &setup.findings, terminal)?;
     let Trained { model, test_rows } = train(&config, &rows, setup, &terminal.progress)?;
     report(args, &model.findings[audited..], terminal)?;
-    let card = card::json(&model, cohorts, quality.as_ref())?;
+    let card = card::json(&model, cohorts.clone(), quality.as_ref())?;
     let bytes = model.to_bytes()?;
     let write = |folder: &std::path::Path| {
         write_bytes(&folder.join(MODEL_FILE), &bytes)?;
@@ -69,6 +72,11 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         Ok(())
     };
     let (stored, is_champion) = store::add(&args.models, &args.name, write, args.promote)?;
+    if let Some(path) = &args.report {
+        let test_rows = (test_rows.height() > 0).then(|| TestRows::of(test_rows, path, &model)).transpose()?;
+        let beside = Beside::of(&model, cohorts, quality);
+        super::report::of_training(&model, (&stored.label, path), (&beside, test_rows.as_ref()), terminal)?;
+    }
     for warning in model.warnings.iter().filter(|w| !rows.warnings.contains(w)) {
         terminal.note(&format!("warning: {warning}"));
     }

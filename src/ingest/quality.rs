@@ -1,11 +1,12 @@
 //! What became of every row read: the data-quality table.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a row is not used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// No account in the row.
@@ -62,7 +63,7 @@ impl Reason {
 }
 
 /// How many rows one reason took, and the first of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
     /// Why.
     pub reason: Reason,
@@ -75,12 +76,12 @@ pub struct Dropped {
 }
 
 /// The rows of one source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceQuality {
     /// What was read: the path of the project file.
     pub source: PathBuf,
     /// `events` or `accounts`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Rows read.
     pub rows: u64,
     /// Events (or accounts) the rows gave; other than `rows` only for a daily table.
@@ -95,7 +96,7 @@ pub struct SourceQuality {
 
 impl SourceQuality {
     pub(crate) fn new(source: &Path, kind: &'static str) -> Self {
-        Self { source: source.to_owned(), kind, rows: 0, made: 0, kept: 0, dropped: Vec::new(), date_only: false }
+        Self { source: source.to_owned(), kind: kind.into(), rows: 0, made: 0, kept: 0, dropped: Vec::new(), date_only: false }
     }
 
     /// Count one row; rows are counted in the order in which they were read.
@@ -119,7 +120,7 @@ impl SourceQuality {
 }
 
 /// What became of every row read, and what was kept but looks odd.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quality {
     /// A row per source.
     pub sources: Vec<SourceQuality>,
@@ -128,7 +129,7 @@ pub struct Quality {
 }
 
 /// What was kept but looks odd.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// What it is, in words.
     pub what: String,

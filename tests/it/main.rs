@@ -4,6 +4,7 @@
 
 mod artifact;
 mod audit;
+mod browser;
 mod certified;
 mod cli_accounts;
 mod cli_config;
@@ -30,9 +31,11 @@ mod oracle;
 mod parity;
 mod project;
 mod readme;
+mod report;
 mod separation;
 mod simulation;
 mod speed;
 mod spline;
 mod statistics;
 mod tables;
+mod webdriver;

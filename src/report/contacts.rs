@@ -1,0 +1,130 @@
+//! What contacting the accounts of highest probability brings.
+
+use super::Seen;
+use super::chart::{About, Area, Axis, Chart, Scale};
+use super::html::{Figure, Table};
+use super::performance::HEIGHT;
+use super::words::{between, four, number, percent, short, thinned};
+use crate::config::{Cut, Worth};
+use crate::evaluate::{AtThreshold, FromTop, at_threshold};
+
+/// Points of the lines, and those that have an interval.
+const POINTS: [usize; 2] = [200, 20];
+
+/// Precision, and value where `[qualify]` says what a conversion is worth, against the number of accounts contacted.
+pub(super) fn contacts(seen: &Seen<'_>) -> Vec<Figure<'static>> {
+    let Some(rows) = seen.report.rows.filter(|_| !seen.points.is_empty()) else { return Vec::new() };
+    let points = thinned(&seen.points, POINTS[0]);
+    let group = rows.group();
+    let of = |point: &FromTop| at_threshold(&rows.y, &rows.probability, &group, point.threshold);
+    let sure: Vec<AtThreshold> = thinned(&seen.points, POINTS[1]).iter().map(of).collect();
+    let mut figures = vec![precision(seen, &points, &sure)];
+    if let Cut::Value(worth) = seen.config.qualify.cut() {
+        figures.push(value(seen, &points, worth));
+    }
+    figures
+}
+
+/// An axis of contacts.
+fn contacted(seen: &Seen<'_>) -> Axis {
+    let most = seen.points.last().map_or(1.0, |p| number(p.rows));
+    let label = format!("{}s contacted, the likeliest first", seen.unit());
+    Axis::new(&label, Scale::new(super::chart::Spread::Linear, 0.0, most), |v| v.to_string(), false)
+}
+
+/// Mark the cut that the threshold makes.
+fn mark(seen: &Seen<'_>, chart: &mut Chart) {
+    if let Some(at) = seen.model.judgement.as_ref().map(|judgement| judgement.at_threshold.qualified).filter(|rows| *rows > 0) {
+        chart.upright(number(at), &format!("threshold: {at}"));
+    }
+}
+
+fn precision(seen: &Seen<'_>, points: &[FromTop], sure: &[AtThreshold]) -> Figure<'static> {
+    let mut chart =
+        Chart::new(Area::of_height(HEIGHT), &contacted(seen), &Axis::new("share that converts", Scale::rounded(0.0, 1.0), percent, true));
+    let band: Vec<(f64, f64, f64)> =
+        sure.iter().filter_map(|at| at.precision_95.map(|[low, high]| (number(at.qualified), low, high))).collect();
+    chart.band(&band, "yes");
+    let share = |p: &FromTop, of: f64| (number(p.rows), of / number(p.rows));
+    chart.line(&points.iter().map(|p| share(p, p.expected)).collect::<Vec<_>>(), "plain");
+    chart.line(&points.iter().map(|p| share(p, number(p.conversions))).collect::<Vec<_>>(), "yes");
+    let title_of = |at: &AtThreshold| {
+        format!(
+            "{} contacted, from {} on: {} convert, {:.1} expected; 95 % {}",
+            at.qualified,
+            short(at.threshold),
+            at.conversions,
+            at.expected,
+            between(at.precision_95, percent)
+        )
+    };
+    let hovered: Vec<((f64, f64), String)> =
+        sure.iter().filter_map(|at| at.precision.map(|precision| ((number(at.qualified), precision), title_of(at)))).collect();
+    chart.hovered(&hovered);
+    mark(seen, &mut chart);
+    let title = "Precision by number contacted";
+    let about = About {
+        id: "contacts",
+        title,
+        description: "Share that converts among the accounts contacted, observed with its 95 % interval and as expected.",
+    };
+    let row = |at: &AtThreshold| {
+        let counts = [at.qualified.to_string(), four(at.threshold), at.conversions.to_string(), format!("{:.1}", at.expected)];
+        counts.into_iter().chain([four(at.precision), between(at.precision_95, four), four(at.recall)]).collect()
+    };
+    Figure {
+        title,
+        about: "How many of those contacted convert anyway: it is no effect of the contact.".to_owned(),
+        drawing: chart.drawing(HEIGHT, &about),
+        legend: vec![("line yes", "observed"), ("band yes", "95 %"), ("line plain", "expected")],
+        table: Table::new(
+            "By number contacted",
+            &["contacted", "probability from", "convert", "expected", "precision", "95 %", "recall"],
+            sure.iter().map(row).collect(),
+        ),
+    }
+}
+
+fn value(seen: &Seen<'_>, points: &[FromTop], worth: Worth) -> Figure<'static> {
+    let net = |p: &FromTop, conversions: f64| (number(p.rows), worth.deal * conversions - worth.touch * number(p.rows));
+    let observed: Vec<(f64, f64)> = points.iter().map(|p| net(p, number(p.conversions))).collect();
+    let expected: Vec<(f64, f64)> = points.iter().map(|p| net(p, p.expected)).collect();
+    let ends = observed.iter().chain(&expected).fold((0.0_f64, 0.0_f64), |(low, high), (_, v)| (low.min(*v), high.max(*v)));
+    let mut chart = Chart::new(
+        Area::of_height(HEIGHT),
+        &contacted(seen),
+        &Axis::new("value less cost", Scale::rounded(ends.0, ends.1), thousands, true),
+    );
+    chart.level(0.0, "zero");
+    chart.line(&expected, "plain");
+    chart.line(&observed, "yes");
+    let titles = points.iter().zip(&observed).zip(&expected);
+    let titles = titles.map(|((p, o), e)| (*o, format!("{} contacted: {} observed, {} expected", p.rows, thousands(o.1), thousands(e.1))));
+    chart.hovered(&thinned(&titles.collect::<Vec<_>>(), 2 * POINTS[1]));
+    mark(seen, &mut chart);
+    let title = "Value by number contacted";
+    let about =
+        About { id: "value", title, description: "What the conversions are worth less the cost of contacting, observed and expected." };
+    let row = |at: usize| vec![points[at].rows.to_string(), format!("{:.0}", expected[at].1), format!("{:.0}", observed[at].1)];
+    let rows = thinned(&(0..points.len()).collect::<Vec<_>>(), POINTS[1]).into_iter().map(row).collect();
+    Figure {
+        title,
+        about: format!(
+            "At {} a conversion and {} a contact, as if contacting made the conversion: an upper bound.",
+            short(worth.deal),
+            short(worth.touch)
+        ),
+        drawing: chart.drawing(HEIGHT, &about),
+        legend: vec![("line yes", "observed"), ("line plain", "expected")],
+        table: Table::new("Value by number contacted", &["contacted", "expected", "observed"], rows),
+    }
+}
+
+/// A sum of money that fits beside an axis.
+fn thousands(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1e6 => format!("{}M", short(value / 1e6)),
+        size if size >= 1e3 => format!("{}k", short(value / 1e3)),
+        _ => short(value),
+    }
+}

@@ -1,0 +1,247 @@
+//! How the odds change with the features of the weightiest measures, over how their values are spread.
+
+use super::Seen;
+use super::chart::{About, Area, Axis, Chart, Scale, Spread, WIDTH};
+use super::html::{Figure, Html, Table};
+use super::words::{between, clipped, number, percent, short, three};
+use crate::design::{Number, Way};
+use crate::error::Result;
+use crate::explain::{Coefficient, Effect, effects as effects_of, level_effects};
+
+/// Measures that are shown.
+const MEASURES: usize = 8;
+const HEIGHT: f64 = 230.0;
+/// Points of a curve, of its table, and bars under it.
+const POINTS: [usize; 3] = [49, 9, 16];
+/// Levels of a text that are shown.
+const LEVELS: usize = 10;
+/// Odds ratios beyond which nothing is drawn.
+const MOST: f64 = 50.0;
+
+/// A feature with its curve.
+struct Curve<'a> {
+    id: String,
+    feature: usize,
+    name: &'a str,
+    way: &'a Way,
+    /// Raw values, and the effect of each; none of a text.
+    points: Vec<(f64, Effect)>,
+    scale: Option<Scale>,
+    /// Values of the test rows that did not convert, and of those that did.
+    values: [Vec<f64>; 2],
+}
+
+/// Put the effects of the heaviest feature of each of the weightiest measures, all on one scale.
+pub(super) fn effects(seen: &Seen<'_>, columns: &[Coefficient], body: &mut Html) -> Result<()> {
+    let features = heaviest(seen, columns);
+    let curves: Vec<Curve<'_>> = features.into_iter().enumerate().map(|(at, feature)| curve(seen, at, feature)).collect::<Result<_>>()?;
+    if curves.is_empty() {
+        return Ok(());
+    }
+    let of_levels = curves.iter().flat_map(|c| level_effects(seen.model, c.feature)).map(|(_, effect)| effect);
+    let all = curves.iter().flat_map(|c| c.points.iter().map(|(_, effect)| *effect)).chain(of_levels);
+    let ends = all.flat_map(|e| [e.low.unwrap_or(e.odds_ratio), e.high.unwrap_or(e.odds_ratio)]);
+    let (low, high) = ends.map(|v| v.clamp(1.0 / MOST, MOST)).fold((0.8, 1.25), |(low, high): (f64, f64), v| (low.min(v), high.max(v)));
+    let odds = Scale::new(Spread::Log, low, high);
+    body.raw("<h3 class=\"wide\">Effects of the weightiest measures</h3>\n").paragraph(
+        "The odds of converting at a value, against those at the typical (median) value, all else equal; the band is the 95 % interval, and the scale is the same everywhere. Below, the test rows: those that converted upwards, the others downwards.",
+    );
+    body.raw("<div class=\"grid\">\n");
+    for curve in &curves {
+        body.figure(&match curve.way {
+            Way::Number(number) => of_number(curve, number, odds),
+            Way::Text(_) => of_text(seen, curve, odds)?,
+        });
+    }
+    body.raw("</div>\n");
+    Ok(())
+}
+
+/// The feature of each measure whose column weighs most.
+fn heaviest(seen: &Seen<'_>, columns: &[Coefficient]) -> Vec<usize> {
+    let all = seen.model.preprocessor.columns();
+    let feature = |name: &str| all.iter().find(|column| column.name == name).map(|column| column.feature);
+    let mut shown: Vec<&str> = Vec::new();
+    let mut features = Vec::new();
+    for column in columns {
+        if !shown.contains(&column.measure.as_str()) && features.len() < MEASURES {
+            shown.push(&column.measure);
+            features.extend(feature(&column.feature));
+        }
+    }
+    features
+}
+
+fn curve<'a>(seen: &Seen<'a>, at: usize, feature: usize) -> Result<Curve<'a>> {
+    let prepared = &seen.model.preprocessor.features[feature];
+    let mut curve = Curve {
+        id: format!("effect-{at}"),
+        feature,
+        name: &prepared.feature,
+        way: &prepared.way,
+        points: Vec::new(),
+        scale: None,
+        values: [Vec::new(), Vec::new()],
+    };
+    let Way::Number(number) = &prepared.way else { return Ok(curve) };
+    if let Some(rows) = seen.report.rows.filter(|rows| rows.lacks(seen.model).is_none()) {
+        for (value, y) in rows.numbers(&prepared.feature)?.into_iter().zip(&rows.y) {
+            curve.values[usize::from(*y)].extend(value.filter(|v| v.is_finite()));
+        }
+    }
+    let (low, high) = ends(number, &curve.values);
+    let scale = Scale::new(if number.log1p { Spread::Log1p } else { Spread::Linear }, low, high);
+    let mut values = scale.values(POINTS[0]);
+    // On both sides of a jump.
+    let raw = |treated: f64| if number.log1p { treated.exp_m1() } else { treated };
+    values.extend(number.jump.iter().flat_map(|jump| [raw(jump.above), raw(jump.above) + 1e-6 * (1.0 + raw(jump.above).abs())]));
+    values.retain(|v| (low..=high).contains(v));
+    values.sort_by(f64::total_cmp);
+    curve.points = values.iter().copied().zip(effects_of(seen.model, feature, &values)).collect();
+    curve.scale = Some(scale);
+    Ok(curve)
+}
+
+/// From where to where a number is drawn: where nearly all test rows lie; without any, two standard deviations around the mean.
+fn ends(number: &Number, values: &[Vec<f64>; 2]) -> (f64, f64) {
+    let mut sorted: Vec<f64> = values.concat();
+    sorted.sort_by(f64::total_cmp);
+    let quantile = |share: f64| crate::design::quantile(&sorted, share);
+    // A count begins at 0.
+    let floor = |low: f64| if number.log1p { low.max(0.0) } else { low };
+    if let Some((low, high)) = quantile(0.005).zip(quantile(0.995)).filter(|(low, high)| low < high) {
+        return (floor(low), high);
+    }
+    let scale = number.value.or(number.jump.and_then(|jump| jump.scale));
+    let (mean, sd) = scale.map_or((number.typical, 1.0), |scale| (scale.mean, scale.sd));
+    let raw = |treated: f64| if number.log1p { treated.exp_m1() } else { treated };
+    (floor(raw(mean - 2.0 * sd)), raw(mean + 2.0 * sd))
+}
+
+fn title_of(value: &str, effect: &Effect) -> String {
+    format!("{value}: odds × {}, 95 % {}", three(effect.odds_ratio), between(effect.low.zip(effect.high).map(|(l, h)| [l, h]), three))
+}
+
+fn of_number<'a>(curve: &Curve<'a>, number: &Number, odds: Scale) -> Figure<'a> {
+    let scale = curve.scale.expect("a number has a scale");
+    let any = curve.values.iter().any(|values| !values.is_empty());
+    let area = Area { bottom: if any { HEIGHT - 88.0 } else { HEIGHT - 38.0 }, ..Area::of_height(HEIGHT) };
+    let across = Axis::new(curve.name, scale, short, false);
+    let plain = Axis { label: String::new(), ticks: if any { Vec::new() } else { across.ticks.clone() }, ..across.clone() };
+    let mut chart = Chart::new(area, &plain, &Axis::new("odds ×", odds, short, true));
+    let band: Vec<(f64, f64, f64)> =
+        curve.points.iter().filter_map(|(v, e)| e.low.zip(e.high).map(|(low, high)| (*v, low, high))).collect();
+    chart.band(&band, "yes");
+    chart.level(1.0, "line reference");
+    chart.line(&curve.points.iter().map(|(v, e)| (*v, e.odds_ratio)).collect::<Vec<_>>(), "yes");
+    let shown = super::words::thinned(&curve.points, POINTS[1]);
+    chart.hovered(&shown.iter().map(|(v, e)| ((*v, e.odds_ratio), title_of(&short(*v), e))).collect::<Vec<_>>());
+    chart.dot((number.typical, 1.0), "chosen", &format!("typical: {}", short(number.typical)));
+    let mut charts = vec![chart];
+    if any {
+        charts.push(spread(curve, Area { top: area.bottom + 8.0, bottom: HEIGHT - 38.0, ..area }, &across));
+    }
+    let description = format!("Odds of converting by {}, against those at its typical value {}.", curve.name, short(number.typical));
+    let about = About { id: &curve.id, title: curve.name, description: &description };
+    let row = |(v, e): &(f64, Effect)| vec![short(*v), three(e.odds_ratio), between(e.low.zip(e.high).map(|(l, h)| [l, h]), three)];
+    Figure {
+        title: curve.name,
+        about: format!("Typical: {}", short(number.typical)),
+        drawing: super::chart::drawing(&charts, HEIGHT, &about),
+        legend: Vec::new(),
+        table: Table::new("Effect", &["value", "odds ×", "95 %"], shown.iter().map(row).collect()),
+    }
+}
+
+/// How the values of the test rows are spread: converted ones upwards, the others downwards.
+fn spread(curve: &Curve<'_>, area: Area, across: &Axis) -> Chart {
+    let bars = POINTS[2];
+    let mut counts = [vec![0_u64; bars], vec![0_u64; bars]];
+    for (of, values) in counts.iter_mut().zip(&curve.values) {
+        for value in values {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the number of bars")]
+            let bar = ((across.scale.place(*value) * number(bars)) as usize).min(bars - 1);
+            of[bar] += 1;
+        }
+    }
+    let share = |side: usize, bar: usize| number(counts[side][bar]) / number(curve.values[side].len().max(1));
+    let most = (0..bars).flat_map(|bar| [share(0, bar), share(1, bar)]).fold(0.01, f64::max);
+    let mut chart =
+        Chart::new(area, across, &Axis { label: String::new(), scale: Scale::new(Spread::Linear, -most, most), ticks: Vec::new() });
+    let edges = across.scale.values(bars + 1);
+    for bar in 0..bars {
+        for (side, (class, words)) in [("no", "that did not convert"), ("yes", "that converted")].into_iter().enumerate() {
+            if counts[side][bar] > 0 {
+                let height = if side == 1 { share(1, bar) } else { -share(0, bar) };
+                let title =
+                    format!("{} to {}: {} of the rows {words}", short(edges[bar]), short(edges[bar + 1]), percent(share(side, bar)));
+                chart.bar([edges[bar], edges[bar + 1]], [0.0, height], (class, &title));
+            }
+        }
+    }
+    chart.level(0.0, "zero");
+    chart
+}
+
+/// The levels of a text, each against the most frequent one, with what became of the test rows.
+fn of_text<'a>(seen: &Seen<'_>, curve: &Curve<'a>, odds: Scale) -> Result<Figure<'a>> {
+    let levels = level_effects(seen.model, curve.feature);
+    let counts = level_counts(seen, curve, &levels)?;
+    let shown = levels.len().min(LEVELS);
+    let height = 22.0 * number(shown) + 50.0;
+    let area = Area { left: 130.0, right: WIDTH - 12.0, top: 8.0, bottom: height - 38.0 };
+    let mut chart = Chart::new(area, &Axis::new("odds ×", odds, short, false), &Axis::rows(shown));
+    chart.stroke((1.0, 0.5), (1.0, 0.5 - number(shown)), "zero");
+    let said = |at: usize| {
+        let [all, converted] = counts[at];
+        if all == 0 { String::new() } else { format!("; of {all} test rows {converted} convert") }
+    };
+    for (row, (level, effect)) in levels.iter().take(shown).enumerate() {
+        let class = if row == 0 {
+            "chosen"
+        } else if effect.odds_ratio >= 1.0 {
+            "yes"
+        } else {
+            "no"
+        };
+        chart.row_name(number(row), level);
+        if let Some((low, high)) = effect.low.zip(effect.high) {
+            chart.stroke((low, -number(row)), (high, -number(row)), class);
+        }
+        chart.dot((effect.odds_ratio, -number(row)), class, &(title_of(level, effect) + &said(row)));
+    }
+    let description = format!("Odds of converting for each value of {}, against the most frequent one.", curve.name);
+    let about = About { id: &curve.id, title: curve.name, description: &description };
+    let row = |(at, (level, effect)): (usize, &(&str, Effect))| {
+        let [all, converted] = counts[at];
+        let interval = between(effect.low.zip(effect.high).map(|(l, h)| [l, h]), three);
+        vec![clipped(level, 60), three(effect.odds_ratio), interval, all.to_string(), converted.to_string()]
+    };
+    let first = levels.first().map_or("", |(level, _)| *level);
+    Ok(Figure {
+        title: curve.name,
+        about: format!("Against the most frequent, {}", clipped(first, 40)),
+        drawing: chart.drawing(height, &about),
+        legend: Vec::new(),
+        table: Table::new(
+            "Effect",
+            &["value", "odds ×", "95 %", "test rows", "convert"],
+            levels.iter().enumerate().take(50).map(row).collect(),
+        ),
+    })
+}
+
+/// Test rows of each level, and how many of them converted.
+fn level_counts(seen: &Seen<'_>, curve: &Curve<'_>, levels: &[(&str, Effect)]) -> Result<Vec<[u64; 2]>> {
+    let mut counts = vec![[0; 2]; levels.len()];
+    let Some(rows) = seen.report.rows.filter(|rows| rows.lacks(seen.model).is_none()) else { return Ok(counts) };
+    let Way::Text(text) = curve.way else { return Ok(counts) };
+    for (value, y) in rows.texts(curve.name)?.iter().zip(&rows.y) {
+        let level = text.level(value.as_deref()).counts_as;
+        if let Some(at) = levels.iter().position(|(name, _)| *name == level) {
+            counts[at][0] += 1;
+            counts[at][1] += u64::from(*y);
+        }
+    }
+    Ok(counts)
+}

@@ -1,0 +1,213 @@
+//! How well the order is: ROC, precision and recall, gains and lift.
+
+use super::Seen;
+use super::chart::{About, Area, Axis, Chart, Scale, Spread};
+use super::html::{Figure, Table};
+use super::performance::HEIGHT;
+use super::words::{four, number, percent, short, thinned, three};
+use crate::evaluate::{Decile, FromTop, Judgement};
+
+/// Points that a curve is drawn through, that can be pointed at, and that a table has.
+const POINTS: [usize; 3] = [300, 40, 20];
+
+/// A point of a curve, and what it says.
+struct Point {
+    x: f64,
+    y: f64,
+    of: FromTop,
+}
+
+/// The curves that the order of the rows gives.
+pub(super) fn curves(seen: &Seen<'_>, judgement: &Judgement) -> Vec<Figure<'static>> {
+    let mut figures = Vec::new();
+    let e = &judgement.evaluation;
+    if e.conversions > 0 && e.conversions < e.n && !seen.points.is_empty() {
+        figures.push(roc(seen, judgement));
+        figures.push(precision_recall(seen, judgement));
+    }
+    if e.conversions > 0 {
+        figures.push(gains(seen, judgement));
+        figures.push(lift(&judgement.gains));
+    }
+    figures
+}
+
+/// An axis of shares from 0 to 1.
+fn shares(label: &str, vertical: bool) -> Axis {
+    Axis::new(label, Scale::new(Spread::Linear, 0.0, 1.0), percent, vertical)
+}
+
+/// A curve, its points, and where the threshold lies on it.
+fn draw(seen: &Seen<'_>, chart: &mut Chart, points: &[Point], start: Option<(f64, f64)>) {
+    let line: Vec<(f64, f64)> = start.into_iter().chain(points.iter().map(|p| (p.x, p.y))).collect();
+    chart.line(&thinned(&line, POINTS[0]), "yes");
+    let titles: Vec<((f64, f64), String)> = points
+        .iter()
+        .map(|p| ((p.x, p.y), format!("from {} on: {} rows, {} convert", short(p.of.threshold), p.of.rows, p.of.conversions)))
+        .collect();
+    chart.hovered(&thinned(&titles, POINTS[1]));
+    if let Some(cut) = points.iter().rev().find(|p| p.of.threshold >= seen.model.threshold) {
+        chart.dot(
+            (cut.x, cut.y),
+            "chosen",
+            &format!("the threshold {}: {} rows, {} convert", short(seen.model.threshold), cut.of.rows, cut.of.conversions),
+        );
+    }
+}
+
+/// The numbers behind a curve.
+fn table(caption: &str, names: [&str; 2], points: &[Point]) -> Table {
+    let chosen: Vec<usize> = thinned(&(0..points.len()).collect::<Vec<_>>(), POINTS[2]);
+    let row = |p: &Point| vec![four(p.of.threshold), p.of.rows.to_string(), p.of.conversions.to_string(), four(p.x), four(p.y)];
+    let header = ["probability from", "rows", "converted", names[0], names[1]];
+    Table::new(caption, &header, chosen.into_iter().map(|at| row(&points[at])).collect())
+}
+
+fn roc(seen: &Seen<'_>, judgement: &Judgement) -> Figure<'static> {
+    let e = &judgement.evaluation;
+    let [yes, no] = [number(e.conversions), number(e.n - e.conversions)];
+    let of = |p: &FromTop| Point { x: number(p.rows - p.conversions) / no, y: number(p.conversions) / yes, of: *p };
+    let points: Vec<Point> = seen.points.iter().map(of).collect();
+    let mut chart = Chart::new(
+        Area::of_height(HEIGHT),
+        &shares("others above the cut (false positive rate)", false),
+        &shares("conversions above the cut (recall)", true),
+    );
+    chart.line(&[(0.0, 0.0), (1.0, 1.0)], "reference");
+    draw(seen, &mut chart, &points, Some((0.0, 0.0)));
+    let title = "ROC curve";
+    let description = format!("ROC curve: area {}, where 0.5 is chance and 1 is perfect.", three(e.roc_auc));
+    let about = About { id: "roc", title, description: &description };
+    Figure {
+        title,
+        about: format!(
+            "Area under the curve {}. From the lower left the cut falls from the highest probability to the lowest.",
+            three(e.roc_auc)
+        ),
+        drawing: chart.drawing(HEIGHT, &about),
+        legend: vec![("line yes", "model"), ("line reference", "chance"), ("dot chosen", "threshold")],
+        table: table("ROC curve", ["others", "conversions"], &points),
+    }
+}
+
+fn precision_recall(seen: &Seen<'_>, judgement: &Judgement) -> Figure<'static> {
+    let e = &judgement.evaluation;
+    let of = |p: &FromTop| Point { x: number(p.conversions) / number(e.conversions), y: number(p.conversions) / number(p.rows), of: *p };
+    let points: Vec<Point> = seen.points.iter().map(of).collect();
+    let mut chart = Chart::new(
+        Area::of_height(HEIGHT),
+        &shares("share of all conversions found (recall)", false),
+        &shares("share that converts (precision)", true),
+    );
+    chart.level(e.base_rate, "line reference");
+    draw(seen, &mut chart, &points, None);
+    let title = "Precision and recall";
+    let description = format!(
+        "Precision against recall: average precision {}, where the base rate {} is chance.",
+        three(e.average_precision),
+        three(e.base_rate)
+    );
+    let about = About { id: "precision-recall", title, description: &description };
+    Figure {
+        title,
+        about: format!(
+            "Average precision {}. How many of those above the cut convert, against how many of all conversions they are.",
+            three(e.average_precision)
+        ),
+        drawing: chart.drawing(HEIGHT, &about),
+        legend: vec![("line yes", "model"), ("line reference", "base rate"), ("dot chosen", "threshold")],
+        table: table("Precision and recall", ["recall", "precision"], &points),
+    }
+}
+
+/// Share of conversions found against share of rows taken; of the deciles where the rows are not stored.
+fn gains(seen: &Seen<'_>, judgement: &Judgement) -> Figure<'static> {
+    let e = &judgement.evaluation;
+    let mut chart = Chart::new(
+        Area::of_height(HEIGHT),
+        &shares("share of the rows taken from the top", false),
+        &shares("share of conversions found", true),
+    );
+    chart.line(&[(0.0, 0.0), (1.0, 1.0)], "reference");
+    let of = |p: &FromTop| Point { x: number(p.rows) / number(e.n), y: number(p.conversions) / number(e.conversions), of: *p };
+    let points: Vec<Point> = seen.points.iter().map(of).collect();
+    draw(seen, &mut chart, &points, Some((0.0, 0.0)));
+    let mut taken = 0;
+    for decile in &judgement.gains {
+        taken += decile.rows;
+        let title = format!("the top {}: {} of all conversions", percent(number(taken) / number(e.n)), percent(decile.gain.unwrap_or(0.0)));
+        chart.dot((number(taken) / number(e.n), decile.gain.unwrap_or(0.0)), "yes", &title);
+    }
+    let title = "Cumulative gains";
+    let half = judgement.gains.iter().find(|d| d.gain.is_some_and(|gain| gain >= 0.5));
+    let half = half.map_or(String::new(), |d| {
+        format!(" The top {} % of the rows hold {} of all conversions.", 10 * d.decile, percent(d.gain.unwrap_or(0.0)))
+    });
+    let about =
+        About { id: "gains", title, description: &format!("Share of all conversions among the rows of highest probability.{half}") };
+    let row = |d: &Decile| {
+        vec![
+            d.decile.to_string(),
+            d.rows.to_string(),
+            four(d.lowest),
+            format!("{:.1}", d.conversions),
+            four(d.gain),
+            four(d.cumulative_lift),
+        ]
+    };
+    Figure {
+        title,
+        about: format!("How many of all conversions are met when so many rows are worked through from the top.{half}"),
+        drawing: chart.drawing(HEIGHT, &about),
+        legend: vec![("line yes", "model, deciles"), ("line reference", "without order"), ("dot chosen", "threshold")],
+        table: Table::new(
+            "Gains by decile",
+            &["decile", "rows", "probability from", "converted", "gain", "lift so far"],
+            judgement.gains.iter().map(row).collect(),
+        ),
+    }
+}
+
+/// Rate of each decile against the base rate.
+fn lift(deciles: &[Decile]) -> Figure<'static> {
+    let most = deciles.iter().filter_map(|d| d.lift).fold(1.0, f64::max);
+    let ticks = deciles.iter().map(|d| (f64::from(d.decile), d.decile.to_string())).collect();
+    let x = Axis { label: "decile, 1 has the highest probabilities".to_owned(), scale: Scale::new(Spread::Linear, 0.5, 10.5), ticks };
+    let mut chart = Chart::new(
+        Area::of_height(HEIGHT),
+        &x,
+        &Axis::new("times the base rate", Scale::rounded(0.0, most), |v| format!("{}×", short(v)), true),
+    );
+    for decile in deciles {
+        let (at, lift) = (f64::from(decile.decile), decile.lift.unwrap_or(0.0));
+        let title = format!(
+            "decile {}: {:.1} of {} convert, {:.1} expected, lift {lift:.2}",
+            decile.decile, decile.conversions, decile.rows, decile.expected
+        );
+        chart.bar([at - 0.4, at + 0.4], [0.0, lift], ("yes", &title));
+    }
+    chart.level(1.0, "line reference");
+    let title = "Lift by decile";
+    let about = About { id: "lift", title, description: "Share that converts in each tenth of the rows, divided by the base rate." };
+    let row = |d: &Decile| {
+        vec![
+            d.decile.to_string(),
+            d.rows.to_string(),
+            format!("{:.1}", d.expected),
+            format!("{:.1}", d.conversions),
+            four(d.rate),
+            four(d.lift),
+        ]
+    };
+    Figure {
+        title,
+        about: "The bars should fall from left to right; at 1 a tenth is like the average.".to_owned(),
+        drawing: chart.drawing(HEIGHT, &about),
+        legend: vec![("bar yes", "model"), ("line reference", "base rate")],
+        table: Table::new(
+            "Lift by decile",
+            &["decile", "rows", "expected", "converted", "rate", "lift"],
+            deciles.iter().map(row).collect(),
+        ),
+    }
+}

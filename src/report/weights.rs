@@ -1,0 +1,110 @@
+//! What weighs: odds ratios, effects, what moves together, and how strong the penalty is.
+
+use super::Seen;
+use super::chart::{About, Area, Axis, Chart, Scale, Spread, WIDTH};
+use super::html::{Figure, Html, Table};
+use super::words::{between, counted, four, number, three};
+use super::{correlation, effects, penalty};
+use crate::error::Result;
+use crate::explain::{Coefficient, coefficients};
+
+/// Columns that are drawn, and those that a table has.
+const COLUMNS: [usize; 2] = [24, 200];
+/// Height of a row.
+const ROW: f64 = 17.0;
+/// Odds ratios beyond which nothing is drawn.
+const MOST: f64 = 100.0;
+
+/// Put the weights.
+pub(super) fn weights(seen: &Seen<'_>, body: &mut Html) -> Result<()> {
+    let columns = by_importance(seen);
+    body.section("weights", "What weighs").paragraph(
+        "How accounts of such values converted, all else equal: not what changing a value would do. Columns that move together share their weight.",
+    );
+    body.raw("<div class=\"grid\">\n").figure(&forest(seen, &columns));
+    if let Some(figure) = penalty::losses(seen) {
+        body.figure(&figure);
+    }
+    if let Some(figure) = penalty::columns(seen) {
+        body.figure(&figure);
+    }
+    let names: Vec<&str> = columns.iter().map(|c| c.feature.as_str()).collect();
+    if let Some(figure) = correlation::correlation(seen, &names)? {
+        body.figure(&figure);
+    }
+    body.raw("</div>\n");
+    effects::effects(seen, &columns, body)?;
+    body.raw("</section>\n");
+    Ok(())
+}
+
+/// The columns of the design by the importance of their measure, inside of one by size.
+fn by_importance(seen: &Seen<'_>) -> Vec<Coefficient> {
+    let rank = |measure: &str| seen.model.importance.iter().position(|(name, _)| name == measure).unwrap_or(usize::MAX);
+    let mut columns: Vec<Coefficient> = coefficients(seen.model).into_iter().skip(1).filter(|c| c.coef != 0.0).collect();
+    columns.sort_by(|a, b| rank(&a.measure).cmp(&rank(&b.measure)).then_with(|| b.coef.abs().total_cmp(&a.coef.abs())));
+    columns
+}
+
+fn title_of(c: &Coefficient) -> String {
+    format!("{}: odds × {} per standard deviation, 95 % {}", c.feature, three(c.odds_ratio), between(ends(c), three))
+}
+
+/// The interval of the odds ratio.
+fn ends(c: &Coefficient) -> Option<[f64; 2]> {
+    c.low.zip(c.high).map(|(low, high)| [low.exp(), high.exp()])
+}
+
+/// Odds ratios with their intervals, a row for each column.
+fn forest(seen: &Seen<'_>, columns: &[Coefficient]) -> Figure<'static> {
+    let drawn = &columns[..columns.len().min(COLUMNS[0])];
+    let height = ROW * number(drawn.len().max(1)) + 56.0;
+    let inside = |v: f64| v.clamp(1.0 / MOST, MOST);
+    let reach = drawn.iter().flat_map(|c| ends(c).unwrap_or([c.odds_ratio; 2])).map(|v| inside(v).ln().abs()).fold(0.02, f64::max).exp();
+    let x = Axis::new("odds ratio per standard deviation", Scale::new(Spread::Log, 1.0 / reach, reach), three_or_less, false);
+    let area = Area { left: 150.0, right: WIDTH - 10.0, top: 8.0, bottom: height - 38.0 };
+    let mut chart = Chart::new(area, &x, &Axis::rows(drawn.len().max(1)));
+    chart.stroke((1.0, 0.5), (1.0, 0.5 - number(drawn.len())), "zero");
+    for (row, column) in drawn.iter().enumerate() {
+        let class = if column.coef > 0.0 { "yes" } else { "no" };
+        let at = -number(row);
+        chart.row_name(number(row), &column.feature);
+        if let Some([low, high]) = ends(column) {
+            chart.stroke((low, at), (high, at), class);
+        }
+        chart.dot((column.odds_ratio, at), class, &title_of(column));
+    }
+    let title = "Odds ratios";
+    let description = format!(
+        "Odds ratio per standard deviation of {}, with 95 % intervals, the weightiest measures first.",
+        counted(drawn.len() as u64, "column")
+    );
+    let about = About { id: "odds-ratios", title, description: &description };
+    let penalised = if seen.model.fit.alpha > 0.0 { " The penalty draws them towards 1." } else { "" };
+    let missing = if seen.model.fit.covariance.is_none() { " There are no intervals after a selection." } else { "" };
+    let rest =
+        if columns.len() > drawn.len() { format!(" Drawn are {} of {} columns.", drawn.len(), columns.len()) } else { String::new() };
+    Figure {
+        title,
+        about: format!("How the odds of converting change with one standard deviation more.{penalised}{missing}{rest}"),
+        drawing: chart.drawing(height, &about),
+        legend: vec![("dot yes", "raises the odds"), ("dot no", "lowers them")],
+        table: table(columns),
+    }
+}
+
+/// An odds ratio beside a tick.
+fn three_or_less(v: f64) -> String {
+    super::words::short(v)
+}
+
+fn table(columns: &[Coefficient]) -> Table {
+    let row = |c: &Coefficient| {
+        let ratio = [three(c.odds_ratio), between(ends(c), three), four(c.coef), four(c.std_error), three(c.p)];
+        let raw = [c.odds_ratio_raw.map_or("–".to_owned(), four), c.vif.map_or("–".to_owned(), |v| format!("{v:.1}"))];
+        std::iter::once(format!("`{}`", c.feature)).chain(ratio).chain(raw).collect()
+    };
+    let header = ["column", "odds ratio", "95 %", "coefficient", "standard error", "p", "odds ratio per unit", "VIF"];
+    let caption = if columns.len() > COLUMNS[1] { "Weights, the first 200; the model card has all" } else { "Weights" };
+    Table::new(caption, &header, columns.iter().take(COLUMNS[1]).map(row).collect())
+}

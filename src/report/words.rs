@@ -1,0 +1,104 @@
+//! Numbers as a reader wants them.
+
+use crate::time::Duration;
+
+/// A number with at most two places, fewer where it is large.
+pub(super) fn short(x: f64) -> String {
+    let places = match x.abs() {
+        size if !size.is_finite() => return "–".to_owned(),
+        size if size >= 1e6 || size > 0.0 && size < 0.001 => return format!("{x:.1e}"),
+        size if size >= 100.0 => 0,
+        size if size >= 10.0 => 1,
+        size if size >= 0.1 || size == 0.0 => 2,
+        _ => 3,
+    };
+    let text = format!("{x:.places$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text };
+    minus(if text == "-0" { "0".to_owned() } else { text })
+}
+
+/// A share in percent, with as many places as tell something.
+pub(super) fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    let places = match percent.abs() {
+        size if size >= 99.95 || size == 0.0 => 0,
+        size if size >= 1.0 => 1,
+        size if size >= 0.1 => 2,
+        _ => 3,
+    };
+    let text = format!("{percent:.places$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text };
+    // The blank keeps number and sign on one line.
+    format!("{}\u{a0}%", minus(text))
+}
+
+/// A number with four places, as the command line prints it; a dash where there is none.
+pub(super) fn four(x: impl Into<Option<f64>>) -> String {
+    x.into().map_or_else(|| "–".to_owned(), |x| minus(format!("{x:.4}")))
+}
+
+/// A number with three places.
+pub(super) fn three(x: impl Into<Option<f64>>) -> String {
+    x.into().map_or_else(|| "–".to_owned(), |x| if x.abs() < 1e5 { minus(format!("{x:.3}")) } else { format!("{x:.1e}") })
+}
+
+/// The ends of an interval.
+pub(super) fn between(interval: Option<[f64; 2]>, of: impl Fn(f64) -> String) -> String {
+    interval.map_or_else(|| "–".to_owned(), |[low, high]| format!("{} to {}", of(low), of(high)))
+}
+
+/// A count and its noun.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A span in words.
+pub(super) fn span(duration: Duration) -> String {
+    let text = duration.to_string();
+    match text.strip_suffix('d').and_then(|days| days.parse().ok()) {
+        Some(days) => counted(days, "day"),
+        None => text,
+    }
+}
+
+/// A text of at most so many characters, the rest an ellipsis.
+pub(super) fn clipped(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
+}
+
+/// The sign that is as wide as a plus.
+fn minus(text: String) -> String {
+    if text.starts_with('-') { text.replacen('-', "−", 1) } else { text }
+}
+
+/// A count as a number.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
+pub(super) fn number(count: impl TryInto<u64>) -> f64 {
+    count.try_into().unwrap_or(u64::MAX) as f64
+}
+
+/// Some of many items, the first and the last among them.
+pub(super) fn thinned<T: Clone>(items: &[T], most: usize) -> Vec<T> {
+    if items.len() <= most {
+        return items.to_vec();
+    }
+    (0..most).map(|at| items[at * (items.len() - 1) / (most - 1)].clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_places_that_tell_something() {
+        let shorts = [0.0, -0.001, 0.05, 0.123, 3.456, 12.34, 1234.5, 2e7, 1e-5].map(short);
+        assert_eq!(shorts, ["0", "−0.001", "0.05", "0.12", "3.46", "12.3", "1234", "2.0e7", "1.0e-5"]);
+        assert_eq!([0.0, 0.1045, 0.00123, 1.0].map(percent), ["0\u{a0}%", "10.4\u{a0}%", "0.12\u{a0}%", "100\u{a0}%"]);
+        assert_eq!(span(Duration::days(1)), "1 day");
+        assert_eq!(clipped("abcdef", 4), "abc…");
+        assert_eq!(thinned(&[0, 1, 2, 3, 4, 5, 6], 3), [0, 3, 6]);
+    }
+}

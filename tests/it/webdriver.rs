@@ -1,0 +1,117 @@
+//! A browser by `WebDriver`: JSON over HTTP to chromedriver, as far as tests need it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::common::say;
+
+/// A chromium of its own, ended with the test.
+pub(crate) struct Browser {
+    driver: Child,
+    port: u16,
+    session: String,
+}
+
+impl Browser {
+    /// Start one; says so where there is none, which in CI is a failure.
+    pub(crate) fn start() -> Option<Self> {
+        match Self::open() {
+            Ok(browser) => Some(browser),
+            Err(problem) => {
+                assert!(std::env::var("CI").as_deref() != Ok("true"), "no browser in CI: {problem}");
+                say(&format!("skipped: no browser (Debian: apt-get install chromium chromium-driver): {problem}"));
+                None
+            }
+        }
+    }
+
+    fn open() -> Result<Self, String> {
+        let mut driver = Command::new("chromedriver");
+        driver.args(["--port=0"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = driver.spawn().map_err(|e| format!("chromedriver: {e}"))?;
+        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let started = |line: String| line.split("successfully on port ").nth(1)?.trim_end_matches('.').parse().ok();
+        let port = lines.map_while(Result::ok).find_map(started);
+        let mut browser = Self { driver, port: port.ok_or("chromedriver did not start")?, session: String::new() };
+        // Chromium's own sandbox does not start where root runs it, as in a container.
+        let args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"];
+        let options = json!({"goog:chromeOptions": {"args": args}, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}});
+        let answer = browser.request("POST", "/session", &json!({"capabilities": {"alwaysMatch": options}}))?;
+        answer["sessionId"].as_str().ok_or_else(|| answer.to_string())?.clone_into(&mut browser.session);
+        Ok(browser)
+    }
+
+    fn request(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(|e| e.to_string())?;
+        let body = if method == "POST" { body.to_string() } else { String::new() };
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all((head + &body).as_bytes()).map_err(|e| e.to_string())?;
+        let mut answer = BufReader::new(stream);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            answer.read_line(&mut line).map_err(|e| e.to_string())?;
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().map_err(|_| line.clone())?;
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut bytes = vec![0; length];
+        answer.read_exact(&mut bytes).map_err(|e| e.to_string())?;
+        let value = serde_json::from_slice::<Value>(&bytes).map_err(|e| e.to_string())?["value"].take();
+        if value.get("error").is_some() { Err(value.to_string()) } else { Ok(value) }
+    }
+
+    /// Ask something of the session.
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.request(method, &format!("/session/{}/{path}", self.session), body).unwrap()
+    }
+
+    /// Open a page.
+    pub(crate) fn visit(&self, url: &str) {
+        self.ask("POST", "url", &json!({"url": url}));
+    }
+
+    /// Run a script in the page, which returns something.
+    pub(crate) fn script(&self, script: &str) -> Value {
+        self.ask("POST", "execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// Give a command of the developer tools.
+    fn tool(&self, command: &str, params: &Value) {
+        self.ask("POST", "goog/cdp/execute", &json!({"cmd": command, "params": params}));
+    }
+
+    /// Look at the page on a screen of so many CSS pixels, light or dark.
+    pub(crate) fn screen(&self, width: u32, scheme: &str) {
+        self.tool("Emulation.setDeviceMetricsOverride", &json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false}));
+        self.tool("Emulation.setEmulatedMedia", &json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}));
+    }
+
+    /// What the console said, and the addresses asked for, since the last look.
+    pub(crate) fn log(&self) -> (Vec<String>, Vec<String>) {
+        let read = |kind: &str| self.ask("POST", "se/log", &json!({"type": kind})).as_array().unwrap().clone();
+        let said = read("browser").iter().map(|entry| entry["message"].to_string()).collect();
+        let message = |entry: &Value| serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap()["message"].take();
+        let asked =
+            read("performance").iter().map(message).filter(|message| message["method"] == "Network.requestWillBeSent").collect::<Vec<_>>();
+        (said, asked.iter().map(|message| message["params"]["request"]["url"].as_str().unwrap().to_owned()).collect())
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // What does not answer any more is killed all the same.
+        let _ = self.request("DELETE", &format!("/session/{}", self.session), &Value::Null);
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
