@@ -5,6 +5,7 @@
 # make peers   docs/comparison.md anew: scikit-learn and boosting on ../shared/data (10 minutes)
 # make bench   docs/speed.md anew: DuckDB, Polars, scikit-learn, glum and linfa-logistic on the same files (25 minutes, 10 GB of disk)
 # make data    make data/demo, models/demo and notebooks-export/demo-0001 anew
+# make pictures   the pictures of the report in docs/ anew, as chromium shows it
 
 SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/pql/target
@@ -12,9 +13,10 @@ export PQL_PYTHON ?= $(HOME)/.cache/pql/venv/bin/python
 BENCH_PYTHON ?= $(HOME)/.cache/pql/bench-venv/bin/python
 PQL := $(CARGO_TARGET_DIR)/release/pql
 OUT := $(CARGO_TARGET_DIR)/demo
+comma := ,
 say = @printf '\n==> %s\n' '$(1)'
 
-.PHONY: demo test long docs peers bench data build python
+.PHONY: demo test long docs peers bench data pictures build python browser
 
 build:
 	$(call say,Building pql in $(CARGO_TARGET_DIR) (10 to 20 minutes the first time))
@@ -29,7 +31,9 @@ demo: build
 	@head -n 6 '$(OUT)/scores.csv'
 	$(call say,What the model has learned)
 	'$(PQL)' inspect demo --models '$(OUT)/models'
-	$(call say,Model and scores are in $(OUT))
+	$(call say,Drawing it)
+	'$(PQL)' report demo --models '$(OUT)/models' -o '$(OUT)/report.html'
+	$(call say,Model$(comma) scores and report.html are in $(OUT))
 
 python: $(dir $(PQL_PYTHON)).ready
 
@@ -39,7 +43,17 @@ $(dir $(PQL_PYTHON)).ready: tests/requirements.txt
 	@'$(PQL_PYTHON)' -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch '$@'
 
-test: build python
+# Not a failure where it cannot be had: the test then says that it is skipped, and fails in CI.
+browser:
+	@if command -v chromedriver >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    printf '\n==> %s\n' 'Installing chromium, in which the report is tested'; \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >/dev/null || true; \
+	else \
+	    printf '\n==> %s\n' 'No chromium (Debian: apt-get install chromium chromium-driver): the report is not tested in a browser'; \
+	fi
+
+test: build python browser
 	$(call say,Formatting)
 	cargo fmt --check
 	$(call say,Lints)
@@ -75,6 +89,10 @@ bench: build $(dir $(BENCH_PYTHON)).ready
 	$(call say,Measuring: leave the machine alone)
 	'$(BENCH_PYTHON)' benches/bench.py '$(PQL)' $(BENCH) \
 	    --kernels "$$(cargo bench --locked --bench kernels --no-run 2>&1 | sed -n 's/.*Executable.*(\(.*\))$$/\1/p')"
+
+pictures: demo browser
+	$(call say,Taking pictures of the report)
+	python3 tests/pictures.py '$(OUT)/report.html' docs
 
 data: build
 	$(call say,Making data/demo)

@@ -1,7 +1,7 @@
 //! A few accounts explained: how their probabilities come about.
 
 use super::Seen;
-use super::chart::{About, Area, Axis, Chart, Scale, Spread, WIDTH};
+use super::chart::{About, Area, Axis, Chart, FOOT, Scale, Spread, WIDTH};
 use super::html::{Figure, Html, Table};
 use super::words::{between, number, percent};
 use crate::error::Result;
@@ -30,10 +30,10 @@ pub(super) fn accounts(seen: &Seen<'_>, body: &mut Html) -> Result<()> {
     for (at, (kind, row)) in chosen(rows, seen.model.threshold).into_iter().enumerate() {
         let explanation = rows.explain(&scorer, u32::try_from(row).expect("rows have u32 numbers"))?;
         let name = if seen.report.mask { format!("account {}", at + 1) } else { rows.account[row].clone() };
-        let when = rows.cutoff.as_ref().map_or(String::new(), |cutoff| format!(" on {}", iso_day(cutoff[row])));
-        let became = if rows.y[row] { "It converted." } else { "It did not convert." };
+        let became = if rows.y[row] { "It converted" } else { "It did not convert" };
+        let seen_at = rows.cutoff.as_ref().map_or(String::new(), |cutoff| format!(", seen on {}", iso_day(cutoff[row])));
         let told =
-            Told { id: format!("account-{at}"), title: format!("{kind}: {name}"), about: format!("Seen{when}. {became}"), explanation };
+            Told { id: format!("account-{at}"), title: format!("{kind}: {name}"), about: format!("{became}{seen_at}."), explanation };
         body.figure(&told.figure());
     }
     body.raw("</div></section>\n");
@@ -107,7 +107,7 @@ impl Told {
         let ticks = ticks.into_iter().map(|p| ((p / (1.0 - p)).ln(), percent(p))).collect();
         let x =
             Axis { label: "probability, by its log-odds".to_owned(), scale: Scale::new(Spread::Linear, low - room, high + room), ticks };
-        let area = Area { left: 8.0, right: WIDTH - 8.0, top: 24.0, bottom: height - 38.0 };
+        let area = Area { left: 8.0, right: WIDTH - 8.0, top: 24.0, bottom: height - FOOT };
         let mut chart = Chart::new(area, &x, &Axis::rows(steps.len()));
         chart.upright_from(e.base, &format!("average account {}", percent(1.0 / (1.0 + (-e.base).exp()))));
         let mut names = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::Seen;
 use super::html::Html;
-use super::words::{between, counted, number, percent, short, span, three};
+use super::words::{between, counted, four, number, percent, short, span, three};
 use crate::config::At;
 use crate::evaluate::{Difference, Evaluation};
 use crate::model::Baseline;
@@ -59,7 +59,7 @@ fn verdict(seen: &Seen<'_>) -> (&'static str, String) {
 /// A difference in log loss, with its interval.
 fn against(difference: &Difference) -> String {
     let interval = difference.low.zip(difference.high).map(|(low, high)| [low, high]);
-    format!("log loss {}, 95 % {}", three(difference.difference), between(interval, three))
+    format!("log loss {}, 95 % {}", four(difference.difference), between(interval, four))
 }
 
 /// A number of the head of the page.

@@ -4,7 +4,7 @@ use super::Seen;
 use super::chart::{About, Area, Axis, Chart, Scale};
 use super::html::{Figure, Table};
 use super::performance::HEIGHT;
-use super::words::{between, four, number, percent, short, thinned};
+use super::words::{between, four, number, percent, short, thinned_out};
 use crate::config::{Cut, Worth};
 use crate::evaluate::{AtThreshold, FromTop, at_threshold};
 
@@ -14,10 +14,12 @@ const POINTS: [usize; 2] = [200, 20];
 /// Precision, and value where `[qualify]` says what a conversion is worth, against the number of accounts contacted.
 pub(super) fn contacts(seen: &Seen<'_>) -> Vec<Figure<'static>> {
     let Some(rows) = seen.report.rows.filter(|_| !seen.points.is_empty()) else { return Vec::new() };
-    let points = thinned(&seen.points, POINTS[0]);
+    let most = seen.points.last().map_or(0, |p| p.rows);
+    let enough: Vec<FromTop> = seen.points.iter().filter(|p| p.rows >= super::ranking::fewest(most)).copied().collect();
+    let points = thinned_out(&enough, POINTS[0]);
     let group = rows.group();
     let of = |point: &FromTop| at_threshold(&rows.y, &rows.probability, &group, point.threshold);
-    let sure: Vec<AtThreshold> = thinned(&seen.points, POINTS[1]).iter().map(of).collect();
+    let sure: Vec<AtThreshold> = thinned_out(&enough, POINTS[1]).iter().map(of).collect();
     let mut figures = vec![precision(seen, &points, &sure)];
     if let Cut::Value(worth) = seen.config.qualify.cut() {
         figures.push(value(seen, &points, worth));
@@ -40,12 +42,13 @@ fn mark(seen: &Seen<'_>, chart: &mut Chart) {
 }
 
 fn precision(seen: &Seen<'_>, points: &[FromTop], sure: &[AtThreshold]) -> Figure<'static> {
-    let mut chart =
-        Chart::new(Area::of_height(HEIGHT), &contacted(seen), &Axis::new("share that converts", Scale::rounded(0.0, 1.0), percent, true));
+    let share = |p: &FromTop, of: f64| (number(p.rows), of / number(p.rows));
+    let most = points.iter().map(|p| share(p, p.expected.max(number(p.conversions))).1).fold(0.0, f64::max);
+    let up = Axis::new("share that converts", Scale::rounded(0.0, most), percent, true);
+    let mut chart = Chart::new(Area::of_height(HEIGHT), &contacted(seen), &up);
     let band: Vec<(f64, f64, f64)> =
         sure.iter().filter_map(|at| at.precision_95.map(|[low, high]| (number(at.qualified), low, high))).collect();
     chart.band(&band, "yes");
-    let share = |p: &FromTop, of: f64| (number(p.rows), of / number(p.rows));
     chart.line(&points.iter().map(|p| share(p, p.expected)).collect::<Vec<_>>(), "plain");
     chart.line(&points.iter().map(|p| share(p, number(p.conversions))).collect::<Vec<_>>(), "yes");
     let title_of = |at: &AtThreshold| {
@@ -100,13 +103,13 @@ fn value(seen: &Seen<'_>, points: &[FromTop], worth: Worth) -> Figure<'static> {
     chart.line(&observed, "yes");
     let titles = points.iter().zip(&observed).zip(&expected);
     let titles = titles.map(|((p, o), e)| (*o, format!("{} contacted: {} observed, {} expected", p.rows, thousands(o.1), thousands(e.1))));
-    chart.hovered(&thinned(&titles.collect::<Vec<_>>(), 2 * POINTS[1]));
+    chart.hovered(&thinned_out(&titles.collect::<Vec<_>>(), 2 * POINTS[1]));
     mark(seen, &mut chart);
     let title = "Value by number contacted";
     let about =
         About { id: "value", title, description: "What the conversions are worth less the cost of contacting, observed and expected." };
     let row = |at: usize| vec![points[at].rows.to_string(), format!("{:.0}", expected[at].1), format!("{:.0}", observed[at].1)];
-    let rows = thinned(&(0..points.len()).collect::<Vec<_>>(), POINTS[1]).into_iter().map(row).collect();
+    let rows = thinned_out(&(0..points.len()).collect::<Vec<_>>(), POINTS[1]).into_iter().map(row).collect();
     Figure {
         title,
         about: format!(

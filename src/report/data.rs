@@ -47,12 +47,13 @@ fn split(extent: &Extent) -> String {
         let from = extent.first_test.map_or(String::new(), |first| format!(" from {} on", iso_day(first)));
         text += &format!("; judged on {} rows{from} that it has not seen", extent.test.rows);
     }
-    text += &format!(
-        ". {} whose horizon reaches into the test rows {} left out, and {} not yet have an outcome.",
-        counted(extent.purged, "row"),
-        if extent.purged == 1 { "is" } else { "are" },
-        if extent.open == 1 { "1 row does".to_owned() } else { format!("{} rows do", extent.open) }
-    );
+    text.push('.');
+    if extent.purged > 0 {
+        text += &format!(" {} whose horizon reaches into the test rows are left out.", counted(extent.purged, "row"));
+    }
+    if extent.open > 0 {
+        text += &format!(" {} without outcome yet.", counted(extent.open, "row"));
+    }
     text
 }
 

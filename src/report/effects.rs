@@ -1,7 +1,7 @@
 //! How the odds change with the features of the weightiest measures, over how their values are spread.
 
 use super::Seen;
-use super::chart::{About, Area, Axis, Chart, Scale, Spread, WIDTH};
+use super::chart::{About, Area, Axis, Chart, FOOT, Scale, Spread, WIDTH};
 use super::html::{Figure, Html, Table};
 use super::words::{between, clipped, number, percent, short, three};
 use crate::design::{Number, Way};
@@ -92,6 +92,7 @@ fn curve<'a>(seen: &Seen<'a>, at: usize, feature: usize) -> Result<Curve<'a>> {
     let (low, high) = ends(number, &curve.values);
     let scale = Scale::new(if number.log1p { Spread::Log1p } else { Spread::Linear }, low, high);
     let mut values = scale.values(POINTS[0]);
+    let scale = scale.with_room(0.03);
     // On both sides of a jump.
     let raw = |treated: f64| if number.log1p { treated.exp_m1() } else { treated };
     values.extend(number.jump.iter().flat_map(|jump| [raw(jump.above), raw(jump.above) + 1e-6 * (1.0 + raw(jump.above).abs())]));
@@ -125,7 +126,7 @@ fn title_of(value: &str, effect: &Effect) -> String {
 fn of_number<'a>(curve: &Curve<'a>, number: &Number, odds: Scale) -> Figure<'a> {
     let scale = curve.scale.expect("a number has a scale");
     let any = curve.values.iter().any(|values| !values.is_empty());
-    let area = Area { bottom: if any { HEIGHT - 88.0 } else { HEIGHT - 38.0 }, ..Area::of_height(HEIGHT) };
+    let area = Area { bottom: if any { HEIGHT - 88.0 } else { HEIGHT - FOOT }, ..Area::of_height(HEIGHT) };
     let across = Axis::new(curve.name, scale, short, false);
     let plain = Axis { label: String::new(), ticks: if any { Vec::new() } else { across.ticks.clone() }, ..across.clone() };
     let mut chart = Chart::new(area, &plain, &Axis::new("odds ×", odds, short, true));
@@ -139,7 +140,7 @@ fn of_number<'a>(curve: &Curve<'a>, number: &Number, odds: Scale) -> Figure<'a> 
     chart.dot((number.typical, 1.0), "chosen", &format!("typical: {}", short(number.typical)));
     let mut charts = vec![chart];
     if any {
-        charts.push(spread(curve, Area { top: area.bottom + 8.0, bottom: HEIGHT - 38.0, ..area }, &across));
+        charts.push(spread(curve, Area { top: area.bottom + 8.0, bottom: HEIGHT - FOOT, ..area }, &across));
     }
     let description = format!("Odds of converting by {}, against those at its typical value {}.", curve.name, short(number.typical));
     let about = About { id: &curve.id, title: curve.name, description: &description };
@@ -189,7 +190,7 @@ fn of_text<'a>(seen: &Seen<'_>, curve: &Curve<'a>, odds: Scale) -> Result<Figure
     let counts = level_counts(seen, curve, &levels)?;
     let shown = levels.len().min(LEVELS);
     let height = 22.0 * number(shown) + 50.0;
-    let area = Area { left: 130.0, right: WIDTH - 12.0, top: 8.0, bottom: height - 38.0 };
+    let area = Area { left: 130.0, right: WIDTH - 12.0, top: 8.0, bottom: height - FOOT };
     let mut chart = Chart::new(area, &Axis::new("odds ×", odds, short, false), &Axis::rows(shown));
     chart.stroke((1.0, 0.5), (1.0, 0.5 - number(shown)), "zero");
     let said = |at: usize| {

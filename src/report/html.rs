@@ -50,6 +50,8 @@ impl Html {
 
     /// Put a text in which backticks stand around code.
     pub(super) fn words(&mut self, text: &str) -> &mut Self {
+        // A number and its sign stay on one line.
+        let text = &text.replace(" %", "\u{a0}%");
         let parts: Vec<&str> = text.split('`').collect();
         // An odd number of backticks is no markup.
         if parts.len().is_multiple_of(2) {

@@ -3,7 +3,7 @@
 use super::Seen;
 use super::chart::{About, Area, Axis, Chart, Scale, Spread};
 use super::html::{Figure, Table};
-use super::words::{four, short};
+use super::words::{fine, four, short};
 use crate::fit::{Path, PathPoint};
 
 const HEIGHT: f64 = 240.0;
@@ -49,7 +49,7 @@ pub(super) fn losses(seen: &Seen<'_>) -> Option<Figure<'static>> {
     let mut chart = Chart::new(
         Area::of_height(HEIGHT),
         &strengths(path),
-        &Axis::new("log loss of rows held out", Scale::rounded(low, high), short, true),
+        &Axis::new("log loss of rows held out", Scale::rounded(low, high), fine(high - low), true),
     );
     let points: Vec<(f64, f64)> = path.points.iter().map(|p| (p.alpha, p.log_loss)).collect();
     chart.line(&points, "plain");

@@ -1,7 +1,7 @@
 //! How good the probabilities are on the test rows.
 
 use super::Seen;
-use super::chart::{About, Area, Axis, Chart, Scale, Spread};
+use super::chart::{About, Area, Axis, Chart, FOOT, Scale, Spread};
 use super::contacts;
 use super::html::{Figure, Html, Table};
 use super::ranking;
@@ -65,7 +65,7 @@ fn reliability(seen: &Seen<'_>, judgement: &Judgement) -> Figure<'static> {
     let scale = Scale::rounded(0.0, most.min(1.0));
     // Below the curve stands how the rows are spread.
     let room = if seen.report.rows.is_some() { 46.0 } else { 0.0 };
-    let area = Area { bottom: HEIGHT - 38.0 - room, ..Area::of_height(HEIGHT) };
+    let area = Area { bottom: HEIGHT - FOOT - room, ..Area::of_height(HEIGHT) };
     let across = Axis::new("probability", scale, percent, false);
     let plain = Axis { label: String::new(), scale, ticks: Vec::new() };
     let mut curve = Chart::new(area, if room > 0.0 { &plain } else { &across }, &Axis::new("share that converted", scale, percent, true));
@@ -78,7 +78,7 @@ fn reliability(seen: &Seen<'_>, judgement: &Judgement) -> Figure<'static> {
     }
     let mut charts = vec![curve];
     if let Some(rows) = seen.report.rows {
-        charts.push(histogram(&rows.probability, Area { top: area.bottom + 8.0, bottom: HEIGHT - 38.0, ..area }, &across));
+        charts.push(histogram(&rows.probability, Area { top: area.bottom + 8.0, bottom: HEIGHT - FOOT, ..area }, &across));
     }
     let title = "Reliability";
     let description = format!(

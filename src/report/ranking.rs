@@ -4,7 +4,7 @@ use super::Seen;
 use super::chart::{About, Area, Axis, Chart, Scale, Spread};
 use super::html::{Figure, Table};
 use super::performance::HEIGHT;
-use super::words::{four, number, percent, short, thinned, three};
+use super::words::{four, number, percent, short, thinned_out, three};
 use crate::evaluate::{Decile, FromTop, Judgement};
 
 /// Points that a curve is drawn through, that can be pointed at, and that a table has.
@@ -40,12 +40,12 @@ fn shares(label: &str, vertical: bool) -> Axis {
 /// A curve, its points, and where the threshold lies on it.
 fn draw(seen: &Seen<'_>, chart: &mut Chart, points: &[Point], start: Option<(f64, f64)>) {
     let line: Vec<(f64, f64)> = start.into_iter().chain(points.iter().map(|p| (p.x, p.y))).collect();
-    chart.line(&thinned(&line, POINTS[0]), "yes");
+    chart.line(&thinned_out(&line, POINTS[0]), "yes");
     let titles: Vec<((f64, f64), String)> = points
         .iter()
         .map(|p| ((p.x, p.y), format!("from {} on: {} rows, {} convert", short(p.of.threshold), p.of.rows, p.of.conversions)))
         .collect();
-    chart.hovered(&thinned(&titles, POINTS[1]));
+    chart.hovered(&thinned_out(&titles, POINTS[1]));
     if let Some(cut) = points.iter().rev().find(|p| p.of.threshold >= seen.model.threshold) {
         chart.dot(
             (cut.x, cut.y),
@@ -55,9 +55,14 @@ fn draw(seen: &Seen<'_>, chart: &mut Chart, points: &[Point], start: Option<(f64
     }
 }
 
+/// Rows from which on a share is drawn: that of fewer jumps about, and would set the scale.
+pub(super) fn fewest(rows: u64) -> u64 {
+    (rows / 500).max(1)
+}
+
 /// The numbers behind a curve.
 fn table(caption: &str, names: [&str; 2], points: &[Point]) -> Table {
-    let chosen: Vec<usize> = thinned(&(0..points.len()).collect::<Vec<_>>(), POINTS[2]);
+    let chosen: Vec<usize> = thinned_out(&(0..points.len()).collect::<Vec<_>>(), POINTS[2]);
     let row = |p: &Point| vec![four(p.of.threshold), p.of.rows.to_string(), p.of.conversions.to_string(), four(p.x), four(p.y)];
     let header = ["probability from", "rows", "converted", names[0], names[1]];
     Table::new(caption, &header, chosen.into_iter().map(|at| row(&points[at])).collect())
@@ -93,12 +98,10 @@ fn roc(seen: &Seen<'_>, judgement: &Judgement) -> Figure<'static> {
 fn precision_recall(seen: &Seen<'_>, judgement: &Judgement) -> Figure<'static> {
     let e = &judgement.evaluation;
     let of = |p: &FromTop| Point { x: number(p.conversions) / number(e.conversions), y: number(p.conversions) / number(p.rows), of: *p };
-    let points: Vec<Point> = seen.points.iter().map(of).collect();
-    let mut chart = Chart::new(
-        Area::of_height(HEIGHT),
-        &shares("share of all conversions found (recall)", false),
-        &shares("share that converts (precision)", true),
-    );
+    let points: Vec<Point> = seen.points.iter().filter(|p| p.rows >= fewest(e.n)).map(of).collect();
+    let most = points.iter().map(|p| p.y).fold(e.base_rate, f64::max);
+    let precision = Axis::new("share that converts (precision)", Scale::rounded(0.0, most), percent, true);
+    let mut chart = Chart::new(Area::of_height(HEIGHT), &shares("share of all conversions found (recall)", false), &precision);
     chart.level(e.base_rate, "line reference");
     draw(seen, &mut chart, &points, None);
     let title = "Precision and recall";

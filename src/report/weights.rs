@@ -1,7 +1,7 @@
 //! What weighs: odds ratios, effects, what moves together, and how strong the penalty is.
 
 use super::Seen;
-use super::chart::{About, Area, Axis, Chart, Scale, Spread, WIDTH};
+use super::chart::{About, Area, Axis, Chart, FOOT, Scale, Spread, WIDTH};
 use super::html::{Figure, Html, Table};
 use super::words::{between, counted, four, number, three};
 use super::{correlation, effects, penalty};
@@ -10,6 +10,8 @@ use crate::explain::{Coefficient, coefficients};
 
 /// Columns that are drawn, and those that a table has.
 const COLUMNS: [usize; 2] = [24, 200];
+/// Columns of one measure that are drawn: a text may have very many levels.
+const OF_MEASURE: usize = 4;
 /// Height of a row.
 const ROW: f64 = 17.0;
 /// Odds ratios beyond which nothing is drawn.
@@ -28,7 +30,7 @@ pub(super) fn weights(seen: &Seen<'_>, body: &mut Html) -> Result<()> {
     if let Some(figure) = penalty::columns(seen) {
         body.figure(&figure);
     }
-    let names: Vec<&str> = columns.iter().map(|c| c.feature.as_str()).collect();
+    let names: Vec<&str> = drawn(&columns).into_iter().map(|c| c.feature.as_str()).collect();
     if let Some(figure) = correlation::correlation(seen, &names)? {
         body.figure(&figure);
     }
@@ -46,6 +48,12 @@ fn by_importance(seen: &Seen<'_>) -> Vec<Coefficient> {
     columns
 }
 
+/// The columns that are drawn.
+fn drawn(columns: &[Coefficient]) -> Vec<&Coefficient> {
+    let measures = columns.chunk_by(|a, b| a.measure == b.measure);
+    measures.flat_map(|of| &of[..of.len().min(OF_MEASURE)]).take(COLUMNS[0]).collect()
+}
+
 fn title_of(c: &Coefficient) -> String {
     format!("{}: odds × {} per standard deviation, 95 % {}", c.feature, three(c.odds_ratio), between(ends(c), three))
 }
@@ -57,12 +65,12 @@ fn ends(c: &Coefficient) -> Option<[f64; 2]> {
 
 /// Odds ratios with their intervals, a row for each column.
 fn forest(seen: &Seen<'_>, columns: &[Coefficient]) -> Figure<'static> {
-    let drawn = &columns[..columns.len().min(COLUMNS[0])];
+    let drawn = drawn(columns);
     let height = ROW * number(drawn.len().max(1)) + 56.0;
     let inside = |v: f64| v.clamp(1.0 / MOST, MOST);
     let reach = drawn.iter().flat_map(|c| ends(c).unwrap_or([c.odds_ratio; 2])).map(|v| inside(v).ln().abs()).fold(0.02, f64::max).exp();
     let x = Axis::new("odds ratio per standard deviation", Scale::new(Spread::Log, 1.0 / reach, reach), three_or_less, false);
-    let area = Area { left: 150.0, right: WIDTH - 10.0, top: 8.0, bottom: height - 38.0 };
+    let area = Area { left: 162.0, right: WIDTH - 10.0, top: 8.0, bottom: height - FOOT };
     let mut chart = Chart::new(area, &x, &Axis::rows(drawn.len().max(1)));
     chart.stroke((1.0, 0.5), (1.0, 0.5 - number(drawn.len())), "zero");
     for (row, column) in drawn.iter().enumerate() {

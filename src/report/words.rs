@@ -17,6 +17,13 @@ pub(super) fn short(x: f64) -> String {
     minus(if text == "-0" { "0".to_owned() } else { text })
 }
 
+/// Numbers of a range with the places that tell them apart.
+pub(super) fn fine(range: f64) -> impl Fn(f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most twelve places")]
+    let places = (1.0 - range.log10().floor()).clamp(0.0, 12.0) as usize;
+    move |x| minus(format!("{x:.places$}"))
+}
+
 /// A share in percent, with as many places as tell something.
 pub(super) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
@@ -63,10 +70,17 @@ pub(super) fn span(duration: Duration) -> String {
 
 /// A text of at most so many characters, the rest an ellipsis.
 pub(super) fn clipped(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+    // Chinese, Japanese and Korean are twice as wide.
+    let wide = |c: char| if c < '\u{1100}' || ('\u{2000}'..'\u{2e80}').contains(&c) { 1 } else { 2 };
+    if text.chars().map(wide).sum::<usize>() <= most {
         return text.to_owned();
     }
-    text.chars().take(most - 1).chain(['…']).collect()
+    let mut width = 1;
+    let fits = text.chars().take_while(|c| {
+        width += wide(*c);
+        width <= most
+    });
+    fits.chain(['…']).collect()
 }
 
 /// The sign that is as wide as a plus.
@@ -88,6 +102,17 @@ pub(super) fn thinned<T: Clone>(items: &[T], most: usize) -> Vec<T> {
     (0..most).map(|at| items[at * (items.len() - 1) / (most - 1)].clone()).collect()
 }
 
+/// Some of many items, the nearer to the first the denser: curves bend most at their beginning.
+pub(super) fn thinned_out<T: Clone>(items: &[T], most: usize) -> Vec<T> {
+    if items.len() <= most {
+        return items.to_vec();
+    }
+    let last = most - 1;
+    let mut places: Vec<usize> = (0..most).map(|at| at + (items.len() - most) * at * at / (last * last)).collect();
+    places.dedup();
+    places.into_iter().map(|place| items[place].clone()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,7 +123,10 @@ mod tests {
         assert_eq!(shorts, ["0", "−0.001", "0.05", "0.12", "3.46", "12.3", "1234", "2.0e7", "1.0e-5"]);
         assert_eq!([0.0, 0.1045, 0.00123, 1.0].map(percent), ["0\u{a0}%", "10.4\u{a0}%", "0.12\u{a0}%", "100\u{a0}%"]);
         assert_eq!(span(Duration::days(1)), "1 day");
-        assert_eq!(clipped("abcdef", 4), "abc…");
+        assert_eq!((clipped("abcdef", 4), clipped("abcd", 4)), ("abc…".to_owned(), "abcd".to_owned()));
+        assert_eq!(clipped("日本語の", 6), "日本…");
         assert_eq!(thinned(&[0, 1, 2, 3, 4, 5, 6], 3), [0, 3, 6]);
+        assert_eq!(thinned_out(&(0..=100).collect::<Vec<_>>(), 5), [0, 7, 26, 57, 100]);
+        assert_eq!([0.021, 0.0215, -0.1].map(fine(0.004)), ["0.0210", "0.0215", "−0.1000"]);
     }
 }

@@ -11,8 +11,11 @@ pub(super) use scale::{Scale, Spread};
 
 /// Width of all charts, in units of the drawing: about a CSS pixel on a telephone and in three columns on a desk.
 pub(super) const WIDTH: f64 = 360.0;
-/// Mean width of a character of a label, the largest that is met.
+/// Width of a character of a tick, which has wide ones, and the mean one of a name.
 const CHARACTER: f64 = 7.4;
+const NAME_CHARACTER: f64 = 6.5;
+/// Room for ticks and words below an axis.
+pub(super) const FOOT: f64 = 42.0;
 /// Least distance of ticks, as a share of the axis.
 const TICK_GAP: [f64; 2] = [0.14, 0.12];
 
@@ -52,7 +55,7 @@ pub(super) struct Area {
 impl Area {
     /// All of a drawing of some height, but for room for axes.
     pub(super) fn of_height(height: f64) -> Self {
-        Self { left: 48.0, right: WIDTH - 12.0, top: 26.0, bottom: height - 38.0 }
+        Self { left: 48.0, right: WIDTH - 19.0, top: 26.0, bottom: height - FOOT }
     }
 }
 
@@ -92,7 +95,7 @@ impl Chart {
             chart.label([4.0, top - 12.0], "axis", &y.label);
         }
         if !x.label.is_empty() {
-            chart.label([f64::midpoint(left, right), bottom + 31.0], "axis middle", &x.label);
+            chart.label([f64::midpoint(left, right), bottom + 34.0], "axis middle", &x.label);
         }
         chart
     }
@@ -199,7 +202,7 @@ impl Chart {
     pub(super) fn row_name(&mut self, row: f64, name: &str) {
         let place = self.down(-row) + 4.0;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some twenty characters")]
-        let most = ((self.area.left - 8.0) / CHARACTER) as usize;
+        let most = ((self.area.left - 8.0) / NAME_CHARACTER) as usize;
         let shown = clipped(name, most.max(2));
         let (x, y) = (at(self.area.left - 6.0), at(place));
         self.marks.open("text", &[("class", "name end"), ("x", &x), ("y", &y)]).text(&shown);
@@ -212,7 +215,7 @@ impl Chart {
     /// Write a name above a row, from the left edge of the drawing.
     pub(super) fn row_heading(&mut self, row: f64, name: &str) {
         let place = self.down(-row) + 4.0;
-        self.label([2.0, place], "name halo", &clipped(name, 60));
+        self.label([2.0, place], "name halo", &clipped(name, 54));
     }
 
     /// The drawing of one chart.

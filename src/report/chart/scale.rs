@@ -59,6 +59,13 @@ impl Scale {
         Self::new(Spread::Linear, (low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step)
     }
 
+    /// The same with room at both ends, as a share of the axis.
+    pub(in crate::report) fn with_room(self, share: f64) -> Self {
+        let [low, high] = [self.low, self.high].map(|v| self.spread.of(v));
+        let room = share * (high - low);
+        Self { low: self.spread.back(low - room), high: self.spread.back(high + room), ..self }
+    }
+
     /// Where a value stands: 0 at the low end, 1 at the high end; what lies outside stands at the nearer end.
     pub(in crate::report) fn place(&self, value: f64) -> f64 {
         let [low, high, at] = [self.low, self.high, value].map(|v| self.spread.of(v));
@@ -103,7 +110,7 @@ impl Scale {
             Spread::Log1p => [vec![0.0], tens(&[1.0]), tens(&[3.0]), tens(&[2.0, 5.0])].concat(),
             Spread::Logit => {
                 let few = [0.5, 0.1, 0.01, 0.9, 0.99, 0.001, 0.999, 0.0001, 0.05, 0.2, 0.8, 0.95];
-                [&few[..], &[0.3, 0.7, 0.02, 0.005, 0.98, 0.15, 0.4, 0.6, 0.03, 0.07]].concat()
+                [&few[..], &[0.3, 0.7, 0.02, 0.005, 0.98, 0.15, 0.4, 0.6, 0.03, 0.07, 1e-5, 0.002, 0.0005, 0.0002, 5e-5]].concat()
             }
         }
     }
