@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::definition::Definition;
 use crate::error::{Error, Result, nearest};
 use crate::funnel::{ALL, By, Figures, Funnel, Landmark, Level, Plan, Rate, Revenue, Row, USUAL_CUSTOMERS, USUAL_PQLS, funnel};
-use crate::ingest::{Log, visitors};
+use crate::ingest::{Log, Visitors, visitors};
 use crate::output::csv_line;
 use crate::output::{format_number, write_bytes};
 use crate::time::{DAY, iso, midnight};
@@ -64,13 +64,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let log = args.project.training_log(&config, terminal)?;
     let all = definitions(&args.project, &config, &log)?;
     let of: Vec<Definition> = places.iter().map(|at| all[*at].clone()).collect();
-    let plan = Plan {
-        by: args.by,
-        horizon: config.observation.horizon.0,
-        // A log of which nobody said where it begins begins with the day of its first event.
-        since: config.observation.since.map_or(midnight(log.since), |since| since.0),
-        visitors: visitors.as_ref(),
-    };
+    let plan = plan(&config, &log, args.by, visitors.as_ref());
     let found = funnel(&log, &of, &plan)?;
     warn(&found, &log, &plan, terminal);
     let text = match args.format.unwrap_or_else(|| Style::of(&args.output)) {
@@ -82,6 +76,25 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         return terminal.say(&text);
     }
     write_bytes(&args.output, format!("{text}\n").as_bytes())
+}
+
+/// The funnel of all definitions by month of the sign-up, for a page; `None` where there are none.
+pub(super) fn by_month(project: &ProjectArgs, config: &Config, log: &Log) -> Result<Option<Funnel>> {
+    let visitors = config.visitors.as_ref().map(visitors).transpose()?;
+    let definitions = definitions(project, config, log)?;
+    let found = (!definitions.is_empty()).then(|| funnel(log, &definitions, &plan(config, log, By::Month, visitors.as_ref())));
+    found.transpose()
+}
+
+/// What the funnel of a log is to tell.
+fn plan<'a>(config: &Config, log: &Log, by: By, visitors: Option<&'a Visitors>) -> Plan<'a> {
+    Plan {
+        by,
+        horizon: config.observation.horizon.0,
+        // A log of which nobody said where it begins begins with the day of its first event.
+        since: config.observation.since.map_or(midnight(log.since), |since| since.0),
+        visitors,
+    }
 }
 
 /// Places of the definitions asked for, each once, in the order of the project file; all where none is.

@@ -3,18 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use super::Terminal;
-use super::shared::load_model;
+use super::funnel::by_month;
+use super::shared::{ProjectArgs, load_model};
 use crate::card::Beside;
 use crate::error::Result;
 use crate::evidence::TestRows;
-use crate::model::Model;
+use crate::funnel::Funnel;
 use crate::output::write_bytes;
 use crate::report::Report;
 use crate::store::CARD_FILE;
 
 /// Draw a model on one self-contained HTML page
+///
+/// With `-c FILE` the log of that project file is read, and the page shows what its PQL definitions find.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
     /// Model: a file, NAME (its champion) or NAME/VERSION
     #[arg(value_name = "MODEL")]
     model: String,
@@ -36,8 +41,27 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     if rows.is_none() && model.judgement.is_some() {
         terminal.note("warning: the test rows are not beside the model: what is drawn from them is missing");
     }
-    let report = Report { model: &model, label: &found.label, beside: beside.as_ref(), rows: rows.as_ref(), extra: &[], mask: args.mask };
+    let funnel = if args.project.config.is_some() { of_project(&args.project, terminal)? } else { None };
+    let report = Report {
+        model: &model,
+        label: &found.label,
+        beside: beside.as_ref(),
+        rows: rows.as_ref(),
+        funnel: funnel.as_ref(),
+        mask: args.mask,
+    };
     write(&report, &args.output, terminal)
+}
+
+/// What the definitions of a project file find in its log.
+fn of_project(project: &ProjectArgs, terminal: &mut Terminal<'_>) -> Result<Option<Funnel>> {
+    let config = project.load()?;
+    if config.definition.is_empty() {
+        terminal.note("warning: the project file has no `[[definition]]`, and the page no funnel");
+        return Ok(None);
+    }
+    let log = project.training_log(&config, terminal)?;
+    by_month(project, &config, &log)
 }
 
 /// Write the page of a model.
@@ -48,14 +72,4 @@ pub(super) fn write(report: &Report<'_>, path: &Path, terminal: &mut Terminal<'_
         terminal.note(&format!("report of {}: {}", report.label, path.display()));
     }
     Ok(())
-}
-
-/// Write the page of a model that was trained just now.
-pub(super) fn of_training(
-    model: &Model,
-    (label, path): (&str, &Path),
-    (beside, rows): (&Beside, Option<&TestRows>),
-    terminal: &mut Terminal<'_>,
-) -> Result<()> {
-    write(&Report { model, label, beside: Some(beside), rows, extra: &[], mask: false }, path, terminal)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Terminal;
+use super::funnel::by_month;
 use super::shared::{ProjectArgs, definitions, observed_rows};
 use super::tables;
 use crate::card::{self, Beside};
@@ -10,9 +11,11 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::evidence::{ROWS_FILE, TestRows};
 use crate::finding::Finding;
+use crate::funnel::Funnel;
 use crate::ingest::Quality;
 use crate::matrix;
 use crate::output::{Format, write_bytes, write_table};
+use crate::report::Report;
 use crate::rows::Rows;
 use crate::store::{self, CARD_FILE, MODEL_FILE};
 use crate::train::{Trained, prepare, train};
@@ -51,7 +54,7 @@ const WEIGHTS_SHOWN: usize = 10;
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     store::check_name(&args.name)?;
     let config = args.project.load()?;
-    let (rows, quality) = rows(args, &config, terminal)?;
+    let (rows, quality, funnel) = rows(args, &config, terminal)?;
     let cohorts = card::cohorts(&rows);
     let setup = prepare(&config, &rows)?;
     for line in tables::left_out(&setup.left_out) {
@@ -75,7 +78,15 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     if let Some(path) = &args.report {
         let test_rows = (test_rows.height() > 0).then(|| TestRows::of(test_rows, path, &model)).transpose()?;
         let beside = Beside::of(&model, cohorts, quality);
-        super::report::of_training(&model, (&stored.label, path), (&beside, test_rows.as_ref()), terminal)?;
+        let report = Report {
+            model: &model,
+            label: &stored.label,
+            beside: Some(&beside),
+            rows: test_rows.as_ref(),
+            funnel: funnel.as_ref(),
+            mask: false,
+        };
+        super::report::write(&report, path, terminal)?;
     }
     for warning in model.warnings.iter().filter(|w| !rows.warnings.contains(w)) {
         terminal.note(&format!("warning: {warning}"));
@@ -104,15 +115,17 @@ fn report(args: &Args, findings: &[Finding], terminal: &mut Terminal<'_>) -> Res
     Ok(())
 }
 
-fn rows(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<(Rows, Option<Quality>)> {
+/// The rows, and of a log its data quality, and the funnel where a page is to show it.
+fn rows(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<(Rows, Option<Quality>, Option<Funnel>)> {
     if let Some(path) = &args.features {
         let matrix = matrix::read(path, &config.matrix, &config.design.categories)?;
         terminal.note(&format!("{} rows, {} columns from {}", matrix.account.len(), matrix.features.width(), path.display()));
-        Ok((Rows::of_matrix(matrix, config), None))
+        Ok((Rows::of_matrix(matrix, config), None, None))
     } else {
         let log = args.project.training_log(config, terminal)?;
         let quality = log.quality.clone();
         definitions(&args.project, config, &log)?;
-        Ok((observed_rows(config, log, None, terminal)?, Some(quality)))
+        let funnel = if args.report.is_some() { by_month(&args.project, config, &log)? } else { None };
+        Ok((observed_rows(config, log, None, terminal)?, Some(quality), funnel))
     }
 }

@@ -105,6 +105,24 @@ pub struct Row {
     pub figures: Figures,
 }
 
+impl Row {
+    /// Whether it says something that no other row says: a type, or all definitions, of which there is one tells the same as that one.
+    #[must_use]
+    pub fn tells_more(&self) -> bool {
+        self.level == Level::Definition || self.definitions > 1
+    }
+
+    /// What it is about, in words.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.level {
+            Level::Definition => self.name.clone(),
+            Level::Type => format!("type {}", self.name),
+            Level::Any => "any of them".to_owned(),
+        }
+    }
+}
+
 /// The name of the row of all cohorts.
 pub const ALL: &str = "all";
 

@@ -6,13 +6,13 @@ pub(super) struct Html(String);
 
 /// A table of texts; the first column is aligned to the left, numbers to the right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Table {
+pub(super) struct Table {
     /// What it shows.
-    pub caption: String,
+    pub(super) caption: String,
     /// Names of the columns.
-    pub header: Vec<String>,
+    pub(super) header: Vec<String>,
     /// Its rows, a text for each column.
-    pub rows: Vec<Vec<String>>,
+    pub(super) rows: Vec<Vec<String>>,
 }
 
 impl Table {

@@ -10,6 +10,7 @@ mod correlation;
 mod cutoffs;
 mod data;
 mod effects;
+mod funnel;
 mod html;
 mod made;
 mod penalty;
@@ -23,23 +24,12 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::evaluate::{FromTop, from_top};
 use crate::evidence::TestRows;
+use crate::funnel::Funnel;
 use crate::model::Model;
 use html::Html;
-pub use html::Table;
 
 const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");
-
-/// A section of tables that were computed elsewhere, such as those of definitions or of the funnel.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Extra {
-    /// Its title.
-    pub title: String,
-    /// What it shows; backticks stand around code.
-    pub about: String,
-    /// Its tables.
-    pub tables: Vec<Table>,
-}
 
 /// What a page is about.
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +42,8 @@ pub struct Report<'a> {
     pub beside: Option<&'a Beside>,
     /// The test rows; `None` where they were not stored.
     pub rows: Option<&'a TestRows>,
-    /// Sections of tables that were computed elsewhere.
-    pub extra: &'a [Extra],
+    /// What PQL definitions find; `None` without definitions or a log.
+    pub funnel: Option<&'a Funnel>,
     /// Whether accounts are numbered instead of named.
     pub mask: bool,
 }
@@ -91,21 +81,12 @@ impl Report<'_> {
         cutoffs::cutoffs(&seen, &mut body);
         weights::weights(&seen, &mut body)?;
         accounts::accounts(&seen, &mut body)?;
-        self.extra.iter().enumerate().for_each(|(at, extra)| section(at, extra, &mut body));
+        funnel::funnel(&seen, &mut body);
         made::made(&seen, &mut body);
         let mut title = Html::default();
         title.text(&format!("pql report: {}", self.label));
         Ok(page(&[STYLE, &title.into_string(), &body.into_string()]))
     }
-}
-
-/// A section of tables.
-fn section(at: usize, extra: &Extra, body: &mut Html) {
-    body.section(&format!("extra-{at}"), &extra.title).paragraph(&extra.about);
-    for table in &extra.tables {
-        body.table(table);
-    }
-    body.raw("</section>\n");
 }
 
 /// The template with its gaps filled, in their order; what is filled in is not looked at again.

@@ -1,14 +1,14 @@
 //! A funnel for people.
 
 use super::table;
-use crate::funnel::{ALL, Funnel, Landmark, Level, Plan, Rate, Revenue, Row, USUAL_CUSTOMERS, USUAL_PQLS};
+use crate::funnel::{ALL, Funnel, Landmark, Plan, Rate, Revenue, Row, USUAL_CUSTOMERS, USUAL_PQLS};
 use crate::ingest::Log;
 use crate::output::format_number;
 use crate::time::{Duration, iso_day};
 
 /// All cohorts together first, then each.
 pub(in crate::cli) fn funnel(found: &Funnel, log: &Log, plan: &Plan<'_>) -> String {
-    let shown: Vec<&Row> = found.rows.iter().filter(|row| tells_more(row)).collect();
+    let shown: Vec<&Row> = found.rows.iter().filter(|row| row.tells_more()).collect();
     let all: Vec<&Row> = shown.iter().copied().filter(|row| row.cohort == ALL).collect();
     let horizon = Duration(plan.horizon).to_string();
     let mut parts = vec![head(&all, log, plan, &horizon), rates(&all, &horizon), landmarks(&all, &horizon), after(&all), times(&all)];
@@ -16,22 +16,9 @@ pub(in crate::cli) fn funnel(found: &Funnel, log: &Log, plan: &Plan<'_>) -> Stri
     for row in &all {
         let cohorts: Vec<&Row> =
             shown.iter().copied().filter(|of| of.cohort != ALL && (of.level, &of.name) == (row.level, &row.name)).collect();
-        parts.push(format!("{}, by {} of the sign-up\n{}", name(row), plan.by, by_cohort(&cohorts)));
+        parts.push(format!("{}, by {} of the sign-up\n{}", row.title(), plan.by, by_cohort(&cohorts)));
     }
     parts.join("\n\n")
-}
-
-/// A type or all definitions of which there is one tells the same as that one.
-fn tells_more(row: &Row) -> bool {
-    row.level == Level::Definition || row.definitions > 1
-}
-
-fn name(row: &Row) -> String {
-    match row.level {
-        Level::Definition => row.name.clone(),
-        Level::Type => format!("type {}", row.name),
-        Level::Any => "any of them".to_owned(),
-    }
 }
 
 /// A share in per cent, a small one with a digit more.
@@ -85,7 +72,7 @@ fn head(all: &[&Row], log: &Log, plan: &Plan<'_>, horizon: &str) -> String {
 fn rates(all: &[&Row], horizon: &str) -> String {
     let row = |row: &&Row| {
         let figures = &row.figures;
-        let mut cells = vec![name(row)];
+        let mut cells = vec![row.title()];
         cells.extend([figures.sign_ups, figures.pqls, figures.customers].map(|n| n.to_string()));
         for rate in [&figures.sign_up_to_pql, &figures.pql_to_customer] {
             cells.extend(share(rate));
@@ -122,10 +109,10 @@ fn landmarks(all: &[&Row], horizon: &str) -> String {
                 let at = format!("{}d", format_number(within));
                 let young = landmark.pqls.not_mature + landmark.others.not_mature;
                 let (converted, churned) = (landmark.converted_before, landmark.churned_before);
-                rows.push(compared(name(row), &at, landmark));
+                rows.push(compared(row.title(), &at, landmark));
                 format!("At {at}: {converted} accounts had converted before, {churned} had churned, {young} are too young")
             }
-            None => format!("{} has no `within`, and so no moment at which to compare", name(row)),
+            None => format!("{} has no `within`, and so no moment at which to compare", row.title()),
         };
         if !notes.contains(&note) {
             notes.push(note);
@@ -148,7 +135,7 @@ fn compared(name: String, at: &str, landmark: &Landmark) -> Vec<String> {
 
 fn after(all: &[&Row]) -> String {
     let row = |row: &&Row| {
-        let mut cells = vec![name(row)];
+        let mut cells = vec![row.title()];
         for after in &row.figures.converted_after {
             cells.extend([percent(after.share), interval(after.low, after.high)]);
         }
@@ -163,7 +150,7 @@ fn times(all: &[&Row]) -> String {
     let row = |row: &&Row| {
         let figures = &row.figures;
         let medians = [figures.median_days_to_pql, figures.median_days_to_customer].map(|days| number(days, 1));
-        let mut cells = vec![name(row)];
+        let mut cells = vec![row.title()];
         cells.extend(medians);
         cells.extend([figures.customers_same_day, figures.already_customers, figures.customers_without].map(|n| n.to_string()));
         cells
@@ -176,7 +163,7 @@ fn times(all: &[&Row]) -> String {
 
 /// What PQLs are worth; nothing without a revenue column.
 fn revenue(all: &[&Row]) -> Option<String> {
-    let of = || all.iter().filter_map(|row| row.figures.revenue.map(|revenue| (name(row), revenue)));
+    let of = || all.iter().filter_map(|row| row.figures.revenue.map(|revenue| (row.title(), revenue)));
     let expands = of().any(|(_, revenue)| revenue.expansion.is_some());
     let row = |(name, revenue): (String, Revenue)| {
         let mut cells = vec![name, revenue.customers.to_string()];
