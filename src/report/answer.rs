@@ -11,8 +11,13 @@ use crate::model::Baseline;
 pub(super) fn answer(seen: &Seen<'_>, body: &mut Html) {
     body.raw("<header id=\"answer\"><p class=\"kicker\">").words(&format!("Model `{}`", seen.report.label)).raw("</p>");
     body.raw("<h1>").words(&predicted(seen)).raw("</h1>\n");
-    let (class, verdict) = verdict(seen);
-    body.open("p", &[("class", class), ("id", "verdict")]).words(&verdict).close("p").raw("\n");
+    let verdict = Verdict::of(seen);
+    body.open("p", &[("class", verdict.class), ("id", "verdict")])
+        .element("strong", verdict.lead)
+        .text(" ")
+        .words(&verdict.why)
+        .close("p")
+        .raw("\n");
     tiles(seen, body);
     links(seen, body);
     body.raw("</header>\n");
@@ -34,26 +39,41 @@ fn predicted(seen: &Seen<'_>) -> String {
     }
 }
 
-/// Whether the model beats simple rules, in a sentence, and how sure that is.
-fn verdict(seen: &Seen<'_>) -> (&'static str, String) {
-    let Some(judgement) = &seen.model.judgement else {
-        return ("verdict none", "Nobody knows yet how good this model is: there were no test rows to judge it by.".to_owned());
-    };
-    let e = &judgement.evaluation;
-    let on = format!("{} held-out {}s", e.n, seen.unit());
-    let ranked = match e.roc_auc {
-        Some(auc) => format!("On {on} one that converts ranks above one that does not {} of the time", percent(auc)),
-        None => format!("On {on} there is one outcome only, so that its ranking cannot be judged"),
-    };
-    let (beaten, unbeaten): (Vec<&Baseline>, Vec<&Baseline>) = seen.model.baselines.iter().partition(|b| b.difference.better());
-    let names = |of: &[&Baseline]| of.iter().map(|b| format!("{} ({})", b.name, against(&b.difference))).collect::<Vec<_>>().join(" and ");
-    let only = counted(e.conversions, "conversion");
-    if unbeaten.is_empty() {
-        return ("verdict good", format!("{ranked}, and it beats the simple rules it was set against: {}.", names(&beaten)));
+/// Whether the model beats simple rules, in a few words, and how sure that is.
+struct Verdict {
+    class: &'static str,
+    lead: &'static str,
+    why: String,
+}
+
+impl Verdict {
+    fn of(seen: &Seen<'_>) -> Self {
+        let Some(judgement) = &seen.model.judgement else {
+            let why = "There were no test rows to judge it by.".to_owned();
+            return Self { class: "verdict none", lead: "Nobody knows yet how good this model is.", why };
+        };
+        let e = &judgement.evaluation;
+        let on = format!("{} held-out {}s", e.n, seen.unit());
+        let ranked = match e.roc_auc {
+            Some(auc) => format!("On {on} one that converts ranks above one that does not {} of the time.", percent(auc)),
+            None => format!("On {on} there is one outcome only, so that its ranking cannot be judged."),
+        };
+        let (beaten, unbeaten): (Vec<&Baseline>, Vec<&Baseline>) = seen.model.baselines.iter().partition(|b| b.difference.better());
+        let names =
+            |of: &[&Baseline]| of.iter().map(|b| format!("{} ({})", b.name, against(&b.difference))).collect::<Vec<_>>().join(" and ");
+        let beats = if beaten.is_empty() { String::new() } else { format!(" It beats {}.", names(&beaten)) };
+        if unbeaten.is_empty() {
+            return Self { class: "verdict good", lead: "It beats the simple rules it was set against.", why: ranked + &beats };
+        }
+        let lead =
+            if beaten.is_empty() { "It does not surely beat simple rules." } else { "Useful, but not surely better than one simple rule." };
+        let only = counted(e.conversions, "conversion");
+        Self {
+            class: "verdict doubt",
+            lead,
+            why: format!("{ranked}{beats} It does not surely beat {}; {only} tell no more.", names(&unbeaten)),
+        }
     }
-    let but = if beaten.is_empty() { String::new() } else { format!("It beats {}, but ", names(&beaten)) };
-    let it = if beaten.is_empty() { "It" } else { "it" };
-    ("verdict doubt", format!("{ranked}. {but}{it} does not surely beat {}, judged by {only}.", names(&unbeaten)))
 }
 
 /// A difference in log loss, with its interval.
@@ -121,7 +141,11 @@ fn conversions(e: &Evaluation) -> Tile<'static> {
             metric: "expected_conversions",
             value: Some(e.expected_conversions),
             shown: format!("{:.1}", e.expected_conversions),
-            note: format!("{} observed; 95 % {}", e.conversions, between(e.expected_conversions_95, |v| format!("{v:.1}"))),
+            note: format!(
+                "{} observed; expected 95 % of the time: {}",
+                e.conversions,
+                between(e.expected_conversions_95, |v| format!("{v:.1}"))
+            ),
         };
     }
     Tile {
@@ -134,12 +158,13 @@ fn conversions(e: &Evaluation) -> Tile<'static> {
 }
 
 fn links(seen: &Seen<'_>, body: &mut Html) {
-    let known: [(&str, &str); 6] = [
+    let known: [(&str, &str); 7] = [
         ("#data", "Data"),
         ("#performance", "How good"),
         ("#cutoffs", "By cutoff"),
         ("#weights", "What weighs"),
         ("#accounts", "Accounts explained"),
+        ("#funnel", "PQLs"),
         ("#made", "How it was made"),
     ];
     body.raw("<nav aria-label=\"Sections\">");
@@ -148,6 +173,7 @@ fn links(seen: &Seen<'_>, body: &mut Html) {
             "#performance" => seen.model.judgement.is_some(),
             "#cutoffs" => seen.model.judgement.as_ref().is_some_and(|j| j.by_cutoff.len() > 1),
             "#accounts" => seen.report.rows.is_some(),
+            "#funnel" => seen.report.funnel.is_some(),
             _ => true,
         };
         if there {

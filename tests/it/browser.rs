@@ -6,7 +6,7 @@ use crate::project::Project;
 use crate::webdriver::Browser;
 
 /// Everything that is drawn, of the demo.
-const CHARTS: [&str; 16] = [
+const CHARTS: [&str; 18] = [
     "rows-by-month",
     "rate-by-month",
     "roc",
@@ -23,6 +23,8 @@ const CHARTS: [&str; 16] = [
     "penalty",
     "correlations",
     "account-2",
+    "pqls-against-others",
+    "funnel-cohorts",
 ];
 
 /// For each chart: its name, how many marks it has, whether it has words for those who do not see it, and texts that are cut off or lie on

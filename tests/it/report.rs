@@ -57,6 +57,27 @@ fn a_page_drawn_at_training_is_the_one_drawn_later() {
 }
 
 #[test]
+fn definitions_of_a_project_file_give_the_page_a_funnel() {
+    let project = Project::new();
+    let config = crate::common::root().join("data/demo/pql.toml");
+    let config = config.to_str().unwrap();
+    project.pql(&["train", "-c", config, "--name", "t", "--report", "first.html"]).done();
+    let drawn = page(&project, &["t", "-c", config]);
+    assert!(drawn == project.text("first.html"), "drawn at training and later");
+    let rates: serde_json::Value = serde_json::from_str(&project.pql(&["funnel", "-c", config, "--format", "json"]).done().out).unwrap();
+    let row = rates["rows"].as_array().unwrap().iter().find(|row| row["name"] == "hits a limit" && row["cohort"] == "all").unwrap();
+    let lift = row["figures"]["landmark"]["lift"].as_f64().unwrap();
+    let cells = format!("<td class=\"number\">{}</td><td class=\"number\">{}</td>", row["figures"]["pqls"], row["figures"]["customers"]);
+    assert!(drawn.contains(&cells) && drawn.contains(&format!(">{lift:.2}</td>")), "{cells}, {lift}");
+    for id in ["pqls-against-others", "funnel-cohorts"] {
+        assert!(drawn.contains(&format!("id=\"{id}\"")), "`{id}` is not drawn");
+    }
+    assert!(drawn.contains("href=\"#funnel\"") && !page(&project, &["t"]).contains("#funnel"));
+    project.write("pql.toml", "[observation]\nhorizon = \"7d\"\n");
+    project.pql(&["report", "t", "-c", "pql.toml"]).done().says(&["has no `[[definition]]`"]);
+}
+
+#[test]
 fn masked_accounts_are_numbered() {
     let project = Project::trial();
     project.train(&[]).done();
@@ -99,7 +120,7 @@ fn rows_and_cards_of_another_model_are_refused() {
     project.train(&["--set", "model.test=0.3"]).done();
     let copy = |file: &str| project.write(&format!("models/t/0002/{file}"), project.read(&format!("models/t/0001/{file}")));
     copy("test.parquet");
-    project.pql(&["report", "t/0002", "-o", "-"]).refused(3, &["test.parquet", "not those that the model was judged by"]);
+    project.pql(&["report", "t/0002", "-o", "-"]).refused(3, &["test.parquet", "that the model was judged by"]);
     copy("model.json");
     project.pql(&["report", "t/0002", "-o", "-"]).refused(3, &["model.json", "card of another model"]);
 }
