@@ -19,7 +19,7 @@ SCALE = 0.75
 # File, colour scheme, and the elements of which the first begins and the last ends the picture.
 PICTURES = [
     ("report.png", "light", "#answer", "#data > .grid"),
-    ("report-curves.png", "dark", "#performance", "#performance > .grid > figure:nth-child(6)"),
+    ("report-curves.png", "dark", "#performance", "#performance > .grid > figure:nth-child(5)"),
 ]
 BETWEEN = """
 const [a, b] = [...arguments].map(s => document.querySelector(s).getBoundingClientRect());

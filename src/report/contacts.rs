@@ -34,6 +34,11 @@ fn contacted(seen: &Seen<'_>) -> Axis {
     Axis::new(&label, Scale::new(super::chart::Spread::Linear, 0.0, most), |v| v.to_string(), false)
 }
 
+/// What a row is where accounts repeat.
+fn once(seen: &Seen<'_>) -> &'static str {
+    if seen.unit() == "row" { " An account counts once at each cutoff." } else { "" }
+}
+
 /// Mark the cut that the threshold makes.
 fn mark(seen: &Seen<'_>, chart: &mut Chart) {
     if let Some(at) = seen.model.judgement.as_ref().map(|judgement| judgement.at_threshold.qualified).filter(|rows| *rows > 0) {
@@ -77,7 +82,7 @@ fn precision(seen: &Seen<'_>, points: &[FromTop], sure: &[AtThreshold]) -> Figur
     };
     Figure {
         title,
-        about: "How many of those contacted convert anyway: it is no effect of the contact.".to_owned(),
+        about: format!("How many of those contacted convert anyway: it is no effect of the contact.{}", once(seen)),
         drawing: chart.drawing(HEIGHT, &about),
         legend: vec![("line yes", "observed"), ("band yes", "95 %"), ("line plain", "expected")],
         table: Table::new(
@@ -113,9 +118,10 @@ fn value(seen: &Seen<'_>, points: &[FromTop], worth: Worth) -> Figure<'static> {
     Figure {
         title,
         about: format!(
-            "At {} a conversion and {} a contact, as if contacting made the conversion: an upper bound.",
+            "At {} a conversion and {} a contact, as if contacting made the conversion: an upper bound.{}",
             short(worth.deal),
-            short(worth.touch)
+            short(worth.touch),
+            once(seen)
         ),
         drawing: chart.drawing(HEIGHT, &about),
         legend: vec![("line yes", "observed"), ("line plain", "expected")],

@@ -3,7 +3,8 @@
 use super::Seen;
 use super::chart::{About, Area, Axis, Chart, FOOT, Scale, Spread, WIDTH};
 use super::html::{Figure, Html, Table};
-use super::words::{between, clipped, number, percent, short, three};
+use super::mirror::Mirror;
+use super::words::{between, clipped, number, short, three};
 use crate::design::{Number, Way};
 use crate::error::Result;
 use crate::explain::{Coefficient, Effect, effects as effects_of, level_effects};
@@ -156,31 +157,10 @@ fn of_number<'a>(curve: &Curve<'a>, number: &Number, odds: Scale) -> Figure<'a> 
 
 /// How the values of the test rows are spread: converted ones upwards, the others downwards.
 fn spread(curve: &Curve<'_>, area: Area, across: &Axis) -> Chart {
-    let bars = POINTS[2];
-    let mut counts = [vec![0_u64; bars], vec![0_u64; bars]];
-    for (of, values) in counts.iter_mut().zip(&curve.values) {
-        for value in values {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the number of bars")]
-            let bar = ((across.scale.place(*value) * number(bars)) as usize).min(bars - 1);
-            of[bar] += 1;
-        }
-    }
-    let share = |side: usize, bar: usize| number(counts[side][bar]) / number(curve.values[side].len().max(1));
-    let most = (0..bars).flat_map(|bar| [share(0, bar), share(1, bar)]).fold(0.01, f64::max);
-    let mut chart =
-        Chart::new(area, across, &Axis { label: String::new(), scale: Scale::new(Spread::Linear, -most, most), ticks: Vec::new() });
-    let edges = across.scale.values(bars + 1);
-    for bar in 0..bars {
-        for (side, (class, words)) in [("no", "that did not convert"), ("yes", "that converted")].into_iter().enumerate() {
-            if counts[side][bar] > 0 {
-                let height = if side == 1 { share(1, bar) } else { -share(0, bar) };
-                let title =
-                    format!("{} to {}: {} of the rows {words}", short(edges[bar]), short(edges[bar + 1]), percent(share(side, bar)));
-                chart.bar([edges[bar], edges[bar + 1]], [0.0, height], (class, &title));
-            }
-        }
-    }
-    chart.level(0.0, "zero");
+    let mirror = Mirror::of(&curve.values, across.scale, POINTS[2]);
+    let up = Scale::new(Spread::Linear, -mirror.tallest(), mirror.tallest());
+    let mut chart = Chart::new(area, across, &Axis { label: String::new(), scale: up, ticks: Vec::new() });
+    mirror.draw(&mut chart, &short);
     chart
 }
 

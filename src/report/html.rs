@@ -170,7 +170,8 @@ impl Html {
             }
             self.raw("</ul>\n");
         }
-        self.put(&figure.drawing).raw("\n").folded("Numbers", &figure.table).raw("</figure>\n")
+        self.put(&figure.drawing).raw("\n<details><summary>Numbers<span class=\"unseen\"> of ").words(figure.title);
+        self.raw("</span></summary>\n").table(&figure.table).raw("</details></figure>\n")
     }
 
     /// The markup.

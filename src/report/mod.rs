@@ -13,6 +13,7 @@ mod effects;
 mod funnel;
 mod html;
 mod made;
+mod mirror;
 mod penalty;
 mod performance;
 mod ranking;

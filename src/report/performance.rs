@@ -4,6 +4,7 @@ use super::Seen;
 use super::chart::{About, Area, Axis, Chart, FOOT, Scale, Spread};
 use super::contacts;
 use super::html::{Figure, Html, Table};
+use super::mirror::{Mirror, bar_of};
 use super::ranking;
 use super::words::{between, four, number, percent, short};
 use crate::evaluate::{Bin, Evaluation, Judgement};
@@ -109,7 +110,7 @@ fn reliability(seen: &Seen<'_>, judgement: &Judgement) -> Figure<'static> {
 /// How many rows there are by probability; those beyond the axis are in its last bar.
 fn histogram(probability: &[f64], area: Area, across: &Axis) -> Chart {
     let mut counts = [0_u64; BARS];
-    probability.iter().for_each(|p| counts[bar_of(across.scale.place(*p))] += 1);
+    probability.iter().for_each(|p| counts[bar_of(across.scale.place(*p), BARS)] += 1);
     let most = number(counts.iter().max().copied().unwrap_or(1));
     let mut chart =
         Chart::new(area, across, &Axis { label: String::new(), scale: Scale::new(Spread::Linear, 0.0, most), ticks: Vec::new() });
@@ -125,12 +126,6 @@ fn histogram(probability: &[f64], area: Area, across: &Axis) -> Chart {
     chart
 }
 
-/// The bar for a place on an axis.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the number of bars")]
-fn bar_of(place: f64) -> usize {
-    ((place * number(BARS)) as usize).min(BARS - 1)
-}
-
 fn bin_title(bin: &Bin) -> String {
     format!(
         "{} rows at {} on average: {} convert, 95 % {}",
@@ -144,41 +139,20 @@ fn bin_title(bin: &Bin) -> String {
 /// Probabilities of rows that converted and of those that did not.
 fn scores(seen: &Seen<'_>) -> Option<Figure<'static>> {
     let rows = seen.report.rows?;
-    let inside = |p: f64| p.clamp(1e-6, 1.0 - 1e-6);
-    let ends = rows.probability.iter().fold((1.0_f64, 0.0_f64), |(low, high), p| (low.min(inside(*p)), high.max(inside(*p))));
+    let mut values = [Vec::new(), Vec::new()];
+    for (p, y) in rows.probability.iter().zip(&rows.y) {
+        values[usize::from(*y)].push(p.clamp(1e-6, 1.0 - 1e-6));
+    }
+    let ends = values.iter().flatten().fold((1.0_f64, 0.0_f64), |(low, high), p| (low.min(*p), high.max(*p)));
     let threshold = seen.model.threshold;
     let scale = Scale::new(Spread::Logit, ends.0, ends.1);
-    let mut counts = [[0_u64; BARS]; 2];
-    for (p, y) in rows.probability.iter().zip(&rows.y) {
-        counts[usize::from(*y)][bar_of(scale.place(inside(*p)))] += 1;
-    }
-    let totals = counts.map(|of| of.iter().sum::<u64>().max(1));
-    let share = |side: usize, bar: usize| number(counts[side][bar]) / number(totals[side]);
-    let tallest = (0..BARS).flat_map(|bar| [share(0, bar), share(1, bar)]).fold(0.0, f64::max);
-    let x = Axis::new("probability, by its log-odds", scale, percent, false);
-    let y = Scale::new(Spread::Linear, -tallest * 1.05, tallest * 1.05);
+    let mirror = Mirror::of(&values, scale, BARS);
+    let tallest = mirror.tallest();
     let ticks = Scale::rounded(0.0, tallest).ticks(0.3).into_iter().filter(|t| *t <= tallest);
-    let ticks: Vec<(f64, String)> =
-        ticks.flat_map(|t| [(t, percent(t)), (-t, percent(t))].into_iter().take(if t > 0.0 { 2 } else { 1 })).collect();
-    let mut chart = Chart::new(Area::of_height(HEIGHT), &x, &Axis { label: "share of each outcome".to_owned(), scale: y, ticks });
-    let edges = scale.values(BARS + 1);
-    let mut table = Vec::new();
-    for bar in 0..BARS {
-        let ends = [edges[bar], edges[bar + 1]];
-        let span = format!("{} to {}", percent(ends[0]), percent(ends[1]));
-        for (side, (class, words)) in [("no", "did not convert"), ("yes", "converted")].into_iter().enumerate() {
-            if counts[side][bar] > 0 {
-                let height = if side == 1 { share(1, bar) } else { -share(0, bar) };
-                chart.bar(
-                    ends,
-                    [0.0, height],
-                    (class, &format!("{span}: {} {words}, {} of them", counts[side][bar], percent(share(side, bar)))),
-                );
-            }
-        }
-        table.push(vec![span, counts[1][bar].to_string(), counts[0][bar].to_string()]);
-    }
-    chart.level(0.0, "zero");
+    let ticks = ticks.flat_map(|t| [(t, percent(t)), (-t, percent(t))].into_iter().take(if t > 0.0 { 2 } else { 1 })).collect();
+    let y = Axis { label: "share of each outcome".to_owned(), scale: Scale::new(Spread::Linear, -tallest * 1.05, tallest * 1.05), ticks };
+    let mut chart = Chart::new(Area::of_height(HEIGHT), &Axis::new("probability, by its log-odds", scale, percent, false), &y);
+    mirror.draw(&mut chart, &percent);
     if (ends.0..=ends.1).contains(&threshold) {
         chart.upright(threshold, &format!("threshold {}", short(threshold)));
     }
@@ -193,6 +167,6 @@ fn scores(seen: &Seen<'_>) -> Option<Figure<'static>> {
         about: "The further apart the two, the better they are told apart. Each side adds up to 100 %.".to_owned(),
         drawing: chart.drawing(HEIGHT, &about),
         legend: vec![("bar yes", "converted, upwards"), ("bar no", "not, downwards")],
-        table: Table::new("Scores by outcome", &["probability", "converted", "not"], table),
+        table: Table::new("Scores by outcome", &["probability", "converted", "not"], mirror.rows(&percent)),
     })
 }

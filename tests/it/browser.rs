@@ -39,7 +39,7 @@ return [...document.querySelectorAll('svg.chart')].map(svg => {
   return {
     id: svg.id,
     marks: [...svg.querySelectorAll('.dot, .bar, .line, .stroke')].filter(m => m.getBBox().width + m.getBBox().height > 0).length,
-    told: svg.getAttribute('role') === 'img' && svg.getAttribute('aria-labelledby').split(' ').every(id => document.getElementById(id).textContent.length > 5),
+    told: svg.getAttribute('role') === 'img' && ['labelledby', 'describedby'].every(by => document.getElementById(svg.getAttribute('aria-' + by)).textContent.length > 3),
     table: svg.closest('figure').querySelectorAll('table tbody tr').length,
     size: Math.min(...words.map(([, b]) => b.height)),
     trouble: cut.map(([t]) => t + ' is cut').concat(over),

@@ -238,8 +238,9 @@ pub(super) struct About<'a> {
 pub(super) fn drawing(charts: &[Chart], height: f64, about: &About<'_>) -> Html {
     let mut html = Html::default();
     let [title, description] = ["title", "desc"].map(|part| format!("{}-{part}", about.id));
-    let (view, named) = (format!("0 0 {WIDTH} {}", at(height)), format!("{title} {description}"));
-    html.open("svg", &[("class", "chart"), ("id", about.id), ("viewBox", &view), ("role", "img"), ("aria-labelledby", &named)]);
+    let view = format!("0 0 {WIDTH} {}", at(height));
+    let told = [("role", "img"), ("aria-labelledby", title.as_str()), ("aria-describedby", description.as_str())];
+    html.open("svg", &[&[("class", "chart"), ("id", about.id), ("viewBox", view.as_str())][..], &told].concat());
     html.open("title", &[("id", &title)]).text(about.title).close("title");
     html.open("desc", &[("id", &description)]).text(about.description).close("desc");
     for chart in charts {
