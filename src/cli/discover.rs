@@ -119,19 +119,13 @@ fn say(found: &Discovery, newer_from: i64, top: usize, terminal: &mut Terminal<'
         vec![format!("{}d", l.days), of(l.older), of(l.newer), l.converted_before.to_string()]
     };
     terminal.say(&tables::table(&["days", "older", "newer", "converted before"], found.landmarks.iter().map(landmark).collect(), 1..4))?;
-    let confirmed = found.rules.iter().filter(|rule| rule.is_confirmed()).count();
-    terminal.say(&format!(
-        "\n{} rules tried; the best of {} measures and pairs hold against chance (Benjamini-Hochberg, {:.0} %), {confirmed} are confirmed",
-        found.tried,
-        found.rules.len(),
-        100.0 * LEVEL
-    ))?;
+    terminal.say(&format!("\n{}", verdict(found)))?;
     if found.rules.is_empty() {
         return Ok(());
     }
     let header =
-        ["rule", "hold %", "convert %", "lift", "of all %", "phi", "q", "newer hold %", "convert %", "lift", "of all %", "p", "confirmed"];
-    let side = |table: &Table| [percent(table.support()), percent(table.precision()), number(table.lift()), percent(table.recall())];
+        ["rule", "hold", "precision", "recall", "lift", "phi", "q", "newer: hold", "precision", "recall", "lift", "p", "confirmed"];
+    let side = |table: &Table| [percent(table.support()), percent(table.precision()), percent(table.recall()), number(table.lift())];
     let row = |rule: &Rule| {
         let mut cells = vec![rule.definition.name.clone()];
         cells.extend(side(&rule.found));
@@ -140,7 +134,29 @@ fn say(found: &Discovery, newer_from: i64, top: usize, terminal: &mut Terminal<'
         cells.extend([format!("{:.1e}", rule.p), if rule.is_confirmed() { "yes" } else { "no" }.to_owned()]);
         cells
     };
-    terminal.say(&tables::table(&header, found.rules.iter().take(top).map(row).collect(), 1..12))
+    terminal.say(&tables::table(&header, found.rules.iter().take(top).map(row).collect(), 1..12))?;
+    terminal.say("In %. Precision: how many convert where it holds (it suffices); recall: for how many of those that convert it holds (it is necessary)")
+}
+
+/// How much was tried and what of it holds.
+fn verdict(found: &Discovery) -> String {
+    if found.tried == 0 {
+        return format!("No rule could be tried: at no landmark are there {CONVERSIONS} older accounts that convert and meet one");
+    }
+    let confirmed = found.rules.iter().filter(|rule| rule.is_confirmed()).count();
+    let mut text = format!(
+        "{} rules tried; of {} measures and pairs the best holds against chance (Benjamini-Hochberg, {:.0} %), {confirmed} are confirmed",
+        found.tried,
+        found.rules.len(),
+        100.0 * LEVEL
+    );
+    if found.alike > 0 {
+        text += &format!("\n{} more hold for nearly the same accounts as one of them", found.alike);
+    }
+    if found.landmarks.iter().all(|landmark| landmark.newer.0 == 0) {
+        text += "\nNo newer account has its horizon behind it, so that nothing can be confirmed";
+    }
+    text
 }
 
 /// What `--json` writes.
@@ -148,6 +164,7 @@ fn say(found: &Discovery, newer_from: i64, top: usize, terminal: &mut Terminal<'
 struct Answer<'a> {
     newer_from: String,
     tried: u64,
+    alike: u64,
     landmarks: &'a [Landmark],
     rules: Vec<Told<'a>>,
 }
@@ -212,6 +229,7 @@ impl<'a> Answer<'a> {
         Self {
             newer_from: iso_day(newer_from),
             tried: found.tried,
+            alike: found.alike,
             landmarks: &found.landmarks,
             rules: found.rules.iter().map(told).collect(),
         }

@@ -92,6 +92,8 @@ pub struct Discovery {
     pub landmarks: Vec<Landmark>,
     /// The best rule of each measure or pair of measures that holds against chance, best first.
     pub rules: Vec<Rule>,
+    /// How many more there were that hold for nearly the same accounts as a better one.
+    pub alike: u64,
 }
 
 /// Look for rules.
@@ -108,8 +110,8 @@ pub fn discover(log: &Log, search: &Search) -> Result<Discovery> {
             hint: Some("give a shorter `observation.horizon`, or a longer log".to_owned()),
         });
     }
-    let (tried, rules) = search::run(log, search, &counts, &risks);
-    Ok(Discovery { tried, landmarks: risks.iter().map(Risk::landmark).collect(), rules })
+    let search::Found { tried, rules, alike } = search::run(log, search, &counts, &risks);
+    Ok(Discovery { tried, landmarks: risks.iter().map(Risk::landmark).collect(), rules, alike })
 }
 
 /// Accounts at risk at a landmark.

@@ -11,6 +11,8 @@ use crate::ingest::Log;
 
 /// Conditions of a landmark that are tried in pairs: the best of each measure, best first.
 const BEAM: usize = 20;
+/// Share of the accounts of two rules that both hold for from which on they say the same.
+const ALIKE: f64 = 0.9;
 /// Quantile of a count up to which thresholds are tried.
 const HIGHEST: f64 = 0.99;
 
@@ -20,12 +22,22 @@ struct Tried {
     of: Vec<(usize, AtLeast)>,
     table: Table,
     phi: f64,
-    /// Whether it tells more than each of its conditions.
+    /// Whether each of its conditions tells something where the others hold.
     more: bool,
 }
 
-/// Try all rules; answers how many there were, and the best of each kind that hold against chance.
-pub(super) fn run(log: &Log, search: &Search, counts: &Counts, risks: &[Risk]) -> (u64, Vec<Rule>) {
+/// What was found.
+pub(super) struct Found {
+    /// Rules tried.
+    pub(super) tried: u64,
+    /// The best of each measure or pair that hold against chance, best first.
+    pub(super) rules: Vec<Rule>,
+    /// How many such rules hold for nearly the same accounts as a better one.
+    pub(super) alike: u64,
+}
+
+/// Try all rules.
+pub(super) fn run(log: &Log, search: &Search, counts: &Counts, risks: &[Risk]) -> Found {
     let tried: Vec<Tried> =
         (0..risks.len()).into_par_iter().flat_map_iter(|at| of_landmark(at, search, counts, &risks[at].older)).collect();
     let p: Vec<f64> = tried.par_iter().map(|tried| tried.table.fisher()).collect();
@@ -33,15 +45,49 @@ pub(super) fn run(log: &Log, search: &Search, counts: &Counts, risks: &[Risk]) -
     let mut holding: Vec<(&Tried, f64)> = tried.iter().zip(q).filter(|(tried, q)| *q < LEVEL && tried.phi > 0.0 && tried.more).collect();
     holding.sort_by(|a, b| b.0.phi.total_cmp(&a.0.phi));
     let mut met: BTreeSet<Vec<Measure>> = BTreeSet::new();
-    let mut rules = Vec::new();
+    let (mut rules, mut sets, mut alike) = (Vec::new(), Vec::new(), 0);
     for (tried, q) in holding {
         let mut measures: Vec<Measure> = tried.of.iter().map(|(_, condition)| condition.measure).collect();
         measures.sort_unstable();
-        if met.insert(measures) {
-            rules.push(confirm(log, tried, q, counts, &risks[tried.landmark]));
+        if !met.insert(measures) {
+            continue;
         }
+        let set = Set::of(tried, counts, &risks[tried.landmark].older);
+        if sets.iter().any(|other| set.is_like(other)) {
+            alike += 1;
+            continue;
+        }
+        rules.push(confirm(log, tried, q, counts, &risks[tried.landmark]));
+        sets.push(set);
     }
-    (p.len() as u64, rules)
+    Found { tried: p.len() as u64, rules, alike }
+}
+
+/// The older accounts at risk for which a rule holds, a bit each.
+struct Set {
+    landmark: usize,
+    size: u64,
+    words: Vec<u64>,
+}
+
+impl Set {
+    fn of(tried: &Tried, counts: &Counts, side: &Side) -> Self {
+        let columns = tried.columns(counts);
+        let bit = |(at, row): (usize, &u32)| u64::from(columns.iter().all(|(of, n)| of[*row as usize] >= *n)) << at;
+        let words = side.rows.chunks(64).map(|rows| rows.iter().enumerate().map(bit).sum()).collect();
+        Self { landmark: tried.landmark, size: tried.table.holds(), words }
+    }
+
+    /// Whether nine tenths of the accounts of either are accounts of both.
+    ///
+    /// # Source
+    /// Jaccard, *New Phytologist* 11 (1912)
+    #[expect(clippy::cast_precision_loss, reason = "counts of accounts")]
+    fn is_like(&self, other: &Self) -> bool {
+        let enough = |both: u64| both as f64 >= ALIKE * (self.size + other.size - both) as f64;
+        let both = || self.words.iter().zip(&other.words).map(|(a, b)| u64::from((a & b).count_ones())).sum();
+        self.landmark == other.landmark && enough(self.size.min(other.size)) && enough(both())
+    }
 }
 
 fn confirm(log: &Log, tried: &Tried, q: f64, counts: &Counts, risk: &Risk) -> Rule {
@@ -123,12 +169,36 @@ fn beyond(holds: u64, all: u64) -> bool {
 }
 
 /// Two conditions together, where enough accounts meet both.
+///
+/// Each has to tell something among those that meet the other (one-sided, 5 %): else the other alone is the simpler rule.
 fn pair(a: &Tried, b: &Tried, search: &Search, counts: &Counts, side: &Side) -> Option<Tried> {
     let mut of: Vec<(usize, AtLeast)> = a.of.iter().chain(&b.of).copied().collect();
     of.sort_unstable_by_key(|(place, _)| *place);
-    let columns: Vec<(&[u16], u16)> = of.iter().map(|(place, c)| (counts.get(a.landmark, *place), c.n)).collect();
-    let table = table(side, |row| columns.iter().all(|(counts, n)| counts[row as usize] >= *n));
+    let [meets_a, meets_b] = [a, b].map(|tried| tried.columns(counts));
+    let meets = |columns: &[(&[u16], u16)], row: u32| columns.iter().all(|(of, n)| of[row as usize] >= *n);
+    // Accounts and conversions where both hold, where the first alone does, where the second alone does.
+    let mut cells = [(0, 0); 3];
+    for (row, y) in side.rows.iter().zip(&side.y) {
+        let cell = match (meets(&meets_a, *row), meets(&meets_b, *row)) {
+            (true, true) => &mut cells[0],
+            (true, false) => &mut cells[1],
+            (false, true) => &mut cells[2],
+            (false, false) => continue,
+        };
+        *cell = (cell.0 + 1, cell.1 + u64::from(*y));
+    }
+    let [(holds, both), rest @ ..] = cells;
+    let (all, converted) = side.size();
+    let table = Table::of(holds, both, converted, all);
+    let adds = |(accounts, conversions): (u64, u64)| Table::of(holds, both, both + conversions, holds + accounts).fisher_greater() < LEVEL;
+    let enough = holds >= search.support && both >= search.conversions;
     let phi = table.phi().unwrap_or(0.0);
-    let enough = table.holds() >= search.support && table.both >= search.conversions;
-    enough.then_some(Tried { landmark: a.landmark, of, table, phi, more: phi > a.phi.max(b.phi) })
+    enough.then(|| Tried { landmark: a.landmark, of, table, phi, more: phi > a.phi.max(b.phi) && rest.into_iter().all(adds) })
+}
+
+impl Tried {
+    /// The counts and the threshold of each condition.
+    fn columns<'a>(&self, counts: &'a Counts) -> Vec<(&'a [u16], u16)> {
+        self.of.iter().map(|(place, condition)| (counts.get(self.landmark, *place), condition.n)).collect()
+    }
 }

@@ -56,6 +56,26 @@ fn log(seed: u64, accounts: usize, chance: impl Fn(&[Vec<i64>; 4]) -> f64) -> Lo
     }
 }
 
+/// The same log with a "twin" beside each "share".
+fn with_twin(usage: &Usage) -> Usage {
+    let twins = |events: &Events| {
+        let mut twin = Events { accounts: events.accounts.clone(), start: vec![0], user_start: vec![0], ..Events::default() };
+        for account in events.accounts.clone() {
+            for at in events.of(account) {
+                let names = if events.event[at] == 3 { vec![3, 4] } else { vec![events.event[at]] };
+                twin.time.extend(names.iter().map(|_| events.time[at]));
+                twin.user.extend(names.iter().map(|_| NO_USER));
+                twin.event.extend(names);
+            }
+            twin.start.push(twin.time.len());
+            twin.user_start.push(0);
+        }
+        twin
+    };
+    let names = NAMES.into_iter().chain(["twin"]).map(Box::from).collect();
+    Usage::of(Names::from_sorted(names), usage.map(twins).unwrap().remove(0))
+}
+
 fn search(days: &[i64]) -> Search {
     Search { days: days.to_vec(), horizon: 30 * DAY, support: 30, conversions: 10, newer_from: 300 * DAY, leave_out: BTreeSet::new() }
 }
@@ -111,4 +131,16 @@ fn a_name_that_is_left_out_is_no_candidate() {
     let without = Search { leave_out: BTreeSet::from([3]), ..search(&DAYS) };
     let found = discover(&log, &without).unwrap();
     assert!(found.rules.iter().all(|rule| !rule.definition.name.contains("share")));
+}
+
+#[test]
+fn one_rule_under_two_names_is_told_once() {
+    let mut log = log(4, 4_000, |by_name| if by_name[3].len() >= 7 { 0.5 } else { 0.05 });
+    let found = discover(&log, &search(&[28])).unwrap();
+    let plain = found.rules.len();
+    log.events = with_twin(&log.events);
+    let twice = discover(&log, &search(&[28])).unwrap();
+    assert!(twice.alike > found.alike && twice.rules.len() <= plain + 1, "{} {} {plain}", twice.alike, twice.rules.len());
+    let shares = twice.rules.iter().filter(|rule| rule.conditions == 1 && rule.definition.name.contains("share"));
+    assert_eq!(shares.count(), 1);
 }
