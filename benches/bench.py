@@ -24,6 +24,7 @@ import sys
 from pathlib import Path
 
 import cutoffs
+import discover
 import end
 import features
 import fits
@@ -33,7 +34,7 @@ import threads
 from measure import Bench, Table, say
 
 SECTIONS = {"features": features.run, "scaling": features.scaling, "cutoffs": cutoffs.run, "fit": fits.run, "path": fits.path, "score": score.run,
-            "events": score.events, "end": end.run, "start": start.run, "threads": threads.run}
+            "events": score.events, "end": end.run, "discover": discover.run, "start": start.run, "threads": threads.run}
 PACKAGES = ["polars", "duckdb", "numpy", "scikit-learn", "glum"]
 MARKS = ["<!-- speed -->", "<!-- /speed -->"]
 

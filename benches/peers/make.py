@@ -1,6 +1,7 @@
 """Make the files that are measured on. Seeded: the same numbers each time.
 
     python made.py accounts IN OUT         the account list without conversions and churns, so that no event is out of sight at the end
+    python made.py names IN OUT            the log with three names for each event name but that of invoices, by turns
     python made.py dense FOLDER ROWS       x.f64 and y.u8: a standardised design of 40 columns, by rows, and its outcomes
     python made.py matrix FOLDER ROWS      matrix.parquet: 40 columns as they come, skewed and with nulls; train.parquet: its first 2 %
     python made.py empty IN OUT            a Parquet file without its rows
@@ -19,6 +20,12 @@ ROW_GROUP = 200_000
 def accounts(source: str, out: str) -> None:
     never = pl.lit(None, dtype=pl.Datetime("us", "UTC"))
     pl.read_parquet(source).with_columns(converted_at=never, churned_at=never).write_parquet(out)
+
+
+def names(source: str, out: str) -> None:
+    turn = pl.concat_str([pl.col("event"), (pl.int_range(pl.len()) % 3).cast(pl.String)], separator="_")
+    log = pl.read_parquet(source).filter(pl.col("event") != "invoice_paid")
+    log.with_columns(event=turn).write_parquet(out, row_group_size=ROW_GROUP)
 
 
 def sorted_by_time(source: str, out: str) -> None:
@@ -69,4 +76,4 @@ def empty(source: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    {"accounts": accounts, "sorted": sorted_by_time, "dense": dense, "matrix": matrix, "empty": empty}[sys.argv[1]](*sys.argv[2:])
+    {"accounts": accounts, "names": names, "sorted": sorted_by_time, "dense": dense, "matrix": matrix, "empty": empty}[sys.argv[1]](*sys.argv[2:])

@@ -112,6 +112,11 @@ fn number(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:.2}"))
 }
 
+/// A p value; what no number is small enough for is said to be less.
+fn small(p: f64) -> String {
+    if p > 0.0 { format!("{p:.0e}") } else { "<1e-300".to_owned() }
+}
+
 fn say(found: &Discovery, newer_from: i64, top: usize, terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.say(&format!("Accounts at risk at each landmark; the newer ones have theirs from {} on", iso_day(newer_from)))?;
     let landmark = |l: &Landmark| {
@@ -129,9 +134,9 @@ fn say(found: &Discovery, newer_from: i64, top: usize, terminal: &mut Terminal<'
     let row = |rule: &Rule| {
         let mut cells = vec![rule.definition.name.clone()];
         cells.extend(side(&rule.found));
-        cells.extend([number(rule.found.phi()), format!("{:.0e}", rule.q)]);
+        cells.extend([number(rule.found.phi()), small(rule.q)]);
         cells.extend(side(&rule.newer));
-        cells.extend([format!("{:.1e}", rule.p), if rule.is_confirmed() { "yes" } else { "no" }.to_owned()]);
+        cells.extend([small(rule.p), if rule.is_confirmed() { "yes" } else { "no" }.to_owned()]);
         cells
     };
     terminal.say(&tables::table(&header, found.rules.iter().take(top).map(row).collect(), 1..12))?;
