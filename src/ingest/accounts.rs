@@ -11,7 +11,7 @@ use super::codes::{Codes, NO_CODE};
 use super::columns::{pick, require};
 use super::events::Raw;
 use super::quality::{Reason, SourceQuality};
-use super::source::{Mark, Occurred};
+use super::source::fold_outcomes;
 use super::{Names, earlier};
 use crate::config::AccountSource;
 use crate::error::{Error, Result};
@@ -197,20 +197,7 @@ impl List {
         let place = |column| Place { path: file, column, first_row, rows: &[] };
         self.quality.rows += frame.height() as u64;
         let ids = cells::text(column(&picked.account)?)?;
-        let mut present = Vec::with_capacity(frame.height());
-        for (row, id) in (first_row..).zip(ids.iter()) {
-            let id = id.filter(|id| !id.is_empty());
-            present.push(id.is_some());
-            let Some(id) = id else {
-                self.quality.drop_row(Reason::AccountMissing, file, row);
-                continue;
-            };
-            if self.codes.get(id).is_some() {
-                return Err(Error::DuplicateAccount { path: file.to_owned(), row, account: id.to_owned() });
-            }
-            self.codes.code(id);
-            self.at.push((file_code(self.files.len() - 1), row));
-        }
+        let present = self.name(&ids, file, first_row)?;
         let rows: Vec<u32> = (0..).zip(&present).filter(|(_, p)| **p).map(|(row, _)| row).collect();
         let mask: BooleanChunked = present.iter().map(|p| Some(*p)).collect();
         let frame = frame.filter(&mask).map_err(|e| Error::Malformed { path: file.to_owned(), row: None, problem: e.to_string() })?;
@@ -245,6 +232,25 @@ impl List {
         Ok(())
     }
 
+    /// Take the ids of a batch; answers which rows have one.
+    fn name(&mut self, ids: &StringChunked, file: &Path, first_row: u64) -> Result<Vec<bool>> {
+        let mut present = Vec::with_capacity(ids.len());
+        for (row, id) in (first_row..).zip(ids.iter()) {
+            let id = id.filter(|id| !id.is_empty());
+            present.push(id.is_some());
+            let Some(id) = id else {
+                self.quality.drop_row(Reason::AccountMissing, file, row);
+                continue;
+            };
+            if self.codes.get(id).is_some() {
+                return Err(Error::DuplicateAccount { path: file.to_owned(), row, account: id.to_owned() });
+            }
+            self.codes.code(id);
+            self.at.push((file_code(self.files.len() - 1), row));
+        }
+        Ok(present)
+    }
+
     /// Times by account code; empty columns give [`NO_TIME`] for all.
     fn times(&self, mut times: Times, column: &str) -> Result<Vec<i64>> {
         times.pad(self.at.len());
@@ -276,15 +282,7 @@ impl List {
                     *outcome = signed_up;
                 }
             }
-            *reason = if signed_up == NO_TIME {
-                Some(Reason::TimeMissing)
-            } else if signed_up >= until {
-                Some(Reason::NotYetSignedUp)
-            } else if earlier(self.converted[code], self.churned[code]) < signed_up {
-                Some(Reason::OutcomeBeforeSignUp)
-            } else {
-                None
-            };
+            *reason = self.lack(code, until);
             if let Some(reason) = *reason {
                 self.quality.drop_row(reason, &self.files[self.at[code].0 as usize], self.at[code].1);
             }
@@ -308,6 +306,16 @@ impl List {
         self.quality.kept = accounts.id.len() as u64;
         raw.account_quality = Some(self.quality);
         Ok((accounts, Rank { index, reason }, date_only))
+    }
+
+    /// Why an account does not exist; `None`: it does.
+    fn lack(&self, code: usize, until: i64) -> Option<Reason> {
+        match self.signed_up[code] {
+            NO_TIME => Some(Reason::TimeMissing),
+            signed_up if signed_up >= until => Some(Reason::NotYetSignedUp),
+            signed_up if earlier(self.converted[code], self.churned[code]) < signed_up => Some(Reason::OutcomeBeforeSignUp),
+            _ => None,
+        }
     }
 
     /// Whether a value of an attribute of the accounts that exist came quoted.
@@ -361,15 +369,6 @@ pub(super) fn inverse(index: &[u32], len: usize) -> Vec<u32> {
         }
     }
     order
-}
-
-/// The earliest conversion and churn of each account, by code.
-pub(super) fn fold_outcomes(occurred: &[Occurred], converted: &mut [i64], churned: &mut [i64]) {
-    for Occurred { account, what, seen } in occurred {
-        let times = if *what == Mark::Converted { &mut *converted } else { &mut *churned };
-        let first = &mut times[*account as usize];
-        *first = (*first).min(*seen);
-    }
 }
 
 /// The account list in the columns that are read by default.

@@ -3,9 +3,9 @@
 use polars::prelude::DataFrame;
 
 use super::Names;
-use super::accounts::{Accounts, Rank, fold_outcomes, inverse};
+use super::accounts::{Accounts, Rank, inverse};
 use super::events::Raw;
-use super::source::Mark;
+use super::source::{Mark, fold_outcomes};
 use crate::error::Result;
 use crate::time::NEVER;
 

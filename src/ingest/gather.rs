@@ -20,17 +20,14 @@ pub(super) struct Span {
 }
 
 /// Put the log together.
-///
-/// # Arguments
-/// * `room` – bytes that the events may take to be gathered once for all
-pub(super) fn finish(mut raw: Raw, accounts: (Accounts, Rank, bool), span: &Span, sources: &Sources<'_>, room: usize) -> Result<Log> {
+pub(super) fn finish(mut raw: Raw, accounts: (Accounts, Rank, bool), span: &Span, sources: &Sources<'_>) -> Result<Log> {
     let (accounts, rank, date_only) = accounts;
     let census = census(&mut raw, &rank, accounts.id.len())?;
     let first_sign_up = || accounts.signed_up.iter().copied().min();
     let since = span.since.or(census.extent.map(|(first, _)| first)).or_else(first_sign_up).unwrap_or(span.until);
     let warnings = unknown_roles(&raw, &census.reached, sources.roles);
     let of_accounts = raw.account_quality.take();
-    let (events, of_events) = settle(raw, census, &rank, room)?;
+    let (events, of_events) = settle(raw, census, &rank, sources.quarter())?;
     if events.is_empty() && accounts.id.is_empty() {
         return Err(Error::Unsuitable {
             problem: format!("neither an event nor an account is left of what came before {}", iso_day(span.until)),

@@ -127,9 +127,16 @@ pub struct Sources<'a> {
 /// Memory to make do with where nothing is said, in bytes: a log of 40 million events needs no temporary file.
 pub const MEMORY: u64 = 4_000_000_000;
 
-/// Parts of the memory: half of it for events as they are read, a quarter to gather them once for all; the rest is for names, features
+/// The memory is for events as they are read by one half, and by a quarter to gather them once for all; the rest is for names, features
 /// and what is written.
 const QUARTERS: u64 = 4;
+
+impl Sources<'_> {
+    /// A quarter of the memory, in bytes.
+    fn quarter(&self) -> usize {
+        usize::try_from(self.memory / QUARTERS).unwrap_or(usize::MAX)
+    }
+}
 
 /// Read, clean and gather events and accounts.
 ///
@@ -143,9 +150,8 @@ pub fn ingest(sources: &Sources<'_>, clip: Clip, progress: &Progress) -> Result<
         let hint = Some("`pql init --events FILE` writes a pql.toml, or give `--features FILE`".to_owned());
         return Err(Error::Usage { problem: "no source of events: pql.toml has no `[[events]]`".to_owned(), hint });
     }
-    let room = usize::try_from(sources.memory / QUARTERS).unwrap_or(usize::MAX);
     let mut list = sources.accounts.map(|source| accounts::read(source, sources.kinds)).transpose()?;
-    let mut raw = events::Raw::new(list.as_mut().map(accounts::List::take_codes), room.saturating_mul(2));
+    let mut raw = events::Raw::new(list.as_mut().map(accounts::List::take_codes), sources.quarter().saturating_mul(2));
     for source in sources.events {
         raw.read(source, progress)?;
     }
@@ -163,7 +169,7 @@ pub fn ingest(sources: &Sources<'_>, clip: Clip, progress: &Progress) -> Result<
         Some(list) => list.finish(&mut raw, until)?,
         None => derive::derive(&raw)?,
     };
-    gather::finish(raw, accounts, &gather::Span { until, since: clip.since, derived }, sources, room)
+    gather::finish(raw, accounts, &gather::Span { until, since: clip.since, derived }, sources)
 }
 
 /// Say what became of all events.

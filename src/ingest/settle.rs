@@ -47,10 +47,9 @@ pub(super) fn census(raw: &mut Raw, rank: &Rank, accounts: usize) -> Result<Cens
     let names = raw.names.len();
     let of_account: Vec<AtomicU32> = (0..accounts).map(|_| AtomicU32::new(0)).collect();
     let mut census = Census { reached: vec![false; names], used: vec![false; names], ..Census::default() };
-    let spill = &raw.spill;
+    let counting = Counting { rank, of_account: &of_account, names, spill: &raw.spill };
     for source in &mut raw.sources {
-        let counted: Vec<Counted> =
-            source.blocks.par_iter_mut().map(|block| count(block, rank, &of_account, names, spill)).collect::<Result<_>>()?;
+        let counted: Vec<Counted> = source.blocks.par_iter_mut().map(|block| counting.count(block)).collect::<Result<_>>()?;
         let mut kept = 0;
         for (block, counted) in counted.into_iter().enumerate() {
             source.count(block, &counted.drops);
@@ -69,34 +68,47 @@ pub(super) fn census(raw: &mut Raw, rank: &Rank, accounts: usize) -> Result<Cens
     Ok(census)
 }
 
-fn count(block: &mut Block, rank: &Rank, of_account: &[AtomicU32], names: usize, spill: &Spill) -> Result<Counted> {
-    let mut marks = std::mem::take(&mut block.marks);
-    let (accounts, events, times) = (block.account.get(spill)?, block.event.get(spill)?, block.time.get(spill)?);
-    let mut counted = Counted { extent: None, reached: vec![false; names], used: vec![false; names], kept: 0, drops: Drops::default() };
-    for (at, mark) in marks.iter_mut().enumerate() {
-        if *mark == Mark::Gone {
-            continue;
-        }
-        let account = accounts[at] as usize;
-        if let Some(reason) = rank.reason[account] {
-            if *mark == Mark::Keep {
-                let reason = if reason == Reason::TimeMissing { Reason::AccountDropped } else { reason };
-                counted.drops.add(reason, at);
+/// How the events of a block are counted.
+struct Counting<'a> {
+    rank: &'a Rank,
+    /// Events of usage, by account.
+    of_account: &'a [AtomicU32],
+    /// How many event names there are.
+    names: usize,
+    spill: &'a Spill,
+}
+
+impl Counting<'_> {
+    fn count(&self, block: &mut Block) -> Result<Counted> {
+        let Self { rank, of_account, names, spill } = *self;
+        let mut marks = std::mem::take(&mut block.marks);
+        let (accounts, events, times) = (block.account.get(spill)?, block.event.get(spill)?, block.time.get(spill)?);
+        let mut counted = Counted { extent: None, reached: vec![false; names], used: vec![false; names], kept: 0, drops: Drops::default() };
+        for (at, mark) in marks.iter_mut().enumerate() {
+            if *mark == Mark::Gone {
+                continue;
             }
-            *mark = Mark::Gone;
-            continue;
+            let account = accounts[at] as usize;
+            if let Some(reason) = rank.reason[account] {
+                if *mark == Mark::Keep {
+                    let reason = if reason == Reason::TimeMissing { Reason::AccountDropped } else { reason };
+                    counted.drops.add(reason, at);
+                }
+                *mark = Mark::Gone;
+                continue;
+            }
+            counted.reached[usize::from(events[at])] = true;
+            if *mark == Mark::Keep {
+                counted.used[usize::from(events[at])] = true;
+                counted.kept += 1;
+                let (first, last) = counted.extent.unwrap_or((i64::MAX, i64::MIN));
+                counted.extent = Some((first.min(times[at]), last.max(times[at])));
+                of_account[rank.index[account] as usize].fetch_add(1, Ordering::Relaxed);
+            }
         }
-        counted.reached[usize::from(events[at])] = true;
-        if *mark == Mark::Keep {
-            counted.used[usize::from(events[at])] = true;
-            counted.kept += 1;
-            let (first, last) = counted.extent.unwrap_or((i64::MAX, i64::MIN));
-            counted.extent = Some((first.min(times[at]), last.max(times[at])));
-            of_account[rank.index[account] as usize].fetch_add(1, Ordering::Relaxed);
-        }
+        block.marks = marks;
+        Ok(counted)
     }
-    block.marks = marks;
-    Ok(counted)
 }
 
 /// Sort what is left by part; answers the log and the quality of its sources.

@@ -162,6 +162,15 @@ pub(super) struct Occurred {
     pub(super) seen: i64,
 }
 
+/// The earliest conversion and churn of each account, by code.
+pub(super) fn fold_outcomes(occurred: &[Occurred], converted: &mut [i64], churned: &mut [i64]) {
+    for Occurred { account, what, seen } in occurred {
+        let times = if *what == Mark::Converted { &mut *converted } else { &mut *churned };
+        let first = &mut times[*account as usize];
+        *first = (*first).min(*seen);
+    }
+}
+
 /// The answer for one block.
 #[derive(Default)]
 struct Marked {
