@@ -149,14 +149,14 @@ impl Problem<'_> {
             for panel in rows.clone().step_by(PANEL) {
                 let (x, converted) = self.part(panel..rows.end.min(panel + PANEL));
                 let (n, converted) = (converted.len(), converted.to_vec());
-                let rows = lines(buffer, n, k);
-                with_intercept(x, rows, k);
-                let rows = of_lines(rows, k);
+                let part = lines(buffer, n, k);
+                with_intercept(x, part, k);
+                let (part, eta) = (of_lines(part, k), &mut eta[..n * m]);
                 settled(|| {
-                    matmul(MatMut::from_column_major_slice_mut(&mut eta[..n * m], n, m), Accum::Replace, rows, betas, 1.0, Par::Seq);
-                    to_residuals(&mut eta[..n * m], &converted);
-                    let residuals = MatRef::from_column_major_slice(&eta[..n * m], n, m);
-                    matmul(MatMut::from_column_major_slice_mut(sums, k, m), Accum::Add, rows.transpose(), residuals, 1.0, Par::Seq);
+                    matmul(MatMut::from_column_major_slice_mut(eta, n, m), Accum::Replace, part, betas, 1.0, Par::Seq);
+                    to_residuals(eta, &converted);
+                    let residuals = MatRef::from_column_major_slice(eta, n, m);
+                    matmul(MatMut::from_column_major_slice_mut(sums, k, m), Accum::Add, part.transpose(), residuals, 1.0, Par::Seq);
                 });
             }
         });

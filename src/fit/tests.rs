@@ -165,7 +165,10 @@ fn bad_numbers_are_refused() {
     let (x, y) = (array![[1.0], [2.0], [3.0]], array![true, false, true]);
     let unsuitable = |found: Result<LogisticFit>| assert!(matches!(found, Err(Error::Unsuitable { .. })), "{found:?}");
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        unsuitable(NONE.fit_rows(array![[1.0], [bad], [3.0]].view(), y.view()));
+        for penalty in [Penalty::None, Penalty::L2, Penalty::L1, Penalty::ElasticNet { l1_ratio: 0.5 }, Penalty::Firth] {
+            unsuitable(with(penalty, 1.0).fit_rows(array![[1.0], [bad], [3.0]].view(), y.view()));
+        }
+        unsuitable(Logistic { solver: Solver::Lbfgs, ..NONE }.fit_rows(array![[1.0], [bad], [3.0]].view(), y.view()));
         unsuitable(Logistic { alpha: bad, ..Logistic::default() }.fit_rows(x.view(), y.view()));
         unsuitable(Logistic { start: Some(vec![bad, 0.0]), ..NONE }.fit_rows(x.view(), y.view()));
     }
