@@ -228,7 +228,7 @@ pub fn around(log: &Log, observations: &Observations) -> Result<Vec<Around>> {
     let parts = log.events.map(|events| {
         let place = |code: usize| accounts.partition_point(|account| (*account as usize) < code);
         let accounts = &accounts[place(events.accounts.start)..place(events.accounts.end)];
-        around_part(events, accounts, &log.accounts.converted, until, all.len())
+        around_part(log, events, accounts, until)
     })?;
     for part in parts {
         all.iter_mut().zip(&part).for_each(|(all, of)| all.add(of));
@@ -237,11 +237,11 @@ pub fn around(log: &Log, observations: &Observations) -> Result<Vec<Around>> {
 }
 
 /// The counts of some accounts of one part of the log.
-fn around_part(events: &Events, accounts: &[u32], converted: &[i64], until: i64, names: usize) -> Vec<Around> {
-    let mut counts = vec![Around::default(); names];
-    let mut met = vec![u32::MAX; names];
+fn around_part(log: &Log, events: &Events, accounts: &[u32], until: i64) -> Vec<Around> {
+    let mut counts = vec![Around::default(); log.events.names.len()];
+    let mut met = vec![u32::MAX; counts.len()];
     for &account in accounts {
-        let converted = Some(converted[account as usize]).filter(|t| *t < until);
+        let converted = Some(log.accounts.converted[account as usize]).filter(|t| *t < until);
         for at in events.of(account as usize) {
             let seen = events.seen_at(at);
             if seen >= until {

@@ -180,9 +180,10 @@ impl<'a> Kernel<'a> {
         let (mut last_day, mut last_login_day) = (-1, -1);
         for i in (0..end).rev() {
             let day = (cutoff - view.time[i] - 1) / DAY;
-            let Some(previous) = usize::try_from(day).ok().and_then(|day| plan.previous_of.get(day)) else { break };
+            let at = usize::try_from(day).expect("only events before the cutoff are looked at");
+            let Some(previous) = plan.previous_of.get(at) else { break };
             let roles = plan.roles[view.event(i)];
-            if let Some(w) = usize::try_from(day).ok().and_then(|day| plan.window_of.get(day)).copied() {
+            if let Some(w) = plan.window_of.get(at).copied() {
                 let tally = &mut self.tallies[w];
                 tally.events += 1;
                 tally.days += day;
