@@ -262,7 +262,7 @@ fn labels(column: &Column, positive: Option<&str>, place: Place<'_>) -> Result<V
 /// * [`Error::BadValue`]: a number or time that is none
 /// * whatever `batch` returns
 pub fn batches(path: &Path, rule: &MatrixRule, kinds: &BTreeMap<String, Kind>, batch: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
-    // Without room: no more than one batch waits.
+    // Without room: no more than one batch waits, while the file may read the next.
     let (sender, batches) = mpsc::sync_channel(0);
     thread::scope(|scope| {
         // Nobody takes batches any more where one failed, and the first failure is the one that is told.

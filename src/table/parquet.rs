@@ -59,14 +59,14 @@ pub(super) fn read(file: &Path, wanted: Option<&[String]>, batch: &mut dyn FnMut
     Ok(Read { rows, ..Read::default() })
 }
 
-/// Make one item in a thread of its own while the one before is taken, up to the first error.
+/// Make each item but the first in a thread of its own while the one before is taken, up to the first error.
 fn ahead<T: Send>(mut items: impl Iterator<Item = Result<T>> + Send, take: &mut dyn FnMut(T) -> Result<()>) -> Result<()> {
-    // A file of one batch needs no thread.
-    let Some(first) = items.next() else { return Ok(()) };
+    // Nothing can be taken before it is there, and where it fails the next is not even begun.
+    let Some(first) = items.next().transpose()? else { return Ok(()) };
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(0);
         scope.spawn(move || items.try_for_each(|item| sender.send(item)));
-        take(first?)?;
+        take(first)?;
         // What goes wrong here drops the receiver, and the thread ends.
         receiver.into_iter().try_for_each(|item| take(item?))
     })
