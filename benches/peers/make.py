@@ -1,10 +1,11 @@
 """Make the files that are measured on. Seeded: the same numbers each time.
 
-    python made.py accounts IN OUT         the account list without conversions and churns, so that no event is out of sight at the end
-    python made.py names IN OUT            the log with three names for each event name but that of invoices, by turns
-    python made.py dense FOLDER ROWS       x.f64 and y.u8: a standardised design of 40 columns, by rows, and its outcomes
-    python made.py matrix FOLDER ROWS      matrix.parquet: 40 columns as they come, skewed and with nulls; train.parquet: its first 2 %
-    python made.py empty IN OUT            a Parquet file without its rows
+    python make.py accounts IN OUT         the account list without conversions and churns, so that no event is out of sight at the end
+    python make.py sorted IN OUT           the events in order of time
+    python make.py names IN OUT            the log without invoices, with three names for each event name by turns
+    python make.py dense FOLDER ROWS       x.f64 and y.u8: a standardised design of 40 columns, by rows, and its outcomes
+    python make.py matrix FOLDER ROWS      matrix.parquet: 40 columns as they come, skewed and with nulls; train.parquet: its first 200,000 rows
+    python make.py empty IN OUT            a Parquet file without its rows
 """
 import os
 import sys
