@@ -13,6 +13,8 @@ pub(crate) struct Browser {
     driver: Child,
     port: u16,
     session: String,
+    /// Where it keeps its profile, which it leaves behind.
+    _home: tempfile::TempDir,
 }
 
 impl Browser {
@@ -29,13 +31,14 @@ impl Browser {
     }
 
     fn open() -> Result<Self, String> {
+        let home = tempfile::tempdir().map_err(|e| e.to_string())?;
         let mut driver = Command::new("chromedriver");
-        driver.args(["--port=0"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        driver.args(["--port=0"]).env("TMPDIR", home.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut driver = driver.spawn().map_err(|e| format!("chromedriver: {e}"))?;
         let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let started = |line: String| line.split("successfully on port ").nth(1)?.trim_end_matches('.').parse().ok();
         let port = lines.map_while(Result::ok).find_map(started);
-        let mut browser = Self { driver, port: port.ok_or("chromedriver did not start")?, session: String::new() };
+        let mut browser = Self { driver, port: port.ok_or("chromedriver did not start")?, session: String::new(), _home: home };
         // Chromium's own sandbox does not start where root runs it, as in a container.
         let args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"];
         let options = json!({"goog:chromeOptions": {"args": args}, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}});
