@@ -22,13 +22,13 @@ use crate::time::{Duration, Instant, iso_day};
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Days after the sign-up that are tried
-    #[arg(long, value_name = "DAYS", value_delimiter = ',', default_values_t = DAYS, value_parser = clap::value_parser!(i64).range(1..=365))]
+    /// Days after the sign-up that are tried, with commas between them
+    #[arg(long, value_name = "DAYS,…", value_delimiter = ',', default_values_t = DAYS, value_parser = clap::value_parser!(i64).range(1..=365))]
     days: Vec<i64>,
     /// Accounts for which a rule must hold, at least
     #[arg(long, value_name = "N", default_value_t = 30)]
     support: u64,
-    /// Rules shown, best first
+    /// Rules shown and written, best first
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
     /// Write the confirmed rules as `[[definition]]` blocks to a new file, or `-`
@@ -43,6 +43,10 @@ pub(super) struct Args {
 const CONVERSIONS: u64 = 10;
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    if args.json && args.write.as_deref() == Some(Path::new("-")) {
+        let hint = Some("each rule in the JSON has its `definition`".to_owned());
+        return Err(Error::Usage { problem: "`--json` and `--write -` would go both to standard output".to_owned(), hint });
+    }
     if let Some(path) = args.write.as_ref().filter(|path| path.exists()) {
         let hint = Some("name another file, and paste what you want into pql.toml".to_owned());
         return Err(Error::Usage { problem: format!("`{}` is there already", path.display()), hint });
@@ -75,7 +79,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         say(&found, newer_from, args.top, terminal)?;
     }
     match &args.write {
-        Some(path) => write(path, &found.rules, terminal),
+        Some(path) => write(path, &found.rules, args.top, terminal),
         None => Ok(()),
     }
 }
@@ -92,9 +96,13 @@ fn suspects(log: &Log, observations: &Observations, gap: Duration, terminal: &mu
     Ok(codes)
 }
 
-fn write(path: &Path, rules: &[Rule], terminal: &mut Terminal<'_>) -> Result<()> {
-    let blocks: Vec<String> = rules.iter().filter(|rule| rule.is_confirmed()).map(|rule| rule.definition.block()).collect();
+fn write(path: &Path, rules: &[Rule], top: usize, terminal: &mut Terminal<'_>) -> Result<()> {
+    let blocks: Vec<String> = rules.iter().filter(|rule| rule.is_confirmed()).take(top).map(|rule| rule.definition.block()).collect();
     let count = blocks.len();
+    if count == 0 {
+        terminal.note("no rule is confirmed: nothing to write");
+        return Ok(());
+    }
     let text = blocks.join("\n");
     if path == Path::new("-") {
         return terminal.say(text.trim_end());
@@ -136,7 +144,8 @@ fn say(found: &Discovery, newer_from: i64, top: usize, terminal: &mut Terminal<'
         cells.extend(side(&rule.found));
         cells.extend([number(rule.found.phi()), small(rule.q)]);
         cells.extend(side(&rule.newer));
-        cells.extend([small(rule.p), if rule.is_confirmed() { "yes" } else { "no" }.to_owned()]);
+        let confirmed = if rule.newer.all() == 0 { "untested" } else { ["no", "yes"][usize::from(rule.is_confirmed())] };
+        cells.extend([small(rule.p), confirmed.to_owned()]);
         cells
     };
     terminal.say(&tables::table(&header, found.rules.iter().take(top).map(row).collect(), 1..12))?;
@@ -182,7 +191,7 @@ struct Told<'a> {
     q: f64,
     found: Numbers,
     newer: Numbers,
-    p: f64,
+    p_one_sided: f64,
     confirmed: bool,
     definition: String,
 }
@@ -198,7 +207,7 @@ struct Numbers {
     phi: Option<f64>,
     odds_ratio: f64,
     odds_ratio_95: [f64; 2],
-    p_fisher: f64,
+    p_two_sided: f64,
 }
 
 impl Numbers {
@@ -213,7 +222,7 @@ impl Numbers {
             phi: table.phi(),
             odds_ratio,
             odds_ratio_95: [low, high],
-            p_fisher: table.fisher(),
+            p_two_sided: table.fisher(),
         }
     }
 }
@@ -227,7 +236,7 @@ impl<'a> Answer<'a> {
             q: rule.q,
             found: Numbers::of(&rule.found),
             newer: Numbers::of(&rule.newer),
-            p: rule.p,
+            p_one_sided: rule.p,
             confirmed: rule.is_confirmed(),
             definition: rule.definition.block(),
         };

@@ -14,10 +14,11 @@ use super::tables::{against_definition, by_value, whole};
 use crate::card;
 use crate::config::Config;
 use crate::error::{Error, Result, nearest};
-use crate::evaluate::{AgainstRule, Judged, Judgement, Part, against_rule, by_part};
+use crate::evaluate::{AgainstRule, Judged, Judgement, Part, RuleAtCutoff, against_rule, by_part};
 use crate::model::Model;
 use crate::rows::Rows;
 use crate::score::Scorer;
+use crate::time::iso;
 
 /// Judge a model on labelled data
 #[derive(Debug, clap::Args)]
@@ -64,8 +65,30 @@ struct Answer<'a> {
 #[derive(Serialize)]
 struct OfDefinition<'a> {
     name: &'a str,
+    /// It was found on data until then, and some rows are older: they flatter it.
+    found_until: Option<String>,
     #[serde(flatten)]
-    against: &'a AgainstRule,
+    against: AgainstRule,
+    by_cutoff: Vec<OfCutoff>,
+}
+
+/// What definition and model find at one cutoff, or from one to another.
+#[derive(Serialize)]
+struct OfCutoff {
+    first: String,
+    last: String,
+    rows: u64,
+    conversions: u64,
+    held: u64,
+    rule: f64,
+    model: f64,
+}
+
+impl OfCutoff {
+    fn of(at: &RuleAtCutoff) -> Self {
+        let RuleAtCutoff { first, last, rows, conversions, held, rule, model } = *at;
+        Self { first: iso(first), last: iso(last), rows, conversions, held, rule, model }
+    }
 }
 
 #[derive(Serialize)]
@@ -91,14 +114,9 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         let parts = by_part(&y, &probability, &group, &groups.of_row);
         by.push((column.as_str(), groups.names.into_iter().zip(parts).collect::<Vec<_>>()));
     }
-    let against = args.definition.as_deref().map(|name| {
-        let held = rows.held.iter().find(|held| held.name == name).expect("it was looked for before");
-        let held: Vec<bool> = kept.iter().map(|row| held.rows[*row as usize]).collect();
-        against_rule(judged, &held, model.config()?.model.seed).map(|against| (name, against))
-    });
-    let against = against.transpose()?;
+    let against = args.definition.as_deref().map(|name| compared(name, &rows, &kept, judged, model.config()?.model.seed)).transpose()?;
     if args.json {
-        return terminal.say_json(&answer(&judgement, &by, against.as_ref()));
+        return terminal.say_json(&answer(&judgement, &by, against));
     }
     terminal.say(&format!(
         "Model {} on {} rows of {} accounts\n{}",
@@ -113,7 +131,17 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         }
     }
     by.iter().try_for_each(|(column, parts)| terminal.say(&by_value(column, parts)))?;
-    against.map_or(Ok(()), |(name, against)| terminal.say(&against_definition(name, &against)))
+    against.map_or(Ok(()), |of| terminal.say(&against_definition(of.name, of.found_until.as_deref(), &of.against)))
+}
+
+/// Set a definition, which is among those of the rows, against the model.
+fn compared<'a>(name: &'a str, rows: &Rows, kept: &[u32], judged: Judged<'_>, seed: u64) -> Result<OfDefinition<'a>> {
+    let of = rows.held.iter().find(|held| held.name == name).expect("it was looked for before");
+    let held: Vec<bool> = kept.iter().map(|row| of.rows[*row as usize]).collect();
+    let first = judged.cutoff.and_then(|cutoff| cutoff.iter().min());
+    let found_until = of.found_until.filter(|until| first.is_some_and(|first| first < until)).map(iso);
+    let against = against_rule(judged, &held, seed)?;
+    Ok(OfDefinition { name, found_until, by_cutoff: against.by_cutoff.iter().map(OfCutoff::of).collect(), against })
 }
 
 /// Labelled rows that the model has not learned from.
@@ -137,14 +165,9 @@ fn kept(args: &Args, model: &Model, rows: &Rows, terminal: &mut Terminal<'_>) ->
     Ok(kept)
 }
 
-fn answer<'a>(
-    judgement: &'a Judgement,
-    by: &'a [(&'a str, Vec<(String, Part)>)],
-    against: Option<&'a (&'a str, AgainstRule)>,
-) -> Answer<'a> {
+fn answer<'a>(judgement: &'a Judgement, by: &'a [(&'a str, Vec<(String, Part)>)], definition: Option<OfDefinition<'a>>) -> Answer<'a> {
     let of_values = |parts: &'a [(String, Part)]| parts.iter().map(|(value, part)| OfValue { value, part }).collect();
     let by = by.iter().map(|(column, parts)| (*column, of_values(parts)));
-    let definition = against.map(|(name, against)| OfDefinition { name, against });
     Answer { judged: card::Judged::of(judgement), by: by.collect(), definition }
 }
 

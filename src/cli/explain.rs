@@ -189,8 +189,8 @@ fn summary(explanation: &Explanation) -> String {
 }
 
 fn say(explanation: &Explanation, model: &Model, terminal: &mut Terminal<'_>) -> Result<()> {
-    let qualified = if explanation.qualified { "qualified" } else { "not qualified" };
-    terminal.say(&format!("probability {}, {qualified}: the threshold is {:.4}\n", summary(explanation), model.threshold))?;
+    let reached = if explanation.reaches_threshold { "at or above" } else { "below" };
+    terminal.say(&format!("probability {}, {reached} the threshold of {:.4}\n", summary(explanation), model.threshold))?;
     let line = |name: &str, value: f64, words: &str| vec![name.to_owned(), format!("{value:+.4}"), words.to_owned()];
     let mut rows = vec![line("base", explanation.base, "the average training account")];
     let mut sizes = vec![0.0];

@@ -53,8 +53,9 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let mut scorer = Scorer::new(&model, &found.label)?.with_reasons(args.reasons.into());
     let mut output = Output { path: &args.output, format, writer: None, summary: Summary::default() };
     if let Some(path) = &args.features {
-        let rule = matrix_rule(args.project.load()?.matrix, &model)?;
-        without_events(&model.config()?, terminal)?;
+        let (file, stored) = (args.project.load()?, model.config()?);
+        without_events(if file.definition.is_empty() { &stored } else { &file }, terminal)?;
+        let rule = matrix_rule(file.matrix, &model)?;
         matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
             let (features, account) = (&batch.features, &batch.account);
             output.take(&scorer, &Batch { features, account, cutoff: &batch.cutoff, unscored: &[], pqls: &[] })
@@ -111,7 +112,7 @@ impl FromLog {
         Ok(Self {
             features: compute(catalogue, &log, &observations, &terminal.progress)?,
             account: account.into_column(),
-            pqls: pqls(&definitions, &log, &observations)?,
+            pqls: pqls(&definitions, &log, &observations.account)?,
             cutoff: observations.cutoff.iter().map(|c| Some(*c)).collect(),
             unscored: standings.iter().map(|s| s.reason()).collect(),
             by: config.qualify.by,

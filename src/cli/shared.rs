@@ -53,7 +53,7 @@ fn memory(text: &str) -> std::result::Result<u64, String> {
     let bytes = number.parse::<f64>().map_err(|_| format!("`{number}` is no number"))? * unit;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: as large as a float can say exactly")]
     let whole = (1e6..9e15).contains(&bytes).then_some(bytes as u64);
-    whole.ok_or_else(|| "expected at least 1MB".to_owned())
+    whole.ok_or_else(|| "expected from 1MB to 8000TB, in KB, MB or GB".to_owned())
 }
 
 impl ProjectArgs {
@@ -126,6 +126,9 @@ pub(super) fn observed_rows(config: &Config, log: Log, catalogue: Option<Catalog
     Ok(rows)
 }
 
+/// Definitions that a warning names.
+const NAMED: usize = 3;
+
 /// Whether each definition has held at each observation; one that was found on what it is to be judged by is named.
 fn definitions_held(config: &Config, log: &Log, observations: &Observations, terminal: &mut Terminal<'_>) -> Result<Vec<Held>> {
     let (definitions, unknown) = Definition::compile_known(&config.definition, &log.events);
@@ -135,15 +138,15 @@ fn definitions_held(config: &Config, log: &Log, observations: &Observations, ter
     let held = held(&definitions, log, observations)?.into_iter().zip(&config.definition);
     let held: Vec<Held> =
         held.map(|(rows, rule)| Held { name: rule.name.clone(), found_until: rule.found_until.map(|t| t.0), rows }).collect();
-    for of in &held {
-        if let (Some(until), Some(first)) = (of.found_until, observations.first_test)
-            && until > first
-        {
-            let (name, until, first) = (&of.name, iso_day(until), iso_day(first));
-            terminal.note(&format!(
-                "warning: the definition `{name}` was found on data until {until}, after the first test cutoff of {first}: test rows flatter it"
-            ));
-        }
+    let flattered = |of: &&Held| of.found_until.zip(observations.first_test).is_some_and(|(until, first)| until > first);
+    let named: Vec<String> = held.iter().filter(flattered).map(|of| format!("`{}`", of.name)).collect();
+    if let (Some(first), false) = (observations.first_test, named.is_empty()) {
+        let rest = if named.len() > NAMED { format!(" and {} more", named.len() - NAMED) } else { String::new() };
+        terminal.note(&format!(
+            "warning: found on data from after the first test cutoff of {}, so that test rows flatter them: {}{rest}",
+            iso_day(first),
+            named[..named.len().min(NAMED)].join(", ")
+        ));
     }
     Ok(held)
 }
@@ -170,7 +173,9 @@ pub(super) fn with_model(file: &Config, model: &Model, terminal: &mut Terminal<'
         terminal.note(&format!("warning: {difference}; the model's own is used"));
     }
     let mut config = Config { events: file.events.clone(), accounts: file.accounts.clone(), ..stored };
-    if !file.definition.is_empty() {
+    if file.definition.is_empty() && !config.definition.is_empty() {
+        terminal.note("the project file has no `[[definition]]`: those of the model are used");
+    } else if !file.definition.is_empty() {
         config.definition.clone_from(&file.definition);
         config.qualify.by = file.qualify.by;
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::Mistake;
-use crate::time::{Duration, Instant, iso};
+use crate::time::{DAY, Duration, Instant, iso};
 
 /// What kind of PQL a definition makes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -125,6 +125,9 @@ pub(super) fn validate(definitions: &[DefinitionRule]) -> std::result::Result<()
             (false, false) => return Err(mistake(SECTION, said("has `all` and `any`: put one into the other".to_owned()))),
         };
         conditions.iter().try_for_each(|c| c.validate(true)).map_err(|problem| mistake(key, said(problem)))?;
+        if let Some(within) = rule.within {
+            conditions.iter().try_for_each(|c| c.fits(within)).map_err(|problem| mistake(key, said(problem)))?;
+        }
     }
     Ok(())
 }
@@ -143,6 +146,15 @@ impl Condition {
         let groups = [("all", &self.all), ("any", &self.any)];
         keys.extend(groups.into_iter().filter(|(_, of)| !of.is_empty()).map(|(key, of)| (key, list(of))));
         format!("{{ {} }}", keys.into_iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", "))
+    }
+
+    /// Check that the time after the sign-up has as many calendar days as are asked for.
+    fn fits(&self, within: Duration) -> std::result::Result<(), String> {
+        let days = within.0.cast_unsigned().div_ceil(DAY.cast_unsigned()) + 1;
+        match self.active_days.filter(|asked| *asked > days) {
+            Some(asked) => Err(format!("asks for {asked} active days, of which {within} touch {days} at most")),
+            None => self.all.iter().chain(&self.any).try_for_each(|c| c.fits(within)),
+        }
     }
 
     /// Check one condition; `outer`: it may be a group.
@@ -167,7 +179,8 @@ impl Condition {
             return Err(no_threshold());
         }
         match (self.at_least, &self.sum) {
-            (Some(least), _) if !least.is_finite() || least <= 0.0 => Err(no_threshold()),
+            (Some(0.0), _) => Err(no_threshold()),
+            (Some(least), _) if !least.is_finite() || least < 0.0 => Err(format!("asks for {least}, expected a number above 0")),
             (Some(least), None) if least.fract() != 0.0 => Err(format!("asks for {least} events, expected a whole number")),
             (None, Some(sum)) => Err(format!("sums `{sum}` without `at_least`")),
             _ => Ok(()),
@@ -209,7 +222,8 @@ mod tests {
             ("name = \"x\"\nwithin = \"0d\"\nall = [{ users = 1 }]", 10, "`within` is 0"),
             ("name = \"x\"\nall = [{ users = 0 }]", 10, "asks for 0"),
             ("name = \"x\"\nany = [{ event = \"a\", at_least = 0 }]", 10, "asks for 0"),
-            ("name = \"x\"\nany = [{ event = \"a\", at_least = -1 }]", 10, "asks for 0"),
+            ("name = \"x\"\nany = [{ event = \"a\", at_least = -1 }]", 10, "asks for -1, expected a number above 0"),
+            ("name = \"x\"\nwithin = \"2d\"\nall = [{ active_days = 4 }]", 11, "4 active days, of which 2d touch 3 at most"),
             ("name = \"x\"\nany = [{ event = \"a\", at_least = 1.5 }]", 10, "1.5 events, expected a whole number"),
             ("name = \"x\"\nany = [{ event = \"a\", sum = \"b\" }]", 10, "sums `b` without `at_least`"),
             ("name = \"x\"\nany = [{ event = \"a\", users = 2 }]", 10, "expected one"),

@@ -9,6 +9,7 @@ use crate::time::midnight;
 /// What is counted for one account, event after event.
 pub(super) struct Progress<'a> {
     leaves: &'a [Leaf],
+    signed_up: i64,
     /// Whether each condition holds.
     pub(super) held: Vec<bool>,
     counts: Vec<u64>,
@@ -18,9 +19,9 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn of(leaves: &'a [Leaf]) -> Self {
+    pub(super) fn of(leaves: &'a [Leaf], signed_up: i64) -> Self {
         let n = leaves.len();
-        Self { leaves, held: vec![false; n], counts: vec![0; n], sums: vec![0.0; n], met: vec![BTreeSet::new(); n] }
+        Self { leaves, signed_up, held: vec![false; n], counts: vec![0; n], sums: vec![0.0; n], met: vec![BTreeSet::new(); n] }
     }
 
     /// Count one event; answers whether a condition begins or ceases to hold (a sum may fall).
@@ -50,7 +51,8 @@ impl<'a> Progress<'a> {
                     met.len() as u64 >= least
                 }
                 Leaf::ActiveDays(least) => {
-                    met.insert(midnight(events.time[at]));
+                    // What was before the sign-up counts at it.
+                    met.insert(midnight(events.time[at].max(self.signed_up)));
                     met.len() as u64 >= least
                 }
                 Leaf::Never => false,

@@ -1,4 +1,4 @@
-//! What definitions say of accounts at a cutoff.
+//! What definitions say of accounts.
 
 use super::{Definition, times};
 use crate::config::DefinitionKind;
@@ -35,25 +35,23 @@ impl Kinds {
     }
 }
 
-/// A product-qualified lead, as it stands at a cutoff.
+/// A product-qualified lead, as it stands at the end of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pql {
-    /// Kinds of the definitions that held before the cutoff.
+    /// Kinds of the definitions that have held.
     pub kinds: Kinds,
     /// When the first of them held first, µs UTC.
     pub at: i64,
 }
 
-/// For each observation what definitions have held before its cutoff; `None` where none has.
+/// For each of some accounts what definitions have held by the end of the log; `None` where none has.
 ///
 /// # Errors
 /// * [`Error::Write`](crate::Error::Write): the temporary file of a large log fails
-pub fn pqls(definitions: &[Definition], log: &Log, observations: &Observations) -> Result<Vec<Option<Pql>>> {
+pub fn pqls(definitions: &[Definition], log: &Log, accounts: &[u32]) -> Result<Vec<Option<Pql>>> {
     let times = times(definitions, log)?;
-    let row = |(account, cutoff): (&u32, &i64)| {
-        let held = |(definition, times): (&Definition, &Vec<Option<i64>>)| {
-            times[*account as usize].filter(|at| at < cutoff).map(|at| (definition.kind, at))
-        };
+    let row = |account: &u32| {
+        let held = |(definition, times): (&Definition, &Vec<Option<i64>>)| times[*account as usize].map(|at| (definition.kind, at));
         let mut pql: Option<Pql> = None;
         for (kind, at) in definitions.iter().zip(&times).filter_map(held) {
             let pql = pql.get_or_insert(Pql { kinds: Kinds::default(), at });
@@ -62,7 +60,7 @@ pub fn pqls(definitions: &[Definition], log: &Log, observations: &Observations) 
         }
         pql
     };
-    Ok(observations.account.iter().zip(&observations.cutoff).map(row).collect())
+    Ok(accounts.iter().map(row).collect())
 }
 
 /// Whether each definition has held before the cutoff of each observation, by definition.

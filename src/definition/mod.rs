@@ -39,7 +39,7 @@ enum Leaf {
     Users(u64),
     /// Distinct event names.
     Features(u64),
-    /// Distinct days, UTC.
+    /// Distinct days, UTC, from the sign-up on.
     ActiveDays(u64),
     /// What the log has no name for.
     Never,
@@ -73,7 +73,7 @@ impl Definition {
     /// Put definitions into the codes of a log.
     ///
     /// # Errors
-    /// The first event name or property that the log does not have.
+    /// The first event name or property that the log does not have, or what else it cannot have.
     pub fn compile(rules: &[DefinitionRule], usage: &Usage) -> std::result::Result<Vec<Self>, Unknown> {
         let (definitions, unknown) = Self::compile_known(rules, usage);
         unknown.into_iter().next().map_or(Ok(definitions), Err)
@@ -109,7 +109,7 @@ impl Definition {
         if !order.is_sorted() {
             order.sort_unstable();
         }
-        let mut progress = Progress::of(&self.leaves);
+        let mut progress = Progress::of(&self.leaves, signed_up);
         order
             .into_iter()
             .take_while(|(seen, _)| *seen < end)
@@ -179,6 +179,12 @@ impl Compiling<'_> {
         let usage = self.usage;
         let counts =
             [condition.users.map(Leaf::Users), condition.features.map(Leaf::Features), condition.active_days.map(Leaf::ActiveDays)];
+        if let Some(asked) = condition.features.filter(|asked| *asked > usage.names.len() as u64) {
+            return Err(Lack::Names { asked, known: usage.names.len() });
+        }
+        if condition.users.is_some() && !usage.has_users() {
+            return Err(Lack::Users);
+        }
         if let Some(leaf) = counts.into_iter().flatten().next() {
             return Ok(leaf);
         }
@@ -198,12 +204,16 @@ impl Compiling<'_> {
 enum Lack {
     Event { name: String, near: Option<String> },
     Property { name: String, near: Option<String> },
+    Names { asked: u64, known: usize },
+    Users,
 }
 
 impl Lack {
     fn of(self, definition: usize, name: &str) -> Unknown {
         let (what, near) = match self {
             Self::Event { name: event, near } => (format!("counts the event `{event}`, which no usage in the log has"), near),
+            Self::Names { asked, known } => (format!("asks for {asked} features, and the log has {known} event names"), None),
+            Self::Users => ("counts users, and no event in the log has one".to_owned(), None),
             Self::Property { name: sum, near } => (format!("sums `{sum}`, which is not among `events.values`"), near),
         };
         Unknown { definition, problem: format!("the definition `{name}` {what}"), near }

@@ -56,7 +56,7 @@ fn holds(condition: &Condition, usage: &Usage, events: &Events, of: &[usize]) ->
         return distinct(of.iter().map(|at| i64::from(events.event[*at])).collect()) >= least;
     }
     if let Some(least) = condition.active_days {
-        return distinct(of.iter().map(|at| events.time[*at].div_euclid(DAY)).collect()) >= least;
+        return distinct(of.iter().map(|at| events.time[*at].max(SIGNED_UP).div_euclid(DAY)).collect()) >= least;
     }
     let code = usage.names.code(condition.event.as_ref().unwrap()).unwrap();
     let of_name: Vec<usize> = of.iter().copied().filter(|at| usize::from(events.event[*at]) == code).collect();
@@ -95,7 +95,7 @@ fn group(of: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
 
 fn rule() -> impl Strategy<Value = String> {
     let node = prop_oneof![3 => leaf(), 1 => group(leaf()).prop_map(|inner| format!("{{ {inner} }}"))];
-    (group(node), proptest::option::of(1..200_u32)).prop_map(|(group, within)| match within {
+    (group(node), proptest::option::of(49..200_u32)).prop_map(|(group, within)| match within {
         Some(hours) => format!("within = \"{hours}h\"\n{group}\n"),
         None => format!("{group}\n"),
     })

@@ -135,6 +135,7 @@ fn of_part(log: &Log, events: &Events, days: &[i64], measures: &[Measure]) -> Ve
         let signed_up = log.accounts.signed_up[account];
         let mut counted = Counting {
             place_of: &place_of,
+            signed_up,
             counts: vec![0; measures.len()],
             users: BTreeSet::new(),
             names: BTreeSet::new(),
@@ -164,6 +165,7 @@ fn in_order(events: &Events, range: Range<usize>) -> Vec<(i64, usize)> {
 /// What one account has done so far.
 struct Counting<'a> {
     place_of: &'a [Option<usize>],
+    signed_up: i64,
     counts: Vec<u16>,
     users: BTreeSet<u32>,
     names: BTreeSet<u16>,
@@ -178,7 +180,8 @@ impl Counting<'_> {
         }
         self.users.extend(Some(events.user[at]).filter(|user| *user != NO_USER));
         self.names.insert(event);
-        self.days.insert(midnight(events.time[at]));
+        // What was before the sign-up counts at it.
+        self.days.insert(midnight(events.time[at].max(self.signed_up)));
     }
 
     /// Users, features and days are the last three measures.

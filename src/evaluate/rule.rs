@@ -37,7 +37,8 @@ pub struct AgainstRule {
     pub recall_difference_95: Option<[f64; 2]>,
     /// The fewest rows, taken by falling probability over all cutoffs, with as many conversions as the rule finds.
     pub model_needs: Option<u64>,
-    /// The same numbers by cutoff, the oldest first; none without cutoffs.
+    /// The same numbers by cutoff, the oldest first; none without cutoffs. Not written, since a time is a number here.
+    #[serde(skip)]
     pub by_cutoff: Vec<RuleAtCutoff>,
 }
 
@@ -53,7 +54,7 @@ pub struct Found {
 }
 
 /// What both find at one cutoff, or at several near each other, as in [`AtCutoff`](super::AtCutoff).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RuleAtCutoff {
     /// First cutoff, µs UTC.
     pub first: i64,

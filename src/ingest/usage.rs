@@ -166,6 +166,15 @@ impl Usage {
         self.extent.map(|(_, last)| last)
     }
 
+    /// Whether any event has a user.
+    #[must_use]
+    pub fn has_users(&self) -> bool {
+        match &self.parts {
+            Parts::Held(parts) => parts.iter().any(|events| !events.users.is_empty()),
+            Parts::Waiting(_) => self.users.len() > 0,
+        }
+    }
+
     /// How many parts there are.
     pub(crate) fn parts(&self) -> usize {
         match &self.parts {

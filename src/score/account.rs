@@ -48,7 +48,7 @@ pub struct Explanation {
     /// A, B, C or D.
     pub tier: &'static str,
     /// Whether it reaches the threshold.
-    pub qualified: bool,
+    pub reaches_threshold: bool,
     /// Log-odds of the probability.
     pub log_odds: f64,
     /// Log-odds of the average training account.
@@ -84,7 +84,7 @@ impl Scorer<'_> {
             probability_high: row.interval.map(|i| i.1),
             percentile: row.percentile,
             tier: TIERS[tier(row.percentile)],
-            qualified: row.probability >= *threshold,
+            reaches_threshold: row.probability >= *threshold,
             log_odds,
             base,
             calibration: calibration.has_steps().then_some(steps),

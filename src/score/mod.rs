@@ -155,7 +155,7 @@ impl<'a> Scorer<'a> {
     /// Columns: `account_id, cutoff, probability, probability_low, probability_high, percentile, tier, qualified, qualified_by, pql_types,
     /// pql_at, holdout, reason_1, reason_2, reason_3, model`. A row that is not scored has null probability and the reason why in
     /// `reason_1`. The 95 % interval is the uncertainty of the estimate; it is null after l1 and elastic net. `qualified_by` is `model`,
-    /// `definition` or `both`; `pql_types` are the kinds of the definitions that have held before the cutoff, as `criteria;limit`, and
+    /// `definition` or `both`; `pql_types` are the kinds of the definitions that have held by the end of the log, as `criteria;limit`, and
     /// `pql_at` is when the first of them did.
     /// # Errors
     /// * [`Error::Unsuitable`]: a feature is absent or of another type

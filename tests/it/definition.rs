@@ -51,12 +51,12 @@ fn scores_say_which_definitions_held_since_when_and_who_qualifies_by_what() {
     let project = project(TWO);
     project.train(&[]).done();
     let run = project.pql(&SCORE).done().says(&["are PQLs by a definition"]);
-    let [probability, qualified, by, types, at, cutoff] =
-        ["probability", "qualified", "qualified_by", "pql_types", "pql_at", "cutoff"].map(|name| column(&run.out, name));
-    assert!(types.iter().any(|t| t == "criteria") && types.iter().any(String::is_empty), "{types:?}");
+    let [probability, qualified, by, types, at] =
+        ["probability", "qualified", "qualified_by", "pql_types", "pql_at"].map(|name| column(&run.out, name));
+    assert!(types.iter().any(|t| t == "criteria;limit") && types.iter().any(String::is_empty), "{types:?}");
     for row in 0..types.len() {
         assert_eq!(at[row].is_empty(), types[row].is_empty());
-        assert!(at[row] < cutoff[row], "a definition that held before the cutoff");
+        assert!(at[row].as_str() < "2025-04-01", "a definition that held before the end of the log");
         let expected = match (by[row].as_str(), qualified[row].as_str()) {
             ("both" | "definition", "true") => !types[row].is_empty(),
             ("model", "true") => types[row].is_empty() && !probability[row].is_empty(),
@@ -96,9 +96,13 @@ fn a_model_keeps_its_definitions_and_a_matrix_has_none() {
     let of_matrix = ["score", "--model", "t", "--features", "features.csv", "-o", "-"];
     let run = project.pql(&of_matrix).done().says(&["a matrix has no events for definitions to count"]);
     assert!(column(&run.out, "pql_types").iter().all(String::is_empty));
+    project.write("pql.toml", format!("{}\n{TWO}", crate::project::TRIAL));
+    let by_definition = [&of_matrix[..], &["--set", "qualify.by=definition"]].concat();
+    project.pql(&by_definition).refused(2, &["qualify by definition, and a matrix has no events"]);
     let both = self::project(TWO);
     both.train(&["--set", "qualify.by=both"]).done();
     both.write("features.csv", project.read("features.csv"));
+    both.write("pql.toml", crate::project::TRIAL);
     both.pql(&of_matrix).refused(2, &["qualify by both, and a matrix has no events"]);
 }
 
@@ -119,7 +123,7 @@ fn a_definition_is_judged_beside_the_model_at_equal_volume() {
     let told = project.train(&[]).done();
     assert!(told.out.contains("the definition `") || told.out.contains("the base rate"), "{}", told.out);
     let run = project.pql(&["evaluate", "t", "--definition", "three reports"]).done();
-    assert!(run.out.contains("The definition `three reports` holds for") && run.out.contains("model less definition"), "{}", run.out);
+    assert!(run.out.contains("The definition `three reports` has held for") && run.out.contains("model less definition"), "{}", run.out);
     let json = project.pql(&["evaluate", "t", "--definition", "three reports", "--json"]).done().out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let of = &json["definition"];
@@ -137,8 +141,8 @@ fn a_definition_is_judged_beside_the_model_at_equal_volume() {
 fn a_definition_found_on_test_rows_is_named() {
     let later = TWO.replace("within = \"14d\"", "within = \"14d\"\nfound_until = \"2026-01-01\"");
     let project = project(&later);
-    project.train(&[]).done().says(&["`three reports` was found on data until 2026-01-01", "test rows flatter it"]);
-    project.pql(&["evaluate", "t"]).done().says(&["test rows flatter it"]);
+    project.train(&[]).done().says(&["found on data from after the first test cutoff", "flatter them: `three reports`"]);
+    project.pql(&["evaluate", "t"]).done().says(&["flatter them: `three reports`"]);
 }
 
 #[test]
@@ -151,7 +155,7 @@ fn discovery_writes_definitions_that_can_be_pasted() {
     assert!(json["tried"].as_u64().unwrap() > 100 && !rules.is_empty());
     let confirmed: Vec<&serde_json::Value> = rules.iter().filter(|rule| rule["confirmed"] == true).collect();
     assert!(!confirmed.is_empty());
-    let table = project.pql(&["discover", "--days", "7,14", "--top", "3", "--write", "found.toml"]).done();
+    let table = project.pql(&["discover", "--days", "7,14", "--top", "1000", "--write", "found.toml"]).done();
     assert!(table.out.contains("Benjamini-Hochberg") && table.out.contains("converted before"), "{}", table.out);
     let found = project.text("found.toml");
     assert_eq!(found.matches("[[definition]]").count(), confirmed.len());
@@ -161,6 +165,11 @@ fn discovery_writes_definitions_that_can_be_pasted() {
     let listed = project.pql(&["definitions", "--json"]).done().out;
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), confirmed.len() + config.matches("[[definition]]").count());
+    project.pql(&["discover", "--days", "7,14", "--top", "1", "--write", "one.toml"]).done();
+    assert_eq!(project.text("one.toml").matches("[[definition]]").count(), 1);
+    project.pql(&["discover", "--json", "--write", "-"]).refused(2, &["both to standard output"]);
+    project.pql(&["discover", "--days", "7", "--support", "5000", "--write", "none.toml"]).done().says(&["nothing to write"]);
+    assert!(!project.path("none.toml").exists());
     project.pql(&["discover", "--write", "found.toml"]).refused(2, &["is there already"]);
     project.pql(&["discover", "--set", "observation.horizon=3000d"]).refused(3, &[]);
     project.pql(&["discover", "--days", "0"]).refused(2, &["0 is not in 1..=365"]);

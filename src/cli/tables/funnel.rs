@@ -112,6 +112,9 @@ fn landmarks(all: &[&Row], horizon: &str) -> String {
                 rows.push(compared(row.title(), &at, landmark));
                 format!("At {at}: {converted} accounts had converted before, {churned} had churned, {young} are too young")
             }
+            None if row.definitions > 1 => {
+                format!("Not each definition of {} has a `within`: there is no moment at which to compare", row.title())
+            }
             None => format!("{} has no `within`, and so no moment at which to compare", row.title()),
         };
         if !notes.contains(&note) {

@@ -5,8 +5,12 @@ use super::table;
 use crate::evaluate::{AgainstRule, Found, RuleAtCutoff};
 
 /// What both find at equal volume, and how many rows the model needs to find as much as the definition.
-pub(in crate::cli) fn against_definition(name: &str, of: &AgainstRule) -> String {
-    let text = format!("\nThe definition `{name}` holds for {} of {} rows; as many of the model's best at each cutoff", of.held, of.rows);
+pub(in crate::cli) fn against_definition(name: &str, found_until: Option<&str>, of: &AgainstRule) -> String {
+    let mut text =
+        format!("\nThe definition `{name}` has held for {} of {} rows; as many of the model's best at each cutoff", of.held, of.rows);
+    if let Some(until) = found_until {
+        text += &format!("\nIt was found on data until {until}, which some of the rows are older than: they flatter it");
+    }
     if of.held == 0 {
         return text;
     }
