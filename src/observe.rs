@@ -144,7 +144,7 @@ pub fn observe(log: &Log, rule: &ObservationRule, test: f64) -> Result<Observati
         }
         At::Age => {
             for account in 0..log.accounts.id.len() {
-                let cutoff = age_cutoff(log.accounts.signed_up[account], rule, log.date_only);
+                let cutoff = landmark(log.accounts.signed_up[account], rule.age.0, log.date_only);
                 if cutoff > log.until {
                     rows.leave_out("younger than `observation.age` at the end of the log");
                 } else {
@@ -209,10 +209,10 @@ fn no_cutoff(log: &Log, rule: &ObservationRule, rows: Option<&Observations>) -> 
     Error::NoCutoff { since: log.since, until: log.until, needed, longest: longest.map(|t| Duration(t).to_string()) }
 }
 
-/// Sign-up + age; with dates alone rounded up to 00:00 UTC.
-fn age_cutoff(signed_up: i64, rule: &ObservationRule, date_only: bool) -> i64 {
-    let cutoff = signed_up + rule.age.0;
-    if date_only { midnight(cutoff + DAY - 1) } else { cutoff }
+/// So long after the sign-up; with dates alone rounded up to 00:00 UTC.
+pub(crate) fn landmark(signed_up: i64, age: i64, date_only: bool) -> i64 {
+    let exact = signed_up + age;
+    if date_only { midnight(exact + DAY - 1) } else { exact }
 }
 
 /// Split rows by time alone: the newest days of cutoffs are the test set, and a row trains when its horizon ends before them.
@@ -293,7 +293,7 @@ pub fn observe_at(log: &Log, rule: &ObservationRule) -> (Observations, Vec<Stand
             At::Snapshot if at - signed_up < rule.min_age.0 => (at, Standing::TooYoung),
             At::Snapshot if at - signed_up > rule.max_age.0 => (at, Standing::TooOld),
             At::Snapshot => (at, Standing::Scored),
-            At::Age => match age_cutoff(signed_up, rule, log.date_only) {
+            At::Age => match landmark(signed_up, rule.age.0, log.date_only) {
                 cutoff if cutoff > at => (at, Standing::TooYoung),
                 cutoff if at >= cutoff + rule.gap.0 + rule.horizon.0 => (at, Standing::HorizonOver),
                 cutoff => (cutoff, Standing::Scored),

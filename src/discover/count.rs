@@ -46,13 +46,21 @@ impl AtLeast {
 
     fn words(self, log: &Log) -> String {
         let what = match self.measure {
-            Measure::Event(code) => &log.events.names[usize::from(code)],
-            Measure::Users => "users",
-            Measure::Features => "features",
-            Measure::ActiveDays => "active days",
+            Measure::Event(code) => unmistakable(&log.events.names[usize::from(code)]),
+            Measure::Users => "users".to_owned(),
+            Measure::Features => "features".to_owned(),
+            Measure::ActiveDays => "active days".to_owned(),
         };
         format!("{} {what}", self.n)
     }
+}
+
+/// An event name inside the name of a rule: in quotes where it could be taken for something else, so that no two rules have one name.
+fn unmistakable(name: &str) -> String {
+    let like_a_measure = ["users", "features", "active days"].contains(&name);
+    let like_a_rule = [" and ", " in ", "\"", "\\"].iter().any(|part| name.contains(part));
+    let blank = name.trim() != name || name.is_empty() || name.contains(char::is_control);
+    if like_a_measure || like_a_rule || blank { format!("{name:?}") } else { name.to_owned() }
 }
 
 /// A rule of one or two conditions within some days of the sign-up.
@@ -192,5 +200,21 @@ impl Counting<'_> {
             *count = u16::try_from(size).unwrap_or(u16::MAX);
         }
         self.counts.iter().enumerate().for_each(|(measure, count)| into(measure, *count));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unmistakable;
+
+    #[test]
+    fn an_event_name_that_could_be_taken_for_something_else_stands_in_quotes() {
+        for plain in ["login", "Thumbs Up", "größer", "sign-in"] {
+            assert_eq!(unmistakable(plain), plain);
+        }
+        let odd = [("users", "\"users\""), ("a and 1 b", "\"a and 1 b\""), ("a\nb", "\"a\\nb\""), (" a", "\" a\""), ("\"a", "\"\\\"a\"")];
+        for (name, quoted) in odd {
+            assert_eq!(unmistakable(name), quoted);
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Rules that tell who converts, found on older cohorts and confirmed on newer ones.
 //!
 //! The outcome is a conversion in [landmark, landmark + horizon), the landmark being some days after the sign-up, among accounts that have
-//! neither converted nor churned before it: who converts earlier would make any rule look good that customers meet.
+//! neither converted nor churned before it: who converts earlier would make any rule look good that customers meet. With dates alone the
+//! landmark is the midnight after it, so that no event counts that may be later than a conversion.
 
 mod count;
 mod search;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use crate::config::DefinitionRule;
 use crate::error::{Error, Result};
 use crate::ingest::{Log, earlier};
+use crate::observe::landmark;
 use crate::time::DAY;
 use count::Counts;
 pub use table::{Table, benjamini_hochberg};
@@ -134,7 +136,7 @@ impl Risk {
         let mut risk = Self { days, older: Side::default(), newer: Side::default(), converted_before: 0 };
         let accounts = &log.accounts;
         for (row, signed_up) in (0_u32..).zip(&accounts.signed_up) {
-            let (landmark, converted) = (signed_up + days * DAY, accounts.converted[row as usize]);
+            let (landmark, converted) = (landmark(*signed_up, days * DAY, log.date_only), accounts.converted[row as usize]);
             let end = landmark + search.horizon;
             if *signed_up < log.since || end > log.until {
                 continue;

@@ -6,6 +6,7 @@ use super::rate::float;
 use super::{Lead, Rate, Terms};
 use crate::calibrate::Z_95;
 use crate::ingest::earlier;
+use crate::observe::landmark;
 
 /// Accounts that are still free at sign-up + `within`, by whether they are PQLs then: which of them convert in the horizon after it.
 ///
@@ -38,7 +39,7 @@ impl Landmark {
         let (mut converted_before, mut churned_before) = (0, 0);
         let (mut pqls, mut others) = (Vec::new(), Vec::new());
         for lead in leads {
-            let landmark = lead.signed_up + within;
+            let landmark = landmark(lead.signed_up, within, terms.date_only);
             let side = if lead.pql().is_some_and(|at| at < landmark) { &mut pqls } else { &mut others };
             let end = landmark + terms.horizon;
             if end > terms.until {

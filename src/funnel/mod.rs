@@ -69,6 +69,8 @@ pub struct Terms {
     pub horizon: i64,
     /// Nothing is known from here on, µs UTC.
     pub until: i64,
+    /// Whether times are dates alone: a landmark is then the midnight after it.
+    pub date_only: bool,
 }
 
 /// What a row is about.
@@ -177,7 +179,7 @@ pub fn funnel(log: &Log, definitions: &[Definition], plan: &Plan<'_>) -> Result<
         Some(Traffic::of(days.map(|(day, count)| (*day, *count)), of.iter().map(|account| accounts.signed_up[*account])))
     };
     let row = |subject: &Subject<'_>, cohort: Option<&str>, of: &[usize]| {
-        let terms = Terms { within: subject.within, horizon: plan.horizon, until: log.until };
+        let terms = Terms { within: subject.within, horizon: plan.horizon, until: log.until, date_only: log.date_only };
         let leads: Vec<Lead> = of.iter().map(|account| lead(log, *account, subject.held(&held, *account))).collect();
         let figures = Figures::of(&leads, &terms, accounts.revenue.is_some());
         subject.row(cohort.unwrap_or(ALL), traffic(of, cohort), figures)

@@ -15,7 +15,7 @@ fn lead(signed_up: i64, held: i64, converted: i64) -> Lead {
 }
 
 fn terms(within: Option<i64>) -> Terms {
-    Terms { within: within.map(|days| days * DAY), horizon: 10 * DAY, until: 100 * DAY }
+    Terms { within: within.map(|days| days * DAY), horizon: 10 * DAY, until: 100 * DAY, date_only: false }
 }
 
 fn figures(leads: &[Lead], within: Option<i64>) -> Figures {

@@ -63,7 +63,7 @@ fn intervals_of_lifts_are_those_of_scipy() {
         let [a, n, b, m] = [0, 1, 2, 3].map(|at| case[at].as_u64().unwrap());
         let sides = [(true, a, n), (false, b, m)];
         let leads: Vec<Lead> = sides.iter().flat_map(|(held, k, n)| (0..*n).map(move |at| lead(*held, at < *k))).collect();
-        let figures = Figures::of(&leads, &Terms { within: Some(7 * DAY), horizon: 10 * DAY, until: 100 * DAY }, false);
+        let figures = Figures::of(&leads, &Terms { within: Some(7 * DAY), horizon: 10 * DAY, until: 100 * DAY, date_only: false }, false);
         let landmark = figures.landmark.unwrap();
         for (found, expected) in [landmark.lift, landmark.lift_low, landmark.lift_high].into_iter().zip(case[4].as_array().unwrap()) {
             same(found, expected);

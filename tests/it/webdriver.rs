@@ -40,7 +40,15 @@ impl Browser {
         let port = lines.map_while(Result::ok).find_map(started);
         let mut browser = Self { driver, port: port.ok_or("chromedriver did not start")?, session: String::new(), _home: home };
         // Chromium's own sandbox does not start where root runs it, as in a container.
-        let args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"];
+        let mut args = vec!["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"];
+        // What it would fetch for itself.
+        args.extend([
+            "--no-first-run",
+            "--disable-quic",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ]);
         let options = json!({"goog:chromeOptions": {"args": args}, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}});
         let answer = browser.request("POST", "/session", &json!({"capabilities": {"alwaysMatch": options}}))?;
         answer["sessionId"].as_str().ok_or_else(|| answer.to_string())?.clone_into(&mut browser.session);
