@@ -170,6 +170,14 @@ pub enum Error {
         /// What it named, in sentences.
         findings: Vec<String>,
     },
+    /// A check that was asked for did not hold.
+    #[error("the check did not hold that {check}")]
+    NotHeld {
+        /// What was to hold.
+        check: String,
+        /// What to do, if known.
+        hint: Option<String>,
+    },
     /// An output that cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {
@@ -263,7 +271,7 @@ impl Error {
             | Self::DamagedModel { .. }
             | Self::NewerModel { .. }
             | Self::OldModel { .. } => 4,
-            Self::Leak { .. } => 5,
+            Self::Leak { .. } | Self::NotHeld { .. } => 5,
         }
     }
 
@@ -280,9 +288,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let near = |near: &Option<String>| near.as_ref().map(|n| format!("did you mean `{n}`?"));
         match self {
-            Self::Config { hint, .. } | Self::Usage { hint, .. } | Self::Unsuitable { hint, .. } | Self::NoModel { hint, .. } => {
-                hint.clone()
-            }
+            Self::Config { hint, .. }
+            | Self::Usage { hint, .. }
+            | Self::Unsuitable { hint, .. }
+            | Self::NoModel { hint, .. }
+            | Self::NotHeld { hint, .. } => hint.clone(),
             Self::MissingColumn { near: n, .. } | Self::MissingFeature { near: n, .. } => near(n),
             Self::NoCutoff { longest, .. } => Some(match longest {
                 Some(longest) => format!("the longest `observation.horizon` that fits is {longest}"),

@@ -112,11 +112,15 @@ impl TestRows {
     /// Number the accounts: equal numbers are one account.
     #[must_use]
     pub fn group(&self) -> Vec<u32> {
-        let mut known: Vec<&String> = self.account.iter().collect();
-        known.sort_unstable();
-        known.dedup();
-        let code = |account: &String| u32::try_from(known.partition_point(|k| *k < account)).expect("accounts have u32 codes");
-        self.account.iter().map(code).collect()
+        numbered(&self.account)
+    }
+
+    /// What another model says of the rows; NaN where a feature is not finite.
+    ///
+    /// # Errors
+    /// * [`Error::Unsuitable`]: a feature is absent or of another type
+    pub fn probabilities(&self, scorer: &Scorer<'_>) -> Result<Vec<f64>> {
+        scorer.probabilities(&self.frame)
     }
 
     /// The feature of the model that the rows lack: one of the name of a key is not stored.
@@ -190,6 +194,15 @@ impl TestRows {
         put("probability", column("probability")?.with_name("held_out".into()))?;
         write_table(path, Format::Parquet, &scores)
     }
+}
+
+/// Number accounts: equal numbers are one account.
+pub(crate) fn numbered(account: &[String]) -> Vec<u32> {
+    let mut known: Vec<&String> = account.iter().collect();
+    known.sort_unstable();
+    known.dedup();
+    let code = |account: &String| u32::try_from(known.partition_point(|k| *k < account)).expect("accounts have u32 codes");
+    account.iter().map(code).collect()
 }
 
 /// Write the rows a model learned from, found again in a matrix: keys, outcome and features.

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod audit;
 pub mod calibrate;
 pub mod card;
+pub mod compare;
 pub mod config;
 pub mod definition;
 pub mod design;

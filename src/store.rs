@@ -35,27 +35,29 @@ pub fn find(model: &str, models: &Path) -> Result<Found> {
     if file.is_file() {
         return Ok(Found { path: file.to_owned(), label: label_of(file) });
     }
-    let missing = || {
-        let name = model.split('/').next().unwrap_or(model);
-        let names = names(models);
-        let hint = if names.iter().any(|n| n == name) {
-            let versions: Vec<String> = versions(&models.join(name)).iter().map(|v| format!("`{name}/{v:04}`")).collect();
-            match versions.as_slice() {
-                [] => format!("`{name}` has no version: its training did not end"),
-                some => format!("there are {}", some.join(", ")),
-            }
-            .into()
-        } else {
-            nearest(name, names.iter().map(String::as_str)).map(|n| format!("did you mean `{n}`?"))
-        };
-        Error::NoModel { model: model.to_owned(), models: models.to_owned(), hint }
-    };
     let (name, version) = match model.split_once('/') {
         Some((name, version)) => (name, version.to_owned()),
-        None => (model, fs::read_to_string(models.join(model).join(CHAMPION)).map_err(|_| missing())?.trim().to_owned()),
+        None => (model, fs::read_to_string(models.join(model).join(CHAMPION)).map_err(|_| missing(model, models))?.trim().to_owned()),
     };
     let path = models.join(name).join(&version).join(MODEL_FILE);
-    if path.is_file() { Ok(Found { path, label: format!("{name}/{version}") }) } else { Err(missing()) }
+    if path.is_file() { Ok(Found { path, label: format!("{name}/{version}") }) } else { Err(missing(model, models)) }
+}
+
+/// That there is no such model, with what there is instead.
+fn missing(model: &str, models: &Path) -> Error {
+    let name = model.split('/').next().unwrap_or(model);
+    let names = names(models);
+    let hint = if names.iter().any(|n| n == name) {
+        let versions: Vec<String> = versions(&models.join(name)).iter().map(|v| format!("`{name}/{v:04}`")).collect();
+        match versions.as_slice() {
+            [] => format!("`{name}` has no version: its training did not end"),
+            some => format!("there are {}", some.join(", ")),
+        }
+        .into()
+    } else {
+        nearest(name, names.iter().map(String::as_str)).map(|n| format!("did you mean `{n}`?"))
+    };
+    Error::NoModel { model: model.to_owned(), models: models.to_owned(), hint }
 }
 
 /// `NAME/VERSION` of a file that lies as the store lays it, else its name without ending.
@@ -71,6 +73,58 @@ fn label_of(file: &Path) -> String {
 fn names(models: &Path) -> Vec<String> {
     let entries = fs::read_dir(models).into_iter().flatten().flatten();
     entries.filter(|e| e.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// A version that is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Where it is, and what scores call it.
+    pub found: Found,
+    /// Whether its name alone means it.
+    pub champion: bool,
+}
+
+/// List the versions under `models`, by name and number.
+///
+/// # Arguments
+/// * `name` – one model's alone; `None`: all
+/// # Errors
+/// * [`Error::NoModel`]: there is none of that name
+pub fn list(models: &Path, name: Option<&str>) -> Result<Vec<Stored>> {
+    let mut names = match name {
+        Some(name) if models.join(name).is_dir() => vec![name.to_owned()],
+        Some(name) => return Err(find(name, models).err().unwrap_or_else(|| missing(name, models))),
+        None => names(models),
+    };
+    names.sort_unstable();
+    let of_name = |name: &String| {
+        let folder = models.join(name);
+        let champion = fs::read_to_string(folder.join(CHAMPION)).unwrap_or_default();
+        let of = |number: u32| {
+            let version = format!("{number:04}");
+            let found = Found { path: folder.join(&version).join(MODEL_FILE), label: format!("{name}/{version}") };
+            Stored { champion: version == champion.trim(), found }
+        };
+        versions(&folder).into_iter().map(of).filter(|stored| stored.found.path.is_file()).collect::<Vec<_>>()
+    };
+    Ok(names.iter().flat_map(of_name).collect())
+}
+
+/// Make a version the champion of its name.
+///
+/// # Errors
+/// * [`Error::Usage`]: the model is no version of the store
+/// * [`Error::Write`]: the folder cannot be written
+pub fn promote(models: &Path, found: &Found) -> Result<()> {
+    let stored =
+        |(name, version): (&str, &str)| (models.join(name).join(version).join(MODEL_FILE) == found.path).then(|| version.to_owned());
+    let (Some(version), Some(folder)) = (found.label.split_once('/').and_then(stored), found.path.parent().and_then(Path::parent)) else {
+        return Err(Error::Usage {
+            problem: format!("`{}` is no version under `{}`, so that it cannot be promoted", found.label, models.display()),
+            hint: Some("name it as NAME/VERSION, such as `trial/0002`".to_owned()),
+        });
+    };
+    write_bytes(&folder.join(CHAMPION), format!("{version}\n").as_bytes())
 }
 
 /// Check that a name can be a folder.
@@ -210,6 +264,25 @@ mod tests {
         assert_eq!(find("trial/0002", dir.path()).unwrap().label, "trial/0002");
         let file = dir.path().join("trial/0002").join(MODEL_FILE);
         assert_eq!(find(file.to_str().unwrap(), dir.path()).unwrap().label, "trial/0002");
+    }
+
+    #[test]
+    fn versions_are_listed_and_one_is_promoted() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["trial", "matrix", "trial"] {
+            add(dir.path(), name, one_byte, false).unwrap();
+        }
+        let listed = |name| {
+            let stored = list(dir.path(), name).unwrap();
+            stored.into_iter().map(|of| (of.found.label, of.champion)).collect::<Vec<_>>()
+        };
+        let all = ["matrix/0001", "trial/0001", "trial/0002"].map(str::to_owned);
+        assert_eq!(listed(None), all.clone().into_iter().zip([true, true, false]).collect::<Vec<_>>());
+        promote(dir.path(), &find("trial/0002", dir.path()).unwrap()).unwrap();
+        assert_eq!(listed(Some("trial")), all[1..].iter().cloned().zip([false, true]).collect::<Vec<_>>());
+        assert_eq!(list(dir.path(), Some("trail")).unwrap_err().exit_code(), 4);
+        let elsewhere = Found { path: dir.path().join("model.pql"), label: "model".to_owned() };
+        assert_eq!(promote(dir.path(), &elsewhere).unwrap_err().exit_code(), 2);
     }
 
     #[test]

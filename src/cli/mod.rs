@@ -1,6 +1,7 @@
 //! The command line: what is asked for, who answers, and the exit code.
 
 mod by;
+mod compare;
 mod definitions;
 mod discover;
 mod evaluate;
@@ -11,6 +12,7 @@ mod funnel;
 mod ingest;
 mod init;
 mod inspect;
+mod models;
 mod plot;
 mod report;
 mod score;
@@ -40,7 +42,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed (not converged, output not writable) · 2 wrong usage (flags, pql.toml) · \
-3 bad input data · 4 model file absent or bad · 5 a check asked for did not hold (--strict) · 130 interrupted";
+3 bad input data · 4 model file absent or bad · 5 a check asked for did not hold (--strict, --require) · 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -72,6 +74,10 @@ enum Command {
     Funnel(funnel::Args),
     /// Draw a model on one self-contained HTML page
     Report(report::Args),
+    /// List the stored versions and which is the champion, or promote one
+    Models(models::Args),
+    /// Set a challenger against the champion on the same newer cohorts
+    Compare(compare::Args),
 }
 
 /// `pql score` alone: probabilities from events or a feature matrix and a model.
@@ -113,6 +119,14 @@ impl Terminal<'_> {
         self.say(&text)
     }
 
+    /// Do what says again what was said before, without a line that is no result.
+    pub(crate) fn hushed<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        let quiet = std::mem::replace(&mut self.quiet, true);
+        let done = run(self);
+        self.quiet = quiet;
+        done
+    }
+
     /// Write a line that is no result; where nobody listens, nothing is lost.
     pub(crate) fn note(&mut self, line: &str) {
         if !self.quiet {
@@ -144,6 +158,8 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(args, terminal),
         Command::Funnel(args) => funnel::run(args, terminal),
         Command::Report(args) => report::run(args, terminal),
+        Command::Models(args) => models::run(args, terminal),
+        Command::Compare(args) => compare::run(args, terminal),
     })
 }
 

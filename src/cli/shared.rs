@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Terminal;
 use super::tables;
 use crate::audit;
-use crate::config::{Config, MatrixRule, definition_line};
+use crate::config::{Config, DifferentKey, MatrixRule, definition_line};
 use crate::definition::{Definition, held};
 use crate::error::{Error, Result, nearest};
 use crate::features::{Catalogue, compute};
@@ -35,6 +35,17 @@ pub(super) struct ProjectArgs {
     /// Memory for reading the log, such as 500MB or 4GB: what does not fit waits in a temporary file
     #[arg(long, value_name = "SIZE", default_value = "4GB", value_parser = memory)]
     memory: u64,
+}
+
+/// The page that a command can draw beside what it prints.
+#[derive(Debug, clap::Args)]
+pub(super) struct PageArgs {
+    /// Draw it on one self-contained HTML page
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Number accounts on the page instead of naming them
+    #[arg(long, requires = "report")]
+    pub(super) mask: bool,
 }
 
 /// A number of bytes in KB, MB, GB (powers of 1,000) or KiB, MiB, GiB (of 1,024).
@@ -169,8 +180,8 @@ pub(super) fn format_of(path: &Path, asked: Option<Format>) -> Result<Format> {
 /// with what it says about qualifying, where it has some: they stand beside the model.
 pub(super) fn with_model(file: &Config, model: &Model, terminal: &mut Terminal<'_>) -> Result<Config> {
     let stored = model.config()?;
-    for difference in file.differences(&stored) {
-        terminal.note(&format!("warning: {difference}; the model's own is used"));
+    for DifferentKey { key, value, other } in file.differences(&stored) {
+        terminal.note(&format!("warning: {key} = {value}, the model has {other}; the model's own is used"));
     }
     let mut config = Config { events: file.events.clone(), accounts: file.accounts.clone(), ..stored };
     if file.definition.is_empty() && !config.definition.is_empty() {

@@ -119,9 +119,9 @@ impl Config {
         Ok(config)
     }
 
-    /// Name the keys of roles, features and observation that differ from those of `other`, but the span of the log.
+    /// The keys of roles, features and observation that differ from those of `other`, but the span of the log.
     #[must_use]
-    pub fn differences(&self, other: &Self) -> Vec<String> {
+    pub fn differences(&self, other: &Self) -> Vec<DifferentKey> {
         let tables = |config: &Self| {
             let mut observation = config.observation.clone();
             (observation.since, observation.until) = (None, None);
@@ -131,17 +131,26 @@ impl Config {
                 ("observation", Table::try_from(&observation).unwrap_or_default()),
             ]
         };
-        let mut named = Vec::new();
+        let mut different = Vec::new();
         for ((section, mine), (_, theirs)) in tables(self).iter().zip(&tables(other)) {
-            for (key, value) in mine {
-                if theirs.get(key) != Some(value) {
-                    let theirs = theirs.get(key).map_or_else(|| "none".to_owned(), ToString::to_string);
-                    named.push(format!("{section}.{key} = {value}, the model has {theirs}"));
-                }
+            for (key, value) in mine.iter().filter(|(key, value)| theirs.get(*key) != Some(value)) {
+                let other = theirs.get(key).map_or_else(|| "none".to_owned(), ToString::to_string);
+                different.push(DifferentKey { key: format!("{section}.{key}"), value: value.to_string(), other });
             }
         }
-        named
+        different
     }
+}
+
+/// A key that two configurations do not agree about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DifferentKey {
+    /// The key, `features.counts`.
+    pub key: String,
+    /// Its value here, as TOML.
+    pub value: String,
+    /// Its value in the other.
+    pub other: String,
 }
 
 /// The project file and the line on which a definition stands in it, for messages.

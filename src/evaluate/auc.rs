@@ -38,35 +38,63 @@ pub fn auc_with_error(y: &[bool], score: &[f64], group: &[u32]) -> Option<(f64, 
 
 /// AUC with its standard error by account.
 pub(super) fn auc_of(ranking: &Ranking, y: &[bool], groups: &Codes) -> Option<(f64, Option<f64>)> {
-    let auc = ranking.auc()?;
-    let (m, n) = (count(ranking.positive), count(ranking.negative()));
-    // Per account: summed placements of its converted and of its unconverted rows, each less the mean, and whether it has such rows.
-    let mut placed = vec![[0.0; 2]; groups.len];
-    let mut has = vec![[false; 2]; groups.len];
-    let (mut positive_below, mut negative_below) = (0, 0);
-    for tie in &ranking.ties {
-        let (positive, negative) = (tie.positive, tie.rows.len() - tie.positive);
-        let of_positive = (count(negative_below) + 0.5 * count(negative)) / n - auc;
-        let of_negative = 1.0 - (count(positive_below) + 0.5 * count(positive)) / m - auc;
-        for &row in &ranking.order[tie.rows.clone()] {
-            let (side, value) = if y[row] { (0, of_positive) } else { (1, of_negative) };
-            placed[groups.code[row]][side] += value;
-            has[groups.code[row]][side] = true;
+    let placed = Placements::of(ranking, y, groups)?;
+    Some((placed.auc, placed.error()))
+}
+
+/// How each account's rows stand among the rows of the other outcome.
+pub(super) struct Placements {
+    pub(super) auc: f64,
+    /// Per account: summed placements of its converted and of its unconverted rows, each less the mean.
+    by_account: Vec<[f64; 2]>,
+    /// Whether the account has such rows.
+    has: Vec<[bool; 2]>,
+    /// Converted and unconverted rows.
+    rows: [f64; 2],
+}
+
+impl Placements {
+    /// Place the rows; `None` where there is one outcome only.
+    pub(super) fn of(ranking: &Ranking, y: &[bool], groups: &Codes) -> Option<Self> {
+        let auc = ranking.auc()?;
+        let [m, n] = [count(ranking.positive), count(ranking.negative())];
+        let mut placed = Self { auc, by_account: vec![[0.0; 2]; groups.len], has: vec![[false; 2]; groups.len], rows: [m, n] };
+        let (mut positive_below, mut negative_below) = (0, 0);
+        for tie in &ranking.ties {
+            let (positive, negative) = (tie.positive, tie.rows.len() - tie.positive);
+            let of_positive = (count(negative_below) + 0.5 * count(negative)) / n - auc;
+            let of_negative = 1.0 - (count(positive_below) + 0.5 * count(positive)) / m - auc;
+            for &row in &ranking.order[tie.rows.clone()] {
+                let (side, value) = if y[row] { (0, of_positive) } else { (1, of_negative) };
+                placed.by_account[groups.code[row]][side] += value;
+                placed.has[groups.code[row]][side] = true;
+            }
+            positive_below += positive;
+            negative_below += negative;
         }
-        positive_below += positive;
-        negative_below += negative;
+        Some(placed)
     }
-    let accounts = |side: usize| has.iter().filter(|has| has[side]).count();
-    let moment = |a: usize, b: usize| sum(placed.iter().map(|s| s[a] * s[b]));
-    let unbiased = |k: usize| (k > 1).then(|| count(k) / count(k - 1));
-    let variance = || {
-        Some(
-            unbiased(accounts(0))? * moment(0, 0) / (m * m)
-                + unbiased(accounts(1))? * moment(1, 1) / (n * n)
-                + 2.0 * unbiased(groups.len)? * moment(0, 1) / (m * n),
-        )
-    };
-    Some((auc, variance().filter(|v| *v >= 0.0).map(f64::sqrt)))
+
+    /// The same rows placed by one score less how another places them: its error is that of the difference of the areas.
+    pub(super) fn less(mut self, other: &Self) -> Self {
+        self.auc -= other.auc;
+        for (mine, others) in self.by_account.iter_mut().zip(&other.by_account) {
+            *mine = [mine[0] - others[0], mine[1] - others[1]];
+        }
+        self
+    }
+
+    /// Standard error by account.
+    pub(super) fn error(&self) -> Option<f64> {
+        let accounts = |side: usize| self.has.iter().filter(|has| has[side]).count();
+        let moment = |a: usize, b: usize| sum(self.by_account.iter().map(|s| s[a] * s[b]));
+        let unbiased = |k: usize| (k > 1).then(|| count(k) / count(k - 1));
+        let [m, n] = self.rows;
+        let variance = unbiased(accounts(0))? * moment(0, 0) / (m * m)
+            + unbiased(accounts(1))? * moment(1, 1) / (n * n)
+            + 2.0 * unbiased(self.by_account.len())? * moment(0, 1) / (m * n);
+        (variance >= 0.0).then(|| variance.sqrt())
+    }
 }
 
 /// 95 % interval of an AUC.

@@ -9,6 +9,7 @@ mod calibration;
 mod curve;
 mod gains;
 mod judgement;
+mod paired;
 mod parts;
 mod ranking;
 mod rule;
@@ -27,7 +28,8 @@ pub use curve::{FromTop, from_top};
 use gains::Top;
 pub use gains::{AtThreshold, Decile, at_threshold, gains};
 pub use judgement::{AtCutoff, Judged, Judgement};
-pub use parts::{Difference, Part, by_part, difference};
+pub use paired::{Difference, Paired};
+pub use parts::{Part, by_part};
 use ranking::Ranking;
 pub use rule::{AgainstRule, Found, RuleAtCutoff, against_rule};
 

@@ -1,4 +1,4 @@
-//! Parts of the rows, each judged alone, and two sets of probabilities against each other.
+//! Parts of the rows, each judged alone.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,9 +6,8 @@ use super::accounts::Codes;
 use super::auc::{auc_of, interval};
 use super::calibration::log_loss;
 use super::ranking::Ranking;
-use super::{check, count, sum};
+use super::{count, sum};
 use crate::calibrate::Z_95;
-use crate::error::Result;
 
 /// A part of the rows, such as those of one cutoff or one industry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,41 +87,4 @@ pub(super) fn expected_range(probability: &[f64]) -> [f64; 2] {
     let expected = sum(probability.iter().copied());
     let half = Z_95 * sum(probability.iter().map(|p| p * (1.0 - p))).sqrt();
     [(expected - half).max(0.0), (expected + half).min(count(probability.len()))]
-}
-
-/// Mean log loss of one set of probabilities less that of another, on the same rows: below 0 the first is better.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
-    /// Mean of the paired differences.
-    pub difference: f64,
-    /// Its standard error by account; `None` with one account.
-    pub se: Option<f64>,
-    /// Lower end of its 95 % interval.
-    pub low: Option<f64>,
-    /// Upper end of its 95 % interval.
-    pub high: Option<f64>,
-}
-
-impl Difference {
-    /// Whether the first set of probabilities is better: the whole interval lies below 0.
-    #[must_use]
-    pub fn better(&self) -> bool {
-        self.high.is_some_and(|high| high < 0.0)
-    }
-}
-
-/// Compare the log loss of two sets of probabilities of the same rows, paired and by account.
-///
-/// # Errors
-/// * [`Error::Unsuitable`](crate::Error::Unsuitable): no rows, unequal lengths, or a probability outside of [0, 1]
-/// # Source
-/// Diebold, Mariano, "Comparing predictive accuracy", *Journal of Business & Economic Statistics* 13 (1995), with accounts in the place of
-/// times: Cochran, *Sampling Techniques*, 3rd ed. (1977), §2.11
-pub fn difference(y: &[bool], probability: &[f64], other: &[f64], group: &[u32]) -> Result<Difference> {
-    check(y, probability, group)?;
-    check(y, other, group)?;
-    let differences = y.iter().zip(probability).zip(other).map(|((&y, &a), &b)| log_loss(y, a) - log_loss(y, b));
-    let mean = Codes::of(group).mean(differences);
-    let at = |z: f64| mean.se().map(|se| mean.mean + z * se);
-    Ok(Difference { difference: mean.mean, se: mean.se(), low: at(-Z_95), high: at(Z_95) })
 }

@@ -207,7 +207,8 @@ fn parts_are_judged_alone() {
 #[test]
 fn the_difference_is_paired() {
     let better = P.map(|p| if p == 0.4 { 0.5 } else { p });
-    let d = difference(&Y, &better, &P, &EACH).unwrap();
+    let against_p = |probability, group| Paired { y: &Y, group, probability, other: &P }.log_loss();
+    let d = against_p(&better, &EACH).unwrap();
     // Two rows change: a conversion from 0.4 to 0.5, none from 0.6 to 0.5.
     let (a, b) = ((0.4_f64 / 0.5).ln(), (0.6_f64 / 0.5).ln());
     near(d.difference, (a + b) / 6.0);
@@ -216,11 +217,10 @@ fn the_difference_is_paired() {
     near(d.se.unwrap(), (squares / 30.0).sqrt());
     near(d.high.unwrap() - d.low.unwrap(), 2.0 * Z_95 * d.se.unwrap());
     assert!(!d.better());
-    let same = difference(&Y, &P, &P, &EACH).unwrap();
+    let same = against_p(&P, &EACH).unwrap();
     assert_eq!((same.difference, same.se, same.better()), (0.0, Some(0.0), false));
-    assert_eq!(difference(&Y, &better, &P, &[3; 6]).unwrap().se, None);
-    assert!(difference(&[true; 50], &[0.9; 50], &[0.2; 50], &(0..50).collect::<Vec<_>>()).unwrap().high.unwrap() < 0.0);
-    assert!(difference(&Y, &P, &P[..5], &EACH).is_err());
+    assert_eq!(against_p(&better, &[3; 6]).unwrap().se, None);
+    assert!(Paired { y: &Y, group: &EACH, probability: &P, other: &P[..5] }.log_loss().is_err());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The answer first: what is predicted, for whom, how well, and what to beware of.
 
 use super::Seen;
+use super::head::{Head, Kind, Tile, Verdict, beware};
 use super::html::Html;
 use super::words::{between, counted, four, number, percent, short, span, three};
 use crate::config::At;
@@ -9,18 +10,14 @@ use crate::model::Baseline;
 
 /// Put the head of the page.
 pub(super) fn answer(seen: &Seen<'_>, body: &mut Html) {
-    body.raw("<header id=\"answer\"><p class=\"kicker\">").words(&format!("Model `{}`", seen.report.label)).raw("</p>");
-    body.raw("<h1>").words(&predicted(seen)).raw("</h1>\n");
-    let verdict = Verdict::of(seen);
-    body.open("p", &[("class", verdict.class), ("id", "verdict")])
-        .element("strong", verdict.lead)
-        .text(" ")
-        .words(&verdict.why)
-        .close("p")
-        .raw("\n");
-    tiles(seen, body);
-    links(seen, body);
-    body.raw("</header>\n");
+    let head = Head {
+        kicker: format!("Model `{}`", seen.report.label),
+        title: predicted(seen),
+        verdict: verdict(seen),
+        tiles: tiles(seen),
+        links: links(seen),
+    };
+    head.put(body);
     warnings(seen, body);
 }
 
@@ -40,39 +37,30 @@ fn predicted(seen: &Seen<'_>) -> String {
 }
 
 /// Whether the model beats simple rules, in a few words, and how sure that is.
-struct Verdict {
-    class: &'static str,
-    lead: &'static str,
-    why: String,
-}
-
-impl Verdict {
-    fn of(seen: &Seen<'_>) -> Self {
-        let Some(judgement) = &seen.model.judgement else {
-            let why = "There were no test rows to judge it by.".to_owned();
-            return Self { class: "verdict none", lead: "Nobody knows yet how good this model is.", why };
-        };
-        let e = &judgement.evaluation;
-        let on = format!("{} held-out {}s", e.n, seen.unit());
-        let ranked = match e.roc_auc {
-            Some(auc) => format!("On {on} one that converts ranks above one that does not {} of the time.", percent(auc)),
-            None => format!("On {on} there is one outcome only, so that its ranking cannot be judged."),
-        };
-        let (beaten, unbeaten): (Vec<&Baseline>, Vec<&Baseline>) = seen.model.baselines.iter().partition(|b| b.difference.better());
-        let names =
-            |of: &[&Baseline]| of.iter().map(|b| format!("{} ({})", b.name, against(&b.difference))).collect::<Vec<_>>().join(" and ");
-        let beats = if beaten.is_empty() { String::new() } else { format!(" It beats {}.", names(&beaten)) };
-        if unbeaten.is_empty() {
-            return Self { class: "verdict good", lead: "It beats the simple rules it was set against.", why: ranked + &beats };
-        }
-        let lead =
-            if beaten.is_empty() { "It does not surely beat simple rules." } else { "Useful, but not surely better than one simple rule." };
-        let only = counted(e.conversions, "conversion");
-        Self {
-            class: "verdict doubt",
-            lead,
-            why: format!("{ranked}{beats} It does not surely beat {}; {only} tell no more.", names(&unbeaten)),
-        }
+fn verdict(seen: &Seen<'_>) -> Verdict {
+    let Some(judgement) = &seen.model.judgement else {
+        let why = "There were no test rows to judge it by.".to_owned();
+        return Verdict { kind: Kind::None, lead: "Nobody knows yet how good this model is.".to_owned(), why };
+    };
+    let e = &judgement.evaluation;
+    let on = format!("{} held-out {}s", e.n, seen.unit());
+    let ranked = match e.roc_auc {
+        Some(auc) => format!("On {on} one that converts ranks above one that does not {} of the time.", percent(auc)),
+        None => format!("On {on} there is one outcome only, so that its ranking cannot be judged."),
+    };
+    let (beaten, unbeaten): (Vec<&Baseline>, Vec<&Baseline>) = seen.model.baselines.iter().partition(|b| b.difference.better());
+    let names = |of: &[&Baseline]| of.iter().map(|b| format!("{} ({})", b.name, against(&b.difference))).collect::<Vec<_>>().join(" and ");
+    let beats = if beaten.is_empty() { String::new() } else { format!(" It beats {}.", names(&beaten)) };
+    if unbeaten.is_empty() {
+        return Verdict { kind: Kind::Good, lead: "It beats the simple rules it was set against.".to_owned(), why: ranked + &beats };
+    }
+    let lead =
+        if beaten.is_empty() { "It does not surely beat simple rules." } else { "Useful, but not surely better than one simple rule." };
+    let only = counted(e.conversions, "conversion");
+    Verdict {
+        kind: Kind::Doubt,
+        lead: lead.to_owned(),
+        why: format!("{ranked}{beats} It does not surely beat {}; {only} tell no more.", names(&unbeaten)),
     }
 }
 
@@ -82,18 +70,8 @@ fn against(difference: &Difference) -> String {
     format!("log loss {}, 95 % {}", four(difference.difference), between(interval, four))
 }
 
-/// A number of the head of the page.
-struct Tile<'a> {
-    name: &'a str,
-    /// What the card calls it.
-    metric: &'a str,
-    value: Option<f64>,
-    shown: String,
-    note: String,
-}
-
-fn tiles(seen: &Seen<'_>, body: &mut Html) {
-    let Some(judgement) = &seen.model.judgement else { return };
+fn tiles(seen: &Seen<'_>) -> Vec<Tile<'static>> {
+    let Some(judgement) = &seen.model.judgement else { return Vec::new() };
     let (e, at) = (&judgement.evaluation, &judgement.at_threshold);
     let lift = Tile {
         name: "Lift of the top 10 %",
@@ -123,14 +101,7 @@ fn tiles(seen: &Seen<'_>, body: &mut Html) {
             at.recall.map_or("–".to_owned(), percent)
         ),
     };
-    body.raw("<dl class=\"tiles\">\n");
-    for tile in [auc, conversions(e), lift, qualified] {
-        body.raw("<div><dt>").words(tile.name).raw("</dt><dd>");
-        let value = tile.value.map_or(String::new(), |v| v.to_string());
-        body.open("data", &[("id", tile.metric), ("value", &value)]).text(&tile.shown).close("data");
-        body.raw("<small>").words(&tile.note).raw("</small></dd></div>\n");
-    }
-    body.raw("</dl>\n");
+    vec![auc, conversions(e), lift, qualified]
 }
 
 /// Conversions expected and observed; of accounts with several rows the shares, since their horizons overlap.
@@ -157,8 +128,9 @@ fn conversions(e: &Evaluation) -> Tile<'static> {
     }
 }
 
-fn links(seen: &Seen<'_>, body: &mut Html) {
-    let known: [(&str, &str); 7] = [
+/// The sections that there are.
+fn links(seen: &Seen<'_>) -> Vec<(&'static str, &'static str)> {
+    let known = [
         ("#data", "Data"),
         ("#performance", "How good"),
         ("#cutoffs", "By cutoff"),
@@ -167,20 +139,14 @@ fn links(seen: &Seen<'_>, body: &mut Html) {
         ("#funnel", "PQLs"),
         ("#made", "How it was made"),
     ];
-    body.raw("<nav aria-label=\"Sections\">");
-    for (href, words) in known {
-        let there = match href {
-            "#performance" => seen.model.judgement.is_some(),
-            "#cutoffs" => seen.model.judgement.as_ref().is_some_and(|j| j.by_cutoff.len() > 1),
-            "#accounts" => seen.report.rows.is_some(),
-            "#funnel" => seen.report.funnel.is_some(),
-            _ => true,
-        };
-        if there {
-            body.open("a", &[("href", href)]).text(words).close("a").raw(" ");
-        }
-    }
-    body.raw("</nav>\n");
+    let there = |(href, _): &(&str, &str)| match *href {
+        "#performance" => seen.model.judgement.is_some(),
+        "#cutoffs" => seen.model.judgement.as_ref().is_some_and(|j| j.by_cutoff.len() > 1),
+        "#accounts" => seen.report.rows.is_some(),
+        "#funnel" => seen.report.funnel.is_some(),
+        _ => true,
+    };
+    known.into_iter().filter(there).collect()
 }
 
 /// What a reader should know before trusting the page.
@@ -203,16 +169,5 @@ fn warnings(seen: &Seen<'_>, body: &mut Html) {
     if seen.report.beside.is_none() {
         said.push("the model card is not beside the model, so that data quality and cohorts are missing here".to_owned());
     }
-    if said.is_empty() {
-        return;
-    }
-    body.raw("<aside aria-labelledby=\"beware\"><h2 id=\"beware\">To bear in mind</h2>\n")
-        .list(said.iter().map(|text| begun(text)))
-        .raw("</aside>\n");
-}
-
-/// A sentence with its first letter large, unless that is of a name.
-fn begun(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+    beware(&said, body);
 }

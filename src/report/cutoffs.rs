@@ -25,13 +25,13 @@ pub(super) fn cutoffs(seen: &Seen<'_>, body: &mut Html) {
 }
 
 /// The cutoff, or the first and the last one.
-fn span(at: &AtCutoff) -> String {
+pub(super) fn span(at: &AtCutoff) -> String {
     let [first, last] = [at.first, at.last].map(iso_day);
     if first == last { first } else { format!("{first} to {last}") }
 }
 
 /// Cutoffs side by side, the oldest first.
-fn across(cutoffs: &[AtCutoff]) -> Axis {
+pub(super) fn across(cutoffs: &[AtCutoff]) -> Axis {
     let every = cutoffs.len().div_ceil(NAMED);
     let named = cutoffs.iter().enumerate().step_by(every);
     let ticks = named.map(|(at, cutoff)| (number(at), iso_day(cutoff.first)[5..].to_owned())).collect();

@@ -11,12 +11,14 @@ mod cutoffs;
 mod data;
 mod effects;
 mod funnel;
+mod head;
 mod html;
 mod made;
 mod mirror;
 mod penalty;
 mod performance;
 mod ranking;
+mod versus;
 mod weights;
 mod words;
 
@@ -28,6 +30,7 @@ use crate::evidence::TestRows;
 use crate::funnel::Funnel;
 use crate::model::Model;
 use html::Html;
+pub use versus::Versus;
 
 const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");
@@ -84,14 +87,19 @@ impl Report<'_> {
         accounts::accounts(&seen, &mut body)?;
         funnel::funnel(&seen, &mut body);
         made::made(&seen, &mut body);
-        let mut title = Html::default();
-        title.text(&format!("pql report: {}", self.label));
-        Ok(page(&[STYLE, &title.into_string(), &body.into_string()]))
+        Ok(page(&format!("pql report: {}", self.label), body))
     }
 }
 
+/// A whole page with this title.
+fn page(title: &str, body: Html) -> String {
+    let mut head = Html::default();
+    head.text(title);
+    filled(&[STYLE, &head.into_string(), &body.into_string()])
+}
+
 /// The template with its gaps filled, in their order; what is filled in is not looked at again.
-fn page(parts: &[&str]) -> String {
+fn filled(parts: &[&str]) -> String {
     let mut pieces = TEMPLATE.split("{}");
     let mut page = pieces.next().unwrap_or_default().to_owned();
     for (part, piece) in parts.iter().zip(pieces) {
@@ -107,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_template_has_a_gap_for_each_part() {
-        assert_eq!(page(&["{}a", "b{}", "c"]).matches("{}").count(), 2);
+        assert_eq!(filled(&["{}a", "b{}", "c"]).matches("{}").count(), 2);
         assert_eq!(TEMPLATE.matches("{}").count(), 3);
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn curves(seen: &Seen<'_>, judgement: &Judgement) -> Vec<Figure<'stat
 }
 
 /// An axis of shares from 0 to 1.
-fn shares(label: &str, vertical: bool) -> Axis {
+pub(super) fn shares(label: &str, vertical: bool) -> Axis {
     Axis::new(label, Scale::new(Spread::Linear, 0.0, 1.0), percent, vertical)
 }
 

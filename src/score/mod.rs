@@ -203,10 +203,10 @@ impl<'a> Scorer<'a> {
 }
 
 /// Tiers, the best first.
-const TIERS: [&str; 4] = ["A", "B", "C", "D"];
+pub(crate) const TIERS: [&str; 4] = ["A", "B", "C", "D"];
 
 /// The place among [`TIERS`]: A from percentile 95, B from 80, C from 50, D below.
-fn tier(percentile: f64) -> usize {
+pub(crate) fn tier(percentile: f64) -> usize {
     match percentile {
         p if p >= 95.0 => 0,
         p if p >= 80.0 => 1,

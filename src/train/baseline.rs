@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis};
 use super::cross::Data;
 use crate::design::Preprocessor;
 use crate::error::Result;
-use crate::evaluate::{Judged, difference};
+use crate::evaluate::{Judged, Paired};
 use crate::fit::{Logistic, LogisticFit};
 use crate::model::Baseline;
 use crate::rows::{Held, Rows};
@@ -27,8 +27,8 @@ pub(super) fn baselines(preprocessor: &Preprocessor, train: &Data, x: &Array2<f6
 }
 
 fn against(name: String, probability: &[f64], test: Judged<'_>) -> Result<Baseline> {
-    let difference = difference(test.y, test.probability, probability, test.group)?;
-    Ok(Baseline { name, difference })
+    let paired = Paired { y: test.y, group: test.group, probability: test.probability, other: probability };
+    Ok(Baseline { name, difference: paired.log_loss()? })
 }
 
 /// The feature whose own columns, as they are in the design, fit the training rows best by Akaike's criterion.

@@ -18,7 +18,7 @@ import sys
 import mpmath as mp
 import numpy as np
 import statsmodels.api as sm
-from scipy.stats import norm, poisson_binom
+from scipy.stats import norm, poisson_binom, spearmanr
 from sklearn import metrics as skm
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
@@ -229,9 +229,10 @@ def shared(y, p):
     return np.array([y[p == v].mean() for v in p])
 
 
-def auc_error(y, p, group):
-    """Placement values by brute force over pairs, then Obuchowski's variance by account."""
-    pairs = (p[y][:, None] > p[~y][None, :]) + 0.5 * (p[y][:, None] == p[~y][None, :])
+def auc_error(y, p, group, other=None):
+    """Placement values by brute force over pairs, then Obuchowski's variance by account; of the difference to another score, if given."""
+    placed = lambda p: (p[y][:, None] > p[~y][None, :]) + 0.5 * (p[y][:, None] == p[~y][None, :])
+    pairs = placed(p) - (0 if other is None else placed(other))
     auc = pairs.mean()
     up, un = pairs.mean(1) - auc, pairs.mean(0) - auc
     names = np.unique(group)
@@ -240,6 +241,17 @@ def auc_error(y, p, group):
     kp, kn, k = len(set(group[y])), len(set(group[~y])), len(names)
     m, n = y.sum(), (~y).sum()
     return np.sqrt(kp / (kp - 1) * (s**2).sum() / m**2 + kn / (kn - 1) * (t**2).sum() / n**2 + 2 * k / (k - 1) * (s * t).sum() / (m * n))
+
+
+def paired(y, p, other, group):
+    """Metrics of p less those of another score of the same rows, with their errors by account."""
+    loss = lambda p: -np.where(y, np.log(p), np.log(1 - p))
+    out = {"roc_auc": [skm.roc_auc_score(y, p) - skm.roc_auc_score(y, other), auc_error(y, p, group, other)],
+           "rank_correlation": spearmanr(p, other).statistic}
+    for name, rows in (("log_loss", loss(p) - loss(other)), ("brier", (p - y) ** 2 - (other - y) ** 2)):
+        mean, variance = clustered(rows, np.ones(len(y)), group)
+        out[name] = [mean, np.sqrt(variance)]
+    return out
 
 
 def clustered(value, weight, group):
@@ -346,6 +358,8 @@ def metrics_case(name, seed, n, accounts, digits, base):
     out = {k: v.tolist() if hasattr(v, "tolist") else [float(w) for w in v] if isinstance(v, list) else v for k, v in out.items()}
     case = {"y": y.tolist(), "probability": p.tolist(), "group": group.tolist(), "expected": out, "reliability": table,
             "gains": deciles(y, p)}
+    other = np.clip(np.round(1 / (1 + np.exp(-(0.7 * eta + np.random.default_rng(seed + 100).normal(size=n)))), digits), 1e-4, 1 - 1e-4)
+    case |= {"other": other.tolist(), "paired": paired(y, p, other, group)}
     (HERE / f"metrics_{name}.json").write_text(json.dumps(case, default=float) + "\n")
 
 

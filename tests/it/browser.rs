@@ -81,6 +81,15 @@ fn a_report_is_drawn_without_asking_for_anything_and_shows_the_numbers_of_the_ca
 
 /// Check each chart, and that nothing is wider than the screen.
 fn charts(browser: &Browser, width: u32) {
+    let found = sound_charts(browser, width);
+    for id in CHARTS {
+        assert!(found.iter().any(|drawn| drawn == id), "`{id}` is not drawn");
+    }
+    assert_eq!(found.iter().filter(|id| id.starts_with("effect-")).count(), 8);
+}
+
+/// Check that each chart has marks, words and a table, and nothing that is cut off, and answer what they are called.
+fn sound_charts(browser: &Browser, width: u32) -> Vec<String> {
     let found = browser.script(LOOK);
     let found = found.as_array().unwrap();
     for chart in found {
@@ -88,12 +97,36 @@ fn charts(browser: &Browser, width: u32) {
         assert!(chart["trouble"].as_array().unwrap().is_empty(), "at {width} pixels: {chart}");
         assert!(chart["size"].as_f64().unwrap() >= 11.0, "lines of text are at least so high at {width} pixels: {chart}");
     }
-    for id in CHARTS {
-        assert!(found.iter().any(|chart| chart["id"] == id), "`{id}` is not drawn");
-    }
-    assert_eq!(found.iter().filter(|chart| chart["id"].as_str().unwrap().starts_with("effect-")).count(), 8);
     assert_eq!(browser.script("return document.documentElement.scrollWidth").as_u64(), Some(u64::from(width)));
     assert_eq!(browser.script("return document.scripts.length").as_u64(), Some(0));
+    found.iter().map(|chart| chart["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Visit a page in two sizes and schemes, and check that it asks for nothing and draws these charts soundly.
+fn sound_page(browser: &Browser, page: &str, drawn: &[&str]) {
+    for (width, scheme) in [(1280, "light"), (360, "dark")] {
+        browser.screen(width, scheme);
+        browser.visit(page);
+        let (said, asked) = browser.log();
+        assert!(said.is_empty(), "{said:?}");
+        assert!(asked.iter().all(|url| *url == page || url.starts_with("data:")), "{asked:?}");
+        assert_eq!(sound_charts(browser, width), drawn);
+    }
+}
+
+#[test]
+fn a_comparison_is_drawn_without_asking_for_anything() {
+    let Some(browser) = Browser::start() else { return };
+    let project = crate::compare::rivals();
+    let answer = project.pql(&["compare", "t/0002", "--json", "--report", "page.html"]).done().out;
+    let charts = ["roc", "gains", "reliability", "cutoff-differences", "cutoff-auc", "importance", "scores"];
+    sound_page(&browser, &address(&project, "page.html"), &charts);
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let rows = browser.script("return [...document.querySelectorAll('#performance > .pair table:first-of-type tr')].map(r => [...r.cells].map(c => c.textContent))");
+    let row = rows.as_array().unwrap().iter().find(|row| row[0] == "ROC AUC").unwrap();
+    for (cell, pointer) in [(1, "/challenger/roc_auc"), (2, "/champion/roc_auc")] {
+        assert_eq!(row[cell].as_str().unwrap(), format!("{:.4}", answer.pointer(pointer).unwrap().as_f64().unwrap()));
+    }
 }
 
 /// Check the numbers of the head and of the table of metrics.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::{Array2, ArrayView1};
 use pql::calibrate::Calibration;
-use pql::evaluate::{evaluate, gains, reliability};
+use pql::evaluate::{Paired, evaluate, gains, reliability};
 use pql::fit::{Logistic, LogisticFit, Penalty, Solver, goodness, vif, wald};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -65,6 +65,8 @@ struct MetricsCase {
     expected: Value,
     gains: Value,
     reliability: Value,
+    other: Vec<f64>,
+    paired: Value,
 }
 
 const METRICS: [&str; 2] = ["metrics_rows.json", "metrics_ties.json"];
@@ -259,5 +261,23 @@ fn near(at: &str, found: &Value, expected: &Value) {
             let (a, b) = (found.as_f64(), expected.as_f64());
             assert!(a.zip(b).is_some_and(|(a, b)| (a - b).abs() < 1e-9), "{at} is {a:?}, expected {b:?}");
         }
+    }
+}
+
+#[test]
+fn differences_of_two_scores_are_those_of_scipy_and_of_pairs_by_brute_force() {
+    for name in METRICS {
+        let case: MetricsCase = read(name);
+        let paired = Paired { y: &case.y, group: &case.group, probability: &case.probability, other: &case.other };
+        let near = |found: f64, expected: &Value| {
+            let expected = expected.as_f64().unwrap();
+            assert!((found - expected).abs() < 1e-12, "{name}: {found} and {expected}");
+        };
+        let (log_loss, brier, auc) = (paired.log_loss().unwrap(), paired.brier().unwrap(), paired.roc_auc().unwrap().unwrap());
+        for (metric, difference) in [("log_loss", log_loss), ("brier", brier), ("roc_auc", auc)] {
+            near(difference.difference, &case.paired[metric][0]);
+            near(difference.se.unwrap(), &case.paired[metric][1]);
+        }
+        near(paired.rank_correlation().unwrap(), &case.paired["rank_correlation"]);
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right: a module may import those to its left.
-const ORDER: [&str; 34] = [
+const ORDER: [&str; 35] = [
     "time",
     "error",
     "config",
@@ -34,6 +34,7 @@ const ORDER: [&str; 34] = [
     "evidence",
     "discover",
     "funnel",
+    "compare",
     "init",
     "simulate",
     "export",

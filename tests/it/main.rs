@@ -18,6 +18,7 @@ mod cli_plot;
 mod cli_score;
 mod commands;
 mod common;
+mod compare;
 mod definition;
 mod explain;
 mod funnel;

@@ -11,13 +11,7 @@ pub(in crate::cli) fn fit(model: &Model) -> Result<String> {
     let rule = model.config()?.model;
     let (fit, goodness) = (&model.fit, &model.goodness);
     let number = |value: Option<f64>, digits: usize| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
-    let penalty = match rule.penalty {
-        PenaltyKind::None => "none".to_owned(),
-        PenaltyKind::L2 => format!("l2, alpha {}", strength(fit.alpha)),
-        PenaltyKind::L1 => format!("l1, alpha {}", strength(fit.alpha)),
-        PenaltyKind::ElasticNet => format!("elastic net, alpha {}, l1_ratio {}", strength(fit.alpha), rule.l1_ratio),
-        PenaltyKind::Firth => "Firth".to_owned(),
-    };
+    let penalty = penalty(model)?;
     let chosen = match (&model.path, rule.rule) {
         (Some(_), PathRule::Min) => " at the least cross-validated log loss",
         (Some(_), PathRule::OneSe) => " within a standard error of the least cross-validated log loss",
@@ -45,6 +39,18 @@ pub(in crate::cli) fn fit(model: &Model) -> Result<String> {
         pair("BIC", number(goodness.bic, 2), "Gradient / n", format!("{:.1e}", fit.gradient)),
     ];
     Ok(format!("Penalty: {penalty}{chosen}\nCalibration: {calibration}\n{}", table(&["", "", "", ""], rows, 1..2)))
+}
+
+/// Kind and strength of the penalty.
+pub(in crate::cli) fn penalty(model: &Model) -> Result<String> {
+    let (rule, alpha) = (model.config()?.model, strength(model.fit.alpha));
+    Ok(match rule.penalty {
+        PenaltyKind::None => "none".to_owned(),
+        PenaltyKind::L2 => format!("l2, alpha {alpha}"),
+        PenaltyKind::L1 => format!("l1, alpha {alpha}"),
+        PenaltyKind::ElasticNet => format!("elastic net, alpha {alpha}, l1_ratio {}", rule.l1_ratio),
+        PenaltyKind::Firth => "Firth".to_owned(),
+    })
 }
 
 /// The strength of a penalty, with the digits that tell something.

@@ -1,5 +1,6 @@
 //! Tables for people.
 
+mod comparison;
 mod fit;
 mod funnel;
 mod judgement;
@@ -14,7 +15,8 @@ use crate::finding::Finding;
 use crate::ingest::Log;
 use crate::model::{Extent, Model, Side};
 use crate::time::{NEVER, iso, iso_day};
-pub(super) use fit::{fit, strength};
+pub(super) use comparison::comparison;
+pub(super) use fit::{fit, penalty, strength};
 pub(super) use funnel::funnel;
 pub(super) use judgement::{by_value, defeat, held_out, whole};
 pub(super) use rule::against_definition;

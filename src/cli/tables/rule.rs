@@ -40,7 +40,7 @@ pub(in crate::cli) fn against_definition(name: &str, found_until: Option<&str>, 
     text
 }
 
-fn signed(value: Option<f64>) -> String {
+pub(super) fn signed(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:+.4}"))
 }
 

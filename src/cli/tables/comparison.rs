@@ -1,0 +1,105 @@
+//! A challenger against the champion.
+
+use super::judgement::{between, shown, span};
+use super::rule::signed;
+use super::table;
+use crate::compare::{Comparison, GainAtCutoff, Move, Verdict};
+use crate::evaluate::{Difference, Evaluation, Found};
+use crate::score::TIERS;
+
+/// Who is better, by what, and where they disagree; labels of challenger and champion.
+pub(in crate::cli) fn comparison(of: &Comparison, [challenger, champion]: [&str; 2]) -> String {
+    let e = &of.challenger.evaluation;
+    let first = match of.verdict {
+        Verdict::Better => format!("{challenger} is better than {champion}"),
+        Verdict::Worse => format!("{challenger} is worse than {champion}"),
+        Verdict::Undecided => format!("The rows do not tell whether {challenger} or {champion} is better"),
+    };
+    let mut text = format!("{first}: log loss {}\n", with_interval(&of.log_loss));
+    text += &format!("{} rows of {} accounts, {} converted\n\n", e.n, e.accounts, e.conversions);
+    text += &metrics(of, [challenger, champion]);
+    text += &format!("\n\n{}", at_equal_volume(of, [challenger, champion]));
+    text += &format!("\n\nRows by tier, of {champion} down and of {challenger} across: rows (share that converted)\n{}", tiers(of));
+    if let Some(correlation) = of.rank_correlation {
+        text += &format!("\nThe two rankings correlate with {correlation:.3} (Spearman)");
+    }
+    if of.by_cutoff.len() > 1 {
+        text += &format!("\n\nLog loss of {challenger} less that of {champion}, by cutoff\n{}", by_cutoff(of));
+    }
+    text
+}
+
+/// A difference with its interval.
+fn with_interval(difference: &Difference) -> String {
+    let interval = difference.low.zip(difference.high).map_or(String::new(), |(low, high)| format!(" (95 % {low:+.4} to {high:+.4})"));
+    format!("{:+.4}{interval}", difference.difference)
+}
+
+fn metrics(of: &Comparison, labels: [&str; 2]) -> String {
+    let [a, b] = [&of.challenger, &of.champion].map(|judgement| &judgement.evaluation);
+    let row = |name: &str, metric: fn(&Evaluation) -> Option<f64>, difference: Option<&Difference>| {
+        let (one, other) = (metric(a), metric(b));
+        let less = difference.map(|d| d.difference).or(one.zip(other).map(|(one, other)| one - other));
+        let interval = difference.and_then(|d| Some(format!("{:+.4} to {:+.4}", d.low?, d.high?)));
+        vec![name.to_owned(), shown(one), shown(other), signed(less), interval.unwrap_or_default()]
+    };
+    let rows = vec![
+        row("log loss", |e| Some(e.log_loss), Some(&of.log_loss)),
+        row("Brier", |e| Some(e.brier), Some(&of.brier)),
+        row("ROC AUC", |e| e.roc_auc, of.roc_auc.as_ref()),
+        row("average precision", |e| e.average_precision, None),
+        row("precision, top 10 %", |e| Some(e.precision_top_10pct), None),
+        row("lift, top 10 %", |e| e.lift_top_10pct, None),
+        row("calibration in the large", |e| e.calibration_in_the_large, None),
+        row("calibration slope", |e| e.calibration_slope, None),
+        row("calibration error", |e| Some(e.ece_10_equal_mass), None),
+    ];
+    table(&["metric", labels[0], labels[1], "difference", "95 %"], rows, 1..5)
+}
+
+fn at_equal_volume(of: &Comparison, labels: [&str; 2]) -> String {
+    let against = &of.at_equal_volume;
+    let side = |who: &str, found: &Found| {
+        vec![who.to_owned(), format!("{:.1}", found.conversions), shown(found.precision), String::new(), shown(found.recall), String::new()]
+    };
+    let difference = vec![
+        "difference".to_owned(),
+        format!("{:+.1}", against.model.conversions - against.rule.conversions),
+        signed(against.precision_difference),
+        between(against.precision_difference_95),
+        signed(against.recall_difference),
+        between(against.recall_difference_95),
+    ];
+    let rows = vec![side(labels[0], &against.model), side(labels[1], &against.rule), difference];
+    let header = ["", "conversions", "precision", "95 %", "recall", "95 %"];
+    format!(
+        "{} qualifies {} rows by its threshold; as many of {}'s best at each cutoff\n{}",
+        labels[1],
+        against.held,
+        labels[0],
+        table(&header, rows, 1..6)
+    )
+}
+
+fn tiers(of: &Comparison) -> String {
+    let row = |(tier, moves): (&str, &[Move; TIERS.len()])| {
+        let cell = |of: &Move| {
+            #[expect(clippy::cast_precision_loss, reason = "a share")]
+            let share = 100.0 * of.conversions as f64 / of.rows.max(1) as f64;
+            if of.rows == 0 { "–".to_owned() } else { format!("{} ({share:.1} %)", of.rows) }
+        };
+        std::iter::once(tier.to_owned()).chain(moves.iter().map(cell)).collect()
+    };
+    let header: Vec<&str> = std::iter::once("").chain(TIERS).collect();
+    table(&header, TIERS.into_iter().zip(&of.tiers).map(row).collect(), 1..5)
+}
+
+fn by_cutoff(of: &Comparison) -> String {
+    let row = |at: &GainAtCutoff| {
+        let interval = at.log_loss.low.zip(at.log_loss.high).map_or(String::new(), |(low, high)| format!("{low:+.4} to {high:+.4}"));
+        let counts = [at.rows, at.conversions].map(|n| n.to_string());
+        let difference = [format!("{:+.4}", at.log_loss.difference), interval];
+        std::iter::once(span(at.first, at.last)).chain(counts).chain(difference).collect()
+    };
+    table(&["cutoff", "rows", "conversions", "difference", "95 %"], of.by_cutoff.iter().map(row).collect(), 1..5)
+}

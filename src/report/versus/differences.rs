@@ -1,0 +1,229 @@
+//! Where the two models differ: cutoff by cutoff, in what weighs, and about which accounts.
+
+use super::curves::auc;
+use super::{CLASSES, Versus, ends, signed};
+use crate::compare::{GainAtCutoff, Move};
+use crate::report::chart::{About, Area, Axis, Chart, FOOT, Scale, Spread, WIDTH};
+use crate::report::cutoffs;
+use crate::report::html::{Figure, Html, Table};
+use crate::report::performance::HEIGHT;
+use crate::report::words::{between, number, percent, short, thinned};
+use crate::score::TIERS;
+use crate::time::iso_day;
+
+/// Measures that are drawn.
+const MEASURES: usize = 20;
+/// Height of the row of a measure.
+const ROW: f64 = 17.0;
+/// Rows of each outcome that are drawn, and accounts that are named.
+const DRAWN: [usize; 2] = [250, 10];
+
+/// Put the difference by cutoff.
+pub(super) fn cutoffs(of: &Versus<'_>, body: &mut Html) {
+    let gains = &of.comparison.by_cutoff;
+    if gains.len() < 2 {
+        return;
+    }
+    body.section("cutoffs", "Cohort by cohort");
+    body.paragraph("One that is better on the whole should be so in most cohorts.").raw("<div class=\"grid\">\n");
+    body.figure(&by_cutoff(of, gains)).figure(&auc(of)).raw("</div></section>\n");
+}
+
+fn by_cutoff(of: &Versus<'_>, gains: &[GainAtCutoff]) -> Figure<'static> {
+    let reach = |at: &GainAtCutoff| ends(&at.log_loss).map_or(at.log_loss.difference.abs(), |[low, high]| low.abs().max(high.abs()));
+    let most = gains.iter().map(reach).fold(1e-4, f64::max);
+    let y = Axis::new("difference in log loss", Scale::rounded(-most, most), short, true);
+    let mut chart = Chart::new(Area::of_height(HEIGHT), &cutoffs::across(&of.comparison.challenger.by_cutoff), &y);
+    chart.level(0.0, "line reference");
+    for (place, at) in gains.iter().enumerate() {
+        let class = CLASSES[usize::from(at.log_loss.difference > 0.0)];
+        if let Some([low, high]) = ends(&at.log_loss) {
+            chart.stroke((number(place), low), (number(place), high), class);
+        }
+        let title = format!(
+            "{}: {} rows, {} convert; difference {}, 95 % {}",
+            iso_day(at.first),
+            at.rows,
+            at.conversions,
+            signed(at.log_loss.difference, 4),
+            between(ends(&at.log_loss), |v| signed(v, 4))
+        );
+        chart.dot((number(place), at.log_loss.difference), class, &title);
+    }
+    let row = |(at, span): (&GainAtCutoff, String)| {
+        let difference = [signed(at.log_loss.difference, 4), between(ends(&at.log_loss), |v| signed(v, 4))];
+        [span, at.rows.to_string(), at.conversions.to_string()].into_iter().chain(difference).collect()
+    };
+    let spans = of.comparison.challenger.by_cutoff.iter().map(cutoffs::span);
+    let title = "Difference by cutoff";
+    let description =
+        "Log loss of the challenger less that of the champion in each cohort, with 95 % intervals; below 0 the challenger is better.";
+    let about = About { id: "cutoff-differences", title, description };
+    Figure {
+        title,
+        about: "Log loss of the challenger less that of the champion: below the line the challenger is better.".to_owned(),
+        drawing: chart.drawing(HEIGHT, &about),
+        legend: vec![("dot yes", "challenger better, 95 %"), ("dot no", "champion better")],
+        table: Table::new(
+            "Difference by cutoff",
+            &["cutoff", "rows", "converted", "difference", "95 %"],
+            gains.iter().zip(spans).map(row).collect(),
+        ),
+    }
+}
+
+/// Put what weighs in both.
+pub(super) fn weights(of: &Versus<'_>, body: &mut Html) {
+    body.section("weights", "What weighs in each").paragraph(
+        "How far the values of a measure move the log-odds of an account, typically: the standard deviation of its joint contribution over the training rows of each model.",
+    );
+    body.raw("<div class=\"grid\">\n").figure(&importance(of)).raw("</div></section>\n");
+}
+
+/// The importance of a measure in both models, the weightiest first; `None` in one that does not know it.
+fn measures(of: &Versus<'_>) -> Vec<(String, [Option<f64>; 2])> {
+    let find = |side: usize, name: &str| of.models[side].importance.iter().find(|(measure, _)| measure == name).map(|(_, value)| *value);
+    let mut names: Vec<&String> = of.models.iter().flat_map(|model| model.importance.iter().map(|(name, _)| name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut all: Vec<(String, [Option<f64>; 2])> = names.into_iter().map(|name| (name.clone(), [find(0, name), find(1, name)])).collect();
+    let weight = |both: &[Option<f64>; 2]| both.iter().flatten().copied().fold(0.0, f64::max);
+    all.sort_by(|a, b| weight(&b.1).total_cmp(&weight(&a.1)));
+    all
+}
+
+fn importance(of: &Versus<'_>) -> Figure<'static> {
+    let all = measures(of);
+    let drawn = &all[..all.len().min(MEASURES)];
+    let height = ROW * number(drawn.len().max(1)) + 56.0;
+    let most = drawn.iter().flat_map(|(_, both)| both.iter().flatten().copied()).fold(0.01, f64::max);
+    let area = Area { left: 162.0, right: WIDTH - 10.0, top: 8.0, bottom: height - FOOT };
+    let mut chart = Chart::new(
+        area,
+        &Axis::new("standard deviation in log-odds", Scale::rounded(0.0, most), short, false),
+        &Axis::rows(drawn.len().max(1)),
+    );
+    for (row, (name, both)) in drawn.iter().enumerate() {
+        let at = -number(row);
+        chart.row_name(number(row), name);
+        if let [Some(one), Some(other)] = both {
+            chart.stroke((*one, at), (*other, at), "plain");
+        }
+        for (side, value) in both.iter().enumerate().rev() {
+            if let Some(value) = value {
+                chart.dot((*value, at), CLASSES[side], &format!("{name} in {}: {}", of.labels[side], short(*value)));
+            }
+        }
+    }
+    let shown = |value: &Option<f64>| value.map_or("not in it".to_owned(), |value| format!("{value:.3}"));
+    let rows = all.iter().map(|(name, both)| vec![format!("`{name}`"), shown(&both[0]), shown(&both[1])]).collect();
+    let rest = if all.len() > drawn.len() { format!(" Drawn are {} of {} measures.", drawn.len(), all.len()) } else { String::new() };
+    let title = "Importance of the measures";
+    let about = About { id: "importance", title, description: "Importance of each measure in both models, the weightiest first." };
+    Figure {
+        title,
+        about: format!("A measure with one point is in one of the models alone.{rest}"),
+        drawing: chart.drawing(height, &about),
+        legend: vec![("dot yes", "challenger"), ("dot no", "champion")],
+        table: Table::new("Importance of the measures", &["measure", of.labels[0], of.labels[1]], rows),
+    }
+}
+
+/// Put about which accounts the two disagree.
+pub(super) fn disagreement(of: &Versus<'_>, body: &mut Html) {
+    body.section("disagreement", "Where they disagree").raw("<div class=\"grid\">\n").figure(&scores(of));
+    body.raw("</div>\n<div class=\"pair\">").table(&furthest(of)).raw("</div></section>\n");
+}
+
+/// A probability that has log-odds that can be drawn.
+fn inside(p: f64) -> f64 {
+    p.clamp(1e-6, 1.0 - 1e-6)
+}
+
+/// How far the two are apart about a row, in log-odds.
+fn apart(of: &Versus<'_>, row: usize) -> f64 {
+    let log_odds = |p: f64| (inside(p) / (1.0 - inside(p))).ln();
+    log_odds(of.rows.challenger[row]) - log_odds(of.rows.champion[row])
+}
+
+/// Rows by the probabilities that both give; of very many some.
+fn scores(of: &Versus<'_>) -> Figure<'static> {
+    let rows = of.rows;
+    let by = |converted: bool| {
+        let mut rows: Vec<usize> = (0..rows.y.len()).filter(|row| rows.y[*row] == converted).collect();
+        rows.sort_by(|a, b| of.rows.challenger[*a].total_cmp(&of.rows.challenger[*b]));
+        thinned(&rows, DRAWN[0])
+    };
+    let sides = [by(false), by(true)];
+    let values = |side: &[f64]| sides.iter().flatten().map(|row| inside(side[*row])).collect::<Vec<f64>>();
+    let ends = |of: Vec<f64>| of.iter().fold((1.0_f64, 0.0_f64), |(low, high), p| (low.min(*p), high.max(*p)));
+    let [(a, b), (c, d)] = [ends(values(&rows.challenger)), ends(values(&rows.champion))];
+    let scale = Scale::new(Spread::Logit, a.min(c), b.max(d)).with_room(0.03);
+    let mut chart = Chart::new(
+        Area::of_height(HEIGHT),
+        &Axis::new("probability by the champion", scale, percent, false),
+        &Axis::new("probability by the challenger", scale, percent, true),
+    );
+    chart.line(&[(a.min(c), a.min(c)), (b.max(d), b.max(d))], "reference");
+    for (side, class) in [(0, "no small"), (1, "yes small")] {
+        for row in &sides[side] {
+            let [one, other] = [rows.challenger[*row], rows.champion[*row]];
+            let title = format!("{} by the challenger, {} by the champion", percent(one), percent(other));
+            chart.dot((inside(other), inside(one)), class, &title);
+        }
+    }
+    let drawn = sides[0].len() + sides[1].len();
+    let rest = if drawn < rows.y.len() {
+        format!(" Drawn are {drawn} of {} rows, spread evenly over each outcome.", rows.y.len())
+    } else {
+        String::new()
+    };
+    let title = "Score against score";
+    let about = About {
+        id: "scores",
+        title,
+        description: "Probability by the champion against probability by the challenger, by outcome; on the diagonal they agree.",
+    };
+    Figure {
+        title,
+        about: format!("Above the diagonal the challenger thinks more of an account. Conversions should lie above it.{rest}"),
+        drawing: chart.drawing(HEIGHT, &about),
+        legend: vec![("dot yes", "converted"), ("dot no", "did not"), ("line reference", "they agree")],
+        table: tiers(of),
+    }
+}
+
+/// Rows by the tiers of both.
+fn tiers(of: &Versus<'_>) -> Table {
+    let cell = |of: &Move| {
+        if of.rows == 0 { "–".to_owned() } else { format!("{} ({})", of.rows, percent(number(of.conversions) / number(of.rows))) }
+    };
+    let row =
+        |(tier, moves): (&str, &[Move; TIERS.len()])| std::iter::once(format!("champion {tier}")).chain(moves.iter().map(cell)).collect();
+    let header: Vec<String> = std::iter::once(String::new()).chain(TIERS.map(|tier| format!("challenger {tier}"))).collect();
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let caption = "Rows by tier, and the share of them that converted: each model's tiers are those of its own training rows";
+    Table::new(caption, &header, TIERS.into_iter().zip(&of.comparison.tiers).map(row).collect())
+}
+
+/// The rows about which the two are furthest apart, an account once.
+fn furthest(of: &Versus<'_>) -> Table {
+    let mut rows: Vec<usize> = (0..of.rows.y.len()).collect();
+    rows.sort_by(|a, b| apart(of, *b).abs().total_cmp(&apart(of, *a).abs()));
+    let mut met: Vec<&str> = Vec::new();
+    rows.retain(|row| {
+        let new = met.len() < DRAWN[1] && !met.contains(&of.rows.account[*row].as_str());
+        if new {
+            met.push(&of.rows.account[*row]);
+        }
+        new
+    });
+    let row = |(place, row): (usize, &usize)| {
+        let name = if of.mask { format!("account {}", place + 1) } else { of.rows.account[*row].clone() };
+        let cutoff = of.rows.cutoff.as_ref().map_or("–".to_owned(), |cutoff| iso_day(cutoff[*row]));
+        let became = if of.rows.y[*row] { "converted" } else { "did not convert" };
+        vec![name, cutoff, percent(of.rows.challenger[*row]), percent(of.rows.champion[*row]), became.to_owned()]
+    };
+    let header = ["account", "cutoff", of.labels[0], of.labels[1], "outcome"];
+    Table::new("The accounts about which they are furthest apart", &header, rows.iter().enumerate().map(row).collect())
+}

@@ -1,0 +1,129 @@
+//! `pql models` and `pql compare`: versions, champions, and two models on the same rows.
+
+use serde_json::Value;
+
+use crate::project::Project;
+
+/// A project with a champion of all features, and a challenger that knows the industry alone.
+pub(crate) fn rivals() -> Project {
+    let project = Project::new();
+    project.pql(&["simulate", "-o", ".", "--accounts", "1500", "--seed", "5"]).done();
+    project.train(&["--set", "model.test=0.4"]).done();
+    project.train(&["--set", "model.test=0.4", "--set", "design.use=[\"industry\"]"]).done();
+    project
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn versions_are_listed_and_one_is_promoted() {
+    let project = rivals();
+    let listed = json(&project.pql(&["models", "--json"]).done().out);
+    let of = |key: &str| listed.as_array().unwrap().iter().map(|version| version[key].clone()).collect::<Vec<_>>();
+    assert_eq!((of("model"), of("champion")), (vec!["t/0001".into(), "t/0002".into()], vec![true.into(), false.into()]));
+    let card = json(&project.text("models/t/0002/model.json"));
+    assert_eq!(listed[1]["roc_auc"], card["evaluation"]["roc_auc"]);
+    assert_eq!(listed[1]["training_rows"], card["train"]["rows"]);
+    let table = project.pql(&["models", "t", "--promote", "t/0002"]).done().says(&["t/0002 is the champion"]).out;
+    let champion = table.lines().find(|line| line.contains("champion")).unwrap();
+    assert!(champion.contains("t/0002"), "{table}");
+    assert_eq!(project.text("models/t/champion"), "0002\n");
+    project.pql(&["models", "--promote", "t/0009"]).refused(4, &["there is no model `t/0009`"]);
+    project.pql(&["models", "u"]).refused(4, &["there is no model `u`"]);
+    project.write("models/t/0002/model.pql", "no model");
+    let run = project.pql(&["models"]).done().says(&["warning: t/0002:"]);
+    assert!(run.out.contains("cannot be read"));
+    project.pql(&["models", "--promote", "t/0002"]).refused(4, &[]);
+    project.pql(&["models", "--models", "none"]).done().says(&["no model under `none`"]);
+}
+
+#[test]
+fn a_challenger_is_held_to_what_is_required() {
+    let project = rivals();
+    // The worse one against the better, and the other way round, on the rows beside them.
+    project.pql(&["compare", "t/0002", "--require", "not-worse"]).says(&["the check did not hold that `t/0002` is not worse"]);
+    assert_eq!(project.pql(&["compare", "t/0002", "--promote"]).code, Some(5));
+    assert_eq!(project.text("models/t/champion"), "0001\n");
+    project.pql(&["models", "--promote", "t/0002"]).done();
+    let run = project.pql(&["compare", "t/0001", "-c", "pql.toml", "--promote"]).done().says(&["t/0001 is the champion"]);
+    assert!(run.out.starts_with("t/0001 is better than t/0002: log loss -"), "{}", run.out);
+    assert_eq!(project.text("models/t/champion"), "0001\n");
+    project.pql(&["compare", "t/0001"]).refused(2, &["`t/0001` is the champion itself", "there are also `t/0002`"]);
+}
+
+#[test]
+fn both_are_judged_as_evaluate_judges_them() {
+    let project = rivals();
+    let compared = json(&project.pql(&["compare", "t/0002", "-c", "pql.toml", "--json"]).done().out);
+    let judged = |model: &str| json(&project.pql(&["evaluate", model, "-c", "pql.toml", "--json"]).done().out);
+    for (side, model) in [("challenger", "t/0002"), ("champion", "t/0001")] {
+        let alone = judged(model);
+        for metric in ["n", "log_loss", "roc_auc", "brier", "calibration_slope"] {
+            assert_eq!(compared[side][metric], alone[metric], "{side} {metric}");
+        }
+    }
+    let number = |pointer: &str| compared.pointer(pointer).unwrap().as_f64().unwrap();
+    for metric in ["log_loss", "brier", "roc_auc"] {
+        let less = number(&format!("/challenger/{metric}")) - number(&format!("/champion/{metric}"));
+        assert!((number(&format!("/difference/{metric}/difference")) - less).abs() < 1e-12, "{metric}");
+    }
+    let tiers: f64 = (0..16).map(|cell| number(&format!("/tiers/{}/{}/rows", cell / 4, cell % 4))).sum();
+    assert!((tiers - number("/challenger/n")).abs() < 1e-9);
+    assert_eq!(compared["at_equal_volume"]["rows"], compared["champion"]["at_threshold"]["qualified"]);
+    // The test rows beside the challenger are among them.
+    let beside = json(&project.pql(&["compare", "t/0002", "--json"]).done().out);
+    let card = json(&project.text("models/t/0002/model.json"));
+    assert_eq!(beside["challenger"]["log_loss"], card["evaluation"]["log_loss"]);
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_with_the_way_out() {
+    let project = rivals();
+    project.train(&["--set", "observation.horizon=7d"]).done();
+    project.pql(&["compare", "t/0003", "-c", "pql.toml"]).refused(3, &["do not predict the same thing", "horizon` is 7d"]);
+    project.train(&["--set", "features.windows=[\"3d\"]"]).done();
+    project.pql(&["compare", "t/0001", "t/0004"]).refused(3, &["have no `", "which `t/0004` needs", "-c pql.toml"]);
+    project.train(&["--set", "roles.login=[]"]).done();
+    project.pql(&["compare", "t/0005"]).refused(3, &["`roles.login` differs"]);
+    project.train(&["--set", "model.test=0", "--set", "design.use=[\"industry\"]"]).done();
+    project.pql(&["compare", "t/0006"]).refused(3, &["the model has no test rows"]);
+    project.pql(&["compare", "t/0002", "t/0006"]).refused(3, &["no row with an outcome is newer", "on a newer log"]);
+    project.pql(&["compare", "t/0002", "t/0006", "--all"]).done();
+    project.write("elsewhere.pql", project.read("models/t/0002/model.pql"));
+    project.pql(&["compare", "elsewhere.pql"]).refused(2, &["its champion is unknown"]);
+}
+
+#[test]
+fn models_of_a_matrix_are_compared_on_a_matrix() {
+    let project = Project::trained_matrix();
+    project.pql(&["train", "--name", "m", "--features", "matrix.csv", "--set", "model.penalty=l2", "--set", "model.alpha=500"]).done();
+    let run = project.pql(&["compare", "m/0002", "--features", "matrix.csv", "--report", "page.html"]).done();
+    run.says(&["without cutoffs rows that a model has learned from cannot be told apart", "report of m/0002 against m/0001: page.html"]);
+    project.pql(&["compare", "m/0002", "m/0001", "-c", "pql.toml"]).refused(2, &["matrix"]);
+    assert!(project.text("page.html").contains("id=\"importance\""));
+}
+
+#[test]
+fn the_page_of_a_comparison_shows_its_numbers() {
+    let project = rivals();
+    let run = project.pql(&["compare", "t/0002", "--json", "--report", "page.html"]).done();
+    let (answer, page) = (json(&run.out), project.text("page.html"));
+    for (id, pointer) in [
+        ("log_loss", "/difference/log_loss/difference"),
+        ("roc_auc", "/difference/roc_auc/difference"),
+        ("rank_correlation", "/rank_correlation"),
+    ] {
+        let value = answer.pointer(pointer).unwrap().as_f64().unwrap();
+        assert!(page.contains(&format!("<data id=\"{id}\" value=\"{value}\"")), "{id} {value}");
+    }
+    for id in ["roc", "gains", "reliability", "importance", "scores"] {
+        assert!(page.contains(&format!("id=\"{id}\"")), "`{id}` is not drawn");
+    }
+    let accounts = |page: &str| page.split("furthest apart").last().unwrap().matches(">a0").count();
+    project.pql(&["compare", "t/0002", "--report", "masked.html", "--mask"]).done();
+    let masked = project.text("masked.html");
+    assert!(accounts(&page) >= 10 && accounts(&masked) == 0 && masked.contains(">account 1<"));
+    assert!(page.len() < 500_000 && !page.contains("http:") && !page.contains("https:"));
+}
