@@ -32,7 +32,7 @@ demo: build
 	$(call say,What the model has learned)
 	'$(PQL)' inspect demo --models '$(OUT)/models'
 	$(call say,Drawing it)
-	'$(PQL)' report demo --models '$(OUT)/models' -o '$(OUT)/report.html'
+	'$(PQL)' report demo --models '$(OUT)/models' -c data/demo/pql.toml -o '$(OUT)/report.html' --quiet
 	$(call say,Model$(comma) scores and report.html are in $(OUT))
 
 python: $(dir $(PQL_PYTHON)).ready

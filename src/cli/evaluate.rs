@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::error::{Error, Result, nearest};
 use crate::evaluate::{AgainstRule, Judged, Judgement, Part, RuleAtCutoff, against_rule, by_part};
 use crate::model::Model;
-use crate::rows::Rows;
+use crate::rows::{Held, Rows};
 use crate::score::Scorer;
 use crate::time::iso;
 
@@ -114,7 +114,9 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         let parts = by_part(&y, &probability, &group, &groups.of_row);
         by.push((column.as_str(), groups.names.into_iter().zip(parts).collect::<Vec<_>>()));
     }
-    let against = args.definition.as_deref().map(|name| compared(name, &rows, &kept, judged, model.config()?.model.seed)).transpose()?;
+    let seed = model.config()?.model.seed;
+    let held = args.definition.as_ref().map(|name| rows.held.iter().find(|held| held.name == *name).expect("it was looked for before"));
+    let against = held.map(|held| compared(held, &kept, judged, seed)).transpose()?;
     if args.json {
         return terminal.say_json(&answer(&judgement, &by, against));
     }
@@ -134,14 +136,13 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     against.map_or(Ok(()), |of| terminal.say(&against_definition(of.name, of.found_until.as_deref(), &of.against)))
 }
 
-/// Set a definition, which is among those of the rows, against the model.
-fn compared<'a>(name: &'a str, rows: &Rows, kept: &[u32], judged: Judged<'_>, seed: u64) -> Result<OfDefinition<'a>> {
-    let of = rows.held.iter().find(|held| held.name == name).expect("it was looked for before");
+/// Set a definition against the model on the rows that are kept.
+fn compared<'a>(of: &'a Held, kept: &[u32], judged: Judged<'_>, seed: u64) -> Result<OfDefinition<'a>> {
     let held: Vec<bool> = kept.iter().map(|row| of.rows[*row as usize]).collect();
     let first = judged.cutoff.and_then(|cutoff| cutoff.iter().min());
     let found_until = of.found_until.filter(|until| first.is_some_and(|first| first < until)).map(iso);
     let against = against_rule(judged, &held, seed)?;
-    Ok(OfDefinition { name, found_until, by_cutoff: against.by_cutoff.iter().map(OfCutoff::of).collect(), against })
+    Ok(OfDefinition { name: &of.name, found_until, by_cutoff: against.by_cutoff.iter().map(OfCutoff::of).collect(), against })
 }
 
 /// Labelled rows that the model has not learned from.

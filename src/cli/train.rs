@@ -14,6 +14,7 @@ use crate::finding::Finding;
 use crate::funnel::Funnel;
 use crate::ingest::Quality;
 use crate::matrix;
+use crate::model::Model;
 use crate::output::{Format, write_bytes, write_table};
 use crate::report::Report;
 use crate::rows::Rows;
@@ -91,17 +92,22 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     for warning in model.warnings.iter().filter(|w| !rows.warnings.contains(w)) {
         terminal.note(&format!("warning: {warning}"));
     }
-    if let Some(defeat) = tables::defeat(&model) {
+    say(&model, terminal)?;
+    let champion = if is_champion { ", the champion" } else { "" };
+    terminal.say(&format!("\nModel {}{champion}: {}", stored.label, stored.path.display()))
+}
+
+/// Say what was learned, and how good it is.
+fn say(model: &Model, terminal: &mut Terminal<'_>) -> Result<()> {
+    if let Some(defeat) = tables::defeat(model) {
         terminal.say(&defeat)?;
     }
     terminal.say(&tables::extent(&model.extent))?;
-    if let Some(judgement) = tables::held_out(&model) {
+    if let Some(judgement) = tables::held_out(model) {
         terminal.say(&judgement)?;
     }
-    terminal.say(&format!("\n{}", tables::fit(&model)?))?;
-    terminal.say(&format!("\nWhat weighs most\n{}", tables::weights(&model, WEIGHTS_SHOWN)))?;
-    let champion = if is_champion { ", the champion" } else { "" };
-    terminal.say(&format!("\nModel {}{champion}: {}", stored.label, stored.path.display()))
+    terminal.say(&format!("\n{}", tables::fit(model)?))?;
+    terminal.say(&format!("\nWhat weighs most\n{}", tables::weights(model, WEIGHTS_SHOWN)))
 }
 
 /// Say what the leakage audit names; with `--strict` it ends the command.

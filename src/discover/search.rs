@@ -38,8 +38,8 @@ pub(super) struct Found {
 
 /// Try all rules.
 pub(super) fn run(log: &Log, search: &Search, counts: &Counts, risks: &[Risk]) -> Found {
-    let tried: Vec<Tried> =
-        (0..risks.len()).into_par_iter().flat_map_iter(|at| of_landmark(at, search, counts, &risks[at].older)).collect();
+    let ground = Ground { log, search, counts, risks };
+    let tried: Vec<Tried> = (0..risks.len()).into_par_iter().flat_map_iter(|at| ground.of_landmark(at)).collect();
     let p: Vec<f64> = tried.par_iter().map(|tried| tried.table.fisher()).collect();
     let q = benjamini_hochberg(&p);
     let mut holding: Vec<(&Tried, f64)> = tried.iter().zip(q).filter(|(tried, q)| *q < LEVEL && tried.phi > 0.0 && tried.more).collect();
@@ -57,7 +57,7 @@ pub(super) fn run(log: &Log, search: &Search, counts: &Counts, risks: &[Risk]) -
             alike += 1;
             continue;
         }
-        rules.push(confirm(log, tried, q, counts, &risks[tried.landmark]));
+        rules.push(ground.confirm(tried, q));
         sets.push(set);
     }
     Found { tried: p.len() as u64, rules, alike }
@@ -90,110 +90,126 @@ impl Set {
     }
 }
 
-fn confirm(log: &Log, tried: &Tried, q: f64, counts: &Counts, risk: &Risk) -> Rule {
-    let newer = table(&risk.newer, |row| tried.of.iter().all(|(place, c)| counts.get(tried.landmark, *place)[row as usize] >= c.n));
-    let conditions: Vec<AtLeast> = tried.of.iter().map(|(_, condition)| *condition).collect();
-    Rule {
-        definition: rule(&conditions, risk.days, log),
-        conditions: conditions.len(),
-        days: risk.days,
-        found: tried.table,
-        q,
-        newer,
-        p: newer.fisher_greater(),
+/// What is searched, and by what.
+struct Ground<'a> {
+    log: &'a Log,
+    search: &'a Search,
+    counts: &'a Counts,
+    risks: &'a [Risk],
+}
+
+impl Ground<'_> {
+    /// The rules of one landmark.
+    fn of_landmark(&self, landmark: usize) -> Vec<Tried> {
+        let mut singles: Vec<Tried> = Vec::new();
+        let mut best: Vec<(f64, usize)> = Vec::new();
+        for place in 0..self.counts.measures.len() {
+            let of_measure = self.thresholds(landmark, place);
+            let strongest = of_measure.iter().enumerate().max_by(|a, b| a.1.phi.total_cmp(&b.1.phi));
+            best.extend(strongest.map(|(at, tried)| (tried.phi, singles.len() + at)));
+            singles.extend(of_measure);
+        }
+        best.sort_by(|a, b| b.0.total_cmp(&a.0));
+        best.truncate(BEAM);
+        let mut pairs = Vec::new();
+        for (at, (_, a)) in best.iter().enumerate() {
+            for (_, b) in &best[at + 1..] {
+                pairs.extend(self.pair(&singles[*a], &singles[*b]));
+            }
+        }
+        singles.extend(pairs);
+        singles
+    }
+
+    /// All thresholds of one measure that enough accounts reach, by cumulative counts.
+    fn thresholds(&self, landmark: usize, place: usize) -> Vec<Tried> {
+        let side = &self.risks[landmark].older;
+        let of = self.counts.get(landmark, place);
+        let (all, converted) = side.size();
+        let most = side.rows.iter().map(|row| of[*row as usize]).max().unwrap_or(0);
+        // By count: accounts with exactly so many, and those of them that convert.
+        let mut exactly = vec![(0_u64, 0_u64); usize::from(most) + 1];
+        for (row, y) in side.rows.iter().zip(&side.y) {
+            let (accounts, converting) = &mut exactly[usize::from(of[*row as usize])];
+            *accounts += 1;
+            *converting += u64::from(*y);
+        }
+        let mut found = Vec::new();
+        let (mut holds, mut both) = (0, 0);
+        let mut last = 0;
+        for n in (1..=most).rev() {
+            let (accounts, converting) = exactly[usize::from(n)];
+            (holds, both) = (holds + accounts, both + converting);
+            let enough = holds >= self.search.support && both >= self.search.conversions && beyond(holds, all);
+            // A threshold that as many reach as the next one says the same.
+            if enough && holds < all && holds != last {
+                let table = Table::of(holds, both, converted, all);
+                let condition = AtLeast { measure: self.counts.measures[place], n };
+                found.push(Tried { landmark, of: vec![(place, condition)], table, phi: table.phi().unwrap_or(0.0), more: true });
+            }
+            last = holds;
+        }
+        found
+    }
+
+    /// Two conditions together, where enough accounts meet both.
+    ///
+    /// Each has to tell something among those that meet the other (one-sided, 5 %): else the other alone is the simpler rule.
+    fn pair(&self, a: &Tried, b: &Tried) -> Option<Tried> {
+        let (search, side) = (self.search, &self.risks[a.landmark].older);
+        let mut of: Vec<(usize, AtLeast)> = a.of.iter().chain(&b.of).copied().collect();
+        of.sort_unstable_by_key(|(place, _)| *place);
+        let [meets_a, meets_b] = [a, b].map(|tried| tried.columns(self.counts));
+        let meets = |columns: &[(&[u16], u16)], row: u32| columns.iter().all(|(of, n)| of[row as usize] >= *n);
+        // Accounts and conversions where both hold, where the first alone does, where the second alone does.
+        let mut cells = [(0, 0); 3];
+        for (row, y) in side.rows.iter().zip(&side.y) {
+            let cell = match (meets(&meets_a, *row), meets(&meets_b, *row)) {
+                (true, true) => &mut cells[0],
+                (true, false) => &mut cells[1],
+                (false, true) => &mut cells[2],
+                (false, false) => continue,
+            };
+            *cell = (cell.0 + 1, cell.1 + u64::from(*y));
+        }
+        let [(holds, both), rest @ ..] = cells;
+        let (all, converted) = side.size();
+        let table = Table::of(holds, both, converted, all);
+        let adds =
+            |(accounts, conversions): (u64, u64)| Table::of(holds, both, both + conversions, holds + accounts).fisher_greater() < LEVEL;
+        let enough = holds >= search.support && both >= search.conversions;
+        let phi = table.phi().unwrap_or(0.0);
+        enough.then(|| Tried { landmark: a.landmark, of, table, phi, more: phi > a.phi.max(b.phi) && rest.into_iter().all(adds) })
+    }
+
+    /// What a rule that was found finds among the newer accounts.
+    fn confirm(&self, tried: &Tried, q: f64) -> Rule {
+        let (risk, counts) = (&self.risks[tried.landmark], self.counts);
+        let newer = table(&risk.newer, |row| tried.of.iter().all(|(place, c)| counts.get(tried.landmark, *place)[row as usize] >= c.n));
+        let conditions: Vec<AtLeast> = tried.of.iter().map(|(_, condition)| *condition).collect();
+        Rule {
+            definition: rule(&conditions, risk.days, self.log),
+            conditions: conditions.len(),
+            days: risk.days,
+            found: tried.table,
+            q,
+            newer,
+            p: newer.fisher_greater(),
+        }
     }
 }
 
+/// Accounts that a rule holds for, and conversions, of one side.
 fn table(side: &Side, holds: impl Fn(u32) -> bool) -> Table {
     let (all, converted) = side.size();
     let met = || side.rows.iter().zip(&side.y).filter(|(row, _)| holds(**row));
     Table::of(met().count() as u64, met().filter(|(_, y)| **y).count() as u64, converted, all)
 }
 
-/// The rules of one landmark.
-fn of_landmark(landmark: usize, search: &Search, counts: &Counts, side: &Side) -> Vec<Tried> {
-    let mut singles: Vec<Tried> = Vec::new();
-    let mut best: Vec<(f64, usize)> = Vec::new();
-    for place in 0..counts.measures.len() {
-        let of_measure = thresholds(landmark, place, search, counts, side);
-        let strongest = of_measure.iter().enumerate().max_by(|a, b| a.1.phi.total_cmp(&b.1.phi));
-        best.extend(strongest.map(|(at, tried)| (tried.phi, singles.len() + at)));
-        singles.extend(of_measure);
-    }
-    best.sort_by(|a, b| b.0.total_cmp(&a.0));
-    best.truncate(BEAM);
-    let mut pairs = Vec::new();
-    for (at, (_, a)) in best.iter().enumerate() {
-        for (_, b) in &best[at + 1..] {
-            pairs.extend(pair(&singles[*a], &singles[*b], search, counts, side));
-        }
-    }
-    singles.extend(pairs);
-    singles
-}
-
-/// All thresholds of one measure that enough accounts reach, by cumulative counts.
-fn thresholds(landmark: usize, place: usize, search: &Search, counts: &Counts, side: &Side) -> Vec<Tried> {
-    let of = counts.get(landmark, place);
-    let (all, converted) = side.size();
-    let most = side.rows.iter().map(|row| of[*row as usize]).max().unwrap_or(0);
-    // By count: accounts with exactly so many, and those of them that convert.
-    let mut exactly = vec![(0_u64, 0_u64); usize::from(most) + 1];
-    for (row, y) in side.rows.iter().zip(&side.y) {
-        let (accounts, converting) = &mut exactly[usize::from(of[*row as usize])];
-        *accounts += 1;
-        *converting += u64::from(*y);
-    }
-    let mut found = Vec::new();
-    let (mut holds, mut both) = (0, 0);
-    let mut last = 0;
-    for n in (1..=most).rev() {
-        let (accounts, converting) = exactly[usize::from(n)];
-        (holds, both) = (holds + accounts, both + converting);
-        let enough = holds >= search.support && both >= search.conversions && beyond(holds, all);
-        // A threshold that as many reach as the next one says the same.
-        if enough && holds < all && holds != last {
-            let table = Table::of(holds, both, converted, all);
-            let condition = AtLeast { measure: counts.measures[place], n };
-            found.push(Tried { landmark, of: vec![(place, condition)], table, phi: table.phi().unwrap_or(0.0), more: true });
-        }
-        last = holds;
-    }
-    found
-}
-
 /// Whether a threshold that so many reach lies within the 99 % that are tried.
 #[expect(clippy::cast_precision_loss, reason = "a share of accounts")]
 fn beyond(holds: u64, all: u64) -> bool {
     holds as f64 >= (1.0 - HIGHEST) * all as f64
-}
-
-/// Two conditions together, where enough accounts meet both.
-///
-/// Each has to tell something among those that meet the other (one-sided, 5 %): else the other alone is the simpler rule.
-fn pair(a: &Tried, b: &Tried, search: &Search, counts: &Counts, side: &Side) -> Option<Tried> {
-    let mut of: Vec<(usize, AtLeast)> = a.of.iter().chain(&b.of).copied().collect();
-    of.sort_unstable_by_key(|(place, _)| *place);
-    let [meets_a, meets_b] = [a, b].map(|tried| tried.columns(counts));
-    let meets = |columns: &[(&[u16], u16)], row: u32| columns.iter().all(|(of, n)| of[row as usize] >= *n);
-    // Accounts and conversions where both hold, where the first alone does, where the second alone does.
-    let mut cells = [(0, 0); 3];
-    for (row, y) in side.rows.iter().zip(&side.y) {
-        let cell = match (meets(&meets_a, *row), meets(&meets_b, *row)) {
-            (true, true) => &mut cells[0],
-            (true, false) => &mut cells[1],
-            (false, true) => &mut cells[2],
-            (false, false) => continue,
-        };
-        *cell = (cell.0 + 1, cell.1 + u64::from(*y));
-    }
-    let [(holds, both), rest @ ..] = cells;
-    let (all, converted) = side.size();
-    let table = Table::of(holds, both, converted, all);
-    let adds = |(accounts, conversions): (u64, u64)| Table::of(holds, both, both + conversions, holds + accounts).fisher_greater() < LEVEL;
-    let enough = holds >= search.support && both >= search.conversions;
-    let phi = table.phi().unwrap_or(0.0);
-    enough.then(|| Tried { landmark: a.landmark, of, table, phi, more: phi > a.phi.max(b.phi) && rest.into_iter().all(adds) })
 }
 
 impl Tried {

@@ -114,16 +114,16 @@ impl Tally {
 /// judged on the same draw
 pub fn against_rule(judged: Judged<'_>, held: &[bool], seed: u64) -> Result<AgainstRule> {
     super::check(judged.y, judged.probability, judged.group)?;
-    let groups = Codes::of(judged.group);
+    let both = Both { judged, held, groups: Codes::of(judged.group) };
     let volumes = volumes(&judged);
-    let once = vec![1; groups.len];
-    let each: Vec<Tally> = volumes.iter().map(|volume| tally(&judged, held, &volume.rows, &groups, &once)).collect();
+    let once = vec![1; both.groups.len];
+    let each: Vec<Tally> = volumes.iter().map(|volume| both.tally(&volume.rows, &once)).collect();
     let mut all = Tally::default();
     each.iter().for_each(|of| all.add(*of));
     let draw = |number: u64| {
-        let times = drawn(groups.len, seed, number);
+        let times = drawn(both.groups.len, seed, number);
         let mut all = Tally::default();
-        volumes.iter().for_each(|volume| all.add(tally(&judged, held, &volume.rows, &groups, &times)));
+        volumes.iter().for_each(|volume| all.add(both.tally(&volume.rows, &times)));
         all.differences()
     };
     let draws: Vec<[Option<f64>; 2]> = (0..DRAWS).into_par_iter().map(draw).collect();
@@ -191,36 +191,46 @@ fn drawn(accounts: usize, seed: u64, number: u64) -> Vec<u32> {
     times
 }
 
-/// What is found at one cutoff, `rows` going by falling probability and each account counting so many times.
-fn tally(judged: &Judged<'_>, held: &[bool], rows: &[usize], groups: &Codes, times: &[u32]) -> Tally {
-    let mut of = Tally::default();
-    for &row in rows {
-        let weight = f64::from(times[groups.code[row]]);
-        let converted = if judged.y[row] { weight } else { 0.0 };
-        of.rows += weight;
-        of.conversions += converted;
-        if held[row] {
-            of.held += weight;
-            of.rule += converted;
+/// A model's probabilities and for which rows a rule holds.
+struct Both<'a> {
+    judged: Judged<'a>,
+    held: &'a [bool],
+    groups: Codes,
+}
+
+impl Both<'_> {
+    /// What is found at one cutoff, `rows` going by falling probability and each account counting so many times.
+    fn tally(&self, rows: &[usize], times: &[u32]) -> Tally {
+        let Self { judged, held, groups } = self;
+        let mut of = Tally::default();
+        for &row in rows {
+            let weight = f64::from(times[groups.code[row]]);
+            let converted = if judged.y[row] { weight } else { 0.0 };
+            of.rows += weight;
+            of.conversions += converted;
+            if held[row] {
+                of.held += weight;
+                of.rule += converted;
+            }
         }
+        let mut left = of.held;
+        for tie in rows.chunk_by(|a, b| judged.probability[*a].total_cmp(&judged.probability[*b]).is_eq()) {
+            if left <= 0.0 {
+                break;
+            }
+            let (mut weight, mut converted) = (0.0, 0.0);
+            for &row in tie {
+                let times = f64::from(times[groups.code[row]]);
+                weight += times;
+                converted += if judged.y[row] { times } else { 0.0 };
+            }
+            if weight > 0.0 {
+                of.model += converted * (left / weight).min(1.0);
+                left -= weight;
+            }
+        }
+        of
     }
-    let mut left = of.held;
-    for tie in rows.chunk_by(|a, b| judged.probability[*a].total_cmp(&judged.probability[*b]).is_eq()) {
-        if left <= 0.0 {
-            break;
-        }
-        let (mut weight, mut converted) = (0.0, 0.0);
-        for &row in tie {
-            let times = f64::from(times[groups.code[row]]);
-            weight += times;
-            converted += if judged.y[row] { times } else { 0.0 };
-        }
-        if weight > 0.0 {
-            of.model += converted * (left / weight).min(1.0);
-            left -= weight;
-        }
-    }
-    of
 }
 
 /// The middle 95 % of the draws of one of the differences; `None` where a tenth of them has none.

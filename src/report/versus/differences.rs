@@ -186,7 +186,9 @@ fn scores(of: &Versus<'_>) -> Figure<'static> {
     };
     Figure {
         title,
-        about: format!("Above the diagonal the challenger thinks more of an account. Conversions should lie above it.{rest}"),
+        about: format!(
+            "Above the diagonal the challenger thinks more of an account: conversions above it and others below it speak for the challenger.{rest}"
+        ),
         drawing: chart.drawing(HEIGHT, &about),
         legend: vec![("dot yes", "converted"), ("dot no", "did not"), ("line reference", "they agree")],
         table: tiers(of),
