@@ -15,7 +15,7 @@ use crate::features::Catalogue;
 use crate::finding::Finding;
 use crate::fit::{Goodness, Path};
 use crate::ingest::Quality;
-use crate::model::{Baseline, FORMAT, Model, Side};
+use crate::model::{Baseline, CoefficientPath, FORMAT, Model, Side};
 use crate::observe::Split;
 use crate::rows::Rows;
 use crate::time::{iso, iso_day};
@@ -55,6 +55,7 @@ pub struct Card<'a> {
     evaluation_of_accounts_without_training_rows: Option<&'a Evaluation>,
     alpha: f64,
     path: Option<&'a Path>,
+    coefficient_path: Option<&'a CoefficientPath>,
     calibration: &'a Calibration,
     goodness: &'a Goodness,
     log_likelihood: f64,
@@ -147,6 +148,7 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> R
         evaluation_of_accounts_without_training_rows: model.new_accounts.as_ref(),
         alpha: model.fit.alpha,
         path: model.path.as_ref(),
+        coefficient_path: model.coefficient_path.as_ref(),
         calibration: &model.calibration,
         goodness: &model.goodness,
         log_likelihood: model.fit.log_likelihood,

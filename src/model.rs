@@ -22,9 +22,9 @@ use crate::fit::{Goodness, LogisticFit, Path as AlphaPath};
 
 const MAGIC: [u8; 4] = *b"PQLM";
 /// The format this version writes.
-pub const FORMAT: u32 = 2;
-/// The oldest format this version reads: 1 is of before the first release.
-const OLDEST: u32 = 2;
+pub const FORMAT: u32 = 3;
+/// The oldest format this version reads: others are of before the first release.
+const OLDEST: u32 = 3;
 /// Bytes before the payload.
 const HEADER: usize = 16;
 /// Bytes after it.
@@ -102,6 +102,15 @@ pub struct Reference {
     pub quantiles: Vec<f64>,
 }
 
+/// The coefficients of all training rows at each strength of the penalty that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CoefficientPath {
+    /// The design columns.
+    pub columns: Vec<String>,
+    /// For each point of the path the coefficients per standard deviation, in the order of the columns.
+    pub coef: Vec<Vec<f64>>,
+}
+
 /// Quantiles that stand for the reference population.
 const QUANTILES: usize = 1_001;
 
@@ -156,6 +165,8 @@ pub struct Model {
     pub calibration: Calibration,
     /// Strengths of the penalty that were tried; `None` where it was given.
     pub path: Option<AlphaPath>,
+    /// What the coefficients are at each of them; `None` without a path, or where a fit of it does not exist.
+    pub coefficient_path: Option<CoefficientPath>,
     /// How well the fit describes the training rows.
     pub goodness: Goodness,
     /// Variance inflation factor of each design column.
@@ -296,6 +307,12 @@ impl Model {
         };
         if self.path.as_ref().is_some_and(|path| path.chosen >= path.points.len()) {
             return Err("its path of penalties ends before the one chosen".to_owned());
+        }
+        if let Some(along) = &self.coefficient_path {
+            let points = self.path.as_ref().map_or(0, |path| path.points.len());
+            if along.coef.len() != points || along.coef.iter().any(|coef| coef.len() != along.columns.len()) {
+                return Err("its coefficients along the path are not one for each column and strength".to_owned());
+            }
         }
         if steps[0] == 0 {
             return Err("its calibration has no step".to_owned());

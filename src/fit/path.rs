@@ -100,6 +100,18 @@ pub fn cross_fit(base: &Logistic, alphas: &[f64], folds: &Folds<'_>) -> Result<C
     }
 }
 
+/// Fit the same rows at each strength, right to about 1e-8; answers intercept and coefficients for each.
+///
+/// # Arguments
+/// * `base` – what to fit; its `alpha` and `start` are not looked at
+/// * `alphas` – strengths from strong to weak
+/// * `x`, `y` – as in [`Logistic::fit_rows`]
+/// # Errors
+/// Those of [`Logistic::fit_rows`]
+pub fn fits_along<'a>(base: &Logistic, alphas: &[f64], x: ArrayView2<'a, f64>, y: ArrayView1<'a, bool>) -> Result<Vec<Vec<f64>>> {
+    Fits::default().solve((x, y), base, alphas)
+}
+
 /// Give the strengths of the penalty to try, from strong to weak; 0 alone where there is none.
 ///
 /// For l2 20 values from 100 down to 1e-4 times n·ȳ(1 − ȳ), with an l1 part from the smallest that leaves no column,
@@ -309,6 +321,19 @@ mod tests {
         }
         let lasso = cross_fit(&Logistic { penalty: Penalty::L1, ..Logistic::default() }, &[50.0, 0.01], &FOLDS).unwrap();
         assert_eq!(lasso.non_zero, [0.0, 2.0]);
+    }
+
+    #[test]
+    fn fits_along_a_path_are_those_of_each_strength_alone() {
+        let (x, y, _) = rows();
+        for penalty in [Penalty::L2, Penalty::L1] {
+            let base = Logistic { penalty, ..Logistic::default() };
+            let alphas = [5.0, 0.5, 0.1];
+            for (alpha, found) in alphas.into_iter().zip(fits_along(&base, &alphas, x.view(), y.view()).unwrap()) {
+                let alone = Logistic { alpha, ..base.clone() }.fit_rows(x.view(), y.view()).unwrap();
+                std::iter::once(alone.intercept).chain(alone.coef).zip(found).for_each(|(a, b)| assert!((a - b).abs() < 1e-8, "{a} {b}"));
+            }
+        }
     }
 
     #[test]

@@ -74,6 +74,70 @@ pub(super) fn losses(seen: &Seen<'_>) -> Option<Figure<'static>> {
     })
 }
 
+/// Columns of the path that are drawn, and those whose name is written.
+const DRAWN: [usize; 2] = [12, 6];
+/// Least distance of two names, as a share of the axis.
+const NAME_GAP: f64 = 0.1;
+
+/// The coefficients at each strength, of the columns that weigh most at the chosen one.
+pub(super) fn coefficients(seen: &Seen<'_>) -> Option<Figure<'static>> {
+    let along = seen.model.coefficient_path.as_ref()?;
+    let path =
+        seen.model.path.as_ref().filter(|path| path.points.len() == along.coef.len() && path.points.iter().all(|p| p.alpha > 0.0))?;
+    let at_choice = &along.coef[path.chosen];
+    let mut heaviest: Vec<usize> = (0..along.columns.len()).collect();
+    heaviest.sort_by(|a, b| at_choice[*b].abs().total_cmp(&at_choice[*a].abs()));
+    heaviest.truncate(DRAWN[0]);
+    let of = |column: usize| -> Vec<(f64, f64)> { path.points.iter().zip(&along.coef).map(|(p, coef)| (p.alpha, coef[column])).collect() };
+    let values = || heaviest.iter().flat_map(|column| of(*column)).map(|(_, coef)| coef);
+    let (low, high) = values().fold((0.0_f64, 0.0_f64), |(low, high), v| (low.min(v), high.max(v)));
+    let y = Axis::new("coefficient per standard deviation", Scale::rounded(low, high), short, true);
+    let mut chart = Chart::new(Area::of_height(HEIGHT), &strengths(path), &y);
+    chart.level(0.0, "zero");
+    for column in heaviest.iter().rev() {
+        let class = if at_choice[*column] >= 0.0 { "yes" } else { "no" };
+        let (points, name) = (of(*column), &along.columns[*column]);
+        chart.line(&points, class);
+        let titles: Vec<_> = points.iter().map(|p| (*p, format!("{name} at alpha {}: {}", short(p.0), four(p.1)))).collect();
+        chart.hovered(&titles);
+    }
+    chart.upright_from(path.points[path.chosen].alpha, "chosen");
+    let weakest = path.points.len() - 1;
+    let mut named: Vec<f64> = Vec::new();
+    for column in heaviest.iter().take(DRAWN[1]) {
+        let coef = along.coef[weakest][*column];
+        if named.iter().all(|other| (y.scale.place(*other) - y.scale.place(coef)).abs() >= NAME_GAP) {
+            chart.note((path.points[weakest].alpha, coef), &along.columns[*column]);
+            named.push(coef);
+        }
+    }
+    let header: Vec<String> =
+        std::iter::once("alpha".to_owned()).chain(heaviest.iter().map(|c| format!("`{}`", along.columns[*c]))).collect();
+    let row = |(p, coef): (&PathPoint, &Vec<f64>)| {
+        std::iter::once(format!("{:.3e}", p.alpha)).chain(heaviest.iter().map(|c| four(coef[*c]))).collect()
+    };
+    let title = "Path of the coefficients";
+    let about = About {
+        id: "coefficient-path",
+        title,
+        description: "Coefficients of the weightiest columns against the strength of the penalty; the chosen strength is marked.",
+    };
+    Some(Figure {
+        title,
+        about: format!(
+            "From the right, where the penalty holds all at 0, to the left, where columns that move together drift apart. Drawn are the {} that weigh most at the chosen strength.",
+            heaviest.len()
+        ),
+        drawing: chart.drawing(HEIGHT, &about),
+        legend: vec![("line yes", "raises the odds"), ("line no", "lowers them")],
+        table: Table::new(
+            "Coefficients along the path",
+            &header.iter().map(String::as_str).collect::<Vec<_>>(),
+            path.points.iter().zip(&along.coef).map(row).collect(),
+        ),
+    })
+}
+
 /// How many columns each strength leaves, where it selects.
 pub(super) fn columns(seen: &Seen<'_>) -> Option<Figure<'static>> {
     let path = seen.model.path.as_ref()?;

@@ -27,6 +27,9 @@ pub(super) fn weights(seen: &Seen<'_>, body: &mut Html) -> Result<()> {
     if let Some(figure) = penalty::losses(seen) {
         body.figure(&figure);
     }
+    if let Some(figure) = penalty::coefficients(seen) {
+        body.figure(&figure);
+    }
     if let Some(figure) = penalty::columns(seen) {
         body.figure(&figure);
     }

@@ -17,8 +17,8 @@ use crate::evaluate::roc_auc;
 use crate::explain::importance;
 use crate::features::check_names;
 use crate::finding::Finding;
-use crate::fit::{Logistic, Path, Penalty, Solver, goodness, grid, vif};
-use crate::model::{Extent, Model, Reference, Refit, Side};
+use crate::fit::{Logistic, Path, Penalty, Solver, fits_along, goodness, grid, vif};
+use crate::model::{CoefficientPath, Extent, Model, Reference, Refit, Side};
 use crate::observe::Split;
 use crate::progress::{Progress, Stage};
 use crate::qualify::{Population, threshold};
@@ -182,6 +182,7 @@ impl Learner<'_> {
         if !fit.log_odds(data.x.view()).iter().any(reaches) {
             warnings.push(format!("no training row reaches the threshold of {threshold:.4}: `[qualify]` will qualify hardly anyone"));
         }
+        let coefficient_path = along(&base, tuned.path.as_ref(), data, &preprocessor);
         let inflation = vif(data.x.view());
         let columns = Columns { preprocessor: &preprocessor, data, inflation: &inflation };
         Ok(Model {
@@ -195,6 +196,7 @@ impl Learner<'_> {
             fit,
             calibration,
             path: tuned.path,
+            coefficient_path,
             reference: Reference::of(reference),
             judgement: None,
             baselines: Vec::new(),
@@ -243,11 +245,19 @@ impl Learner<'_> {
         let data = self.data(&rows, &preprocessor)?;
         let again = self.learn(&rows, &data, preprocessor, Part { extent, left_out, findings: Vec::new(), alpha })?;
         let refit = Some(Refit { learned: extent.train, last: extent.last_train });
-        let Model { path, judgement, baselines, new_accounts, extent, findings, warnings: mut before, .. } = judged;
+        let Model { path, coefficient_path, judgement, baselines, new_accounts, extent, findings, warnings: mut before, .. } = judged;
         before.retain(|warning| !again.warnings.contains(warning));
         let warnings = before.into_iter().chain(again.warnings.iter().cloned()).collect();
-        Ok(Model { path, judgement, baselines, new_accounts, extent, refit, findings, warnings, ..again })
+        Ok(Model { path, coefficient_path, judgement, baselines, new_accounts, extent, refit, findings, warnings, ..again })
     }
+}
+
+/// The coefficients of all rows at each strength of a path; `None` where one of the fits does not exist.
+fn along(base: &Logistic, path: Option<&Path>, data: &Data, preprocessor: &Preprocessor) -> Option<CoefficientPath> {
+    let alphas: Vec<f64> = path?.points.iter().map(|point| point.alpha).collect();
+    let fits = fits_along(base, &alphas, data.x.view(), data.y.view()).ok()?;
+    let columns = preprocessor.columns().iter().map(|column| column.name.clone()).collect();
+    Some(CoefficientPath { columns, coef: fits.into_iter().map(|beta| beta[1..].to_vec()).collect() })
 }
 
 /// The strength of the penalty, where it is not to be looked for.

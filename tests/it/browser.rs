@@ -6,7 +6,7 @@ use crate::project::Project;
 use crate::webdriver::Browser;
 
 /// Everything that is drawn, of the demo.
-const CHARTS: [&str; 18] = [
+const CHARTS: [&str; 19] = [
     "rows-by-month",
     "rate-by-month",
     "roc",
@@ -21,6 +21,7 @@ const CHARTS: [&str; 18] = [
     "cutoff-auc",
     "odds-ratios",
     "penalty",
+    "coefficient-path",
     "correlations",
     "account-2",
     "pqls-against-others",

@@ -192,6 +192,12 @@ impl Chart {
         self.label([place.min(WIDTH - half - 1.0).max(half), top - 8.0], "cut-label middle", words);
     }
 
+    /// Write words to the right of a point, a little above it.
+    pub(super) fn note(&mut self, (x, y): (f64, f64), words: &str) {
+        let place = [self.across(x) + 3.0, (self.down(y) - 3.0).max(self.area.top + 9.0)];
+        self.label(place, "halo", &clipped(words, 26));
+    }
+
     /// Draw a line at a y from left to right.
     pub(super) fn level(&mut self, y: f64, class: &str) {
         let place = self.down(y);
