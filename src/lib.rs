@@ -22,6 +22,7 @@ pub mod fit;
 pub mod funnel;
 pub mod ingest;
 pub mod init;
+pub mod ledger;
 pub mod matrix;
 pub mod model;
 pub mod observe;

@@ -204,7 +204,7 @@ fn claim(folder: &Path, version: &str) -> Result<bool> {
 }
 
 /// Remove what a run that was killed left behind, once it is older than a day.
-fn sweep(folder: &Path) {
+pub(crate) fn sweep(folder: &Path) {
     const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let old = || entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok()).is_some_and(|age| age > DAY);

@@ -12,6 +12,7 @@ use crate::definition::{Definition, Pql, pqls};
 use crate::error::{Error, Result};
 use crate::features::{Catalogue, compute};
 use crate::ingest::Log;
+use crate::ledger::Entry;
 use crate::matrix;
 use crate::model::Model;
 use crate::observe::observe_at;
@@ -40,32 +41,41 @@ pub(super) struct Args {
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=3))]
     reasons: u8,
     /// Table to write, `-` for stdout
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "FILE", required_unless_present = "ledger")]
+    output: Option<PathBuf>,
+    /// Folder to keep the scores in as well, one folder for each time: `pql alerts` and `pql monitor` read it
+    #[arg(long, value_name = "DIR")]
+    ledger: Option<PathBuf>,
     /// Format, where the ending of the file does not tell: parquet, csv, ndjson
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let format = format_of(&args.output, args.format)?;
+    let format = args.output.as_ref().map(|path| format_of(path, args.format)).transpose()?;
     let (model, found) = load_model(&args.model, &args.models)?;
     let mut scorer = Scorer::new(&model, &found.label)?.with_reasons(args.reasons.into());
-    let mut output = Output { path: &args.output, format, writer: None, summary: Summary::default() };
+    let table = args.output.as_deref().zip(format);
+    let mut output = Output { table, writer: None, ledger: args.ledger.as_deref(), entry: None, at: None, summary: Summary::default() };
     if let Some(path) = &args.features {
         let (file, stored) = (args.project.load()?, model.config()?);
         without_events(if file.definition.is_empty() { &stored } else { &file }, terminal)?;
         let rule = matrix_rule(file.matrix, &model)?;
         matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
             let (features, account) = (&batch.features, &batch.account);
+            output.reach(path, &batch.cutoff)?;
             output.take(&scorer, &Batch { features, account, cutoff: &batch.cutoff, unscored: &[], pqls: &[] })
         })?;
     } else {
         let log = FromLog::read(args, &model, &found.label, terminal)?;
         scorer = scorer.qualifying_by(log.by);
+        output.at = Some(log.at);
         output.take_log(&log, &scorer)?;
     }
-    let summary = output.finish(&scorer)?;
+    let (summary, kept) = output.finish(&scorer)?;
+    if let Some(kept) = kept {
+        terminal.note(&format!("scores kept in {}", kept.display()));
+    }
     report(&summary, &model, terminal);
     Ok(())
 }
@@ -92,6 +102,8 @@ struct FromLog {
     unscored: Vec<Option<&'static str>>,
     pqls: Vec<Option<Pql>>,
     by: QualifyBy,
+    /// The time of the run, µs UTC.
+    at: i64,
 }
 
 impl FromLog {
@@ -116,6 +128,7 @@ impl FromLog {
             cutoff: observations.cutoff.iter().map(|c| Some(*c)).collect(),
             unscored: standings.iter().map(|s| s.reason()).collect(),
             by: config.qualify.by,
+            at: log.until,
         })
     }
 }
@@ -137,11 +150,14 @@ fn doubts(log: &Log, catalogue: &Catalogue) -> Vec<String> {
     doubts
 }
 
-/// The table being written, opened with the first batch.
+/// The tables being written, opened with the first batch.
 struct Output<'a> {
-    path: &'a Path,
-    format: Format,
+    table: Option<(&'a Path, Format)>,
     writer: Option<TableWriter>,
+    ledger: Option<&'a Path>,
+    entry: Option<Entry>,
+    /// The time of the run, µs UTC: of a matrix the newest cutoff so far.
+    at: Option<i64>,
     summary: Summary,
 }
 
@@ -154,24 +170,47 @@ impl Output<'_> {
     fn take(&mut self, scorer: &Scorer<'_>, rows: &Batch<'_>) -> Result<()> {
         let (tables, summary) = scorer.parts(rows)?;
         self.summary.add(summary);
-        tables.into_iter().try_for_each(|table| self.put(table))
+        tables.into_iter().try_for_each(|table| self.put(table, scorer.label()))
     }
 
-    fn put(&mut self, table: Table) -> Result<()> {
+    /// Note the newest cutoff of a matrix: it is the time of its run in a ledger.
+    fn reach(&mut self, path: &Path, cutoff: &[Option<i64>]) -> Result<()> {
+        if self.ledger.is_some() && cutoff.contains(&None) {
+            return Err(Error::Usage {
+                problem: format!("`{}` has rows without a cutoff, and a ledger keeps scores by their time", path.display()),
+                hint: Some("give the matrix a column `cutoff`, or name it in `matrix.cutoff`; or score without `--ledger`".to_owned()),
+            });
+        }
+        self.at = self.at.max(cutoff.iter().copied().max().flatten());
+        Ok(())
+    }
+
+    fn put(&mut self, rows: Table, label: &str) -> Result<()> {
+        if let Some(dir) = self.ledger {
+            let entry = match &mut self.entry {
+                Some(entry) => entry,
+                None => self.entry.insert(Entry::begin(dir, label, &rows.schema())?),
+            };
+            entry.write(rows.clone())?;
+        }
+        let Some((path, format)) = self.table else { return Ok(()) };
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            None => self.writer.insert(TableWriter::create(self.path, self.format, &table.schema())?),
+            None => self.writer.insert(TableWriter::create(path, format, &rows.schema())?),
         };
-        writer.write(table)
+        writer.write(rows)
     }
 
-    /// Finish the table; one without rows has its columns all the same.
-    fn finish(mut self, scorer: &Scorer<'_>) -> Result<Summary> {
-        if self.writer.is_none() {
-            self.put(scorer.empty()?)?;
+    /// Finish the tables; one without rows has its columns all the same. Answers the file in the ledger, too.
+    fn finish(mut self, scorer: &Scorer<'_>) -> Result<(Summary, Option<PathBuf>)> {
+        if self.writer.is_none() && self.entry.is_none() {
+            self.put(scorer.empty()?, scorer.label())?;
         }
-        self.writer.expect("it was just opened").finish()?;
-        Ok(self.summary)
+        let timeless = || Error::Usage { problem: "a matrix without rows has no time in a ledger".to_owned(), hint: None };
+        let entry = self.entry.map(|entry| self.at.map(|at| (entry, at)).ok_or_else(timeless)).transpose()?;
+        self.writer.map_or(Ok(()), TableWriter::finish)?;
+        let kept = entry.map(|(entry, at)| entry.finish(at)).transpose()?;
+        Ok((self.summary, kept))
     }
 }
 

@@ -130,6 +130,12 @@ impl<'a> Scorer<'a> {
         })
     }
 
+    /// What the column `model` says.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
     /// Give so many reasons instead of [`REASONS`]; the other columns of reasons stay empty.
     #[must_use]
     pub fn with_reasons(self, reasons: usize) -> Self {

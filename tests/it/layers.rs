@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right: a module may import those to its left.
-const ORDER: [&str; 35] = [
+const ORDER: [&str; 36] = [
     "time",
     "error",
     "config",
@@ -35,6 +35,7 @@ const ORDER: [&str; 35] = [
     "discover",
     "funnel",
     "compare",
+    "ledger",
     "init",
     "simulate",
     "export",

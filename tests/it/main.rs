@@ -26,6 +26,7 @@ mod golden;
 mod laws;
 mod layers;
 mod leakage;
+mod ledger;
 mod memory;
 mod notebook;
 mod oracle;
