@@ -187,6 +187,18 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A webhook that did not take an alert.
+    #[error("`{host}` did not take an alert: {problem}; {sent} of {all} went out")]
+    Undelivered {
+        /// The host, without the rest of the URL, which is as good as a password.
+        host: String,
+        /// Alerts that it took before.
+        sent: usize,
+        /// Alerts there were.
+        all: usize,
+        /// What it answered, or why it did not.
+        problem: String,
+    },
     /// The reader of standard output went away.
     #[error("the reader of standard output went away")]
     BrokenPipe,
@@ -250,7 +262,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::BrokenPipe => 0,
-            Self::NotConverged { .. } | Self::Write { .. } => 1,
+            Self::NotConverged { .. } | Self::Write { .. } | Self::Undelivered { .. } => 1,
             Self::Config { .. } | Self::Usage { .. } => 2,
             Self::Read { .. }
             | Self::Malformed { .. }
@@ -319,6 +331,7 @@ impl Error {
             Self::Leak { .. } => Some("leave out what does know it; without `--strict` the model is stored with these findings".to_owned()),
             Self::NewerModel { .. } => Some("update pql".to_owned()),
             Self::OldModel { .. } => Some("train the model again".to_owned()),
+            Self::Undelivered { .. } => Some("run it again later: it goes on with those that did not go out".to_owned()),
             Self::DamagedModel { .. } => Some("restore the file from where it was copied, or train again".to_owned()),
             _ => None,
         }

@@ -3,6 +3,7 @@
 #[doc(hidden)]
 pub mod cli;
 
+pub mod alerts;
 pub mod audit;
 pub mod calibrate;
 pub mod card;

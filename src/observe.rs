@@ -274,10 +274,16 @@ impl Standing {
     }
 }
 
+/// The time that scoring looks back from, µs UTC: the end of the log, in a log of dates the midnight before it.
+#[must_use]
+pub fn scored_at(log: &Log) -> i64 {
+    if log.date_only { midnight(log.until) } else { log.until }
+}
+
 /// Observe every open account for scoring at the end of the log; outcomes after it are never read.
 #[must_use]
 pub fn observe_at(log: &Log, rule: &ObservationRule) -> (Observations, Vec<Standing>) {
-    let at = if log.date_only { midnight(log.until) } else { log.until };
+    let at = scored_at(log);
     let (mut rows, mut standings) = (Observations::default(), Vec::new());
     for account in 0..log.accounts.id.len() {
         let signed_up = log.accounts.signed_up[account];

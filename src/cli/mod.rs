@@ -1,5 +1,6 @@
 //! The command line: what is asked for, who answers, and the exit code.
 
+mod alerts;
 mod by;
 mod compare;
 mod definitions;
@@ -41,8 +42,8 @@ pub struct Cli {
     quiet: bool,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed (not converged, output not writable) · 2 wrong usage (flags, pql.toml) · \
-3 bad input data · 4 model file absent or bad · 5 a check asked for did not hold (--strict, --require) · 130 interrupted";
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed (not converged, output not writable, alerts not taken) · 2 wrong usage (flags, pql.toml) · \
+3 bad input data · 4 model file absent or bad · 5 a check asked for did not hold (--strict, --require, monitor) · 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -68,6 +69,8 @@ enum Command {
     Definitions(definitions::Args),
     /// Find rules that tell who converts, on older cohorts, and confirm them on newer ones
     Discover(discover::Args),
+    /// Tell of accounts that newly qualified, rose or fell a tier since the run before
+    Alerts(alerts::Args),
     /// Write a model in another form
     Export(export::Args),
     /// Follow sign-ups to PQLs to customers, by definition and cohort, PQLs against others
@@ -155,6 +158,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args, terminal),
         Command::Definitions(args) => definitions::run(args, terminal),
         Command::Discover(args) => discover::run(args, terminal),
+        Command::Alerts(args) => alerts::run(args, terminal),
         Command::Export(args) => export::run(args, terminal),
         Command::Funnel(args) => funnel::run(args, terminal),
         Command::Report(args) => report::run(args, terminal),

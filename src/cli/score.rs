@@ -15,7 +15,7 @@ use crate::ingest::Log;
 use crate::ledger::Entry;
 use crate::matrix;
 use crate::model::Model;
-use crate::observe::observe_at;
+use crate::observe::{observe_at, scored_at};
 use crate::output::{Format, Table, TableWriter};
 use crate::score::{Batch, Scorer, Summary};
 use crate::time::{DAY, Instant};
@@ -128,7 +128,7 @@ impl FromLog {
             cutoff: observations.cutoff.iter().map(|c| Some(*c)).collect(),
             unscored: standings.iter().map(|s| s.reason()).collect(),
             by: config.qualify.by,
-            at: log.until,
+            at: scored_at(&log),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right: a module may import those to its left.
-const ORDER: [&str; 36] = [
+const ORDER: [&str; 37] = [
     "time",
     "error",
     "config",
@@ -36,6 +36,7 @@ const ORDER: [&str; 36] = [
     "funnel",
     "compare",
     "ledger",
+    "alerts",
     "init",
     "simulate",
     "export",
@@ -45,7 +46,7 @@ const ORDER: [&str; 36] = [
 ];
 
 /// Dependencies with few homes, each with them; `csv` and `polars` write tables in `output`, too.
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("linfa", &["fit"]),
     ("linfa_logistic", &["fit"]),
     ("bincode", &["model"]),
@@ -59,6 +60,7 @@ const HOMES: [(&str, &[&str]); 13] = [
     ("flate2", &["table"]),
     ("zstd", &["table"]),
     ("glob", &["table"]),
+    ("ureq", &["alerts"]),
 ];
 
 /// Modules that see numbers or a stored model, never frames.

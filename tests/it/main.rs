@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
+mod alerts;
 mod artifact;
 mod audit;
 mod browser;

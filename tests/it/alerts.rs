@@ -1,0 +1,364 @@
+//! `pql alerts`: what has changed between two runs, sent once.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use polars::prelude::*;
+use pql::ledger::{Entry, Ledger};
+use pql::output::{Table, time_column};
+use pql::time::parse_iso;
+use serde_json::Value;
+
+use crate::ledger::{score, weekly};
+use crate::project::{Project, Run};
+
+/// A row of a run: account, probability, tier, whether it qualifies, whether it is of the holdout.
+type Row = (&'static str, Option<f64>, Option<&'static str>, Option<bool>, bool);
+
+const OLD: [Row; 7] = [
+    ("a", Some(0.1), Some("C"), Some(false), false),
+    ("b", Some(0.5), Some("A"), Some(true), false),
+    ("c", Some(0.2), Some("B"), Some(false), false),
+    ("d", Some(0.4), Some("A"), Some(true), false),
+    ("e", Some(0.1), Some("C"), Some(false), true),
+    ("g", None, None, None, false),
+    ("i", Some(0.4), Some("B"), Some(true), false),
+];
+
+const NEW: [Row; 8] = [
+    ("a", Some(0.6), Some("A"), Some(true), false),
+    ("b", Some(0.5), Some("A"), Some(true), false),
+    ("c", Some(0.25), Some("A"), Some(false), false),
+    ("d", Some(0.3), Some("B"), Some(true), false),
+    ("e", Some(0.7), Some("A"), Some(true), true),
+    ("f", Some(0.8), Some("A"), Some(true), false),
+    ("g", Some(0.3), Some("B"), Some(true), false),
+    ("i", Some(0.01), Some("D"), Some(false), false),
+];
+
+/// Keep scores in the ledger `led`.
+fn keep(project: &Project, label: &str, at: &str, rows: &[Row]) {
+    let at = parse_iso(at).unwrap();
+    let text = |name: &str, value: &dyn Fn(&Row) -> Option<String>| {
+        rows.iter().map(value).collect::<StringChunked>().with_name(name.into()).into_column()
+    };
+    let number = |name: &str, value: &dyn Fn(&Row) -> Option<f64>| {
+        rows.iter().map(value).collect::<Float64Chunked>().with_name(name.into()).into_column()
+    };
+    let truth = |name: &str, value: &dyn Fn(&Row) -> Option<bool>| {
+        rows.iter().map(value).collect::<BooleanChunked>().with_name(name.into()).into_column()
+    };
+    let columns = vec![
+        text("account_id", &|row| Some(row.0.to_owned())),
+        time_column("cutoff", rows.iter().map(|_| Some(at))),
+        number("probability", &|row| row.1),
+        number("probability_low", &|row| row.1.map(|p| p / 2.0)),
+        number("probability_high", &|_| None),
+        number("percentile", &|row| row.1.map(|p| 100.0 * p)),
+        text("tier", &|row| row.2.map(str::to_owned)),
+        truth("qualified", &|row| row.3),
+        text("qualified_by", &|row| row.3.filter(|q| *q).map(|_| "both".to_owned())),
+        text("pql_types", &|row| row.3.filter(|q| *q).map(|_| "criteria;limit".to_owned())),
+        time_column("pql_at", rows.iter().map(|row| row.3.filter(|q| *q).map(|_| at))),
+        truth("holdout", &|row| Some(row.4)),
+        text("reason_1", &|_| Some("8 invites in the last 28 days, typical 0: +0.53".to_owned())),
+        text("reason_2", &|_| Some("plan <gold>: +0.10".to_owned())),
+        text("reason_3", &|_| None),
+        text("model", &|_| Some(label.to_owned())),
+    ];
+    let frame = DataFrame::new(rows.len(), columns).unwrap();
+    let mut entry = Entry::begin(&project.path("led"), label, frame.schema()).unwrap();
+    entry.write(Table::from(&frame)).unwrap();
+    entry.finish(at).unwrap();
+}
+
+/// A ledger of two runs.
+fn two_runs() -> Project {
+    let project = Project::new();
+    keep(&project, "t/0001", "2025-05-01", &OLD);
+    keep(&project, "t/0001", "2025-05-08", &NEW);
+    project
+}
+
+fn alerts(project: &Project, args: &[&str]) -> Run {
+    project.pql(&[&["alerts", "--ledger", "led"], args].concat())
+}
+
+/// `kind account` of each alert on stdout.
+fn told(run: &Run) -> Vec<String> {
+    let one = |line: &str| {
+        let alert: Value = serde_json::from_str(line).unwrap();
+        format!("{} {}", alert["kind"].as_str().unwrap(), alert["account_id"].as_str().unwrap())
+    };
+    run.out.lines().map(one).collect()
+}
+
+/// What a webhook was sent.
+#[derive(Debug)]
+struct Posted {
+    head: String,
+    body: Value,
+}
+
+/// A server that answers with the given heads, each one request, and then is gone; it tells what it was sent.
+fn server(answers: &'static [&'static str]) -> (String, Receiver<Posted>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/services/secret?token=hidden", listener.local_addr().unwrap());
+    let (sender, posted) = channel();
+    thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                assert!(reader.read_line(&mut head).unwrap() > 0);
+            }
+            let length = head.to_lowercase().split("content-length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            sender.send(Posted { head, body: serde_json::from_slice(&body).unwrap() }).unwrap();
+            write!(stream, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        }
+    });
+    (url, posted)
+}
+
+const OK: &str = "200 OK";
+
+fn names(posted: &Receiver<Posted>) -> Vec<String> {
+    posted.try_iter().map(|posted| posted.body["account_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn each_change_is_told_once_by_its_first_kind() {
+    let project = two_runs();
+    let run = alerts(&project, &["--dry-run"]).done();
+    assert_eq!(told(&run), ["qualified f", "qualified a", "qualified g", "rose c", "fell d", "fell i"]);
+    run.says(&[
+        "2025-05-08 (t/0001) against 2025-05-01 (t/0001)",
+        "6 alerts, 3 qualified, 1 rose, 2 fell",
+        "1 alert of accounts of the holdout",
+    ]);
+    let kinds = |kinds: &str| told(&alerts(&project, &["--dry-run", "--kind", kinds]).done());
+    assert_eq!(kinds("rose"), ["rose a", "rose c"]);
+    assert_eq!(kinds("unqualified,fell"), ["unqualified i", "fell d"]);
+    alerts(&project, &["--kind", "risen"]).refused(2, &["expected `qualified`"]);
+    let all = told(&alerts(&project, &["--dry-run", "--with-holdout"]).done());
+    assert_eq!(all[..2], ["qualified f", "qualified e"]);
+}
+
+#[test]
+fn an_alert_says_what_was_and_what_is() {
+    let project = two_runs();
+    let run = alerts(&project, &["--dry-run"]).done();
+    let alert: Value = serde_json::from_str(run.out.lines().nth(1).unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "id": alert["id"],
+        "kind": "qualified",
+        "account_id": "a",
+        "text": "a newly qualifies, by the model and a definition: 60.0 % likely to convert (10.0 % on 2025-05-01), tier A after C. \
+            8 invites in the last 28 days, typical 0: +0.53; plan <gold>: +0.10",
+        "cutoff": "2025-05-08T00:00:00Z",
+        "cutoff_before": "2025-05-01T00:00:00Z",
+        "probability": 0.6,
+        "probability_before": 0.1,
+        "percentile": 60.0,
+        "percentile_before": 10.0,
+        "tier": "A",
+        "tier_before": "C",
+        "qualified": true,
+        "qualified_by": "both",
+        "pql_types": ["criteria", "limit"],
+        "pql_at": "2025-05-08T00:00:00Z",
+        "holdout": false,
+        "reasons": ["8 invites in the last 28 days, typical 0: +0.53", "plan <gold>: +0.10"],
+        "model": "t/0001",
+        "model_before": "t/0001",
+    });
+    assert_eq!(alert, expected);
+    assert_eq!(alert["id"].as_str().unwrap().len(), 32);
+}
+
+#[test]
+fn nothing_is_sent_twice_and_a_dry_run_is_not_sent() {
+    let project = two_runs();
+    let dry = alerts(&project, &["--dry-run"]).done().out;
+    assert_eq!(project.names("led/cutoff=2025-05-08"), ["t@0001.parquet"], "a dry run remembers nothing");
+    assert_eq!(alerts(&project, &["-o", "a.ndjson"]).done().out, "");
+    assert_eq!(project.text("a.ndjson"), dry);
+    let again = alerts(&project, &[]).done().says(&["0 alerts, 6 more were sent before"]);
+    assert_eq!(again.out, "");
+    keep(&project, "t/0001", "2025-05-08", &NEW);
+    keep(&project, "t/0002", "2025-05-08", &NEW);
+    let other = alerts(&project, &[]).done().says(&["(t/0002) against 2025-05-01 (t/0001)", "warning: the model is another"]);
+    assert_eq!(other.out, "", "the same time scored again, by another version, sends nothing again");
+    assert_eq!(told(&alerts(&project, &["--with-holdout"]).done()), ["qualified e"]);
+    keep(&project, "t/0002", "2025-05-15", &OLD);
+    assert_eq!(told(&alerts(&project, &[]).done()), ["qualified i", "rose d", "fell c", "fell a"]);
+}
+
+#[test]
+fn the_first_run_and_a_chosen_run_before() {
+    let project = Project::new();
+    keep(&project, "t/0001", "2025-05-01", &OLD);
+    let first = alerts(&project, &["--dry-run"]).done().says(&["2025-05-01 (t/0001), the first run"]);
+    assert_eq!(told(&first), ["qualified b", "qualified d", "qualified i"]);
+    assert!(first.out.contains("\"cutoff_before\":null"));
+    keep(&project, "t/0001", "2025-05-08", &NEW);
+    keep(&project, "t/0001", "2025-05-15", &NEW);
+    assert_eq!(alerts(&project, &["--dry-run"]).done().out, "");
+    let since = alerts(&project, &["--dry-run", "--since", "2025-05-07"]).done().says(&["2025-05-15 (t/0001) against 2025-05-01 (t/0001)"]);
+    assert_eq!(told(&since).len(), 6);
+    alerts(&project, &["--since", "2025-04-01"]).refused(2, &["no run of `t` at or before 2025-04-01"]);
+}
+
+#[test]
+fn a_model_is_asked_for_where_there_are_several() {
+    let project = two_runs();
+    keep(&project, "other", "2025-05-08", &OLD);
+    alerts(&project, &[]).refused(2, &["`led` has runs of `other`, `t`", "--model"]);
+    assert_eq!(told(&alerts(&project, &["--model", "t", "--dry-run"]).done()).len(), 6);
+    assert_eq!(told(&alerts(&project, &["--model", "other", "--dry-run"]).done()).len(), 3);
+    alerts(&project, &["--model", "others"]).refused(2, &["no run of a model `others`", "did you mean `other`?"]);
+    project.pql(&["alerts", "--ledger", "absent"]).refused(2, &["there is no ledger `absent`"]);
+    std::fs::create_dir(project.path("empty")).unwrap();
+    project.pql(&["alerts", "--ledger", "empty"]).refused(2, &["has no scores"]);
+}
+
+#[test]
+fn a_webhook_gets_an_object_an_alert() {
+    let project = two_runs();
+    let dry = alerts(&project, &["--dry-run"]).done().out;
+    let (url, posted) = server(&[OK; 6]);
+    let run = alerts(&project, &["--webhook", &url]).done().says(&["6 alerts sent to 127.0.0.1"]);
+    assert!(run.out.is_empty() && !run.err.contains("secret") && !run.err.contains("hidden"), "{}", run.err);
+    let posted: Vec<Posted> = posted.try_iter().collect();
+    assert_eq!(posted.len(), 6);
+    for (posted, line) in posted.iter().zip(dry.lines()) {
+        let head = posted.head.to_lowercase();
+        assert!(head.starts_with("post /services/secret?token=hidden http/1.1"), "{head}");
+        assert!(head.contains("content-type: application/json") && head.contains("user-agent: pql/"), "{head}");
+        assert!(head.contains(&format!("idempotency-key: {}", posted.body["id"].as_str().unwrap())), "{head}");
+        let mut expected: Value = serde_json::from_str(line).unwrap();
+        expected["text"] = Value::String(expected["text"].as_str().unwrap().replace("<gold>", "&lt;gold&gt;"));
+        assert_eq!(posted.body, expected);
+    }
+    alerts(&project, &["--webhook", "http://127.0.0.1:9"]).done().says(&["0 alerts, 6 more were sent before", "0 alerts sent"]);
+}
+
+#[test]
+fn a_webhook_that_is_busy_is_asked_again() {
+    let project = two_runs();
+    let (url, posted) = server(&[OK, "429 Slow\r\nRetry-After: 0", "500 Broken", OK, OK, OK, OK, OK]);
+    alerts(&project, &["--webhook", &url]).done();
+    assert_eq!(names(&posted), ["f", "a", "a", "a", "g", "c", "d", "i"]);
+}
+
+#[test]
+fn a_failure_half_way_is_told_and_the_rest_goes_out_later() {
+    let project = two_runs();
+    let (url, posted) = server(&[OK, OK, "404 Gone"]);
+    let words = ["`127.0.0.1` did not take an alert: it answered with status 404; 2 of 6 went out", "hint: run it again later"];
+    let run = alerts(&project, &["--webhook", &url]).refused(1, &words);
+    assert!(!run.err.contains("secret"), "{}", run.err);
+    assert_eq!(names(&posted), ["f", "a", "g"]);
+    let words = ["it cannot be reached", "(attempt 2); 0 of 4 went out"];
+    let run = alerts(&project, &["--webhook", &url, "--retries", "1"]).refused(1, &words);
+    assert!(!run.err.contains("secret"), "{}", run.err);
+    let (url, posted) = server(&[OK; 4]);
+    alerts(&project, &["--webhook", &url]).done().says(&["4 alerts, 1 qualified, 1 rose, 2 fell, 2 more were sent before"]);
+    assert_eq!(names(&posted), ["g", "c", "d", "i"]);
+    let (url, posted) = server(&["307 There\r\nLocation: http://127.0.0.1:9/"]);
+    keep(&project, "t/0001", "2025-05-15", &OLD);
+    alerts(&project, &["--webhook", &url]).refused(1, &["status 307"]);
+    assert_eq!(names(&posted).len(), 1);
+}
+
+#[test]
+fn a_line_that_was_not_finished_is_written_again() {
+    let project = two_runs();
+    alerts(&project, &[]).done();
+    let file = "led/cutoff=2025-05-08/sent.ndjson";
+    let text = project.text(file);
+    assert_eq!(text.lines().count(), 6);
+    let last = text.lines().last().unwrap();
+    project.write(file, &text[..text.len() - last.len() / 2]);
+    assert_eq!(told(&alerts(&project, &[]).done()), ["fell i"]);
+    assert_eq!(project.text(file), text);
+    project.write(file, "{}\n");
+    alerts(&project, &[]).refused(3, &["sent.ndjson`, row 1: it should have the `id`"]);
+}
+
+#[test]
+fn several_at_once_send_each_alert_once() {
+    let project = two_runs();
+    let (url, posted) = server(&[OK; 6]);
+    let start = || {
+        let args = ["alerts", "--ledger", "led", "--webhook", &url, "--retries", "0"];
+        project.command(env!("CARGO_BIN_EXE_pql"), &args).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let children: Vec<_> = (0..4).map(|_| start()).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(names(&posted), ["f", "a", "g", "c", "d", "i"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_goes_on_where_it_was() {
+    let project = two_runs();
+    let (url, posted) = server(&[OK, OK, "503 Later\r\nRetry-After: 60"]);
+    let args = ["alerts", "--ledger", "led", "--webhook", &url];
+    let mut child = project.command(env!("CARGO_BIN_EXE_pql"), &args).stderr(Stdio::null()).spawn().unwrap();
+    for _ in 0..3 {
+        posted.recv_timeout(Duration::from_secs(30)).unwrap();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(told(&alerts(&project, &[]).done()), ["qualified g", "rose c", "fell d", "fell i"]);
+}
+
+#[test]
+fn urls_that_cannot_be_posted_to_are_wrong_usage_and_not_repeated() {
+    let project = two_runs();
+    for url in ["ftp://host/secret", "/secret", "http://"] {
+        let run = alerts(&project, &["--webhook", url]).refused(2, &["the URL of `--webhook`", "hint: "]);
+        assert!(!run.err.contains("secret"), "{}", run.err);
+    }
+    alerts(&project, &["--webhook", "http://host", "-o", "x"]).refused(2, &["--output"]);
+    assert_eq!(Ledger::open(&project.path("led")).unwrap().runs(None).unwrap().len(), 2);
+}
+
+#[test]
+fn real_scores_a_week_apart() {
+    let project = weekly();
+    score(&project, "2025-05-01", &[]);
+    score(&project, "2025-05-08", &[]);
+    let run = alerts(&project, &[]).done();
+    let table = |folder: &str| {
+        let run = Ledger::open(&project.path("led"))
+            .unwrap()
+            .runs(None)
+            .unwrap()
+            .into_iter()
+            .find(|run| run.path.starts_with(project.path(folder)));
+        let rows = run.unwrap().rows().unwrap();
+        let (account, qualified) = (rows.column("account_id").unwrap().clone(), rows.column("qualified").unwrap().clone());
+        let pairs =
+            account.str().unwrap().iter().zip(qualified.bool().unwrap().iter()).map(|(a, q)| (a.unwrap().to_owned(), q == Some(true)));
+        pairs.collect::<std::collections::BTreeMap<String, bool>>()
+    };
+    let (old, new) = (table("led/cutoff=2025-05-01"), table("led/cutoff=2025-05-08"));
+    let newly: Vec<&String> = new.iter().filter(|(a, q)| **q && old.get(*a) != Some(&true)).map(|(a, _)| a).collect();
+    let mut found: Vec<String> = told(&run).iter().filter_map(|line| line.strip_prefix("qualified ").map(str::to_owned)).collect();
+    found.sort();
+    assert!(!found.is_empty());
+    assert_eq!(found.iter().collect::<Vec<_>>(), newly);
+    assert!(Path::new(&project.path("led/cutoff=2025-05-08/sent.ndjson")).exists());
+}
