@@ -19,6 +19,7 @@ use crate::evaluate::{Difference, Evaluation, Judgement};
 use crate::features::Catalogue;
 use crate::finding::Finding;
 use crate::fit::{Goodness, LogisticFit, Path as AlphaPath};
+use crate::profile::Profile;
 
 const MAGIC: [u8; 4] = *b"PQLM";
 /// The format this version writes.
@@ -173,6 +174,8 @@ pub struct Model {
     pub vif: Vec<f64>,
     /// Each measure with the standard deviation of its joint contribution over the training rows, largest first.
     pub importance: Vec<(String, f64)>,
+    /// What the rows it learned from looked like.
+    pub profile: Profile,
     /// The population that percentiles refer to.
     pub reference: Reference,
     /// Probability from which on an account qualifies.
@@ -313,6 +316,9 @@ impl Model {
             if along.coef.len() != points || along.coef.iter().any(|coef| coef.len() != along.columns.len()) {
                 return Err("its coefficients along the path are not one for each column and strength".to_owned());
             }
+        }
+        if self.profile.features.iter().any(|of| of.counts.len() != of.names().len()) {
+            return Err("the cells of a feature and their counts are not one for one".to_owned());
         }
         if steps[0] == 0 {
             return Err("its calibration has no step".to_owned());

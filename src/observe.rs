@@ -162,22 +162,34 @@ pub fn observe(log: &Log, rule: &ObservationRule, test: f64) -> Result<Observati
 }
 
 fn observe_one(rows: &mut Observations, accounts: &Accounts, account: usize, cutoff: i64, rule: &ObservationRule, until: i64) {
+    match outcome(accounts, account, cutoff, (rule, until)) {
+        Ok(outcome) => rows.push(account, cutoff, outcome),
+        Err(reason) => rows.leave_out(reason),
+    }
+}
+
+/// What came of an account after a cutoff, as a log that ends at `until` tells; an error says why it is no row.
+pub(crate) fn outcome(
+    accounts: &Accounts,
+    account: usize,
+    cutoff: i64,
+    (rule, until): (&ObservationRule, i64),
+) -> std::result::Result<Outcome, &'static str> {
     let closed = earlier(accounts.converted[account], accounts.churned[account]);
     let from = cutoff + rule.gap.0;
     if closed < cutoff {
-        return rows.leave_out("converted or churned before the cutoff");
+        return Err("converted or churned before the cutoff");
     }
     if closed < from {
-        return rows.leave_out("converted or churned inside the gap");
+        return Err("converted or churned inside the gap");
     }
-    let outcome = if from + rule.horizon.0 > until {
+    Ok(if from + rule.horizon.0 > until {
         Outcome::Open
     } else if accounts.converted[account] < from + rule.horizon.0 {
         Outcome::Converted
     } else {
         Outcome::Not
-    };
-    rows.push(account, cutoff, outcome);
+    })
 }
 
 /// Snapshot cutoffs, ascending: until − gap − horizon − k·every, from since + `min_age` on.
@@ -310,6 +322,29 @@ pub fn observe_at(log: &Log, rule: &ObservationRule) -> (Observations, Vec<Stand
         standings.push(standing);
     }
     (rows, standings)
+}
+
+/// Observe the newest accounts as training would, whatever came of them since: in snapshots those that are open at the end of the log; at an
+/// age those that reached it in the last horizon. Among accounts that are still to be scored those that converted first are lacking.
+#[must_use]
+pub fn observe_newest(log: &Log, rule: &ObservationRule) -> Observations {
+    let (at, mut rows) = (scored_at(log), Observations::default());
+    for account in 0..log.accounts.id.len() {
+        let signed_up = log.accounts.signed_up[account];
+        let cutoff = match rule.at {
+            At::Snapshot => at,
+            At::Age => landmark(signed_up, rule.age.0, log.date_only),
+        };
+        let observed = match rule.at {
+            At::Snapshot => (rule.min_age.0..=rule.max_age.0).contains(&(at - signed_up)),
+            At::Age => (at - rule.gap.0 - rule.horizon.0 + 1..=at).contains(&cutoff),
+        };
+        if observed && outcome(&log.accounts, account, cutoff, (rule, at)).is_ok() {
+            rows.push(account, cutoff, Outcome::Open);
+            rows.split.push(Split::Unused);
+        }
+    }
+    rows
 }
 
 /// A number that depends on purpose, seed and account alone: the first 8 bytes of BLAKE3(purpose, seed, account).

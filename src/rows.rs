@@ -294,8 +294,15 @@ mod tests {
 
     /// A log's rows of 200 accounts, of which so many convert: four columns, counts of `a`, `b` and `c` among them.
     fn rows(converting: u32, b_is_a: bool) -> Rows {
-        let mut catalogue =
-            Catalogue { windows: vec![7], roles: Vec::new(), counted: Vec::new(), sums: Vec::new(), attributes: Vec::new(), seats: false };
+        let mut catalogue = Catalogue {
+            windows: vec![7],
+            roles: Vec::new(),
+            counted: Vec::new(),
+            sums: Vec::new(),
+            attributes: Vec::new(),
+            seats: false,
+            known: Vec::new(),
+        };
         catalogue.counted = ["a", "b", "c"].map(str::to_owned).to_vec();
         let kinds: Vec<Feature> = ["events", "count_a", "count_b", "count_c"]
             .map(|measure| Feature {

@@ -14,6 +14,7 @@ mod ingest;
 mod init;
 mod inspect;
 mod models;
+mod monitor;
 mod plot;
 mod report;
 mod score;
@@ -81,6 +82,8 @@ enum Command {
     Models(models::Args),
     /// Set a challenger against the champion on the same newer cohorts
     Compare(compare::Args),
+    /// Hold a batch against the training rows: drift, event names, scores, and what became of accounts scored before
+    Monitor(monitor::Args),
 }
 
 /// `pql score` alone: probabilities from events or a feature matrix and a model.
@@ -164,6 +167,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(args, terminal),
         Command::Models(args) => models::run(args, terminal),
         Command::Compare(args) => compare::run(args, terminal),
+        Command::Monitor(args) => monitor::run(args, terminal),
     })
 }
 

@@ -134,7 +134,7 @@ impl FromLog {
 }
 
 /// What makes a log look like none the model knows: it ends long before the cutoff, or event names are gone.
-fn doubts(log: &Log, catalogue: &Catalogue) -> Vec<String> {
+pub(super) fn doubts(log: &Log, catalogue: &Catalogue) -> Vec<String> {
     /// Days without any event after which a log looks as if its extract had stopped.
     const SILENT: i64 = 3;
     let mut doubts = Vec::new();

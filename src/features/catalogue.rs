@@ -140,7 +140,13 @@ pub struct Catalogue {
     pub attributes: Vec<String>,
     /// Whether seats are known.
     pub seats: bool,
+    /// Event names, each with the training accounts that had it before their last training cutoff: those of most accounts first, at most
+    /// [`KNOWN`].
+    pub known: Vec<(String, u32)>,
 }
+
+/// Event names that a catalogue remembers.
+pub const KNOWN: usize = 1_000;
 
 impl Catalogue {
     /// Learn which event names and properties get columns: those that enough training accounts had early enough, of event names the
@@ -181,6 +187,7 @@ impl Catalogue {
             sums,
             attributes: log.accounts.attributes.get_column_names().iter().map(std::string::ToString::to_string).collect(),
             seats: log.accounts.seats.is_some(),
+            known: known(&support, &log.events.names),
         };
         check_names(&catalogue.features())?;
         Ok((catalogue, left_out))
@@ -217,6 +224,15 @@ impl Catalogue {
     pub fn role(&self, role: &str) -> &[String] {
         self.roles.iter().find(|(r, _)| r == role).map_or(&[], |(_, names)| names)
     }
+}
+
+/// The event names that training accounts had, and how many.
+fn known(support: &Support, names: &Names) -> Vec<(String, u32)> {
+    let mut known: Vec<(String, u32)> = names.iter().zip(&support.events).map(|(name, of)| (name.to_owned(), of.before)).collect();
+    known.retain(|(_, accounts)| *accounts > 0);
+    known.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    known.truncate(KNOWN);
+    known
 }
 
 /// The event names that get counts of their own, and those that would have had them by their rank alone.

@@ -6,7 +6,7 @@ mod plan;
 mod support;
 mod window;
 
-pub use catalogue::{Catalogue, Feature, FeatureKind, check_names};
+pub use catalogue::{Catalogue, Feature, FeatureKind, KNOWN, check_names};
 pub use support::LeftOut;
 
 use polars::prelude::*;

@@ -207,7 +207,8 @@ pub fn goodness(fit: &LogisticFit, y: ArrayView1<'_, bool>, grouped: bool) -> Go
 }
 
 /// Probability that χ² with `df` degrees of freedom is at least `value`, to full relative precision in the tail.
-fn chi_squared_tail(df: f64, value: f64) -> f64 {
+#[must_use]
+pub fn chi_squared_tail(df: f64, value: f64) -> f64 {
     if value > 0.0 { gamma_ur(0.5 * df, 0.5 * value) } else { 1.0 }
 }
 

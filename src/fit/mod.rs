@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use derivatives::{Derivatives, Problem};
-pub use inference::{Goodness, Wald, goodness, vif, wald};
+pub use inference::{Goodness, Wald, chi_squared_tail, goodness, vif, wald};
 pub use path::{CrossFit, Fold, Folds, Path, PathPoint, Rule, cross_fit, extension, fits_along, grid};
 use refine::{Covariance, Refined};
 pub use separation::{Kind, Separation, separation};

@@ -18,7 +18,9 @@ mod mirror;
 mod penalty;
 mod performance;
 mod ranking;
+mod reliability;
 mod versus;
+mod watched;
 mod weights;
 mod words;
 
@@ -31,6 +33,7 @@ use crate::funnel::Funnel;
 use crate::model::Model;
 use html::Html;
 pub use versus::Versus;
+pub use watched::Watched;
 
 const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");

@@ -214,6 +214,7 @@ fn features_at_cutoff(accounts: &[Account], world: &World) -> Result<DataFrame> 
         sums: Vec::new(),
         attributes: Vec::new(),
         seats: false,
+        known: Vec::new(),
     };
     let mut rows = Observations::default();
     for (code, account) in (0..).zip(accounts).filter(|(_, account)| account.is_observed()) {

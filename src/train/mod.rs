@@ -4,6 +4,7 @@ mod baseline;
 mod cross;
 mod judge;
 mod likelihood;
+mod profile;
 
 use ndarray::Array1;
 use polars::prelude::*;
@@ -25,6 +26,7 @@ use crate::qualify::{Population, threshold};
 use crate::rows::{PER_COLUMN, Rows, fingerprint};
 use cross::{Data, Parts, Tuned};
 use likelihood::{Columns, fit, maximum_likelihood};
+use profile::profile;
 
 /// A model, and the test rows it was judged on.
 #[derive(Debug, Clone)]
@@ -128,6 +130,12 @@ fn at_the_end(path: Option<&Path>) -> Option<String> {
     end.then(|| format!("the cross-validated log loss is least at the {what} (alpha = {:.3e})", path.points[path.chosen].alpha))
 }
 
+/// The cross-fitted probabilities of few distinct accounts differ by fold: a threshold that none of the model's own reaches qualifies nobody.
+fn reached_by_none(threshold: f64, mut probabilities: impl Iterator<Item = f64>) -> Option<String> {
+    let none = !probabilities.any(|probability| probability >= threshold);
+    none.then(|| format!("no training row reaches the threshold of {threshold:.4}: `[qualify]` will qualify hardly anyone"))
+}
+
 /// What a model is learned from, beside the rows.
 struct Part {
     extent: Extent,
@@ -177,11 +185,8 @@ impl Learner<'_> {
         let (per_column, per_straight) = (fraction(converting, fit.coef.len() as u64), fraction(converting, straight as u64));
         warnings.extend(at_the_end(tuned.path.as_ref()));
         let threshold = threshold(config.qualify.cut(), &population)?;
-        // The cross-fitted probabilities of few distinct accounts differ by fold: what none of the model's own reaches qualifies nobody.
-        let reaches = |eta: &f64| calibration.probability(*eta) >= threshold;
-        if !fit.log_odds(data.x.view()).iter().any(reaches) {
-            warnings.push(format!("no training row reaches the threshold of {threshold:.4}: `[qualify]` will qualify hardly anyone"));
-        }
+        warnings.extend(reached_by_none(threshold, fit.log_odds(data.x.view()).iter().map(|eta| calibration.probability(*eta))));
+        let profile = profile(&preprocessor, rows, train, &part.extent.train)?;
         let coefficient_path = along(&base, tuned.path.as_ref(), data, &preprocessor);
         let inflation = vif(data.x.view());
         let columns = Columns { preprocessor: &preprocessor, data, inflation: &inflation };
@@ -197,6 +202,7 @@ impl Learner<'_> {
             calibration,
             path: tuned.path,
             coefficient_path,
+            profile,
             reference: Reference::of(reference),
             judgement: None,
             baselines: Vec::new(),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From left to right: a module may import those to its left.
-const ORDER: [&str; 37] = [
+const ORDER: [&str; 39] = [
     "time",
     "error",
     "config",
@@ -23,6 +23,7 @@ const ORDER: [&str; 37] = [
     "evaluate",
     "qualify",
     "finding",
+    "profile",
     "model",
     "rows",
     "explain",
@@ -37,6 +38,7 @@ const ORDER: [&str; 37] = [
     "compare",
     "ledger",
     "alerts",
+    "monitor",
     "init",
     "simulate",
     "export",
@@ -64,7 +66,7 @@ const HOMES: [(&str, &[&str]); 14] = [
 ];
 
 /// Modules that see numbers or a stored model, never frames.
-const WITHOUT_POLARS: [&str; 7] = ["fit", "calibrate", "evaluate", "model", "explain", "export", "report"];
+const WITHOUT_POLARS: [&str; 8] = ["fit", "calibrate", "evaluate", "profile", "model", "explain", "export", "report"];
 
 /// Modules that see numbers alone.
 const NUMBERS_ALONE: [&str; 3] = ["fit", "calibrate", "evaluate"];

@@ -4,6 +4,7 @@ mod comparison;
 mod fit;
 mod funnel;
 mod judgement;
+mod monitoring;
 mod rule;
 
 use comfy_table::presets::NOTHING;
@@ -19,6 +20,7 @@ pub(super) use comparison::comparison;
 pub(super) use fit::{fit, penalty, strength};
 pub(super) use funnel::funnel;
 pub(super) use judgement::{by_value, defeat, held_out, whole};
+pub(super) use monitoring::monitoring;
 pub(super) use rule::against_definition;
 
 /// A table without lines; the columns of `numbers` are aligned to the right.

@@ -1,11 +1,12 @@
 //! The curves of both models over each other.
 
 use super::{CLASSES, Versus, metrics, volume};
-use crate::evaluate::{AtCutoff, Bin, FromTop, from_top};
+use crate::evaluate::{AtCutoff, FromTop, from_top};
 use crate::report::chart::{About, Area, Axis, Chart, Scale};
 use crate::report::html::{Figure, Html, Table};
 use crate::report::performance::HEIGHT;
-use crate::report::words::{between, four, number, percent, short, thinned_out, three};
+use crate::report::reliability::{Side, reliability};
+use crate::report::words::{between, four, number, short, thinned_out, three};
 use crate::report::{cutoffs, ranking};
 
 /// Points that a curve is drawn through, that can be pointed at, and that a table has.
@@ -21,7 +22,9 @@ pub(super) fn performance(of: &Versus<'_>, body: &mut Html) {
         let points = [&of.rows.challenger, &of.rows.champion].map(|p| from_top(&of.rows.y, p));
         body.figure(&roc(of, &points)).figure(&gains(of, &points));
     }
-    body.figure(&reliability(of));
+    let sides = [&of.comparison.challenger.reliability, &of.comparison.champion.reliability];
+    let names = ["challenger", "champion"];
+    body.figure(&reliability(&[0, 1].map(|side| Side { name: names[side], class: CLASSES[side], bins: sides[side] })));
     body.raw("</div>\n<div class=\"pair\">").table(&metrics(of)).table(&volume(of)).raw("</div></section>\n");
 }
 
@@ -94,49 +97,6 @@ fn gains(of: &Versus<'_>, points: &[Vec<FromTop>; 2]) -> Figure<'static> {
         legend: vec![("line yes", "challenger"), ("line no", "champion"), ("line reference", "without order")],
         table: table(of, "Cumulative gains", ["rows taken", "conversions found"], points, place),
     }
-}
-
-fn reliability(of: &Versus<'_>) -> Figure<'static> {
-    let bins = [&of.comparison.challenger.reliability, &of.comparison.champion.reliability];
-    let most = bins.iter().flat_map(|bins| bins.iter()).map(|bin| bin.converted_95[1].max(bin.probability)).fold(0.0, f64::max);
-    let scale = Scale::rounded(0.0, most.min(1.0));
-    let mut chart = Chart::new(
-        Area::of_height(HEIGHT),
-        &Axis::new("probability", scale, percent, false),
-        &Axis::new("share that converted", scale, percent, true),
-    );
-    chart.line(&[(0.0, 0.0), (1.0, 1.0)], "reference");
-    let mut rows = Vec::new();
-    for (side, bins) in bins.into_iter().enumerate() {
-        chart.line(&bins.iter().map(|bin| (bin.probability, bin.converted)).collect::<Vec<_>>(), CLASSES[side]);
-        for bin in bins {
-            let [low, high] = bin.converted_95;
-            chart.stroke((bin.probability, low), (bin.probability, high), CLASSES[side]);
-            let title = format!(
-                "{}: {} rows at {} on average, {} convert",
-                of.labels[side],
-                bin.rows,
-                percent(bin.probability),
-                percent(bin.converted)
-            );
-            chart.dot((bin.probability, bin.converted), CLASSES[side], &title);
-            rows.push(bin_row(of.labels[side], bin));
-        }
-    }
-    let title = "Reliability";
-    let description = "Ten bins of equal size of each model: mean probability against the share that converted, with 95 % intervals.";
-    let about = About { id: "reliability", title, description };
-    Figure {
-        title,
-        about: "The points should lie on the diagonal, give or take their intervals.".to_owned(),
-        drawing: chart.drawing(HEIGHT, &about),
-        legend: vec![("dot yes", "challenger"), ("dot no", "champion"), ("line reference", "as it should be")],
-        table: Table::new("Reliability, bins of equal size", &["model", "rows", "probability", "converted", "95 %"], rows),
-    }
-}
-
-fn bin_row(label: &str, bin: &Bin) -> Vec<String> {
-    vec![label.to_owned(), bin.rows.to_string(), four(bin.probability), four(bin.converted), between(Some(bin.converted_95), four)]
 }
 
 /// The ranking of both inside of each cohort.

@@ -1,0 +1,138 @@
+//! `pql monitor`
+
+use std::path::{Path, PathBuf};
+
+use super::Terminal;
+use super::features::matrix_only;
+use super::score::doubts;
+use super::shared::{ProjectArgs, load_model, matrix_rows, matrix_rule, with_model};
+use super::tables;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::features::compute;
+use crate::ingest::Log;
+use crate::ledger::Ledger;
+use crate::matrix;
+use crate::model::Model;
+use crate::monitor::{EventNames, Monitoring, Outcomes, Realised, Watch};
+use crate::observe::{observe_newest, scored_at};
+use crate::output::write_bytes;
+use crate::report::Watched;
+use crate::score::Scorer;
+use crate::time::{Instant, iso};
+
+/// Hold a batch against the training rows: drift, event names, scores, and what became of accounts scored before
+///
+/// Ends with exit code 5 where something is to be seen to.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Model: a file, NAME (its champion) or NAME/VERSION
+    #[arg(value_name = "MODEL")]
+    model: String,
+    /// Folder of models
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    models: PathBuf,
+    /// Look at a feature matrix instead of events
+    #[arg(long, value_name = "FILE", conflicts_with = "at")]
+    features: Option<PathBuf>,
+    /// The matrix has outcomes: set the probabilities against them
+    #[arg(long, requires = "features")]
+    outcomes: bool,
+    /// Look at the accounts as they stood at this time, a date being its midnight, UTC [default: the end of the log]
+    #[arg(long, value_name = "TIME")]
+    at: Option<Instant>,
+    /// Folder that `pql score --ledger` kept scores in: those whose horizon is over are set against the outcomes in the log
+    #[arg(long, value_name = "DIR", conflicts_with = "features")]
+    ledger: Option<PathBuf>,
+    /// Let a feature raise no alarm, such as `tenure_days` of a product that grows older; may be repeated
+    #[arg(long, value_name = "FEATURE")]
+    ignore: Vec<String>,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+    /// Draw it on one self-contained HTML page
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    let (model, found) = load_model(&args.model, &args.models)?;
+    let scorer = Scorer::new(&model, &found.label)?;
+    let watch = Watch::new(&model, &scorer, &found.label);
+    let monitoring = match &args.features {
+        Some(path) => of_matrix(args, path, watch, (&model, &scorer))?,
+        None => of_log(args, watch, &model, terminal)?,
+    };
+    if args.json {
+        terminal.say_json(&monitoring)?;
+    } else {
+        terminal.say(&tables::monitoring(&monitoring))?;
+    }
+    if let Some(path) = &args.report {
+        draw(&monitoring, &model, path, terminal)?;
+    }
+    match monitoring.alarms.join("; ") {
+        alarms if alarms.is_empty() => Ok(()),
+        alarms => Err(Error::NotHeld { check: format!("nothing is to be seen to: {alarms}"), hint: None }),
+    }
+}
+
+fn of_matrix(args: &Args, path: &Path, mut watch: Watch<'_>, (model, scorer): (&Model, &Scorer<'_>)) -> Result<Monitoring> {
+    let file = args.project.load()?.matrix;
+    let rule = matrix_rule(file.clone(), model)?;
+    let mut newest: Option<i64> = None;
+    matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
+        newest = newest.max(batch.cutoff.iter().flatten().max().copied());
+        watch.take(&batch.features)
+    })?;
+    let mut outcomes = None;
+    if args.outcomes {
+        let rows = matrix_rows(path, file, model)?;
+        let known: Vec<u32> = (0..).zip(&rows.y).filter(|(_, y)| y.is_some()).map(|(row, _)| row).collect();
+        let all = scorer.probabilities(&rows.features)?;
+        let account = rows.accounts(&known).iter().map(|account| rows.names[*account as usize].to_owned()).collect();
+        let probability = known.iter().map(|row| all[*row as usize]).collect();
+        outcomes = Outcomes::of_rows(account, rows.outcomes(&known), probability, &args.model).judge()?;
+    }
+    Ok(watch.finish(newest.map(iso), &args.ignore)?.with_outcomes(outcomes))
+}
+
+fn of_log(args: &Args, mut watch: Watch<'_>, model: &Model, terminal: &mut Terminal<'_>) -> Result<Monitoring> {
+    let catalogue = model.catalogue.as_ref().ok_or_else(|| matrix_only(&args.model))?;
+    let config = with_model(&args.project.load()?, model, terminal)?;
+    let until = args.at.or(config.observation.until).map(|t| t.0);
+    let log = args.project.log(&config, until, &model.preprocessor.kinds(), terminal)?;
+    for doubt in doubts(&log, catalogue) {
+        terminal.note(&format!("warning: {doubt}"));
+    }
+    let observations = observe_newest(&log, &config.observation);
+    watch.take(&compute(catalogue, &log, &observations, &terminal.progress)?)?;
+    let events = EventNames::of(catalogue, model.profile.accounts, &log, &observations)?;
+    let monitoring = watch.finish(Some(iso(scored_at(&log))), &args.ignore)?.with_events(events);
+    let outcomes = args.ledger.as_ref().map(|dir| realised(dir, &monitoring.model, &log, &config)).transpose()?;
+    match outcomes {
+        None => terminal.note("without `--ledger` nothing is known of what became of accounts scored before"),
+        Some(None) => terminal.note("no horizon of the scores in the ledger is over"),
+        Some(Some(_)) => {}
+    }
+    Ok(monitoring.with_outcomes(outcomes.flatten()))
+}
+
+/// What became of the accounts that versions of the model scored.
+fn realised(dir: &Path, label: &str, log: &Log, config: &Config) -> Result<Option<Realised>> {
+    let name = label.split_once('/').map_or(label, |(name, _)| name);
+    let mut runs = Ledger::open(dir)?.runs(Some(name))?;
+    // Later runs are not known at this time.
+    runs.retain(|run| run.at <= log.until);
+    Outcomes::of_runs(&runs, log, &config.observation)?.judge()
+}
+
+fn draw(monitoring: &Monitoring, model: &Model, path: &Path, terminal: &mut Terminal<'_>) -> Result<()> {
+    write_bytes(path, Watched { monitoring, model }.html()?.as_bytes())?;
+    if path != Path::new("-") {
+        terminal.note(&format!("report of the batch: {}", path.display()));
+    }
+    Ok(())
+}

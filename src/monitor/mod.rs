@@ -1,0 +1,233 @@
+//! A batch against the rows a model was trained on: what its features look like, how it scores, which event names it has, and what became
+//! of the accounts that were scored before.
+
+mod drift;
+mod names;
+mod realised;
+
+use polars::prelude::DataFrame;
+use serde::Serialize;
+
+use crate::design::{numbers, texts};
+use crate::error::{Error, Result, nearest};
+use crate::model::Model;
+use crate::profile::{Cells, FeatureProfile};
+use crate::score::Scorer;
+pub use drift::{Cell, Drift, LARGE, LEVEL, MODERATE, Shift};
+use drift::{Counted, Independent, corrected, share, shift};
+pub use names::{EventNames, NameUse, Renamed};
+pub use realised::{Outcomes, Realised, RunOutcome};
+
+/// How the scores of a batch differ from those of the training rows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScoreShift {
+    /// Over the deciles of the training rows.
+    #[serde(flatten)]
+    pub shift: Shift,
+    /// Whether that is beyond chance, and large enough to matter.
+    pub shifted: bool,
+    /// Mean probability of the training rows, each by a fit that had not seen its account.
+    pub mean_then: f64,
+    /// Mean probability of the batch.
+    pub mean_now: f64,
+    /// Share of the training rows that reaches the threshold.
+    pub reach_then: f64,
+    /// Share of the batch that reaches it.
+    pub reach_now: f64,
+    /// Sum of the probabilities of the batch.
+    pub expected_conversions: f64,
+}
+
+/// What there is to say of a batch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Monitoring {
+    /// The model.
+    pub model: String,
+    /// Time of the batch; `None` of a matrix without cutoffs.
+    pub at: Option<String>,
+    /// Rows of the batch that were scored.
+    pub rows: u64,
+    /// Rows that could not be, since a value is not finite.
+    pub not_finite: u64,
+    /// Training rows.
+    pub training_rows: u64,
+    /// Distinct accounts of the training rows: so many rows are taken to tell something by themselves.
+    pub training_accounts: u64,
+    /// What is to be seen to, in sentences; nothing where it is empty.
+    pub alarms: Vec<String>,
+    /// The scores; `None` where nothing was scored.
+    pub scores: Option<ScoreShift>,
+    /// The features, the furthest first.
+    pub features: Vec<Drift>,
+    /// Event names; `None` of a matrix.
+    pub events: Option<EventNames>,
+    /// What became of accounts that were scored before; `None` where nothing is known.
+    pub realised: Option<Realised>,
+}
+
+/// Counts batches of rows in the cells of the training rows.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    model: &'a Model,
+    scorer: &'a Scorer<'a>,
+    label: &'a str,
+    features: Vec<Counted>,
+    probability: Vec<f64>,
+    not_finite: u64,
+}
+
+impl<'a> Watch<'a> {
+    /// Begin with no row.
+    #[must_use]
+    pub fn new(model: &'a Model, scorer: &'a Scorer<'a>, label: &'a str) -> Self {
+        let features = vec![Counted::default(); model.profile.features.len()];
+        Self { model, scorer, label, features, probability: Vec::new(), not_finite: 0 }
+    }
+
+    /// Take in rows.
+    ///
+    /// # Errors
+    /// * [`Error::Unsuitable`]: a feature is absent or of another type
+    pub fn take(&mut self, features: &DataFrame) -> Result<()> {
+        let all = self.scorer.probabilities(features)?;
+        let scored: Vec<u32> = (0..).zip(&all).filter(|(_, probability)| probability.is_finite()).map(|(row, _)| row).collect();
+        self.not_finite += (all.len() - scored.len()) as u64;
+        self.probability.extend(all.into_iter().filter(|probability| probability.is_finite()));
+        for (profile, counted) in self.model.profile.features.iter().zip(&mut self.features) {
+            let column = features.column(&profile.feature).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
+            match profile.cells {
+                Cells::Numbers { .. } => counted.take_numbers(profile, &numbers(column, Some(&scored))?),
+                Cells::Texts(_) => counted.take_texts(profile, &texts(column, Some(&scored))?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hold all rows against the training rows.
+    ///
+    /// # Arguments
+    /// * `at` – time of the batch
+    /// * `ignored` – features that raise no alarm
+    /// # Errors
+    /// * [`Error::Usage`]: a feature that is to be ignored is none of the model
+    pub fn finish(self, at: Option<String>, ignored: &[String]) -> Result<Monitoring> {
+        let profile = &self.model.profile;
+        let names = || profile.features.iter().map(|of| of.feature.as_str());
+        if let Some(unknown) = ignored.iter().find(|name| names().all(|known| known != name.as_str())) {
+            let hint = nearest(unknown, names()).map(|near| format!("did you mean `{near}`?"));
+            return Err(Error::Usage { problem: format!("the model reads no feature `{unknown}`"), hint });
+        }
+        let rows = Independent { then: profile.accounts, now: self.probability.len() as u64 };
+        let mut features: Vec<Drift> = Vec::new();
+        if rows.now > 0 {
+            features = self.features.iter().zip(&profile.features).map(|(counted, of)| counted.drift(of, rows)).collect();
+        }
+        for drift in &mut features {
+            drift.watched = !ignored.contains(&drift.feature);
+        }
+        corrected(&mut features);
+        features.sort_by(|a, b| b.drifted.cmp(&a.drifted).then_with(|| b.shift.psi.total_cmp(&a.shift.psi)));
+        let mut monitoring = Monitoring {
+            model: self.label.to_owned(),
+            at,
+            rows: rows.now,
+            training_rows: profile.rows,
+            training_accounts: profile.accounts,
+            alarms: Vec::new(),
+            scores: (rows.now > 0).then(|| scores(self.model, &self.probability, rows)),
+            not_finite: self.not_finite,
+            features,
+            events: None,
+            realised: None,
+        };
+        monitoring.alarms = monitoring.of_batch();
+        Ok(monitoring)
+    }
+}
+
+/// Hold probabilities against those of the training rows.
+#[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+fn scores(model: &Model, probability: &[f64], rows: Independent) -> ScoreShift {
+    let then = &model.reference.quantiles;
+    let some = |of: &[f64]| of.iter().copied().map(Some).collect::<Vec<_>>();
+    let profile = FeatureProfile::of_numbers("probability", &some(then));
+    let (now, _) = profile.count_numbers(&some(probability));
+    let cells = profile.names().into_iter().zip(profile.counts.iter().zip(now)).map(|(name, (a, b))| (name, *a, b)).collect();
+    let shift = shift(cells, rows);
+    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+    let reach = |of: &[f64]| share(of.iter().filter(|p| **p >= model.threshold).count() as u64, of.len() as u64);
+    ScoreShift {
+        shifted: shift.psi >= MODERATE && shift.p.is_some_and(|p| p < LEVEL),
+        shift,
+        mean_then: mean(then),
+        mean_now: mean(probability),
+        reach_then: reach(then),
+        reach_now: reach(probability),
+        expected_conversions: probability.iter().sum(),
+    }
+}
+
+/// Features, names that an alarm tells.
+const NAMED: usize = 3;
+
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let rest = names.len().saturating_sub(NAMED);
+    let some: Vec<String> = names.take(NAMED).map(|name| format!("`{name}`")).collect();
+    if rest > 0 { format!("{} and {rest} more", some.join(", ")) } else { some.join(", ") }
+}
+
+impl Monitoring {
+    /// What of the batch itself is to be seen to.
+    fn of_batch(&self) -> Vec<String> {
+        let mut alarms = Vec::new();
+        if self.rows == 0 {
+            alarms.push("no row was scored".to_owned());
+        }
+        let drifted: Vec<&str> = self.features.iter().filter(|of| of.drifted && of.watched).map(|of| of.feature.as_str()).collect();
+        if !drifted.is_empty() {
+            alarms.push(format!("{} of {} features have drifted: {}", drifted.len(), self.features.len(), listed(drifted.into_iter())));
+        }
+        if let Some(scores) = self.scores.as_ref().filter(|scores| scores.shifted) {
+            let [then, now] = [scores.mean_then, scores.mean_now].map(|mean| 100.0 * mean);
+            alarms.push(format!("the scores have shifted: on average {now:.1} %, of the training rows {then:.1} %"));
+        }
+        alarms
+    }
+
+    /// Add the event names.
+    #[must_use]
+    pub fn with_events(mut self, events: EventNames) -> Self {
+        if !events.gone.is_empty() {
+            self.alarms.push(format!(
+                "event names that training accounts had are gone: {}",
+                listed(events.gone.iter().map(|of| of.event.as_str()))
+            ));
+        }
+        self.events = Some(events);
+        self
+    }
+
+    /// Add what became of accounts that were scored before.
+    #[must_use]
+    pub fn with_outcomes(mut self, realised: Option<Realised>) -> Self {
+        if let Some(e) = realised.as_ref().map(|realised| &realised.evaluation) {
+            if let Some(wrong) = e.calibration_in_the_large_95.filter(|[low, high]| *low > 0.0 || *high < 0.0) {
+                let more = if wrong[0] > 0.0 { "more" } else { "fewer" };
+                #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+                let expected = 100.0 * e.expected_conversions / e.n as f64;
+                self.alarms.push(format!(
+                    "{more} accounts converted than predicted: {:.1} % of the rows, {expected:.1} % expected",
+                    100.0 * e.base_rate
+                ));
+            }
+        }
+        self.realised = realised;
+        self
+    }
+
+    /// How many features have drifted, those that are ignored left out.
+    #[must_use]
+    pub fn drifted(&self) -> usize {
+        self.features.iter().filter(|of| of.drifted && of.watched).count()
+    }
+}

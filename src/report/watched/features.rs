@@ -1,0 +1,122 @@
+//! Scores and features of the batch beside those of the training rows.
+
+use super::{CLASSES, four, number, percent, three};
+use crate::monitor::{Cell, Drift, LARGE, MODERATE, Monitoring, Shift};
+use crate::report::chart::{About, Area, Axis, Chart, FOOT, Scale, WIDTH};
+use crate::report::html::{Figure, Html, Table};
+use crate::report::words::short;
+
+const HEIGHT: f64 = 240.0;
+/// Features that are drawn in one chart, and those of which the spread is drawn.
+const DRAWN: [usize; 2] = [24, 6];
+/// Height of a row.
+const ROW: f64 = 17.0;
+/// Cells that are drawn; the rarest others are in the table.
+const CELLS: usize = 12;
+
+/// Put the scores.
+pub(super) fn scores(of: &Monitoring, body: &mut Html) {
+    let Some(scores) = &of.scores else { return };
+    body.section("scores-now", "Scores").raw("<div class=\"grid\">\n");
+    let about = format!(
+        "Each bar pair is a tenth of the training rows: without a shift all are 10 %. PSI {}, {} conversions expected of the batch.",
+        three(scores.shift.psi),
+        short(scores.expected_conversions)
+    );
+    body.figure(&spread(("scores-spread", "Scores by tenths of the training rows"), &scores.shift, about)).raw("</div></section>\n");
+}
+
+/// Put the features.
+pub(super) fn features(of: &Monitoring, body: &mut Html) {
+    if of.features.is_empty() {
+        return;
+    }
+    body.section("features", "Features").paragraph(
+        "A feature has drifted where that is beyond chance, all features being tested together (Holm, 1 %), and its index of population stability (PSI) is 0.1 or more.",
+    );
+    body.raw("<div class=\"grid\">\n").figure(&indices(&of.features));
+    for (at, drift) in of.features.iter().take(DRAWN[1]).enumerate() {
+        let means = drift
+            .mean_then
+            .zip(drift.mean_now)
+            .map_or(String::new(), |(then, now)| format!(" Mean {} now, {} then.", short(now), short(then)));
+        let about = format!("PSI {}{}.{means}", three(drift.shift.psi), if drift.drifted { ": drifted" } else { "" });
+        body.figure(&spread((&format!("feature-{at}"), &drift.feature), &drift.shift, about));
+    }
+    body.raw("</div></section>\n");
+}
+
+/// How far each feature has moved.
+fn indices(features: &[Drift]) -> Figure<'static> {
+    let drawn = &features[..features.len().min(DRAWN[0])];
+    let height = ROW * number(drawn.len()) + 56.0;
+    let most = drawn.iter().map(|drift| drift.shift.psi).fold(LARGE * 1.1, f64::max);
+    let area = Area { left: 162.0, right: WIDTH - 10.0, top: 18.0, bottom: height - FOOT + 10.0 };
+    let mut chart = Chart::new(area, &Axis::new("PSI", Scale::rounded(0.0, most), short, false), &Axis::rows(drawn.len()));
+    chart.upright_from(MODERATE, "0.1");
+    for (row, drift) in drawn.iter().enumerate() {
+        let (at, class) = (-number(row), if drift.drifted { "yes" } else { "train" });
+        chart.row_name(number(row), &drift.feature);
+        let title = format!("{}: PSI {}, p {} after Holm", drift.feature, three(drift.shift.psi), three(drift.p_holm));
+        chart.bar([0.0, drift.shift.psi], [at - 0.32, at + 0.32], (class, &title));
+    }
+    let row = |drift: &Drift| {
+        let means = [drift.mean_then, drift.mean_now].map(three);
+        let shares = [drift.missing_then, drift.missing_now, drift.beyond].map(percent);
+        let note = match (drift.drifted, drift.watched) {
+            (true, true) => "drifted",
+            (true, false) => "drifted, ignored",
+            _ => "",
+        };
+        let numbers = [format!("`{}`", drift.feature), three(drift.shift.psi), three(drift.p_holm)];
+        numbers.into_iter().chain(means).chain(shares).chain([note.to_owned()]).collect()
+    };
+    let rest = if drawn.len() < features.len() {
+        format!(" Drawn are the {} furthest of {}.", drawn.len(), features.len())
+    } else {
+        String::new()
+    };
+    let title = "How far the features have moved";
+    let about = About {
+        id: "indices",
+        title,
+        description: "Index of population stability of each feature, the furthest first; from 0.1 on a change matters.",
+    };
+    let header = ["feature", "PSI", "p after Holm", "mean then", "now", "missing then", "now", "beyond training", ""];
+    Figure {
+        title,
+        about: format!("With few rows a large index may be chance: then it is not marked as drifted.{rest}"),
+        drawing: chart.drawing(height + 10.0, &about),
+        legend: vec![("bar yes", "drifted"), ("bar train", "not beyond chance, or small")],
+        table: Table::new("Features", &header, features.iter().map(row).collect()),
+    }
+}
+
+/// Shares of the cells of both sides.
+fn spread<'a>((id, title): (&str, &'a str), shift: &Shift, about: String) -> Figure<'a> {
+    let drawn: Vec<&Cell> = if shift.cells.len() <= CELLS { shift.cells.iter().collect() } else { shift.cells[..CELLS].iter().collect() };
+    let height = 30.0 * number(drawn.len().max(1)) + 56.0;
+    let height = if drawn.len() < 4 { height.max(HEIGHT / 2.0) } else { height };
+    let most = drawn.iter().map(|cell| cell.then.max(cell.now)).fold(0.01, f64::max);
+    let area = Area { left: 122.0, right: WIDTH - 14.0, top: 8.0, bottom: height - FOOT };
+    let mut chart =
+        Chart::new(area, &Axis::new("share of the rows", Scale::rounded(0.0, most), percent, false), &Axis::rows(drawn.len().max(1)));
+    for (row, cell) in drawn.iter().enumerate() {
+        let at = -number(row);
+        chart.row_name(number(row), &cell.name);
+        for (class, value, from) in [(CLASSES[0], cell.then, 0.04), (CLASSES[1], cell.now, -0.36)] {
+            let who = if class == CLASSES[0] { "training rows" } else { "batch" };
+            chart.bar([0.0, value], [at + from, at + from + 0.32], (class, &format!("{}: {} of the {who}", cell.name, percent(value))));
+        }
+    }
+    let description = format!("Share of the training rows and of the batch in each of {} cells.", drawn.len());
+    let drawing = chart.drawing(height, &About { id, title, description: &description });
+    let row = |cell: &Cell| vec![cell.name.clone(), four(cell.then), four(cell.now)];
+    Figure {
+        title,
+        about,
+        drawing,
+        legend: vec![("bar train", "training rows"), ("bar yes", "batch")],
+        table: Table::new(title, &["", "training rows", "batch"], shift.cells.iter().map(row).collect()),
+    }
+}
