@@ -135,6 +135,23 @@ impl Run {
     }
 }
 
+impl Run {
+    /// The probability of an account, of several rows of the one with the newest cutoff; `Some(None)`: it was not scored.
+    ///
+    /// # Errors
+    /// * those of [`Run::rows`]
+    pub fn probability_of(&self, account: &str) -> Result<Option<Option<f64>>> {
+        let malformed = |e: PolarsError| Error::Malformed { path: self.path.clone(), row: None, problem: e.to_string() };
+        let rows = self.rows()?;
+        let accounts = rows.column("account_id").and_then(|column| column.str()).map_err(malformed)?;
+        let cutoffs = rows.column("cutoff").and_then(|column| column.datetime()).map_err(malformed)?.physical();
+        let own = accounts.iter().enumerate().filter(|(_, of)| *of == Some(account)).map(|(row, _)| row);
+        let newest = own.max_by_key(|row| cutoffs.get(*row));
+        let probability = rows.column("probability").and_then(|column| column.f64()).map_err(malformed)?;
+        Ok(newest.map(|row| probability.get(row)))
+    }
+}
+
 /// The types of [`COLUMNS`].
 fn schema() -> Schema {
     let dtype = |name: &str| match name {

@@ -20,6 +20,7 @@ mod report;
 mod score;
 mod shared;
 mod simulate;
+mod since;
 mod tables;
 mod train;
 

@@ -53,6 +53,26 @@ pub fn reason(preprocessor: &Preprocessor, feature: usize, value: Raw<'_>, contr
     Wording::of(preprocessor, feature).reason(value, contribution)
 }
 
+/// What a feature is, in words.
+#[must_use]
+pub fn what(preprocessor: &Preprocessor, feature: usize) -> String {
+    let prepared = &preprocessor.features[feature];
+    match (&prepared.way, phrase(&prepared.measure, prepared.window)) {
+        (Way::Text(_), _) => prepared.feature.clone(),
+        (Way::Number(_), Phrase::After(words) | Phrase::Before(words)) => words.trim_end_matches([':', '=', ' ']).to_owned(),
+    }
+}
+
+/// A value as a reason says it.
+#[must_use]
+pub fn said(value: Raw<'_>) -> String {
+    match value {
+        Raw::Number(value) => value.map(short),
+        Raw::Text(value) => value.map(str::to_owned),
+    }
+    .unwrap_or_else(|| "none known".to_owned())
+}
+
 /// What a reason says of a number, in 64 bits: reasons that are equal in this have the same words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Said(u64);

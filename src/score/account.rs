@@ -1,6 +1,6 @@
 //! One account's score as a sum of contributions.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
@@ -67,8 +67,7 @@ impl Scorer<'_> {
     pub fn explain(&self, features: &DataFrame, row: u32) -> Result<Explanation> {
         let Model { fit, calibration, preprocessor, threshold, .. } = self.model;
         let inputs = preprocessor.inputs(features, Some(&[row]))?;
-        let mut x = Array2::zeros((self.coef.len(), 1));
-        inputs.fill(&(0..1), &mut x.view_mut());
+        let x = self.design_row(&inputs);
         let (eta, variance) = (fit.log_odds_by_column(x.view())[0], fit.variances(x.view()).map(|v| v[0]));
         if let Some(problem) = self.not_finite(eta, x.column(0)) {
             return Err(Error::Unsuitable { problem, hint: None });

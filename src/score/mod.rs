@@ -1,6 +1,7 @@
 //! Model + features → probabilities with percentile, tier and reasons.
 
 mod account;
+mod moved;
 mod part;
 mod qualified;
 
@@ -17,6 +18,7 @@ use crate::explain::{Measures, Words};
 use crate::model::Model;
 use crate::output::Table;
 pub use account::{ColumnShare, Contribution, Explanation};
+pub use moved::{Move, Moved};
 use part::Part;
 
 /// The most reasons that are given for an account: the table has a column for each.

@@ -12,10 +12,16 @@ use crate::project::{Project, TRIAL};
 
 /// A trial log whose accounts are scored each week, with a model of it.
 pub(crate) fn weekly() -> Project {
+    weekly_with(&[])
+}
+
+/// The same with further settings of the training.
+pub(crate) fn weekly_with(sets: &[&str]) -> Project {
     let project = Project::trial();
     let toml = TRIAL.replace("at = \"age\"\nage = \"7d\"\n", "at = \"snapshot\"\nmax_age = \"60d\"\n");
     project.write("pql.toml", toml);
-    project.train(&["--set", "model.min_conversions=5"]).done();
+    let sets: Vec<&str> = ["model.min_conversions=5"].iter().chain(sets).flat_map(|set| ["--set", set]).collect();
+    project.train(&sets).done();
     project
 }
 
