@@ -331,7 +331,9 @@ impl Error {
             Self::Leak { .. } => Some("leave out what does know it; without `--strict` the model is stored with these findings".to_owned()),
             Self::NewerModel { .. } => Some("update pql".to_owned()),
             Self::OldModel { .. } => Some("train the model again".to_owned()),
-            Self::Undelivered { .. } => Some("run it again later: it goes on with those that did not go out".to_owned()),
+            Self::Undelivered { .. } => {
+                Some("run it again later: it goes on with those that did not go out; once there is a newer run, with `--since`".to_owned())
+            }
             Self::DamagedModel { .. } => Some("restore the file from where it was copied, or train again".to_owned()),
             _ => None,
         }

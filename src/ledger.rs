@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{DataFrame, DataType, PolarsError, Schema, TimeUnit, TimeZone};
+use polars::prelude::{DataFrame, DataType, Schema, TimeUnit, TimeZone};
 
 use crate::error::{Error, Result};
 use crate::output::{Format, Table, TableWriter};
@@ -118,16 +118,24 @@ impl Run {
     /// * [`Error::Malformed`]: it is damaged, or a column is of another type
     /// * [`Error::MissingColumn`]: it is no table of scores
     pub fn rows(&self) -> Result<DataFrame> {
+        self.columns(&COLUMNS)
+    }
+
+    /// Read some columns of the scores.
+    ///
+    /// # Errors
+    /// * those of [`Run::rows`]
+    pub(crate) fn columns(&self, names: &[&str]) -> Result<DataFrame> {
         let malformed = |problem: String| Error::Malformed { path: self.path.clone(), row: None, problem };
-        let of_polars = |e: PolarsError| malformed(e.to_string());
-        let mut rows = DataFrame::empty_with_schema(&schema());
-        table::read(&self.path, Some(&COLUMNS.map(str::to_owned)), &mut |_, batch| {
+        let mut rows = DataFrame::empty_with_schema(&schema(names));
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        table::read(&self.path, Some(&names), &mut |_, batch| {
             let wrong = batch.columns().iter().zip(rows.columns()).find(|(found, expected)| found.dtype() != expected.dtype());
             if let Some((found, expected)) = wrong {
                 let (name, is, should) = (found.name(), found.dtype(), expected.dtype());
                 return Err(malformed(format!("column `{name}` is of type {is}, expected {should}: is it a file of `pql score`?")));
             }
-            rows.vstack_mut_owned(batch).map(|_| ()).map_err(of_polars)
+            rows.vstack_mut_owned(batch).map(|_| ()).map_err(|e| malformed(e.to_string()))
         })
         .map_err(|e| e.needed_for(|_| "scores have it".to_owned()))?;
         rows.rechunk_mut_par();
@@ -135,32 +143,15 @@ impl Run {
     }
 }
 
-impl Run {
-    /// The probability of an account, of several rows of the one with the newest cutoff; `Some(None)`: it was not scored.
-    ///
-    /// # Errors
-    /// * those of [`Run::rows`]
-    pub fn probability_of(&self, account: &str) -> Result<Option<Option<f64>>> {
-        let malformed = |e: PolarsError| Error::Malformed { path: self.path.clone(), row: None, problem: e.to_string() };
-        let rows = self.rows()?;
-        let accounts = rows.column("account_id").and_then(|column| column.str()).map_err(malformed)?;
-        let cutoffs = rows.column("cutoff").and_then(|column| column.datetime()).map_err(malformed)?.physical();
-        let own = accounts.iter().enumerate().filter(|(_, of)| *of == Some(account)).map(|(row, _)| row);
-        let newest = own.max_by_key(|row| cutoffs.get(*row));
-        let probability = rows.column("probability").and_then(|column| column.f64()).map_err(malformed)?;
-        Ok(newest.map(|row| probability.get(row)))
-    }
-}
-
-/// The types of [`COLUMNS`].
-fn schema() -> Schema {
+/// The types of some of [`COLUMNS`].
+fn schema(names: &[&str]) -> Schema {
     let dtype = |name: &str| match name {
         "cutoff" | "pql_at" => DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)),
         "probability" | "probability_low" | "probability_high" | "percentile" => DataType::Float64,
         "qualified" | "holdout" => DataType::Boolean,
         _ => DataType::String,
     };
-    COLUMNS.iter().map(|name| ((*name).into(), dtype(name))).collect()
+    names.iter().map(|name| ((*name).into(), dtype(name))).collect()
 }
 
 /// Scores on their way into a ledger: they appear there when they are finished, whole, in place of those of the same run before.
@@ -285,19 +276,19 @@ mod tests {
     fn labels_read_back_and_ambiguous_ones_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         for label in ["trial/0001", "trial-0001", "model"] {
-            Entry::begin(dir.path(), label, &schema()).unwrap().finish(0).unwrap();
+            Entry::begin(dir.path(), label, &schema(&COLUMNS)).unwrap().finish(0).unwrap();
         }
         let labels: Vec<String> = Ledger::open(dir.path()).unwrap().runs(None).unwrap().into_iter().map(|run| run.label).collect();
         assert_eq!(labels, ["model", "trial-0001", "trial/0001"]);
         for label in ["a@b", ".hidden", "_x", ""] {
-            assert_eq!(Entry::begin(dir.path(), label, &schema()).unwrap_err().exit_code(), 2, "{label}");
+            assert_eq!(Entry::begin(dir.path(), label, &schema(&COLUMNS)).unwrap_err().exit_code(), 2, "{label}");
         }
     }
 
     #[test]
     fn a_run_without_rows_has_the_columns() {
         let dir = tempfile::tempdir().unwrap();
-        Entry::begin(dir.path(), "m", &schema()).unwrap().finish(DAY).unwrap();
+        Entry::begin(dir.path(), "m", &schema(&COLUMNS)).unwrap().finish(DAY).unwrap();
         let runs = Ledger::open(dir.path()).unwrap().runs(Some("m")).unwrap();
         let rows = runs[0].rows().unwrap();
         assert_eq!((runs.len(), runs[0].at, rows.height(), rows.width()), (1, DAY, 0, COLUMNS.len()));

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::scores::Scores;
+use super::scores::Details;
 use super::{Kind, Standing};
 use crate::ledger::Run;
 use crate::time::iso;
@@ -58,16 +58,17 @@ pub(super) struct Change<'a> {
     pub(super) account: &'a str,
     /// Its row among the scores of the newest run.
     pub(super) row: usize,
+    /// How it stands there.
+    pub(super) now: Standing<'a>,
     /// How it stood in the run before.
     pub(super) before: Option<Standing<'a>>,
 }
 
 impl Alert {
     /// Tell of a change in `run` since the run before.
-    pub(super) fn new(change: &Change<'_>, scores: &Scores, run: &Run, before: Option<&Run>) -> Self {
-        let Change { kind, account, row, before: was } = *change;
-        let now = scores.standing(row);
-        let (pql_types, pql_at) = scores.pql(row);
+    pub(super) fn new(change: &Change<'_>, details: &Details, run: &Run, before: Option<&Run>) -> Self {
+        let Change { kind, account, row, now, before: was } = *change;
+        let (pql_types, pql_at) = details.pql(row);
         let owned = |tier: &str| tier.to_owned();
         let alert = Self {
             id: id_of(&[run.name(), &iso(run.at), kind.name(), account]),
@@ -83,11 +84,11 @@ impl Alert {
             tier: now.tier.map(owned),
             tier_before: was.and_then(|was| was.tier).map(owned),
             qualified: now.qualified,
-            qualified_by: scores.qualified_by(row),
+            qualified_by: details.qualified_by(row),
             pql_types,
             pql_at,
-            holdout: scores.held_out(row),
-            reasons: scores.reasons(row),
+            holdout: details.held_out(row),
+            reasons: details.reasons(row),
             model: run.label.clone(),
             model_before: before.map(|before| before.label.clone()),
         };

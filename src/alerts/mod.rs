@@ -15,7 +15,8 @@ use crate::ledger::{Ledger, Run};
 use crate::time::iso;
 pub use alert::Alert;
 use alert::Change;
-use scores::Scores;
+use scores::Details;
+pub(crate) use scores::Standings;
 pub use sent::Sent;
 pub use webhook::Webhook;
 
@@ -72,8 +73,8 @@ impl FromStr for Kind {
 
 /// How an account stands in a run, as far as two runs are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Standing<'a> {
-    probability: Option<f64>,
+pub(crate) struct Standing<'a> {
+    pub(crate) probability: Option<f64>,
     percentile: Option<f64>,
     /// A, B, C or D.
     tier: Option<&'a str>,
@@ -128,26 +129,28 @@ impl Changes {
         // Of several versions at that time the same one as now says what changed but the model.
         let same = runs.iter().position(|other| other.label == run.label);
         let before = same.map(|at| runs.swap_remove(at)).or_else(|| runs.pop());
-        let (now, then) = (Scores::of(&run)?, before.as_ref().map(Scores::of).transpose()?);
         let mut changes = Self { run, before, alerts: Vec::new(), held_out: 0 };
-        changes.compare(&now, then.as_ref(), wanted);
+        changes.compare(wanted)?;
         Ok(changes)
     }
 
-    fn compare(&mut self, now: &Scores, then: Option<&Scores>, wanted: &Wanted) {
-        let places = then.map(Scores::places).unwrap_or_default();
+    fn compare(&mut self, wanted: &Wanted) -> Result<()> {
+        let then = self.before.as_ref().map(Standings::of).transpose()?;
+        let then = then.as_ref();
+        let (now, details) = (Standings::of(&self.run)?, Details::of(&self.run)?);
+        let places = then.map(Standings::places).unwrap_or_default();
         let mut rows: Vec<(&str, usize)> = now.places().into_iter().collect();
         rows.sort_unstable();
         for (account, row) in rows {
-            let standing = now.standing(row);
-            let before = then.and_then(|then| places.get(account).map(|row| then.standing(*row)));
-            let holds = |kind: &Kind| wanted.kinds.contains(kind) && kind.holds(&standing, before.as_ref());
+            let now = now.get(row);
+            let before = then.and_then(|then| places.get(account).map(|row| then.get(*row)));
+            let holds = |kind: &Kind| wanted.kinds.contains(kind) && kind.holds(&now, before.as_ref());
             let Some(kind) = Kind::ALL.into_iter().find(holds) else { continue };
-            if now.held_out(row) && !wanted.with_holdout {
+            if details.held_out(row) && !wanted.with_holdout {
                 self.held_out += 1;
             } else {
-                let change = Change { kind, account, row, before };
-                self.alerts.push(Alert::new(&change, now, &self.run, self.before.as_ref()));
+                let change = Change { kind, account, row, now, before };
+                self.alerts.push(Alert::new(&change, &details, &self.run, self.before.as_ref()));
             }
         }
         let place = |alert: &Alert| (alert.kind, -alert.probability.unwrap_or(0.0));
@@ -155,6 +158,7 @@ impl Changes {
             let (a, b) = (place(a), place(b));
             a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
         });
+        Ok(())
     }
 
     /// Whether the runs are of different versions or files of the model, so that probabilities and tiers may have moved for that alone.

@@ -1,4 +1,4 @@
-//! The columns of a run that two runs are compared by.
+//! The columns of a run that two runs are compared by, and those that an alert tells besides.
 
 use std::collections::HashMap;
 
@@ -9,43 +9,31 @@ use crate::error::{Error, Result};
 use crate::ledger::Run;
 use crate::time::iso;
 
-/// Scores of a run, a column each.
-pub(super) struct Scores {
+/// How the accounts of a run stand, a column each.
+pub(crate) struct Standings {
     account: StringChunked,
     cutoff: Int64Chunked,
     probability: Float64Chunked,
     percentile: Float64Chunked,
     tier: StringChunked,
     qualified: BooleanChunked,
-    qualified_by: StringChunked,
-    pql_types: StringChunked,
-    pql_at: Int64Chunked,
-    holdout: BooleanChunked,
-    reasons: [StringChunked; 3],
 }
 
-impl Scores {
-    /// Read the scores of a run.
-    pub(super) fn of(run: &Run) -> Result<Self> {
-        let rows = run.rows()?;
-        let malformed = |e: PolarsError| Error::Malformed { path: run.path.clone(), row: None, problem: e.to_string() };
-        let text = |name: &str| rows.column(name).and_then(|column| column.str().cloned()).map_err(malformed);
-        let number = |name: &str| rows.column(name).and_then(|column| column.f64().cloned()).map_err(malformed);
-        let truth = |name: &str| rows.column(name).and_then(|column| column.bool().cloned()).map_err(malformed);
-        let time = |name: &str| rows.column(name).and_then(|column| Ok(column.datetime()?.physical().clone())).map_err(malformed);
-        Ok(Self {
-            account: text("account_id")?,
-            cutoff: time("cutoff")?,
-            probability: number("probability")?,
-            percentile: number("percentile")?,
-            tier: text("tier")?,
-            qualified: truth("qualified")?,
-            qualified_by: text("qualified_by")?,
-            pql_types: text("pql_types")?,
-            pql_at: time("pql_at")?,
-            holdout: truth("holdout")?,
-            reasons: [text("reason_1")?, text("reason_2")?, text("reason_3")?],
-        })
+impl Standings {
+    /// Read them.
+    pub(crate) fn of(run: &Run) -> Result<Self> {
+        let rows = run.columns(&["account_id", "cutoff", "probability", "percentile", "tier", "qualified"])?;
+        let columns = || {
+            Ok(Self {
+                account: rows.column("account_id")?.str()?.clone(),
+                cutoff: rows.column("cutoff")?.datetime()?.physical().clone(),
+                probability: rows.column("probability")?.f64()?.clone(),
+                percentile: rows.column("percentile")?.f64()?.clone(),
+                tier: rows.column("tier")?.str()?.clone(),
+                qualified: rows.column("qualified")?.bool()?.clone(),
+            })
+        };
+        columns().map_err(|e: PolarsError| malformed(run, &e))
     }
 
     /// The row of each account; of several the one with the newest cutoff, of those the last.
@@ -61,13 +49,45 @@ impl Scores {
         places
     }
 
-    pub(super) fn standing(&self, row: usize) -> Standing<'_> {
+    pub(super) fn get(&self, row: usize) -> Standing<'_> {
         Standing {
             probability: self.probability.get(row),
             percentile: self.percentile.get(row),
             tier: self.tier.get(row),
             qualified: self.qualified.get(row),
         }
+    }
+
+    /// How an account stands; `None`: it has no row.
+    pub(crate) fn of_account(&self, account: &str) -> Option<Standing<'_>> {
+        let own = self.account.iter().enumerate().filter(|(_, of)| *of == Some(account)).map(|(row, _)| row);
+        own.max_by_key(|row| self.cutoff.get(*row)).map(|row| self.get(row))
+    }
+}
+
+/// What else an alert tells of a row.
+pub(super) struct Details {
+    qualified_by: StringChunked,
+    pql_types: StringChunked,
+    pql_at: Int64Chunked,
+    holdout: BooleanChunked,
+    reasons: [StringChunked; 3],
+}
+
+impl Details {
+    pub(super) fn of(run: &Run) -> Result<Self> {
+        let rows = run.columns(&["qualified_by", "pql_types", "pql_at", "holdout", "reason_1", "reason_2", "reason_3"])?;
+        let text = |name: &str| rows.column(name).and_then(|column| column.str().cloned());
+        let columns = || {
+            Ok(Self {
+                qualified_by: text("qualified_by")?,
+                pql_types: text("pql_types")?,
+                pql_at: rows.column("pql_at")?.datetime()?.physical().clone(),
+                holdout: rows.column("holdout")?.bool()?.clone(),
+                reasons: [text("reason_1")?, text("reason_2")?, text("reason_3")?],
+            })
+        };
+        columns().map_err(|e: PolarsError| malformed(run, &e))
     }
 
     pub(super) fn held_out(&self, row: usize) -> bool {
@@ -87,4 +107,8 @@ impl Scores {
     pub(super) fn reasons(&self, row: usize) -> Vec<String> {
         self.reasons.iter().filter_map(|reason| reason.get(row)).map(str::to_owned).collect()
     }
+}
+
+fn malformed(run: &Run, error: &PolarsError) -> Error {
+    Error::Malformed { path: run.path.clone(), row: None, problem: error.to_string() }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Terminal;
 use super::tables;
+use crate::alerts::Standings;
 use crate::error::Result;
 use crate::ledger::{Ledger, Run};
 use crate::score::{Explanation, Moved};
@@ -44,11 +45,12 @@ impl Recorded {
             terminal.note(&format!("`{}` has no run of `{name}` at {}{newest}", dir.display(), iso(at)));
             return Ok(None);
         };
-        let found = run.probability_of(account)?;
-        if found.is_none() {
+        let standings = Standings::of(run)?;
+        let Some(standing) = standings.of_account(account) else {
             terminal.note(&format!("`{}` has no row of `{account}`", run.path.display()));
-        }
-        Ok(found.map(|probability| Self { probability, model: run.label.clone(), other_model: run.label != label }))
+            return Ok(None);
+        };
+        Ok(Some(Self { probability: standing.probability, model: run.label.clone(), other_model: run.label != label }))
     }
 
     fn in_words(&self, then: f64) -> String {
