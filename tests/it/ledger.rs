@@ -46,8 +46,8 @@ fn a_run_is_one_file_in_the_folder_of_its_time_and_again_the_same_bytes() {
     let file = "led/cutoff=2025-05-01/t@0001.parquet";
     let before = project.read(file);
     assert!(before == project.read("scores.parquet"), "the ledger has what was asked for with `-o`");
-    let said = score(&project, "2025-05-01", &["-o", "-"]);
-    assert!(said.contains("scores kept in led/cutoff=2025-05-01/t@0001.parquet"), "{said}");
+    let again = project.pql_score(&["--model", "t", "--at", "2025-05-01", "--ledger", "led", "-o", "-"]).done();
+    again.says(&["scores kept in led/cutoff=2025-05-01/t@0001.parquet"]);
     assert!(before == project.read(file));
     assert_eq!(project.names("led/cutoff=2025-05-01"), ["t@0001.parquet"]);
     assert_eq!(runs(&project, Some("t")).unwrap(), ["2025-05-01T00:00:00Z t/0001", "2025-05-08T06:45:00Z t/0001"]);
@@ -90,6 +90,18 @@ fn an_account_scored_at_its_own_age_lies_in_the_folder_of_the_run() {
     assert_eq!(run.at, parse_iso("2025-04-01").unwrap());
     let cutoff = run.rows().unwrap().column("cutoff").unwrap().datetime().unwrap().physical().clone();
     assert!(cutoff.n_unique().unwrap() > 10 && cutoff.max().unwrap() <= run.at);
+}
+
+#[test]
+fn in_a_log_of_dates_the_time_of_a_run_is_a_midnight() {
+    let project = weekly();
+    for file in ["events.csv", "accounts.csv"] {
+        let cell = |cell: &str| if cell.ends_with('Z') { cell[..10].to_owned() } else { cell.to_owned() };
+        let line = |line: &str| line.split(',').map(cell).collect::<Vec<_>>().join(",");
+        project.write(file, project.text(file).lines().map(line).collect::<Vec<_>>().join("\n") + "\n");
+    }
+    score(&project, "2025-05-01T18:00:00Z", &[]);
+    assert_eq!(runs(&project, None).unwrap(), ["2025-05-01T00:00:00Z t/0001"]);
 }
 
 #[test]
