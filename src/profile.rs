@@ -123,11 +123,18 @@ impl FeatureProfile {
     }
 }
 
-/// A number with at most four places.
+/// A number with three digits that tell something; whole ones as they are.
 fn brief(x: f64) -> String {
-    let text = format!("{x:.4}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text.trim_start_matches('-') == "0" && x != 0.0 { format!("{x:.1e}") } else { text.to_owned() }
+    if x.fract() == 0.0 && x.abs() < 1e7 {
+        return x.to_string();
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a number of digits")]
+    let digits = x.abs().log10().floor() as i32 + 1;
+    match usize::try_from(3 - digits) {
+        Ok(places) if places <= 6 => format!("{x:.places$}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+        Err(_) if x.abs() < 1e7 => format!("{x:.0}"),
+        _ => format!("{x:.1e}"),
+    }
 }
 
 /// Mean of the values that there are.
@@ -170,6 +177,12 @@ mod tests {
         assert_eq!((same.counts.clone(), same.names()), (vec![4], vec!["all".to_owned()]));
         let none = FeatureProfile::of_numbers("x", &[None, None]);
         assert_eq!((none.counts, none.missing, none.mean), (vec![0], 2, None));
+    }
+
+    #[test]
+    fn edges_have_three_digits() {
+        let found = [0.0, 12.0, 0.05412, -2.7726, 8.6674, 123.45, 98_765.4, 1e9, 1e-9].map(brief);
+        assert_eq!(found, ["0", "12", "0.0541", "-2.77", "8.67", "123", "98765", "1.0e9", "1.0e-9"]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::design::{numbers, texts};
 use crate::error::{Error, Result, nearest};
+use crate::evaluate::Evaluation;
 use crate::model::Model;
 use crate::profile::{Cells, FeatureProfile};
 use crate::score::Scorer;
@@ -149,10 +150,11 @@ impl<'a> Watch<'a> {
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
 fn scores(model: &Model, probability: &[f64], rows: Independent) -> ScoreShift {
     let then = &model.reference.quantiles;
-    let some = |of: &[f64]| of.iter().copied().map(Some).collect::<Vec<_>>();
+    let some = |of: &[f64]| of.iter().map(|p| Some(100.0 * p)).collect::<Vec<_>>();
     let profile = FeatureProfile::of_numbers("probability", &some(then));
     let (now, _) = profile.count_numbers(&some(probability));
-    let cells = profile.names().into_iter().zip(profile.counts.iter().zip(now)).map(|(name, (a, b))| (name, *a, b)).collect();
+    let names = profile.names().into_iter().map(|name| format!("{name} %"));
+    let cells = names.zip(profile.counts.iter().zip(now)).map(|(name, (a, b))| (name, *a, b)).collect();
     let shift = shift(cells, rows);
     let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
     let reach = |of: &[f64]| share(of.iter().filter(|p| **p >= model.threshold).count() as u64, of.len() as u64);
@@ -210,17 +212,7 @@ impl Monitoring {
     /// Add what became of accounts that were scored before.
     #[must_use]
     pub fn with_outcomes(mut self, realised: Option<Realised>) -> Self {
-        if let Some(e) = realised.as_ref().map(|realised| &realised.evaluation) {
-            if let Some(wrong) = e.calibration_in_the_large_95.filter(|[low, high]| *low > 0.0 || *high < 0.0) {
-                let more = if wrong[0] > 0.0 { "more" } else { "fewer" };
-                #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
-                let expected = 100.0 * e.expected_conversions / e.n as f64;
-                self.alarms.push(format!(
-                    "{more} accounts converted than predicted: {:.1} % of the rows, {expected:.1} % expected",
-                    100.0 * e.base_rate
-                ));
-            }
-        }
+        self.alarms.extend(realised.as_ref().and_then(|realised| miscalibrated(&realised.evaluation)));
         self.realised = realised;
         self
     }
@@ -230,4 +222,13 @@ impl Monitoring {
     pub fn drifted(&self) -> usize {
         self.features.iter().filter(|of| of.drifted && of.watched).count()
     }
+}
+
+/// That more or fewer accounts convert than was predicted, where that is beyond chance.
+#[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+fn miscalibrated(e: &Evaluation) -> Option<String> {
+    let wrong = e.calibration_in_the_large_95.filter(|[low, high]| *low > 0.0 || *high < 0.0)?;
+    let more = if wrong[0] > 0.0 { "more" } else { "fewer" };
+    let [converted, expected] = [e.base_rate, e.expected_conversions / e.n as f64].map(|share| 100.0 * share);
+    Some(format!("{more} accounts converted than predicted: {converted:.1} % of the rows, {expected:.1} % expected"))
 }

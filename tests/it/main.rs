@@ -29,6 +29,7 @@ mod layers;
 mod leakage;
 mod ledger;
 mod memory;
+mod monitor;
 mod notebook;
 mod oracle;
 mod parity;

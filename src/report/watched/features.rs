@@ -7,8 +7,12 @@ use crate::report::html::{Figure, Html, Table};
 use crate::report::words::short;
 
 const HEIGHT: f64 = 240.0;
-/// Features that are drawn in one chart, and those of which the spread is drawn.
-const DRAWN: [usize; 2] = [24, 6];
+/// Features that are drawn in one chart.
+const DRAWN: usize = 24;
+/// Features of which the spread is drawn: so many in any case, and at most so many of those that drifted.
+const SPREADS: [usize; 2] = [2, 8];
+/// Least distance of ticks of shares, as a share of the axis.
+const TICK_GAP: f64 = 0.2;
 /// Height of a row.
 const ROW: f64 = 17.0;
 /// Cells that are drawn; the rarest others are in the table.
@@ -19,7 +23,7 @@ pub(super) fn scores(of: &Monitoring, body: &mut Html) {
     let Some(scores) = &of.scores else { return };
     body.section("scores-now", "Scores").raw("<div class=\"grid\">\n");
     let about = format!(
-        "Each bar pair is a tenth of the training rows: without a shift all are 10 %. PSI {}, {} conversions expected of the batch.",
+        "Each pair of bars is a tenth of the training rows: without a shift all are 10 %. PSI {}, {} conversions expected of the batch.",
         three(scores.shift.psi),
         short(scores.expected_conversions)
     );
@@ -35,7 +39,8 @@ pub(super) fn features(of: &Monitoring, body: &mut Html) {
         "A feature has drifted where that is beyond chance, all features being tested together (Holm, 1 %), and its index of population stability (PSI) is 0.1 or more.",
     );
     body.raw("<div class=\"grid\">\n").figure(&indices(&of.features));
-    for (at, drift) in of.features.iter().take(DRAWN[1]).enumerate() {
+    let drifted = of.features.iter().filter(|drift| drift.drifted).count();
+    for (at, drift) in of.features.iter().take(drifted.clamp(SPREADS[0], SPREADS[1])).enumerate() {
         let means = drift
             .mean_then
             .zip(drift.mean_now)
@@ -48,10 +53,10 @@ pub(super) fn features(of: &Monitoring, body: &mut Html) {
 
 /// How far each feature has moved.
 fn indices(features: &[Drift]) -> Figure<'static> {
-    let drawn = &features[..features.len().min(DRAWN[0])];
+    let drawn = &features[..features.len().min(DRAWN)];
     let height = ROW * number(drawn.len()) + 56.0;
     let most = drawn.iter().map(|drift| drift.shift.psi).fold(LARGE * 1.1, f64::max);
-    let area = Area { left: 162.0, right: WIDTH - 10.0, top: 18.0, bottom: height - FOOT + 10.0 };
+    let area = Area { left: 162.0, right: WIDTH - 10.0, top: 24.0, bottom: height - FOOT + 16.0 };
     let mut chart = Chart::new(area, &Axis::new("PSI", Scale::rounded(0.0, most), short, false), &Axis::rows(drawn.len()));
     chart.upright_from(MODERATE, "0.1");
     for (row, drift) in drawn.iter().enumerate() {
@@ -86,7 +91,7 @@ fn indices(features: &[Drift]) -> Figure<'static> {
     Figure {
         title,
         about: format!("With few rows a large index may be chance: then it is not marked as drifted.{rest}"),
-        drawing: chart.drawing(height + 10.0, &about),
+        drawing: chart.drawing(height + 16.0, &about),
         legend: vec![("bar yes", "drifted"), ("bar train", "not beyond chance, or small")],
         table: Table::new("Features", &header, features.iter().map(row).collect()),
     }
@@ -99,8 +104,10 @@ fn spread<'a>((id, title): (&str, &'a str), shift: &Shift, about: String) -> Fig
     let height = if drawn.len() < 4 { height.max(HEIGHT / 2.0) } else { height };
     let most = drawn.iter().map(|cell| cell.then.max(cell.now)).fold(0.01, f64::max);
     let area = Area { left: 122.0, right: WIDTH - 14.0, top: 8.0, bottom: height - FOOT };
-    let mut chart =
-        Chart::new(area, &Axis::new("share of the rows", Scale::rounded(0.0, most), percent, false), &Axis::rows(drawn.len().max(1)));
+    let scale = Scale::rounded(0.0, most);
+    let ticks = scale.ticks(TICK_GAP).into_iter().map(|tick| (tick, percent(tick))).collect();
+    let x = Axis { label: "share of the rows".to_owned(), scale, ticks };
+    let mut chart = Chart::new(area, &x, &Axis::rows(drawn.len().max(1)));
     for (row, cell) in drawn.iter().enumerate() {
         let at = -number(row);
         chart.row_name(number(row), &cell.name);
