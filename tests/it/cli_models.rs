@@ -31,11 +31,11 @@ fn a_bad_model_file_is_refused_by_what_is_wrong_with_it() {
     inspect(&project, b"").refused(4, &["`bad.pql` is not a pql model"]);
     let payload = &good[16..good.len() - 32];
     let newer = sealed(pql::model::FORMAT + 1, payload);
-    inspect(&project, &newer).refused(4, &["`bad.pql` is of model format 3, this version of pql reads up to 2", "hint: update pql"]);
+    inspect(&project, &newer).refused(4, &["`bad.pql` is of model format 4, this version of pql reads up to 3", "hint: update pql"]);
     inspect(&project, &sealed(1, payload))
         .refused(4, &["`bad.pql` is of model format 1, from before the first release", "hint: train the model again"]);
-    inspect(&project, &sealed(2, &payload[..payload.len() - 1])).refused(4, &["`bad.pql` is damaged"]);
-    inspect(&project, &sealed(2, &[payload, b"x"].concat())).refused(4, &["`bad.pql` is damaged: 1 bytes are left over"]);
+    inspect(&project, &sealed(pql::model::FORMAT, &payload[..payload.len() - 1])).refused(4, &["`bad.pql` is damaged"]);
+    inspect(&project, &sealed(pql::model::FORMAT, &[payload, b"x"].concat())).refused(4, &["`bad.pql` is damaged: 1 bytes are left over"]);
 }
 
 #[test]
