@@ -1,12 +1,9 @@
 //! The log-odds of many rows and their variance, column by column.
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView2, Axis, Slice, Zip};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 
 use super::LogisticFit;
-
-/// Columns whose products are taken together: what lies above the diagonal of the covariance stands below it, too, and is passed over.
-const PANEL: usize = 16;
+use super::quadratic::Quadratic;
 
 /// Sums side by side in ndarray's `dot`.
 const SUMS: usize = 8;
@@ -49,27 +46,11 @@ impl LogisticFit {
     #[must_use]
     pub fn variances(&self, x: ArrayView2<'_, f64>) -> Option<Vec<f64>> {
         let covariance = self.covariance.as_ref()?;
-        let (p, n) = x.dim();
+        let p = x.nrows();
         assert_eq!(p, self.coef.len(), "columns of `x` and coefficients");
         let covariance = ArrayView2::from_shape((p + 1, p + 1), covariance).expect("it is stored whole");
-        let mut sums = vec![covariance[[0, 0]]; n];
-        let mut products = Array2::zeros((PANEL, n));
-        for from in (0..p).step_by(PANEL) {
-            let to = p.min(from + PANEL);
-            // Right of the diagonal twice, for what stands below it.
-            let wide = covariance.slice_axis(Axis(0), Slice::from(from + 1..to + 1));
-            let mut panel = wide.slice_axis(Axis(1), Slice::from(from + 1..)).to_owned();
-            panel.slice_axis_mut(Axis(1), Slice::from(to - from..)).mapv_inplace(|v| 2.0 * v);
-            let mut products = products.slice_axis_mut(Axis(0), Slice::from(..to - from));
-            general_mat_mul(1.0, &panel, &x.slice_axis(Axis(0), Slice::from(from..)), 0.0, &mut products);
-            for (j, product) in (from..to).zip(products.rows()) {
-                let twice = 2.0 * covariance[[0, j + 1]];
-                for ((sum, product), x) in sums.iter_mut().zip(product).zip(x.row(j)) {
-                    *sum += (product + twice) * x;
-                }
-            }
-        }
-        sums.iter_mut().for_each(|sum| *sum = sum.max(0.0));
-        Some(sums)
+        let mut forms = Quadratic::of(covariance).of_rows(x);
+        forms.iter_mut().for_each(|form| *form = form.max(0.0));
+        Some(forms)
     }
 }

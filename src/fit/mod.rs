@@ -16,6 +16,8 @@ mod newton;
 mod path;
 #[expect(clippy::inline_always, reason = "only what is inlined into `wide` is compiled for wide registers")]
 mod point;
+#[expect(clippy::inline_always, reason = "only what is inlined is compiled for wide registers")]
+mod quadratic;
 mod refine;
 mod separation;
 
