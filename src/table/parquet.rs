@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 /// Rows of a batch: small row groups are gathered up to it.
 const BATCH_ROWS: usize = 1 << 19;
 
+/// Cells of a batch: a table of many columns comes in batches of fewer rows, so that memory stays bounded.
+const BATCH_CELLS: usize = 1 << 23;
+
 /// Rows of a row group above which it is read in slices of a batch: each slice walks the pages before it again.
 const LARGE_GROUP: usize = 1 << 21;
 
@@ -43,7 +46,8 @@ pub(super) fn read(file: &Path, wanted: Option<&[String]>, batch: &mut dyn FnMut
     table.check(&places)?;
     let mut groups = table.metadata;
     let row_groups = std::mem::take(&mut groups.row_groups);
-    let batches = batches(&row_groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>());
+    let batch_rows = (BATCH_CELLS / places.len().max(1)).clamp(1, BATCH_ROWS);
+    let batches = batches(&row_groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>(), batch_rows);
     let read_batch = |(range, slice): (Range<usize>, Range<usize>)| {
         let mut part = groups.clone();
         part.row_groups = row_groups[range].to_vec();
@@ -140,13 +144,13 @@ fn readable(dtype: &ArrowDataType) -> bool {
 }
 
 /// Batches as (row groups, rows of these): small groups together, a very large one in slices.
-fn batches(groups: &[usize]) -> Vec<(Range<usize>, Range<usize>)> {
+fn batches(groups: &[usize], batch_rows: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let mut batches = Vec::new();
     let mut start = 0;
     while start < groups.len() {
         let mut rows = groups[start];
         let mut end = start + 1;
-        while end < groups.len() && rows + groups[end] <= BATCH_ROWS {
+        while end < groups.len() && rows + groups[end] <= batch_rows {
             rows += groups[end];
             end += 1;
         }
