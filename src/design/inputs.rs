@@ -117,9 +117,8 @@ fn treat(values: &PrimitiveArray<f64>, number: &Number, rows: &Range<usize>, (tr
     missing.fill(false);
     if let Some(valid) = values.validity() {
         let fill = number.treat(None);
-        for ((row, treated), missing) in rows.clone().zip(treated).zip(missing) {
-            *missing = !valid.get_bit(row);
-            *treated = if *missing { fill } else { *treated };
+        for at in (!&valid.clone().sliced(rows.start, rows.len())).true_idx_iter() {
+            (treated[at], missing[at]) = (fill, true);
         }
     }
 }

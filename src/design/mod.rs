@@ -90,22 +90,18 @@ impl Number {
 
     /// Treat raw values that are there.
     fn treat_all(&self, raw: &[f64], values: &mut [f64]) {
-        for (value, raw) in values.iter_mut().zip(raw) {
-            *value = if raw.is_finite() { *raw } else { f64::NAN };
-        }
+        let (low, high) = self.bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+        let finite = |raw: f64| if raw.is_finite() { raw } else { f64::NAN };
+        // Comparisons instead of `max` and `min`, which would take a bound for NaN.
+        let from = |low: f64, value: f64| if value < low { low } else { value };
+        let upto = |high: f64, value: f64| if value > high { high } else { value };
+        let pairs = values.iter_mut().zip(raw);
         if self.log1p {
             let whole = &*LN_1P;
-            for value in values.iter_mut() {
-                // Comparisons instead of `max`, which would take 0 for NaN.
-                let x = if *value < 0.0 { 0.0 } else { *value };
-                *value = of_whole(x, whole).unwrap_or_else(|| x.ln_1p());
-            }
-        }
-        if let Some((low, high)) = self.bounds {
-            for value in values.iter_mut() {
-                *value = if *value < low { low } else { *value };
-                *value = if *value > high { high } else { *value };
-            }
+            let log1p = |x: f64| of_whole(x, whole).unwrap_or_else(|| x.ln_1p());
+            pairs.for_each(|(value, raw)| *value = upto(high, from(low, log1p(from(0.0, finite(*raw))))));
+        } else {
+            pairs.for_each(|(value, raw)| *value = upto(high, from(low, finite(*raw))));
         }
     }
 

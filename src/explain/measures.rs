@@ -49,6 +49,12 @@ impl Measures {
         }
     }
 
+    /// What a measure contributes to one row, `x(j)` being its design columns: to the last digit as [`Measures::contributions`] sums it.
+    #[must_use]
+    pub fn contribution(&self, measure: usize, coef: &[f64], x: impl Fn(usize) -> f64) -> f64 {
+        self.columns[measure].iter().fold(0.0, |sum, &at| sum + coef[at] * x(at))
+    }
+
     /// The design columns of a measure.
     #[must_use]
     pub fn columns(&self, measure: usize) -> &[usize] {

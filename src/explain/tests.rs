@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::design::{Number, Prepared, Preprocessor, Scale, Way};
 
@@ -74,10 +76,12 @@ fn a_text_made_once_is_the_text_of_each_of_its_rows() {
     let places: Vec<u32> = said.iter().map(|(feature, value, sum)| reasons.place(*feature, Raw::Number(*value), *sum)).collect();
     let texts = reasons.texts();
     for ((feature, value, sum), place) in said.into_iter().zip(places) {
-        assert_eq!(texts[place as usize], reason(&p, feature, Raw::Number(value), sum), "{value:?}, {sum}");
+        assert_eq!(*texts[place as usize], reason(&p, feature, Raw::Number(value), sum), "{value:?}, {sum}");
     }
-    let mut distinct = texts.clone();
-    distinct.sort();
-    distinct.dedup();
-    assert_eq!(distinct.len(), texts.len());
+    let mut others = Reasons::new(&words);
+    let place = others.place(0, Raw::Number(Some(2.5)), 0.5);
+    assert_eq!((others.place(0, Raw::Number(Some(2.5)), 0.5), place), (place, place));
+    let mut again = Reasons::new(&words);
+    again.place(0, Raw::Number(Some(2.5)), 0.5);
+    assert!(Arc::ptr_eq(&others.texts()[0], &again.texts()[0]), "other rows have the very same text");
 }

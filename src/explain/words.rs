@@ -1,6 +1,7 @@
 //! Reasons in words.
 
 use std::collections::hash_map::Entry;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -116,25 +117,45 @@ fn rounded(x: f64) -> Option<i64> {
     (off < CLEAR && (whole != 0 || x == 0.0)).then_some(whole)
 }
 
-/// The words for the features of a model.
-#[derive(Debug, Clone)]
-pub struct Words(Vec<Wording>);
+/// The words for the features of a model, and the reasons that were put into them.
+#[derive(Debug)]
+pub struct Words {
+    wordings: Vec<Wording>,
+    known: RwLock<HashMap<Said, Arc<str>>>,
+}
+
+/// Reasons that are remembered: some 20 MB of texts.
+const KNOWN: usize = 1 << 18;
 
 impl Words {
     /// Find the words.
     #[must_use]
     pub fn of(preprocessor: &Preprocessor) -> Self {
-        Self((0..preprocessor.features.len()).map(|feature| Wording::of(preprocessor, feature)).collect())
+        let wordings = (0..preprocessor.features.len()).map(|feature| Wording::of(preprocessor, feature)).collect();
+        Self { wordings, known: RwLock::default() }
+    }
+
+    /// A reason as [`reason`] puts it; `said` is what it says.
+    fn reason(&self, said: Said, feature: usize, value: Raw<'_>, contribution: f64) -> Arc<str> {
+        if let Some(text) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&said) {
+            return text.clone();
+        }
+        let text: Arc<str> = self.wordings[feature].reason(value, contribution).into();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KNOWN {
+            return text;
+        }
+        known.entry(said).or_insert(text).clone()
     }
 }
 
-/// The texts of many reasons: each is put into words once, however many rows have it.
+/// The texts of the reasons of some rows: each is put into words once, however many rows have it.
 #[derive(Debug)]
 pub struct Reasons<'a> {
     words: &'a Words,
-    texts: Vec<String>,
+    texts: Vec<Arc<str>>,
     by_said: HashMap<Said, u32>,
-    by_text: HashMap<String, u32>,
+    by_text: HashMap<Arc<str>, u32>,
 }
 
 impl<'a> Reasons<'a> {
@@ -146,34 +167,39 @@ impl<'a> Reasons<'a> {
 
     /// The place among the texts of a reason, as [`reason`] puts it.
     pub fn place(&mut self, feature: usize, value: Raw<'_>, contribution: f64) -> u32 {
-        let said = Said::of(feature, value, contribution);
-        if let Some(place) = said.as_ref().and_then(|said| self.by_said.get(said)) {
-            return *place;
-        }
-        let place = self.place_of(self.words.0[feature].reason(value, contribution));
-        if let Some(said) = said {
-            self.by_said.insert(said, place);
-        }
-        place
-    }
-
-    /// The place of any text.
-    pub fn place_of(&mut self, text: String) -> u32 {
-        let next = u32::try_from(self.texts.len()).expect("fewer than 2³² rows are worded at once");
-        match self.by_text.entry(text) {
+        let Some(said) = Said::of(feature, value, contribution) else {
+            return self.place_of(&self.words.wordings[feature].reason(value, contribution));
+        };
+        let next = next_place(&self.texts);
+        match self.by_said.entry(said) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
-                self.texts.push(new.key().clone());
+                self.texts.push(self.words.reason(said, feature, value, contribution));
                 *new.insert(next)
             }
         }
     }
 
-    /// The texts in their places.
+    /// The place of any text.
+    pub fn place_of(&mut self, text: &str) -> u32 {
+        if let Some(place) = self.by_text.get(text) {
+            return *place;
+        }
+        let (next, text) = (next_place(&self.texts), Arc::<str>::from(text));
+        self.texts.push(text.clone());
+        self.by_text.insert(text, next);
+        next
+    }
+
+    /// The texts in their places; some may be equal.
     #[must_use]
-    pub fn texts(self) -> Vec<String> {
+    pub fn texts(self) -> Vec<Arc<str>> {
         self.texts
     }
+}
+
+fn next_place(texts: &[Arc<str>]) -> u32 {
+    u32::try_from(texts.len()).expect("fewer than 2³² rows are worded at once")
 }
 
 /// A number as a person would say it.

@@ -12,14 +12,14 @@ const NONE: u32 = u32::MAX;
 /// A column of texts that many rows have in common: each text once, and which one a row has.
 #[derive(Debug, Clone, Default)]
 pub struct Coded {
-    texts: Arc<Vec<String>>,
+    texts: Arc<Vec<Arc<str>>>,
     codes: Vec<u32>,
 }
 
 impl Coded {
     /// Take texts, and for each row the place of its text among them; `None` for none.
     #[must_use]
-    pub fn new(texts: Arc<Vec<String>>, codes: impl Iterator<Item = Option<u32>>) -> Self {
+    pub fn new(texts: Arc<Vec<Arc<str>>>, codes: impl Iterator<Item = Option<u32>>) -> Self {
         let codes: Vec<u32> = codes.map(|code| code.unwrap_or(NONE)).collect();
         debug_assert!(codes.iter().all(|code| *code == NONE || (*code as usize) < texts.len()), "every code has its text");
         Self { texts, codes }
@@ -27,11 +27,11 @@ impl Coded {
 
     /// The text of each row.
     pub(super) fn iter(&self) -> impl Iterator<Item = Option<&str>> {
-        self.codes.iter().map(|code| self.texts.get(*code as usize).map(String::as_str))
+        self.codes.iter().map(|code| self.texts.get(*code as usize).map(AsRef::as_ref))
     }
 
     /// The texts, and the place of each row's among them.
-    pub(super) fn parts(&self) -> (&[String], impl Iterator<Item = Option<u32>>) {
+    pub(super) fn parts(&self) -> (&[Arc<str>], impl Iterator<Item = Option<u32>>) {
         (&self.texts, self.codes.iter().map(|code| Some(*code).filter(|code| *code != NONE)))
     }
 
@@ -39,15 +39,19 @@ impl Coded {
     fn gather<'a>(parts: impl Iterator<Item = (&'a Self, Range<usize>)>) -> Self {
         let (mut texts, mut codes) = (Vec::new(), Vec::new());
         let mut known: HashMap<&str, u32> = HashMap::new();
+        // Parts have most texts in common, the very same ones: these need not be read again.
+        let mut seen: HashMap<(*const u8, usize), u32> = HashMap::new();
         for (part, rows) in parts {
             let mut place = vec![NONE; part.texts.len()];
             codes.extend(part.codes[rows].iter().map(|code| {
                 let Some(to) = place.get_mut(*code as usize) else { return NONE };
                 if *to == NONE {
                     let text = &part.texts[*code as usize];
-                    *to = *known.entry(text).or_insert_with(|| {
-                        texts.push(text.clone());
-                        u32::try_from(texts.len() - 1).expect("a column has fewer texts than 2³² rows")
+                    *to = *seen.entry((text.as_ptr(), text.len())).or_insert_with(|| {
+                        *known.entry(text).or_insert_with(|| {
+                            texts.push(text.clone());
+                            u32::try_from(texts.len() - 1).expect("a column has fewer texts than 2³² rows")
+                        })
                     });
                 }
                 *to

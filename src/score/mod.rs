@@ -1,6 +1,8 @@
 //! Model + features → probabilities with percentile, tier and reasons.
 
 mod account;
+#[expect(clippy::inline_always, reason = "only what is inlined is compiled for wide registers")]
+mod largest;
 mod moved;
 mod part;
 mod qualified;
@@ -92,8 +94,6 @@ impl Summary {
 pub struct Scorer<'a> {
     model: &'a Model,
     measures: Measures,
-    /// The measures by falling importance: of most rows the largest contributions come first.
-    order: Vec<usize>,
     words: Words,
     /// Coefficients as they act on the reported log-odds.
     coef: Vec<f64>,
@@ -114,12 +114,8 @@ impl<'a> Scorer<'a> {
         let config: Config = model.config()?;
         let slope = model.calibration.base_and_slope().1;
         let measures = Measures::of(&model.preprocessor);
-        let rank = |measure: &usize| model.importance.iter().position(|(name, _)| *name == measures.names[*measure]);
-        let mut order: Vec<usize> = (0..measures.names.len()).collect();
-        order.sort_by_key(|measure| rank(measure).unwrap_or(usize::MAX));
         Ok(Self {
             model,
-            order,
             measures,
             words: Words::of(&model.preprocessor),
             coef: model.fit.coef.iter().map(|coef| slope * coef).collect(),

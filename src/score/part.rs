@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use polars::prelude::*;
 
+use super::largest::Largest;
 use super::qualified::{WORDS, of_row};
 use super::{Batch, REASONS, Scorer, Summary, TIERS, tier};
 use crate::definition::{Kinds, Pql};
@@ -37,41 +38,6 @@ impl Scorer<'_> {
     pub(super) fn not_finite(&self, eta: f64, x: ArrayView1<'_, f64>) -> Option<String> {
         let at = if eta.is_finite() { None } else { x.iter().position(|v| !v.is_finite()) };
         at.map(|at| format!("`{}` is not finite", self.model.preprocessor.columns()[at].name))
-    }
-
-    /// The largest contributions of each row, `x` being the columns of the rows.
-    fn largest(&self, x: ArrayView2<'_, f64>) -> Vec<Largest> {
-        let n = x.ncols();
-        let (mut largest, mut least, mut sums) = (vec![Largest::NONE; n], vec![0.0; n], vec![0.0; n]);
-        for &measure in &self.order {
-            self.measures.contributions(measure, &self.coef, x, &mut sums);
-            for ((sum, least), largest) in sums.iter().zip(&mut least).zip(&mut largest) {
-                if sum.abs() >= *least {
-                    *least = largest.take(measure, *sum);
-                }
-            }
-        }
-        largest
-    }
-}
-
-/// The measures of the largest contributions of a row, the largest first, of equal ones the first; one of 0 stands for none.
-#[derive(Debug, Clone, Copy)]
-struct Largest([(usize, f64); REASONS]);
-
-impl Largest {
-    const NONE: Self = Self([(usize::MAX, 0.0); REASONS]);
-
-    /// Take in another measure; answers the size below which none belongs here.
-    #[expect(clippy::needless_bitwise_bool, reason = "without branches, which nobody could foretell")]
-    fn take(&mut self, measure: usize, sum: f64) -> f64 {
-        let [first, second, third] = self.0;
-        let new = (measure, sum);
-        let before = |(of, other): (usize, f64)| (sum.abs() > other.abs()) | ((sum.abs() == other.abs()) & (measure < of));
-        let (a, b, c) = (before(first), before(second), before(third));
-        let either = |yes: bool, one: (usize, f64), other: (usize, f64)| if yes { one } else { other };
-        self.0 = [either(a, new, first), either(a, first, either(b, new, second)), either(b, second, either(c, new, third))];
-        self.0[REASONS - 1].1.abs()
     }
 }
 
@@ -150,24 +116,26 @@ impl<'a> Part<'a> {
         let scorer = self.scorer;
         let fit = &scorer.model.fit;
         let (log_odds, variances) = (fit.log_odds_by_column(x), fit.variances(x));
-        let largest = if scorer.reasons > 0 { scorer.largest(x) } else { vec![Largest::NONE; x.ncols()] };
-        for (at, (eta, largest)) in log_odds.into_iter().zip(largest).enumerate() {
+        let largest = (scorer.reasons > 0).then(|| Largest::of(&scorer.measures, &scorer.coef, x));
+        for (at, eta) in log_odds.into_iter().enumerate() {
             let unscored = self.unscored.get(first + at).copied().flatten().map(str::to_owned);
             let unscored = unscored.or_else(|| scorer.not_finite(eta, x.column(at)).map(|why| format!("not scored: {why}")));
             if let Some(why) = unscored {
-                self.scores.push(None, [Some(self.reasons.place_of(why.clone())), None, None]);
+                self.scores.push(None, [Some(self.reasons.place_of(&why)), None, None]);
                 *self.summary.unscored.entry(why).or_default() += 1;
                 continue;
             }
             let row = scorer.row(eta, variances.as_ref().map(|v| v[at]));
             self.count(row.probability);
-            let mut say = |(measure, sum): (usize, f64)| {
+            let mut say = |measure: usize| {
+                let contribution = scorer.measures.contribution(measure, &scorer.coef, |column| x[[column, at]]);
                 let feature = scorer.measures.heaviest(measure, &scorer.coef, |column| x[[column, at]]);
-                self.reasons.place(feature, self.inputs.raw(feature, first + at), sum)
+                self.reasons.place(feature, self.inputs.raw(feature, first + at), contribution)
             };
+            let found = largest.as_ref().map_or([None; REASONS], |largest| largest.of_row(at));
             let mut reasons = [None; REASONS];
-            for (reason, found) in reasons.iter_mut().zip(largest.0).take(scorer.reasons) {
-                *reason = (found.1 != 0.0).then(|| say(found));
+            for (reason, measure) in reasons.iter_mut().zip(found).take(scorer.reasons) {
+                *reason = measure.map(&mut say);
             }
             self.scores.push(Some(&row), reasons);
         }
@@ -203,11 +171,14 @@ impl<'a> Part<'a> {
         summary.pqls = pqls.clone().flatten().count() as u64;
         summary.qualified = qualified.iter().filter(|qualified| **qualified == Some(true)).count() as u64;
         let qualified: BooleanChunked = qualified.into_iter().collect();
-        let by = Coded::new(Arc::new(WORDS.map(str::to_owned).to_vec()), by.into_iter());
-        let kinds = Coded::new(Arc::new(Kinds::all_in_words()), pqls.clone().map(|pql| pql.map(|pql| pql.kinds.code())));
+        let by = Coded::new(Arc::new(WORDS.map(Arc::from).to_vec()), by.into_iter());
+        let kinds = Coded::new(
+            Arc::new(Kinds::all_in_words().into_iter().map(Arc::from).collect()),
+            pqls.clone().map(|pql| pql.map(|pql| pql.kinds.code())),
+        );
         let place = |p: &f64| u32::try_from(tier(*p)).ok().filter(|_| !p.is_nan());
-        let tiers = Coded::new(Arc::new(TIERS.map(str::to_owned).to_vec()), scores.percentile.iter().map(place));
-        let label = Coded::new(Arc::new(vec![scorer.label.clone()]), cutoff.iter().map(|_| Some(0)));
+        let tiers = Coded::new(Arc::new(TIERS.map(Arc::from).to_vec()), scores.percentile.iter().map(place));
+        let label = Coded::new(Arc::new(vec![scorer.label.as_str().into()]), cutoff.iter().map(|_| Some(0)));
         let texts = Arc::new(reasons.texts());
         let plain = |column: Column| Values::Plain(column);
         let mut columns = vec![
@@ -238,27 +209,5 @@ fn nullable(name: &str, values: Vec<f64>) -> Column {
         values.into_iter().map(|v| Some(v).filter(|v| !v.is_nan())).collect::<Float64Chunked>().with_name(name.into()).into_column()
     } else {
         Float64Chunked::from_vec(name.into(), values).into_column()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_largest_come_first_and_of_equal_ones_the_first() {
-        let sums = [0.5, -2.0, 0.0, 2.0, -0.5, 1.0, 0.5];
-        let found = |order: &[usize]| {
-            let mut largest = Largest::NONE;
-            let least: Vec<f64> = order.iter().map(|&measure| largest.take(measure, sums[measure])).collect();
-            (largest.0.map(|(measure, _)| measure), *least.last().unwrap())
-        };
-        for order in [[0, 1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1, 0], [3, 6, 0, 2, 5, 4, 1]] {
-            assert_eq!(found(&order), ([1, 3, 5], 1.0));
-        }
-        assert_eq!(found(&[6, 4, 0, 2]), ([0, 4, 6], 0.5));
-        let mut one = Largest::NONE;
-        assert_eq!((one.take(4, 0.0), one.take(5, -1.0)), (0.0, 0.0));
-        assert_eq!((one.0[0], one.0[1].1, one.0[2].1), ((5, -1.0), 0.0, 0.0));
     }
 }
