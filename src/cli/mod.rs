@@ -186,8 +186,8 @@ fn answer(quiet: bool, run: impl FnOnce(&mut Terminal<'_>) -> Result<()>) -> Exi
     let _ = ctrlc::set_handler(|| std::process::exit(INTERRUPTED));
     let progress = if quiet { Progress::silent() } else { Progress::terminal() };
     let drawn = io::stdout().is_terminal();
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    // Not locked: the thread that draws progress writes there too.
+    // Neither is locked: tables are written to the one, and progress is drawn on the other, by threads of their own.
+    let mut out = io::BufWriter::new(io::stdout());
     let mut terminal = Terminal { out: &mut out, err: &mut io::stderr(), quiet, drawn, progress };
     let result = run(&mut terminal).and_then(|()| terminal.out.flush().map_err(output_failed));
     match result {

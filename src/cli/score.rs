@@ -1,6 +1,9 @@
 //! `pql score`
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use polars::prelude::{Column, DataFrame, IntoColumn, StringChunked};
 
@@ -56,24 +59,29 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let (model, found) = load_model(&args.model, &args.models)?;
     let mut scorer = Scorer::new(&model, &found.label)?.with_reasons(args.reasons.into());
     let table = args.output.as_deref().zip(format);
-    let mut output = Output { table, writer: None, ledger: args.ledger.as_deref(), entry: None, at: None, summary: Summary::default() };
-    if let Some(path) = &args.features {
+    let mut output = Output { table, writer: None, ledger: args.ledger.as_deref(), entry: None };
+    let (summary, at) = if let Some(path) = &args.features {
         let (file, stored) = (args.project.load()?, model.config()?);
         without_events(if file.definition.is_empty() { &stored } else { &file }, terminal)?;
         let rule = matrix_rule(file.matrix, &model)?;
-        matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
-            let (features, account) = (&batch.features, &batch.account);
-            output.reach(path, &batch.cutoff)?;
-            output.take(&scorer, &Batch { features, account, cutoff: &batch.cutoff, unscored: &[], pqls: &[] })
+        let mut newest = None;
+        let summary = output.take(&scorer, |take| {
+            matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
+                let (features, account) = (&batch.features, &batch.account);
+                if args.ledger.is_some() {
+                    newest = newest.max(newest_of(path, &batch.cutoff)?);
+                }
+                take(&Batch { features, account, cutoff: &batch.cutoff, unscored: &[], pqls: &[] })
+            })
         })?;
+        (summary, newest)
     } else {
         let log = FromLog::read(args, &model, &found.label, terminal)?;
         scorer = scorer.qualifying_by(log.by);
-        output.at = Some(log.at);
-        output.take_log(&log, &scorer)?;
-    }
-    let (summary, kept) = output.finish(&scorer)?;
-    if let Some(kept) = kept {
+        let FromLog { features, account, cutoff, unscored, pqls, .. } = &log;
+        (output.take(&scorer, |take| take(&Batch { features, account, cutoff, unscored, pqls }))?, Some(log.at))
+    };
+    if let Some(kept) = output.finish(&scorer, at)? {
         terminal.note(&format!("scores kept in {}", kept.display()));
     }
     report(&summary, &model, terminal);
@@ -156,33 +164,22 @@ struct Output<'a> {
     writer: Option<TableWriter>,
     ledger: Option<&'a Path>,
     entry: Option<Entry>,
-    /// The time of the run, µs UTC: of a matrix the newest cutoff so far.
-    at: Option<i64>,
-    summary: Summary,
 }
 
 impl Output<'_> {
-    fn take_log(&mut self, log: &FromLog, scorer: &Scorer<'_>) -> Result<()> {
-        let FromLog { features, account, cutoff, unscored, pqls, .. } = log;
-        self.take(scorer, &Batch { features, account, cutoff, unscored, pqls })
-    }
-
-    fn take(&mut self, scorer: &Scorer<'_>, rows: &Batch<'_>) -> Result<()> {
-        let (tables, summary) = scorer.parts(rows)?;
-        self.summary.add(summary);
-        tables.into_iter().try_for_each(|table| self.put(table, scorer.label()))
-    }
-
-    /// Note the newest cutoff of a matrix: it is the time of its run in a ledger.
-    fn reach(&mut self, path: &Path, cutoff: &[Option<i64>]) -> Result<()> {
-        if self.ledger.is_some() && cutoff.contains(&None) {
-            return Err(Error::Usage {
-                problem: format!("`{}` has rows without a cutoff, and a ledger keeps scores by their time", path.display()),
-                hint: Some("give the matrix a column `cutoff`, or name it in `matrix.cutoff`; or score without `--ledger`".to_owned()),
-            });
-        }
-        self.at = self.at.max(cutoff.iter().copied().max().flatten());
-        Ok(())
+    /// Score the batches that `each` hands on and write the tables; while a batch is written, the next is scored.
+    fn take(&mut self, scorer: &Scorer<'_>, each: impl FnOnce(&mut dyn FnMut(&Batch<'_>) -> Result<()>) -> Result<()>) -> Result<Summary> {
+        // Without room: no more than one batch waits.
+        let (sender, tables) = sync_channel::<Vec<Table>>(0);
+        let (scored, written) = thread::scope(|scope| {
+            let writing = scope.spawn(|| tables.into_iter().flatten().try_for_each(|table| self.put(table, scorer.label())));
+            let scored = score(scorer, each, &sender);
+            drop(sender);
+            (scored, writing.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        // Where writing failed, scoring found nobody to take its tables.
+        written?;
+        scored
     }
 
     fn put(&mut self, rows: Table, label: &str) -> Result<()> {
@@ -201,17 +198,45 @@ impl Output<'_> {
         writer.write(rows)
     }
 
-    /// Finish the tables; one without rows has its columns all the same. Answers the file in the ledger, too.
-    fn finish(mut self, scorer: &Scorer<'_>) -> Result<(Summary, Option<PathBuf>)> {
+    /// Finish the tables; one without rows has its columns all the same. Answers the file in the ledger.
+    ///
+    /// # Arguments
+    /// * `at` – time of the run, µs UTC
+    fn finish(mut self, scorer: &Scorer<'_>, at: Option<i64>) -> Result<Option<PathBuf>> {
         if self.writer.is_none() && self.entry.is_none() {
             self.put(scorer.empty()?, scorer.label())?;
         }
         let timeless = || Error::Usage { problem: "a matrix without rows has no time in a ledger".to_owned(), hint: None };
-        let entry = self.entry.map(|entry| self.at.map(|at| (entry, at)).ok_or_else(timeless)).transpose()?;
+        let entry = self.entry.map(|entry| at.map(|at| (entry, at)).ok_or_else(timeless)).transpose()?;
         self.writer.map_or(Ok(()), TableWriter::finish)?;
-        let kept = entry.map(|(entry, at)| entry.finish(at)).transpose()?;
-        Ok((self.summary, kept))
+        entry.map(|(entry, at)| entry.finish(at)).transpose()
     }
+}
+
+/// The newest cutoff of rows of a matrix: the time of its run in a ledger.
+fn newest_of(path: &Path, cutoff: &[Option<i64>]) -> Result<Option<i64>> {
+    if cutoff.contains(&None) {
+        return Err(Error::Usage {
+            problem: format!("`{}` has rows without a cutoff, and a ledger keeps scores by their time", path.display()),
+            hint: Some("give the matrix a column `cutoff`, or name it in `matrix.cutoff`; or score without `--ledger`".to_owned()),
+        });
+    }
+    Ok(cutoff.iter().copied().max().flatten())
+}
+
+/// Score batches, and hand on their tables.
+fn score(
+    scorer: &Scorer<'_>,
+    each: impl FnOnce(&mut dyn FnMut(&Batch<'_>) -> Result<()>) -> Result<()>,
+    tables: &SyncSender<Vec<Table>>,
+) -> Result<Summary> {
+    let mut all = Summary::default();
+    each(&mut |rows| {
+        let (parts, summary) = scorer.parts(rows)?;
+        all.add(summary);
+        tables.send(parts).map_err(|_| Error::BrokenPipe)
+    })?;
+    Ok(all)
 }
 
 fn report(summary: &Summary, model: &Model, terminal: &mut Terminal<'_>) {
