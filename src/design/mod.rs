@@ -83,13 +83,13 @@ impl Number {
     pub fn treat(&self, raw: Option<f64>) -> f64 {
         raw.map_or(self.fill, |raw| {
             let mut value = [0.0];
-            self.treat_all(&[raw], &mut value);
+            self.treat_all(&[raw], &mut value, |value| value);
             value[0]
         })
     }
 
-    /// Treat raw values that are there.
-    fn treat_all(&self, raw: &[f64], values: &mut [f64]) {
+    /// Treat raw values that are there, and do what is then to be done to each.
+    fn treat_all(&self, raw: &[f64], values: &mut [f64], then: impl Fn(f64) -> f64) {
         let (low, high) = self.bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
         let finite = |raw: f64| if raw.is_finite() { raw } else { f64::NAN };
         // Comparisons instead of `max` and `min`, which would take a bound for NaN.
@@ -99,9 +99,9 @@ impl Number {
         if self.log1p {
             let whole = &*LN_1P;
             let log1p = |x: f64| of_whole(x, whole).unwrap_or_else(|| x.ln_1p());
-            pairs.for_each(|(value, raw)| *value = upto(high, from(low, log1p(from(0.0, finite(*raw))))));
+            pairs.for_each(|(value, raw)| *value = then(upto(high, from(low, log1p(from(0.0, finite(*raw)))))));
         } else {
-            pairs.for_each(|(value, raw)| *value = upto(high, from(low, finite(*raw))));
+            pairs.for_each(|(value, raw)| *value = then(upto(high, from(low, finite(*raw)))));
         }
     }
 
