@@ -1,5 +1,7 @@
 //! The quadratic form of many rows at once, for the variance of their log-odds.
 
+use std::array::from_fn;
+
 use ndarray::ArrayView2;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -34,8 +36,8 @@ impl Quadratic {
             let panel = first - first % PANEL;
             let of = |j: usize, k: usize| if j < p { matrix[[j + 1, k]] } else { 0.0 };
             let times = |k: usize| if k < panel + PANEL { 1.0 } else { 2.0 };
-            let entries = (panel..p).map(|k| [0, 1, 2, 3].map(|i| times(k) * of(first + i, k + 1))).collect();
-            Group { first, panel, linear: [0, 1, 2, 3].map(|i| 2.0 * of(first + i, 0)), entries }
+            let entries = (panel..p).map(|k| from_fn(|i| times(k) * of(first + i, k + 1))).collect();
+            Group { first, panel, linear: from_fn(|i| 2.0 * of(first + i, 0)), entries }
         };
         Self { constant: matrix[[0, 0]], groups: (0..p).step_by(SUMS).map(group).collect() }
     }
@@ -71,13 +73,19 @@ impl WithSimd for Forms<'_> {
             let part = |i: usize| n.min(at + i * lanes)..n.min(at + (i + 1) * lanes);
             // Side by side, for columns far apart push each other out of the nearest cache.
             for (tile, column) in tile.iter_mut().zip(self.columns.chunks_exact(n)) {
-                *tile = [0, 1].map(|i| simd.partial_load_f64s(&column[part(i)]));
+                *tile = from_fn(|i| load(simd, &column[part(i)]));
             }
             for (i, form) in self.of.tile(simd, &tile).into_iter().enumerate() {
                 simd.partial_store_f64s(&mut self.forms[part(i)], form);
             }
         }
     }
+}
+
+/// Values to a register: as many as it holds, or the last ones.
+#[inline(always)]
+pub(crate) fn load<S: Simd>(simd: S, values: &[f64]) -> S::f64s {
+    S::as_simd_f64s(values).0.first().copied().unwrap_or_else(|| simd.partial_load_f64s(values))
 }
 
 impl Quadratic {

@@ -23,7 +23,7 @@ use whole::Target;
 /// The form of a table that is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
-    /// Parquet, compressed with zstd.
+    /// Parquet, compressed with zstd where that makes it smaller.
     Parquet,
     /// Comma-separated values with a header line.
     Csv,

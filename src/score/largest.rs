@@ -5,6 +5,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::REASONS;
 use crate::explain::Measures;
+use crate::fit::load;
 
 /// Registers of rows that are worked on at once.
 const WIDE: usize = 2;
@@ -70,12 +71,6 @@ impl WithSimd for Search<'_> {
             }
         }
     }
-}
-
-/// Values to a register: as many as it holds, or the last ones.
-#[inline(always)]
-fn load<S: Simd>(simd: S, values: &[f64]) -> S::f64s {
-    S::as_simd_f64s(values).0.first().copied().unwrap_or_else(|| simd.partial_load_f64s(values))
 }
 
 /// The largest sizes so far of as many rows as a register holds, and their places.
