@@ -302,6 +302,7 @@ mod tests {
             attributes: Vec::new(),
             seats: false,
             known: Vec::new(),
+            known_rows: 0,
         };
         catalogue.counted = ["a", "b", "c"].map(str::to_owned).to_vec();
         let kinds: Vec<Feature> = ["events", "count_a", "count_b", "count_c"]

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use polars::prelude::{IntoColumn, StringChunked};
+
 use super::Terminal;
 use super::features::matrix_only;
 use super::score::doubts;
@@ -85,7 +87,7 @@ fn of_matrix(args: &Args, path: &Path, mut watch: Watch<'_>, (model, scorer): (&
     let mut newest: Option<i64> = None;
     matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
         newest = newest.max(batch.cutoff.iter().flatten().max().copied());
-        watch.take(&batch.features)
+        watch.take(&batch.features, &batch.account)
     })?;
     let mut outcomes = None;
     if args.outcomes {
@@ -108,24 +110,39 @@ fn of_log(args: &Args, mut watch: Watch<'_>, model: &Model, terminal: &mut Termi
         terminal.note(&format!("warning: {doubt}"));
     }
     let observations = observe_newest(&log, &config.observation);
-    watch.take(&compute(catalogue, &log, &observations, &terminal.progress)?)?;
-    let events = EventNames::of(catalogue, model.profile.accounts, &log, &observations)?;
+    let account: StringChunked = observations.account.iter().map(|account| Some(&log.accounts.id[*account as usize])).collect();
+    watch.take(&compute(catalogue, &log, &observations, &terminal.progress)?, &account.into_column())?;
+    let events = EventNames::of(catalogue, &log, &observations)?;
     let monitoring = watch.finish(Some(iso(scored_at(&log))), &args.ignore)?.with_events(events);
-    let outcomes = args.ledger.as_ref().map(|dir| realised(dir, &monitoring.model, &log, &config)).transpose()?;
-    match outcomes {
-        None => terminal.note("without `--ledger` nothing is known of what became of accounts scored before"),
-        Some(None) => terminal.note("no horizon of the scores in the ledger is over"),
-        Some(Some(_)) => {}
+    let outcomes = realised(args, (&log, &config), &monitoring.model, terminal)?;
+    if outcomes.is_none() {
+        terminal.note(match args.ledger {
+            None => "without `--ledger` nothing is known of what became of accounts scored before",
+            Some(_) => "no horizon of the scores in the ledger is over",
+        });
     }
-    Ok(monitoring.with_outcomes(outcomes.flatten()))
+    Ok(monitoring.with_outcomes(outcomes))
 }
 
-/// What became of the accounts that versions of the model scored.
-fn realised(dir: &Path, label: &str, log: &Log, config: &Config) -> Result<Option<Realised>> {
+/// What became of the accounts that versions of the model scored; those that predicted something else are left out.
+fn realised(args: &Args, (log, config): (&Log, &Config), label: &str, terminal: &mut Terminal<'_>) -> Result<Option<Realised>> {
+    let Some(dir) = &args.ledger else { return Ok(None) };
     let name = label.split_once('/').map_or(label, |(name, _)| name);
     let mut runs = Ledger::open(dir)?.runs(Some(name))?;
     // Later runs are not known at this time.
     runs.retain(|run| run.at <= log.until);
+    let mut labels: Vec<String> = runs.iter().map(|run| run.label.clone()).filter(|of| of != label).collect();
+    labels.dedup();
+    for other in labels {
+        let spans = |config: &Config| (config.observation.at, config.observation.age, config.observation.gap, config.observation.horizon);
+        let same = load_model(&other, &args.models).and_then(|(model, _)| Ok(spans(&model.config()?) == spans(config)));
+        if same.as_ref().is_ok_and(|same| *same) {
+            continue;
+        }
+        let why = same.map_or_else(|error| error.to_string(), |_| "it observed at another age, gap or horizon".to_owned());
+        terminal.note(&format!("warning: the scores of {other} are left out: {why}"));
+        runs.retain(|run| run.label != other);
+    }
     Outcomes::of_runs(&runs, log, &config.observation)?.judge()
 }
 

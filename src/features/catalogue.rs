@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::recent::Recent;
 use super::support::{LeftOut, Support};
 use crate::config::{FeatureRule, Roles};
 use crate::error::{Error, Result};
 use crate::ingest::{Log, Names};
-use crate::observe::Observations;
+use crate::observe::{Observations, Split};
 use crate::time::DAY;
 
 /// What kind of number a feature is; it tells whether log1p is taken.
@@ -140,9 +141,11 @@ pub struct Catalogue {
     pub attributes: Vec<String>,
     /// Whether seats are known.
     pub seats: bool,
-    /// Event names, each with the training accounts that had it before their last training cutoff: those of most accounts first, at most
-    /// [`KNOWN`].
-    pub known: Vec<(String, u32)>,
+    /// Event names, each with the training rows whose account had it in the longest window before the cutoff: those of most rows first, at
+    /// most [`KNOWN`].
+    pub known: Vec<(String, u64)>,
+    /// Training rows that were looked at for them.
+    pub known_rows: u64,
 }
 
 /// Event names that a catalogue remembers.
@@ -166,6 +169,8 @@ impl Catalogue {
         windows.sort_unstable();
         let support = Support::of(log, observations, roles)?;
         let (counted, mut left_out) = counted(&support, &log.events.names, rule.counts);
+        let rows = observations.rows(Split::Train);
+        let recent = Recent::of(log, observations, &rows, windows.last().copied().unwrap_or(1))?;
         let mut sums = Vec::new();
         for (name, of) in log.events.values.iter().zip(&support.values) {
             match support.lack(of) {
@@ -187,7 +192,8 @@ impl Catalogue {
             sums,
             attributes: log.accounts.attributes.get_column_names().iter().map(std::string::ToString::to_string).collect(),
             seats: log.accounts.seats.is_some(),
-            known: known(&support, &log.events.names),
+            known: known(&recent, &log.events.names),
+            known_rows: rows.len() as u64,
         };
         check_names(&catalogue.features())?;
         Ok((catalogue, left_out))
@@ -226,10 +232,10 @@ impl Catalogue {
     }
 }
 
-/// The event names that training accounts had, and how many.
-fn known(support: &Support, names: &Names) -> Vec<(String, u32)> {
-    let mut known: Vec<(String, u32)> = names.iter().zip(&support.events).map(|(name, of)| (name.to_owned(), of.before)).collect();
-    known.retain(|(_, accounts)| *accounts > 0);
+/// The event names that rows had, and how many.
+fn known(recent: &Recent, names: &Names) -> Vec<(String, u64)> {
+    let mut known: Vec<(String, u64)> = names.iter().zip(&recent.rows).map(|(name, rows)| (name.to_owned(), *rows)).collect();
+    known.retain(|(_, rows)| *rows > 0);
     known.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     known.truncate(KNOWN);
     known

@@ -3,10 +3,12 @@
 mod catalogue;
 mod kernel;
 mod plan;
+mod recent;
 mod support;
 mod window;
 
 pub use catalogue::{Catalogue, Feature, FeatureKind, KNOWN, check_names};
+pub(crate) use recent::Recent;
 pub use support::LeftOut;
 
 use polars::prelude::*;

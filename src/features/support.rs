@@ -48,7 +48,7 @@ pub(super) struct Use {
     /// Distinct accounts that had it before the first test cutoff.
     pub(super) accounts: u32,
     /// Distinct accounts that had it before their last training cutoff.
-    pub(super) before: u32,
+    before: u32,
     /// When it was first seen, µs UTC.
     first: i64,
     /// The account that was met last, and whether before its cutoff.

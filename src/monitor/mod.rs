@@ -5,9 +5,14 @@ mod drift;
 mod names;
 mod realised;
 
-use polars::prelude::DataFrame;
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use polars::prelude::{Column, DataFrame};
 use serde::Serialize;
 
+use crate::calibrate::Z_95;
 use crate::design::{numbers, texts};
 use crate::error::{Error, Result, nearest};
 use crate::evaluate::Evaluation;
@@ -50,6 +55,8 @@ pub struct Monitoring {
     pub rows: u64,
     /// Rows that could not be, since a value is not finite.
     pub not_finite: u64,
+    /// Distinct accounts of these rows.
+    pub accounts: u64,
     /// Training rows.
     pub training_rows: u64,
     /// Distinct accounts of the training rows: so many rows are taken to tell something by themselves.
@@ -74,6 +81,8 @@ pub struct Watch<'a> {
     label: &'a str,
     features: Vec<Counted>,
     probability: Vec<f64>,
+    /// The accounts, by a hash.
+    accounts: HashSet<u64, FixedState>,
     not_finite: u64,
 }
 
@@ -82,18 +91,23 @@ impl<'a> Watch<'a> {
     #[must_use]
     pub fn new(model: &'a Model, scorer: &'a Scorer<'a>, label: &'a str) -> Self {
         let features = vec![Counted::default(); model.profile.features.len()];
-        Self { model, scorer, label, features, probability: Vec::new(), not_finite: 0 }
+        Self { model, scorer, label, features, probability: Vec::new(), accounts: HashSet::default(), not_finite: 0 }
     }
 
     /// Take in rows.
     ///
+    /// # Arguments
+    /// * `account` – of each row, as text
     /// # Errors
     /// * [`Error::Unsuitable`]: a feature is absent or of another type
-    pub fn take(&mut self, features: &DataFrame) -> Result<()> {
+    pub fn take(&mut self, features: &DataFrame, account: &Column) -> Result<()> {
         let all = self.scorer.probabilities(features)?;
         let scored: Vec<u32> = (0..).zip(&all).filter(|(_, probability)| probability.is_finite()).map(|(row, _)| row).collect();
         self.not_finite += (all.len() - scored.len()) as u64;
         self.probability.extend(all.into_iter().filter(|probability| probability.is_finite()));
+        let hasher = FixedState::default();
+        let accounts = account.str().map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
+        self.accounts.extend(scored.iter().filter_map(|row| accounts.get(*row as usize)).map(|account| hasher.hash_one(account)));
         for (profile, counted) in self.model.profile.features.iter().zip(&mut self.features) {
             let column = features.column(&profile.feature).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
             match profile.cells {
@@ -118,7 +132,7 @@ impl<'a> Watch<'a> {
             let hint = nearest(unknown, names()).map(|near| format!("did you mean `{near}`?"));
             return Err(Error::Usage { problem: format!("the model reads no feature `{unknown}`"), hint });
         }
-        let rows = Independent { then: profile.accounts, now: self.probability.len() as u64 };
+        let rows = Independent { then: profile.accounts, now: self.accounts.len() as u64 };
         let mut features: Vec<Drift> = Vec::new();
         if rows.now > 0 {
             features = self.features.iter().zip(&profile.features).map(|(counted, of)| counted.drift(of, rows)).collect();
@@ -131,7 +145,8 @@ impl<'a> Watch<'a> {
         let mut monitoring = Monitoring {
             model: self.label.to_owned(),
             at,
-            rows: rows.now,
+            rows: self.probability.len() as u64,
+            accounts: rows.now,
             training_rows: profile.rows,
             training_accounts: profile.accounts,
             alarms: Vec::new(),
@@ -224,11 +239,19 @@ impl Monitoring {
     }
 }
 
+/// Quantile of the normal distribution that leaves [`LEVEL`] at both ends together.
+const Z_99: f64 = 2.575_829_303_548_901;
+
 /// That more or fewer accounts convert than was predicted, where that is beyond chance.
 #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
 fn miscalibrated(e: &Evaluation) -> Option<String> {
-    let wrong = e.calibration_in_the_large_95.filter(|[low, high]| *low > 0.0 || *high < 0.0)?;
-    let more = if wrong[0] > 0.0 { "more" } else { "fewer" };
+    let [low, high] = e.calibration_in_the_large_95?;
+    // The interval of 95 % widened to that of 99 %.
+    let (middle, half) = (f64::midpoint(low, high), f64::midpoint(-low, high) * Z_99 / Z_95);
+    let more = if middle > 0.0 { "more" } else { "fewer" };
+    if middle.abs() <= half {
+        return None;
+    }
     let [converted, expected] = [e.base_rate, e.expected_conversions / e.n as f64].map(|share| 100.0 * share);
     Some(format!("{more} accounts converted than predicted: {converted:.1} % of the rows, {expected:.1} % expected"))
 }

@@ -215,6 +215,7 @@ fn features_at_cutoff(accounts: &[Account], world: &World) -> Result<DataFrame> 
         attributes: Vec::new(),
         seats: false,
         known: Vec::new(),
+        known_rows: 0,
     };
     let mut rows = Observations::default();
     for (code, account) in (0..).zip(accounts).filter(|(_, account)| account.is_observed()) {

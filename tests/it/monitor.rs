@@ -165,3 +165,32 @@ fn what_does_not_fit_is_refused() {
     matrix.pql(&["monitor", "m"]).refused(2, &["matrix"]);
     matrix.pql(&["monitor", "m", "--features", "matrix.csv"]).done();
 }
+
+#[test]
+fn events_that_happen_once_are_not_gone_among_older_accounts() {
+    // Twelve events of which each is had by some accounts, and only in their first days.
+    let project = Project::new();
+    let day = |day: u64| pql::time::iso(1_735_689_600_000_000 + i64::try_from(day).unwrap() * 86_400_000_000);
+    let signed_up = |account: u64| account % 300;
+    let accounts = |account: u64| {
+        let converts = dice(account, 1) < 0.3;
+        let converted = if converts { day(signed_up(account) + 20 + account % 60) } else { String::new() };
+        format!("{account},{},{converted}", day(signed_up(account)))
+    };
+    project.write("accounts.csv", format!("account_id,signed_up_at,converted_at\n{}", lines(900, accounts)));
+    let mut events = "account_id,event,timestamp\n".to_owned();
+    for account in 0..900 {
+        for which in (0..12).filter(|which| dice(account, 10 + which) < 0.06) {
+            events += &format!("{account},setup_{which},{}\n", day(signed_up(account) + which % 3));
+        }
+        for week in 0..30 {
+            events += &format!("{account},login,{}\n", day(signed_up(account) + 7 * week + account % 7));
+        }
+    }
+    project.write("events.csv", events);
+    project
+        .write("pql.toml", "[[events]]\npath = \"events.csv\"\n[accounts]\npath = \"accounts.csv\"\n[observation]\nmax_age = \"120d\"\n");
+    project.train(&["--set", "observation.until=\"2025-09-01\""]).done();
+    let found = json(&project.pql(&["monitor", "t", "--at", "2025-10-01", "--json"]).out);
+    assert_eq!(found["events"]["gone"].as_array().map(Vec::len), Some(0), "{}", found["events"]);
+}

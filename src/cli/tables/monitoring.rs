@@ -67,7 +67,7 @@ fn features(of: &Monitoring) -> String {
 
 fn names(of: &EventNames) -> String {
     if of.new.is_empty() && of.gone.is_empty() {
-        return format!("\n\nEvent names: none new, none gone among {} accounts active in the last {} days", of.active, of.days);
+        return format!("\n\nEvent names: none new, none gone in the {} days before the cutoffs of {} rows", of.days, of.rows);
     }
     let row = |kind: &str, name: &NameUse| {
         let shares = [name.then, name.now].map(|share| format!("{:.1}", 100.0 * share));
@@ -75,8 +75,9 @@ fn names(of: &EventNames) -> String {
         [kind.to_owned(), name.event.clone()].into_iter().chain(shares).chain([last]).collect()
     };
     let rows = of.gone.iter().map(|name| row("gone", name)).chain(of.new.iter().map(|name| row("new", name))).collect();
-    let header = ["", "event", "% of training accounts", "% of active accounts", "last seen"];
-    let mut text = format!("\n\nEvent names of the last {} days, {} active accounts\n{}", of.days, of.active, table(&header, rows, 2..4));
+    let header = ["", "event", "% of training rows", "% of the batch", "last seen"];
+    let mut text =
+        format!("\n\nEvent names in the {} days before the cutoffs of {} rows\n{}", of.days, of.rows, table(&header, rows, 2..4));
     for renamed in &of.renamed {
         text += &format!("\n`{}` may have become `{}`: {}", renamed.from, renamed.to, renamed.because);
     }

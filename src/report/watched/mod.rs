@@ -136,11 +136,8 @@ impl Watched<'_> {
 
 /// Put the event names.
 fn names(of: &EventNames, body: &mut Html) {
-    body.section("events", "Event names").paragraph(&format!(
-        "Of the last {} days before the cutoff; {} of the batch had an event then.",
-        of.days,
-        counted(of.active, "account")
-    ));
+    let rows = counted(of.rows, "row");
+    body.section("events", "Event names").paragraph(&format!("In the {} days before the cutoffs of {rows}.", of.days));
     if of.new.is_empty() && of.gone.is_empty() {
         body.paragraph("None is new, and none is gone.").raw("</section>\n");
         return;
@@ -150,7 +147,7 @@ fn names(of: &EventNames, body: &mut Html) {
         vec![format!("`{}`", name.event), kind.to_owned(), percent(name.then), percent(name.now), last]
     };
     let rows = of.gone.iter().map(|name| row("gone", name)).chain(of.new.iter().map(|name| row("new", name))).collect();
-    body.table(&Table::new("Names that are gone or new", &["event", "", "of training accounts", "of active accounts", "last seen"], rows));
+    body.table(&Table::new("Names that are gone or new", &["event", "", "of training rows", "of the batch", "last seen"], rows));
     body.list(of.renamed.iter().map(|renamed| format!("`{}` may have become `{}`: {}", renamed.from, renamed.to, renamed.because)));
     body.raw("</section>\n");
 }
