@@ -202,13 +202,22 @@ impl Monitoring {
         }
         let drifted: Vec<&str> = self.features.iter().filter(|of| of.drifted && of.watched).map(|of| of.feature.as_str()).collect();
         if !drifted.is_empty() {
-            alarms.push(format!("{} of {} features have drifted: {}", drifted.len(), self.features.len(), listed(drifted.into_iter())));
+            let sentence = format!("{} of {} features have drifted: {}", drifted.len(), self.features.len(), listed(drifted.into_iter()));
+            alarms.push(sentence + &self.older().unwrap_or_default());
         }
         if let Some(scores) = self.scores.as_ref().filter(|scores| scores.shifted) {
             let [then, now] = [scores.mean_then, scores.mean_now].map(|mean| 100.0 * mean);
             alarms.push(format!("the scores have shifted: on average {now:.1} %, of the training rows {then:.1} %"));
         }
         alarms
+    }
+
+    /// That accounts are older than those of training, where they are: most measures move with their age.
+    fn older(&self) -> Option<String> {
+        let tenure = self.features.iter().find(|of| of.feature == "tenure_days" && of.drifted)?;
+        let (then, now) = tenure.mean_then.zip(tenure.mean_now)?;
+        (now > then)
+            .then(|| format!("; accounts are {now:.0} days old on average, in training {then:.0}, and most measures move with their age"))
     }
 
     /// Add the event names.

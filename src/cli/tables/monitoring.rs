@@ -4,8 +4,8 @@ use super::judgement::{between, shown};
 use super::table;
 use crate::monitor::{Drift, EventNames, Monitoring, NameUse, Realised, RunOutcome};
 
-/// Features shown, beside all that have drifted.
-const FEATURES: usize = 8;
+/// Features shown, and how many of those that have drifted.
+const FEATURES: [usize; 2] = [8, 12];
 
 /// What is to be seen to, and the numbers behind it.
 pub(in crate::cli) fn monitoring(of: &Monitoring) -> String {
@@ -58,7 +58,7 @@ fn features(of: &Monitoring) -> String {
         let shares = [percent(drift.missing_then), percent(drift.missing_now), percent(drift.beyond), note.to_owned()];
         std::iter::once(drift.feature.clone()).chain(numbers).chain(means).chain(shares).collect()
     };
-    let shown: Vec<Vec<String>> = of.features.iter().take(drifted.max(FEATURES)).map(row).collect();
+    let shown: Vec<Vec<String>> = of.features.iter().take(drifted.clamp(FEATURES[0], FEATURES[1])).map(row).collect();
     let rest =
         if shown.len() < of.features.len() { format!(", the furthest {} of {}", shown.len(), of.features.len()) } else { String::new() };
     let header = ["feature", "PSI", "p, Holm", "mean then", "now", "missing % then", "now", "beyond %", ""];
