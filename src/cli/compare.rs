@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Terminal;
 use super::features::matrix_only;
-use super::shared::{PageArgs, ProjectArgs, load_model, matrix_rows, observed_rows, with_model};
+use super::shared::{PageArgs, ProjectArgs, Purpose, load_model, matrix_rows, observed_rows, with_model};
 use super::tables;
 use crate::card;
 use crate::compare::{Common, Comparison, Move, Verdict, check_alike};
@@ -264,7 +264,7 @@ fn log_rows(args: &Args, side: &Side, challenger: &Model, terminal: &mut Termina
     (config.observation.since, config.observation.until) = (since, until);
     config.definition.clear();
     let log = args.project.log(&config, until.map(|t| t.0), &side.model.preprocessor.kinds(), terminal)?;
-    observed_rows(&config, log, Some(catalogue), terminal)
+    observed_rows(&config, log, Purpose::Model(catalogue), terminal)
 }
 
 /// Rows from which neither model has learned.

@@ -9,7 +9,7 @@ use super::Terminal;
 use super::by::groups;
 use super::features::matrix_only;
 use super::plot::{Drawing, When};
-use super::shared::{ProjectArgs, definitions, load_model, matrix_rows, observed_rows, with_model};
+use super::shared::{ProjectArgs, Purpose, definitions, load_model, matrix_rows, observed_rows, with_model};
 use super::tables::{against_definition, by_value, whole};
 use crate::card;
 use crate::config::Config;
@@ -198,5 +198,5 @@ fn rows(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) ->
         known(name, &config)?;
         definitions(&args.project, &config, &log)?;
     }
-    observed_rows(&config, log, Some(catalogue), terminal)
+    observed_rows(&config, log, Purpose::Model(catalogue), terminal)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use polars::prelude::*;
 
 use super::Terminal;
-use super::shared::{ProjectArgs, format_of, load_model, observed_rows, with_model};
+use super::shared::{ProjectArgs, Purpose, format_of, load_model, observed_rows, with_model};
 use super::tables;
 use crate::error::{Error, Result};
 use crate::features::compute;
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let rows = match &args.model {
         None => {
             let log = args.project.training_log(&file, terminal)?;
-            let rows = observed_rows(&file, log, None, terminal)?;
+            let rows = observed_rows(&file, log, Purpose::Features, terminal)?;
             for line in tables::left_out(&rows.not_computed()) {
                 terminal.note(&line);
             }
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             let until = args.at.or(config.observation.until).map(|t| t.0);
             let log = args.project.log(&config, until, &kinds, terminal)?;
             if args.at.is_none() {
-                observed_rows(&config, log, Some(catalogue), terminal)?
+                observed_rows(&config, log, Purpose::Model(catalogue), terminal)?
             } else {
                 let (observations, _) = observe_at(&log, &config.observation);
                 let features = compute(&catalogue, &log, &observations, &terminal.progress)?;

@@ -113,21 +113,35 @@ pub(super) fn clock() -> i64 {
     i64::try_from(micros).unwrap_or(i64::MAX)
 }
 
-/// Rows with outcomes of the log: observed, split, with the features of `catalogue`, or of one learned here.
-pub(super) fn observed_rows(config: &Config, log: Log, catalogue: Option<Catalogue>, terminal: &mut Terminal<'_>) -> Result<Rows> {
+/// What rows of a log are made for.
+pub(super) enum Purpose {
+    /// The features of a model.
+    Model(Catalogue),
+    /// The features that a model would have.
+    Features,
+    /// A model: the log is audited, and its event names are remembered.
+    Training,
+}
+
+/// Rows with outcomes of the log: observed, split, with the features of the catalogue of a model, or of one learned here.
+pub(super) fn observed_rows(config: &Config, log: Log, purpose: Purpose, terminal: &mut Terminal<'_>) -> Result<Rows> {
     let observations = observe(&log, &config.observation, config.model.test)?;
     for (reason, count) in &observations.left_out {
         terminal.note(&format!("{count} observations left out: {reason}"));
     }
     let said = log.warnings.len();
     let held = definitions_held(config, &log, &observations, terminal)?;
-    let rows = if let Some(catalogue) = catalogue {
+    let rows = if let Purpose::Model(catalogue) = purpose {
         let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
         Rows::of_log(log, observations, catalogue, features)
     } else {
-        let (catalogue, left_out) = Catalogue::learn(&log, &observations, &config.features, &config.roles)?;
+        let (mut catalogue, left_out) = Catalogue::learn(&log, &observations, &config.features, &config.roles)?;
+        let mut findings = Vec::new();
+        if matches!(purpose, Purpose::Training) {
+            catalogue = catalogue.with_known(&log, &observations)?;
+            findings = audit::events(&audit::around(&log, &observations)?, config.observation.gap);
+        }
         let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
-        let findings = audit::events(&audit::around(&log, &observations)?, config.observation.gap);
         Rows { findings, ..Rows::of_log(log, observations, catalogue, features) }.without(left_out).with_fewer_counts(config)?
     };
     let rows = Rows { held, ..rows };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Terminal;
 use super::funnel::by_month;
-use super::shared::{ProjectArgs, definitions, observed_rows};
+use super::shared::{ProjectArgs, Purpose, definitions, observed_rows};
 use super::tables;
 use crate::card::{self, Beside};
 use crate::config::Config;
@@ -132,6 +132,6 @@ fn rows(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<(Ro
         let quality = log.quality.clone();
         definitions(&args.project, config, &log)?;
         let funnel = if args.report.is_some() { by_month(&args.project, config, &log)? } else { None };
-        Ok((observed_rows(config, log, None, terminal)?, Some(quality), funnel))
+        Ok((observed_rows(config, log, Purpose::Training, terminal)?, Some(quality), funnel))
     }
 }

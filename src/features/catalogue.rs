@@ -142,7 +142,7 @@ pub struct Catalogue {
     /// Whether seats are known.
     pub seats: bool,
     /// Event names, each with the training rows whose account had it in the longest window before the cutoff: those of most rows first, at
-    /// most [`KNOWN`].
+    /// most [`KNOWN`]; none before a model is trained.
     pub known: Vec<(String, u64)>,
     /// Training rows that were looked at for them.
     pub known_rows: u64,
@@ -169,8 +169,6 @@ impl Catalogue {
         windows.sort_unstable();
         let support = Support::of(log, observations, roles)?;
         let (counted, mut left_out) = counted(&support, &log.events.names, rule.counts);
-        let rows = observations.rows(Split::Train);
-        let recent = Recent::of(log, observations, &rows, windows.last().copied().unwrap_or(1))?;
         let mut sums = Vec::new();
         for (name, of) in log.events.values.iter().zip(&support.values) {
             match support.lack(of) {
@@ -192,11 +190,21 @@ impl Catalogue {
             sums,
             attributes: log.accounts.attributes.get_column_names().iter().map(std::string::ToString::to_string).collect(),
             seats: log.accounts.seats.is_some(),
-            known: known(&recent, &log.events.names),
-            known_rows: rows.len() as u64,
+            known: Vec::new(),
+            known_rows: 0,
         };
         check_names(&catalogue.features())?;
         Ok((catalogue, left_out))
+    }
+
+    /// The same with the event names that the training rows had, for those of later batches to be held against.
+    ///
+    /// # Errors
+    /// * [`Error::Write`]: the temporary file of a large log fails
+    pub fn with_known(self, log: &Log, observations: &Observations) -> Result<Self> {
+        let rows = observations.rows(Split::Train);
+        let recent = Recent::of(log, observations, &rows, self.longest())?;
+        Ok(Self { known: known(&recent, &log.events.names), known_rows: rows.len() as u64, ..self })
     }
 
     /// The features in their order: attributes, lifetime, then windows from the longest to the shortest.
