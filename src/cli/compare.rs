@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Terminal;
 use super::features::matrix_only;
-use super::shared::{PageArgs, ProjectArgs, Purpose, load_model, matrix_rows, observed_rows, with_model};
+use super::shared::{PageArgs, ProjectArgs, Purpose, check_page, load_model, matrix_rows, observed_rows, with_model};
 use super::tables;
 use crate::card;
 use crate::compare::{Common, Comparison, Move, Verdict, check_alike};
@@ -161,6 +161,7 @@ struct OfCutoff<'a> {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    check_page(args.page.report.as_deref())?;
     let (challenger, champion) = contenders(args)?;
     check_alike(&challenger.model, &champion.model)?;
     let rows = kept(args, common(args, &challenger, &champion, terminal)?, [&challenger, &champion], terminal)?;
@@ -319,8 +320,6 @@ fn answer<'a>(comparison: &'a Comparison, labels: [&'a str; 2]) -> Answer<'a> {
 
 fn draw(versus: &Versus<'_>, path: &Path, terminal: &mut Terminal<'_>) -> Result<()> {
     write_bytes(path, versus.html()?.as_bytes())?;
-    if path != Path::new("-") {
-        terminal.note(&format!("report of {} against {}: {}", versus.labels[0], versus.labels[1], path.display()));
-    }
+    terminal.note(&format!("report of {} against {}: {}", versus.labels[0], versus.labels[1], path.display()));
     Ok(())
 }

@@ -7,7 +7,7 @@ use polars::prelude::{IntoColumn, StringChunked};
 use super::Terminal;
 use super::features::matrix_only;
 use super::score::doubts;
-use super::shared::{ProjectArgs, load_model, matrix_rows, matrix_rule, with_model};
+use super::shared::{ProjectArgs, check_page, load_model, matrix_rows, matrix_rule, with_model};
 use super::tables;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -60,6 +60,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    check_page(args.report.as_deref())?;
     let (model, found) = load_model(&args.model, &args.models)?;
     let scorer = Scorer::new(&model, &found.label)?;
     let watch = Watch::new(&model, &scorer, &found.label);
@@ -148,8 +149,6 @@ fn realised(args: &Args, (log, config): (&Log, &Config), label: &str, terminal: 
 
 fn draw(monitoring: &Monitoring, model: &Model, path: &Path, terminal: &mut Terminal<'_>) -> Result<()> {
     write_bytes(path, Watched { monitoring, model }.html()?.as_bytes())?;
-    if path != Path::new("-") {
-        terminal.note(&format!("report of the batch: {}", path.display()));
-    }
+    terminal.note(&format!("report of the batch: {}", path.display()));
     Ok(())
 }

@@ -48,6 +48,14 @@ pub(super) struct PageArgs {
     pub(super) mask: bool,
 }
 
+/// Check that a page goes into a file: what else the command says goes to stdout.
+pub(super) fn check_page(report: Option<&Path>) -> Result<()> {
+    if report != Some(Path::new("-")) {
+        return Ok(());
+    }
+    Err(Error::Usage { problem: "the page needs a file: stdout has the result".to_owned(), hint: Some("`--report page.html`".to_owned()) })
+}
+
 /// A number of bytes in KB, MB, GB (powers of 1,000) or KiB, MiB, GiB (of 1,024).
 fn memory(text: &str) -> std::result::Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

@@ -160,6 +160,7 @@ fn what_does_not_fit_is_refused() {
     project.pql(&["monitor", "t", "--ledger", "none"]).refused(2, &["there is no ledger `none`"]);
     project.pql(&["monitor", "t", "--features", "f.csv", "--ledger", "x"]).refused(2, &["cannot be used with"]);
     project.pql(&["monitor", "t", "--outcomes"]).refused(2, &["--features"]);
+    project.pql(&["monitor", "t", "--json", "--report", "-"]).refused(2, &["the page needs a file"]);
     project.pql(&["monitor", "u"]).refused(4, &["there is no model `u`"]);
     let matrix = Project::trained_matrix();
     matrix.pql(&["monitor", "m"]).refused(2, &["matrix"]);
