@@ -7,6 +7,8 @@ use hashbrown::HashTable;
 use polars::prelude::StringChunked;
 use rayon::slice::ParallelSliceMut;
 
+use crate::table::Dictionary;
+
 /// A missing account or user.
 pub(crate) const NO_CODE: u32 = u32::MAX;
 
@@ -125,9 +127,41 @@ impl Memo {
     }
 }
 
+/// A column of texts: each row's own, or codes as the file has them.
+pub(crate) enum Texts<'a> {
+    Plain(StringChunked),
+    Coded(&'a [Dictionary]),
+}
+
 /// The code of every value of a column: `missing` for null and the empty text, else what `code` answers, which is asked anew only
 /// where `memo` does not know a text.
-pub(crate) fn coded(column: &StringChunked, memo: &mut Memo, missing: u32, mut code: impl FnMut(&str) -> u32) -> Vec<u32> {
+pub(crate) fn coded(texts: &Texts<'_>, memo: &mut Memo, missing: u32, mut code: impl FnMut(&str) -> u32) -> Vec<u32> {
+    match texts {
+        Texts::Plain(column) => coded_plain(column, memo, missing, code),
+        Texts::Coded(pieces) => {
+            let mut codes = Vec::with_capacity(pieces.iter().map(Dictionary::len).sum());
+            pieces.iter().for_each(|piece| recoded(piece, missing, &mut code, &mut codes));
+            codes
+        }
+    }
+}
+
+/// Append the codes of a file's codes; each is asked for where it is met first.
+fn recoded(piece: &Dictionary, missing: u32, code: &mut impl FnMut(&str) -> u32, into: &mut Vec<u32>) {
+    let mut known: Vec<Option<u32>> = vec![None; piece.texts()];
+    let mut ask = |at: u32| {
+        *known[at as usize].get_or_insert_with(|| match piece.text(at) {
+            "" => missing,
+            text => code(text),
+        })
+    };
+    match piece.codes() {
+        (codes, None) => into.extend(codes.iter().map(|at| ask(*at))),
+        (codes, Some(valid)) => into.extend(codes.iter().zip(valid).map(|(at, valid)| if valid { ask(*at) } else { missing })),
+    }
+}
+
+fn coded_plain(column: &StringChunked, memo: &mut Memo, missing: u32, mut code: impl FnMut(&str) -> u32) -> Vec<u32> {
     let mut codes = Vec::with_capacity(column.len());
     for (chunk, array) in column.downcast_iter().zip(column.chunks()) {
         memo.next_chunk();
@@ -171,7 +205,7 @@ mod tests {
         let mut column = StringChunked::new("x".into(), &texts[..30_000]);
         column.append(&StringChunked::new("x".into(), &texts[30_000..])).unwrap();
         let (mut codes, mut plain) = (Codes::default(), Codes::default());
-        let found = coded(&column, &mut Memo::default(), NO_CODE, |text| codes.code(text));
+        let found = coded(&Texts::Plain(column), &mut Memo::default(), NO_CODE, |text| codes.code(text));
         let expected: Vec<u32> =
             texts.iter().map(|text| text.as_deref().filter(|t| !t.is_empty()).map_or(NO_CODE, |t| plain.code(t))).collect();
         assert_eq!(found, expected);

@@ -40,6 +40,18 @@ impl Picked {
         columns.dedup();
         columns
     }
+
+    /// Those of them that only name something, so that their texts may come as codes.
+    pub(super) fn texts(&self, source: &EventSource) -> Vec<String> {
+        // Rows of such a source are taken column by column.
+        if !source.unpivot.is_empty() {
+            return Vec::new();
+        }
+        let names = [Some(&self.account), self.user.as_ref(), self.event.as_ref(), self.id.as_ref()];
+        let others = [Some(&self.timestamp), self.received.as_ref()];
+        let read_otherwise = |name: &&String| others.contains(&Some(*name)) || source.values.contains(*name);
+        names.into_iter().flatten().filter(|name| !read_otherwise(name)).cloned().collect()
+    }
 }
 
 /// The column that is named, or the usual one where it exists.

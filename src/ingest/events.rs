@@ -1,13 +1,13 @@
 //! Sources of events as they were read, before anything is dropped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use super::cells::{self, NO_TIME, Place, Scale, Times};
-use super::codes::{Codes, Memo, NO_CODE, coded};
+use super::cells::{self, NO_TIME, Numbers, Place, Scale, Times};
+use super::codes::{Codes, Memo, NO_CODE, Texts, coded};
 use super::columns::{Picked, role};
 use super::quality::{Reason, SourceQuality};
 use super::source::{Asked, Block, Mark, NO_EVENT, Occurred, Source, UNKNOWN};
@@ -15,7 +15,7 @@ use super::spill::{Spill, Stored};
 use crate::config::{EventSource, Roles};
 use crate::error::{Error, Result, nearest};
 use crate::progress::Progress;
-use crate::table;
+use crate::table::{self, Batch};
 
 /// All sources as they were read; codes are in order of first appearance.
 pub(super) struct Raw {
@@ -97,10 +97,10 @@ impl Raw {
             let picked = Picked::of(source, &file)?;
             let stage = progress.stage(&format!("reading {}", file.display()), table::rows(&file));
             reading.into.files.push(file.clone());
-            table::read(&file, Some(&picked.columns(source)), &mut |first_row, frame| {
-                stage.advance(frame.height() as u64);
-                reading.into.quality.rows += frame.height() as u64;
-                self.take_batch(&mut reading, &picked, &frame, first_row)
+            table::read_coded(&file, Some(&picked.columns(source)), &picked.texts(source), &mut |batch| {
+                stage.advance(batch.frame.height() as u64);
+                reading.into.quality.rows += batch.frame.height() as u64;
+                self.take_batch(&mut reading, &picked, &batch)
             })
             .map_err(|e| e.needed_for(|column| role(source, column)))?;
         }
@@ -135,17 +135,18 @@ impl Raw {
         })
     }
 
-    fn take_batch(&mut self, reading: &mut Reading<'_>, picked: &Picked, frame: &DataFrame, first_row: u64) -> Result<()> {
+    fn take_batch(&mut self, reading: &mut Reading<'_>, picked: &Picked, batch: &Batch) -> Result<()> {
         let source = reading.source;
+        let Batch { first_row, ref frame, .. } = *batch;
         let file = reading.into.files.last().expect("a file is being read").clone();
         let rows: Vec<u32> = (0..).take(frame.height()).collect();
         let whole = |naming| Taken { picked, file: &file, first_row, rows: &rows, all: true, values: true, naming };
         if let Some(column) = &picked.event {
-            return self.take(reading, frame, &whole(Naming::Column(column)));
+            return self.take(reading, batch, &whole(Naming::Column(column)));
         }
         if let Some(name) = &source.event_name {
             let naming = Naming::All(self.event_code(name)?);
-            return self.take(reading, frame, &whole(naming));
+            return self.take(reading, batch, &whole(naming));
         }
         let mut seen = vec![false; frame.height()];
         for column in &source.unpivot {
@@ -156,7 +157,8 @@ impl Raw {
             for first in [true, false] {
                 let part: BooleanChunked = mask.iter().zip(&seen).map(|(m, s)| Some(m == Some(true) && *s != first)).collect();
                 let rows: Vec<u32> = (0..).zip(part.iter()).filter(|(_, m)| *m == Some(true)).map(|(row, _)| row).collect();
-                let filtered = frame.filter(&part).map_err(|e| absent(&file, &e))?;
+                let frame = frame.filter(&part).map_err(|e| absent(&file, &e))?;
+                let filtered = Batch { first_row, frame, coded: BTreeMap::new() };
                 let naming = Naming::All(self.event_code(column)?);
                 self.take(reading, &filtered, &Taken { picked, file: &file, first_row, rows: &rows, all: false, values: first, naming })?;
             }
@@ -173,27 +175,10 @@ impl Raw {
     }
 
     /// Take the events of some rows of a batch.
-    fn take(&mut self, reading: &mut Reading<'_>, frame: &DataFrame, rows: &Taken<'_>) -> Result<()> {
-        let (source, picked) = (reading.source, rows.picked);
-        let column = |name: &str| frame.column(name).map_err(|e| absent(rows.file, &e));
-        let text = |name: &str| cells::text(column(name)?);
-        let times = |name: &str| {
-            let mut times = Times::default();
-            times.push(column(name)?, source.format.as_deref(), rows.place(name))?;
-            Ok::<_, Error>(times.parts())
-        };
-        let Codings { account, user, event } = self.code(frame, rows)?;
-        let (time, numbers) = times(&picked.timestamp)?;
-        let (received, received_numbers) = picked.received.as_deref().map(times).transpose()?.unwrap_or_default();
-        let ids = picked.id.as_deref().map(text).transpose()?;
-        let id = ids.map(|ids| coded(&ids, &mut Memo::default(), NO_CODE, |id| reading.ids.code(id))).unwrap_or_default();
-        let values = source.values.iter().map(|name| {
-            let mut numbers = cells::finite(column(name)?, rows.place(name))?;
-            if !rows.values {
-                numbers.fill(f64::NAN);
-            }
-            Ok(Stored::Held(numbers))
-        });
+    fn take(&mut self, reading: &mut Reading<'_>, batch: &Batch, rows: &Taken<'_>) -> Result<()> {
+        let (codings, measures) = rayon::join(|| self.code(batch, rows), || reading.measure(batch, rows));
+        let (Codings { account, user, event }, Measures { times, id, values }) = (codings?, measures?);
+        let [(time, numbers), (received, received_numbers)] = times;
         for (scale, (numbers, times)) in reading.scales.iter_mut().zip([(&numbers, &time), (&received_numbers, &received)]) {
             *scale = scale.with(numbers.scale(times));
         }
@@ -201,7 +186,7 @@ impl Raw {
             file: reading.into.files.len() - 1,
             first_row: rows.first_row,
             rows: if rows.all { Vec::new() } else { rows.rows.to_vec() },
-            values: values.collect::<Result<_>>()?,
+            values,
             account: Stored::Held(account),
             user: Stored::Held(user),
             event: Stored::Held(event),
@@ -220,8 +205,8 @@ impl Raw {
     }
 
     /// The codes of accounts, users and event names, each column on its own.
-    fn code(&mut self, frame: &DataFrame, rows: &Taken<'_>) -> Result<Codings> {
-        let text = |name: &str| cells::text(frame.column(name).map_err(|e| absent(rows.file, &e))?);
+    fn code(&mut self, batch: &Batch, rows: &Taken<'_>) -> Result<Codings> {
+        let text = |name: &str| texts(batch, name, rows.file);
         let accounts = text(&rows.picked.account)?;
         let users = rows.picked.user.as_deref().map(text).transpose()?;
         let events = if let Naming::Column(name) = rows.naming { Some(text(name)?) } else { None };
@@ -235,20 +220,22 @@ impl Raw {
                 false => known.code(account),
             })
         };
-        let of_users = || users.map(|users| coded(&users, &mut memos.users, NO_CODE, |user| user_codes.code(user))).unwrap_or_default();
+        let of_users =
+            || users.as_ref().map(|users| coded(users, &mut memos.users, NO_CODE, |user| user_codes.code(user))).unwrap_or_default();
         let of_events = || match (&rows.naming, events) {
-            (Naming::Column(_), Some(events)) => Some(coded(&events, &mut memos.names, NO_CODE, |event| names.code(event))),
-            _ => None,
+            (Naming::Column(_), Some(events)) => {
+                let codes = coded(&events, &mut memos.names, NO_CODE, |event| names.code(event));
+                if names.len() > usize::from(NO_EVENT) {
+                    return Err(too_many_names());
+                }
+                // Of the codes only that of no name does not fit.
+                Ok(codes.into_iter().map(|code| u16::try_from(code).unwrap_or(NO_EVENT)).collect::<Vec<u16>>())
+            }
+            (Naming::All(code), _) => Ok(vec![*code; batch.frame.height()]),
+            (Naming::Column(_), None) => Ok(Vec::new()),
         };
         let (account, (user, event)) = rayon::join(of_accounts, || rayon::join(of_users, of_events));
-        let event = match (event, &rows.naming) {
-            (Some(codes), _) => {
-                codes.into_iter().map(|code| if code == NO_CODE { Ok(NO_EVENT) } else { event_code(code) }).collect::<Result<_>>()?
-            }
-            (None, Naming::All(code)) => vec![*code; account.len()],
-            (None, Naming::Column(_)) => Vec::new(),
-        };
-        Ok(Codings { account, user, event })
+        Ok(Codings { account, user, event: event? })
     }
 
     /// The last time at which usage of a known account was seen, not later than now.
@@ -293,6 +280,30 @@ impl Raw {
     }
 }
 
+impl Reading<'_> {
+    /// What is measured of each event, and its id.
+    fn measure(&mut self, batch: &Batch, rows: &Taken<'_>) -> Result<Measures> {
+        let (source, picked) = (self.source, rows.picked);
+        let column = |name: &str| batch.frame.column(name).map_err(|e| absent(rows.file, &e));
+        let times = |name: &str| {
+            let mut times = Times::default();
+            times.push(column(name)?, source.format.as_deref(), rows.place(name))?;
+            Ok::<_, Error>(times.parts())
+        };
+        let times = [times(&picked.timestamp)?, picked.received.as_deref().map(times).transpose()?.unwrap_or_default()];
+        let ids = picked.id.as_deref().map(|name| texts(batch, name, rows.file)).transpose()?;
+        let id = ids.map(|ids| coded(&ids, &mut Memo::default(), NO_CODE, |id| self.ids.code(id))).unwrap_or_default();
+        let values = source.values.iter().map(|name| {
+            let mut numbers = cells::finite(column(name)?, rows.place(name))?;
+            if !rows.values {
+                numbers.fill(f64::NAN);
+            }
+            Ok(Stored::Held(numbers))
+        });
+        Ok(Measures { times, id, values: values.collect::<Result<_>>()? })
+    }
+}
+
 impl Taken<'_> {
     fn place<'a>(&'a self, column: &'a str) -> Place<'a> {
         Place { path: self.file, column, first_row: self.first_row, rows: self.rows }
@@ -306,11 +317,21 @@ struct Codings {
     event: Vec<u16>,
 }
 
+/// What is measured of the events of a batch.
+struct Measures {
+    /// When they happened and were received, and which of these times are numbers.
+    times: [(Vec<i64>, Numbers); 2],
+    id: Vec<u32>,
+    values: Vec<Stored<f64>>,
+}
+
 fn event_code(code: u32) -> Result<u16> {
-    u16::try_from(code).ok().filter(|code| *code < NO_EVENT).ok_or_else(|| Error::Unsuitable {
-        problem: "more than 65,534 event names".to_owned(),
-        hint: Some("the column of event names seems to hold ids; name another one as `events.event`".to_owned()),
-    })
+    u16::try_from(code).ok().filter(|code| *code < NO_EVENT).ok_or_else(too_many_names)
+}
+
+fn too_many_names() -> Error {
+    let hint = "the column of event names seems to hold ids; name another one as `events.event`".to_owned();
+    Error::Unsuitable { problem: "more than 65,534 event names".to_owned(), hint: Some(hint) }
 }
 
 /// The rows of a frame that are taken.
@@ -325,6 +346,14 @@ struct Taken<'a> {
     /// Whether the numeric properties count for these events.
     values: bool,
     naming: Naming<'a>,
+}
+
+/// The texts of a column.
+fn texts<'a>(batch: &'a Batch, name: &str, file: &Path) -> Result<Texts<'a>> {
+    match batch.coded.get(name) {
+        Some(pieces) => Ok(Texts::Coded(pieces)),
+        None => Ok(Texts::Plain(cells::text(batch.frame.column(name).map_err(|e| absent(file, &e))?)?)),
+    }
 }
 
 fn absent(file: &Path, error: &PolarsError) -> Error {

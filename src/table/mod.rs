@@ -1,6 +1,7 @@
 //! Tables of every supported format, read in batches of rows; text stays text until a caller knows what a column is.
 
 mod delimited;
+mod dictionary;
 mod files;
 mod ndjson;
 mod pages;
@@ -15,6 +16,7 @@ use polars::prelude::{DataFrame, IntoColumn, IntoSeries, PlSmallStr, StringChunk
 
 use crate::error::{Error, Result, nearest};
 
+pub(crate) use dictionary::Dictionary;
 pub use files::files;
 
 /// Endings of the files that can be read, as messages name them.
@@ -66,13 +68,34 @@ pub fn columns(file: &Path) -> Result<Vec<String>> {
 /// * [`Error::BadValue`]: an array or object in a wanted NDJSON column
 /// * whatever `batch` returns
 pub fn read(file: &Path, columns: Option<&[String]>, batch: &mut dyn FnMut(u64, DataFrame) -> Result<()>) -> Result<Read> {
+    read_coded(file, columns, &[], &mut |Batch { first_row, frame, .. }| batch(first_row, frame))
+}
+
+/// Rows of a file that follow each other.
+pub(crate) struct Batch {
+    /// Number of the first of them in the file, counted from 1.
+    pub(crate) first_row: u64,
+    /// Their columns.
+    pub(crate) frame: DataFrame,
+    /// Columns that came as codes, in pieces; they are not in `frame`.
+    pub(crate) coded: BTreeMap<String, Vec<Dictionary>>,
+}
+
+/// As [`read`]; the texts of the columns `coded` come as codes where the file holds them so.
+pub(crate) fn read_coded(
+    file: &Path,
+    columns: Option<&[String]>,
+    coded: &[String],
+    batch: &mut dyn FnMut(Batch) -> Result<()>,
+) -> Result<Read> {
     let mut seen = BTreeSet::new();
     let columns: Option<Vec<String>> = columns.map(|names| names.iter().filter(|name| seen.insert(name.as_str())).cloned().collect());
     let columns = columns.as_deref();
+    let mut plain = |first_row, frame| batch(Batch { first_row, frame, coded: BTreeMap::new() });
     match kind(file)? {
-        Kind::Parquet => parquet::read(file, columns, batch),
-        Kind::Delimited(packing) => delimited::read(file, packing, columns, batch),
-        Kind::Ndjson(packing) => ndjson::read(file, packing, columns, batch),
+        Kind::Parquet => parquet::read(file, columns, coded, batch),
+        Kind::Delimited(packing) => delimited::read(file, packing, columns, &mut plain),
+        Kind::Ndjson(packing) => ndjson::read(file, packing, columns, &mut plain),
     }
 }
 

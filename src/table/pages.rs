@@ -14,35 +14,58 @@ const DEPTH: usize = 16;
 /// Bytes that a page may have unpacked whatever the footer says of its column: some writers sum their sizes wrongly.
 const SMALL: i64 = 1 << 26;
 
+/// What the pages of a column are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pages {
+    /// They do not fit their column.
+    Damaged,
+    /// They fit, and hold values.
+    Plain,
+    /// They fit, and all of them hold codes in a dictionary.
+    Coded,
+}
+
+/// Encodings of codes: `PLAIN_DICTIONARY` and `RLE_DICTIONARY`.
+const CODES: [i64; 2] = [2, 8];
+
 /// Whether the pages in `bytes` lie in them, hold `values` values in all, and none claims more than `unpacked` bytes.
-pub(super) fn sound(file: &File, bytes: Range<u64>, values: i64, unpacked: i64) -> io::Result<bool> {
+pub(super) fn look(file: &File, bytes: Range<u64>, values: i64, unpacked: i64) -> io::Result<Pages> {
     match walk(file, bytes, values, unpacked.max(SMALL)) {
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => Ok(false),
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => Ok(Pages::Damaged),
         outcome => outcome,
     }
 }
 
-fn walk(file: &File, bytes: Range<u64>, values: i64, unpacked: i64) -> io::Result<bool> {
+fn walk(file: &File, bytes: Range<u64>, values: i64, unpacked: i64) -> io::Result<Pages> {
     let mut reader = BufReader::with_capacity(BUFFER, file);
     reader.seek(SeekFrom::Start(bytes.start))?;
     let mut at = bytes.start;
     let mut seen = 0;
+    let (mut dictionary, mut coded) = (false, true);
     while seen < values {
         let mut thrift = Thrift { bytes: reader.by_ref().take(bytes.end - at), used: 0 };
         let mut header = Header::default();
         thrift.structure(&mut |path, number| header.note(path, number), &mut Vec::new())?;
         at += thrift.used;
         if !header.sound(unpacked) || u64::try_from(header.packed).is_ok_and(|packed| packed > bytes.end - at) {
-            return Ok(false);
+            return Ok(Pages::Damaged);
         }
         at += u64::try_from(header.packed).unwrap_or(0);
         reader.seek_relative(header.packed)?;
         seen += header.values.iter().sum::<i64>();
+        match header.encoding {
+            Some(encoding) => coded &= CODES.contains(&encoding),
+            None => dictionary |= header.entries > 0,
+        }
     }
-    Ok(seen == values)
+    Ok(match seen == values {
+        true if dictionary && coded => Pages::Coded,
+        true => Pages::Plain,
+        false => Pages::Damaged,
+    })
 }
 
-/// The numbers of a page header that stand for sizes.
+/// The numbers of a page header that stand for sizes, and the encoding of a data page.
 #[derive(Default)]
 struct Header {
     unpacked: i64,
@@ -53,6 +76,7 @@ struct Header {
     entries: i64,
     /// Bytes of repetition and definition levels.
     levels: [i64; 2],
+    encoding: Option<i64>,
 }
 
 impl Header {
@@ -62,6 +86,7 @@ impl Header {
             [3] => self.packed = number,
             [5, 1] => self.values[0] = number,
             [8, 1] => self.values[1] = number,
+            [5, 2] | [8, 4] => self.encoding = Some(number),
             [7, 1] => self.entries = number,
             [8, 5] => self.levels[0] = number,
             [8, 6] => self.levels[1] = number,

@@ -1,5 +1,6 @@
 //! Parquet: row groups as batches, of which only the wanted columns are read; nothing in a file can make the program panic.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek, SeekFrom};
 use std::ops::Range;
@@ -13,7 +14,12 @@ use polars::prelude::{
     SerReader,
 };
 
-use super::{Read, distinct, empty, malformed, pages, places};
+use polars_parquet::read::{ColumnChunkMetadata, RowGroupMetadata};
+use rayon::prelude::*;
+
+use super::dictionary::{self, Dictionary};
+use super::pages::{self, Pages};
+use super::{Batch, Read, distinct, empty, malformed, places};
 use crate::error::{Error, Result};
 
 /// Rows of a batch: small row groups are gathered up to it.
@@ -39,26 +45,26 @@ pub(super) fn rows(file: &Path) -> Option<u64> {
     Table::open(file).ok().map(|table| table.metadata.num_rows as u64)
 }
 
-#[expect(clippy::redundant_closure_for_method_calls, reason = "polars does not let the type of a row group be named")]
-pub(super) fn read(file: &Path, wanted: Option<&[String]>, batch: &mut dyn FnMut(u64, DataFrame) -> Result<()>) -> Result<Read> {
+pub(super) fn read(file: &Path, wanted: Option<&[String]>, coded: &[String], batch: &mut dyn FnMut(Batch) -> Result<()>) -> Result<Read> {
     let table = Table::open(file)?;
     let places = places(file, wanted, &table.names)?;
     table.check(&places)?;
+    let columns: Vec<Wanted> = places.into_iter().map(|place| table.wanted(place, coded)).collect();
     let mut groups = table.metadata;
     let row_groups = std::mem::take(&mut groups.row_groups);
-    let batch_rows = (BATCH_CELLS / places.len().max(1)).clamp(1, BATCH_ROWS);
-    let batches = batches(&row_groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>(), batch_rows);
+    let batch_rows = (BATCH_CELLS / columns.len().max(1)).clamp(1, BATCH_ROWS);
+    let batches = batches(&row_groups.iter().map(RowGroupMetadata::num_rows).collect::<Vec<_>>(), batch_rows);
     let read_batch = |(range, slice): (Range<usize>, Range<usize>)| {
-        let mut part = groups.clone();
-        part.row_groups = row_groups[range].to_vec();
-        part.num_rows = part.row_groups.iter().map(|group| group.num_rows()).sum();
-        read_part(file, part, &places, slice)
+        let mut groups = groups.clone();
+        groups.row_groups = row_groups[range].to_vec();
+        groups.num_rows = groups.row_groups.iter().map(RowGroupMetadata::num_rows).sum();
+        Part { file, groups, slice }.read(&columns)
     };
     let mut rows = 0;
-    ahead(batches.into_iter().map(read_batch), &mut |frame: DataFrame| {
-        let first = rows + 1;
+    ahead(batches.into_iter().map(read_batch), &mut |(frame, coded): Decoded| {
+        let first_row = rows + 1;
         rows += frame.height() as u64;
-        batch(first, frame)
+        batch(Batch { first_row, frame, coded })
     })?;
     Ok(Read { rows, ..Read::default() })
 }
@@ -68,7 +74,7 @@ fn ahead<T: Send>(mut items: impl Iterator<Item = Result<T>> + Send, take: &mut 
     // Nothing can be taken before it is there, and where it fails the next is not even begun.
     let Some(first) = items.next().transpose()? else { return Ok(()) };
     std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::sync_channel(0);
+        let (sender, receiver) = mpsc::sync_channel(1);
         scope.spawn(move || items.try_for_each(|item| sender.send(item)));
         take(first)?;
         // What goes wrong here drops the receiver, and the thread ends.
@@ -99,6 +105,13 @@ impl<'f> Table<'f> {
             return Err(damaged(file, "its columns cannot be told"));
         }
         Ok(Self { file, names, metadata, schema, bytes })
+    }
+
+    /// A column to be read, as codes where that is asked for and it holds text.
+    fn wanted(&self, place: usize, coded: &[String]) -> Wanted {
+        let name = self.names[place].clone();
+        let is_text = self.schema.get(&name).is_some_and(|field| dictionary::is_text(&field.dtype));
+        Wanted { as_codes: is_text && coded.contains(&name), place, name }
     }
 
     /// Refuse what the reader would trust, and types that are no scalars.
@@ -161,28 +174,91 @@ fn batches(groups: &[usize], batch_rows: usize) -> Vec<(Range<usize>, Range<usiz
     batches
 }
 
-fn read_part(file: &Path, part: FileMetadata, places: &[usize], slice: Range<usize>) -> Result<DataFrame> {
-    let read_error = |source| Error::Read { path: file.to_owned(), source };
-    let opened = File::open(file).map_err(read_error)?;
-    let names: Vec<&str> = places.iter().map(|&place| part.schema().fields()[place].name()).collect();
-    for group in part.row_groups.iter().filter(|_| slice.start == 0) {
-        for chunk in names.iter().filter_map(|name| group.columns_under_root_iter(name)).flatten() {
-            let sound = pages::sound(&opened, chunk.byte_range(), chunk.num_values(), chunk.uncompressed_size());
-            if !sound.map_err(read_error)? {
-                return Err(damaged(file, &format!("the pages of column `{}` do not fit", chunk.descriptor().path_in_schema.join("."))));
+/// A column that is read.
+struct Wanted {
+    place: usize,
+    name: String,
+    /// Whether it may come as codes.
+    as_codes: bool,
+}
+
+/// Rows of a batch: a frame, and the columns that came as codes.
+type Decoded = (DataFrame, BTreeMap<String, Vec<Dictionary>>);
+
+/// Row groups that are read together, and which of their rows.
+struct Part<'a> {
+    file: &'a Path,
+    groups: FileMetadata,
+    slice: Range<usize>,
+}
+
+impl Part<'_> {
+    fn read(self, columns: &[Wanted]) -> Result<Decoded> {
+        let opened = File::open(self.file).map_err(|source| self.unread(source))?;
+        let (mut as_codes, mut plain) = (Vec::new(), Vec::new());
+        for column in columns {
+            if self.look(&opened, column)? == Pages::Coded { as_codes.push(column) } else { plain.push(column.place) }
+        }
+        let coded = guarded(self.file, || self.read_coded(&as_codes))?;
+        let rows = |pieces: &Vec<Dictionary>| pieces.iter().map(Dictionary::len).sum::<usize>();
+        if let Some((name, _)) = coded.iter().find(|(_, pieces)| rows(pieces) != self.slice.len()) {
+            return Err(damaged(self.file, &format!("column `{name}` has other rows than its row groups")));
+        }
+        Ok((self.read_plain(opened, &plain)?, coded))
+    }
+
+    fn unread(&self, source: std::io::Error) -> Error {
+        Error::Read { path: self.file.to_owned(), source }
+    }
+
+    /// The column in each row group.
+    fn chunks<'c>(&'c self, name: &'c str) -> impl Iterator<Item = &'c ColumnChunkMetadata> {
+        self.groups.row_groups.iter().filter_map(move |group| group.columns_under_root_iter(name)).flatten()
+    }
+
+    /// What the pages of a column are like that may come as codes; of another, and where only a slice is read, they are plain.
+    fn look(&self, opened: &File, column: &Wanted) -> Result<Pages> {
+        let mut all = if column.as_codes && self.slice.len() == self.groups.num_rows { Pages::Coded } else { Pages::Plain };
+        // The first slice looks for all of them.
+        for chunk in self.chunks(&column.name).filter(|_| self.slice.start == 0) {
+            let pages = pages::look(opened, chunk.byte_range(), chunk.num_values(), chunk.uncompressed_size());
+            match pages.map_err(|source| self.unread(source))? {
+                Pages::Damaged => return Err(damaged(self.file, &format!("the pages of column `{}` do not fit", column.name))),
+                Pages::Plain => all = Pages::Plain,
+                Pages::Coded => {}
             }
         }
+        Ok(all)
     }
-    let strategy = if part.row_groups.len() > 1 { ParallelStrategy::RowGroups } else { ParallelStrategy::Columns };
-    guarded(file, || {
-        let mut reader = ParquetReader::new(opened);
-        reader.set_metadata(part.into());
-        let reader = reader.with_projection(Some(places.to_vec())).with_slice(Some((slice.start, slice.len())));
-        let columns = reader.read_parallel(strategy).finish()?.into_columns();
-        let columns = columns.into_iter().map(plain).collect::<PolarsResult<Vec<_>>>()?;
-        // The reader does not compare the lengths of columns: a damaged page gives a shorter one.
-        DataFrame::new(slice.len(), columns)
-    })
+
+    fn read_coded(&self, columns: &[&Wanted]) -> PolarsResult<BTreeMap<String, Vec<Dictionary>>> {
+        let chunks: Vec<(&str, &ColumnChunkMetadata)> =
+            columns.iter().flat_map(|column| self.chunks(&column.name).map(|chunk| (column.name.as_str(), chunk))).collect();
+        let read = |(name, chunk): (&str, _)| Ok((name.to_owned(), dictionary::read(&File::open(self.file)?, chunk)?));
+        let pieces: Vec<(String, Vec<Dictionary>)> = chunks.into_par_iter().map(read).collect::<PolarsResult<_>>()?;
+        let mut coded: BTreeMap<String, Vec<Dictionary>> = BTreeMap::new();
+        for (name, pieces) in pieces {
+            coded.entry(name).or_default().extend(pieces);
+        }
+        Ok(coded)
+    }
+
+    fn read_plain(self, opened: File, places: &[usize]) -> Result<DataFrame> {
+        let Self { file, groups, slice } = self;
+        if places.is_empty() {
+            return Ok(DataFrame::empty_with_height(slice.len()));
+        }
+        let strategy = if groups.row_groups.len() > 1 { ParallelStrategy::RowGroups } else { ParallelStrategy::Columns };
+        guarded(file, || {
+            let mut reader = ParquetReader::new(opened);
+            reader.set_metadata(groups.into());
+            let reader = reader.with_projection(Some(places.to_vec())).with_slice(Some((slice.start, slice.len())));
+            let columns = reader.read_parallel(strategy).finish()?.into_columns();
+            let columns = columns.into_iter().map(plain).collect::<PolarsResult<Vec<_>>>()?;
+            // The reader does not compare the lengths of columns: a damaged page gives a shorter one.
+            DataFrame::new(slice.len(), columns)
+        })
+    }
 }
 
 /// A column of text where it came as bytes or codes of text.

@@ -294,6 +294,58 @@ fn flipped_bits_in_parquet_never_panic_and_keep_the_number_of_rows() {
                 refused += 1;
             }
         }
+        let coded = read_coded(&broken, None, &["id".to_owned()], &mut |batch| {
+            texts_of(&batch, "id");
+            Ok(())
+        });
+        assert!(coded.map_or_else(|error| error.exit_code() == 3, |told| told.rows <= 3_000));
     }
     assert!(refused > 100);
+}
+
+/// The texts of a column, however they came, and whether they came as codes.
+fn texts_of(batch: &Batch, name: &str) -> (Vec<Option<String>>, bool) {
+    let Some(pieces) = batch.coded.get(name) else {
+        let plain = batch.frame.column(name).unwrap().str().unwrap().iter().map(|text| text.map(str::to_owned)).collect();
+        return (plain, false);
+    };
+    let text = |piece: &Dictionary| {
+        let (codes, valid) = piece.codes();
+        let valid = valid.map_or_else(|| vec![true; codes.len()], Iterator::collect);
+        codes.iter().zip(valid).map(|(code, valid)| valid.then(|| piece.text(*code).to_owned())).collect::<Vec<_>>()
+    };
+    (pieces.iter().flat_map(text).collect(), true)
+}
+
+#[test]
+fn texts_come_as_codes_where_the_file_holds_them_so() {
+    let files = Files::new();
+    let path = files.0.path().join("a.parquet");
+    let text = |row: u32| match row {
+        _ if row % 13 == 0 => None,
+        // The last batch has texts of its own in every row: no codes are written for them.
+        _ if row >= 600_000 => Some(format!("text {row}")),
+        _ => Some(format!("text {}", row % 97)),
+    };
+    let texts: Vec<Option<String>> = (0..900_000).map(text).collect();
+    let column = texts.iter().map(Option::as_deref).collect::<StringChunked>().with_name("id".into()).into_column();
+    let n = (0..900_000).map(Some).collect::<Int64Chunked>().with_name("n".into()).into_column();
+    write_table(&path, Format::Parquet, &DataFrame::new(900_000, vec![column, n]).unwrap()).unwrap();
+    let both = ["id".to_owned(), "n".to_owned()];
+    let (mut read, mut coded) = (Vec::new(), Vec::new());
+    let told = read_coded(&path, None, &both, &mut |batch| {
+        assert_eq!(batch.first_row as usize, read.len() + 1);
+        assert_eq!(batch.frame.column("n").unwrap().i64().unwrap().get(0), Some(batch.first_row as i64 - 1), "a number is no text");
+        let (texts, as_codes) = texts_of(&batch, "id");
+        assert_eq!(texts.len(), batch.frame.height());
+        read.extend(texts);
+        coded.push(as_codes);
+        Ok(())
+    });
+    assert_eq!(told.unwrap().rows, 900_000);
+    assert!(read == texts);
+    assert_eq!(coded, [true, false]);
+    let alone =
+        read_coded(&path, Some(&both[..1]), &both, &mut |batch| Ok(assert_eq!(texts_of(&batch, "id").0.len(), batch.frame.height())));
+    assert_eq!(alone.unwrap().rows, 900_000);
 }
