@@ -65,8 +65,7 @@ pub(crate) fn numbers(column: &Column, place: Place<'_>) -> Result<Float64Chunke
     let series = column.as_materialized_series();
     if series.dtype() != &DataType::String {
         let numbers = float(series)?;
-        let some_nan = |values: &[f64]| values.chunks(4_096).any(|part| part.iter().fold(false, |nan, v| nan | v.is_nan()));
-        let nan = numbers.downcast_iter().any(|chunk| some_nan(chunk.values()));
+        let nan = numbers.downcast_iter().any(|chunk| position(chunk.values(), |v| v.is_nan()).is_some());
         return Ok(if nan { numbers.apply(|v| v.filter(|v| !v.is_nan())) } else { numbers });
     }
     let mut out = Vec::with_capacity(series.len());
@@ -87,8 +86,14 @@ pub(crate) fn finite(column: &Column, place: Place<'_>) -> Result<Vec<f64>> {
     let series = column.as_materialized_series();
     let numbers = if series.dtype() == &DataType::String { numbers(column, place)? } else { float(series)? };
     let numbers = values(&numbers, f64::NAN);
-    let infinite = numbers.iter().position(|v| v.is_infinite());
-    infinite.map_or(Ok(numbers), |at| Err(place.bad(at, "inf", "a finite number")))
+    position(&numbers, |v| v.is_infinite()).map_or(Ok(numbers), |at| Err(place.bad(at, "inf", "a finite number")))
+}
+
+/// The first value that is so; many at a time are looked at without a stop in between.
+fn position<T>(values: &[T], is: impl Fn(&T) -> bool) -> Option<usize> {
+    const PART: usize = 4_096;
+    let (part, of) = values.chunks(PART).enumerate().find(|(_, part)| part.iter().fold(false, |any, value| any | is(value)))?;
+    of.iter().position(is).map(|at| part * PART + at)
 }
 
 /// The values of a column; `missing` for null.
@@ -97,7 +102,15 @@ pub(crate) fn values<T: PolarsNumericType>(column: &ChunkedArray<T>, missing: T:
     for (chunk, array) in column.downcast_iter().zip(column.chunks()) {
         match array.validity() {
             None => out.extend_from_slice(chunk.values()),
-            Some(valid) => out.extend(chunk.values().iter().zip(valid).map(|(value, valid)| if valid { *value } else { missing })),
+            Some(valid) => {
+                let start = out.len();
+                out.extend_from_slice(chunk.values());
+                let valid = valid.chunks::<u64>();
+                let rest = valid.remainder();
+                for (values, valid) in out[start..].chunks_mut(64).zip(valid.chain([rest])) {
+                    values.iter_mut().enumerate().filter(|(at, _)| valid >> at & 1 == 0).for_each(|(_, value)| *value = missing);
+                }
+            }
         }
     }
     out
@@ -270,8 +283,7 @@ impl Times {
         match series.dtype() {
             T::Date | T::Datetime(..) => {
                 let times = native_times(series)?;
-                let wrong = times.iter().position(|t| *t != NO_TIME && !time::plausible(*t));
-                if let Some(at) = wrong {
+                if let Some(at) = position(&times, |t| *t != NO_TIME && !time::plausible(*t)) {
                     let found = column.get(at).map_or_else(|_| String::new(), |v| format!("{v}"));
                     return Err(place.bad(at, found, "a time between the years 1900 and 2262"));
                 }
@@ -410,6 +422,19 @@ mod tests {
         let mut times = Times::default();
         times.push(&column, None, place).map_err(|e| e.to_string())?;
         times.finish().map_err(|(at, value)| format!("{at}: {value}"))
+    }
+
+    #[test]
+    fn what_is_missing_gives_way_to_the_value_for_it() {
+        for n in [1, 63, 64, 65, 1_000] {
+            let given: Vec<Option<f64>> = (0..n).map(|at| (at % 7 != 3).then(|| f64::from(at))).collect();
+            let mut column = Float64Chunked::from_iter_options("x".into(), given.iter().copied());
+            let expected = |from: usize| given[from..].iter().map(|v| v.unwrap_or(-1.0)).collect::<Vec<_>>();
+            assert_eq!(values(&column, -1.0), expected(0), "{n}");
+            assert_eq!(values(&column.slice(1, column.len()), -1.0), expected(1), "{n}, not from the first bit on");
+            column.append(&column.clone()).unwrap();
+            assert_eq!(values(&column, -1.0), [expected(0), expected(0)].concat());
+        }
     }
 
     #[test]

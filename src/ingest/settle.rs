@@ -1,7 +1,6 @@
 //! Events as they were read and marked → those that are kept, sorted by part of the accounts.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytemuck::Pod;
 use rayon::prelude::*;
@@ -45,13 +44,23 @@ struct Counted {
 /// Drop the events of accounts that were dropped, and count those that are left.
 pub(super) fn census(raw: &mut Raw, rank: &Rank, accounts: usize) -> Result<Census> {
     let names = raw.names.len();
-    let of_account: Vec<AtomicU32> = (0..accounts).map(|_| AtomicU32::new(0)).collect();
-    let mut census = Census { reached: vec![false; names], used: vec![false; names], ..Census::default() };
-    let counting = Counting { rank, of_account: &of_account, names, spill: &raw.spill };
+    let (reached, used, of_account) = (vec![false; names], vec![false; names], vec![0; accounts]);
+    let mut census = Census { reached, used, of_account, ..Census::default() };
+    let counting = Counting { rank, names, spill: &raw.spill };
     for source in &mut raw.sources {
-        let counted: Vec<Counted> = source.blocks.par_iter_mut().map(|block| counting.count(block)).collect::<Result<_>>()?;
+        // Every thread has counts of its own.
+        let share = source.blocks.len().div_ceil(rayon::current_num_threads()).max(1);
+        let of_share = |blocks: &mut [Block]| {
+            let mut of_account = vec![0; accounts];
+            let counted = blocks.iter_mut().map(|block| counting.count(block, &mut of_account)).collect::<Result<_>>()?;
+            Ok((counted, of_account))
+        };
+        let shares: Vec<(Vec<Counted>, Vec<u32>)> = source.blocks.par_chunks_mut(share).map(of_share).collect::<Result<_>>()?;
+        for (_, of_account) in &shares {
+            census.of_account.iter_mut().zip(of_account).for_each(|(all, of)| *all += of);
+        }
         let mut kept = 0;
-        for (block, counted) in counted.into_iter().enumerate() {
+        for (block, counted) in shares.into_iter().flat_map(|(counted, _)| counted).enumerate() {
             source.count(block, &counted.drops);
             kept += counted.kept;
             census.extent = match (census.extent, counted.extent) {
@@ -64,30 +73,26 @@ pub(super) fn census(raw: &mut Raw, rank: &Rank, accounts: usize) -> Result<Cens
         }
         census.kept.push(kept);
     }
-    census.of_account = of_account.into_iter().map(AtomicU32::into_inner).collect();
     Ok(census)
 }
 
 /// How the events of a block are counted.
 struct Counting<'a> {
     rank: &'a Rank,
-    /// Events of usage, by account.
-    of_account: &'a [AtomicU32],
     /// How many event names there are.
     names: usize,
     spill: &'a Spill,
 }
 
 impl Counting<'_> {
-    fn count(&self, block: &mut Block) -> Result<Counted> {
-        let Self { rank, of_account, names, spill } = *self;
+    /// Count the events of a block, those of usage by account, too.
+    fn count(&self, block: &mut Block, of_account: &mut [u32]) -> Result<Counted> {
+        let Self { rank, names, spill } = *self;
         let mut marks = std::mem::take(&mut block.marks);
         let (accounts, events, times) = (block.account.get(spill)?, block.event.get(spill)?, block.time.get(spill)?);
         let mut counted = Counted { extent: None, reached: vec![false; names], used: vec![false; names], kept: 0, drops: Drops::default() };
-        for (at, mark) in marks.iter_mut().enumerate() {
-            if *mark == Mark::Gone {
-                continue;
-            }
+        let (mut first, mut last) = (i64::MAX, i64::MIN);
+        for (at, mark) in marks.iter_mut().enumerate().filter(|(_, mark)| **mark != Mark::Gone) {
             let account = accounts[at] as usize;
             if let Some(reason) = rank.reason[account] {
                 if *mark == Mark::Keep {
@@ -101,11 +106,11 @@ impl Counting<'_> {
             if *mark == Mark::Keep {
                 counted.used[usize::from(events[at])] = true;
                 counted.kept += 1;
-                let (first, last) = counted.extent.unwrap_or((i64::MAX, i64::MIN));
-                counted.extent = Some((first.min(times[at]), last.max(times[at])));
-                of_account[rank.index[account] as usize].fetch_add(1, Ordering::Relaxed);
+                (first, last) = (first.min(times[at]), last.max(times[at]));
+                of_account[rank.index[account] as usize] += 1;
             }
         }
+        counted.extent = (first <= last).then_some((first, last));
         block.marks = marks;
         Ok(counted)
     }
@@ -128,7 +133,8 @@ pub(super) fn settle(raw: Raw, census: Census, rank: &Rank, room: usize) -> Resu
     let (mut blocks, mut qualities) = (Vec::new(), Vec::new());
     for (source, kept) in raw.sources.into_iter().zip(census.kept) {
         let Source { blocks: read, values, quality, .. } = source;
-        let sorted: Vec<Sorted> = read.into_par_iter().map(|block| sorting.sort(block, &values)).collect::<Result<_>>()?;
+        let sorted: Vec<Sorted> =
+            read.into_par_iter().map_init(Vec::new, |spare, block| sorting.sort(block, &values, spare)).collect::<Result<_>>()?;
         blocks.extend(sorted.into_iter().filter(|block| block.account.len() > 0));
         qualities.push(SourceQuality { kept, ..quality });
     }
@@ -174,7 +180,8 @@ struct Sorting<'a> {
 }
 
 impl Sorting<'_> {
-    fn sort(&self, mut block: Block, values: &[usize]) -> Result<Sorted> {
+    /// Sort a block; `spare` is memory to be used again for the next.
+    fn sort(&self, mut block: Block, values: &[usize], spare: &mut Vec<u64>) -> Result<Sorted> {
         let spill = self.spill;
         let mut bounds = vec![0; self.parts + 1];
         let rank = |(account, mark): (&u32, &Mark)| {
@@ -196,7 +203,7 @@ impl Sorting<'_> {
             *slot - 1
         };
         let to: Vec<u32> = account.iter().map(|account| if *account == NO_CODE { NO_CODE } else { place(account) }).collect();
-        let order = Order { to: &to, kept: bounds[self.parts] as usize, spill };
+        let mut order = Order { to: &to, kept: bounds[self.parts] as usize, spill, spare };
         if block.received.len() > 0 {
             let moments = block.moments(spill)?;
             let seen = (0..block.len()).map(|at| moments.seen(at)).collect();
@@ -229,18 +236,23 @@ struct Order<'a> {
     to: &'a [u32],
     kept: usize,
     spill: &'a Spill,
+    spare: &'a mut Vec<u64>,
 }
 
 impl Order<'_> {
-    fn apply<T: Pod>(&self, mut column: Stored<T>) -> Result<Stored<T>> {
-        if column.len() == 0 {
-            return Ok(column);
+    fn apply<T: Pod>(&mut self, mut column: Stored<T>) -> Result<Stored<T>> {
+        if column.len() > 0 {
+            column.change(self.spill, |values| {
+                let bytes = size_of_val(values.as_slice());
+                self.spare.resize(self.spare.len().max(bytes.div_ceil(size_of::<u64>())), 0);
+                let before = &mut bytemuck::cast_slice_mut(self.spare)[..values.len()];
+                before.copy_from_slice(values);
+                for (value, to) in before.iter().zip(self.to).filter(|(_, to)| **to != NO_CODE) {
+                    values[*to as usize] = *value;
+                }
+                values.truncate(self.kept);
+            })?;
         }
-        let mut sorted = vec![T::zeroed(); self.kept];
-        for (value, to) in column.get(self.spill)?.iter().zip(self.to).filter(|(_, to)| **to != NO_CODE) {
-            sorted[*to as usize] = *value;
-        }
-        column.replace(self.spill, sorted)?;
         Ok(column)
     }
 }

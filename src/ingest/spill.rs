@@ -95,6 +95,17 @@ impl<T: Pod> Stored<T> {
         }
     }
 
+    /// Change the values where they are, to no more than there were.
+    pub(super) fn change(&mut self, spill: &Spill, change: impl FnOnce(&mut Vec<T>)) -> Result<()> {
+        if let Self::Held(values) = self {
+            change(values);
+            return Ok(());
+        }
+        let mut values = self.get(spill)?.into_owned();
+        change(&mut values);
+        self.replace(spill, values)
+    }
+
     /// Replace the values by as many others, where they are.
     pub(super) fn replace(&mut self, spill: &Spill, values: Vec<T>) -> Result<()> {
         match self {

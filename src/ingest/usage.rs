@@ -183,6 +183,14 @@ impl Usage {
         }
     }
 
+    /// The accounts of a part, by code.
+    pub(crate) fn accounts(&self, part: usize) -> Range<usize> {
+        match &self.parts {
+            Parts::Held(parts) => parts[part].accounts.clone(),
+            Parts::Waiting(waiting) => waiting.accounts[part].clone(),
+        }
+    }
+
     /// Work on one part.
     ///
     /// # Errors
