@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
+use foldhash::HashMap;
 use polars::prelude::{
     ArrowDataType, BatchedWriter, CompatLevel, ParquetCompression, ParquetWriter, PolarsResult, Schema, StatisticsOptions,
 };
 use polars_arrow::array::{Array, DictionaryArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::datatypes::IntegerType;
 use polars_parquet::write::{
-    CompressedPage, CompressionOptions, ParquetType, Version, WriteOptions, array_to_columns, compress, get_dtype_encoding,
+    CompressedPage, CompressionOptions, Encoding, ParquetType, Version, WriteOptions, ZstdLevel, array_to_columns, compress,
+    get_dtype_encoding,
 };
 use rayon::prelude::*;
 
@@ -23,12 +25,17 @@ fn options() -> WriteOptions {
     WriteOptions {
         statistics: StatisticsOptions::default(),
         version: Version::V1,
-        compression: CompressionOptions::from(COMPRESSION),
+        compression: CompressionOptions::from(ZSTD),
         data_page_size: None,
     }
 }
 
-const COMPRESSION: ParquetCompression = ParquetCompression::Zstd(None);
+const ZSTD: ParquetCompression = ParquetCompression::Zstd(None);
+
+/// Zstd at its fastest level, for what is small already.
+fn fastest() -> ParquetCompression {
+    ParquetCompression::Zstd(ZstdLevel::try_new(1).ok())
+}
 
 /// A Parquet file being written; however its rows come, it has the same row groups.
 pub(super) struct Groups {
@@ -41,7 +48,7 @@ pub(super) struct Groups {
 
 impl Groups {
     pub(super) fn create(sink: Sink, schema: &Schema) -> PolarsResult<Self> {
-        let mut writer = ParquetWriter::new(sink).with_compression(COMPRESSION).batched(schema)?;
+        let mut writer = ParquetWriter::new(sink).with_compression(ZSTD).batched(schema)?;
         let types = writer.parquet_schema().fields().to_vec();
         Ok(Self { writer, types, waiting: Vec::new(), written: 0 })
     }
@@ -94,11 +101,68 @@ fn pages(values: &Values, of: &ParquetType) -> PolarsResult<Vec<CompressedPage>>
         Values::Plain(column) => column.as_materialized_series().to_arrow(0, CompatLevel::newest()),
         Values::Coded(coded) => dictionary(coded)?,
     };
-    let sample = array.sliced(0, array.len().min(SAMPLE));
-    if array.dtype() == &ArrowDataType::Float64 && !shrinks(&packed(sample.as_ref(), of, COMPRESSION)?) {
-        return packed(array.as_ref(), of, ParquetCompression::Uncompressed);
+    let Some(numbers) = array.as_any().downcast_ref::<PrimitiveArray<f64>>() else {
+        return packed(array.as_ref(), of, ZSTD);
+    };
+    if let Some(few) = few(numbers) {
+        return packed(few.as_ref(), of, fastest());
     }
-    packed(array.as_ref(), of, COMPRESSION)
+    let sample = numbers.clone().sliced(0, numbers.len().min(SAMPLE));
+    let compression = if shrinks(&packed(&sample, of, ZSTD)?) { ZSTD } else { ParquetCompression::Uncompressed };
+    packed(numbers, of, compression)
+}
+
+/// Distinct numbers up to which a column is written as codes, which take 12 bits at most.
+const FEW: usize = 4_096;
+
+/// Bits of a place among the numbers met last.
+const MET: u32 = 10;
+
+/// Numbers of which there are few, such as counts, as codes; `None` where there are many.
+fn few(numbers: &PrimitiveArray<f64>) -> Option<Box<dyn Array>> {
+    let mut codes = Codes { distinct: Vec::new(), codes: HashMap::default(), met: vec![None; 1 << MET] };
+    let keys: Vec<u32> = match numbers.validity() {
+        None => numbers.values().iter().map(|number| codes.code(*number)).collect::<Option<_>>()?,
+        // What stands where there is none is not looked at.
+        Some(valid) => numbers
+            .values()
+            .iter()
+            .zip(valid)
+            .map(|(number, valid)| if valid { codes.code(*number) } else { Some(0) })
+            .collect::<Option<_>>()?,
+    };
+    if codes.distinct.is_empty() {
+        return None;
+    }
+    let keys = PrimitiveArray::new(ArrowDataType::UInt32, keys.into(), numbers.validity().cloned());
+    Some(keyed(keys, PrimitiveArray::from_vec(codes.distinct).boxed()).ok()?.boxed())
+}
+
+/// Codes of numbers by their bits, so that −0 and every NaN stay what they are.
+struct Codes {
+    distinct: Vec<f64>,
+    codes: HashMap<u64, u32>,
+    /// Numbers met last, by the highest [`MET`] bits of a product.
+    met: Vec<Option<(u64, u32)>>,
+}
+
+impl Codes {
+    /// The code of a number; `None` where there are too many.
+    fn code(&mut self, number: f64) -> Option<u32> {
+        /// Multiplicative hashing (Knuth, *The Art of Computer Programming* 3, §6.4), by the golden ratio.
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let bits = number.to_bits();
+        let slot = &mut self.met[usize::try_from(bits.wrapping_mul(GOLDEN) >> (u64::BITS - MET)).expect("ten bits")];
+        if let Some((_, code)) = slot.filter(|(of, _)| *of == bits) {
+            return Some(code);
+        }
+        let code = *self.codes.entry(bits).or_insert_with(|| {
+            self.distinct.push(number);
+            u32::try_from(self.distinct.len() - 1).expect("there are few")
+        });
+        *slot = Some((bits, code));
+        (self.distinct.len() <= FEW).then_some(code)
+    }
 }
 
 /// Values that tell whether numbers shrink when they are packed.
@@ -117,7 +181,9 @@ fn shrinks(pages: &[CompressedPage]) -> bool {
 
 fn packed(array: &dyn Array, of: &ParquetType, compression: ParquetCompression) -> PolarsResult<Vec<CompressedPage>> {
     let options = WriteOptions { compression: compression.into(), ..options() };
-    let pages = array_to_columns(array, of.clone(), options, &get_dtype_encoding(array.dtype()))?;
+    // The writer of polars would count distinct numbers before it finds that it has no codes for them.
+    let encodings = if array.dtype() == &ArrowDataType::Float64 { vec![Encoding::Plain] } else { get_dtype_encoding(array.dtype()) };
+    let pages = array_to_columns(array, of.clone(), options, &encodings)?;
     pages.into_iter().flatten().map(|page| Ok(compress(page?, Vec::new(), options.compression)?)).collect()
 }
 
@@ -125,7 +191,10 @@ fn packed(array: &dyn Array, of: &ParquetType, compression: ParquetCompression) 
 fn dictionary(coded: &Coded) -> PolarsResult<Box<dyn Array>> {
     let (texts, codes) = coded.parts();
     let keys: PrimitiveArray<u32> = codes.collect();
-    let texts = Utf8ViewArray::from_slice_values(texts);
-    let dtype = ArrowDataType::Dictionary(IntegerType::UInt32, Box::new(ArrowDataType::Utf8View), false);
-    Ok(DictionaryArray::try_new(dtype, keys, texts.boxed())?.boxed())
+    Ok(keyed(keys, Utf8ViewArray::from_slice_values(texts).boxed())?.boxed())
+}
+
+fn keyed(keys: PrimitiveArray<u32>, values: Box<dyn Array>) -> PolarsResult<DictionaryArray<u32>> {
+    let dtype = ArrowDataType::Dictionary(IntegerType::UInt32, Box::new(values.dtype().clone()), false);
+    DictionaryArray::try_new(dtype, keys, values)
 }

@@ -200,3 +200,35 @@ fn formats_are_told_by_ending_and_by_name() {
     assert_eq!("ndjson".parse(), Ok(Format::Ndjson));
     assert!("xlsx".parse::<Format>().unwrap_err().contains("`parquet`"));
 }
+
+#[test]
+fn few_numbers_are_written_as_codes_and_come_back_bit_by_bit() {
+    let folder = folder();
+    let numbers = |name: &str, number: fn(u32) -> Option<f64>| {
+        (0..20_000).map(number).collect::<Float64Chunked>().with_name(name.into()).into_column()
+    };
+    let odd = [Some(0.0), Some(-0.0), None, Some(f64::NAN), Some(f64::INFINITY), Some(1e-310)];
+    let columns = vec![
+        numbers("counts", |row| Some(f64::from(row % 4_096))),
+        numbers("one too many", |row| Some(f64::from(row % 4_097))),
+        numbers("none", |_| None),
+        Float64Chunked::from_iter_options("odd".into(), odd.into_iter().cycle().take(20_000)).into_column(),
+    ];
+    let frame = DataFrame::new(20_000, columns).unwrap();
+    let path = folder.path().join("x.parquet");
+    write_table(&path, Format::Parquet, &frame).unwrap();
+    table::read(&path, None, &mut |_, read| {
+        for (was, is) in frame.columns().iter().zip(read.columns()) {
+            let bits = |column: &Column| column.f64().unwrap().iter().map(|x| x.map(f64::to_bits)).collect::<Vec<_>>();
+            assert!(bits(was) == bits(is), "{}", was.name());
+        }
+        Ok(())
+    })
+    .unwrap();
+    let size = |name: &str| {
+        let one = folder.path().join("one.parquet");
+        write_table(&one, Format::Parquet, &frame.select([name]).unwrap()).unwrap();
+        fs::metadata(&one).unwrap().len()
+    };
+    assert!(size("odd") < 10_000, "{}", size("odd"));
+}
