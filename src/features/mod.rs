@@ -11,7 +11,10 @@ pub use catalogue::{Catalogue, Feature, FeatureKind, KNOWN, check_names};
 pub(crate) use recent::Recent;
 pub use support::LeftOut;
 
+use std::ops::Range;
+
 use polars::prelude::*;
+use polars_arrow::bitmap::Bitmap;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result, nearest};
@@ -21,10 +24,8 @@ use crate::progress::Progress;
 use kernel::Kernel;
 use plan::Plan;
 
-/// Parts of the log whose rows are held in memory at once before they are transposed into columns.
-const GROUP: usize = 16;
-/// Numbers in a line of a cache: so many columns are filled at once from row after row.
-const LINE: usize = 8;
+/// Rows that wait to be put into their columns: they stay in a core's own cache.
+const TILE: usize = 64;
 
 /// Compute the features of every observation from the events before its cutoff.
 ///
@@ -38,53 +39,61 @@ pub fn compute(catalogue: &Catalogue, log: &Log, observations: &Observations, pr
     let plan = Plan::new(catalogue, log)?;
     let attributes = attributes(catalogue, log, observations)?;
     let n = observations.len();
-    let mut columns: Vec<Vec<f64>> = (0..plan.width()).map(|_| Vec::with_capacity(n)).collect();
+    let mut columns: Vec<Vec<f64>> = (0..plan.width()).map(|_| vec![0.0; n]).collect();
     let stage = progress.stage("computing features", Some(n as u64));
-    let parts: Vec<usize> = (0..log.events.parts()).collect();
-    for group in parts.chunks(GROUP) {
-        let of_part = |part: &usize| {
-            log.events.with_part(*part, |events| {
-                let rows = block(&mut Kernel::new(&plan, events), observations, &events.accounts);
-                stage.advance((rows.len() / plan.width()) as u64);
-                rows
-            })
-        };
-        let blocks: Vec<Vec<f64>> = group.par_iter().map(of_part).collect::<Result<_>>()?;
-        columns.par_chunks_mut(LINE).enumerate().for_each(|(at, columns)| {
-            for row in blocks.iter().flat_map(|block| block.chunks_exact(plan.width())) {
-                columns.iter_mut().zip(&row[at * LINE..]).for_each(|(column, value)| column.push(*value));
-            }
-        });
-    }
+    let work = |(part, mut columns): (usize, Vec<&mut [f64]>)| {
+        log.events.with_part(part, |events| {
+            let rows = observations.rows_of(&events.accounts);
+            stage.advance(rows.len() as u64);
+            fill(&mut columns, Kernel::new(&plan, events), observations, rows);
+        })
+    };
+    by_part(&mut columns, log, observations).into_par_iter().try_for_each(work)?;
     let names: Vec<Feature> = catalogue.features().split_off(attributes.len());
     let numeric: Vec<Column> = names.par_iter().zip(columns).map(|(feature, values)| nullable(&feature.name, values)).collect();
     let frame = attributes.into_iter().chain(numeric).collect();
     DataFrame::new(n, frame).map_err(|e| Error::Unsuitable { problem: format!("the features do not form a table: {e}"), hint: None })
 }
 
-/// Features of the rows of some accounts, row by row.
-fn block(kernel: &mut Kernel<'_>, observations: &Observations, accounts: &std::ops::Range<usize>) -> Vec<f64> {
-    let rows = observations.rows_of(accounts);
+/// The rows of each part of the log in all columns.
+fn by_part<'a>(columns: &'a mut [Vec<f64>], log: &Log, observations: &Observations) -> Vec<(usize, Vec<&'a mut [f64]>)> {
+    let mut rest: Vec<&mut [f64]> = columns.iter_mut().map(Vec::as_mut_slice).collect();
+    let mut of_part = |part: usize| {
+        let rows = observations.rows_of(&log.events.accounts(part)).len();
+        rest.iter_mut().map(|column| column.split_off_mut(..rows).expect("every row is in one part")).collect()
+    };
+    (0..log.events.parts()).map(|part| (part, of_part(part))).collect()
+}
+
+/// Put the features of some rows into their columns.
+fn fill(columns: &mut [&mut [f64]], mut kernel: Kernel<'_>, observations: &Observations, rows: Range<usize>) {
     let width = kernel.plan.width();
-    let mut out = vec![0.0; rows.len() * width];
-    let mut at = rows.start;
-    while at < rows.end {
-        let account = observations.account[at];
-        let len = observations.account[at..rows.end].partition_point(|a| *a == account);
-        let into = &mut out[(at - rows.start) * width..(at + len - rows.start) * width];
-        kernel.account_rows(account as usize, &observations.cutoff[at..at + len], into);
-        at += len;
+    let (mut tile, mut from, mut at) = (Vec::new(), 0, rows.start);
+    for of_account in observations.account[rows.clone()].chunk_by(|a, b| a == b) {
+        let start = tile.len();
+        tile.resize(start + of_account.len() * width, 0.0);
+        let cutoffs = &observations.cutoff[at..at + of_account.len()];
+        kernel.account_rows(of_account[0] as usize, cutoffs, &mut tile[start..]);
+        at += of_account.len();
+        if tile.len() >= TILE * width || at == rows.end {
+            for (place, column) in columns.iter_mut().enumerate() {
+                column[from..].iter_mut().zip(tile.chunks_exact(width)).for_each(|(value, row)| *value = row[place]);
+            }
+            from = at - rows.start;
+            tile.clear();
+        }
     }
-    out
 }
 
 /// A column in which NaN stands for null.
 fn nullable(name: &str, values: Vec<f64>) -> Column {
-    if values.iter().any(|v| v.is_nan()) {
-        Float64Chunked::from_iter_options(name.into(), values.into_iter().map(|v| Some(v).filter(|v| !v.is_nan()))).into_column()
-    } else {
-        Float64Chunked::from_vec(name.into(), values).into_column()
+    // Most columns have none: they are looked through many values at a time, without a stop in between.
+    if !values.chunks(4_096).any(|part| part.iter().fold(false, |any, value| any | value.is_nan())) {
+        return Float64Chunked::from_vec(name.into(), values).into_column();
     }
+    let known = values.chunks(8).map(|values| (0..).zip(values).fold(0, |bits, (at, value)| bits | u8::from(!value.is_nan()) << at));
+    let known = Bitmap::from_u8_vec(known.collect(), values.len());
+    Float64Chunked::from_vec_validity(name.into(), values, Some(known)).into_column()
 }
 
 fn attributes(catalogue: &Catalogue, log: &Log, observations: &Observations) -> Result<Vec<Column>> {

@@ -67,6 +67,11 @@ impl Use {
         self.met = Some((account, before || known.is_some_and(|(_, before)| before)));
     }
 
+    /// Whether an event of this account, seen now, tells nothing new.
+    fn is_told(&self, account: u32, seen: i64, last_cutoff: i64) -> bool {
+        self.met.is_some_and(|(of, before)| of == account && (before || seen >= last_cutoff)) && self.first <= seen
+    }
+
     /// Add the use of other accounts.
     fn add(&mut self, other: &Self) {
         self.accounts += other.accounts;
@@ -138,10 +143,12 @@ impl Support {
                     continue;
                 }
                 let event = usize::from(events.event[at]);
-                self.events[event].meet(account, seen, last);
-                asked.with_roles[event].iter().for_each(|role| self.roles[*role].meet(account, seen, last));
+                if !self.events[event].is_told(account, seen, last) {
+                    self.events[event].meet(account, seen, last);
+                    asked.with_roles[event].iter().for_each(|role| self.roles[*role].meet(account, seen, last));
+                }
                 for (values, of) in events.values.iter().zip(&mut self.values) {
-                    if !values[at].is_nan() && values[at] != 0.0 {
+                    if !of.is_told(account, seen, last) && !values[at].is_nan() && values[at] != 0.0 {
                         of.meet(account, seen, last);
                     }
                 }
