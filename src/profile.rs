@@ -131,8 +131,9 @@ fn brief(x: f64) -> String {
     #[expect(clippy::cast_possible_truncation, reason = "a number of digits")]
     let digits = x.abs().log10().floor() as i32 + 1;
     match usize::try_from(3 - digits) {
+        // Without places every 0 at the end tells something.
+        Ok(0) | Err(_) if x.abs() < 1e7 => format!("{x:.0}"),
         Ok(places) if places <= 6 => format!("{x:.places$}").trim_end_matches('0').trim_end_matches('.').to_owned(),
-        Err(_) if x.abs() < 1e7 => format!("{x:.0}"),
         _ => format!("{x:.1e}"),
     }
 }
@@ -181,8 +182,8 @@ mod tests {
 
     #[test]
     fn edges_have_three_digits() {
-        let found = [0.0, 12.0, 0.05412, -2.7726, 8.6674, 123.45, 98_765.4, 1e9, 1e-9].map(brief);
-        assert_eq!(found, ["0", "12", "0.0541", "-2.77", "8.67", "123", "98765", "1.0e9", "1.0e-9"]);
+        let found = [0.0, 12.0, 0.05412, -2.7726, 8.6674, 99.96, 100.4, 123.45, 98_765.4, 1e9, 1e-9].map(brief);
+        assert_eq!(found, ["0", "12", "0.0541", "-2.77", "8.67", "100", "100", "123", "98765", "1.0e9", "1.0e-9"]);
     }
 
     #[test]
