@@ -133,6 +133,7 @@ fn realised(args: &Args, (log, config): (&Log, &Config), label: &str, terminal: 
     // Later runs are not known at this time.
     runs.retain(|run| run.at <= log.until);
     let mut labels: Vec<String> = runs.iter().map(|run| run.label.clone()).filter(|of| of != label).collect();
+    labels.sort_unstable();
     labels.dedup();
     for other in labels {
         let spans = |config: &Config| (config.observation.at, config.observation.age, config.observation.gap, config.observation.horizon);
