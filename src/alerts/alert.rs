@@ -10,7 +10,8 @@ use crate::time::iso;
 /// What has changed about an account.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alert {
-    /// The same for the same change of the same account between the same runs, whichever version of the model scored them.
+    /// The same for the same change of the same account in the same run, whatever run it is compared with and whichever version of the
+    /// model scored it.
     pub id: String,
     /// What has changed.
     pub kind: Kind,

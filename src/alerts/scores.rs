@@ -60,8 +60,7 @@ impl Standings {
 
     /// How an account stands; `None`: it has no row.
     pub(crate) fn of_account(&self, account: &str) -> Option<Standing<'_>> {
-        let own = self.account.iter().enumerate().filter(|(_, of)| *of == Some(account)).map(|(row, _)| row);
-        own.max_by_key(|row| self.cutoff.get(*row)).map(|row| self.get(row))
+        self.places().get(account).map(|row| self.get(*row))
     }
 }
 
