@@ -171,16 +171,16 @@ fn scores(model: &Model, probability: &[f64], rows: Independent) -> ScoreShift {
     let names = profile.names().into_iter().map(|name| format!("{name} %"));
     let cells = names.zip(profile.counts.iter().zip(now)).map(|(name, (a, b))| (name, *a, b)).collect();
     let shift = shift(cells, rows);
-    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+    let expected: f64 = probability.iter().sum();
     let reach = |of: &[f64]| share(of.iter().filter(|p| **p >= model.threshold).count() as u64, of.len() as u64);
     ScoreShift {
         shifted: shift.psi >= MODERATE && shift.p.is_some_and(|p| p < LEVEL),
         shift,
-        mean_then: mean(then),
-        mean_now: mean(probability),
+        mean_then: model.reference.mean(),
+        mean_now: expected / probability.len() as f64,
         reach_then: reach(then),
         reach_now: reach(probability),
-        expected_conversions: probability.iter().sum(),
+        expected_conversions: expected,
     }
 }
 
