@@ -116,7 +116,8 @@ fn pairs(rows: &Rows, others: &Rows) -> Vec<Pair> {
 /// Check that two models predict the same thing, so that one outcome judges both.
 ///
 /// # Errors
-/// * [`Error::Unsuitable`]: one reads a log and the other a matrix, or their horizons, lead times or labels differ
+/// * [`Error::Unsuitable`]: one reads a log and the other a matrix, or their horizons, lead times, labels or the values of these that mean
+///   converted differ
 pub fn check_alike(challenger: &Model, champion: &Model) -> Result<()> {
     let different = |what: &str, one: &str, other: &str| {
         let problem =
@@ -129,6 +130,12 @@ pub fn check_alike(challenger: &Model, champion: &Model) -> Result<()> {
         return different("what they read", of(challenger), of(champion));
     }
     if challenger.catalogue.is_none() {
+        // A label of 1 and 0 may have been `Yes` and `No` before: two values alone contradict each other.
+        if let (Some(a), Some(b)) = (&one.matrix.positive, &other.matrix.positive)
+            && a != b
+        {
+            return different("`matrix.positive`", &format!("{a:?}"), &format!("{b:?}"));
+        }
         let label = |config: &Config| format!("{:?}", config.matrix.label.as_deref().unwrap_or("converted"));
         return if label(&one) == label(&other) { Ok(()) } else { different("`matrix.label`", &label(&one), &label(&other)) };
     }

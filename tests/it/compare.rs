@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::project::Project;
+use crate::project::{Project, dice, lines};
 
 /// A project with a champion of all features, and a challenger that knows the industry alone.
 pub(crate) fn rivals() -> Project {
@@ -103,6 +103,20 @@ fn models_of_a_matrix_are_compared_on_a_matrix() {
     run.says(&["without cutoffs rows that a model has learned from cannot be told apart", "report of m/0002 against m/0001: page.html"]);
     project.pql(&["compare", "m/0002", "m/0001", "-c", "pql.toml"]).refused(2, &["matrix"]);
     assert!(project.text("page.html").contains("id=\"importance\""));
+}
+
+#[test]
+fn models_of_opposite_outcomes_are_not_compared() {
+    let project = Project::new();
+    project.write("pql.toml", "");
+    let line = |row: u64| format!("{row},{:.6},{}", dice(row, 1), if dice(row, 2) < 0.4 { "Yes" } else { "No" });
+    project.write("matrix.csv", format!("account_id,x,Churn\n{}", lines(400, line)));
+    for positive in ["Yes", "No"] {
+        let positive = format!("matrix.positive={positive}");
+        let sets = ["--set", "matrix.label=Churn", "--set", &positive, "--set", "model.test=0"];
+        project.pql(&[&["train", "--name", "m", "--features", "matrix.csv"][..], &sets[..]].concat()).done();
+    }
+    project.pql(&["compare", "m/0002"]).refused(3, &["do not predict the same thing", "`matrix.positive` is \"No\" in the challenger"]);
 }
 
 #[test]
