@@ -93,8 +93,10 @@ fn of_matrix(args: &Args, path: &Path, mut watch: Watch<'_>, (model, scorer): (&
     let mut outcomes = None;
     if args.outcomes {
         let rows = matrix_rows(path, file, model)?;
-        let known: Vec<u32> = (0..).zip(&rows.y).filter(|(_, y)| y.is_some()).map(|(row, _)| row).collect();
         let all = scorer.probabilities(&rows.features)?;
+        // Of a row with a value that is not finite there is no probability that could be judged; it is counted with the batch.
+        let judged = |row: &u32| rows.y[*row as usize].is_some() && all[*row as usize].is_finite();
+        let known: Vec<u32> = (0..).take(all.len()).filter(judged).collect();
         let account = rows.accounts(&known).iter().map(|account| rows.names[*account as usize].to_owned()).collect();
         let probability = known.iter().map(|row| all[*row as usize]).collect();
         outcomes = Outcomes::of_rows(account, rows.outcomes(&known), probability, &args.model).judge()?;

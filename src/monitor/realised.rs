@@ -33,7 +33,8 @@ pub struct Outcomes {
     unknown: u64,
 }
 
-/// Share of the horizon that may lie between a cutoff and the run that scores it: at an age those that convert first are not scored any more.
+/// How many times as long as the time between a cutoff and the run that scores it the horizon has to be, at least: at an age those that
+/// convert first are not scored any more.
 const LATEST: i64 = 20;
 
 /// A run of scoring, and what became of its rows.
