@@ -73,15 +73,20 @@ impl Inputs<'_> {
     /// Fill the design columns of some rows, `x` having a row for each; answers for each feature how many texts were unseen.
     pub(crate) fn fill(&self, rows: &Range<usize>, x: &mut ArrayViewMut2<'_, f64>) -> Vec<u64> {
         let (mut treated, mut missing) = (vec![0.0; rows.len()], vec![false; rows.len()]);
+        let mut nulls = Vec::new();
         let fill = |input: &Input<'_>| {
             let columns = (input.first..).zip(&input.columns);
             match (&input.values, &input.prepared.way) {
-                (Values::Numbers(values), Way::Number(number)) if !input.columns.iter().any(|column| column.part.bends()) => {
-                    columns.for_each(|(at, column)| straight(values, number, column, rows, x.row_mut(at)));
-                    0
-                }
                 (Values::Numbers(values), Way::Number(number)) => {
-                    treat(values, number, rows, (&mut treated, &mut missing));
+                    let raw = &values.values()[rows.clone()];
+                    find_nulls(values, rows, &mut nulls);
+                    if !input.columns.iter().any(|column| column.part.bends()) {
+                        columns.for_each(|(at, column)| straight(raw, &nulls, number, column, x.row_mut(at)));
+                        return 0;
+                    }
+                    number.treat_all(raw, &mut treated, |value| value);
+                    missing.fill(false);
+                    nulls.iter().for_each(|at| (treated[*at], missing[*at]) = (number.fill, true));
                     columns.for_each(|(at, column)| standardise(column, &treated, &missing, x.row_mut(at)));
                     0
                 }
@@ -115,31 +120,25 @@ impl Inputs<'_> {
     }
 }
 
-/// The treated values of some rows, and which of them are missing.
-fn treat(values: &PrimitiveArray<f64>, number: &Number, rows: &Range<usize>, (treated, missing): (&mut [f64], &mut [bool])) {
-    number.treat_all(&values.values()[rows.clone()], treated, |value| value);
-    missing.fill(false);
-    each_null(values, rows, |at| (treated[at], missing[at]) = (number.fill, true));
-}
-
 /// A column of a number that has no bends, in one pass.
-fn straight(values: &PrimitiveArray<f64>, number: &Number, column: &DesignColumn<'_>, rows: &Range<usize>, into: ArrayViewMut1<'_, f64>) {
+fn straight(raw: &[f64], nulls: &[usize], number: &Number, column: &DesignColumn<'_>, into: ArrayViewMut1<'_, f64>) {
     let into = into.into_slice().expect("a column is a row here");
     let DesignColumn { part, scale, .. } = column;
     let null = if *part == Part::Missing {
         into.fill(scale.apply(part.of(number.fill, false)));
         scale.apply(part.of(number.fill, true))
     } else {
-        number.treat_all(&values.values()[rows.clone()], into, |value| scale.apply(value));
+        number.treat_all(raw, into, |value| scale.apply(value));
         scale.apply(number.fill)
     };
-    each_null(values, rows, |at| into[at] = null);
+    nulls.iter().for_each(|at| into[*at] = null);
 }
 
-/// The places of the nulls among some rows.
-fn each_null(values: &PrimitiveArray<f64>, rows: &Range<usize>, mut null: impl FnMut(usize)) {
+/// Find the places of the nulls among some rows.
+fn find_nulls(values: &PrimitiveArray<f64>, rows: &Range<usize>, nulls: &mut Vec<usize>) {
+    nulls.clear();
     if let Some(valid) = values.validity() {
-        (!&valid.clone().sliced(rows.start, rows.len())).true_idx_iter().for_each(&mut null);
+        nulls.extend((!&valid.clone().sliced(rows.start, rows.len())).true_idx_iter());
     }
 }
 

@@ -59,7 +59,7 @@ fn a_reason_reads_like_a_sentence() {
 fn a_text_made_once_is_the_text_of_each_of_its_rows() {
     let p = preprocessor();
     let words = Words::of(&p);
-    let mut reasons = Reasons::new(&words);
+    let mut reasons = Reasons::default();
     let mut values = vec![0.0, -0.0, 0.125, 2.5, 0.715, 100.5, 999.5, 9.995, 99.95, 1e9, -1e9 + 1.0, 4e-3, 5e-3, f64::INFINITY, 1e300];
     let mut state = 1_u64;
     for _ in 0..20_000 {
@@ -73,15 +73,14 @@ fn a_text_made_once_is_the_text_of_each_of_its_rows() {
     let values: Vec<Option<f64>> = values.into_iter().map(Some).chain([None, None]).collect();
     let said: Vec<(usize, Option<f64>, f64)> =
         values.iter().zip(sums.iter().cycle()).enumerate().map(|(at, (v, c))| (at % 3, *v, *c)).collect();
-    let places: Vec<u32> = said.iter().map(|(feature, value, sum)| reasons.place(*feature, Raw::Number(*value), *sum)).collect();
+    let places: Vec<u32> = said.iter().map(|(feature, value, sum)| reasons.place(&words, *feature, Raw::Number(*value), *sum)).collect();
     let texts = reasons.texts();
     for ((feature, value, sum), place) in said.into_iter().zip(places) {
         assert_eq!(*texts[place as usize], reason(&p, feature, Raw::Number(value), sum), "{value:?}, {sum}");
     }
-    let mut others = Reasons::new(&words);
-    let place = others.place(0, Raw::Number(Some(2.5)), 0.5);
-    assert_eq!((others.place(0, Raw::Number(Some(2.5)), 0.5), place), (place, place));
-    let mut again = Reasons::new(&words);
-    again.place(0, Raw::Number(Some(2.5)), 0.5);
-    assert!(Arc::ptr_eq(&others.texts()[0], &again.texts()[0]), "other rows have the very same text");
+    let mut place = |value| reasons.place(&words, 0, Raw::Number(Some(value)), 0.5);
+    assert_eq!(place(2.5), place(2.5));
+    place(12.25);
+    assert_eq!(texts.len() + 1, reasons.texts().len(), "a table keeps its texts, and new ones are added to them");
+    assert!(Arc::ptr_eq(&texts[0], &reasons.kept().texts()[0]), "rows that come later have the very same text");
 }

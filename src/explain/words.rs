@@ -1,9 +1,9 @@
 //! Reasons in words.
 
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 
 use crate::design::{Preprocessor, Raw, Way};
 
@@ -117,64 +117,41 @@ fn rounded(x: f64) -> Option<i64> {
     (off < CLEAR && (whole != 0 || x == 0.0)).then_some(whole)
 }
 
-/// The words for the features of a model, and the reasons that were put into them.
+/// The words for the features of a model.
 #[derive(Debug)]
-pub struct Words {
-    wordings: Vec<Wording>,
-    known: RwLock<HashMap<Said, Arc<str>>>,
-}
-
-/// Reasons that are remembered: some 20 MB of texts.
-const KNOWN: usize = 1 << 18;
+pub struct Words(Vec<Wording>);
 
 impl Words {
     /// Find the words.
     #[must_use]
     pub fn of(preprocessor: &Preprocessor) -> Self {
-        let wordings = (0..preprocessor.features.len()).map(|feature| Wording::of(preprocessor, feature)).collect();
-        Self { wordings, known: RwLock::default() }
-    }
-
-    /// A reason as [`reason`] puts it; `said` is what it says.
-    fn reason(&self, said: Said, feature: usize, value: Raw<'_>, contribution: f64) -> Arc<str> {
-        if let Some(text) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&said) {
-            return text.clone();
-        }
-        let text: Arc<str> = self.wordings[feature].reason(value, contribution).into();
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= KNOWN {
-            return text;
-        }
-        known.entry(said).or_insert(text).clone()
+        Self((0..preprocessor.features.len()).map(|feature| Wording::of(preprocessor, feature)).collect())
     }
 }
 
-/// The texts of the reasons of some rows: each is put into words once, however many rows have it.
-#[derive(Debug)]
-pub struct Reasons<'a> {
-    words: &'a Words,
-    texts: Vec<Arc<str>>,
+/// Texts that are remembered from one batch of rows to the next: some 20 MB of them.
+const KNOWN: usize = 1 << 18;
+
+/// The texts of the reasons of rows: each is put into words once, however many rows have it.
+#[derive(Debug, Default)]
+pub struct Reasons {
+    /// Shared with the tables that were made: it is copied where a text is added while one of these lives.
+    texts: Arc<Vec<Arc<str>>>,
     by_said: HashMap<Said, u32>,
     by_text: HashMap<Arc<str>, u32>,
 }
 
-impl<'a> Reasons<'a> {
-    /// Begin without any text.
-    #[must_use]
-    pub fn new(words: &'a Words) -> Self {
-        Self { words, texts: Vec::new(), by_said: HashMap::new(), by_text: HashMap::new() }
-    }
-
+impl Reasons {
     /// The place among the texts of a reason, as [`reason`] puts it.
-    pub fn place(&mut self, feature: usize, value: Raw<'_>, contribution: f64) -> u32 {
+    pub fn place(&mut self, words: &Words, feature: usize, value: Raw<'_>, contribution: f64) -> u32 {
         let Some(said) = Said::of(feature, value, contribution) else {
-            return self.place_of(&self.words.wordings[feature].reason(value, contribution));
+            return self.place_of(&words.0[feature].reason(value, contribution));
         };
         let next = next_place(&self.texts);
         match self.by_said.entry(said) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
-                self.texts.push(self.words.reason(said, feature, value, contribution));
+                Arc::make_mut(&mut self.texts).push(words.0[feature].reason(value, contribution).into());
                 *new.insert(next)
             }
         }
@@ -186,15 +163,21 @@ impl<'a> Reasons<'a> {
             return *place;
         }
         let (next, text) = (next_place(&self.texts), Arc::<str>::from(text));
-        self.texts.push(text.clone());
+        Arc::make_mut(&mut self.texts).push(text.clone());
         self.by_text.insert(text, next);
         next
     }
 
     /// The texts in their places; some may be equal.
     #[must_use]
-    pub fn texts(self) -> Vec<Arc<str>> {
-        self.texts
+    pub fn texts(&self) -> Arc<Vec<Arc<str>>> {
+        self.texts.clone()
+    }
+
+    /// The same for rows that come later, with the texts that are known already unless they are too many.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        if self.texts.len() > KNOWN { Self::default() } else { self }
     }
 }
 

@@ -99,7 +99,7 @@ impl Groups {
 fn pages(values: &Values, of: &ParquetType) -> PolarsResult<Vec<CompressedPage>> {
     let array = match values {
         Values::Plain(column) => column.as_materialized_series().to_arrow(0, CompatLevel::newest()),
-        Values::Coded(coded) => dictionary(coded)?,
+        Values::Coded(coded) => return packed(dictionary(coded)?.as_ref(), of, fastest()),
     };
     let Some(numbers) = array.as_any().downcast_ref::<PrimitiveArray<f64>>() else {
         return packed(array.as_ref(), of, ZSTD);

@@ -8,6 +8,7 @@ mod part;
 mod qualified;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -16,7 +17,7 @@ use crate::config::{Config, Cut, QualifyBy, Worth};
 use crate::definition::Pql;
 use crate::design::Way;
 use crate::error::{Error, Result};
-use crate::explain::{Measures, Words};
+use crate::explain::{Measures, Reasons, Words};
 use crate::model::Model;
 use crate::output::Table;
 pub use account::{ColumnShare, Contribution, Explanation};
@@ -95,6 +96,8 @@ pub struct Scorer<'a> {
     model: &'a Model,
     measures: Measures,
     words: Words,
+    /// Texts of the reasons of earlier rows: each thread that scores takes some and gives them back.
+    known: Mutex<Vec<Reasons>>,
     /// Coefficients as they act on the reported log-odds.
     coef: Vec<f64>,
     label: String,
@@ -118,6 +121,7 @@ impl<'a> Scorer<'a> {
             model,
             measures,
             words: Words::of(&model.preprocessor),
+            known: Mutex::default(),
             coef: model.fit.coef.iter().map(|coef| slope * coef).collect(),
             label: label.to_owned(),
             reasons: REASONS,
@@ -126,6 +130,16 @@ impl<'a> Scorer<'a> {
             seed: config.model.seed,
             worth: if let Cut::Value(worth) = config.qualify.cut() { Some(worth) } else { None },
         })
+    }
+
+    /// Texts that an earlier thread has made, or none.
+    fn reasons_before(&self) -> Reasons {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Keep the texts of a thread for the next.
+    fn keep(&self, reasons: Reasons) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(reasons.kept());
     }
 
     /// What the column `model` says.

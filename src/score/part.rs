@@ -79,7 +79,7 @@ pub(super) struct Part<'a> {
     scorer: &'a Scorer<'a>,
     inputs: Inputs<'a>,
     unscored: &'a [Option<&'static str>],
-    reasons: Reasons<'a>,
+    reasons: Reasons,
     scores: Scores,
     summary: Summary,
 }
@@ -93,7 +93,7 @@ impl<'a> Part<'a> {
             scorer,
             inputs: preprocessor.inputs(&batch.features.slice(start, n), None)?,
             unscored: batch.unscored.get(rows.clone()).unwrap_or_default(),
-            reasons: Reasons::new(&scorer.words),
+            reasons: scorer.reasons_before(),
             scores: Scores::with_capacity(n),
             summary: Summary { expected_value: scorer.worth.map(|_| 0.0), ..Summary::default() },
         };
@@ -130,7 +130,7 @@ impl<'a> Part<'a> {
             let mut say = |measure: usize| {
                 let contribution = scorer.measures.contribution(measure, &scorer.coef, |column| x[[column, at]]);
                 let feature = scorer.measures.heaviest(measure, &scorer.coef, |column| x[[column, at]]);
-                self.reasons.place(feature, self.inputs.raw(feature, first + at), contribution)
+                self.reasons.place(&scorer.words, feature, self.inputs.raw(feature, first + at), contribution)
             };
             let found = largest.as_ref().map_or([None; REASONS], |largest| largest.of_row(at));
             let mut reasons = [None; REASONS];
@@ -179,7 +179,8 @@ impl<'a> Part<'a> {
         let place = |p: &f64| u32::try_from(tier(*p)).ok().filter(|_| !p.is_nan());
         let tiers = Coded::new(Arc::new(TIERS.map(Arc::from).to_vec()), scores.percentile.iter().map(place));
         let label = Coded::new(Arc::new(vec![scorer.label.as_str().into()]), cutoff.iter().map(|_| Some(0)));
-        let texts = Arc::new(reasons.texts());
+        let texts = reasons.texts();
+        scorer.keep(reasons);
         let plain = |column: Column| Values::Plain(column);
         let mut columns = vec![
             ("account_id", plain(account.clone().into_column().with_name("account_id".into()))),
