@@ -36,21 +36,11 @@ impl LogisticFit {
         total.to_vec()
     }
 
-    /// Compute the variance `(1, x)ᵀV(1, x)` of each row's log-odds; `None` without a covariance.
-    ///
-    /// The variance of a row does not depend on the rows beside it.
-    /// # Arguments
-    /// * `x` – the columns of the rows, shape (p, n)
-    /// # Panics
-    /// If `x` has another number of columns than the fit.
+    /// The variance `(1, x)ᵀV(1, x)` of a row's log-odds, made ready for many rows; `None` without a covariance.
     #[must_use]
-    pub fn variances(&self, x: ArrayView2<'_, f64>) -> Option<Vec<f64>> {
+    pub(crate) fn variances(&self) -> Option<Quadratic> {
+        let p = self.coef.len();
         let covariance = self.covariance.as_ref()?;
-        let p = x.nrows();
-        assert_eq!(p, self.coef.len(), "columns of `x` and coefficients");
-        let covariance = ArrayView2::from_shape((p + 1, p + 1), covariance).expect("it is stored whole");
-        let mut forms = Quadratic::of(covariance).of_rows(x);
-        forms.iter_mut().for_each(|form| *form = form.max(0.0));
-        Some(forms)
+        Some(Quadratic::of(ArrayView2::from_shape((p + 1, p + 1), covariance).expect("it is stored whole")))
     }
 }

@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use derivatives::{Derivatives, Problem};
 pub use inference::{Goodness, Wald, chi_squared_tail, goodness, vif, wald};
 pub use path::{CrossFit, Fold, Folds, Path, PathPoint, Rule, cross_fit, extension, fits_along, grid};
-pub(crate) use quadratic::load;
+pub(crate) use quadratic::{Quadratic, load};
 use refine::{Covariance, Refined};
 pub use separation::{Kind, Separation, separation};
 

@@ -12,13 +12,16 @@ const SUMS: usize = 4;
 /// Columns whose products are taken together: what lies above the diagonal stands below it, too, and is passed over.
 const PANEL: usize = 16;
 
-/// A symmetric matrix made ready for `(1, x)ᵀV(1, x)`.
-pub(super) struct Quadratic {
+/// A covariance made ready for `(1, x)ᵀV(1, x)`.
+#[derive(Debug)]
+pub(crate) struct Quadratic {
+    columns: usize,
     constant: f64,
     groups: Vec<Group>,
 }
 
 /// Some rows of the matrix, from the first column of their panel on.
+#[derive(Debug)]
 struct Group {
     first: usize,
     panel: usize,
@@ -39,18 +42,23 @@ impl Quadratic {
             let entries = (panel..p).map(|k| from_fn(|i| times(k) * of(first + i, k + 1))).collect();
             Group { first, panel, linear: from_fn(|i| 2.0 * of(first + i, 0)), entries }
         };
-        Self { constant: matrix[[0, 0]], groups: (0..p).step_by(SUMS).map(group).collect() }
+        Self { columns: p, constant: matrix[[0, 0]], groups: (0..p).step_by(SUMS).map(group).collect() }
     }
 
-    /// Compute the form of each row; that of one does not depend on the rows beside it.
+    /// Compute the variance of each row; that of one does not depend on the rows beside it.
     ///
     /// # Arguments
     /// * `x` – the columns of the rows, shape (p, n)
-    pub(super) fn of_rows(&self, x: ArrayView2<'_, f64>) -> Vec<f64> {
+    /// # Panics
+    /// If `x` has another number of columns than the matrix.
+    pub(crate) fn of_rows(&self, x: ArrayView2<'_, f64>) -> Vec<f64> {
+        assert_eq!(x.nrows(), self.columns, "columns of `x` and of the matrix");
         let mut forms = vec![0.0; x.ncols()];
         let x = x.as_standard_layout();
         let columns = x.as_slice().expect("its layout is the standard one");
         Arch::new().dispatch(Forms { of: self, columns, forms: &mut forms });
+        // Of a covariance none is below 0 but by rounding.
+        forms.iter_mut().for_each(|form| *form = form.max(0.0));
         forms
     }
 }

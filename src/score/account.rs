@@ -68,7 +68,7 @@ impl Scorer<'_> {
         let Model { fit, calibration, preprocessor, threshold, .. } = self.model;
         let inputs = preprocessor.inputs(features, Some(&[row]))?;
         let x = self.design_row(&inputs);
-        let (eta, variance) = (fit.log_odds_by_column(x.view())[0], fit.variances(x.view()).map(|v| v[0]));
+        let (eta, variance) = (fit.log_odds_by_column(x.view())[0], self.variances.as_ref().map(|v| v.of_rows(x.view())[0]));
         if let Some(problem) = self.not_finite(eta, x.column(0)) {
             return Err(Error::Unsuitable { problem, hint: None });
         }

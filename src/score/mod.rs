@@ -18,6 +18,7 @@ use crate::definition::Pql;
 use crate::design::Way;
 use crate::error::{Error, Result};
 use crate::explain::{Measures, Reasons, Words};
+use crate::fit::Quadratic;
 use crate::model::Model;
 use crate::output::Table;
 pub use account::{ColumnShare, Contribution, Explanation};
@@ -100,6 +101,7 @@ pub struct Scorer<'a> {
     known: Mutex<Vec<Reasons>>,
     /// Coefficients as they act on the reported log-odds.
     coef: Vec<f64>,
+    variances: Option<Quadratic>,
     label: String,
     reasons: usize,
     by: QualifyBy,
@@ -123,6 +125,7 @@ impl<'a> Scorer<'a> {
             words: Words::of(&model.preprocessor),
             known: Mutex::default(),
             coef: model.fit.coef.iter().map(|coef| slope * coef).collect(),
+            variances: model.fit.variances(),
             label: label.to_owned(),
             reasons: REASONS,
             by: config.qualify.by,

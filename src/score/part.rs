@@ -114,8 +114,8 @@ impl<'a> Part<'a> {
     /// Score the rows from `first` on, `x` being their columns.
     fn block(&mut self, first: usize, x: ArrayView2<'_, f64>) {
         let scorer = self.scorer;
-        let fit = &scorer.model.fit;
-        let (log_odds, variances) = (fit.log_odds_by_column(x), fit.variances(x));
+        let log_odds = scorer.model.fit.log_odds_by_column(x);
+        let variances = scorer.variances.as_ref().map(|variances| variances.of_rows(x));
         let largest = (scorer.reasons > 0).then(|| Largest::of(&scorer.measures, &scorer.coef, x));
         for (at, eta) in log_odds.into_iter().enumerate() {
             let unscored = self.unscored.get(first + at).copied().flatten().map(str::to_owned);
