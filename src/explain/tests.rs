@@ -80,7 +80,6 @@ fn a_text_made_once_is_the_text_of_each_of_its_rows() {
     }
     let mut place = |value| reasons.place(&words, 0, Raw::Number(Some(value)), 0.5);
     assert_eq!(place(2.5), place(2.5));
-    place(12.25);
-    assert_eq!(texts.len() + 1, reasons.texts().len(), "a table keeps its texts, and new ones are added to them");
+    assert!(reasons.texts().len() > texts.len() && reasons.texts().starts_with(&texts), "new texts come after those that a table has");
     assert!(Arc::ptr_eq(&texts[0], &reasons.kept().texts()[0]), "rows that come later have the very same text");
 }

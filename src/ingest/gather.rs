@@ -5,7 +5,7 @@ use polars::prelude::*;
 use super::accounts::{Accounts, Rank};
 use super::events::{Raw, unknown_roles};
 use super::quality::{Kept, Quality};
-use super::settle::{census, settle};
+use super::settle::{Census, census, settle};
 use super::usage::Events;
 use super::{Log, Sources};
 use crate::error::{Error, Result};
@@ -22,12 +22,12 @@ pub(super) struct Span {
 /// Put the log together.
 pub(super) fn finish(mut raw: Raw, accounts: (Accounts, Rank, bool), span: &Span, sources: &Sources<'_>) -> Result<Log> {
     let (accounts, rank, date_only) = accounts;
-    let census = census(&mut raw, &rank, accounts.id.len())?;
+    let census = census(&mut raw, &rank, &accounts)?;
     let first_sign_up = || accounts.signed_up.iter().copied().min();
     let since = span.since.or(census.extent.map(|(first, _)| first)).or_else(first_sign_up).unwrap_or(span.until);
     let warnings = unknown_roles(&raw, &census.reached, sources.roles);
     let of_accounts = raw.account_quality.take();
-    let (events, of_events) = settle(raw, census, &rank, sources.quarter())?;
+    let (events, of_events) = settle(raw, &census, &rank, sources.gathering_room())?;
     if events.is_empty() && accounts.id.is_empty() {
         return Err(Error::Unsuitable {
             problem: format!("neither an event nor an account is left of what came before {}", iso_day(span.until)),
@@ -36,26 +36,18 @@ pub(super) fn finish(mut raw: Raw, accounts: (Accounts, Rank, bool), span: &Span
     }
     let quality = Quality { sources: of_accounts.into_iter().chain(of_events).collect(), kept: Vec::new() };
     let mut log = Log { events, accounts, since, until: span.until, date_only, listed: !span.derived, quality, warnings };
-    count_kept(&mut log)?;
+    count_kept(&mut log, &census);
     Ok(log)
 }
 
 /// Count what is kept but looks odd, and warn of what a model may suffer from.
-fn count_kept(log: &mut Log) -> Result<()> {
+fn count_kept(log: &mut Log, census: &Census) {
     /// Share of churn times equal to the last event from which on they look back-dated.
     const BACK_DATED: f64 = 0.2;
     let accounts = &log.accounts;
-    let of_part = log.events.map(|events| {
-        let (mut before, mut silent, mut at_last) = (0_u64, 0_u64, 0_u64);
-        for account in events.accounts.clone() {
-            let times = &events.time[events.of(account)];
-            before += times.partition_point(|t| *t < accounts.signed_up[account]) as u64;
-            silent += u64::from(times.is_empty());
-            at_last += u64::from(accounts.churned[account] != NEVER && times.last() == Some(&accounts.churned[account]));
-        }
-        [before, silent, at_last]
-    })?;
-    let [before, silent, at_last] = of_part.into_iter().fold([0; 3], |sum, of| [0, 1, 2].map(|at| sum[at] + of[at]));
+    let silent = census.of_account.iter().filter(|of| of.events == 0).count() as u64;
+    let at_last =
+        accounts.churned.iter().zip(&census.of_account).filter(|(churned, of)| **churned != NEVER && **churned == of.last).count() as u64;
     let older = accounts.signed_up.iter().filter(|t| **t < log.since).count() as u64;
     let churned = accounts.churned.iter().filter(|t| **t != NEVER).count();
     let mut keep = |what: &str, count: u64| {
@@ -63,7 +55,7 @@ fn count_kept(log: &mut Log) -> Result<()> {
             log.quality.kept.push(Kept { what: what.to_owned(), count });
         }
     };
-    keep("events before the sign-up of their account", before);
+    keep("events before the sign-up of their account", census.early);
     keep("accounts without events", silent);
     keep("accounts that signed up before the log begins", older);
     if older > 0 {
@@ -76,7 +68,6 @@ fn count_kept(log: &mut Log) -> Result<()> {
         keep("churn times that equal the account's last event", at_last);
         log.warnings.push(format!("{at_last} of {churned} churn times equal the account's last event: they look back-dated, give the time at which the churn became known"));
     }
-    Ok(())
 }
 
 /// The events of a part of the log in the columns that are read by default.

@@ -127,14 +127,20 @@ pub struct Sources<'a> {
 /// Memory to make do with where nothing is said, in bytes: a log of 40 million events needs no temporary file.
 pub const MEMORY: u64 = 4_000_000_000;
 
-/// The memory is for events as they are read by one half, and by a quarter to gather them once for all; the rest is for names, features
-/// and what is written.
-const QUARTERS: u64 = 4;
-
 impl Sources<'_> {
-    /// A quarter of the memory, in bytes.
-    fn quarter(&self) -> usize {
-        usize::try_from(self.memory / QUARTERS).unwrap_or(usize::MAX)
+    /// Bytes of events that may be in memory once they are read: the rest is for names, features and what is written.
+    fn events_room(&self) -> usize {
+        self.share(13)
+    }
+
+    /// Bytes of events that may be in memory while they are gathered once for all.
+    fn gathering_room(&self) -> usize {
+        self.share(17)
+    }
+
+    /// So many twentieths of the memory, in bytes.
+    fn share(&self, twentieths: u64) -> usize {
+        usize::try_from(self.memory / 20 * twentieths).unwrap_or(usize::MAX)
     }
 }
 
@@ -151,7 +157,7 @@ pub fn ingest(sources: &Sources<'_>, clip: Clip, progress: &Progress) -> Result<
         return Err(Error::Usage { problem: "no source of events: pql.toml has no `[[events]]`".to_owned(), hint });
     }
     let mut list = sources.accounts.map(|source| accounts::read(source, sources.kinds)).transpose()?;
-    let mut raw = events::Raw::new(list.as_mut().map(accounts::List::take_codes), sources.quarter().saturating_mul(2));
+    let mut raw = events::Raw::new(list.as_mut().map(accounts::List::take_codes), sources.events_room());
     for source in sources.events {
         raw.read(source, progress)?;
     }

@@ -6,7 +6,7 @@ use bytemuck::Pod;
 use rayon::prelude::*;
 
 use super::Names;
-use super::accounts::Rank;
+use super::accounts::{Accounts, Rank};
 use super::codes::NO_CODE;
 use super::events::Raw;
 use super::quality::{Reason, SourceQuality};
@@ -28,8 +28,26 @@ pub(super) struct Census {
     used: Vec<bool>,
     /// Events of usage, by source.
     kept: Vec<u64>,
-    /// Events of usage, by account.
-    of_account: Vec<u32>,
+    /// By account.
+    pub(super) of_account: Vec<OfAccount>,
+    /// Events of usage before the sign-up of their account.
+    pub(super) early: u64,
+}
+
+/// Events of usage of an account.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OfAccount {
+    pub(super) events: u32,
+    /// When the last of them happened, µs UTC.
+    pub(super) last: i64,
+}
+
+impl OfAccount {
+    const NONE: Self = Self { events: 0, last: i64::MIN };
+
+    fn add(&mut self, other: Self) {
+        (self.events, self.last) = (self.events + other.events, self.last.max(other.last));
+    }
 }
 
 /// The census of one block.
@@ -38,31 +56,33 @@ struct Counted {
     reached: Vec<bool>,
     used: Vec<bool>,
     kept: u64,
+    early: u64,
     drops: Drops,
 }
 
 /// Drop the events of accounts that were dropped, and count those that are left.
-pub(super) fn census(raw: &mut Raw, rank: &Rank, accounts: usize) -> Result<Census> {
-    let names = raw.names.len();
-    let (reached, used, of_account) = (vec![false; names], vec![false; names], vec![0; accounts]);
-    let mut census = Census { reached, used, of_account, ..Census::default() };
-    let counting = Counting { rank, names, spill: &raw.spill };
+pub(super) fn census(raw: &mut Raw, rank: &Rank, accounts: &Accounts) -> Result<Census> {
+    let (names, n) = (raw.names.len(), accounts.id.len());
+    let (reached, used) = (vec![false; names], vec![false; names]);
+    let mut census = Census { reached, used, of_account: vec![OfAccount::NONE; n], ..Census::default() };
+    let counting = Counting { rank, signed_up: &accounts.signed_up, names, spill: &raw.spill };
     for source in &mut raw.sources {
         // Every thread has counts of its own.
         let share = source.blocks.len().div_ceil(rayon::current_num_threads()).max(1);
         let of_share = |blocks: &mut [Block]| {
-            let mut of_account = vec![0; accounts];
+            let mut of_account = vec![OfAccount::NONE; n];
             let counted = blocks.iter_mut().map(|block| counting.count(block, &mut of_account)).collect::<Result<_>>()?;
             Ok((counted, of_account))
         };
-        let shares: Vec<(Vec<Counted>, Vec<u32>)> = source.blocks.par_chunks_mut(share).map(of_share).collect::<Result<_>>()?;
+        let shares: Vec<(Vec<Counted>, Vec<OfAccount>)> = source.blocks.par_chunks_mut(share).map(of_share).collect::<Result<_>>()?;
         for (_, of_account) in &shares {
-            census.of_account.iter_mut().zip(of_account).for_each(|(all, of)| *all += of);
+            census.of_account.iter_mut().zip(of_account).for_each(|(all, of)| all.add(*of));
         }
         let mut kept = 0;
         for (block, counted) in shares.into_iter().flat_map(|(counted, _)| counted).enumerate() {
             source.count(block, &counted.drops);
             kept += counted.kept;
+            census.early += counted.early;
             census.extent = match (census.extent, counted.extent) {
                 (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
                 (a, b) => a.or(b),
@@ -79,18 +99,21 @@ pub(super) fn census(raw: &mut Raw, rank: &Rank, accounts: usize) -> Result<Cens
 /// How the events of a block are counted.
 struct Counting<'a> {
     rank: &'a Rank,
+    /// By account, µs UTC.
+    signed_up: &'a [i64],
     /// How many event names there are.
     names: usize,
     spill: &'a Spill,
 }
 
 impl Counting<'_> {
-    /// Count the events of a block, those of usage by account, too.
-    fn count(&self, block: &mut Block, of_account: &mut [u32]) -> Result<Counted> {
-        let Self { rank, names, spill } = *self;
+    /// Count the events of a block, those of usage by account, too, with the time of the last.
+    fn count(&self, block: &mut Block, of_account: &mut [OfAccount]) -> Result<Counted> {
+        let Self { rank, signed_up, names, spill } = *self;
         let mut marks = std::mem::take(&mut block.marks);
         let (accounts, events, times) = (block.account.get(spill)?, block.event.get(spill)?, block.time.get(spill)?);
-        let mut counted = Counted { extent: None, reached: vec![false; names], used: vec![false; names], kept: 0, drops: Drops::default() };
+        let mut counted =
+            Counted { extent: None, reached: vec![false; names], used: vec![false; names], kept: 0, early: 0, drops: Drops::default() };
         let (mut first, mut last) = (i64::MAX, i64::MIN);
         for (at, mark) in marks.iter_mut().enumerate().filter(|(_, mark)| **mark != Mark::Gone) {
             let account = accounts[at] as usize;
@@ -106,8 +129,10 @@ impl Counting<'_> {
             if *mark == Mark::Keep {
                 counted.used[usize::from(events[at])] = true;
                 counted.kept += 1;
-                (first, last) = (first.min(times[at]), last.max(times[at]));
-                of_account[rank.index[account] as usize] += 1;
+                let (time, account) = (times[at], rank.index[account] as usize);
+                (first, last) = (first.min(time), last.max(time));
+                counted.early += u64::from(time < signed_up[account]);
+                of_account[account].add(OfAccount { events: 1, last: time });
             }
         }
         counted.extent = (first <= last).then_some((first, last));
@@ -119,8 +144,8 @@ impl Counting<'_> {
 /// Sort what is left by part; answers the log and the quality of its sources.
 ///
 /// # Arguments
-/// * `room` – bytes that all parts together may take to be gathered once for all
-pub(super) fn settle(raw: Raw, census: Census, rank: &Rank, room: usize) -> Result<(Usage, Vec<SourceQuality>)> {
+/// * `room` – bytes of events that may be in memory while they are gathered once for all
+pub(super) fn settle(raw: Raw, census: &Census, rank: &Rank, room: usize) -> Result<(Usage, Vec<SourceQuality>)> {
     let (names, name_rank) = raw.names.ranks(|code| census.used[code as usize]);
     let parts = parts(&census.of_account);
     let mut part_of = vec![0; census.of_account.len()];
@@ -131,7 +156,7 @@ pub(super) fn settle(raw: Raw, census: Census, rank: &Rank, room: usize) -> Resu
     let sorting =
         Sorting { rank, part_of: &part_of, parts: parts.len(), name_rank: &name_rank, values: raw.values.len(), spill: &raw.spill };
     let (mut blocks, mut qualities) = (Vec::new(), Vec::new());
-    for (source, kept) in raw.sources.into_iter().zip(census.kept) {
+    for (source, kept) in raw.sources.into_iter().zip(census.kept.iter().copied()) {
         let Source { blocks: read, values, quality, .. } = source;
         let sorted: Vec<Sorted> =
             read.into_par_iter().map_init(Vec::new, |spare, block| sorting.sort(block, &values, spare)).collect::<Result<_>>()?;
@@ -140,7 +165,7 @@ pub(super) fn settle(raw: Raw, census: Census, rank: &Rank, room: usize) -> Resu
     }
 
     let waiting = Waiting { blocks, spill: raw.spill, accounts: parts, values: raw.values.len(), has_seen };
-    let fits = waiting.bytes() <= room && waiting.blocks.iter().all(|block| block.account.is_held());
+    let fits = waiting.bytes() + waiting.widest() <= room && waiting.blocks.iter().all(|block| block.account.is_held());
     let mut usage = Usage {
         names: Names::from_sorted(names),
         values: raw.values,
@@ -155,10 +180,10 @@ pub(super) fn settle(raw: Raw, census: Census, rank: &Rank, room: usize) -> Resu
 }
 
 /// Accounts in parts of about [`PART`] events.
-fn parts(of_account: &[u32]) -> Vec<Range<usize>> {
+fn parts(of_account: &[OfAccount]) -> Vec<Range<usize>> {
     let (mut parts, mut start, mut events) = (Vec::new(), 0, 0_u32);
-    for (account, count) in of_account.iter().enumerate() {
-        events = events.saturating_add(*count);
+    for (account, of) in of_account.iter().enumerate() {
+        events = events.saturating_add(of.events);
         if events >= PART || account + 1 == of_account.len() {
             parts.push(start..account + 1);
             (start, events) = (account + 1, 0);

@@ -1,5 +1,6 @@
 //! The usage log: events by account, in parts of accounts.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -62,6 +63,13 @@ impl Events {
         let values = || self.values.iter().map(|v| v[a].total_cmp(&v[b])).find(|o| o.is_ne()).unwrap_or(Ordering::Equal);
         let plain = (self.time[a], self.event[a]).cmp(&(self.time[b], self.event[b]));
         plain.then_with(user).then_with(seen).then_with(values)
+    }
+
+    /// The same in order, its users counted from 0 inside each account; they are codes still.
+    fn in_order(mut self, users: &Codes) -> Self {
+        self.sort(users);
+        self.localize_users();
+        self
     }
 
     /// Put every account's slice in order; users are codes still.
@@ -212,9 +220,8 @@ impl Usage {
 
     /// Gather all parts for good.
     pub(super) fn hold(&mut self) -> Result<()> {
-        if let Parts::Waiting(waiting) = &self.parts {
-            let parts = (0..waiting.accounts.len()).into_par_iter().map(|part| waiting.gather(part, &self.users));
-            self.parts = Parts::Held(parts.collect::<Result<_>>()?);
+        if let Parts::Waiting(waiting) = &mut self.parts {
+            self.parts = Parts::Held(waiting.gather_all(&self.users)?);
         }
         Ok(())
     }
@@ -259,19 +266,75 @@ impl Waiting {
         self.blocks.iter().map(of).sum()
     }
 
+    /// Bytes in memory of the widest column.
+    pub(super) fn widest(&self) -> usize {
+        self.blocks.iter().map(|block| block.time.bytes()).sum()
+    }
+
     /// Gather one part.
     fn gather(&self, part: usize, users: &Codes) -> Result<Events> {
-        let accounts = self.accounts[part].clone();
-        let mut start = vec![0; accounts.len() + 1];
-        let mut pieces = Vec::new();
-        for block in &self.blocks {
-            let range = block.bounds[part] as usize..block.bounds[part + 1] as usize;
-            if !range.is_empty() {
-                let of = block.account.part(&self.spill, range.clone())?;
-                of.iter().for_each(|account| start[*account as usize - accounts.start + 1] += 1);
-                pieces.push((block, range, of));
-            }
+        let Order { start, to } = self.order(part)?;
+        let events = Events {
+            accounts: self.accounts[part].clone(),
+            start,
+            time: self.place(part, &to, |block| &block.time, 0)?,
+            seen: if self.has_seen { Some(self.place(part, &to, Sorted::seen, 0)?) } else { None },
+            event: self.place(part, &to, |block| &block.event, 0)?,
+            user: self.place(part, &to, |block| &block.user, NO_CODE)?,
+            values: (0..self.values).map(|at| self.place(part, &to, |block| &block.values[at], f64::NAN)).collect::<Result<_>>()?,
+            ..Events::default()
+        };
+        Ok(events.in_order(users))
+    }
+
+    /// Gather all parts, column by column: each column of the batches is gone before the next is placed, and never are there two logs.
+    fn gather_all(&mut self, users: &Codes) -> Result<Vec<Events>> {
+        let orders: Vec<Order> = (0..self.accounts.len()).into_par_iter().map(|part| self.order(part)).collect::<Result<_>>()?;
+        self.blocks.iter_mut().for_each(|block| block.account = Stored::default());
+        let event = self.place_all(&orders, |block| &block.event, 0)?;
+        self.blocks.iter_mut().for_each(|block| block.event = Stored::default());
+        let user = self.place_all(&orders, |block| &block.user, NO_CODE)?;
+        self.blocks.iter_mut().for_each(|block| block.user = Stored::default());
+        let seen = if self.has_seen { Some(self.place_all(&orders, Sorted::seen, 0)?) } else { None };
+        self.blocks.iter_mut().for_each(|block| block.seen = Stored::default());
+        let time = self.place_all(&orders, |block| &block.time, 0)?;
+        self.blocks.iter_mut().for_each(|block| block.time = Stored::default());
+        let mut values: Vec<Vec<Vec<f64>>> = self.accounts.iter().map(|_| Vec::with_capacity(self.values)).collect();
+        for at in 0..self.values {
+            let placed = self.place_all(&orders, |block| &block.values[at], f64::NAN)?;
+            self.blocks.iter_mut().for_each(|block| block.values[at] = Stored::default());
+            values.iter_mut().zip(placed).for_each(|(values, of)| values.push(of));
         }
+        let mut seen = seen.map(Vec::into_iter);
+        let columns = self.accounts.iter().zip(orders).zip(event).zip(user).zip(time).zip(values);
+        let parts: Vec<Events> = columns
+            .map(|(((((accounts, order), event), user), time), values)| Events {
+                accounts: accounts.clone(),
+                start: order.start,
+                time,
+                seen: seen.as_mut().and_then(Iterator::next),
+                event,
+                user,
+                values,
+                ..Events::default()
+            })
+            .collect();
+        Ok(parts.into_par_iter().map(|events| events.in_order(users)).collect())
+    }
+
+    /// The events of a part in each batch.
+    fn pieces(&self, part: usize) -> impl Iterator<Item = (&Sorted, Range<usize>)> {
+        let range = move |block: &Sorted| block.bounds[part] as usize..block.bounds[part + 1] as usize;
+        self.blocks.iter().map(move |block| (block, range(block))).filter(|(_, range)| !range.is_empty())
+    }
+
+    /// Where the events of a part go.
+    fn order(&self, part: usize) -> Result<Order> {
+        let accounts = &self.accounts[part];
+        let pieces = self.pieces(part).map(|(block, range)| block.account.part(&self.spill, range));
+        let pieces: Vec<Cow<'_, [u32]>> = pieces.collect::<Result<_>>()?;
+        let mut start = vec![0; accounts.len() + 1];
+        pieces.iter().flat_map(|piece| piece.iter()).for_each(|account| start[*account as usize - accounts.start + 1] += 1);
         for at in 1..start.len() {
             start[at] += start[at - 1];
         }
@@ -281,50 +344,44 @@ impl Waiting {
             *slot += 1;
             u32::try_from(*slot - 1).expect("a part has fewer events than there are codes")
         };
-        let to: Vec<u32> = pieces.iter().flat_map(|(_, _, of)| of.iter()).map(&mut place).collect();
-        let pieces: Vec<(&Sorted, Range<usize>)> = pieces.into_iter().map(|(block, range, _)| (block, range)).collect();
-        let slots = Slots { spill: &self.spill, pieces, to };
-        let mut events = Events {
-            time: slots.place(|block| &block.time, 0)?,
-            seen: if self.has_seen { Some(slots.seen()?) } else { None },
-            event: slots.place(|block| &block.event, 0)?,
-            user: slots.place(|block| &block.user, NO_CODE)?,
-            values: (0..self.values).map(|at| slots.place(|block| &block.values[at], f64::NAN)).collect::<Result<_>>()?,
-            user_start: Vec::new(),
-            users: Vec::new(),
-            accounts,
-            start,
-        };
-        events.sort(users);
-        events.localize_users();
-        Ok(events)
+        let mut to = Vec::with_capacity(start[accounts.len()]);
+        pieces.iter().for_each(|piece| to.extend(piece.iter().map(&mut place)));
+        Ok(Order { start, to })
     }
-}
 
-/// Where the events of a part go, piece by piece.
-struct Slots<'a> {
-    spill: &'a Spill,
-    pieces: Vec<(&'a Sorted, Range<usize>)>,
-    to: Vec<u32>,
-}
-
-impl Slots<'_> {
-    /// A column of the part; `missing` where a batch has none.
-    fn place<T: Pod>(&self, column: impl Fn(&Sorted) -> &Stored<T>, missing: T) -> Result<Vec<T>> {
-        let mut out = vec![missing; self.to.len()];
+    /// A column of a part; `missing` where a batch has none.
+    fn place<T: Pod>(&self, part: usize, to: &[u32], column: impl Fn(&Sorted) -> &Stored<T>, missing: T) -> Result<Vec<T>> {
+        let mut out = vec![missing; to.len()];
         let mut done = 0;
-        for (block, range) in &self.pieces {
-            let to = &self.to[done..done + range.len()];
+        for (block, range) in self.pieces(part) {
+            let to = &to[done..done + range.len()];
             done += range.len();
             if column(block).len() > 0 {
-                let values = column(block).part(self.spill, range.clone())?;
+                let values = column(block).part(&self.spill, range)?;
                 to.iter().zip(&*values).for_each(|(to, value)| out[*to as usize] = *value);
             }
         }
         Ok(out)
     }
 
-    fn seen(&self) -> Result<Vec<i64>> {
-        self.place(|block| if block.seen.len() > 0 { &block.seen } else { &block.time }, 0)
+    /// A column of all parts.
+    fn place_all<T>(&self, orders: &[Order], column: impl Fn(&Sorted) -> &Stored<T> + Sync, missing: T) -> Result<Vec<Vec<T>>>
+    where
+        T: Pod + Send + Sync,
+    {
+        orders.par_iter().enumerate().map(|(part, order)| self.place(part, &order.to, &column, missing)).collect()
     }
+}
+
+impl Sorted {
+    /// When its events were known.
+    fn seen(&self) -> &Stored<i64> {
+        if self.seen.len() > 0 { &self.seen } else { &self.time }
+    }
+}
+
+/// Where the events of a part go: in the order of the batches, and where each account begins.
+struct Order {
+    start: Vec<usize>,
+    to: Vec<u32>,
 }
