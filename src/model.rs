@@ -23,9 +23,9 @@ use crate::profile::Profile;
 
 const MAGIC: [u8; 4] = *b"PQLM";
 /// The format this version writes.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 /// The oldest format this version reads: others are of before the first release.
-const OLDEST: u32 = 3;
+const OLDEST: u32 = 4;
 /// Bytes before the payload.
 const HEADER: usize = 16;
 /// Bytes after it.

@@ -20,6 +20,30 @@ pub struct Profile {
     pub accounts: u64,
     /// The features that the model reads, in its order.
     pub features: Vec<FeatureProfile>,
+    /// How the model itself scores these rows.
+    pub scores: ScoreProfile,
+}
+
+/// How a model scores the rows that it was trained on.
+///
+/// A later batch is scored by the same fit: held against rows that were scored by others, such as those of cross-fitting, whose
+/// probabilities lie closer together or further apart, it would seem to have shifted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoreProfile {
+    /// The probabilities, in percent.
+    pub percent: FeatureProfile,
+    /// Rows that reach the threshold.
+    pub reached: u64,
+}
+
+impl ScoreProfile {
+    /// Count the probabilities of rows.
+    #[must_use]
+    pub fn of(probabilities: &[f64], threshold: f64) -> Self {
+        let percent: Vec<Option<f64>> = probabilities.iter().map(|p| Some(100.0 * p)).collect();
+        let reached = probabilities.iter().filter(|p| **p >= threshold).count() as u64;
+        Self { percent: FeatureProfile::of_numbers("probability", &percent), reached }
+    }
 }
 
 /// How the values of a feature are spread.

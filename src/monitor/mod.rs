@@ -17,7 +17,7 @@ use crate::design::{numbers, texts};
 use crate::error::{Error, Result, nearest};
 use crate::evaluate::Evaluation;
 use crate::model::Model;
-use crate::profile::{Cells, FeatureProfile};
+use crate::profile::Cells;
 use crate::score::Scorer;
 pub use drift::{Cell, Drift, LARGE, LEVEL, MODERATE, Shift};
 use drift::{Counted, Independent, corrected, share, shift};
@@ -32,7 +32,7 @@ pub struct ScoreShift {
     pub shift: Shift,
     /// Whether that is beyond chance, and large enough to matter.
     pub shifted: bool,
-    /// Mean probability of the training rows, each by a fit that had not seen its account.
+    /// Mean probability of the training rows, by the model itself.
     pub mean_then: f64,
     /// Mean probability of the batch.
     pub mean_now: f64,
@@ -164,22 +164,21 @@ impl<'a> Watch<'a> {
 /// Hold probabilities against those of the training rows.
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
 fn scores(model: &Model, probability: &[f64], rows: Independent) -> ScoreShift {
-    let then = &model.reference.quantiles;
-    let some = |of: &[f64]| of.iter().map(|p| Some(100.0 * p)).collect::<Vec<_>>();
-    let profile = FeatureProfile::of_numbers("probability", &some(then));
-    let (now, _) = profile.count_numbers(&some(probability));
-    let names = profile.names().into_iter().map(|name| format!("{name} %"));
-    let cells = names.zip(profile.counts.iter().zip(now)).map(|(name, (a, b))| (name, *a, b)).collect();
+    let then = &model.profile.scores;
+    let percent: Vec<Option<f64>> = probability.iter().map(|p| Some(100.0 * p)).collect();
+    let (now, _) = then.percent.count_numbers(&percent);
+    let names = then.percent.names().into_iter().map(|name| format!("{name} %"));
+    let cells = names.zip(then.percent.counts.iter().zip(now)).map(|(name, (a, b))| (name, *a, b)).collect();
     let shift = shift(cells, rows);
     let expected: f64 = probability.iter().sum();
-    let reach = |of: &[f64]| share(of.iter().filter(|p| **p >= model.threshold).count() as u64, of.len() as u64);
+    let reached = probability.iter().filter(|p| **p >= model.threshold).count() as u64;
     ScoreShift {
         shifted: shift.psi >= MODERATE && shift.p.is_some_and(|p| p < LEVEL),
         shift,
-        mean_then: model.reference.mean(),
+        mean_then: then.percent.mean.unwrap_or(f64::NAN) / 100.0,
         mean_now: expected / probability.len() as f64,
-        reach_then: reach(then),
-        reach_now: reach(probability),
+        reach_then: share(then.reached, model.profile.rows),
+        reach_now: share(reached, probability.len() as u64),
         expected_conversions: expected,
     }
 }
@@ -187,9 +186,9 @@ fn scores(model: &Model, probability: &[f64], rows: Independent) -> ScoreShift {
 /// Features, names that an alarm tells.
 const NAMED: usize = 3;
 
-fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
     let rest = names.len().saturating_sub(NAMED);
-    let some: Vec<String> = names.take(NAMED).map(|name| format!("`{name}`")).collect();
+    let some: Vec<String> = names.take(NAMED).collect();
     if rest > 0 { format!("{} and {rest} more", some.join(", ")) } else { some.join(", ") }
 }
 
@@ -200,14 +199,24 @@ impl Monitoring {
         if self.rows == 0 {
             alarms.push("no row was scored".to_owned());
         }
-        let drifted: Vec<&str> = self.features.iter().filter(|of| of.drifted && of.watched).map(|of| of.feature.as_str()).collect();
+        let drifted: Vec<String> =
+            self.features.iter().filter(|of| of.drifted && of.watched).map(|of| format!("`{}`", of.feature)).collect();
         if !drifted.is_empty() {
             let sentence = format!("{} of {} features have drifted: {}", drifted.len(), self.features.len(), listed(drifted.into_iter()));
             alarms.push(sentence + &self.older().unwrap_or_default());
         }
         if let Some(scores) = self.scores.as_ref().filter(|scores| scores.shifted) {
             let [then, now] = [scores.mean_then, scores.mean_now].map(|mean| 100.0 * mean);
-            alarms.push(format!("the scores have shifted: on average {now:.1} %, of the training rows {then:.1} %"));
+            let moved = scores.shift.cells.iter().max_by(|a, b| (a.now - a.then).abs().total_cmp(&(b.now - b.then).abs()));
+            let moved = moved.map_or_else(String::new, |cell| {
+                format!(
+                    "; most of all {}: {:.0} % of the rows, {:.0} % of those of training",
+                    cell.name,
+                    100.0 * cell.now,
+                    100.0 * cell.then
+                )
+            });
+            alarms.push(format!("the scores have shifted: on average {now:.1} %, of the training rows {then:.1} %{moved}"));
         }
         alarms
     }
@@ -224,10 +233,12 @@ impl Monitoring {
     #[must_use]
     pub fn with_events(mut self, events: EventNames) -> Self {
         if !events.gone.is_empty() {
-            self.alarms.push(format!(
-                "event names that training accounts had are gone: {}",
-                listed(events.gone.iter().map(|of| of.event.as_str()))
-            ));
+            let name = |gone: &NameUse| {
+                let renamed = events.renamed.iter().find(|renamed| renamed.from == gone.event);
+                let guess = renamed.map_or_else(String::new, |renamed| format!(", which may have become `{}`", renamed.to));
+                format!("`{}`{guess}", gone.event)
+            };
+            self.alarms.push(format!("event names that training accounts had are gone: {}", listed(events.gone.iter().map(name))));
         }
         self.events = Some(events);
         self

@@ -83,9 +83,20 @@ impl EventNames {
             new = unknown.map(|name| of(name, 0)).collect();
             new.sort_by(|a, b| b.now.total_cmp(&a.now).then_with(|| a.event.cmp(&b.event)));
         }
-        let renamed = gone.iter().filter_map(|gone| renamed(gone, &new)).collect();
+        let renamed = all_renamed(&gone, &new);
         Ok(Self { days, rows, new, gone, renamed })
     }
+}
+
+/// What names that are gone may have become; no new name is taken for two of them.
+fn all_renamed(gone: &[NameUse], new: &[NameUse]) -> Vec<Renamed> {
+    let (mut left, mut found) = (new.to_vec(), Vec::new());
+    for gone in gone {
+        let Some(renamed) = renamed(gone, &left) else { continue };
+        left.retain(|new| new.event != renamed.to);
+        found.push(renamed);
+    }
+    found
 }
 
 /// Which of the new names a name that is gone may have become.

@@ -68,6 +68,22 @@ pub struct Realised {
     pub unknown: u64,
 }
 
+impl Realised {
+    /// Which rows do not count, and why, in sentences.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        let left_out = [
+            (self.open, "whose horizon is not over"),
+            (
+                self.late,
+                "of accounts that had been of the age for more than a twentieth of the horizon: those that converted first are lacking",
+            ),
+            (self.unknown, "of accounts that the log does not have"),
+        ];
+        left_out.into_iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} rows left out {why}")).collect()
+    }
+}
+
 impl Outcomes {
     /// Look up what came of the rows of some runs. Of rows of one account and cutoff, which models of an age score anew each time until the
     /// horizon is over, the first counts.
@@ -76,7 +92,8 @@ impl Outcomes {
     /// * those of [`Run::rows`]
     pub fn of_runs(runs: &[Run], log: &Log, rule: &ObservationRule) -> Result<Self> {
         let mut all = Self::default();
-        let mut met: BTreeSet<(String, i64)> = BTreeSet::new();
+        // Account and cutoff of the rows that count, and of those that were scored late or whose horizon is not over.
+        let [mut met, mut late, mut open]: [BTreeSet<(String, i64)>; 3] = Default::default();
         for run in runs {
             let frame = run.rows()?;
             let malformed = |e: PolarsError| Error::Malformed { path: run.path.clone(), row: None, problem: e.to_string() };
@@ -95,14 +112,18 @@ impl Outcomes {
                 };
                 // Outcomes that came before the cutoff were not known when it was scored: it is no row of the evaluation either.
                 let Ok(outcome) = outcome(&log.accounts, code, cutoff, (rule, log.until)) else { continue };
+                let key = (account.to_owned(), cutoff);
                 match outcome {
-                    _ if run.at - cutoff > rule.horizon.0 / LATEST => all.late += 1,
-                    Outcome::Open => all.open += 1,
-                    _ if !met.insert((account.to_owned(), cutoff)) => {}
+                    _ if run.at - cutoff > rule.horizon.0 / LATEST => drop(late.insert(key)),
+                    Outcome::Open => drop(open.insert(key)),
+                    _ if !met.insert(key) => {}
                     outcome => all.push(account, outcome == Outcome::Converted, probability, (holdout == Some(true), number)),
                 }
             }
         }
+        all.open = open.len() as u64;
+        // One that was scored again later counts by the first time.
+        all.late = late.iter().filter(|key| !met.contains(*key) && !open.contains(*key)).count() as u64;
         Ok(all)
     }
 

@@ -21,6 +21,7 @@ use crate::finding::Finding;
 use crate::fit::{Logistic, Path, Penalty, Solver, fits_along, goodness, grid, vif};
 use crate::model::{CoefficientPath, Extent, Model, Reference, Refit, Side};
 use crate::observe::Split;
+use crate::profile::ScoreProfile;
 use crate::progress::{Progress, Stage};
 use crate::qualify::{Population, threshold};
 use crate::rows::{PER_COLUMN, Rows, fingerprint};
@@ -131,9 +132,9 @@ fn at_the_end(path: Option<&Path>) -> Option<String> {
 }
 
 /// The cross-fitted probabilities of few distinct accounts differ by fold: a threshold that none of the model's own reaches qualifies nobody.
-fn reached_by_none(threshold: f64, mut probabilities: impl Iterator<Item = f64>) -> Option<String> {
-    let none = !probabilities.any(|probability| probability >= threshold);
-    none.then(|| format!("no training row reaches the threshold of {threshold:.4}: `[qualify]` will qualify hardly anyone"))
+fn reached_by_none(threshold: f64, scores: &ScoreProfile) -> Option<String> {
+    (scores.reached == 0)
+        .then(|| format!("no training row reaches the threshold of {threshold:.4}: `[qualify]` will qualify hardly anyone"))
 }
 
 /// What a model is learned from, beside the rows.
@@ -185,8 +186,10 @@ impl Learner<'_> {
         let (per_column, per_straight) = (fraction(converting, fit.coef.len() as u64), fraction(converting, straight as u64));
         warnings.extend(at_the_end(tuned.path.as_ref()));
         let threshold = threshold(config.qualify.cut(), &population)?;
-        warnings.extend(reached_by_none(threshold, fit.log_odds(data.x.view()).iter().map(|eta| calibration.probability(*eta))));
-        let profile = profile(&preprocessor, rows, train, &part.extent.train)?;
+        let own: Vec<f64> = fit.log_odds(data.x.view()).iter().map(|eta| calibration.probability(*eta)).collect();
+        let scores = ScoreProfile::of(&own, threshold);
+        warnings.extend(reached_by_none(threshold, &scores));
+        let profile = profile(&preprocessor, rows, train, (&part.extent.train, scores))?;
         let coefficient_path = along(&base, tuned.path.as_ref(), data, &preprocessor);
         let inflation = vif(data.x.view());
         let columns = Columns { preprocessor: &preprocessor, data, inflation: &inflation };

@@ -31,7 +31,7 @@ fn a_bad_model_file_is_refused_by_what_is_wrong_with_it() {
     inspect(&project, b"").refused(4, &["`bad.pql` is not a pql model"]);
     let payload = &good[16..good.len() - 32];
     let newer = sealed(pql::model::FORMAT + 1, payload);
-    inspect(&project, &newer).refused(4, &["`bad.pql` is of model format 4, this version of pql reads up to 3", "hint: update pql"]);
+    inspect(&project, &newer).refused(4, &["`bad.pql` is of model format 5, this version of pql reads up to 4", "hint: update pql"]);
     inspect(&project, &sealed(1, payload))
         .refused(4, &["`bad.pql` is of model format 1, from before the first release", "hint: train the model again"]);
     inspect(&project, &sealed(pql::model::FORMAT, &payload[..payload.len() - 1])).refused(4, &["`bad.pql` is damaged"]);

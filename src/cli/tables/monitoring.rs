@@ -121,13 +121,6 @@ fn realised(of: &Realised) -> String {
     } else {
         text += "\nWhere scores were acted upon, outcomes are no longer those of being left alone: `qualify.holdout` keeps accounts to compare with";
     }
-    let left_out = [
-        (of.open, "whose horizon is not over"),
-        (of.late, "of accounts that had been of the age for more than a twentieth of the horizon: those that converted first are lacking"),
-        (of.unknown, "of accounts that the log does not have"),
-    ];
-    for (count, reason) in left_out.into_iter().filter(|(count, _)| *count > 0) {
-        text += &format!("\n{count} rows left out {reason}");
-    }
+    of.left_out().iter().for_each(|line| text += &format!("\n{line}"));
     text
 }

@@ -5,7 +5,7 @@ mod outcomes;
 
 use crate::error::Result;
 use crate::model::Model;
-use crate::monitor::{EventNames, Monitoring, NameUse};
+use crate::monitor::{EventNames, Monitoring, NameUse, Realised};
 use crate::report::head::{Head, Kind, Tile, Verdict, beware};
 use crate::report::html::{Html, Table};
 use crate::report::words::{between, counted, four, number, percent, three};
@@ -98,7 +98,13 @@ impl Watched<'_> {
                 metric: "base_rate",
                 value: Some(e.base_rate),
                 shown: percent(e.base_rate),
-                note: format!("{} predicted; {} rows, ROC AUC {}", percent(e.expected_conversions / number(e.n)), e.n, three(e.roc_auc)),
+                note: format!(
+                    "{} of {}; {} predicted, ROC AUC {}",
+                    e.conversions,
+                    counted(e.n, "row"),
+                    percent(e.expected_conversions / number(e.n)),
+                    three(e.roc_auc)
+                ),
             });
         }
         tiles
@@ -127,6 +133,7 @@ impl Watched<'_> {
         if !ignored.is_empty() {
             said.push(format!("drifted, and raises no alarm as asked: {}", ignored.join(", ")));
         }
+        said.extend(of.realised.iter().flat_map(Realised::left_out));
         if of.realised.is_some() && self.model.config()?.qualify.holdout == 0.0 {
             said.push("where scores were acted upon, outcomes are no longer those of being left alone: `qualify.holdout` keeps accounts to compare with".to_owned());
         }
