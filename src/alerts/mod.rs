@@ -88,6 +88,8 @@ pub struct Wanted {
     pub model: Option<String>,
     /// Compare with the newest run at or before this time, µs UTC; `None`: with the run before.
     pub since: Option<i64>,
+    /// Take the newest run at or before this time for the newest, µs UTC; `None`: any.
+    pub until: Option<i64>,
     /// The kinds of changes.
     pub kinds: Vec<Kind>,
     /// Tell of the accounts of the holdout, too, which are to be left alone.
@@ -117,7 +119,11 @@ impl Changes {
     /// * those of [`Ledger::runs`] and [`Run::rows`]
     pub fn find(ledger: &Ledger, wanted: &Wanted) -> Result<Self> {
         let mut runs = runs_of(ledger, wanted.model.as_deref())?;
-        let run = runs.pop().expect("there is a run");
+        runs.retain(|run| wanted.until.is_none_or(|until| run.at <= until));
+        let Some(run) = runs.pop() else {
+            let problem = format!("`{}` has no run that early", ledger.dir().display());
+            return Err(Error::Usage { problem, hint: None });
+        };
         let earlier = |other: &Run| other.at < run.at && wanted.since.is_none_or(|since| other.at <= since);
         runs.retain(earlier);
         if let (Some(since), true) = (wanted.since, runs.is_empty()) {
@@ -159,6 +165,20 @@ impl Changes {
             a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
         });
         Ok(())
+    }
+
+    /// How many changes of the run before have not been sent, and when the run was that it is compared with; `None` where there are none.
+    ///
+    /// # Errors
+    /// * those of [`Changes::find`] and [`Sent::look`]
+    pub fn unsent_before(&self, ledger: &Ledger, wanted: &Wanted) -> Result<Option<(usize, i64)>> {
+        let Some(before) = &self.before else { return Ok(None) };
+        let earlier = Self::find(ledger, &Wanted { until: Some(before.at), since: None, ..wanted.clone() })?;
+        // No time brings back the changes of a first run: everything that qualified in it was new.
+        let Some(since) = earlier.before.as_ref().map(|run| run.at) else { return Ok(None) };
+        let sent = Sent::look(&earlier.run)?;
+        let unsent = earlier.alerts.iter().filter(|alert| !sent.has(alert)).count();
+        Ok((unsent > 0).then_some((unsent, since)))
     }
 
     /// Whether the runs are of different versions or files of the model, so that probabilities and tiers may have moved for that alone.

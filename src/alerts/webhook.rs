@@ -35,7 +35,9 @@ impl fmt::Debug for Webhook {
 
 /// Why an attempt failed.
 enum Failed {
-    /// Another one would, too.
+    /// Another one would, too, but other alerts may be taken.
+    OfThisOne(String),
+    /// Every other one would, too.
     Refused(String),
     /// Another one may do better, after the seconds that the server asks for.
     Busy(String, Option<u64>),
@@ -67,31 +69,43 @@ impl Webhook {
         &self.host
     }
 
-    /// Post alerts one after another; each is remembered as soon as it has been taken.
+    /// Post alerts one after another; each is remembered as soon as it has been taken. One that is refused for what it says does not
+    /// keep back those behind it.
     ///
     /// # Errors
-    /// * [`Error::Undelivered`]: one was not taken; those before it were, and are remembered
+    /// * [`Error::Undelivered`]: one was not taken; those that were are remembered
     /// * [`Error::Write`]: what was sent cannot be remembered
     pub fn deliver(&self, alerts: &[Alert], sent: &mut Sent, done: &mut dyn FnMut()) -> Result<()> {
-        for (at, alert) in alerts.iter().enumerate() {
-            let undelivered = |problem| Error::Undelivered { host: self.host.clone(), sent: at, all: alerts.len(), problem };
-            self.post(alert).map_err(undelivered)?;
-            sent.remember(std::slice::from_ref(alert))?;
-            done();
+        let (mut taken, mut refused) = (0, None);
+        for alert in alerts {
+            match self.post(alert) {
+                Ok(()) => {
+                    sent.remember(std::slice::from_ref(alert))?;
+                    taken += 1;
+                    done();
+                }
+                Err(Failed::OfThisOne(problem)) => drop(refused.get_or_insert(problem)),
+                Err(Failed::Refused(problem) | Failed::Busy(problem, _)) => {
+                    refused = Some(problem);
+                    break;
+                }
+            }
         }
-        Ok(())
+        refused.map_or(Ok(()), |problem| Err(Error::Undelivered { host: self.host.clone(), sent: taken, all: alerts.len(), problem }))
     }
 
     /// Post one alert, several times where that may help.
-    fn post(&self, alert: &Alert) -> std::result::Result<(), String> {
-        let body = body(alert)?;
+    fn post(&self, alert: &Alert) -> std::result::Result<(), Failed> {
+        let body = body(alert).map_err(Failed::OfThisOne)?;
         let mut pause = PAUSE;
         for attempt in 1.. {
             match self.attempt(alert, &body) {
                 Ok(()) => break,
-                Err(Failed::Refused(problem)) => return Err(problem),
-                Err(Failed::Busy(problem, _)) if attempt > self.retries => return Err(format!("{problem} (attempt {attempt})")),
+                Err(Failed::Busy(problem, _)) if attempt > self.retries => {
+                    return Err(Failed::Busy(format!("{problem} (attempt {attempt})"), None));
+                }
                 Err(Failed::Busy(_, asked)) => sleep(asked.map_or(pause, |seconds| Duration::from_secs(seconds.min(LONGEST)))),
+                Err(lasting) => return Err(lasting),
             }
             pause *= 2;
         }
@@ -106,8 +120,12 @@ impl Webhook {
             return Ok(());
         }
         let problem = format!("it answered with status {}", status.as_u16());
-        if status.as_u16() != 429 && !status.is_server_error() {
-            return Err(Failed::Refused(problem));
+        match status.as_u16() {
+            // Bad Request, Content Too Large, Unprocessable Content: RFC 9110, §15.5.
+            400 | 413 | 422 => return Err(Failed::OfThisOne(problem)),
+            429 => {}
+            _ if !status.is_server_error() => return Err(Failed::Refused(problem)),
+            _ => {}
         }
         let asked = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
         Err(Failed::Busy(problem, asked))

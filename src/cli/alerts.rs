@@ -27,7 +27,7 @@ pub(super) struct Args {
     /// Tell of the accounts of the holdout, too, which are to be left alone for comparison
     #[arg(long)]
     with_holdout: bool,
-    /// Write one JSON object a line, `-` for stdout
+    /// Write one JSON object a line, `-` for stdout; a file is written anew each time
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// Post each alert as a JSON object to this URL
@@ -47,6 +47,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let wanted = Wanted {
         model: args.model.clone(),
         since: args.since.map(|since| since.0),
+        until: None,
         kinds: args.kind.clone(),
         with_holdout: args.with_holdout,
     };
@@ -55,6 +56,15 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let found = changes.alerts.len();
     changes.alerts.retain(|alert| !sent.has(alert));
     report(&changes, found, terminal);
+    if args.since.is_none()
+        && let Some((unsent, since)) = changes.unsent_before(&ledger, &wanted)?
+    {
+        terminal.note(&format!(
+            "warning: {} of the run before did not go out: `--since {}` tells of them, too",
+            counted(unsent),
+            said(since)
+        ));
+    }
     let alerts = &changes.alerts;
     if let Some(webhook) = webhook.filter(|_| !args.dry_run) {
         let stage = terminal.progress.stage("alerts", Some(alerts.len() as u64));
@@ -82,7 +92,7 @@ fn lines(alerts: &[Alert]) -> Result<String> {
 
 /// Say which runs were compared and what was found.
 fn report(changes: &Changes, found: usize, terminal: &mut Terminal<'_>) {
-    let run = |run: &Run| format!("{} ({})", if run.at % DAY == 0 { iso_day(run.at) } else { iso(run.at) }, run.label);
+    let run = |run: &Run| format!("{} ({})", said(run.at), run.label);
     match &changes.before {
         Some(before) => terminal.note(&format!("{} against {}", run(&changes.run), run(before))),
         None => terminal.note(&format!("{}, the first run: everything that qualifies newly does", run(&changes.run))),
@@ -105,6 +115,11 @@ fn report(changes: &Changes, found: usize, terminal: &mut Terminal<'_>) {
     if changes.held_out > 0 {
         terminal.note(&format!("{} of accounts of the holdout left out: they are to be left alone", counted(changes.held_out)));
     }
+}
+
+/// A time as `--since` takes it.
+fn said(at: i64) -> String {
+    if at % DAY == 0 { iso_day(at) } else { iso(at) }
 }
 
 fn counted(alerts: usize) -> String {

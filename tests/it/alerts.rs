@@ -280,6 +280,31 @@ fn a_failure_half_way_is_told_and_the_rest_goes_out_later() {
 }
 
 #[test]
+fn an_alert_that_is_refused_for_what_it_says_keeps_none_back() {
+    let project = two_runs();
+    let (url, posted) = server(&[OK, "400 Bad", OK, OK, OK, OK]);
+    alerts(&project, &["--webhook", &url]).refused(1, &["it answered with status 400; 5 of 6 went out"]);
+    assert_eq!(names(&posted), ["f", "a", "g", "c", "d", "i"]);
+    let (url, posted) = server(&[OK]);
+    alerts(&project, &["--webhook", &url]).done();
+    assert_eq!(names(&posted), ["a"]);
+}
+
+#[test]
+fn alerts_of_the_run_before_that_did_not_go_out_are_counted() {
+    let project = two_runs();
+    assert!(!alerts(&project, &["--dry-run"]).done().err.contains("did not go out"), "nothing stands before the first run");
+    keep(&project, "t/0001", "2025-05-15", &OLD);
+    let words = ["warning: 6 alerts of the run before did not go out: `--since 2025-05-01` tells of them, too"];
+    alerts(&project, &["--dry-run"]).done().says(&words);
+    assert!(!alerts(&project, &["--dry-run", "--since", "2025-05-01"]).done().err.contains("did not go out"));
+    std::fs::remove_dir_all(project.path("led/cutoff=2025-05-15")).unwrap();
+    alerts(&project, &[]).done();
+    keep(&project, "t/0001", "2025-05-15", &OLD);
+    assert!(!alerts(&project, &[]).done().err.contains("did not go out"), "they have gone out");
+}
+
+#[test]
 fn a_line_that_was_not_finished_is_written_again() {
     let project = two_runs();
     alerts(&project, &[]).done();
