@@ -81,6 +81,9 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         let FromLog { features, account, cutoff, unscored, pqls, .. } = &log;
         (output.take(&scorer, |take| take(&Batch { features, account, cutoff, unscored, pqls }))?, Some(log.at))
     };
+    if summary.scored == 0 && output.forget_ledger() {
+        terminal.note("warning: no account was scored: the ledger keeps nothing of this run");
+    }
     if let Some(kept) = output.finish(&scorer, at)? {
         terminal.note(&format!("scores kept in {}", kept.display()));
     }
@@ -198,18 +201,23 @@ impl Output<'_> {
         writer.write(rows)
     }
 
+    /// Keep nothing in the ledger: a run without scores would hide the one before. Answers whether there is a ledger.
+    fn forget_ledger(&mut self) -> bool {
+        self.entry = None;
+        self.ledger.take().is_some()
+    }
+
     /// Finish the tables; one without rows has its columns all the same. Answers the file in the ledger.
     ///
     /// # Arguments
     /// * `at` – time of the run, µs UTC
     fn finish(mut self, scorer: &Scorer<'_>, at: Option<i64>) -> Result<Option<PathBuf>> {
-        if self.writer.is_none() && self.entry.is_none() {
+        if self.writer.is_none() && self.table.is_some() {
             self.put(scorer.empty()?, scorer.label())?;
         }
-        let timeless = || Error::Usage { problem: "a matrix without rows has no time in a ledger".to_owned(), hint: None };
-        let entry = self.entry.map(|entry| at.map(|at| (entry, at)).ok_or_else(timeless)).transpose()?;
         self.writer.map_or(Ok(()), TableWriter::finish)?;
-        entry.map(|(entry, at)| entry.finish(at)).transpose()
+        // A run with scores has a time.
+        self.entry.zip(at).map(|(entry, at)| entry.finish(at)).transpose()
     }
 }
 

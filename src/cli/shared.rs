@@ -18,7 +18,7 @@ use crate::observe::{Observations, observe};
 use crate::output::Format;
 use crate::rows::{Held, Rows};
 use crate::store::{Found, find};
-use crate::time::{Instant, iso_day};
+use crate::time::{Instant, NEVER, iso, iso_day};
 
 /// The project file and what goes over it.
 #[derive(Debug, clap::Args)]
@@ -84,7 +84,7 @@ impl ProjectArgs {
         self.now.map_or_else(clock, |now| now.0)
     }
 
-    /// Read the log as it was at `until`, and print the data-quality table.
+    /// Read the log as it was at `until`, which must not lie ahead unless it is [`NEVER`], and print the data-quality table.
     pub(super) fn log(
         &self,
         config: &Config,
@@ -94,7 +94,14 @@ impl ProjectArgs {
     ) -> Result<Log> {
         let sources =
             Sources { events: &config.events, accounts: config.accounts.as_ref(), roles: &config.roles, kinds, memory: self.memory };
-        let clip = Clip { now: self.now(), since: config.observation.since.map(|t| t.0), until };
+        let now = self.now();
+        if let Some(until) = until.filter(|until| (now + 1..NEVER).contains(until)) {
+            return Err(Error::Usage {
+                problem: format!("the log cannot be complete before {}: it is {} now", iso(until), iso(now)),
+                hint: Some("look at `--at`, `observation.until` and `--now`".to_owned()),
+            });
+        }
+        let clip = Clip { now, since: config.observation.since.map(|t| t.0), until };
         let log = ingest(&sources, clip, &terminal.progress)?;
         tables::quality(&log, terminal);
         Ok(log)

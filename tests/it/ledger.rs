@@ -54,6 +54,21 @@ fn a_run_is_one_file_in_the_folder_of_its_time_and_again_the_same_bytes() {
 }
 
 #[test]
+fn a_run_that_lies_ahead_or_scores_nobody_is_not_kept() {
+    let project = weekly();
+    score(&project, "2025-05-01", &[]);
+    for command in [&["score", "--model", "t", "--ledger", "led"][..], &["monitor", "t"], &["explain", "a1", "--model", "t"]] {
+        let ahead = [command, &["--at", "2025-07-01", "--now", "2025-06-01"]].concat();
+        project.pql(&ahead).refused(2, &["the log cannot be complete before 2025-07-01T00:00:00Z: it is 2025-06-01T00:00:00Z now"]);
+    }
+    // Nobody is of an age any more at which the model scores.
+    let said = score(&project, "2025-11-01", &["-o", "scores.csv"]);
+    assert!(said.contains("no account was scored: the ledger keeps nothing of this run"), "{said}");
+    assert_eq!(project.names("led"), ["cutoff=2025-05-01"]);
+    assert!(project.text("scores.csv").starts_with("account_id,"));
+}
+
+#[test]
 fn the_rows_read_back_are_those_that_were_scored() {
     let project = weekly();
     score(&project, "2025-05-01", &["-o", "scores.csv"]);
@@ -114,7 +129,8 @@ fn a_matrix_lies_at_its_newest_cutoff_and_without_cutoffs_nowhere() {
     project.pql(&[&args[..], &["dated.csv"]].concat()).done();
     assert_eq!(runs(&project, None).unwrap(), ["2025-01-08T00:00:00Z m/0001"]);
     project.write("none.csv", "account_id,cutoff,usage,plan\n");
-    project.pql(&[&args[..], &["none.csv"]].concat()).refused(2, &["a matrix without rows"]);
+    project.pql(&[&args[..], &["none.csv"]].concat()).done().says(&["no account was scored: the ledger keeps nothing of this run"]);
+    assert_eq!(runs(&project, None).unwrap().len(), 1);
     project.pql(&["score", "--model", "m", "--features", "dated.csv"]).refused(2, &["--output"]);
 }
 
