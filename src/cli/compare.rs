@@ -205,7 +205,8 @@ fn contenders(args: &Args) -> Result<(Side, Side)> {
             return Err(Error::Usage { problem, hint: Some("name the champion too".to_owned()) });
         }
     };
-    if challenger.found.path == champion.found.path {
+    let [one, other] = [&challenger, &champion].map(|side| std::fs::canonicalize(&side.found.path).ok());
+    if one == other {
         let versions = crate::store::list(&args.models, None)?;
         let others: Vec<String> = versions
             .iter()

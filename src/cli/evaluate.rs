@@ -101,8 +101,12 @@ struct OfValue<'a> {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let (model, found) = load_model(&args.model, &args.models)?;
     let rows = rows(args, &model, &found.label, terminal)?;
-    let kept = kept(args, &model, &rows, terminal)?;
     let all = Scorer::new(&model, &found.label)?.probabilities(&rows.features)?;
+    let (kept, not_finite): (Vec<u32>, Vec<u32>) =
+        kept(args, &model, &rows, terminal)?.into_iter().partition(|row| all[*row as usize].is_finite());
+    if !not_finite.is_empty() {
+        terminal.note(&format!("warning: {} rows left out, since a value is not finite", not_finite.len()));
+    }
     let probability: Vec<f64> = kept.iter().map(|row| all[*row as usize]).collect();
     let (y, group) = (rows.outcomes(&kept), rows.accounts(&kept));
     let cutoff = rows.cutoffs(&kept);

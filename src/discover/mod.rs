@@ -18,7 +18,7 @@ use crate::config::DefinitionRule;
 use crate::error::{Error, Result};
 use crate::ingest::{Log, earlier};
 use crate::observe::landmark;
-use crate::time::DAY;
+use crate::time::{DAY, midnight};
 use count::Counts;
 pub use table::{Table, benjamini_hochberg};
 
@@ -135,10 +135,12 @@ impl Risk {
     fn of(log: &Log, days: i64, search: &Search) -> Self {
         let mut risk = Self { days, older: Side::default(), newer: Side::default(), converted_before: 0 };
         let accounts = &log.accounts;
+        // Of dates the first day of the log is whole.
+        let since = if log.date_only { midnight(log.since) } else { log.since };
         for (row, signed_up) in (0_u32..).zip(&accounts.signed_up) {
             let (landmark, converted) = (landmark(*signed_up, days * DAY, log.date_only), accounts.converted[row as usize]);
             let end = landmark + search.horizon;
-            if *signed_up < log.since || end > log.until {
+            if *signed_up < since || end > log.until {
                 continue;
             }
             if earlier(converted, accounts.churned[row as usize]) < landmark {

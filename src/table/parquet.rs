@@ -74,7 +74,7 @@ fn ahead<T: Send>(mut items: impl Iterator<Item = Result<T>> + Send, take: &mut 
     // Nothing can be taken before it is there, and where it fails the next is not even begun.
     let Some(first) = items.next().transpose()? else { return Ok(()) };
     std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::sync_channel(1);
+        let (sender, receiver) = mpsc::sync_channel(0);
         scope.spawn(move || items.try_for_each(|item| sender.send(item)));
         take(first)?;
         // What goes wrong here drops the receiver, and the thread ends.
