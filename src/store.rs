@@ -35,12 +35,15 @@ pub fn find(model: &str, models: &Path) -> Result<Found> {
     if file.is_file() {
         return Ok(Found { path: file.to_owned(), label: label_of(file) });
     }
+    let model = model.trim_end_matches('/');
     let (name, version) = match model.split_once('/') {
         Some((name, version)) => (name, version.to_owned()),
         None => (model, fs::read_to_string(models.join(model).join(CHAMPION)).map_err(|_| missing(model, models))?.trim().to_owned()),
     };
+    // A version is a number: no way through other folders is one.
+    let is_version = check_name(name).is_ok() && version.bytes().all(|b| b.is_ascii_digit());
     let path = models.join(name).join(&version).join(MODEL_FILE);
-    if path.is_file() { Ok(Found { path, label: format!("{name}/{version}") }) } else { Err(missing(model, models)) }
+    if is_version && path.is_file() { Ok(Found { path, label: format!("{name}/{version}") }) } else { Err(missing(model, models)) }
 }
 
 /// That there is no such model, with what there is instead.
@@ -87,12 +90,17 @@ pub struct Stored {
 /// List the versions under `models`, by name and number.
 ///
 /// # Arguments
-/// * `name` – one model's alone; `None`: all
+/// * `name` – one model's alone, or `NAME/VERSION`; `None`: all
 /// # Errors
 /// * [`Error::NoModel`]: there is none of that name
 pub fn list(models: &Path, name: Option<&str>) -> Result<Vec<Stored>> {
-    let mut names = match name {
-        Some(name) if models.join(name).is_dir() => vec![name.to_owned()],
+    if let Some(version) = name.filter(|name| name.trim_end_matches('/').contains('/')) {
+        let found = find(version, models)?;
+        let (name, _) = found.label.split_once('/').ok_or_else(|| missing(version, models))?;
+        return Ok(list(models, Some(name))?.into_iter().filter(|stored| stored.found.label == found.label).collect());
+    }
+    let mut names = match name.map(|name| name.trim_end_matches('/')) {
+        Some(name) if !name.is_empty() && models.join(name).is_dir() => vec![name.to_owned()],
         Some(name) => return Err(find(name, models).err().unwrap_or_else(|| missing(name, models))),
         None => names(models),
     };

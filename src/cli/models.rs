@@ -14,7 +14,7 @@ use crate::time::iso;
 /// List the stored versions and which is the champion, or promote one
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Versions of this name alone
+    /// Versions of this name alone, or NAME/VERSION
     #[arg(value_name = "NAME")]
     name: Option<String>,
     /// Folder of models
@@ -106,6 +106,8 @@ impl Version {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    // A name that is none is told before anything is promoted.
+    list(&args.models, args.name.as_deref())?;
     if let Some(version) = &args.promote {
         let found = find(version, &args.models)?;
         // A file that scoring could not read must not be what a name means.
