@@ -127,6 +127,9 @@ pub struct Sources<'a> {
 /// Memory to make do with where nothing is said, in bytes: a log of 40 million events needs no temporary file.
 pub const MEMORY: u64 = 4_000_000_000;
 
+/// What reading takes besides, whatever the size of the log: tables of a few batches, in bytes.
+const READING: u64 = 150_000_000;
+
 impl Sources<'_> {
     /// Bytes of events that may be in memory once they are read: the rest is for names, features and what is written.
     fn events_room(&self) -> usize {
@@ -138,9 +141,9 @@ impl Sources<'_> {
         self.share(17)
     }
 
-    /// So many twentieths of the memory, in bytes.
+    /// So many twentieths of the memory, less what reading takes, in bytes.
     fn share(&self, twentieths: u64) -> usize {
-        usize::try_from(self.memory / 20 * twentieths).unwrap_or(usize::MAX)
+        usize::try_from((self.memory / 20 * twentieths).saturating_sub(READING)).unwrap_or(usize::MAX)
     }
 }
 
