@@ -43,31 +43,29 @@ impl Common {
         })
     }
 
-    /// Rows that both have, those of a matrix by their place, those of a log by account and cutoff; outcomes are the challenger's. Answers
-    /// also how many outcomes differ.
+    /// Rows that both have and score, those of a matrix by their place, those of a log by account and cutoff; outcomes are the challenger's.
     ///
     /// # Arguments
     /// * `challenger`, `champion` – its rows, with its own features, and what it says of them
     /// # Errors
     /// * [`Error::Unsuitable`]: a feature is absent or of another type
-    pub fn of_rows(challenger: (&Rows, &Scorer<'_>), champion: (&Rows, &Scorer<'_>)) -> Result<(Self, u64)> {
+    pub fn of_rows(challenger: (&Rows, &Scorer<'_>), champion: (&Rows, &Scorer<'_>)) -> Result<(Self, Unlike)> {
         let (rows, others) = (challenger.0, champion.0);
         let pairs = pairs(rows, others);
-        let known: Vec<Pair> = pairs.into_iter().filter(|(row, _)| rows.y[*row as usize].is_some()).collect();
-        let differ = known.iter().filter(|(row, other)| rows.y[*row as usize] != others.y[*other as usize]).count() as u64;
-        let of = |side: (&Rows, &Scorer<'_>), which: fn(&Pair) -> u32| -> Result<Vec<f64>> {
-            let all = side.1.probabilities(&side.0.features)?;
-            Ok(known.iter().map(|pair| all[which(pair) as usize]).collect())
-        };
+        let (one, other) = (challenger.1.probabilities(&rows.features)?, champion.1.probabilities(&others.features)?);
+        let labelled = pairs.into_iter().filter(|(row, _)| rows.y[*row as usize].is_some());
+        let (known, not_finite): (Vec<Pair>, Vec<Pair>) =
+            labelled.partition(|pair| one[pair.0 as usize].is_finite() && other[pair.1 as usize].is_finite());
+        let outcomes = known.iter().filter(|(row, other)| rows.y[*row as usize] != others.y[*other as usize]).count();
         let row = |pair: &Pair| pair.0 as usize;
         let common = Self {
             account: known.iter().map(|pair| rows.names[rows.account[row(pair)] as usize].to_owned()).collect(),
             cutoff: rows.cutoff.as_ref().map(|cutoff| known.iter().map(|pair| cutoff[row(pair)]).collect()),
             y: known.iter().map(|pair| rows.y[row(pair)].expect("it was asked for")).collect(),
-            challenger: of(challenger, |pair| pair.0)?,
-            champion: of(champion, |pair| pair.1)?,
+            challenger: known.iter().map(|pair| one[pair.0 as usize]).collect(),
+            champion: known.iter().map(|pair| other[pair.1 as usize]).collect(),
         };
-        Ok((common, differ))
+        Ok((common, Unlike { outcomes, not_finite: not_finite.len() }))
     }
 
     /// The rows after a cutoff, and how many others there are; without cutoffs all.
@@ -148,6 +146,19 @@ pub fn check_alike(challenger: &Model, champion: &Model) -> Result<()> {
     Ok(())
 }
 
+/// Rows of two models that are unlike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unlike {
+    /// Rows with another outcome.
+    pub outcomes: usize,
+    /// Rows that one of them does not score, since a value is not finite.
+    pub not_finite: usize,
+}
+
+/// Rows of either outcome that a verdict needs: with fewer the interval, which is that of many, tells nothing, and of two models the one that
+/// says less wins where nobody converts.
+const LEAST: u64 = 10;
+
 /// Which of the two is better by log loss, so far as the rows tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -223,6 +234,7 @@ impl Comparison {
         let judgement = Judgement::of(judged(&rows.challenger), challenger.threshold)?;
         Ok(Self {
             verdict: match &log_loss {
+                _ if too_few(&judgement) => Verdict::Undecided,
                 difference if difference.better() => Verdict::Better,
                 difference if difference.worse() => Verdict::Worse,
                 _ => Verdict::Undecided,
@@ -237,6 +249,22 @@ impl Comparison {
             champion: Judgement::of(judged(&rows.champion), champion.threshold)?,
             challenger: judgement,
         })
+    }
+}
+
+/// Whether too few rows converted, or did not, for a verdict.
+fn too_few(judgement: &Judgement) -> bool {
+    let e = &judgement.evaluation;
+    e.conversions.min(e.n - e.conversions) < LEAST
+}
+
+impl Comparison {
+    /// What keeps the rows from telling anything, in words; `None`: nothing.
+    #[must_use]
+    pub fn lack(&self) -> Option<String> {
+        let e = &self.challenger.evaluation;
+        let lack = format!("{} of {} rows converted, and a verdict needs {LEAST} that did and {LEAST} that did not", e.conversions, e.n);
+        too_few(&self.challenger).then_some(lack)
     }
 }
 

@@ -10,7 +10,7 @@ use super::features::matrix_only;
 use super::shared::{PageArgs, ProjectArgs, Purpose, check_page, load_model, matrix_rows, observed_rows, with_model};
 use super::tables;
 use crate::card;
-use crate::compare::{Common, Comparison, Move, Verdict, check_alike};
+use crate::compare::{Common, Comparison, Move, Unlike, Verdict, check_alike};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::evaluate::{AgainstRule, Difference};
@@ -164,8 +164,11 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     check_page(args.page.report.as_deref())?;
     let (challenger, champion) = contenders(args)?;
     check_alike(&challenger.model, &champion.model)?;
-    let rows = kept(args, common(args, &challenger, &champion, terminal)?, [&challenger, &champion], terminal)?;
+    let mut notes = Vec::new();
+    let rows = kept(args, common(args, &challenger, &champion, terminal)?, [&challenger, &champion], &mut notes)?;
     let comparison = Comparison::of(&challenger.model, &champion.model, &rows)?;
+    notes.extend(comparison.lack());
+    notes.iter().for_each(|note| terminal.note(&format!("warning: {note}")));
     let labels = [challenger.found.label.as_str(), champion.found.label.as_str()];
     if args.json {
         terminal.say_json(&answer(&comparison, labels))?;
@@ -174,7 +177,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     }
     if let Some(path) = &args.page.report {
         let models = [&challenger.model, &champion.model];
-        draw(&Versus { comparison: &comparison, rows: &rows, models, labels, mask: args.page.mask }, path, terminal)?;
+        draw(&Versus { comparison: &comparison, rows: &rows, models, labels, notes: &notes, mask: args.page.mask }, path, terminal)?;
     }
     settle(args, &comparison, &challenger.found, terminal)
 }
@@ -182,9 +185,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 /// Hold the challenger to what is asked of it, and promote it.
 fn settle(args: &Args, comparison: &Comparison, challenger: &Found, terminal: &mut Terminal<'_>) -> Result<()> {
     let required = args.require.or(args.promote.then_some(Requirement::Better));
-    if let Some(required) = required.filter(|required| !required.holds(comparison.verdict)) {
+    let lack = comparison.lack();
+    if let Some(required) = required.filter(|required| lack.is_some() || !required.holds(comparison.verdict)) {
         let check = format!("`{}` is {}", challenger.label, required.name());
-        return Err(Error::NotHeld { check, hint: None });
+        return Err(Error::NotHeld { check, hint: lack });
     }
     if args.promote {
         promote(&args.models, challenger)?;
@@ -231,9 +235,12 @@ fn common(args: &Args, challenger: &Side, champion: &Side, terminal: &mut Termin
     };
     let one = rows(challenger, terminal)?;
     let other = terminal.hushed(|terminal| rows(champion, terminal))?;
-    let (common, differ) = Common::of_rows((&one, &challenger.scorer()?), (&other, &champion.scorer()?))?;
-    if differ > 0 {
-        terminal.note(&format!("warning: {differ} rows have another outcome by the roles of the champion; the challenger's is used"));
+    let (common, Unlike { outcomes, not_finite }) = Common::of_rows((&one, &challenger.scorer()?), (&other, &champion.scorer()?))?;
+    if outcomes > 0 {
+        terminal.note(&format!("warning: {outcomes} rows have another outcome by the roles of the champion; the challenger's is used"));
+    }
+    if not_finite > 0 {
+        terminal.note(&format!("warning: {not_finite} rows left out, since a value is not finite"));
     }
     Ok(common)
 }
@@ -269,21 +276,27 @@ fn log_rows(args: &Args, side: &Side, challenger: &Model, terminal: &mut Termina
     observed_rows(&config, log, Purpose::Model(catalogue), terminal)
 }
 
-/// Rows from which neither model has learned.
-fn kept(args: &Args, rows: Common, sides: [&Side; 2], terminal: &mut Terminal<'_>) -> Result<Common> {
+/// Rows from which neither model has learned; `notes` gets what a reader should know of them.
+fn kept(args: &Args, rows: Common, sides: [&Side; 2], notes: &mut Vec<String>) -> Result<Common> {
     let judged = args.features.is_none() && args.project.config.is_none();
     // The probabilities beside a challenger are those of a fit that had not seen the rows, also where it has learned from them since.
     let last = |side: &Side| if judged { side.model.extent.last_train } else { side.model.last_learned() };
     let last = last(sides[0]).max(sides[1].model.last_learned());
-    let (newer, old) = match last {
-        Some(last) if !args.all => rows.after(last),
-        _ => (rows, 0),
+    let (newer, old) = last.map_or_else(|| (rows.clone(), 0), |last| rows.after(last));
+    let newer = match (old, args.all) {
+        (0, _) => newer,
+        (_, true) => {
+            notes
+                .push(format!("{old} rows at or before the last cutoff that one of them learned from count too, as asked: they favour it"));
+            rows
+        }
+        (_, false) => {
+            notes.push(format!("{old} rows at or before the last cutoff that one of them learned from are left out (`--all` keeps them)"));
+            newer
+        }
     };
-    if old > 0 {
-        terminal.note(&format!("{old} rows at or before the last cutoff that one of them learned from are left out (`--all` keeps them)"));
-    }
-    if newer.cutoff.is_none() && !args.all {
-        terminal.note("warning: without cutoffs rows that a model has learned from cannot be told apart and count too");
+    if newer.cutoff.is_none() {
+        notes.push("without cutoffs rows that a model has learned from cannot be told apart and count too: they favour it".to_owned());
     }
     if newer.y.is_empty() {
         let hint = if judged {

@@ -15,7 +15,7 @@ use crate::ingest::{Clip, Kind, Log, Sources, ingest};
 use crate::matrix;
 use crate::model::Model;
 use crate::observe::{Observations, observe};
-use crate::output::Format;
+use crate::output::{Format, check_writable};
 use crate::rows::{Held, Rows};
 use crate::store::{Found, find};
 use crate::time::{Instant, NEVER, iso, iso_day};
@@ -51,7 +51,7 @@ pub(super) struct PageArgs {
 /// Check that a page goes into a file: what else the command says goes to stdout.
 pub(super) fn check_page(report: Option<&Path>) -> Result<()> {
     if report != Some(Path::new("-")) {
-        return Ok(());
+        return report.map_or(Ok(()), check_writable);
     }
     Err(Error::Usage { problem: "the page needs a file: stdout has the result".to_owned(), hint: Some("`--report page.html`".to_owned()) })
 }

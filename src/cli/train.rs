@@ -15,7 +15,7 @@ use crate::funnel::Funnel;
 use crate::ingest::Quality;
 use crate::matrix;
 use crate::model::Model;
-use crate::output::{Format, write_bytes, write_table};
+use crate::output::{Format, check_writable, write_bytes, write_table};
 use crate::report::Report;
 use crate::rows::Rows;
 use crate::store::{self, CARD_FILE, MODEL_FILE};
@@ -54,6 +54,8 @@ const WEIGHTS_SHOWN: usize = 10;
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     store::check_name(&args.name)?;
+    // The model is stored before its page is drawn.
+    args.report.as_deref().map_or(Ok(()), check_writable)?;
     let config = args.project.load()?;
     let (rows, quality, funnel) = rows(args, &config, terminal)?;
     let cohorts = card::cohorts(&rows);

@@ -134,6 +134,13 @@ impl TableWriter {
     }
 }
 
+/// Check that a file can be written, before work is done whose result is to go there.
+/// # Errors
+/// * [`Error::Write`]: the folder is absent or cannot be written to, or the path is a folder
+pub fn check_writable(path: &Path) -> Result<()> {
+    Target::create(path).map(drop)
+}
+
 /// A column of times, µs UTC; null where there is none.
 #[must_use]
 pub fn time_column(name: &str, times: impl Iterator<Item = Option<i64>>) -> Column {

@@ -30,6 +30,16 @@ fn versions_are_listed_and_one_is_promoted() {
     let champion = table.lines().find(|line| line.contains("champion")).unwrap();
     assert!(champion.contains("t/0002"), "{table}");
     assert_eq!(project.text("models/t/champion"), "0002\n");
+    let one = project.pql(&["models", "t/0001/"]).done().out;
+    assert!(one.contains("t/0001") && !one.contains("t/0002"), "{one}");
+    // A name that is none is told before, and a way through folders is no version.
+    project.pql(&["models", "nope", "--promote", "t/0001"]).refused(4, &["there is no model `nope`"]);
+    for way in ["t/../t/0001", "../models/t/0001", "t//0001"] {
+        project.pql(&["models", "--models", "./models", "--promote", way]).refused(4, &["there is no model"]);
+    }
+    assert_eq!(project.text("models/t/champion"), "0002\n");
+    project.pql(&["models", "--promote", "t/0001/"]).done();
+    assert_eq!(project.text("models/t/champion"), "0001\n");
     project.pql(&["models", "--promote", "t/0009"]).refused(4, &["there is no model `t/0009`"]);
     project.pql(&["models", "u"]).refused(4, &["there is no model `u`"]);
     project.write("models/t/0002/model.pql", "no model");
@@ -103,6 +113,46 @@ fn models_of_a_matrix_are_compared_on_a_matrix() {
     run.says(&["without cutoffs rows that a model has learned from cannot be told apart", "report of m/0002 against m/0001: page.html"]);
     project.pql(&["compare", "m/0002", "m/0001", "-c", "pql.toml"]).refused(2, &["matrix"]);
     assert!(project.text("page.html").contains("id=\"importance\""));
+}
+
+#[test]
+fn hardly_any_conversion_makes_no_verdict() {
+    let project = Project::trained_matrix();
+    project.pql(&["train", "--name", "m", "--features", "matrix.csv", "--set", "model.penalty=l2", "--set", "model.alpha=500"]).done();
+    let matrix = project.text("matrix.csv");
+    let place = matrix.lines().next().unwrap().split(',').position(|name| name == "converted").unwrap();
+    // Outcomes that were not brought along: of two models the one with the lower probabilities would win.
+    let nobody = |line: &str| {
+        let cells: Vec<&str> = line.split(',').enumerate().map(|(at, cell)| if at == place { "0" } else { cell }).collect();
+        cells.join(",") + "\n"
+    };
+    let (header, rows) = matrix.split_once('\n').unwrap();
+    project.write("stale.csv", format!("{header}\n{}", rows.lines().map(nobody).collect::<String>()));
+    let args = ["compare", "m/0002", "--features", "stale.csv"];
+    let run = project.pql(&[&args[..], &["--json"]].concat()).done().says(&["warning: 0 of ", "a verdict needs 10 that did"]);
+    assert_eq!(json(&run.out)["verdict"], "undecided");
+    for required in ["better", "not-worse"] {
+        let run = project.pql(&[&args[..], &["--require", required, "--promote"]].concat());
+        assert_eq!(run.code, Some(5));
+        run.says(&["hint: 0 of "]);
+    }
+    assert_eq!(project.text("models/m/champion"), "0001\n");
+}
+
+#[test]
+fn rows_that_a_model_has_learned_from_are_told_on_the_page_too() {
+    let project = rivals();
+    let args = ["compare", "t/0002", "-c", "pql.toml", "--all", "--report", "page.html"];
+    project.pql(&args).done().says(&["that one of them learned from count too, as asked"]);
+    assert!(project.text("page.html").contains("that one of them learned from count too, as asked"));
+}
+
+#[test]
+fn a_page_that_cannot_be_written_is_told_before_anything_is_done() {
+    let project = rivals();
+    project.train(&["--report", "absent/page.html"]).refused(1, &["cannot write `absent/page.html`"]);
+    assert!(!project.path("models/t/0003").exists());
+    project.pql(&["compare", "t/0001", "t/0002", "-c", "pql.toml", "--report", "absent/page.html"]).refused(1, &["cannot write"]);
 }
 
 #[test]

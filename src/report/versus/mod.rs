@@ -23,6 +23,8 @@ pub struct Versus<'a> {
     pub models: [&'a Model; 2],
     /// What they are called.
     pub labels: [&'a str; 2],
+    /// What a reader should know of the rows.
+    pub notes: &'a [String],
     /// Whether accounts are numbered instead of named.
     pub mask: bool,
 }
@@ -134,7 +136,7 @@ impl Versus<'_> {
 
     /// What a reader should know before trusting the page.
     fn doubts(&self) -> Result<Vec<String>> {
-        let mut said = Vec::new();
+        let mut said = self.notes.to_vec();
         if let Some((first, last)) = self.rows.cutoff.as_ref().and_then(|cutoff| cutoff.iter().min().zip(cutoff.iter().max())) {
             let days = [*first, *last].map(iso_day);
             let span = if days[0] == days[1] { format!("of {}", days[0]) } else { format!("from {} to {}", days[0], days[1]) };
