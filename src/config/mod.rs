@@ -8,6 +8,7 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -131,15 +132,36 @@ impl Config {
                 ("observation", Table::try_from(&observation).unwrap_or_default()),
             ]
         };
-        let mut different = Vec::new();
-        for ((section, mine), (_, theirs)) in tables(self).iter().zip(&tables(other)) {
-            for (key, value) in mine.iter().filter(|(key, value)| theirs.get(*key) != Some(value)) {
-                let other = theirs.get(key).map_or_else(|| "none".to_owned(), ToString::to_string);
-                different.push(DifferentKey { key: format!("{section}.{key}"), value: value.to_string(), other });
-            }
-        }
-        different
+        different(&tables(self), &tables(other))
     }
+
+    /// Keys by which two models were set up differently, which stand in what each stores.
+    #[must_use]
+    pub fn all_differences(&self, other: &Self) -> Vec<DifferentKey> {
+        let tables = |config: &Self| {
+            [
+                ("roles", Table::try_from(&config.roles).unwrap_or_default()),
+                ("features", Table::try_from(&config.features).unwrap_or_default()),
+                ("observation", Table::try_from(&config.observation).unwrap_or_default()),
+                ("design", Table::try_from(&config.design).unwrap_or_default()),
+                ("model", Table::try_from(&config.model).unwrap_or_default()),
+            ]
+        };
+        different(&tables(self), &tables(other))
+    }
+}
+
+/// The keys of some sections that are not the same in both.
+fn different(mine: &[(&str, Table)], theirs: &[(&str, Table)]) -> Vec<DifferentKey> {
+    let mut different = Vec::new();
+    for ((section, mine), (_, theirs)) in mine.iter().zip(theirs) {
+        let keys: BTreeSet<&String> = mine.keys().chain(theirs.keys()).collect();
+        let value = |of: &Table, key: &String| of.get(key).map_or_else(|| "none".to_owned(), ToString::to_string);
+        for key in keys.into_iter().filter(|key| mine.get(*key) != theirs.get(*key)) {
+            different.push(DifferentKey { key: format!("{section}.{key}"), value: value(mine, key), other: value(theirs, key) });
+        }
+    }
+    different
 }
 
 /// A key that two configurations do not agree about.

@@ -81,6 +81,11 @@ fn differences_in_what_a_model_owns_are_named() {
     let (file, model) = (parse("", &["observation.horizon=14d", "observation.until=2022-10-21"]).unwrap(), Config::default());
     let [different] = &file.differences(&model)[..] else { panic!("one key differs") };
     assert_eq!([&different.key, &different.value, &different.other], ["observation.horizon", "\"14d\"", "\"30d\""]);
+    let spline = parse("", &["design.spline=3", "model.penalty=none"]).unwrap();
+    let keys = |one: &Config, other: &Config| one.all_differences(other).into_iter().map(|of| of.key).collect::<Vec<_>>();
+    assert_eq!(keys(&spline, &model), ["design.spline", "model.penalty"]);
+    assert_eq!(keys(&model, &spline), keys(&spline, &model), "a key that only one has counts as well");
+    assert_eq!(keys(&file, &model), ["observation.horizon", "observation.until"]);
 }
 
 #[test]

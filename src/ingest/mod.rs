@@ -128,12 +128,12 @@ pub struct Sources<'a> {
 pub const MEMORY: u64 = 4_000_000_000;
 
 /// What reading takes besides, whatever the size of the log: tables of a few batches, in bytes.
-const READING: u64 = 150_000_000;
+const READING: u64 = 250_000_000;
 
 impl Sources<'_> {
     /// Bytes of events that may be in memory once they are read: the rest is for names, features and what is written.
     fn events_room(&self) -> usize {
-        self.share(13)
+        self.share(15)
     }
 
     /// Bytes of events that may be in memory while they are gathered once for all.

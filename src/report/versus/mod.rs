@@ -143,7 +143,7 @@ impl Versus<'_> {
             said.push(format!("the rows are those of the cutoffs {span}: other times may favour the other"));
         }
         let [one, other] = [self.models[0].config()?, self.models[1].config()?];
-        let differ = one.differences(&other);
+        let differ = one.all_differences(&other);
         if !differ.is_empty() {
             let keys = differ.iter().map(|of| format!("`{}` is {} in the challenger, {} in the champion", of.key, of.value, of.other));
             said.push(format!("the two were set up differently: {}", keys.collect::<Vec<_>>().join("; ")));

@@ -99,7 +99,10 @@ fn indices(features: &[Drift]) -> Figure<'static> {
 
 /// Shares of the cells of both sides.
 fn spread<'a>((id, title): (&str, &'a str), shift: &Shift, about: String) -> Figure<'a> {
-    let drawn: Vec<&Cell> = if shift.cells.len() <= CELLS { shift.cells.iter().collect() } else { shift.cells[..CELLS].iter().collect() };
+    // Where not all have room, those that stand for many do: what is new is among the others.
+    let (together, single): (Vec<&Cell>, Vec<&Cell>) =
+        shift.cells.iter().partition(|cell| ["others", "missing"].contains(&cell.name.as_str()));
+    let drawn: Vec<&Cell> = single.into_iter().take(CELLS - together.len()).chain(together).collect();
     let height = 30.0 * number(drawn.len().max(1)) + 56.0;
     let height = if drawn.len() < 4 { height.max(HEIGHT / 2.0) } else { height };
     let most = drawn.iter().map(|cell| cell.then.max(cell.now)).fold(0.01, f64::max);
