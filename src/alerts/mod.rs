@@ -96,6 +96,9 @@ pub struct Wanted {
     pub with_holdout: bool,
 }
 
+/// Runs that are looked through for changes that were not sent.
+const LOOKED_BACK: usize = 14;
+
 /// The changes of a run.
 #[derive(Debug, Clone)]
 pub struct Changes {
@@ -167,18 +170,31 @@ impl Changes {
         Ok(())
     }
 
-    /// How many changes of the run before have not been sent, and when the run was that it is compared with; `None` where there are none.
+    /// How many changes of earlier runs have not been sent, back to one whose changes all were, and when the run was that the first of them is
+    /// compared with; `None` where there are none.
     ///
     /// # Errors
     /// * those of [`Changes::find`] and [`Sent::look`]
     pub fn unsent_before(&self, ledger: &Ledger, wanted: &Wanted) -> Result<Option<(usize, i64)>> {
-        let Some(before) = &self.before else { return Ok(None) };
-        let earlier = Self::find(ledger, &Wanted { until: Some(before.at), since: None, ..wanted.clone() })?;
-        // No time brings back the changes of a first run: everything that qualified in it was new.
-        let Some(since) = earlier.before.as_ref().map(|run| run.at) else { return Ok(None) };
-        let sent = Sent::look(&earlier.run)?;
-        let unsent = earlier.alerts.iter().filter(|alert| !sent.has(alert)).count();
-        Ok((unsent > 0).then_some((unsent, since)))
+        let (mut unsent, mut since) = (0, None);
+        let mut run = self.before.clone();
+        for _ in 0..LOOKED_BACK {
+            let Some(at) = run.map(|run| run.at) else { break };
+            let earlier = Self::find(ledger, &Wanted { until: Some(at), since: None, ..wanted.clone() })?;
+            // No time brings back the changes of a first run: everything that qualified in it was new.
+            let Some(before) = earlier.before else { break };
+            let sent = Sent::look(&earlier.run)?;
+            let left = earlier.alerts.iter().filter(|alert| !sent.has(alert)).count();
+            // A run without changes does not tell whether any went out, unless some did, as with `--since`.
+            if left == 0 && !(earlier.alerts.is_empty() && sent.is_empty()) {
+                break;
+            }
+            if left > 0 {
+                (unsent, since) = (unsent + left, Some(before.at));
+            }
+            run = Some(before);
+        }
+        Ok(since.map(|since| (unsent, since)))
     }
 
     /// Whether the runs are of different versions or files of the model, so that probabilities and tiers may have moved for that alone.

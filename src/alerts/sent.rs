@@ -72,6 +72,12 @@ impl Sent {
         self.ids.contains(&alert.id)
     }
 
+    /// Whether none has.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
     /// Remember alerts that were sent.
     ///
     /// # Errors

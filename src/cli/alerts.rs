@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         && let Some((unsent, since)) = changes.unsent_before(&ledger, &wanted)?
     {
         terminal.note(&format!(
-            "warning: {} of the run before did not go out: `--since {}` tells of them, too",
+            "warning: {} of earlier runs did not go out: `--since {}` tells what has changed since",
             counted(unsent),
             said(since)
         ));
