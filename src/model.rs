@@ -149,14 +149,6 @@ impl Reference {
         };
         100.0 * position / last
     }
-
-    /// Mean of the reference population: between two quantiles it is linear, so that the first and the last count half.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "an index below 1001")]
-    pub fn mean(&self) -> f64 {
-        let q = &self.quantiles;
-        q.windows(2).map(|ends| f64::midpoint(ends[0], ends[1])).sum::<f64>() / (q.len() - 1) as f64
-    }
 }
 
 /// Everything that scoring needs, and what was learned about the model.
@@ -373,11 +365,5 @@ mod tests {
         assert!((reference.percentile(0.2) - 10.0).abs() < 1e-9, "a fifth is equal, none below");
         assert!((reference.percentile(0.4) - 70.0).abs() < 1e-9);
         assert_eq!((reference.percentile(0.1), reference.percentile(0.9)), (0.0, 100.0));
-    }
-
-    #[test]
-    fn the_ends_count_half_in_the_mean() {
-        let reference = Reference { quantiles: vec![0.0, 0.25, 1.0] };
-        assert!((reference.mean() - 0.375).abs() < 1e-15);
     }
 }

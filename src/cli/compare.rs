@@ -282,15 +282,14 @@ fn kept(args: &Args, rows: Common, sides: [&Side; 2], notes: &mut Vec<String>) -
     // The probabilities beside a challenger are those of a fit that had not seen the rows, also where it has learned from them since.
     let last = |side: &Side| if judged { side.model.extent.last_train } else { side.model.last_learned() };
     let last = last(sides[0]).max(sides[1].model.last_learned());
-    let (newer, old) = last.map_or_else(|| (rows.clone(), 0), |last| rows.after(last));
-    let newer = match (old, args.all) {
-        (0, _) => newer,
-        (_, true) => {
+    let newer = match last.map(|last| rows.after(last)) {
+        None | Some((_, 0)) => rows,
+        Some((_, old)) if args.all => {
             notes
                 .push(format!("{old} rows at or before the last cutoff that one of them learned from count too, as asked: they favour it"));
             rows
         }
-        (_, false) => {
+        Some((newer, old)) => {
             notes.push(format!("{old} rows at or before the last cutoff that one of them learned from are left out (`--all` keeps them)"));
             newer
         }

@@ -14,11 +14,10 @@ pub use support::LeftOut;
 use std::ops::Range;
 
 use polars::prelude::*;
-use polars_arrow::bitmap::Bitmap;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result, nearest};
-use crate::ingest::Log;
+use crate::ingest::{Log, cells};
 use crate::observe::Observations;
 use crate::progress::Progress;
 use kernel::Kernel;
@@ -50,7 +49,7 @@ pub fn compute(catalogue: &Catalogue, log: &Log, observations: &Observations, pr
     };
     by_part(&mut columns, log, observations).into_par_iter().try_for_each(work)?;
     let names: Vec<Feature> = catalogue.features().split_off(attributes.len());
-    let numeric: Vec<Column> = names.par_iter().zip(columns).map(|(feature, values)| nullable(&feature.name, values)).collect();
+    let numeric: Vec<Column> = names.par_iter().zip(columns).map(|(feature, values)| cells::nullable(&feature.name, values)).collect();
     let frame = attributes.into_iter().chain(numeric).collect();
     DataFrame::new(n, frame).map_err(|e| Error::Unsuitable { problem: format!("the features do not form a table: {e}"), hint: None })
 }
@@ -83,17 +82,6 @@ fn fill(columns: &mut [&mut [f64]], mut kernel: Kernel<'_>, observations: &Obser
             tile.clear();
         }
     }
-}
-
-/// A column in which NaN stands for null.
-fn nullable(name: &str, values: Vec<f64>) -> Column {
-    // Most columns have none: they are looked through many values at a time, without a stop in between.
-    if !values.chunks(4_096).any(|part| part.iter().fold(false, |any, value| any | value.is_nan())) {
-        return Float64Chunked::from_vec(name.into(), values).into_column();
-    }
-    let known = values.chunks(8).map(|values| (0..).zip(values).fold(0, |bits, (at, value)| bits | u8::from(!value.is_nan()) << at));
-    let known = Bitmap::from_u8_vec(known.collect(), values.len());
-    Float64Chunked::from_vec_validity(name.into(), values, Some(known)).into_column()
 }
 
 fn attributes(catalogue: &Catalogue, log: &Log, observations: &Observations) -> Result<Vec<Column>> {

@@ -13,6 +13,7 @@ use crate::definition::{Kinds, Pql};
 use crate::design::{BLOCK, Inputs};
 use crate::error::{Error, Result};
 use crate::explain::Reasons;
+use crate::ingest::cells;
 use crate::model::Model;
 use crate::observe::stable_share;
 use crate::output::{Coded, Table, Values, time_column};
@@ -185,10 +186,10 @@ impl<'a> Part<'a> {
         let mut columns = vec![
             ("account_id", plain(account.clone().into_column().with_name("account_id".into()))),
             ("cutoff", plain(time_column("cutoff", cutoff.iter().copied()))),
-            ("probability", plain(nullable("probability", scores.probability))),
-            ("probability_low", plain(nullable("probability_low", scores.low))),
-            ("probability_high", plain(nullable("probability_high", scores.high))),
-            ("percentile", plain(nullable("percentile", scores.percentile))),
+            ("probability", plain(cells::nullable("probability", scores.probability))),
+            ("probability_low", plain(cells::nullable("probability_low", scores.low))),
+            ("probability_high", plain(cells::nullable("probability_high", scores.high))),
+            ("percentile", plain(cells::nullable("percentile", scores.percentile))),
             ("tier", Values::Coded(tiers)),
             ("qualified", plain(qualified.into_column().with_name("qualified".into()))),
             ("qualified_by", Values::Coded(by)),
@@ -201,14 +202,5 @@ impl<'a> Part<'a> {
         }
         columns.push(("model", Values::Coded(label)));
         Ok((Table::new(cutoff.len(), columns), summary))
-    }
-}
-
-/// A column in which NaN stands for null.
-fn nullable(name: &str, values: Vec<f64>) -> Column {
-    if values.iter().any(|v| v.is_nan()) {
-        values.into_iter().map(|v| Some(v).filter(|v| !v.is_nan())).collect::<Float64Chunked>().with_name(name.into()).into_column()
-    } else {
-        Float64Chunked::from_vec(name.into(), values).into_column()
     }
 }
