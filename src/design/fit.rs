@@ -355,6 +355,23 @@ mod tests {
     }
 
     #[test]
+    fn nan_counts_as_null() {
+        let values =
+            |odd: Option<f64>| -> Vec<Option<f64>> { (0..700).map(|i| if i % 9 == 4 { odd } else { Some(f64::from(i % 50)) }).collect() };
+        let (null, nan) = (values(None), values(Some(f64::NAN)));
+        for spline in [0, 3] {
+            let rule = DesignRule { spline, ..DesignRule::default() };
+            let (of_null, _) = fit(vec![Column::new("x".into(), &null)], &rule);
+            assert_eq!(fit(vec![Column::new("x".into(), &nan)], &rule).0, of_null);
+            let design = |values: &Vec<Option<f64>>| {
+                let frame = DataFrame::new(values.len(), vec![Column::new("x".into(), values)]).unwrap();
+                of_null.transform(&frame, None).unwrap().x
+            };
+            assert_eq!(design(&nan), design(&null));
+        }
+    }
+
+    #[test]
     fn constant_equal_and_combined_columns_are_left_out_and_named() {
         let a = [1.0, 2.0, 3.0, 5.0, 8.0];
         let b = [2.0, 0.0, 1.0, 1.0, 7.0];

@@ -3,16 +3,17 @@
 mod fit;
 mod independent;
 mod inputs;
+mod number;
 mod spline;
 
 pub use crate::features::LeftOut;
 pub(crate) use fit::{check_bases, check_names, quantile};
 pub use inputs::Raw;
 pub(crate) use inputs::{BLOCK, Inputs};
+pub use number::Number;
 pub use spline::{Hinge, Jump};
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
@@ -41,74 +42,6 @@ pub struct Scale {
 impl Scale {
     fn apply(self, value: f64) -> f64 {
         ((value - self.mean) - self.rest) / self.sd
-    }
-}
-
-/// How a numeric feature becomes a design column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Number {
-    /// Whether ln(1 + max(x, 0)) is taken first.
-    pub log1p: bool,
-    /// Bounds between which the value is kept, after log1p.
-    pub bounds: Option<(f64, f64)>,
-    /// What stands for a null: the median of the values so treated.
-    pub fill: f64,
-    /// The standardised column; `None` where it was left out.
-    pub value: Option<Scale>,
-    /// The step at the least treated value; `None` without `design.spline`, or where too few rows lie on one side.
-    pub jump: Option<Jump>,
-    /// Where the slope changes, ascending.
-    pub hinges: Vec<Hinge>,
-    /// The 0/1 column that tells a null; `None` without nulls or where it was left out.
-    pub missing: Option<Scale>,
-    /// Median of the raw training values.
-    pub typical: f64,
-}
-
-/// ln(1 + x) of the first whole numbers: most features are counts.
-static LN_1P: LazyLock<Vec<f64>> = LazyLock::new(|| (0..WHOLE).map(|x| f64::from(x).ln_1p()).collect());
-/// How many they are.
-const WHOLE: i32 = 1_024;
-
-/// What a table has for `x`, where it is a whole number of the table.
-#[expect(clippy::cast_possible_truncation, reason = "of what does not fit, the nearest is another number")]
-fn of_whole(x: f64, table: &[f64]) -> Option<f64> {
-    let whole = x as i32;
-    if f64::from(whole) == x { usize::try_from(whole).ok().and_then(|at| table.get(at)).copied() } else { None }
-}
-
-impl Number {
-    /// The value after log1p, bounds and fill, before it is standardised; NaN where the raw value is not finite, so that nothing is scored by it.
-    #[must_use]
-    pub fn treat(&self, raw: Option<f64>) -> f64 {
-        raw.map_or(self.fill, |raw| {
-            let mut value = [0.0];
-            self.treat_all(&[raw], &mut value, |value| value);
-            value[0]
-        })
-    }
-
-    /// Treat raw values that are there, and do what is then to be done to each.
-    fn treat_all(&self, raw: &[f64], values: &mut [f64], then: impl Fn(f64) -> f64) {
-        let (low, high) = self.bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
-        let finite = |raw: f64| if raw.is_finite() { raw } else { f64::NAN };
-        // Comparisons instead of `max` and `min`, which would take a bound for NaN.
-        let from = |low: f64, value: f64| if value < low { low } else { value };
-        let upto = |high: f64, value: f64| if value > high { high } else { value };
-        let pairs = values.iter_mut().zip(raw);
-        if self.log1p {
-            let whole = &*LN_1P;
-            let log1p = |x: f64| of_whole(x, whole).unwrap_or_else(|| x.ln_1p());
-            pairs.for_each(|(value, raw)| *value = then(upto(high, from(low, log1p(from(0.0, finite(*raw)))))));
-        } else {
-            pairs.for_each(|(value, raw)| *value = then(upto(high, from(low, finite(*raw)))));
-        }
-    }
-
-    /// Whether the way is a straight line in the raw value, but for a jump.
-    #[must_use]
-    pub fn linear(&self) -> bool {
-        !self.log1p && self.bounds.is_none() && self.hinges.iter().all(|hinge| hinge.scale.is_none())
     }
 }
 
@@ -177,6 +110,16 @@ pub struct DesignColumn<'a> {
     pub part: Part<'a>,
     /// How it was standardised.
     pub scale: Scale,
+}
+
+impl DesignColumn<'_> {
+    /// The value it has in most rows, where there is one: that of a 0/1 column for 0, if few training rows have 1.
+    #[must_use]
+    pub fn usual(&self) -> Option<f64> {
+        const FEW: f64 = 0.125;
+        let flag = matches!(self.part, Part::Jump(_) | Part::Missing | Part::Level(_));
+        (flag && self.scale.mean <= FEW).then(|| self.scale.apply(0.0))
+    }
 }
 
 /// From feature columns to the standardised design matrix.
@@ -262,7 +205,7 @@ impl Preprocessor {
     /// Turn features into the design matrix.
     ///
     /// # Arguments
-    /// * `features` – a column per feature, numbers as `Float64`, texts as `String`; other columns are passed over
+    /// * `features` – a column per feature, numbers as `Float64` (NaN as null), texts as `String`; other columns are passed over
     /// * `rows` – indices of the rows wanted; `None`: all
     /// # Errors
     /// * [`Error::Unsuitable`](crate::Error::Unsuitable): a feature is absent or of another type
@@ -283,9 +226,9 @@ impl Preprocessor {
     }
 }
 
-/// The values of a numeric column in the rows wanted.
+/// The values of a numeric column in the rows wanted; NaN is missing.
 pub(crate) fn numbers(column: &Column, rows: Option<&[u32]>) -> Result<Vec<Option<f64>>> {
-    Ok(inputs::number_column(column, rows)?.iter().collect())
+    Ok(inputs::number_column(column, rows)?.iter().map(|value| value.filter(|value| !value.is_nan())).collect())
 }
 
 /// The values of a column as text in the rows wanted; the empty text is missing.

@@ -14,7 +14,7 @@ use crate::model::Model;
 pub use correlation::{clustered, correlation};
 pub use effect::{Effect, effects, level_effects};
 pub use measures::{Measures, importance};
-pub use words::{Reasons, Words, reason, said, what};
+pub use words::{Reason, Reasons, Words, reason, said, what};
 
 /// A row of `pql inspect`: all per standard deviation but the columns that say raw.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -71,14 +71,15 @@ fn a_text_made_once_is_the_text_of_each_of_its_rows() {
     }
     let sums = values.iter().rev().map(|v| v.clamp(-700.0, 700.0) / 3.0).collect::<Vec<_>>();
     let values: Vec<Option<f64>> = values.into_iter().map(Some).chain([None, None]).collect();
-    let said: Vec<(usize, Option<f64>, f64)> =
-        values.iter().zip(sums.iter().cycle()).enumerate().map(|(at, (v, c))| (at % 3, *v, *c)).collect();
-    let places: Vec<u32> = said.iter().map(|(feature, value, sum)| reasons.place(&words, *feature, Raw::Number(*value), *sum)).collect();
+    let said =
+        |(at, (value, sum)): (usize, (&Option<f64>, &f64))| Reason { feature: at % 3, value: Raw::Number(*value), contribution: *sum };
+    let said: Vec<Reason<'_>> = values.iter().zip(sums.iter().cycle()).enumerate().map(said).collect();
+    let places = reasons.places(&words, &said);
     let texts = reasons.texts();
-    for ((feature, value, sum), place) in said.into_iter().zip(places) {
-        assert_eq!(*texts[place as usize], reason(&p, feature, Raw::Number(value), sum), "{value:?}, {sum}");
+    for (said, place) in said.iter().zip(places) {
+        assert_eq!(*texts[place as usize], reason(&p, said.feature, said.value, said.contribution), "{said:?}");
     }
-    let mut place = |value| reasons.place(&words, 0, Raw::Number(Some(value)), 0.5);
+    let mut place = |value| reasons.places(&words, &[Reason { feature: 0, value: Raw::Number(Some(value)), contribution: 0.5 }])[0];
     assert_eq!(place(2.5), place(2.5));
     assert!(reasons.texts().len() > texts.len() && reasons.texts().starts_with(&texts), "new texts come after those that a table has");
     assert!(Arc::ptr_eq(&texts[0], &reasons.kept().texts()[0]), "rows that come later have the very same text");

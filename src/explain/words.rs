@@ -48,6 +48,17 @@ impl Wording {
     }
 }
 
+/// What a reason tells of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reason<'a> {
+    /// The feature it names.
+    pub feature: usize,
+    /// Its value.
+    pub value: Raw<'a>,
+    /// What its measure adds to the log-odds.
+    pub contribution: f64,
+}
+
 /// Put a reason in words: the value, the typical one and the contribution to the log-odds.
 #[must_use]
 pub fn reason(preprocessor: &Preprocessor, feature: usize, value: Raw<'_>, contribution: f64) -> String {
@@ -129,8 +140,8 @@ impl Words {
     }
 }
 
-/// Texts that are remembered from one batch of rows to the next: some 20 MB of them.
-const KNOWN: usize = 1 << 18;
+/// Texts that are remembered from one batch of rows to the next: some 10 MB of them.
+const KNOWN: usize = 1 << 17;
 
 /// The texts of the reasons of rows: each is put into words once, however many rows have it.
 #[derive(Debug, Default)]
@@ -142,16 +153,21 @@ pub struct Reasons {
 }
 
 impl Reasons {
-    /// The place among the texts of a reason, as [`reason`] puts it.
-    pub fn place(&mut self, words: &Words, feature: usize, value: Raw<'_>, contribution: f64) -> u32 {
-        let Some(said) = Said::of(feature, value, contribution) else {
-            return self.place_of(&words.0[feature].reason(value, contribution));
-        };
+    /// The places among the texts of some reasons, as [`reason`] puts them.
+    pub fn places(&mut self, words: &Words, reasons: &[Reason<'_>]) -> Vec<u32> {
+        let said: Vec<Option<Said>> = reasons.iter().map(|reason| Said::of(reason.feature, reason.value, reason.contribution)).collect();
+        // Looked up one after the other, with nothing between: then memory is asked for several at a time.
+        said.into_iter().zip(reasons).map(|(said, reason)| self.place(words, said, reason)).collect()
+    }
+
+    fn place(&mut self, words: &Words, said: Option<Said>, reason: &Reason<'_>) -> u32 {
+        let text = || words.0[reason.feature].reason(reason.value, reason.contribution);
+        let Some(said) = said else { return self.place_of(&text()) };
         let next = next_place(&self.texts);
         match self.by_said.entry(said) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
-                Arc::make_mut(&mut self.texts).push(words.0[feature].reason(value, contribution).into());
+                Arc::make_mut(&mut self.texts).push(text().into());
                 *new.insert(next)
             }
         }

@@ -37,10 +37,13 @@ impl LogisticFit {
     }
 
     /// The variance `(1, x)ᵀV(1, x)` of a row's log-odds, made ready for many rows; `None` without a covariance.
+    ///
+    /// # Arguments
+    /// * `usual` – for each column the value it has in most rows, where there is one: such rows take less time
     #[must_use]
-    pub(crate) fn variances(&self) -> Option<Quadratic> {
+    pub(crate) fn variances(&self, usual: &[Option<f64>]) -> Option<Quadratic> {
         let p = self.coef.len();
         let covariance = self.covariance.as_ref()?;
-        Some(Quadratic::of(ArrayView2::from_shape((p + 1, p + 1), covariance).expect("it is stored whole")))
+        Some(Quadratic::of(ArrayView2::from_shape((p + 1, p + 1), covariance).expect("it is stored whole"), usual))
     }
 }

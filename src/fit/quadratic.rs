@@ -2,7 +2,7 @@
 
 use std::array::from_fn;
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Registers of rows that are worked on at once.
@@ -13,11 +13,30 @@ const SUMS: usize = 4;
 const PANEL: usize = 16;
 
 /// A covariance made ready for `(1, x)ᵀV(1, x)`.
+///
+/// Columns that are at one value in most rows, `x = u + d` with `d` mostly 0, are taken apart: with `u` for their values the form is one of
+/// the other columns alone, and each `d` that is not 0 adds `d(2V(1, x, u) + Vd)`.
 #[derive(Debug)]
 pub(crate) struct Quadratic {
     columns: usize,
+    /// Columns of the form that every row has.
+    dense: Vec<usize>,
     constant: f64,
     groups: Vec<Group>,
+    rare: Vec<Rare>,
+}
+
+/// A column that is at one value in most rows.
+#[derive(Debug)]
+struct Rare {
+    column: usize,
+    usual: f64,
+    /// Twice the product with the intercept and the usual values.
+    linear: f64,
+    /// Twice the entries of the columns that every row has, filled up with 0.
+    dense: Vec<[f64; SUMS]>,
+    /// Twice the entries of the rare columns before, and its own.
+    rare: Vec<f64>,
 }
 
 /// Some rows of the matrix, from the first column of their panel on.
@@ -32,17 +51,38 @@ struct Group {
 }
 
 impl Quadratic {
-    /// Make a matrix of shape (p + 1, p + 1) ready, the intercept being first.
-    pub(super) fn of(matrix: ArrayView2<'_, f64>) -> Self {
-        let p = matrix.nrows() - 1;
+    /// Make a matrix ready.
+    ///
+    /// # Arguments
+    /// * `matrix` – shape (p + 1, p + 1), the intercept being first
+    /// * `usual` – for each column the value it has in most rows, where there is one
+    pub(super) fn of(matrix: ArrayView2<'_, f64>, usual: &[Option<f64>]) -> Self {
+        let columns = matrix.nrows() - 1;
+        let dense: Vec<usize> = (0..columns).filter(|j| usual[*j].is_none()).collect();
+        let p = dense.len();
+        let mut usually = Array2::zeros((columns + 1, p + 1));
+        usually[[0, 0]] = 1.0;
+        usual.iter().enumerate().filter_map(|(j, value)| Some((j, (*value)?))).for_each(|(j, value)| usually[[j + 1, 0]] = value);
+        dense.iter().enumerate().for_each(|(k, j)| usually[[j + 1, k + 1]] = 1.0);
+        let products = matrix.dot(&usually);
+        let inner = usually.t().dot(&products);
         let group = |first: usize| {
             let panel = first - first % PANEL;
-            let of = |j: usize, k: usize| if j < p { matrix[[j + 1, k]] } else { 0.0 };
+            let of = |j: usize, k: usize| if j < p { inner[[j + 1, k]] } else { 0.0 };
             let times = |k: usize| if k < panel + PANEL { 1.0 } else { 2.0 };
             let entries = (panel..p).map(|k| from_fn(|i| times(k) * of(first + i, k + 1))).collect();
             Group { first, panel, linear: from_fn(|i| 2.0 * of(first + i, 0)), entries }
         };
-        Self { columns: p, constant: matrix[[0, 0]], groups: (0..p).step_by(SUMS).map(group).collect() }
+        let groups = (0..p).step_by(SUMS).map(group).collect();
+        let mut rare: Vec<Rare> = Vec::new();
+        for (column, usual) in usual.iter().enumerate().filter_map(|(j, value)| Some((j, (*value)?))) {
+            let own = matrix[[column + 1, column + 1]];
+            let before = rare.iter().map(|before| 2.0 * matrix[[column + 1, before.column + 1]]).chain([own]).collect();
+            let twice = |k: usize| if k <= p { 2.0 * products[[column + 1, k]] } else { 0.0 };
+            let others = (0..p).step_by(SUMS).map(|first| from_fn(|i| twice(first + i + 1))).collect();
+            rare.push(Rare { column, usual, linear: twice(0), dense: others, rare: before });
+        }
+        Self { columns, dense, constant: inner[[0, 0]], groups, rare }
     }
 
     /// Compute the variance of each row; that of one does not depend on the rows beside it.
@@ -76,14 +116,19 @@ impl WithSimd for Forms<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (n, lanes) = (self.forms.len(), S::F64_LANES);
-        let mut tile = vec![[simd.splat_f64s(0.0); WIDE]; self.columns.len() / n.max(1)];
+        let mut tile = vec![[simd.splat_f64s(0.0); WIDE]; self.of.dense.len().next_multiple_of(SUMS)];
+        let mut away = Vec::with_capacity(self.of.rare.len());
         for at in (0..n).step_by(WIDE * lanes) {
             let part = |i: usize| n.min(at + i * lanes)..n.min(at + (i + 1) * lanes);
+            let values = |column: usize| from_fn(|i| load(simd, &self.columns[column * n..(column + 1) * n][part(i)]));
             // Side by side, for columns far apart push each other out of the nearest cache.
-            for (tile, column) in tile.iter_mut().zip(self.columns.chunks_exact(n)) {
-                *tile = from_fn(|i| load(simd, &column[part(i)]));
+            tile.iter_mut().zip(&self.of.dense).for_each(|(tile, column)| *tile = values(*column));
+            let mut forms = self.of.tile(simd, &tile);
+            away.clear();
+            for (at, rare) in self.of.rare.iter().enumerate() {
+                rare.add(simd, at, values(rare.column), &tile, &mut away, &mut forms);
             }
-            for (i, form) in self.of.tile(simd, &tile).into_iter().enumerate() {
+            for (i, form) in forms.into_iter().enumerate() {
                 simd.partial_store_f64s(&mut self.forms[part(i)], form);
             }
         }
@@ -118,5 +163,44 @@ impl Quadratic {
             }
         }
         forms
+    }
+}
+
+impl Rare {
+    /// Add what rows away from the usual value do to their forms.
+    ///
+    /// # Arguments
+    /// * `at` – its place among the rare columns
+    /// * `values` – its values in the rows
+    /// * `away` – the rare columns before in which a row is away, and by how much
+    #[inline(always)]
+    fn add<S: Simd>(
+        &self,
+        simd: S,
+        at: usize,
+        values: [S::f64s; WIDE],
+        tile: &[[S::f64s; WIDE]],
+        away: &mut Vec<(usize, [S::f64s; WIDE])>,
+        forms: &mut [S::f64s; WIDE],
+    ) {
+        let by = values.map(|value| simd.sub_f64s(value, simd.splat_f64s(self.usual)));
+        // A sum of sizes is 0 where all are, and NaN where one is.
+        if simd.reduce_sum_f64s(by.iter().fold(simd.splat_f64s(0.0), |sum, by| simd.add_f64s(sum, simd.abs_f64s(*by)))) == 0.0 {
+            return;
+        }
+        away.push((at, by));
+        let mut sums = [[simd.splat_f64s(0.0); WIDE]; SUMS];
+        let add = |sum: &mut [S::f64s; WIDE], entry: f64, x: &[S::f64s; WIDE]| {
+            sum.iter_mut().zip(x).for_each(|(sum, x)| *sum = simd.mul_add_e_f64s(simd.splat_f64s(entry), *x, *sum));
+        };
+        for (entries, x) in self.dense.iter().zip(tile.as_chunks::<SUMS>().0) {
+            sums.iter_mut().zip(entries.iter().zip(x)).for_each(|(sum, (entry, x))| add(sum, *entry, x));
+        }
+        // In one sum: which columns are here depends on the rows beside, and a 0 more changes no digit.
+        away.iter().for_each(|(rare, by)| add(&mut sums[0], self.rare[*rare], by));
+        for (i, (form, by)) in forms.iter_mut().zip(by).enumerate() {
+            let sum = sums.iter().fold(simd.splat_f64s(self.linear), |sum, sums| simd.add_f64s(sum, sums[i]));
+            *form = simd.mul_add_e_f64s(sum, by, *form);
+        }
     }
 }

@@ -359,11 +359,16 @@ fn effective_degrees_of_freedom_fall_as_the_penalty_grows() {
 
 #[test]
 fn the_variance_of_a_rows_log_odds_is_its_quadratic_form() {
-    for p in [1, 11, 37] {
-        let (x, y) = drawn(600, p);
+    for (p, rare) in [(1, 0), (11, 0), (37, 0), (1, 1), (11, 3), (37, 18)] {
+        let (mut x, y) = drawn(600, p);
+        // Columns that are at one value in nine of ten rows.
+        let usual: Vec<Option<f64>> = (0..p).map(|j| (j % p.div_ceil(rare.max(1)) == 0 && rare > 0).then_some(-0.25)).collect();
+        for (mut column, usual) in x.columns_mut().into_iter().zip(&usual).filter_map(|(column, usual)| Some((column, (*usual)?))) {
+            column.mapv_inplace(|x| if x > 1.3 { x } else { usual });
+        }
         let fit = Logistic::default().fit_rows(x.view(), y.view()).unwrap();
         let (covariance, k) = (fit.covariance.as_ref().unwrap(), p + 1);
-        let form = fit.variances().unwrap();
+        let form = fit.variances(&usual).unwrap();
         let variances = form.of_rows(x.t());
         for (row, variance) in x.rows().into_iter().zip(&variances) {
             let z: Vec<f64> = std::iter::once(1.0).chain(row.iter().copied()).collect();
@@ -372,7 +377,7 @@ fn the_variance_of_a_rows_log_odds_is_its_quadratic_form() {
         let alone: Vec<f64> = x.axis_chunks_iter(Axis(0), 7).flat_map(|rows| form.of_rows(rows.t())).collect();
         assert_eq!(alone, variances, "the rows beside a row change nothing");
         near(form.of_rows(Array2::zeros((p, 1)).view())[0], covariance[0]);
-        assert!(with(Penalty::L1, 1.0).fit_rows(x.view(), y.view()).unwrap().variances().is_none());
+        assert!(with(Penalty::L1, 1.0).fit_rows(x.view(), y.view()).unwrap().variances(&usual).is_none());
     }
 }
 

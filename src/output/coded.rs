@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
-use polars::prelude::{Column, DataFrame, DataType, IntoColumn, PlSmallStr, PolarsResult, Schema, StringChunked};
+use polars::prelude::{ArrowDataType, Column, DataFrame, DataType, IntoColumn, PlSmallStr, PolarsResult, Schema, StringChunked};
+use polars_arrow::array::PrimitiveArray;
+use polars_arrow::bitmap::Bitmap;
 
 /// Stands for no text.
 const NONE: u32 = u32::MAX;
@@ -30,9 +32,16 @@ impl Coded {
         self.codes.iter().map(|code| self.texts.get(*code as usize).map(AsRef::as_ref))
     }
 
-    /// The texts, and the place of each row's among them.
-    pub(super) fn parts(&self) -> (&[Arc<str>], impl Iterator<Item = Option<u32>>) {
-        (&self.texts, self.codes.iter().map(|code| Some(*code).filter(|code| *code != NONE)))
+    /// The texts, each once.
+    pub(super) fn texts(&self) -> &[Arc<str>] {
+        &self.texts
+    }
+
+    /// The place of each row's text among them; null for none.
+    pub(super) fn places(&self) -> PrimitiveArray<u32> {
+        let has = Bitmap::from_trusted_len_iter(self.codes.iter().map(|code| *code != NONE));
+        let places: Vec<u32> = self.codes.iter().map(|code| if *code == NONE { 0 } else { *code }).collect();
+        PrimitiveArray::new(ArrowDataType::UInt32, places.into(), Some(has).filter(|has| has.unset_bits() > 0))
     }
 
     /// One column of the rows of several: its texts in the order of their first rows, so that how rows were gathered leaves no trace.

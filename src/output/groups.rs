@@ -189,9 +189,7 @@ fn packed(array: &dyn Array, of: &ParquetType, compression: ParquetCompression) 
 
 /// Texts and codes as a Parquet file holds them.
 fn dictionary(coded: &Coded) -> PolarsResult<Box<dyn Array>> {
-    let (texts, codes) = coded.parts();
-    let keys: PrimitiveArray<u32> = codes.collect();
-    Ok(keyed(keys, Utf8ViewArray::from_slice_values(texts).boxed())?.boxed())
+    Ok(keyed(coded.places(), Utf8ViewArray::from_slice_values(coded.texts()).boxed())?.boxed())
 }
 
 fn keyed(keys: PrimitiveArray<u32>, values: Box<dyn Array>) -> PolarsResult<DictionaryArray<u32>> {

@@ -2,7 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Stdout, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
@@ -20,6 +22,9 @@ const ORPHAN: Duration = Duration::from_secs(86_400);
 /// Size of the buffer before the system, in bytes.
 const BUFFER: usize = 1 << 17;
 
+/// Bytes after which a file goes on its way to the disk while more is written, so that little is left to wait for at the end.
+pub(super) const STRIDE: usize = 1 << 26;
+
 /// The end of the way of an output.
 pub(super) enum Target {
     /// A file of its own, renamed to `path` at the end. Boxed: it is far larger than the others.
@@ -32,21 +37,62 @@ pub(super) enum Target {
 
 /// Takes the bytes of a [`Target`].
 pub(super) enum Writer {
-    File(BufWriter<File>),
+    Whole(ToDisk),
+    Direct(BufWriter<File>),
     Stdout(BufWriter<Stdout>),
+}
+
+/// A file that is sent to the disk while it is written.
+pub(super) struct ToDisk {
+    file: BufWriter<File>,
+    /// Bytes since it was sent last.
+    written: usize,
+    sending: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl ToDisk {
+    fn new(file: File) -> Self {
+        Self { file: BufWriter::with_capacity(BUFFER, file), written: 0, sending: None }
+    }
+
+    /// Wait until what was sent is there: the system tells of a failure only once.
+    fn arrived(&mut self) -> io::Result<()> {
+        self.sending.take().map_or(Ok(()), |sending| sending.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+}
+
+impl Write for ToDisk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.written >= STRIDE {
+            self.written = 0;
+            self.arrived()?;
+            let file = self.file.get_ref().try_clone()?;
+            self.sending = Some(thread::spawn(move || file.sync_data()));
+        }
+        let written = self.file.write(bytes)?;
+        self.written += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        self.arrived()
+    }
 }
 
 impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::File(file) => file.write(bytes),
+            Self::Whole(file) => file.write(bytes),
+            Self::Direct(file) => file.write(bytes),
             Self::Stdout(out) => out.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::File(file) => file.flush(),
+            Self::Whole(file) => file.flush(),
+            Self::Direct(file) => file.flush(),
             Self::Stdout(out) => out.flush(),
         }
     }
@@ -89,13 +135,12 @@ impl Target {
 
     /// A writer to the end of this way; it has to be flushed and dropped before [`Target::finish`].
     pub(super) fn writer(&self) -> Result<Writer> {
-        let file = match self {
-            Self::Whole { temporary, .. } => temporary.as_file(),
-            Self::Direct { file, .. } => file,
-            Self::Stdout => return Ok(Writer::Stdout(BufWriter::with_capacity(BUFFER, io::stdout()))),
-        };
-        let file = file.try_clone().map_err(|e| write_error(self.path(), e))?;
-        Ok(Writer::File(BufWriter::with_capacity(BUFFER, file)))
+        let again = |file: &File| file.try_clone().map_err(|e| write_error(self.path(), e));
+        Ok(match self {
+            Self::Whole { temporary, .. } => Writer::Whole(ToDisk::new(again(temporary.as_file())?)),
+            Self::Direct { file, .. } => Writer::Direct(BufWriter::with_capacity(BUFFER, again(file)?)),
+            Self::Stdout => Writer::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())),
+        })
     }
 
     /// Let the file appear.

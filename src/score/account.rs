@@ -65,7 +65,7 @@ impl Scorer<'_> {
     /// # Errors
     /// * [`Error::Unsuitable`]: a feature is absent, of another type or not finite
     pub fn explain(&self, features: &DataFrame, row: u32) -> Result<Explanation> {
-        let Model { fit, calibration, preprocessor, threshold, .. } = self.model;
+        let Model { fit, calibration, preprocessor, reference, threshold, .. } = self.model;
         let inputs = preprocessor.inputs(features, Some(&[row]))?;
         let x = self.design_row(&inputs);
         let (eta, variance) = (fit.log_odds_by_column(x.view())[0], self.variances.as_ref().map(|v| v.of_rows(x.view())[0]));
@@ -73,6 +73,7 @@ impl Scorer<'_> {
             return Err(Error::Unsuitable { problem, hint: None });
         }
         let row = self.row(eta, variance);
+        let percentile = reference.percentile(row.probability);
         let (intercept, slope) = calibration.base_and_slope();
         let (base, line) = (intercept + slope * fit.intercept, intercept + slope * eta);
         let log_odds = calibration.log_odds(eta);
@@ -81,8 +82,8 @@ impl Scorer<'_> {
             probability: row.probability,
             probability_low: row.interval.map(|i| i.0),
             probability_high: row.interval.map(|i| i.1),
-            percentile: row.percentile,
-            tier: TIERS[tier(row.percentile)],
+            percentile,
+            tier: TIERS[tier(percentile)],
             reaches_threshold: row.probability >= *threshold,
             log_odds,
             base,

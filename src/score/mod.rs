@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use crate::config::{Config, Cut, QualifyBy, Worth};
 use crate::definition::Pql;
-use crate::design::Way;
+use crate::design::{DesignColumn, Way};
 use crate::error::{Error, Result};
 use crate::explain::{Measures, Reasons, Words};
 use crate::fit::Quadratic;
@@ -119,13 +119,14 @@ impl<'a> Scorer<'a> {
         let config: Config = model.config()?;
         let slope = model.calibration.base_and_slope().1;
         let measures = Measures::of(&model.preprocessor);
+        let usual: Vec<Option<f64>> = model.preprocessor.columns().iter().map(DesignColumn::usual).collect();
         Ok(Self {
             model,
             measures,
             words: Words::of(&model.preprocessor),
             known: Mutex::default(),
             coef: model.fit.coef.iter().map(|coef| slope * coef).collect(),
-            variances: model.fit.variances(),
+            variances: model.fit.variances(&usual),
             label: label.to_owned(),
             reasons: REASONS,
             by: config.qualify.by,

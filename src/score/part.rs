@@ -12,9 +12,8 @@ use super::{Batch, REASONS, Scorer, Summary, TIERS, tier};
 use crate::definition::{Kinds, Pql};
 use crate::design::{BLOCK, Inputs};
 use crate::error::{Error, Result};
-use crate::explain::Reasons;
+use crate::explain::{Reason, Reasons};
 use crate::ingest::cells;
-use crate::model::Model;
 use crate::observe::stable_share;
 use crate::output::{Coded, Table, Values, time_column};
 
@@ -23,16 +22,13 @@ use crate::output::{Coded, Table, Values, time_column};
 pub(super) struct Row {
     pub(super) probability: f64,
     pub(super) interval: Option<(f64, f64)>,
-    pub(super) percentile: f64,
 }
 
 impl Scorer<'_> {
     /// Score a row by its log-odds and their variance.
     pub(super) fn row(&self, eta: f64, variance: Option<f64>) -> Row {
-        let Model { calibration, reference, .. } = self.model;
-        let probability = calibration.probability(eta);
-        let interval = variance.map(|variance| calibration.interval(eta, variance));
-        Row { probability, interval, percentile: reference.percentile(probability) }
+        let calibration = &self.model.calibration;
+        Row { probability: calibration.probability(eta), interval: variance.map(|variance| calibration.interval(eta, variance)) }
     }
 
     /// Why a row is not scored: a value is not finite, which makes its log-odds so, whatever the coefficient.
@@ -47,30 +43,34 @@ struct Scores {
     probability: Vec<f64>,
     low: Vec<f64>,
     high: Vec<f64>,
-    percentile: Vec<f64>,
     reasons: [Vec<Option<u32>>; REASONS],
 }
 
 impl Scores {
     fn with_capacity(n: usize) -> Self {
         let column = || Vec::with_capacity(n);
-        Self {
-            probability: column(),
-            low: column(),
-            high: column(),
-            percentile: column(),
-            reasons: [(); REASONS].map(|()| Vec::with_capacity(n)),
-        }
+        Self { probability: column(), low: column(), high: column(), reasons: [(); REASONS].map(|()| vec![None; n]) }
     }
 
-    fn push(&mut self, row: Option<&Row>, reasons: [Option<u32>; REASONS]) {
+    fn push(&mut self, row: Option<&Row>) {
         let interval = row.and_then(|row| row.interval);
         self.probability.push(row.map_or(f64::NAN, |row| row.probability));
         self.low.push(interval.map_or(f64::NAN, |interval| interval.0));
         self.high.push(interval.map_or(f64::NAN, |interval| interval.1));
-        self.percentile.push(row.map_or(f64::NAN, |row| row.percentile));
-        for (column, reason) in self.reasons.iter_mut().zip(reasons) {
-            column.push(reason);
+    }
+}
+
+impl Summary {
+    /// Add a scored row.
+    fn count(&mut self, scorer: &Scorer<'_>, probability: f64) {
+        self.scored += 1;
+        self.expected_conversions += probability;
+        if probability >= scorer.model.threshold {
+            self.reached += 1;
+            self.expected_of_reached += probability;
+            if let (Some(value), Some(worth)) = (&mut self.expected_value, scorer.worth) {
+                *value += probability * worth.deal - worth.touch;
+            }
         }
     }
 }
@@ -118,41 +118,29 @@ impl<'a> Part<'a> {
         let log_odds = scorer.model.fit.log_odds_by_column(x);
         let variances = scorer.variances.as_ref().map(|variances| variances.of_rows(x));
         let largest = (scorer.reasons > 0).then(|| Largest::of(&scorer.measures, &scorer.coef, x));
+        let (mut places, mut said) = (Vec::new(), Vec::new());
         for (at, eta) in log_odds.into_iter().enumerate() {
             let unscored = self.unscored.get(first + at).copied().flatten().map(str::to_owned);
             let unscored = unscored.or_else(|| scorer.not_finite(eta, x.column(at)).map(|why| format!("not scored: {why}")));
             if let Some(why) = unscored {
-                self.scores.push(None, [Some(self.reasons.place_of(&why)), None, None]);
+                self.scores.push(None);
+                self.scores.reasons[0][first + at] = Some(self.reasons.place_of(&why));
                 *self.summary.unscored.entry(why).or_default() += 1;
                 continue;
             }
             let row = scorer.row(eta, variances.as_ref().map(|v| v[at]));
-            self.count(row.probability);
-            let mut say = |measure: usize| {
+            self.summary.count(scorer, row.probability);
+            self.scores.push(Some(&row));
+            let found = largest.as_ref().map_or([None; REASONS], |largest| largest.of_row(at));
+            for (rank, measure) in found.into_iter().flatten().take(scorer.reasons).enumerate() {
                 let contribution = scorer.measures.contribution(measure, &scorer.coef, |column| x[[column, at]]);
                 let feature = scorer.measures.heaviest(measure, &scorer.coef, |column| x[[column, at]]);
-                self.reasons.place(&scorer.words, feature, self.inputs.raw(feature, first + at), contribution)
-            };
-            let found = largest.as_ref().map_or([None; REASONS], |largest| largest.of_row(at));
-            let mut reasons = [None; REASONS];
-            for (reason, measure) in reasons.iter_mut().zip(found).take(scorer.reasons) {
-                *reason = measure.map(&mut say);
+                places.push((rank, first + at));
+                said.push(Reason { feature, value: self.inputs.raw(feature, first + at), contribution });
             }
-            self.scores.push(Some(&row), reasons);
         }
-    }
-
-    /// Add a scored row to what is printed.
-    fn count(&mut self, probability: f64) {
-        let Self { scorer, summary, .. } = self;
-        summary.scored += 1;
-        summary.expected_conversions += probability;
-        if probability >= scorer.model.threshold {
-            summary.reached += 1;
-            summary.expected_of_reached += probability;
-            if let (Some(value), Some(worth)) = (&mut summary.expected_value, scorer.worth) {
-                *value += probability * worth.deal - worth.touch;
-            }
+        for ((rank, row), place) in places.into_iter().zip(self.reasons.places(&scorer.words, &said)) {
+            self.scores.reasons[rank][row] = Some(place);
         }
     }
 
@@ -177,8 +165,11 @@ impl<'a> Part<'a> {
             Arc::new(Kinds::all_in_words().into_iter().map(Arc::from).collect()),
             pqls.clone().map(|pql| pql.map(|pql| pql.kinds.code())),
         );
+        // In a loop of their own the searches of several rows go on at once.
+        let percentile = |p: &f64| if p.is_nan() { *p } else { scorer.model.reference.percentile(*p) };
+        let percentile: Vec<f64> = scores.probability.iter().map(percentile).collect();
         let place = |p: &f64| u32::try_from(tier(*p)).ok().filter(|_| !p.is_nan());
-        let tiers = Coded::new(Arc::new(TIERS.map(Arc::from).to_vec()), scores.percentile.iter().map(place));
+        let tiers = Coded::new(Arc::new(TIERS.map(Arc::from).to_vec()), percentile.iter().map(place));
         let label = Coded::new(Arc::new(vec![scorer.label.as_str().into()]), cutoff.iter().map(|_| Some(0)));
         let texts = reasons.texts();
         scorer.keep(reasons);
@@ -189,7 +180,7 @@ impl<'a> Part<'a> {
             ("probability", plain(cells::nullable("probability", scores.probability))),
             ("probability_low", plain(cells::nullable("probability_low", scores.low))),
             ("probability_high", plain(cells::nullable("probability_high", scores.high))),
-            ("percentile", plain(cells::nullable("percentile", scores.percentile))),
+            ("percentile", plain(cells::nullable("percentile", percentile))),
             ("tier", Values::Coded(tiers)),
             ("qualified", plain(qualified.into_column().with_name("qualified".into()))),
             ("qualified_by", Values::Coded(by)),
