@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use polars::prelude::*;
-use polars_arrow::bitmap::Bitmap;
 
 use crate::error::{Error, Result};
-use crate::output::format_number;
+use crate::output::{bits, format_number};
 use crate::time::{self, DAY};
 
 /// A missing time.
@@ -122,8 +121,7 @@ pub(crate) fn nullable(name: &str, values: Vec<f64>) -> Column {
     if position(&values, |value| value.is_nan()).is_none() {
         return Float64Chunked::from_vec(name.into(), values).into_column();
     }
-    let known = values.chunks(8).map(|values| (0..).zip(values).fold(0, |bits, (at, value)| bits | u8::from(!value.is_nan()) << at));
-    let known = Bitmap::from_u8_vec(known.collect(), values.len());
+    let known = bits(&values, |value| !value.is_nan());
     Float64Chunked::from_vec_validity(name.into(), values, Some(known)).into_column()
 }
 

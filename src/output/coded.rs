@@ -6,24 +6,25 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt};
 use polars::prelude::{ArrowDataType, Column, DataFrame, DataType, IntoColumn, PlSmallStr, PolarsResult, Schema, StringChunked};
 use polars_arrow::array::PrimitiveArray;
-use polars_arrow::bitmap::Bitmap;
 
-/// Stands for no text.
-const NONE: u32 = u32::MAX;
+use super::bits;
 
 /// A column of texts that many rows have in common: each text once, and which one a row has.
 #[derive(Debug, Clone, Default)]
 pub struct Coded {
     texts: Arc<Vec<Arc<str>>>,
+    /// Places among the texts, or [`Coded::NONE`].
     codes: Vec<u32>,
 }
 
 impl Coded {
-    /// Take texts, and for each row the place of its text among them; `None` for none.
+    /// Stands for the place of no text.
+    pub const NONE: u32 = u32::MAX;
+
+    /// Take texts, and for each row the place of its text among them, or [`Coded::NONE`].
     #[must_use]
-    pub fn new(texts: Arc<Vec<Arc<str>>>, codes: impl Iterator<Item = Option<u32>>) -> Self {
-        let codes: Vec<u32> = codes.map(|code| code.unwrap_or(NONE)).collect();
-        debug_assert!(codes.iter().all(|code| *code == NONE || (*code as usize) < texts.len()), "every code has its text");
+    pub fn new(texts: Arc<Vec<Arc<str>>>, codes: Vec<u32>) -> Self {
+        debug_assert!(codes.iter().all(|code| *code == Self::NONE || (*code as usize) < texts.len()), "every code has its text");
         Self { texts, codes }
     }
 
@@ -39,9 +40,10 @@ impl Coded {
 
     /// The place of each row's text among them; null for none.
     pub(super) fn places(&self) -> PrimitiveArray<u32> {
-        let has = Bitmap::from_trusted_len_iter(self.codes.iter().map(|code| *code != NONE));
-        let places: Vec<u32> = self.codes.iter().map(|code| if *code == NONE { 0 } else { *code }).collect();
-        PrimitiveArray::new(ArrowDataType::UInt32, places.into(), Some(has).filter(|has| has.unset_bits() > 0))
+        let has = |code: &u32| *code != Self::NONE;
+        let known = if self.codes.iter().fold(true, |all, code| all & has(code)) { None } else { Some(bits(&self.codes, has)) };
+        let places: Vec<u32> = self.codes.iter().map(|code| if has(code) { *code } else { 0 }).collect();
+        PrimitiveArray::new(ArrowDataType::UInt32, places.into(), known)
     }
 
     /// One column of the rows of several: its texts in the order of their first rows, so that how rows were gathered leaves no trace.
@@ -51,10 +53,10 @@ impl Coded {
         // Parts have most texts in common, the very same ones: these need not be read again.
         let mut seen: HashMap<(*const u8, usize), u32> = HashMap::new();
         for (part, rows) in parts {
-            let mut place = vec![NONE; part.texts.len()];
+            let mut place = vec![Self::NONE; part.texts.len()];
             codes.extend(part.codes[rows].iter().map(|code| {
-                let Some(to) = place.get_mut(*code as usize) else { return NONE };
-                if *to == NONE {
+                let Some(to) = place.get_mut(*code as usize) else { return Self::NONE };
+                if *to == Self::NONE {
                     let text = &part.texts[*code as usize];
                     *to = *seen.entry((text.as_ptr(), text.len())).or_insert_with(|| {
                         *known.entry(text).or_insert_with(|| {

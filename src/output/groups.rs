@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use polars::prelude::{
     ArrowDataType, BatchedWriter, CompatLevel, ParquetCompression, ParquetWriter, PolarsResult, Schema, StatisticsOptions,
 };
@@ -181,10 +181,17 @@ fn shrinks(pages: &[CompressedPage]) -> bool {
 
 fn packed(array: &dyn Array, of: &ParquetType, compression: ParquetCompression) -> PolarsResult<Vec<CompressedPage>> {
     let options = WriteOptions { compression: compression.into(), ..options() };
-    // The writer of polars would count distinct numbers before it finds that it has no codes for them.
-    let encodings = if array.dtype() == &ArrowDataType::Float64 { vec![Encoding::Plain] } else { get_dtype_encoding(array.dtype()) };
+    // The writer of polars would count distinct values before it finds that it has no codes for them.
+    let apart = array.dtype() == &ArrowDataType::Float64 || array.as_any().downcast_ref().is_some_and(differ);
+    let encodings = if apart { vec![Encoding::Plain] } else { get_dtype_encoding(array.dtype()) };
     let pages = array_to_columns(array, of.clone(), options, &encodings)?;
     pages.into_iter().flatten().map(|page| Ok(compress(page?, Vec::new(), options.compression)?)).collect()
+}
+
+/// Whether nearly all texts differ, as names of accounts do.
+fn differ(texts: &Utf8ViewArray) -> bool {
+    let sample = || texts.values_iter().step_by(texts.len().div_ceil(SAMPLE).max(1));
+    sample().collect::<HashSet<&str>>().len() * 10 > sample().count() * 9
 }
 
 /// Texts and codes as a Parquet file holds them.

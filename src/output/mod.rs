@@ -11,7 +11,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use polars::prelude::{Column, DataFrame, Int64Chunked, IntoColumn, NewChunkedArray, PolarsError, Schema, TimeUnit, TimeZone};
+use polars::prelude::{
+    ArrowDataType, BooleanChunked, Column, DataFrame, Int64Chunked, IntoColumn, PolarsError, Schema, TimeUnit, TimeZone,
+};
+use polars_arrow::array::BooleanArray;
+use polars_arrow::bitmap::Bitmap;
 
 use crate::error::{Error, Result};
 
@@ -144,8 +148,24 @@ pub fn check_writable(path: &Path) -> Result<()> {
 /// A column of times, µs UTC; null where there is none.
 #[must_use]
 pub fn time_column(name: &str, times: impl Iterator<Item = Option<i64>>) -> Column {
+    let times: Vec<Option<i64>> = times.collect();
+    let known = bits(&times, Option::is_some);
+    let times = Int64Chunked::from_vec_validity(name.into(), times.into_iter().map(Option::unwrap_or_default).collect(), Some(known));
     // By a cast the zone would be lost: polars keeps zones only where all of them are compiled in.
-    Int64Chunked::from_iter_options(name.into(), times).into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column()
+    times.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column()
+}
+
+/// A column of true and false; null where there is neither.
+#[must_use]
+pub fn truth_column(name: &str, values: &[Option<bool>]) -> Column {
+    let [yes, known] = [bits(values, |value| *value == Some(true)), bits(values, Option::is_some)];
+    BooleanChunked::with_chunk(name.into(), BooleanArray::new(ArrowDataType::Boolean, yes, Some(known))).into_column()
+}
+
+/// Which values are so, as bits.
+pub(crate) fn bits<T>(values: &[T], is: impl Fn(&T) -> bool) -> Bitmap {
+    let byte = |values: &[T]| (0..).zip(values).fold(0, |bits, (at, value)| bits | u8::from(is(value)) << at);
+    Bitmap::from_u8_vec(values.chunks(8).map(byte).collect(), values.len())
 }
 
 /// Write a table; the path `-` is standard output.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::explain::{Reason, Reasons};
 use crate::ingest::cells;
 use crate::observe::stable_share;
-use crate::output::{Coded, Table, Values, time_column};
+use crate::output::{Coded, Table, Values, time_column, truth_column};
 
 /// What the numbers of a row give.
 #[derive(Debug, Clone, Copy)]
@@ -43,13 +43,14 @@ struct Scores {
     probability: Vec<f64>,
     low: Vec<f64>,
     high: Vec<f64>,
-    reasons: [Vec<Option<u32>>; REASONS],
+    /// Places among the texts of the reasons.
+    reasons: [Vec<u32>; REASONS],
 }
 
 impl Scores {
     fn with_capacity(n: usize) -> Self {
         let column = || Vec::with_capacity(n);
-        Self { probability: column(), low: column(), high: column(), reasons: [(); REASONS].map(|()| vec![None; n]) }
+        Self { probability: column(), low: column(), high: column(), reasons: [(); REASONS].map(|()| vec![Coded::NONE; n]) }
     }
 
     fn push(&mut self, row: Option<&Row>) {
@@ -124,7 +125,7 @@ impl<'a> Part<'a> {
             let unscored = unscored.or_else(|| scorer.not_finite(eta, x.column(at)).map(|why| format!("not scored: {why}")));
             if let Some(why) = unscored {
                 self.scores.push(None);
-                self.scores.reasons[0][first + at] = Some(self.reasons.place_of(&why));
+                self.scores.reasons[0][first + at] = self.reasons.place_of(&why);
                 *self.summary.unscored.entry(why).or_default() += 1;
                 continue;
             }
@@ -140,7 +141,7 @@ impl<'a> Part<'a> {
             }
         }
         for ((rank, row), place) in places.into_iter().zip(self.reasons.places(&scorer.words, &said)) {
-            self.scores.reasons[rank][row] = Some(place);
+            self.scores.reasons[rank][row] = place;
         }
     }
 
@@ -148,29 +149,29 @@ impl<'a> Part<'a> {
     fn table(self, account: &Column, cutoff: &[Option<i64>], pqls: &[Option<Pql>]) -> Result<(Table, Summary)> {
         let Self { scorer, scores, reasons, mut summary, .. } = self;
         let account = account.as_materialized_series().str().map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
-        let holdout = |account: Option<&str>| {
-            let share = |account| stable_share("holdout", scorer.seed, account);
-            Some(scorer.holdout > 0.0 && account.is_some_and(|account| share(account) < scorer.holdout))
+        let kept_out =
+            |account: Option<&str>| account.is_some_and(|account| stable_share("holdout", scorer.seed, account) < scorer.holdout);
+        let holdout: Vec<Option<bool>> = match scorer.holdout {
+            0.0 => vec![Some(false); cutoff.len()],
+            _ => account.iter().map(|account| Some(kept_out(account))).collect(),
         };
-        let holdout: BooleanChunked = account.iter().map(holdout).collect();
         let pqls = (0..cutoff.len()).map(|row| pqls.get(row).copied().flatten());
         let reach = |p: &f64| Some(*p >= scorer.model.threshold).filter(|_| !p.is_nan());
         let found = scores.probability.iter().map(reach).zip(pqls.clone()).map(|(reached, pql)| of_row(scorer.by, reached, pql.is_some()));
-        let (qualified, by): (Vec<Option<bool>>, Vec<Option<u32>>) = found.unzip();
+        let (qualified, by): (Vec<Option<bool>>, Vec<u32>) = found.map(|(qualified, by)| (qualified, by.unwrap_or(Coded::NONE))).unzip();
         summary.pqls = pqls.clone().flatten().count() as u64;
         summary.qualified = qualified.iter().filter(|qualified| **qualified == Some(true)).count() as u64;
-        let qualified: BooleanChunked = qualified.into_iter().collect();
-        let by = Coded::new(Arc::new(WORDS.map(Arc::from).to_vec()), by.into_iter());
+        let by = Coded::new(Arc::new(WORDS.map(Arc::from).to_vec()), by);
         let kinds = Coded::new(
             Arc::new(Kinds::all_in_words().into_iter().map(Arc::from).collect()),
-            pqls.clone().map(|pql| pql.map(|pql| pql.kinds.code())),
+            pqls.clone().map(|pql| pql.map_or(Coded::NONE, |pql| pql.kinds.code())).collect(),
         );
         // In a loop of their own the searches of several rows go on at once.
         let percentile = |p: &f64| if p.is_nan() { *p } else { scorer.model.reference.percentile(*p) };
         let percentile: Vec<f64> = scores.probability.iter().map(percentile).collect();
-        let place = |p: &f64| u32::try_from(tier(*p)).ok().filter(|_| !p.is_nan());
-        let tiers = Coded::new(Arc::new(TIERS.map(Arc::from).to_vec()), percentile.iter().map(place));
-        let label = Coded::new(Arc::new(vec![scorer.label.as_str().into()]), cutoff.iter().map(|_| Some(0)));
+        let place = |p: &f64| if p.is_nan() { Coded::NONE } else { u32::try_from(tier(*p)).unwrap_or(Coded::NONE) };
+        let tiers = Coded::new(Arc::new(TIERS.map(Arc::from).to_vec()), percentile.iter().map(place).collect());
+        let label = Coded::new(Arc::new(vec![scorer.label.as_str().into()]), vec![0; cutoff.len()]);
         let texts = reasons.texts();
         scorer.keep(reasons);
         let plain = |column: Column| Values::Plain(column);
@@ -182,14 +183,14 @@ impl<'a> Part<'a> {
             ("probability_high", plain(cells::nullable("probability_high", scores.high))),
             ("percentile", plain(cells::nullable("percentile", percentile))),
             ("tier", Values::Coded(tiers)),
-            ("qualified", plain(qualified.into_column().with_name("qualified".into()))),
+            ("qualified", plain(truth_column("qualified", &qualified))),
             ("qualified_by", Values::Coded(by)),
             ("pql_types", Values::Coded(kinds)),
             ("pql_at", plain(time_column("pql_at", pqls.map(|pql| pql.map(|pql| pql.at))))),
-            ("holdout", plain(holdout.into_column().with_name("holdout".into()))),
+            ("holdout", plain(truth_column("holdout", &holdout))),
         ];
         for (name, places) in ["reason_1", "reason_2", "reason_3"].into_iter().zip(scores.reasons) {
-            columns.push((name, Values::Coded(Coded::new(texts.clone(), places.into_iter()))));
+            columns.push((name, Values::Coded(Coded::new(texts.clone(), places))));
         }
         columns.push(("model", Values::Coded(label)));
         Ok((Table::new(cutoff.len(), columns), summary))
