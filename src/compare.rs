@@ -204,6 +204,8 @@ pub struct Comparison {
     pub champion: Judgement,
     /// Which is better.
     pub verdict: Verdict,
+    /// Whether both give every row the same probability.
+    pub alike: bool,
     /// Log loss of the challenger less that of the champion.
     pub log_loss: Difference,
     /// Brier score of the challenger less that of the champion.
@@ -239,6 +241,7 @@ impl Comparison {
                 difference if difference.worse() => Verdict::Worse,
                 _ => Verdict::Undecided,
             },
+            alike: rows.challenger == rows.champion,
             log_loss,
             brier: paired.brier()?,
             roc_auc: paired.roc_auc()?,

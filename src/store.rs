@@ -52,9 +52,16 @@ fn missing(model: &str, models: &Path) -> Error {
     let names = names(models);
     let hint = if names.iter().any(|n| n == name) {
         let versions: Vec<String> = versions(&models.join(name)).iter().map(|v| format!("`{name}/{v:04}`")).collect();
+        let champion = models.join(name).join(CHAMPION);
+        let asked = model.contains('/') || versions.is_empty();
+        let gone = fs::read_to_string(&champion).ok().filter(|_| !asked).map(|version| {
+            let promote =
+                format!("`pql models --promote {}` makes another the champion", versions.last().map_or("", |last| last.trim_matches('`')));
+            format!("`{}` names `{}`, which is not there; {promote}; ", champion.display(), version.trim())
+        });
         match versions.as_slice() {
             [] => format!("`{name}` has no version: its training did not end"),
-            some => format!("there are {}", some.join(", ")),
+            some => format!("{}there are {}", gone.unwrap_or_default(), some.join(", ")),
         }
         .into()
     } else {
@@ -300,6 +307,10 @@ mod tests {
         let error = find("trail", dir.path()).unwrap_err();
         assert_eq!((error.exit_code(), error.hint().as_deref()), (4, Some("did you mean `trial`?")));
         assert_eq!(find("trial/0009", dir.path()).unwrap_err().exit_code(), 4);
+        fs::write(dir.path().join("trial/champion"), "0007\n").unwrap();
+        let hint = find("trial", dir.path()).unwrap_err().hint().unwrap();
+        let way_out = "champion` names `0007`, which is not there; `pql models --promote trial/0001` makes another the champion";
+        assert!(hint.contains(way_out), "{hint}");
         assert_eq!(add(dir.path(), "../x", one_byte, false).unwrap_err().exit_code(), 2);
     }
 }

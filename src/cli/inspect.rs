@@ -193,8 +193,13 @@ fn reading(model: &Model) -> Result<String> {
 /// The strengths of the penalty that were tried, the chosen one marked.
 fn path(model: &Model, style: Style, terminal: &mut Terminal<'_>) -> Result<()> {
     let Some(path) = &model.path else {
-        let hint = Some("`model.alpha = \"cv\"` looks for it".to_owned());
-        return Err(Error::Usage { problem: "the strength of the penalty was given, no path was tried".to_owned(), hint });
+        let rule = model.config()?.model;
+        let (problem, hint) = match rule.penalty {
+            PenaltyKind::None => ("the model has no penalty, so that no strength was tried", "`model.penalty = \"l2\"` has one"),
+            PenaltyKind::Firth => ("Firth's penalty has no strength to be tried", "`model.penalty = \"l2\"` has one"),
+            _ => ("the strength of the penalty was given, no path was tried", "`model.alpha = \"cv\"` looks for it"),
+        };
+        return Err(Error::Usage { problem: problem.to_owned(), hint: Some(hint.to_owned()) });
     };
     if style == Style::Json {
         return terminal.say_json(path);

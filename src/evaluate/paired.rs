@@ -24,6 +24,15 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// Places with which it is printed: 4, and more where it is so small, with all of its interval, that they tell nothing.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        let size = [Some(self.difference), self.low, self.high].into_iter().flatten().fold(0.0_f64, |most, end| most.max(end.abs()));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most twelve places")]
+        let two_digits = if size > 0.0 { (1.0 - size.log10().floor()).clamp(4.0, 12.0) as usize } else { 4 };
+        two_digits
+    }
+
     fn of(difference: f64, se: Option<f64>) -> Self {
         let at = |z: f64| se.map(|se| difference + z * se);
         Self { difference, se, low: at(-Z_95), high: at(Z_95) }
@@ -163,6 +172,13 @@ mod tests {
             Paired { y: &y, group: &group, probability: &a, other: &b }.log_loss().unwrap()
         };
         assert!(of(0.9, 0.2).better() && !of(0.9, 0.2).worse() && of(0.2, 0.9).worse() && !of(0.5, 0.5).worse());
+    }
+
+    #[test]
+    fn a_small_difference_has_places_that_tell_it() {
+        let places = |difference, se| Difference::of(difference, Some(se)).places();
+        assert_eq!([places(0.1, 0.01), places(0.0, 0.0), places(1e-5, 2e-5), places(1e-5, 1e-3), places(-3e-9, 0.0)], [4, 4, 6, 4, 10]);
+        assert_eq!(Difference::of(f64::NAN, None).places(), 4);
     }
 
     #[test]

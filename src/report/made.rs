@@ -4,11 +4,15 @@ use super::Seen;
 use super::html::{Html, Table};
 use super::words::{four, short};
 use crate::calibrate::Calibration;
-use crate::config::PenaltyKind;
+use crate::config::{Config, PenaltyKind};
+use crate::model::Model;
+use crate::time::iso_day;
 
 /// Put how the model was made.
 pub(super) fn made(seen: &Seen<'_>, body: &mut Html) {
-    body.section("made", "How it was made").table(&facts(seen));
+    let program = ("made and drawn by", format!("pql {}", env!("CARGO_PKG_VERSION")));
+    let rows = facts(seen.model, &seen.config).into_iter().chain([program]).map(|(name, value)| vec![name.to_owned(), value]).collect();
+    body.section("made", "How it was made").table(&Table::new("The fit", &["", ""], rows));
     body.raw("<details><summary>Configuration</summary><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Configuration\">");
     body.element("pre", &seen.model.config).raw("</div></details>\n");
     body.raw("<h3 class=\"wide\">Words</h3>\n").list(
@@ -23,8 +27,9 @@ pub(super) fn made(seen: &Seen<'_>, body: &mut Html) {
     body.raw("</section>\n");
 }
 
-fn facts(seen: &Seen<'_>) -> Table {
-    let (model, rule) = (seen.model, &seen.config.model);
+/// What a model has learned from, and how.
+pub(super) fn facts(model: &Model, config: &Config) -> Vec<(&'static str, String)> {
+    let rule = &config.model;
     let penalty = match rule.penalty {
         PenaltyKind::None => "none".to_owned(),
         PenaltyKind::L2 => format!("l2, alpha {}", short(model.fit.alpha)),
@@ -37,18 +42,20 @@ fn facts(seen: &Seen<'_>) -> Table {
         Calibration::Platt(platt) => format!("Platt, log-odds {} + {} η", four(platt.intercept), four(platt.slope)),
         Calibration::Isotonic(isotonic) => format!("isotonic, {} steps", isotonic.log_odds.len()),
     };
-    let row = |name: &str, value: String| vec![name.to_owned(), value];
-    let rows = vec![
-        row("rows learned from", model.fit.rows.to_string()),
-        row("design columns", model.fit.coef.len().to_string()),
-        row("penalty", penalty),
-        row("effective degrees of freedom", short(model.goodness.effective_df)),
-        row("McFadden's R², on the training rows", four(model.goodness.mcfadden_r2)),
-        row("calibration", calibration),
-        row("threshold", four(model.threshold)),
-        row("largest gradient entry per row", format!("{:.1e}", model.fit.gradient)),
-        row("fingerprint of the training rows", blake3::Hash::from_bytes(model.data).to_hex()[..16].to_owned()),
-        row("made and drawn by", format!("pql {}", env!("CARGO_PKG_VERSION"))),
-    ];
-    Table::new("The fit", &["", ""], rows)
+    let cutoffs = model.extent.first_train.zip(model.last_learned()).map(|(first, last)| [first, last].map(iso_day));
+    vec![
+        ("rows learned from", model.fit.rows.to_string()),
+        (
+            "their cutoffs",
+            cutoffs.map_or("not known".to_owned(), |[first, last]| if first == last { first } else { format!("{first} to {last}") }),
+        ),
+        ("design columns", model.fit.coef.len().to_string()),
+        ("penalty", penalty),
+        ("effective degrees of freedom", short(model.goodness.effective_df)),
+        ("McFadden's R², on the training rows", four(model.goodness.mcfadden_r2)),
+        ("calibration", calibration),
+        ("threshold", four(model.threshold)),
+        ("largest gradient entry per row", format!("{:.1e}", model.fit.gradient)),
+        ("fingerprint of the training rows", blake3::Hash::from_bytes(model.data).to_hex()[..16].to_owned()),
+    ]
 }

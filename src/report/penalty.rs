@@ -101,7 +101,7 @@ pub(super) fn coefficients(seen: &Seen<'_>) -> Option<Figure<'static>> {
         let titles: Vec<_> = points.iter().map(|p| (*p, format!("{name} at alpha {}: {}", short(p.0), four(p.1)))).collect();
         chart.hovered(&titles);
     }
-    chart.upright_from(path.points[path.chosen].alpha, "chosen");
+    chart.upright(path.points[path.chosen].alpha, "chosen");
     let weakest = path.points.len() - 1;
     let mut named: Vec<f64> = Vec::new();
     for column in heaviest.iter().take(DRAWN[1]) {

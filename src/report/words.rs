@@ -83,6 +83,16 @@ pub(super) fn clipped(text: &str, most: usize) -> String {
     fits.chain(['…']).collect()
 }
 
+/// A text of at most so many characters, an ellipsis in its middle: names that begin alike end differently.
+pub(super) fn folded(text: &str, most: usize) -> String {
+    if clipped(text, most) == text {
+        return text.to_owned();
+    }
+    let turned = |text: &str| text.chars().rev().collect::<String>();
+    let end = turned(&clipped(&turned(text), most / 2));
+    clipped(text, most - most / 2) + end.trim_start_matches('…')
+}
+
 /// The sign that is as wide as a plus.
 fn minus(text: String) -> String {
     if text.starts_with('-') { text.replacen('-', "−", 1) } else { text }
@@ -125,6 +135,7 @@ mod tests {
         assert_eq!(span(Duration::days(1)), "1 day");
         assert_eq!((clipped("abcdef", 4), clipped("abcd", 4)), ("abc…".to_owned(), "abcd".to_owned()));
         assert_eq!(clipped("日本語の", 6), "日本…");
+        assert_eq!((folded("abcdefghij", 7), folded("abcdefg", 7)), ("abc…ij".to_owned(), "abcdefg".to_owned()));
         assert_eq!(thinned(&[0, 1, 2, 3, 4, 5, 6], 3), [0, 3, 6]);
         assert_eq!(thinned_out(&(0..=100).collect::<Vec<_>>(), 5), [0, 7, 26, 57, 100]);
         assert_eq!([0.021, 0.0215, -0.1].map(fine(0.004)), ["0.0210", "0.0215", "−0.1000"]);

@@ -112,7 +112,17 @@ fn models_of_a_matrix_are_compared_on_a_matrix() {
     let run = project.pql(&["compare", "m/0002", "--features", "matrix.csv", "--report", "page.html"]).done();
     run.says(&["without cutoffs rows that a model has learned from cannot be told apart", "report of m/0002 against m/0001: page.html"]);
     project.pql(&["compare", "m/0002", "m/0001", "-c", "pql.toml"]).refused(2, &["matrix"]);
-    assert!(project.text("page.html").contains("id=\"importance\""));
+    let page = project.text("page.html");
+    assert!(page.contains("id=\"importance\"") && page.contains("l2, alpha 500"), "what weighs, and how each was made");
+}
+
+#[test]
+fn of_two_that_say_the_same_nothing_is_left_open() {
+    let project = Project::trained_matrix();
+    project.pql(&["train", "--name", "m", "--features", "matrix.csv"]).done();
+    let run = project.pql(&["compare", "m/0002", "--features", "matrix.csv", "--report", "page.html"]).done();
+    assert!(run.out.starts_with("m/0002 and m/0001 give every row the same probability: log loss +0.0000"), "{}", run.out);
+    assert!(project.text("page.html").contains("Both give every row the same probability."));
 }
 
 #[test]

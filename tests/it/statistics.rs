@@ -166,4 +166,9 @@ fn inspect_shows_the_path_and_a_bar_only_on_a_terminal() {
     assert!(!project.pql(&["inspect", "t"]).done().out.contains('█'));
     card(&project, &["model.alpha=1"]);
     project.pql(&["inspect", "t", "--path"]).refused(2, &["no path was tried", "model.alpha"]);
+    let project = Project::trained_matrix();
+    for (version, penalty, why) in [("m/0002", "none", "no penalty"), ("m/0003", "firth", "Firth's penalty has no strength")] {
+        project.pql(&["train", "--name", "m", "--features", "matrix.csv", "--set", &format!("model.penalty={penalty}")]).done();
+        project.pql(&["inspect", version, "--path"]).refused(2, &[why, "model.penalty"]);
+    }
 }

@@ -13,6 +13,7 @@ pub(in crate::cli) fn comparison(of: &Comparison, [challenger, champion]: [&str;
     let first = match of.verdict {
         Verdict::Better => format!("{challenger} is better than {champion}"),
         Verdict::Worse => format!("{challenger} is worse than {champion}"),
+        Verdict::Undecided if of.alike => format!("{challenger} and {champion} give every row the same probability"),
         Verdict::Undecided => format!("The rows do not tell whether {challenger} or {champion} is better"),
     };
     let mut text = format!("{first}: log loss {}\n", with_interval(&of.log_loss));
@@ -31,17 +32,24 @@ pub(in crate::cli) fn comparison(of: &Comparison, [challenger, champion]: [&str;
 
 /// A difference with its interval.
 fn with_interval(difference: &Difference) -> String {
-    let interval = difference.low.zip(difference.high).map_or(String::new(), |(low, high)| format!(" (95 % {low:+.4} to {high:+.4})"));
-    format!("{:+.4}{interval}", difference.difference)
+    format!("{}{}", less(difference), ends(difference).map_or(String::new(), |ends| format!(" (95 % {ends})")))
+}
+
+fn less(difference: &Difference) -> String {
+    format!("{:+.*}", difference.places(), difference.difference)
+}
+
+fn ends(difference: &Difference) -> Option<String> {
+    let places = difference.places();
+    Some(format!("{:+.places$} to {:+.places$}", difference.low?, difference.high?))
 }
 
 fn metrics(of: &Comparison, labels: [&str; 2]) -> String {
     let [a, b] = [&of.challenger, &of.champion].map(|judgement| &judgement.evaluation);
     let row = |name: &str, metric: fn(&Evaluation) -> Option<f64>, difference: Option<&Difference>| {
         let (one, other) = (metric(a), metric(b));
-        let less = difference.map(|d| d.difference).or(one.zip(other).map(|(one, other)| one - other));
-        let interval = difference.and_then(|d| Some(format!("{:+.4} to {:+.4}", d.low?, d.high?)));
-        vec![name.to_owned(), shown(one), shown(other), signed(less), interval.unwrap_or_default()]
+        let less = difference.map_or_else(|| signed(one.zip(other).map(|(one, other)| one - other)), less);
+        vec![name.to_owned(), shown(one), shown(other), less, difference.and_then(ends).unwrap_or_default()]
     };
     let rows = vec![
         row("log loss", |e| Some(e.log_loss), Some(&of.log_loss)),
@@ -96,9 +104,8 @@ fn tiers(of: &Comparison) -> String {
 
 fn by_cutoff(of: &Comparison) -> String {
     let row = |at: &GainAtCutoff| {
-        let interval = at.log_loss.low.zip(at.log_loss.high).map_or(String::new(), |(low, high)| format!("{low:+.4} to {high:+.4}"));
         let counts = [at.rows, at.conversions].map(|n| n.to_string());
-        let difference = [format!("{:+.4}", at.log_loss.difference), interval];
+        let difference = [less(&at.log_loss), ends(&at.log_loss).unwrap_or_default()];
         std::iter::once(span(at.first, at.last)).chain(counts).chain(difference).collect()
     };
     table(&["cutoff", "rows", "conversions", "difference", "95 %"], of.by_cutoff.iter().map(row).collect(), 1..5)

@@ -6,7 +6,7 @@
 mod scale;
 
 use crate::report::html::Html;
-use crate::report::words::{clipped, number};
+use crate::report::words::{clipped, folded, number};
 pub(super) use scale::{Scale, Spread};
 
 /// Width of all charts, in units of the drawing: about a CSS pixel on a telephone and in three columns on a desk.
@@ -195,7 +195,7 @@ impl Chart {
     /// Write words to the right of a point, a little above it.
     pub(super) fn note(&mut self, (x, y): (f64, f64), words: &str) {
         let place = [self.across(x) + 3.0, (self.down(y) - 3.0).max(self.area.top + 9.0)];
-        self.label(place, "halo", &clipped(words, 26));
+        self.label(place, "halo", &folded(words, 26));
     }
 
     /// Draw a line at a y from left to right.

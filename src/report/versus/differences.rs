@@ -1,13 +1,13 @@
 //! Where the two models differ: cutoff by cutoff, in what weighs, and about which accounts.
 
 use super::curves::auc;
-use super::{CLASSES, Versus, ends, signed};
+use super::{CLASSES, Versus, ends, interval, less};
 use crate::compare::{GainAtCutoff, Move};
 use crate::report::chart::{About, Area, Axis, Chart, FOOT, Scale, Spread, WIDTH};
 use crate::report::cutoffs;
 use crate::report::html::{Figure, Html, Table};
 use crate::report::performance::HEIGHT;
-use crate::report::words::{between, number, percent, short, thinned};
+use crate::report::words::{number, percent, short, thinned};
 use crate::score::TIERS;
 use crate::time::iso_day;
 
@@ -45,13 +45,13 @@ fn by_cutoff(of: &Versus<'_>, gains: &[GainAtCutoff]) -> Figure<'static> {
             iso_day(at.first),
             at.rows,
             at.conversions,
-            signed(at.log_loss.difference, 4),
-            between(ends(&at.log_loss), |v| signed(v, 4))
+            less(&at.log_loss),
+            interval(&at.log_loss)
         );
         chart.dot((number(place), at.log_loss.difference), class, &title);
     }
     let row = |(at, span): (&GainAtCutoff, String)| {
-        let difference = [signed(at.log_loss.difference, 4), between(ends(&at.log_loss), |v| signed(v, 4))];
+        let difference = [less(&at.log_loss), interval(&at.log_loss)];
         [span, at.rows.to_string(), at.conversions.to_string()].into_iter().chain(difference).collect()
     };
     let spans = of.comparison.challenger.by_cutoff.iter().map(cutoffs::span);

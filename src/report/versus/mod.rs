@@ -9,6 +9,7 @@ use crate::evaluate::{Difference, Evaluation};
 use crate::model::Model;
 use crate::report::head::{Head, Kind, Tile, Verdict, beware};
 use crate::report::html::{Html, Table};
+use crate::report::made::facts;
 use crate::report::words::{between, counted, four, percent, three};
 use crate::time::iso_day;
 
@@ -52,6 +53,7 @@ impl Versus<'_> {
         differences::cutoffs(self, &mut body);
         differences::weights(self, &mut body);
         differences::disagreement(self, &mut body);
+        body.section("models", "The two models").table(&self.made()?).raw("</section>\n");
         Ok(crate::report::page(&format!("pql compare: {} and {}", self.labels[0], self.labels[1]), body))
     }
 
@@ -64,15 +66,16 @@ impl Versus<'_> {
         let e = self.evaluations()[0];
         let on = format!("{} of {}", counted(e.n, "row"), counted(e.accounts, "account"));
         let difference = &self.comparison.log_loss;
-        let by =
-            format!("Its log loss less that of the champion is {}, 95 % {}.", four(difference.difference), between(ends(difference), four));
+        let by = format!("Its log loss less that of the champion is {}, 95 % {}.", less(difference), interval(difference));
         let (kind, lead) = match self.comparison.verdict {
             Answer::Better => (Kind::Good, "Yes: it is surely better."),
             Answer::Worse => (Kind::Doubt, "No: it is surely worse."),
+            Answer::Undecided if self.comparison.alike => (Kind::None, "Both give every row the same probability."),
             Answer::Undecided => (Kind::None, "Nobody can tell yet."),
         };
         let few = format!("{} on {on}", counted(e.conversions, "conversion"));
         let why = match self.comparison.verdict {
+            Answer::Undecided if self.comparison.alike => format!("There are {few}."),
             Answer::Undecided => format!("{by} {few} tell no more."),
             _ => format!("{by} There are {few}."),
         };
@@ -89,7 +92,7 @@ impl Versus<'_> {
                 name: "Log loss, difference",
                 metric: "log_loss",
                 value: Some(of.log_loss.difference),
-                shown: signed(of.log_loss.difference, 4),
+                shown: less(&of.log_loss),
                 note: format!("{} against {}; below 0 the challenger is better", four(one.log_loss), four(other.log_loss)),
             },
             Tile {
@@ -130,8 +133,16 @@ impl Versus<'_> {
             ("#cutoffs", "By cutoff"),
             ("#weights", "What weighs"),
             ("#disagreement", "Where they disagree"),
+            ("#models", "The two models"),
         ];
         known.into_iter().filter(|(href, _)| *href != "#cutoffs" || self.comparison.by_cutoff.len() > 1).collect()
+    }
+
+    /// What each has learned from, and how.
+    fn made(&self) -> Result<Table> {
+        let [one, other] = [facts(self.models[0], &self.models[0].config()?), facts(self.models[1], &self.models[1].config()?)];
+        let rows = one.into_iter().zip(other).map(|((name, one), (_, other))| vec![name.to_owned(), one, other]).collect();
+        Ok(Table::new("What each has learned from, and how", &["", self.labels[0], self.labels[1]], rows))
     }
 
     /// What a reader should know before trusting the page.
@@ -162,6 +173,16 @@ fn ends(difference: &Difference) -> Option<[f64; 2]> {
     difference.low.zip(difference.high).map(|(low, high)| [low, high])
 }
 
+/// A difference with its sign.
+fn less(difference: &Difference) -> String {
+    signed(difference.difference, difference.places())
+}
+
+/// The 95 % interval of a difference.
+fn interval(difference: &Difference) -> String {
+    between(ends(difference), |v| signed(v, difference.places()))
+}
+
 /// A number with its sign.
 fn signed(value: f64, places: usize) -> String {
     let text = format!("{value:+.places$}");
@@ -173,9 +194,8 @@ fn metrics(of: &Versus<'_>) -> Table {
     let [one, other] = of.evaluations();
     let row = |name: &str, metric: fn(&Evaluation) -> Option<f64>, difference: Option<&Difference>| {
         let (a, b) = (metric(one), metric(other));
-        let less = difference.map(|d| d.difference).or(a.zip(b).map(|(a, b)| a - b));
-        let shown = less.map_or("–".to_owned(), |less| signed(less, 4));
-        vec![name.to_owned(), four(a), four(b), shown, between(difference.and_then(ends), |v| signed(v, 4))]
+        let gap = a.zip(b).map_or("–".to_owned(), |(a, b)| signed(a - b, 4));
+        vec![name.to_owned(), four(a), four(b), difference.map_or(gap, less), difference.map_or("–".to_owned(), interval)]
     };
     let rows = vec![
         row("log loss", |e| Some(e.log_loss), Some(&of.comparison.log_loss)),
