@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Terminal;
 use super::features::matrix_only;
-use super::shared::{PageArgs, ProjectArgs, Purpose, check_page, load_model, matrix_rows, observed_rows, with_model};
+use super::shared::{ModelsArgs, PageArgs, ProjectArgs, Purpose, check_page, matrix_rows, observed_rows, with_model};
 use super::tables;
 use crate::card;
 use crate::compare::{Common, Comparison, Move, Unlike, Verdict, check_alike};
@@ -37,9 +37,8 @@ pub(super) struct Args {
     /// Champion: a file, NAME (its champion) or NAME/VERSION [default: the champion of the challenger's name]
     #[arg(value_name = "CHAMPION")]
     champion: Option<String>,
-    /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    folder: ModelsArgs,
     /// Compare on a feature matrix
     #[arg(long, value_name = "FILE")]
     features: Option<PathBuf>,
@@ -191,7 +190,7 @@ fn settle(args: &Args, comparison: &Comparison, challenger: &Found, terminal: &m
         return Err(Error::NotHeld { check, hint: lack });
     }
     if args.promote {
-        promote(&args.models, challenger)?;
+        promote(&args.folder.models, challenger)?;
         terminal.note(&format!("{} is the champion", challenger.label));
     }
     Ok(())
@@ -199,7 +198,7 @@ fn settle(args: &Args, comparison: &Comparison, challenger: &Found, terminal: &m
 
 /// Challenger and champion, which are two.
 fn contenders(args: &Args) -> Result<(Side, Side)> {
-    let load = |name: &str| load_model(name, &args.models).map(|(model, found)| Side { model, found });
+    let load = |name: &str| args.folder.load(name).map(|(model, found)| Side { model, found });
     let challenger = load(&args.challenger)?;
     let champion = match (&args.champion, challenger.found.label.split_once('/')) {
         (Some(champion), _) => load(champion)?,
@@ -211,7 +210,7 @@ fn contenders(args: &Args) -> Result<(Side, Side)> {
     };
     let [one, other] = [&challenger, &champion].map(|side| std::fs::canonicalize(&side.found.path).ok());
     if one == other {
-        let versions = crate::store::list(&args.models, None)?;
+        let versions = crate::store::list(&args.folder.models, None)?;
         let others: Vec<String> = versions
             .iter()
             .filter(|other| other.found.path != champion.found.path)

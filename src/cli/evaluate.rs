@@ -9,7 +9,7 @@ use super::Terminal;
 use super::by::groups;
 use super::features::matrix_only;
 use super::plot::{Drawing, When};
-use super::shared::{ProjectArgs, Purpose, definitions, load_model, matrix_rows, observed_rows, with_model};
+use super::shared::{ModelArgs, ProjectArgs, Purpose, definitions, matrix_rows, observed_rows, with_model};
 use super::tables::{against_definition, by_value, whole};
 use crate::card;
 use crate::config::Config;
@@ -25,12 +25,8 @@ use crate::time::iso;
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Model: a file, NAME (its champion) or NAME/VERSION
-    #[arg(value_name = "MODEL")]
-    model: String,
-    /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Judge on a feature matrix instead of events
     #[arg(long, value_name = "FILE")]
     features: Option<PathBuf>,
@@ -99,7 +95,7 @@ struct OfValue<'a> {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (model, found) = load_model(&args.model, &args.models)?;
+    let (model, found) = args.model.load()?;
     let rows = rows(args, &model, &found.label, terminal)?;
     let all = Scorer::new(&model, &found.label)?.probabilities(&rows.features)?;
     let (kept, not_finite): (Vec<u32>, Vec<u32>) =

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Terminal;
 use super::features::matrix_only;
-use super::shared::{ProjectArgs, load_model, matrix_rule, with_model};
+use super::shared::{ModelsArgs, ProjectArgs, matrix_rule, with_model};
 use super::since::{self, Recorded, Since};
 use super::tables;
 use crate::design::Way;
@@ -30,9 +30,8 @@ pub(super) struct Args {
     /// Model: a file, NAME (its champion) or NAME/VERSION
     #[arg(long, value_name = "MODEL")]
     model: String,
-    /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    folder: ModelsArgs,
     /// Take the account's newest row of a feature matrix instead of events
     #[arg(long, value_name = "FILE", conflicts_with = "at")]
     features: Option<PathBuf>,
@@ -77,7 +76,7 @@ struct Answer<'a> {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (model, found) = load_model(&args.model, &args.models)?;
+    let (model, found) = args.folder.load(&args.model)?;
     let changes = args.what_if.iter().map(|change| changed(&model, change)).collect::<Result<Vec<_>>>()?;
     let asked = Asked { args, model: &model, label: &found.label };
     let row = match &args.features {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::Terminal;
-use super::shared::{load_model, matrix_rows};
+use super::shared::{ModelArgs, matrix_rows};
 use crate::card;
 use crate::error::{Error, Result};
 use crate::evidence::TestRows;
@@ -33,12 +33,8 @@ enum Form {
 
 #[derive(Debug, clap::Args)]
 struct NotebookArgs {
-    /// Model: a file, NAME (its champion) or NAME/VERSION
-    #[arg(value_name = "MODEL")]
-    model: String,
-    /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Folder to write [default: notebooks-export/NAME-VERSION]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -57,7 +53,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 }
 
 fn write_notebook(args: &NotebookArgs, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (model, found) = load_model(&args.model, &args.models)?;
+    let (model, found) = args.model.load()?;
     let folder = args.output.clone().unwrap_or_else(|| Path::new("notebooks-export").join(found.label.replace('/', "-")));
     let path = folder.join(NOTEBOOK);
     if !args.force && path.symlink_metadata().is_ok() {

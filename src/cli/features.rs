@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use polars::prelude::*;
 
 use super::Terminal;
-use super::shared::{ProjectArgs, Purpose, format_of, load_model, observed_rows, with_model};
+use super::shared::{ModelsArgs, ProjectArgs, Purpose, format_of, observed_rows, with_model};
 use super::tables;
 use crate::error::{Error, Result};
 use crate::features::compute;
@@ -31,9 +31,8 @@ pub(super) struct Args {
     /// With --model: observe at this time, as `pql score` would, instead of at the cutoffs of training
     #[arg(long, value_name = "TIME", requires = "model")]
     at: Option<Instant>,
-    /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    folder: ModelsArgs,
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
@@ -49,7 +48,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             rows
         }
         Some(model) => {
-            let (model, found) = load_model(model, &args.models)?;
+            let (model, found) = args.folder.load(model)?;
             let config = with_model(&file, &model, terminal)?;
             let catalogue = model.catalogue.clone().ok_or_else(|| matrix_only(&found.label))?;
             let kinds = model.preprocessor.kinds();

@@ -1,12 +1,10 @@
 //! `pql inspect`
 
-use std::path::PathBuf;
-
 use clap::ValueEnum;
 
 use super::Terminal;
 use super::plot::{Drawing, When};
-use super::shared::load_model;
+use super::shared::ModelArgs;
 use super::tables;
 use crate::config::PenaltyKind;
 use crate::error::{Error, Result};
@@ -17,12 +15,8 @@ use crate::output::{csv_line, format_number};
 /// Show what a model has learned: weights, odds ratios, standard errors
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Model: a file, NAME (its champion) or NAME/VERSION
-    #[arg(value_name = "MODEL")]
-    model: String,
-    /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// How to write the coefficients
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: Style,
@@ -51,7 +45,7 @@ enum Style {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (model, found) = load_model(&args.model, &args.models)?;
+    let (model, found) = args.model.load()?;
     if args.path {
         return path(&model, args.format, terminal);
     }

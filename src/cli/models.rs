@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Terminal;
+use super::shared::ModelsArgs;
 use super::tables::{penalty, table};
 use crate::error::Result;
 use crate::model::Model;
@@ -17,9 +18,8 @@ pub(super) struct Args {
     /// Versions of this name alone, or NAME/VERSION
     #[arg(value_name = "NAME")]
     name: Option<String>,
-    /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    folder: ModelsArgs,
     /// Make this version the champion of its name first: what NAME alone means from then on
     #[arg(long, value_name = "NAME/VERSION")]
     promote: Option<String>,
@@ -107,15 +107,15 @@ impl Version {
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     // A name that is none is told before anything is promoted.
-    list(&args.models, args.name.as_deref())?;
+    list(&args.folder.models, args.name.as_deref())?;
     if let Some(version) = &args.promote {
-        let found = find(version, &args.models)?;
+        let found = find(version, &args.folder.models)?;
         // A file that scoring could not read must not be what a name means.
         Model::load(&found.path)?;
-        promote(&args.models, &found)?;
+        promote(&args.folder.models, &found)?;
         terminal.note(&format!("{} is the champion", found.label));
     }
-    let versions: Vec<Version> = list(&args.models, args.name.as_deref())?.into_iter().map(Version::of).collect();
+    let versions: Vec<Version> = list(&args.folder.models, args.name.as_deref())?.into_iter().map(Version::of).collect();
     for (version, problem) in versions.iter().filter_map(|version| Some((version, version.problem.as_ref()?))) {
         terminal.note(&format!("warning: {}: {problem}", version.model));
     }
@@ -123,7 +123,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         return terminal.say_json(&versions);
     }
     if versions.is_empty() {
-        terminal.note(&format!("no model under `{}`: `pql train` stores the first", args.models.display()));
+        terminal.note(&format!("no model under `{}`: `pql train` stores the first", args.folder.models.display()));
         return Ok(());
     }
     let header = [

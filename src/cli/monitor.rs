@@ -7,7 +7,7 @@ use polars::prelude::{IntoColumn, StringChunked};
 use super::Terminal;
 use super::features::matrix_only;
 use super::score::doubts;
-use super::shared::{ProjectArgs, check_page, load_model, matrix_rows, matrix_rule, with_model};
+use super::shared::{ModelArgs, ProjectArgs, check_page, matrix_rows, matrix_rule, with_model};
 use super::tables;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -30,12 +30,8 @@ use crate::time::{Instant, iso};
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Model: a file, NAME (its champion) or NAME/VERSION
-    #[arg(value_name = "MODEL")]
-    model: String,
-    /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Look at a feature matrix instead of events
     #[arg(long, value_name = "FILE", conflicts_with = "at")]
     features: Option<PathBuf>,
@@ -61,7 +57,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     check_page(args.report.as_deref())?;
-    let (model, found) = load_model(&args.model, &args.models)?;
+    let (model, found) = args.model.load()?;
     let scorer = Scorer::new(&model, &found.label)?;
     let watch = Watch::new(&model, &scorer, &found.label);
     let monitoring = match &args.features {
@@ -99,13 +95,13 @@ fn of_matrix(args: &Args, path: &Path, mut watch: Watch<'_>, (model, scorer): (&
         let known: Vec<u32> = (0..).take(all.len()).filter(judged).collect();
         let account = rows.accounts(&known).iter().map(|account| rows.names[*account as usize].to_owned()).collect();
         let probability = known.iter().map(|row| all[*row as usize]).collect();
-        outcomes = Outcomes::of_rows(account, rows.outcomes(&known), probability, &args.model).judge()?;
+        outcomes = Outcomes::of_rows(account, rows.outcomes(&known), probability, &args.model.name).judge()?;
     }
     Ok(watch.finish(newest.map(iso), &args.ignore)?.with_outcomes(outcomes))
 }
 
 fn of_log(args: &Args, mut watch: Watch<'_>, model: &Model, terminal: &mut Terminal<'_>) -> Result<Monitoring> {
-    let catalogue = model.catalogue.as_ref().ok_or_else(|| matrix_only(&args.model))?;
+    let catalogue = model.catalogue.as_ref().ok_or_else(|| matrix_only(&args.model.name))?;
     let config = with_model(&args.project.load()?, model, terminal)?;
     let until = args.at.or(config.observation.until).map(|t| t.0);
     let log = args.project.log(&config, until, &model.preprocessor.kinds(), terminal)?;
@@ -139,7 +135,7 @@ fn realised(args: &Args, (log, config): (&Log, &Config), label: &str, terminal: 
     labels.dedup();
     for other in labels {
         let spans = |config: &Config| (config.observation.at, config.observation.age, config.observation.gap, config.observation.horizon);
-        let same = load_model(&other, &args.models).and_then(|(model, _)| Ok(spans(&model.config()?) == spans(config)));
+        let same = args.model.folder.load(&other).and_then(|(model, _)| Ok(spans(&model.config()?) == spans(config)));
         if same.as_ref().is_ok_and(|same| *same) {
             continue;
         }

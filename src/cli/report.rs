@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Terminal;
 use super::funnel::by_month;
-use super::shared::{ProjectArgs, load_model};
+use super::shared::{ModelArgs, ProjectArgs};
 use crate::card::Beside;
 use crate::error::Result;
 use crate::evidence::TestRows;
@@ -20,12 +20,8 @@ use crate::store::CARD_FILE;
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Model: a file, NAME (its champion) or NAME/VERSION
-    #[arg(value_name = "MODEL")]
-    model: String,
-    /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// The page, `-` for standard output
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
@@ -35,7 +31,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (model, found) = load_model(&args.model, &args.models)?;
+    let (model, found) = args.model.load()?;
     let beside = Beside::read(&found.path.with_file_name(CARD_FILE), &model)?;
     let rows = TestRows::find(&found.path, &model)?;
     if rows.is_none() && model.judgement.is_some() {

@@ -9,7 +9,7 @@ use polars::prelude::{Column, DataFrame, IntoColumn, StringChunked};
 
 use super::Terminal;
 use super::features::matrix_only;
-use super::shared::{ProjectArgs, format_of, load_model, matrix_rule, with_model};
+use super::shared::{ModelsArgs, ProjectArgs, format_of, matrix_rule, with_model};
 use crate::config::{Config, QualifyBy};
 use crate::definition::{Definition, Pql, pqls};
 use crate::error::{Error, Result};
@@ -31,9 +31,8 @@ pub(super) struct Args {
     /// Model: a file, NAME (its champion) or NAME/VERSION
     #[arg(long, value_name = "MODEL")]
     model: String,
-    /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    folder: ModelsArgs,
     /// Score a feature matrix instead of events
     #[arg(long, value_name = "FILE", conflicts_with = "at")]
     features: Option<PathBuf>,
@@ -56,7 +55,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let format = args.output.as_ref().map(|path| format_of(path, args.format)).transpose()?;
-    let (model, found) = load_model(&args.model, &args.models)?;
+    let (model, found) = args.folder.load(&args.model)?;
     let mut scorer = Scorer::new(&model, &found.label)?.with_reasons(args.reasons.into());
     let table = args.output.as_deref().zip(format);
     let mut output = Output { table, writer: None, ledger: args.ledger.as_deref(), entry: None };

@@ -75,6 +75,39 @@ fn memory(text: &str) -> std::result::Result<u64, String> {
     whole.ok_or_else(|| "expected from 1MB to 8000TB, in KB, MB or GB".to_owned())
 }
 
+/// Where models lie.
+#[derive(Debug, clap::Args)]
+pub(super) struct ModelsArgs {
+    /// Folder of models
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    pub(super) models: PathBuf,
+}
+
+impl ModelsArgs {
+    /// Find and read a model: a file, NAME or NAME/VERSION.
+    pub(super) fn load(&self, model: &str) -> Result<(Model, Found)> {
+        let found = find(model, &self.models)?;
+        Ok((Model::load(&found.path)?, found))
+    }
+}
+
+/// The model that a command is about.
+#[derive(Debug, clap::Args)]
+pub(super) struct ModelArgs {
+    /// Model: a file, NAME (its champion) or NAME/VERSION
+    #[arg(value_name = "MODEL")]
+    pub(super) name: String,
+    #[command(flatten)]
+    pub(super) folder: ModelsArgs,
+}
+
+impl ModelArgs {
+    /// Find and read it.
+    pub(super) fn load(&self) -> Result<(Model, Found)> {
+        self.folder.load(&self.name)
+    }
+}
+
 impl ProjectArgs {
     pub(super) fn load(&self) -> Result<Config> {
         Config::load(self.config.as_deref(), &self.set)
@@ -189,12 +222,6 @@ fn definitions_held(config: &Config, log: &Log, observations: &Observations, ter
         ));
     }
     Ok(held)
-}
-
-/// Find and read a model.
-pub(super) fn load_model(model: &str, models: &Path) -> Result<(Model, Found)> {
-    let found = find(model, models)?;
-    Ok((Model::load(&found.path)?, found))
 }
 
 /// The format asked for, else the one that the ending of the file tells.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Terminal;
 use super::funnel::by_month;
-use super::shared::{ProjectArgs, Purpose, definitions, observed_rows};
+use super::shared::{ModelsArgs, ProjectArgs, Purpose, definitions, observed_rows};
 use super::tables;
 use crate::card::{self, Beside};
 use crate::config::Config;
@@ -29,9 +29,8 @@ pub(super) struct Args {
     /// Name of the model
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    folder: ModelsArgs,
     /// Train on a feature matrix instead of events
     #[arg(long, value_name = "FILE")]
     features: Option<PathBuf>,
@@ -77,7 +76,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         }
         Ok(())
     };
-    let (stored, is_champion) = store::add(&args.models, &args.name, write, args.promote)?;
+    let (stored, is_champion) = store::add(&args.folder.models, &args.name, write, args.promote)?;
     if let Some(path) = &args.report {
         let test_rows = (test_rows.height() > 0).then(|| TestRows::of(test_rows, path, &model)).transpose()?;
         let beside = Beside::of(&model, cohorts, quality);
