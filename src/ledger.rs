@@ -7,7 +7,7 @@ use polars::prelude::{DataFrame, DataType, Schema, TimeUnit, TimeZone};
 
 use crate::error::{Error, Result};
 use crate::output::{Format, Table, TableWriter};
-use crate::store::sweep;
+use crate::store::{name_of, sweep};
 use crate::table;
 use crate::time::{DAY, iso, iso_day, parse_iso};
 
@@ -108,7 +108,7 @@ impl Run {
     /// The name of the model without its version.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.label.split_once('/').map_or(&self.label, |(name, _)| name)
+        name_of(&self.label)
     }
 
     /// Read the scores: the columns of the table that `pql score` wrote.

@@ -48,7 +48,7 @@ pub fn find(model: &str, models: &Path) -> Result<Found> {
 
 /// That there is no such model, with what there is instead.
 fn missing(model: &str, models: &Path) -> Error {
-    let name = model.split('/').next().unwrap_or(model);
+    let name = name_of(model);
     let names = names(models);
     let hint = if names.iter().any(|n| n == name) {
         let versions: Vec<String> = versions(&models.join(name)).iter().map(|v| format!("`{name}/{v:04}`")).collect();
@@ -68,6 +68,12 @@ fn missing(model: &str, models: &Path) -> Error {
         nearest(name, names.iter().map(String::as_str)).map(|n| format!("did you mean `{n}`?"))
     };
     Error::NoModel { model: model.to_owned(), models: models.to_owned(), hint }
+}
+
+/// The name in `NAME/VERSION`, or the whole of another label.
+#[must_use]
+pub fn name_of(label: &str) -> &str {
+    label.split('/').next().unwrap_or(label)
 }
 
 /// `NAME/VERSION` of a file that lies as the store lays it, else its name without ending.

@@ -10,6 +10,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub const SECOND: i64 = 1_000_000;
 /// Microseconds in a day.
 pub const DAY: i64 = 86_400 * SECOND;
+/// A span of µs in days.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "spans of many years stay below 2⁵³ µs")]
+pub fn in_days(span: i64) -> f64 {
+    span as f64 / DAY as f64
+}
+
 /// An instant that never comes: not converted, not churned.
 pub const NEVER: i64 = i64::MAX;
 /// Years outside of which a time is taken for a mistake: no log is older, and beyond them differences would overflow.

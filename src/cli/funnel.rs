@@ -15,7 +15,7 @@ use crate::funnel::{ALL, By, Figures, Funnel, Landmark, Level, Plan, Rate, Reven
 use crate::ingest::{Log, Visitors, visitors};
 use crate::output::csv_line;
 use crate::output::{format_number, write_bytes};
-use crate::time::{DAY, iso, midnight};
+use crate::time::{in_days, iso, midnight};
 
 /// Follow sign-ups to PQLs to customers, by definition and cohort, PQLs against others
 #[derive(Debug, clap::Args)]
@@ -156,11 +156,10 @@ struct Answer<'a> {
 }
 
 fn json(found: &Funnel, log: &Log, plan: &Plan<'_>) -> Result<String> {
-    #[expect(clippy::cast_precision_loss, reason = "a span of time")]
     let answer = Answer {
         since: iso(plan.since),
         until: iso(log.until),
-        horizon_days: plan.horizon as f64 / DAY as f64,
+        horizon_days: in_days(plan.horizon),
         by: plan.by.to_string(),
         usual_sign_up_to_pql: USUAL_PQLS,
         usual_pql_to_customer: USUAL_CUSTOMERS,

@@ -21,6 +21,7 @@ use crate::observe::{observe_newest, scored_at};
 use crate::output::write_bytes;
 use crate::report::Watched;
 use crate::score::Scorer;
+use crate::store::name_of;
 use crate::time::{Instant, iso};
 
 /// Hold a batch against the training rows: drift, event names, scores, and what became of accounts scored before
@@ -126,8 +127,7 @@ fn of_log(args: &Args, mut watch: Watch<'_>, model: &Model, terminal: &mut Termi
 /// What became of the accounts that versions of the model scored; those that predicted something else are left out.
 fn realised(args: &Args, (log, config): (&Log, &Config), label: &str, terminal: &mut Terminal<'_>) -> Result<Option<Realised>> {
     let Some(dir) = &args.ledger else { return Ok(None) };
-    let name = label.split_once('/').map_or(label, |(name, _)| name);
-    let mut runs = Ledger::open(dir)?.runs(Some(name))?;
+    let mut runs = Ledger::open(dir)?.runs(Some(name_of(label)))?;
     // Later runs are not known at this time.
     runs.retain(|run| run.at <= log.until);
     let mut labels: Vec<String> = runs.iter().map(|run| run.label.clone()).filter(|of| of != label).collect();

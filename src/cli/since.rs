@@ -10,6 +10,7 @@ use crate::alerts::Standings;
 use crate::error::Result;
 use crate::ledger::{Ledger, Run};
 use crate::score::{Explanation, Moved};
+use crate::store::name_of;
 use crate::time::iso;
 
 /// What `--json` says of the earlier time.
@@ -35,7 +36,7 @@ pub(super) struct Recorded {
 impl Recorded {
     /// Look up what a ledger has of an account at a time, µs UTC, by this version of the model or else by another.
     pub(super) fn find(dir: &Path, label: &str, (account, at): (&str, i64), terminal: &mut Terminal<'_>) -> Result<Option<Self>> {
-        let name = label.split('/').next().unwrap_or(label);
+        let name = name_of(label);
         let runs = Ledger::open(dir)?.runs(Some(name))?;
         let mut then: Vec<&Run> = runs.iter().filter(|run| run.at == at).collect();
         let same = then.iter().position(|run| run.label == label);

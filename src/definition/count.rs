@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Definition, times};
 use crate::error::Result;
 use crate::ingest::Log;
-use crate::time::{DAY, NEVER};
+use crate::time::{NEVER, in_days};
 
 /// What one definition finds among the accounts of a log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -49,7 +49,7 @@ fn count(definition: &Definition, times: &[Option<i64>], log: &Log) -> Counted {
         let converted = accounts.converted[account];
         match time {
             Some(time) => {
-                days.push((time - accounts.signed_up[account]) as f64 / DAY as f64);
+                days.push(in_days(time - accounts.signed_up[account]));
                 before += u64::from(converted < *time);
                 after += u64::from(converted >= *time && converted != NEVER);
             }

@@ -6,9 +6,9 @@
 
 use super::catalogue::LIFETIME;
 use super::plan::{HAND_RAISE, INVITE, LIMIT, LOGIN, Plan, VALUE};
-use super::window::{Tally, days, float};
+use super::window::{Tally, float};
 use crate::ingest::{Events, NO_USER};
-use crate::time::{DAY, SECOND};
+use crate::time::{DAY, SECOND, in_days};
 
 /// A user's session ends where no event of the user follows within this time.
 const SESSION_GAP: i64 = 30 * 60 * SECOND;
@@ -271,15 +271,15 @@ impl Lifetime {
     }
 
     fn write(&self, view: View<'_>, cutoff: i64, out: &mut [f64]) {
-        let since = |t: Option<i64>| t.map_or(f64::NAN, |t| days(cutoff - t));
+        let since = |t: Option<i64>| t.map_or(f64::NAN, |t| in_days(cutoff - t));
         out.copy_from_slice(&[
-            days(cutoff - view.signed_up),
+            in_days(cutoff - view.signed_up),
             float(self.events as u64),
             f64::from(self.users),
             f64::from(self.names),
             since(self.last),
             since(self.last_login),
-            self.first_value.map_or(f64::NAN, |t| days((t - view.signed_up).max(0))),
+            self.first_value.map_or(f64::NAN, |t| in_days((t - view.signed_up).max(0))),
         ]);
     }
 }

@@ -2,7 +2,6 @@
 
 use super::catalogue::PER_WINDOW;
 use super::kernel::{Kernel, View};
-use crate::time::DAY;
 
 /// Counts of one window, at first of the events whose smallest window it is.
 #[derive(Clone, Default)]
@@ -140,11 +139,6 @@ fn trend(window: i64, tally: &Tally) -> f64 {
     let w = float(window.unsigned_abs());
     // With x = w − 1 − day and x̄ = (w − 1)/2 the sum over events is events·(w − 1)/2 − Σ day; Σ(x − x̄)² = (w³ − w)/12.
     (f64::from(tally.events) * (w - 1.0) / 2.0 - float(tally.days.unsigned_abs())) / ((w * w * w - w) / 12.0)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "microseconds of a lifetime stay below 2^53")]
-pub(super) fn days(micros: i64) -> f64 {
-    micros as f64 / DAY as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]

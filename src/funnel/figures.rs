@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::rate::float;
 use super::{Curve, Landmark, Lead, Rate, Terms};
 use crate::definition::median;
-use crate::time::{DAY, NEVER};
+use crate::time::{DAY, NEVER, in_days};
 
 /// Days after the PQL time at which the share of customers is told.
 const AFTER: [u32; 4] = [7, 14, 30, 90];
@@ -101,8 +101,8 @@ impl Figures {
             sign_up_to_customer: terms.rate(leads.iter().map(|lead| (lead.signed_up, terms.horizon, Some(lead.converted)))),
             landmark: terms.within.map(|within| Landmark::of(leads, within, terms)),
             converted_after: converted_after(leads, terms),
-            median_days_to_pql: median(pqls().map(|(lead, at)| days(at - lead.signed_up)).collect()),
-            median_days_to_customer: median(customers().map(|(lead, at)| days(lead.converted - at)).collect()),
+            median_days_to_pql: median(pqls().map(|(lead, at)| in_days(at - lead.signed_up)).collect()),
+            median_days_to_customer: median(customers().map(|(lead, at)| in_days(lead.converted - at)).collect()),
             revenue: revenue.then(|| Revenue::of(leads, terms, &paying)),
         }
     }
@@ -171,9 +171,4 @@ impl Revenue {
 
 fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / float(values.len() as u64))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "spans of time")]
-pub(super) fn days(span: i64) -> f64 {
-    span as f64 / DAY as f64
 }

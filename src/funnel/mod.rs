@@ -19,7 +19,7 @@ use crate::config::DefinitionKind;
 use crate::definition::{Definition, times};
 use crate::error::{Error, Result};
 use crate::ingest::{Log, Visitors};
-use crate::time::{iso, midnight};
+use crate::time::{in_days, iso, midnight};
 pub use cohort::{By, Traffic};
 pub use figures::{After, Figures, Revenue};
 pub use landmark::Landmark;
@@ -245,7 +245,7 @@ impl Subject<'_> {
             name: self.name.to_owned(),
             kind: self.kind.map(DefinitionKind::name),
             definitions: self.of.len(),
-            within_days: self.within.map(figures::days),
+            within_days: self.within.map(in_days),
             cohort: cohort.to_owned(),
             visitors,
             figures,

@@ -1,9 +1,9 @@
 //! One account from its sign-up to the end of the log: who it is, when it uses the product, what becomes of it.
 
-use super::draw::{Draw, in_days, whole_seconds};
+use super::draw::{Draw, whole_seconds};
 use super::product::{Action, COUNTRIES, Country, INDUSTRIES, PARTS};
 use super::{AGE, HORIZON, World};
-use crate::time::{DAY, NEVER, SECOND};
+use crate::time::{DAY, NEVER, SECOND, in_days};
 
 /// Largest team.
 pub(super) const LARGEST_TEAM: usize = 40;

@@ -84,9 +84,3 @@ impl Draw {
 pub(super) fn whole_seconds(days: f64) -> i64 {
     (days * (DAY / SECOND) as f64) as i64 * SECOND
 }
-
-/// A span of time in days.
-#[expect(clippy::cast_precision_loss, reason = "spans of some years")]
-pub(super) fn in_days(span: i64) -> f64 {
-    span as f64 / DAY as f64
-}

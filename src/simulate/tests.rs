@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::fit::{Logistic, LogisticFit, Penalty};
 use crate::ingest::{Clip, MEMORY, Sources, ingest};
 use crate::observe::observe;
+use crate::time::in_days;
 
 const SMALL: Simulation = Simulation { accounts: 400, seed: 5, signal: 1.0, base_rate: 0.1, days: 120, events_per_account: 60.0 };
 
@@ -167,7 +168,7 @@ fn conversions_fall_evenly_into_the_horizon_and_some_before_the_cutoff() {
         expected += p;
         variance += p * (1.0 - p);
         if *converted {
-            at.push(draw::in_days(after) / 30.0);
+            at.push(in_days(after) / 30.0);
         }
     }
     assert!((at.len() as f64 - expected).abs() < 4.0 * variance.sqrt(), "{} {expected}", at.len());

@@ -1,9 +1,9 @@
 //! Sessions: when the people of an account come, and what they do then.
 
 use super::account::{Account, Event, Member};
-use super::draw::{Draw, in_days, whole_seconds};
+use super::draw::{Draw, whole_seconds};
 use super::product::{Action, PARTS, WEEKDAYS};
-use crate::time::{DAY, NEVER, SECOND};
+use crate::time::{DAY, NEVER, SECOND, in_days};
 
 /// Microseconds in an hour.
 pub(super) const HOUR: i64 = 3_600 * SECOND;
