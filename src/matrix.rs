@@ -293,7 +293,7 @@ fn each_batch(path: &Path, rule: &MatrixRule, kinds: &BTreeMap<String, Kind>, ba
             let typed = |(name, kind): (&String, &Kind)| {
                 let place = Place { path: &file, column: name, first_row, rows: &[] };
                 let column = frame.column(name).map_err(|e| place.bad(0, e.to_string(), "a column"))?;
-                // As it is: who takes features looks for NaN himself, and a look at all of them costs as much as a third of the design.
+                // As it is: the design takes NaN for null, and to look for it here costs as much as a third of the design.
                 let ready = *kind == Kind::Number && column.dtype() == &DataType::Float64;
                 if ready { Ok(column.clone()) } else { cells::typed(column, Some(*kind), place) }
             };

@@ -116,6 +116,7 @@ impl DesignColumn<'_> {
     /// The value it has in most rows, where there is one: that of a 0/1 column for 0, if few training rows have 1.
     #[must_use]
     pub fn usual(&self) -> Option<f64> {
+        /// Share up to which most of eight rows, which are scored together, have 0.
         const FEW: f64 = 0.125;
         let flag = matches!(self.part, Part::Jump(_) | Part::Missing | Part::Level(_));
         (flag && self.scale.mean <= FEW).then(|| self.scale.apply(0.0))

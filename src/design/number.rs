@@ -29,10 +29,11 @@ pub struct Number {
 }
 
 impl Number {
-    /// The value after log1p, bounds and fill, before it is standardised; NaN where the raw value is not finite, so that nothing is scored by it.
+    /// The value after log1p, bounds and fill, before it is standardised; NaN counts as null, and an infinite value becomes NaN, so that nothing
+    /// is scored by it.
     #[must_use]
     pub fn treat(&self, raw: Option<f64>) -> f64 {
-        raw.map_or(self.fill, |raw| {
+        raw.filter(|raw| !raw.is_nan()).map_or(self.fill, |raw| {
             let mut value = [0.0];
             self.treat_all(&[raw], &mut value, |value| value);
             value[0]
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn many_values_are_treated_as_each_alone() {
         let scale = Some(Scale { mean: 1.5, rest: 1e-17, sd: 0.7 });
-        let raw: Vec<f64> = (0..3_000).map(f64::from).chain([-1.0, -0.0, -0.5, 0.5, 1_023.5, 1e300, f64::NAN, f64::INFINITY]).collect();
+        let raw: Vec<f64> = (0..3_000).map(f64::from).chain([-1.0, -0.0, -0.5, 0.5, 1_023.5, 1e300, f64::INFINITY]).collect();
         for (log1p, bounds) in [(true, None), (true, Some((0.5, 6.0))), (false, None), (false, Some((2.0, 900.0)))] {
             let number = Number { log1p, bounds, fill: 1.0, value: scale, jump: None, hinges: Vec::new(), missing: None, typical: 1.0 };
             for scale in [scale, None] {

@@ -198,10 +198,10 @@ mod tests {
     #[test]
     fn values_outside_of_the_training_rows_go_on_as_the_last_piece() {
         let x = number(false, &[1.0, 1.0, 2.0, 3.0, 4.0], 0, 1);
-        let found = columns(&x, &[Some(-7.0), Some(100.0), Some(f64::NAN), Some(f64::INFINITY)]);
+        let found = columns(&x, &[Some(-7.0), Some(100.0), Some(f64::NEG_INFINITY), Some(f64::INFINITY)]);
         assert_eq!(found[0].0, "x>1");
         assert_eq!((&found[0].1[..2], &found[1].1[..2]), (&[0.0, 1.0][..], &[0.0, 97.0][..]));
-        assert!(found.iter().all(|(_, values)| values[2].is_nan() && values[3].is_nan()), "what is not finite is not scored");
+        assert!(found.iter().all(|(_, values)| values[2].is_nan() && values[3].is_nan()), "what is infinite is not scored");
     }
 
     #[test]

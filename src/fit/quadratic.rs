@@ -62,7 +62,8 @@ impl Quadratic {
         let p = dense.len();
         let mut usually = Array2::zeros((columns + 1, p + 1));
         usually[[0, 0]] = 1.0;
-        usual.iter().enumerate().filter_map(|(j, value)| Some((j, (*value)?))).for_each(|(j, value)| usually[[j + 1, 0]] = value);
+        let rarely: Vec<(usize, f64)> = usual.iter().enumerate().filter_map(|(j, value)| Some((j, (*value)?))).collect();
+        rarely.iter().for_each(|(j, value)| usually[[j + 1, 0]] = *value);
         dense.iter().enumerate().for_each(|(k, j)| usually[[j + 1, k + 1]] = 1.0);
         let products = matrix.dot(&usually);
         let inner = usually.t().dot(&products);
@@ -75,7 +76,7 @@ impl Quadratic {
         };
         let groups = (0..p).step_by(SUMS).map(group).collect();
         let mut rare: Vec<Rare> = Vec::new();
-        for (column, usual) in usual.iter().enumerate().filter_map(|(j, value)| Some((j, (*value)?))) {
+        for (column, usual) in rarely {
             let own = matrix[[column + 1, column + 1]];
             let before = rare.iter().map(|before| 2.0 * matrix[[column + 1, before.column + 1]]).chain([own]).collect();
             let twice = |k: usize| if k <= p { 2.0 * products[[column + 1, k]] } else { 0.0 };
@@ -116,23 +117,31 @@ impl WithSimd for Forms<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (n, lanes) = (self.forms.len(), S::F64_LANES);
-        let mut tile = vec![[simd.splat_f64s(0.0); WIDE]; self.of.dense.len().next_multiple_of(SUMS)];
-        let mut away = Vec::with_capacity(self.of.rare.len());
+        let dense = vec![[simd.splat_f64s(0.0); WIDE]; self.of.dense.len().next_multiple_of(SUMS)];
+        let mut tile = Tile::<S> { dense, away: Vec::with_capacity(self.of.rare.len()) };
         for at in (0..n).step_by(WIDE * lanes) {
             let part = |i: usize| n.min(at + i * lanes)..n.min(at + (i + 1) * lanes);
             let values = |column: usize| from_fn(|i| load(simd, &self.columns[column * n..(column + 1) * n][part(i)]));
             // Side by side, for columns far apart push each other out of the nearest cache.
-            tile.iter_mut().zip(&self.of.dense).for_each(|(tile, column)| *tile = values(*column));
-            let mut forms = self.of.tile(simd, &tile);
-            away.clear();
-            for (at, rare) in self.of.rare.iter().enumerate() {
-                rare.add(simd, at, values(rare.column), &tile, &mut away, &mut forms);
+            tile.dense.iter_mut().zip(&self.of.dense).for_each(|(tile, column)| *tile = values(*column));
+            let mut forms = self.of.tile(simd, &tile.dense);
+            tile.away.clear();
+            for rare in &self.of.rare {
+                rare.add(simd, values(rare.column), &mut tile, &mut forms);
             }
             for (i, form) in forms.into_iter().enumerate() {
                 simd.partial_store_f64s(&mut self.forms[part(i)], form);
             }
         }
     }
+}
+
+/// Some rows.
+struct Tile<S: Simd> {
+    /// The columns that every row has, filled up with 0.
+    dense: Vec<[S::f64s; WIDE]>,
+    /// The rare columns in which a row is away from the usual value, by their place, and by how much.
+    away: Vec<(usize, [S::f64s; WIDE])>,
 }
 
 /// Values to a register: as many as it holds, or the last ones.
@@ -170,34 +179,25 @@ impl Rare {
     /// Add what rows away from the usual value do to their forms.
     ///
     /// # Arguments
-    /// * `at` – its place among the rare columns
     /// * `values` – its values in the rows
-    /// * `away` – the rare columns before in which a row is away, and by how much
+    /// * `tile` – the rows, so far as the columns before it
     #[inline(always)]
-    fn add<S: Simd>(
-        &self,
-        simd: S,
-        at: usize,
-        values: [S::f64s; WIDE],
-        tile: &[[S::f64s; WIDE]],
-        away: &mut Vec<(usize, [S::f64s; WIDE])>,
-        forms: &mut [S::f64s; WIDE],
-    ) {
+    fn add<S: Simd>(&self, simd: S, values: [S::f64s; WIDE], tile: &mut Tile<S>, forms: &mut [S::f64s; WIDE]) {
         let by = values.map(|value| simd.sub_f64s(value, simd.splat_f64s(self.usual)));
         // A sum of sizes is 0 where all are, and NaN where one is.
         if simd.reduce_sum_f64s(by.iter().fold(simd.splat_f64s(0.0), |sum, by| simd.add_f64s(sum, simd.abs_f64s(*by)))) == 0.0 {
             return;
         }
-        away.push((at, by));
+        tile.away.push((self.rare.len() - 1, by));
         let mut sums = [[simd.splat_f64s(0.0); WIDE]; SUMS];
         let add = |sum: &mut [S::f64s; WIDE], entry: f64, x: &[S::f64s; WIDE]| {
             sum.iter_mut().zip(x).for_each(|(sum, x)| *sum = simd.mul_add_e_f64s(simd.splat_f64s(entry), *x, *sum));
         };
-        for (entries, x) in self.dense.iter().zip(tile.as_chunks::<SUMS>().0) {
+        for (entries, x) in self.dense.iter().zip(tile.dense.as_chunks::<SUMS>().0) {
             sums.iter_mut().zip(entries.iter().zip(x)).for_each(|(sum, (entry, x))| add(sum, *entry, x));
         }
         // In one sum: which columns are here depends on the rows beside, and a 0 more changes no digit.
-        away.iter().for_each(|(rare, by)| add(&mut sums[0], self.rare[*rare], by));
+        tile.away.iter().for_each(|(rare, by)| add(&mut sums[0], self.rare[*rare], by));
         for (i, (form, by)) in forms.iter_mut().zip(by).enumerate() {
             let sum = sums.iter().fold(simd.splat_f64s(self.linear), |sum, sums| simd.add_f64s(sum, sums[i]));
             *form = simd.mul_add_e_f64s(sum, by, *form);

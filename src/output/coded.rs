@@ -41,7 +41,7 @@ impl Coded {
     /// The place of each row's text among them; null for none.
     pub(super) fn places(&self) -> PrimitiveArray<u32> {
         let has = |code: &u32| *code != Self::NONE;
-        let known = if self.codes.iter().fold(true, |all, code| all & has(code)) { None } else { Some(bits(&self.codes, has)) };
+        let known = if self.codes.iter().all(has) { None } else { Some(bits(&self.codes, has)) };
         let places: Vec<u32> = self.codes.iter().map(|code| if has(code) { *code } else { 0 }).collect();
         PrimitiveArray::new(ArrowDataType::UInt32, places.into(), known)
     }

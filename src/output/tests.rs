@@ -177,22 +177,6 @@ fn a_device_is_written_to_and_a_full_disk_is_told() {
 }
 
 #[test]
-fn a_file_that_is_sent_to_the_disk_in_parts_is_whole() {
-    let folder = folder();
-    let path = folder.path().join("large");
-    let target = whole::Target::create(&path).unwrap();
-    let mut writer = target.writer().unwrap();
-    let part: Vec<u8> = (0..=u8::MAX).cycle().take(whole::STRIDE / 4 + 1).collect();
-    for _ in 0..10 {
-        writer.write_all(&part).unwrap();
-    }
-    writer.flush().unwrap();
-    drop(writer);
-    target.finish().unwrap();
-    assert!(fs::read(&path).unwrap() == part.repeat(10), "what is read is what was written");
-}
-
-#[test]
 fn old_orphans_are_swept_and_young_ones_stay() {
     let folder = folder();
     let day = Duration::from_secs(86_400);

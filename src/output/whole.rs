@@ -22,8 +22,9 @@ const ORPHAN: Duration = Duration::from_secs(86_400);
 /// Size of the buffer before the system, in bytes.
 const BUFFER: usize = 1 << 17;
 
-/// Bytes after which a file goes on its way to the disk while more is written, so that little is left to wait for at the end.
-pub(super) const STRIDE: usize = 1 << 26;
+/// Bytes after which a file goes on its way to the disk while more is written: little is left to wait for at the end, and small files, which
+/// most are, need no thread.
+const STRIDE: usize = 1 << 26;
 
 /// The end of the way of an output.
 pub(super) enum Target {
@@ -45,14 +46,16 @@ pub(super) enum Writer {
 /// A file that is sent to the disk while it is written.
 pub(super) struct ToDisk {
     file: BufWriter<File>,
+    /// Bytes after which it is sent.
+    stride: usize,
     /// Bytes since it was sent last.
     written: usize,
     sending: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl ToDisk {
-    fn new(file: File) -> Self {
-        Self { file: BufWriter::with_capacity(BUFFER, file), written: 0, sending: None }
+    fn new(file: File, stride: usize) -> Self {
+        Self { file: BufWriter::with_capacity(BUFFER, file), stride, written: 0, sending: None }
     }
 
     /// Wait until what was sent is there: the system tells of a failure only once.
@@ -63,11 +66,12 @@ impl ToDisk {
 
 impl Write for ToDisk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.written >= STRIDE {
+        if self.written >= self.stride {
             self.written = 0;
             self.arrived()?;
             let file = self.file.get_ref().try_clone()?;
-            self.sending = Some(thread::spawn(move || file.sync_data()));
+            // Where there is no thread for it, all is sent at the end.
+            self.sending = thread::Builder::new().spawn(move || file.sync_data()).ok();
         }
         let written = self.file.write(bytes)?;
         self.written += written;
@@ -137,7 +141,7 @@ impl Target {
     pub(super) fn writer(&self) -> Result<Writer> {
         let again = |file: &File| file.try_clone().map_err(|e| write_error(self.path(), e));
         Ok(match self {
-            Self::Whole { temporary, .. } => Writer::Whole(ToDisk::new(again(temporary.as_file())?)),
+            Self::Whole { temporary, .. } => Writer::Whole(ToDisk::new(again(temporary.as_file())?, STRIDE)),
             Self::Direct { file, .. } => Writer::Direct(BufWriter::with_capacity(BUFFER, again(file)?)),
             Self::Stdout => Writer::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())),
         })
@@ -182,5 +186,28 @@ fn sweep(folder: &Path) {
         if name.starts_with(PREFIX) && name.ends_with(SUFFIX) && entry.metadata().is_ok_and(old) {
             fs::remove_file(entry.path()).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_sent_in_parts_is_whole_and_a_failure_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let mut to = ToDisk::new(File::create(&path).unwrap(), 1_000);
+        let part: Vec<u8> = (0..=u8::MAX).collect();
+        for _ in 0..100 {
+            to.write_all(&part).unwrap();
+        }
+        to.flush().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), part.repeat(100));
+        let failing = || Some(thread::spawn(|| Err(io::ErrorKind::StorageFull.into())));
+        to.sending = failing();
+        assert_eq!(to.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        (to.sending, to.written) = (failing(), 1_000);
+        assert_eq!(to.write(&part).unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 }

@@ -63,7 +63,7 @@ impl Scorer<'_> {
     /// Explain one row of features.
     ///
     /// # Errors
-    /// * [`Error::Unsuitable`]: a feature is absent, of another type or not finite
+    /// * [`Error::Unsuitable`]: a feature is absent, of another type or infinite
     pub fn explain(&self, features: &DataFrame, row: u32) -> Result<Explanation> {
         let Model { fit, calibration, preprocessor, reference, threshold, .. } = self.model;
         let inputs = preprocessor.inputs(features, Some(&[row]))?;

@@ -164,7 +164,7 @@ impl<'a> Scorer<'a> {
         Self { by, ..self }
     }
 
-    /// Compute the probability of each row, and nothing else; NaN where a feature is not finite.
+    /// Compute the probability of each row, and nothing else; NaN where a feature is infinite.
     ///
     /// # Errors
     /// * [`Error::Unsuitable`]: a feature is absent or of another type

@@ -51,7 +51,7 @@ impl Scorer<'_> {
     /// Set one row of features against the same account's at an earlier time.
     ///
     /// # Errors
-    /// * [`crate::Error::Unsuitable`]: a feature is absent, of another type or not finite
+    /// * [`crate::Error::Unsuitable`]: a feature is absent, of another type or infinite
     pub fn moved(&self, then: &DataFrame, now: &DataFrame) -> Result<Moved> {
         let (was, is) = (self.explain(then, 0)?, self.explain(now, 0)?);
         let preprocessor = &self.model.preprocessor;

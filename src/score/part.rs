@@ -31,7 +31,7 @@ impl Scorer<'_> {
         Row { probability: calibration.probability(eta), interval: variance.map(|variance| calibration.interval(eta, variance)) }
     }
 
-    /// Why a row is not scored: a value is not finite, which makes its log-odds so, whatever the coefficient.
+    /// Why a row is not scored: a value is infinite, which makes its log-odds so, whatever the coefficient.
     pub(super) fn not_finite(&self, eta: f64, x: ArrayView1<'_, f64>) -> Option<String> {
         let at = if eta.is_finite() { None } else { x.iter().position(|v| !v.is_finite()) };
         at.map(|at| format!("`{}` is not finite", self.model.preprocessor.columns()[at].name))
@@ -169,7 +169,7 @@ impl<'a> Part<'a> {
         // In a loop of their own the searches of several rows go on at once.
         let percentile = |p: &f64| if p.is_nan() { *p } else { scorer.model.reference.percentile(*p) };
         let percentile: Vec<f64> = scores.probability.iter().map(percentile).collect();
-        let place = |p: &f64| if p.is_nan() { Coded::NONE } else { u32::try_from(tier(*p)).unwrap_or(Coded::NONE) };
+        let place = |p: &f64| if p.is_nan() { Coded::NONE } else { u32::try_from(tier(*p)).expect("there are four") };
         let tiers = Coded::new(Arc::new(TIERS.map(Arc::from).to_vec()), percentile.iter().map(place).collect());
         let label = Coded::new(Arc::new(vec![scorer.label.as_str().into()]), vec![0; cutoff.len()]);
         let texts = reasons.texts();
