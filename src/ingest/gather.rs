@@ -6,11 +6,11 @@ use super::accounts::{Accounts, Rank};
 use super::events::{Raw, unknown_roles};
 use super::quality::{Kept, Quality};
 use super::settle::{Census, census, settle};
-use super::usage::Events;
+use super::usage::{Events, Parts};
 use super::{Log, Sources};
 use crate::error::{Error, Result};
 use crate::output::time_column;
-use crate::time::{NEVER, iso_day};
+use crate::time::{DAY, NEVER, iso_day};
 
 /// What span the log covers, and whether accounts come from it.
 pub(super) struct Span {
@@ -37,7 +37,34 @@ pub(super) fn finish(mut raw: Raw, accounts: (Accounts, Rank, bool), span: &Span
     let quality = Quality { sources: of_accounts.into_iter().chain(of_events).collect(), kept: Vec::new() };
     let mut log = Log { events, accounts, since, until: span.until, date_only, listed: !span.derived, quality, warnings };
     count_kept(&mut log, &census);
+    log.warnings.extend(repeats(&log));
     Ok(log)
+}
+
+/// A warning where many events are there again with all that is read of them, as where a file is read twice; `None` also for a log that waits on
+/// the disk.
+fn repeats(log: &Log) -> Option<String> {
+    /// Events that are looked at.
+    const LOOKED_AT: usize = 1 << 20;
+    /// Share of them from which on there is a warning: clicks in the same second are fewer.
+    const MANY: f64 = 0.2;
+    let Parts::Held(parts) = &log.events.parts else { return None };
+    let events = parts.iter().find(|events| !events.time.is_empty())?;
+    let looked_at = ..events.time.len().min(LOOKED_AT);
+    // Days tell too little of when something happened.
+    if events.time[looked_at].iter().all(|time| time % DAY == 0) {
+        return None;
+    }
+    let repeats = events.repeats(looked_at.end);
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    let share = repeats as f64 / looked_at.end as f64;
+    (share >= MANY).then(|| {
+        format!(
+            "{:.0} % of {} events repeat another in every column that is read: is a file read twice? `id` in `[[events]]` names a column of which repeats are dropped",
+            100.0 * share,
+            looked_at.end
+        )
+    })
 }
 
 /// Count what is kept but looks odd, and warn of what a model may suffer from.

@@ -94,6 +94,17 @@ impl Events {
         }
     }
 
+    /// Count those of the first so many events that are the one before them once more.
+    pub(super) fn repeats(&self, first: usize) -> usize {
+        let same = |a: usize, b: usize| {
+            let seen = self.seen.as_ref().is_none_or(|seen| seen[a] == seen[b]);
+            let values = self.values.iter().all(|v| v[a].total_cmp(&v[b]).is_eq());
+            (self.time[a], self.event[a], self.user[a]) == (self.time[b], self.event[b], self.user[b]) && seen && values
+        };
+        let of_account = |bounds: &[usize]| (bounds[0] + 1..bounds[1].min(first)).filter(|at| same(at - 1, *at)).count();
+        self.start.windows(2).map(of_account).sum()
+    }
+
     /// Count users from 0 inside each account.
     fn localize_users(&mut self) {
         self.user_start = vec![0];

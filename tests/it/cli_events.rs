@@ -354,6 +354,26 @@ fn repeats_of_an_id_change_nothing() {
 }
 
 #[test]
+fn a_log_that_is_there_twice_is_told() {
+    let project = Project::trial();
+    let told = "is a file read twice?";
+    let run = project.pql(&["features", "-o", "-"]).done();
+    assert!(!run.err.contains(told), "{}", run.err);
+    let rows = rows(&project);
+    // Numbered by minutes, so that no event is another's repeat of itself.
+    let text = |copies: usize| {
+        let once: Vec<_> = rows.iter().enumerate().map(|(at, row)| format!("{},{at}\n", row[..4].join(","))).collect();
+        format!("account_id,user_id,event,timestamp,minutes\n{}", once.concat().repeat(copies))
+    };
+    for (copies, share) in [(1, None), (2, Some("warning: 50 % of")), (3, Some("warning: 67 % of"))] {
+        project.write("twice.csv", text(copies));
+        let run = project.pql(&["features", "-o", "-", "--set", "events.0.path=twice.csv"]).done();
+        assert_eq!(run.err.contains(told), share.is_some(), "{}", run.err);
+        run.says(share.as_slice());
+    }
+}
+
+#[test]
 fn a_role_that_no_event_has_offers_the_nearest() {
     let project = Project::trial();
     project
