@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Terminal;
-use super::shared::ProjectArgs;
+use super::shared::{ProjectArgs, first_day, note_older};
 use super::tables;
 use crate::audit;
 use crate::discover::{DAYS, Discovery, LEVEL, Landmark, Rule, Search, Table, discover};
@@ -66,10 +66,12 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         horizon: config.observation.horizon.0,
         support: args.support,
         conversions: CONVERSIONS,
+        since: first_day(&config, &log),
         newer_from,
         leave_out: suspects(&log, &observations, config.observation.gap, terminal)?,
     };
     let mut found = discover(&log, &search)?;
+    note_older(found.before_log, search.since, terminal);
     for rule in &mut found.rules {
         rule.definition.found_until = Some(Instant(newer_from));
     }
@@ -177,6 +179,7 @@ fn verdict(found: &Discovery) -> String {
 #[derive(Serialize)]
 struct Answer<'a> {
     newer_from: String,
+    signed_up_before_log: u64,
     tried: u64,
     alike: u64,
     landmarks: &'a [Landmark],
@@ -242,6 +245,7 @@ impl<'a> Answer<'a> {
         };
         Self {
             newer_from: iso_day(newer_from),
+            signed_up_before_log: found.before_log,
             tried: found.tried,
             alike: found.alike,
             landmarks: &found.landmarks,

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Terminal;
-use super::shared::{ProjectArgs, definitions};
+use super::shared::{ProjectArgs, definitions, first_day, note_older};
 use super::tables;
 use crate::config::Config;
 use crate::definition::Definition;
@@ -15,7 +15,7 @@ use crate::funnel::{ALL, By, Figures, Funnel, Landmark, Level, Plan, Rate, Reven
 use crate::ingest::{Log, Visitors, visitors};
 use crate::output::csv_line;
 use crate::output::{format_number, write_bytes};
-use crate::time::{in_days, iso, midnight};
+use crate::time::{in_days, iso};
 
 /// Follow sign-ups to PQLs to customers, by definition and cohort, PQLs against others
 #[derive(Debug, clap::Args)]
@@ -88,13 +88,7 @@ pub(super) fn by_month(project: &ProjectArgs, config: &Config, log: &Log) -> Res
 
 /// What the funnel of a log is to tell.
 fn plan<'a>(config: &Config, log: &Log, by: By, visitors: Option<&'a Visitors>) -> Plan<'a> {
-    Plan {
-        by,
-        horizon: config.observation.horizon.0,
-        // A log of which nobody said where it begins begins with the day of its first event.
-        since: config.observation.since.map_or(midnight(log.since), |since| since.0),
-        visitors,
-    }
+    Plan { by, horizon: config.observation.horizon.0, since: first_day(config, log), visitors }
 }
 
 /// Places of the definitions asked for, each once, in the order of the project file; all where none is.
@@ -113,10 +107,7 @@ fn chosen(config: &Config, names: &[String]) -> Result<Vec<usize>> {
 
 /// What makes figures mean less than they seem to.
 fn warn(found: &Funnel, log: &Log, plan: &Plan<'_>, terminal: &mut Terminal<'_>) {
-    if found.before_log > 0 {
-        let since = iso(plan.since);
-        terminal.note(&format!("{} accounts left out: they signed up before the log begins at {since}", found.before_log));
-    }
+    note_older(found.before_log, plan.since, terminal);
     if !log.listed {
         terminal
             .note("warning: without an account list a sign-up is an account's first event, also where the account is older than the log");

@@ -18,7 +18,7 @@ use crate::observe::{Observations, observe};
 use crate::output::{Format, check_writable};
 use crate::rows::{Held, Rows};
 use crate::store::{Found, find};
-use crate::time::{Instant, NEVER, iso, iso_day};
+use crate::time::{Instant, NEVER, iso, iso_day, midnight};
 
 /// The project file and what goes over it.
 #[derive(Debug, clap::Args)]
@@ -153,6 +153,20 @@ pub(super) fn definitions(project: &ProjectArgs, config: &Config, log: &Log) -> 
         let (path, line) = definition_line(project.config.as_deref(), unknown.definition);
         Error::Config { path, line, problem: unknown.problem, hint: unknown.near.map(|near| format!("did you mean `{near}`?")) }
     })
+}
+
+/// From when on accounts are in the log with their first days, µs UTC: a log of which nobody said where it begins begins with the day of its first
+/// event.
+pub(super) fn first_day(config: &Config, log: &Log) -> i64 {
+    config.observation.since.map_or(midnight(log.since), |since| since.0)
+}
+
+/// Tell of accounts that are left out since they signed up before that.
+pub(super) fn note_older(accounts: u64, first_day: i64, terminal: &mut Terminal<'_>) {
+    if accounts > 0 {
+        let since = iso(first_day);
+        terminal.note(&format!("{accounts} accounts left out: they signed up before the log begins at {since}"));
+    }
 }
 
 /// The present, µs UTC: what is later is a mistake, and nothing else depends on it.

@@ -18,7 +18,7 @@ use crate::config::DefinitionRule;
 use crate::error::{Error, Result};
 use crate::ingest::{Log, earlier};
 use crate::observe::landmark;
-use crate::time::{DAY, midnight};
+use crate::time::DAY;
 use count::Counts;
 pub use table::{Table, benjamini_hochberg};
 
@@ -33,6 +33,8 @@ pub struct Search {
     pub support: u64,
     /// Of these, how many must convert, at least (10).
     pub conversions: u64,
+    /// Accounts that signed up before are left out, µs UTC.
+    pub since: i64,
     /// Rules found on accounts whose horizon ends before this, confirmed on those whose landmark is not before it, µs UTC.
     pub newer_from: i64,
     /// Event names that are no candidates, by code: they follow from conversions, or announce them.
@@ -88,6 +90,8 @@ pub struct Landmark {
 /// What a search has found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Discovery {
+    /// Accounts that signed up before the log begins: what they did then is unknown, so that they are left out.
+    pub before_log: u64,
     /// Rules tried.
     pub tried: u64,
     /// Landmarks, ascending.
@@ -113,7 +117,8 @@ pub fn discover(log: &Log, search: &Search) -> Result<Discovery> {
         });
     }
     let search::Found { tried, rules, alike } = search::run(log, search, &counts, &risks);
-    Ok(Discovery { tried, landmarks: risks.iter().map(Risk::landmark).collect(), rules, alike })
+    let before_log = log.accounts.signed_up.iter().filter(|signed_up| **signed_up < search.since).count() as u64;
+    Ok(Discovery { before_log, tried, landmarks: risks.iter().map(Risk::landmark).collect(), rules, alike })
 }
 
 /// Accounts at risk at a landmark.
@@ -135,12 +140,10 @@ impl Risk {
     fn of(log: &Log, days: i64, search: &Search) -> Self {
         let mut risk = Self { days, older: Side::default(), newer: Side::default(), converted_before: 0 };
         let accounts = &log.accounts;
-        // Of dates the first day of the log is whole.
-        let since = if log.date_only { midnight(log.since) } else { log.since };
         for (row, signed_up) in (0_u32..).zip(&accounts.signed_up) {
             let (landmark, converted) = (landmark(*signed_up, days * DAY, log.date_only), accounts.converted[row as usize]);
             let end = landmark + search.horizon;
-            if *signed_up < since || end > log.until {
+            if *signed_up < search.since || end > log.until {
                 continue;
             }
             if earlier(converted, accounts.churned[row as usize]) < landmark {

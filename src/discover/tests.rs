@@ -77,7 +77,15 @@ fn with_twin(usage: &Usage) -> Usage {
 }
 
 fn search(days: &[i64]) -> Search {
-    Search { days: days.to_vec(), horizon: 30 * DAY, support: 30, conversions: 10, newer_from: 300 * DAY, leave_out: BTreeSet::new() }
+    Search {
+        days: days.to_vec(),
+        horizon: 30 * DAY,
+        support: 30,
+        conversions: 10,
+        since: 0,
+        newer_from: 300 * DAY,
+        leave_out: BTreeSet::new(),
+    }
 }
 
 #[test]
