@@ -123,7 +123,9 @@ fn a_definition_is_judged_beside_the_model_at_equal_volume() {
     let told = project.train(&[]).done();
     assert!(told.out.contains("the definition `") || told.out.contains("the base rate"), "{}", told.out);
     let run = project.pql(&["evaluate", "t", "--definition", "three reports"]).done();
-    assert!(run.out.contains("The definition `three reports` has held for") && run.out.contains("model less definition"), "{}", run.out);
+    assert!(run.out.contains("The definition `three reports` has held for"), "{}", run.out);
+    let difference = run.out.lines().find(|line| line.trim_start().starts_with("model less definition")).unwrap();
+    assert_eq!(difference.matches(['+', '-']).count(), 7, "each number has its sign: {difference}");
     let json = project.pql(&["evaluate", "t", "--definition", "three reports", "--json"]).done().out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let of = &json["definition"];
@@ -155,6 +157,15 @@ fn discovery_writes_definitions_that_can_be_pasted() {
     assert!(json["tried"].as_u64().unwrap() > 100 && !rules.is_empty());
     let confirmed: Vec<&serde_json::Value> = rules.iter().filter(|rule| rule["confirmed"] == true).collect();
     assert!(!confirmed.is_empty());
+    let at_risk = |json: &serde_json::Value| {
+        let of = |side: &str| json["landmarks"][0][side][0].as_u64().unwrap();
+        of("older") + of("newer")
+    };
+    let since = project.pql(&["discover", "--json", "--days", "7,14", "--set", "observation.since=2025-03-01"]).done();
+    let since = since.says(&["accounts left out: they signed up before the log begins at 2025-03-01"]);
+    let since: serde_json::Value = serde_json::from_str(&since.out).unwrap();
+    assert_eq!(json["signed_up_before_log"], 0);
+    assert!(since["signed_up_before_log"].as_u64() > Some(100) && at_risk(&since) + 100 < at_risk(&json));
     let table = project.pql(&["discover", "--days", "7,14", "--top", "1000", "--write", "found.toml"]).done();
     assert!(table.out.contains("Benjamini-Hochberg") && table.out.contains("converted before"), "{}", table.out);
     let found = project.text("found.toml");

@@ -1,10 +1,10 @@
 //! A challenger against the champion.
 
-use super::judgement::{between, shown, span};
-use super::rule::signed;
+use super::judgement::{shown, span};
+use super::rule::{at_equal_volume, signed};
 use super::table;
 use crate::compare::{Comparison, GainAtCutoff, Move, Verdict};
-use crate::evaluate::{Difference, Evaluation, Found};
+use crate::evaluate::{Difference, Evaluation};
 use crate::score::TIERS;
 
 /// Who is better, by what, and where they disagree; labels of challenger and champion.
@@ -19,7 +19,7 @@ pub(in crate::cli) fn comparison(of: &Comparison, [challenger, champion]: [&str;
     let mut text = format!("{first}: log loss {}\n", with_interval(&of.log_loss));
     text += &format!("{} rows of {} accounts, {} converted\n\n", e.n, e.accounts, e.conversions);
     text += &metrics(of, [challenger, champion]);
-    text += &format!("\n\n{}", at_equal_volume(of, [challenger, champion]));
+    text += &format!("\n\n{}", equal_volume(of, [challenger, champion]));
     text += &format!("\n\nRows by tier, of {champion} down and of {challenger} across: rows (share that converted)\n{}", tiers(of));
     if let Some(correlation) = of.rank_correlation {
         text += &format!("\nThe two rankings correlate with {correlation:.3} (Spearman)");
@@ -65,27 +65,15 @@ fn metrics(of: &Comparison, labels: [&str; 2]) -> String {
     table(&["metric", labels[0], labels[1], "difference", "95 %"], rows, 1..5)
 }
 
-fn at_equal_volume(of: &Comparison, labels: [&str; 2]) -> String {
+fn equal_volume(of: &Comparison, labels: [&str; 2]) -> String {
     let against = &of.at_equal_volume;
-    let side = |who: &str, found: &Found| {
-        vec![who.to_owned(), format!("{:.1}", found.conversions), shown(found.precision), String::new(), shown(found.recall), String::new()]
-    };
-    let difference = vec![
-        "difference".to_owned(),
-        format!("{:+.1}", against.model.conversions - against.rule.conversions),
-        signed(against.precision_difference),
-        between(against.precision_difference_95),
-        signed(against.recall_difference),
-        between(against.recall_difference_95),
-    ];
-    let rows = vec![side(labels[0], &against.model), side(labels[1], &against.rule), difference];
-    let header = ["", "conversions", "precision", "95 %", "recall", "95 %"];
+    let sides = [(labels[0], &against.model), (labels[1], &against.rule)];
     format!(
         "{} qualifies {} rows by its threshold; as many of {}'s best at each cutoff\n{}",
         labels[1],
         against.held,
         labels[0],
-        table(&header, rows, 1..6)
+        at_equal_volume(against, sides, "difference")
     )
 }
 

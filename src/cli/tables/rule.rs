@@ -1,6 +1,6 @@
 //! A PQL definition against the model.
 
-use super::judgement::{between, shown, span};
+use super::judgement::{shown, span};
 use super::table;
 use crate::evaluate::{AgainstRule, Found, RuleAtCutoff};
 
@@ -14,20 +14,8 @@ pub(in crate::cli) fn against_definition(name: &str, found_until: Option<&str>, 
     if of.held == 0 {
         return text;
     }
-    let side = |who: &str, found: &Found| {
-        vec![who.to_owned(), format!("{:.1}", found.conversions), shown(found.precision), String::new(), shown(found.recall), String::new()]
-    };
-    let difference = vec![
-        "model less definition".to_owned(),
-        format!("{:+.1}", of.model.conversions - of.rule.conversions),
-        signed(of.precision_difference),
-        between(of.precision_difference_95),
-        signed(of.recall_difference),
-        between(of.recall_difference_95),
-    ];
-    let rows = vec![side("definition", &of.rule), side("model", &of.model), difference];
-    let header = ["", "conversions", "precision", "95 %", "recall", "95 %"];
-    let mut text = format!("{text}\n{}\n{}", table(&header, rows, 1..6), verdict(of));
+    let sides = [("definition", &of.rule), ("model", &of.model)];
+    let mut text = format!("{text}\n{}\n{}", at_equal_volume(of, sides, "model less definition"), verdict(of));
     if of.by_cutoff.len() > 1 {
         let row = |at: &RuleAtCutoff| {
             let counts = [at.rows, at.conversions, at.held].map(|n| n.to_string());
@@ -42,6 +30,28 @@ pub(in crate::cli) fn against_definition(name: &str, found_until: Option<&str>, 
 
 pub(super) fn signed(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:+.4}"))
+}
+
+/// What both find at equal volume, and what the model finds more.
+///
+/// # Arguments
+/// * `sides` – names and numbers, in the order of their lines
+/// * `difference` – what the last line is called
+pub(super) fn at_equal_volume(of: &AgainstRule, sides: [(&str, &Found); 2], difference: &str) -> String {
+    let interval = |of: Option<[f64; 2]>| of.map_or_else(String::new, |[low, high]| format!("{low:+.4} to {high:+.4}"));
+    let side = |(who, found): (&str, &Found)| {
+        vec![who.to_owned(), format!("{:.1}", found.conversions), shown(found.precision), String::new(), shown(found.recall), String::new()]
+    };
+    let difference = vec![
+        difference.to_owned(),
+        format!("{:+.1}", of.model.conversions - of.rule.conversions),
+        signed(of.precision_difference),
+        interval(of.precision_difference_95),
+        signed(of.recall_difference),
+        interval(of.recall_difference_95),
+    ];
+    let rows = sides.into_iter().map(side).chain([difference]).collect();
+    table(&["", "conversions", "precision", "95 %", "recall", "95 %"], rows, 1..6)
 }
 
 /// Who finds more, and what the model would have to be given to find as much.
