@@ -6,6 +6,7 @@ mod files;
 mod ndjson;
 mod pages;
 mod parquet;
+mod scalars;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};

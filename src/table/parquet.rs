@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Once, mpsc};
 
 use polars::prelude::{
-    ArrowDataType, ArrowSchema, Column, DataFrame, DataType, FileMetadata, ParallelStrategy, ParquetReader, PolarsError, PolarsResult,
-    SerReader,
+    ArrowSchema, Column, DataFrame, FileMetadata, ParallelStrategy, ParquetReader, PolarsError, PolarsResult, SerReader,
 };
 
 use polars_parquet::read::{ColumnChunkMetadata, RowGroupMetadata};
@@ -19,7 +18,7 @@ use rayon::prelude::*;
 
 use super::dictionary::{self, Dictionary};
 use super::pages::{self, Pages};
-use super::{Batch, Read, distinct, empty, malformed, places};
+use super::{Batch, Read, distinct, empty, malformed, places, scalars};
 use crate::error::{Error, Result};
 
 /// Rows of a batch: small row groups are gathered up to it.
@@ -52,6 +51,10 @@ pub(super) fn read(file: &Path, wanted: Option<&[String]>, coded: &[String], bat
     let columns: Vec<Wanted> = places.into_iter().map(|place| table.wanted(place, coded)).collect();
     let mut groups = table.metadata;
     let row_groups = std::mem::take(&mut groups.row_groups);
+    if columns.iter().any(|column| column.uuid) {
+        // The schema that Arrow leaves there may have its own type for them, which the reader does not take.
+        groups.key_value_metadata = None;
+    }
     let batch_rows = (BATCH_CELLS / columns.len().max(1)).clamp(1, BATCH_ROWS);
     let batches = batches(&row_groups.iter().map(RowGroupMetadata::num_rows).collect::<Vec<_>>(), batch_rows);
     let read_batch = |(range, slice): (Range<usize>, Range<usize>)| {
@@ -111,7 +114,11 @@ impl<'f> Table<'f> {
     fn wanted(&self, place: usize, coded: &[String]) -> Wanted {
         let name = self.names[place].clone();
         let is_text = self.schema.get(&name).is_some_and(|field| dictionary::is_text(&field.dtype));
-        Wanted { as_codes: is_text && coded.contains(&name), place, name }
+        Wanted { as_codes: is_text && coded.contains(&name), uuid: self.is_uuid(place), place, name }
+    }
+
+    fn is_uuid(&self, place: usize) -> bool {
+        scalars::is_uuid(&self.metadata.schema().fields()[place])
     }
 
     /// Refuse what the reader would trust, and types that are no scalars.
@@ -124,7 +131,7 @@ impl<'f> Table<'f> {
         for &place in places {
             let name = &self.names[place];
             let dtype = self.schema.get(name).map(|field| &field.dtype).ok_or_else(|| damaged(self.file, "its columns cannot be told"))?;
-            if !readable(dtype) {
+            if !scalars::readable(dtype) && !self.is_uuid(place) {
                 let problem = format!("column `{name}` is of type {dtype:?}, expected text, numbers, times or true/false");
                 return Err(malformed(self.file, None, problem));
             }
@@ -142,18 +149,6 @@ impl<'f> Table<'f> {
         }
         Ok(())
     }
-}
-
-/// Whether a column is of a type that can be read: scalars, and codes of scalars.
-fn readable(dtype: &ArrowDataType) -> bool {
-    use ArrowDataType as T;
-    if let T::Dictionary(_, values, _) = dtype {
-        return readable(values);
-    }
-    let number = matches!(dtype, T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64);
-    let text = matches!(dtype, T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary | T::LargeBinary | T::BinaryView);
-    let time = matches!(dtype, T::Date32 | T::Date64 | T::Timestamp(..));
-    number || text || time || matches!(dtype, T::Null | T::Boolean | T::Float32 | T::Float64)
 }
 
 /// Batches as (row groups, rows of these): small groups together, a very large one in slices.
@@ -180,6 +175,8 @@ struct Wanted {
     name: String,
     /// Whether it may come as codes.
     as_codes: bool,
+    /// Whether it holds UUIDs.
+    uuid: bool,
 }
 
 /// Rows of a batch: a frame, and the columns that came as codes.
@@ -197,7 +194,7 @@ impl Part<'_> {
         let opened = File::open(self.file).map_err(|source| self.unread(source))?;
         let (mut as_codes, mut plain) = (Vec::new(), Vec::new());
         for column in columns {
-            if self.look(&opened, column)? == Pages::Coded { as_codes.push(column) } else { plain.push(column.place) }
+            if self.look(&opened, column)? == Pages::Coded { as_codes.push(column) } else { plain.push(column) }
         }
         let coded = guarded(self.file, || self.read_coded(&as_codes))?;
         let rows = |pieces: &Vec<Dictionary>| pieces.iter().map(Dictionary::len).sum::<usize>();
@@ -243,29 +240,23 @@ impl Part<'_> {
         Ok(coded)
     }
 
-    fn read_plain(self, opened: File, places: &[usize]) -> Result<DataFrame> {
+    fn read_plain(self, opened: File, wanted: &[&Wanted]) -> Result<DataFrame> {
         let Self { file, groups, slice } = self;
-        if places.is_empty() {
+        if wanted.is_empty() {
             return Ok(DataFrame::empty_with_height(slice.len()));
         }
         let strategy = if groups.row_groups.len() > 1 { ParallelStrategy::RowGroups } else { ParallelStrategy::Columns };
+        let places = wanted.iter().map(|column| column.place).collect();
+        let uuid = |column: &Column| wanted.iter().any(|wanted| wanted.uuid && wanted.name == column.name().as_str());
         guarded(file, || {
             let mut reader = ParquetReader::new(opened);
             reader.set_metadata(groups.into());
-            let reader = reader.with_projection(Some(places.to_vec())).with_slice(Some((slice.start, slice.len())));
+            let reader = reader.with_projection(Some(places)).with_slice(Some((slice.start, slice.len())));
             let columns = reader.read_parallel(strategy).finish()?.into_columns();
-            let columns = columns.into_iter().map(plain).collect::<PolarsResult<Vec<_>>>()?;
+            let columns = columns.into_iter().map(|column| scalars::plain(&column, uuid(&column))).collect::<PolarsResult<Vec<_>>>()?;
             // The reader does not compare the lengths of columns: a damaged page gives a shorter one.
             DataFrame::new(slice.len(), columns)
         })
-    }
-}
-
-/// A column of text where it came as bytes or codes of text.
-fn plain(column: Column) -> PolarsResult<Column> {
-    match column.dtype() {
-        DataType::Binary | DataType::Categorical(..) | DataType::Enum(..) => column.strict_cast(&DataType::String),
-        _ => Ok(column),
     }
 }
 
