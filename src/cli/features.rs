@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use polars::prelude::*;
 
 use super::Terminal;
-use super::shared::{ModelsArgs, ProjectArgs, Purpose, format_of, observed_rows, with_model};
+use super::shared::{ModelsArgs, ProjectArgs, Purpose, format_of, observed_rows, spare_data, with_model};
 use super::tables;
 use crate::error::{Error, Result};
 use crate::features::compute;
@@ -38,6 +38,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let format = format_of(&args.output, args.format)?;
     let file = args.project.load()?;
+    spare_data(&file, &args.output)?;
     let rows = match &args.model {
         None => {
             let log = args.project.training_log(&file, terminal)?;

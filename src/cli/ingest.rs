@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Terminal;
-use super::shared::ProjectArgs;
+use super::shared::{ProjectArgs, spare_data};
 use crate::error::{Error, Result};
 use crate::ingest::{accounts_table, events_tables};
 use crate::output::{Format, TableWriter, write_table};
@@ -21,26 +21,27 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let config = args.project.load()?;
+    let [events, accounts] = ["events.parquet", "accounts.parquet"].map(|name| args.output.join(name));
+    [&events, &accounts].into_iter().try_for_each(|output| spare_data(&config, output))?;
     let kinds = config.design.categories.iter().map(|name| (name.clone(), crate::ingest::Kind::Text)).collect();
     // Without an end of the log all of it is written, so that the same end is derived when it is read back.
     let until = config.observation.until.map_or(NEVER, |t| t.0);
     let log = args.project.log(&config, Some(until), &kinds, terminal)?;
     std::fs::create_dir_all(&args.output).map_err(|source| Error::Write { path: args.output.clone(), source })?;
-    let path = args.output.join("events.parquet");
     let mut writer = None;
     events_tables(&log, &mut |table| {
         let writer = match &mut writer {
             Some(writer) => writer,
-            None => writer.insert(TableWriter::create(&path, Format::Parquet, table.schema())?),
+            None => writer.insert(TableWriter::create(&events, Format::Parquet, table.schema())?),
         };
         writer.write(&table)
     })?;
     if let Some(writer) = writer {
         writer.finish()?;
     }
-    terminal.note(&format!("{} rows to {}", log.events.len(), path.display()));
-    let (path, accounts) = (args.output.join("accounts.parquet"), accounts_table(&log)?);
-    write_table(&path, Format::Parquet, &accounts)?;
-    terminal.note(&format!("{} rows to {}", accounts.height(), path.display()));
+    terminal.note(&format!("{} rows to {}", log.events.len(), events.display()));
+    let table = accounts_table(&log)?;
+    write_table(&accounts, Format::Parquet, &table)?;
+    terminal.note(&format!("{} rows to {}", table.height(), accounts.display()));
     Ok(())
 }

@@ -9,7 +9,7 @@ use polars::prelude::{Column, DataFrame, IntoColumn, StringChunked};
 
 use super::Terminal;
 use super::features::matrix_only;
-use super::shared::{ModelsArgs, ProjectArgs, format_of, matrix_rule, with_model};
+use super::shared::{ModelsArgs, ProjectArgs, format_of, matrix_rule, spare, spare_data, with_model};
 use crate::config::{Config, QualifyBy};
 use crate::definition::{Definition, Pql, pqls};
 use crate::error::{Error, Result};
@@ -60,6 +60,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let table = args.output.as_deref().zip(format);
     let mut output = Output { table, writer: None, ledger: args.ledger.as_deref(), entry: None };
     let (summary, at) = if let Some(path) = &args.features {
+        args.output.as_deref().map_or(Ok(()), |output| spare(path, output))?;
         let (file, stored) = (args.project.load()?, model.config()?);
         without_events(if file.definition.is_empty() { &stored } else { &file }, terminal)?;
         let rule = matrix_rule(file.matrix, &model)?;
@@ -120,6 +121,7 @@ impl FromLog {
     fn read(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) -> Result<Self> {
         let catalogue = model.catalogue.as_ref().ok_or_else(|| matrix_only(label))?;
         let config = with_model(&args.project.load()?, model, terminal)?;
+        args.output.as_deref().map_or(Ok(()), |output| spare_data(&config, output))?;
         let until = args.at.or(config.observation.until).map(|t| t.0);
         let log = args.project.log(&config, until, &model.preprocessor.kinds(), terminal)?;
         let (definitions, unknown) = Definition::compile_known(&config.definition, &log.events);

@@ -18,6 +18,7 @@ use crate::observe::{Observations, observe};
 use crate::output::{Format, check_writable};
 use crate::rows::{Held, Rows};
 use crate::store::{Found, find};
+use crate::table::files;
 use crate::time::{Instant, NEVER, iso, iso_day, midnight};
 
 /// The project file and what goes over it.
@@ -54,6 +55,29 @@ pub(super) fn check_page(report: Option<&Path>) -> Result<()> {
         return report.map_or(Ok(()), check_writable);
     }
     Err(Error::Usage { problem: "the page needs a file: stdout has the result".to_owned(), hint: Some("`--report page.html`".to_owned()) })
+}
+
+/// Refuse to write over the data of the project: what a cleaned or scored table leaves out would be lost.
+pub(super) fn spare_data(config: &Config, output: &Path) -> Result<()> {
+    let events = config.events.iter().map(|source| source.path.as_path());
+    events.chain(config.accounts.as_ref().map(|source| source.path.as_path())).try_for_each(|input| spare(input, output))
+}
+
+/// Refuse to write over what is read.
+///
+/// # Arguments
+/// * `input` – a file, a glob or a folder
+pub(super) fn spare(input: &Path, output: &Path) -> Result<()> {
+    // A file may go by several names; what is not there yet is no input, and an input that is not there is told where it is read.
+    let Ok(same) = output.canonicalize() else { return Ok(()) };
+    let is_output = |file: &PathBuf| file.canonicalize().is_ok_and(|file| file == same);
+    match files(input).unwrap_or_default().into_iter().find(is_output) {
+        Some(_) => Err(Error::Usage {
+            problem: format!("`{}` is read by this very command, and would be written over", output.display()),
+            hint: Some("name another file with `-o`".to_owned()),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// A number of bytes in KB, MB, GB (powers of 1,000) or KiB, MiB, GiB (of 1,024).

@@ -221,3 +221,28 @@ fn what_ingest_wrote_gives_the_same_features() {
     let again = ["--set", "events.0.path=clean/events.parquet", "--set", "accounts.path=clean/accounts.parquet"];
     assert_eq!(project.features(&again), expected);
 }
+
+#[test]
+fn no_table_is_written_over_what_is_read() {
+    let told = &["is read by this very command", "name another file with `-o`"];
+    let project = Project::new();
+    project.pql(&["simulate", "-o", ".", "--accounts", "400", "--seed", "1"]).done();
+    let before = ["events.parquet", "accounts.parquet"].map(|name| project.read(name));
+    project.pql(&["ingest", "-o", "."]).refused(2, told);
+    project.pql(&["features", "-o", "accounts.parquet"]).refused(2, told);
+    project.pql(&["features", "-o", "./events.parquet", "--set", "events.0.path=e*.parquet"]).refused(2, told);
+    assert!(before == ["events.parquet", "accounts.parquet"].map(|name| project.read(name)));
+    project.pql(&["ingest", "-o", "clean"]).done();
+    project.pql(&["features", "-o", "features.parquet"]).done();
+    project.pql(&["features", "-o", "features.parquet"]).done();
+
+    let project = Project::trial();
+    project.train(&[]).done();
+    project.pql(&["score", "--model", "t", "-o", "events.csv"]).refused(2, told);
+    project.pql(&["features", "-o", "features.csv"]).done();
+    let project = Project::matrix();
+    project.train(&["--features", "matrix.csv"]).done();
+    let before = project.read("matrix.csv");
+    project.pql(&["score", "--model", "t", "--features", "matrix.csv", "-o", "matrix.csv"]).refused(2, told);
+    assert!(before == project.read("matrix.csv"));
+}
