@@ -1,6 +1,7 @@
 //! The quadratic form of many rows at once, for the variance of their log-odds.
 
 use std::array::from_fn;
+use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 use pulp::{Arch, Simd, WithSimd};
@@ -105,6 +106,8 @@ impl Quadratic {
 }
 
 /// The forms of rows, computed in the widest registers of the machine.
+///
+/// By loops, for what takes a function (`array::from_fn`, `map`) is not always inlined, and only what is inlined is compiled for these.
 struct Forms<'a> {
     of: &'a Quadratic,
     columns: &'a [f64],
@@ -116,24 +119,44 @@ impl WithSimd for Forms<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (n, lanes) = (self.forms.len(), S::F64_LANES);
+        let n = self.forms.len();
         let dense = vec![[simd.splat_f64s(0.0); WIDE]; self.of.dense.len().next_multiple_of(SUMS)];
         let mut tile = Tile::<S> { dense, away: Vec::with_capacity(self.of.rare.len()) };
-        for at in (0..n).step_by(WIDE * lanes) {
-            let part = |i: usize| n.min(at + i * lanes)..n.min(at + (i + 1) * lanes);
-            let values = |column: usize| from_fn(|i| load(simd, &self.columns[column * n..(column + 1) * n][part(i)]));
+        for at in (0..n).step_by(WIDE * S::F64_LANES) {
             // Side by side, for columns far apart push each other out of the nearest cache.
-            tile.dense.iter_mut().zip(&self.of.dense).for_each(|(tile, column)| *tile = values(*column));
+            for (tile, column) in tile.dense.iter_mut().zip(&self.of.dense) {
+                *tile = self.values(simd, *column, at);
+            }
             let mut forms = self.of.tile(simd, &tile.dense);
             tile.away.clear();
             for rare in &self.of.rare {
-                rare.add(simd, values(rare.column), &mut tile, &mut forms);
+                rare.add(simd, self.values(simd, rare.column, at), &mut tile, &mut forms);
             }
             for (i, form) in forms.into_iter().enumerate() {
-                simd.partial_store_f64s(&mut self.forms[part(i)], form);
+                simd.partial_store_f64s(&mut self.forms[part::<S>(at, i, n)], form);
             }
         }
     }
+}
+
+impl Forms<'_> {
+    /// The values of a column in the rows from `at` on.
+    #[inline(always)]
+    fn values<S: Simd>(&self, simd: S, column: usize, at: usize) -> [S::f64s; WIDE] {
+        let n = self.forms.len();
+        let column = &self.columns[column * n..(column + 1) * n];
+        let mut values = [simd.splat_f64s(0.0); WIDE];
+        for (i, values) in values.iter_mut().enumerate() {
+            *values = load(simd, &column[part::<S>(at, i, n)]);
+        }
+        values
+    }
+}
+
+/// The rows of the register `i` of those from `at` on, `n` being the number of all.
+#[inline(always)]
+fn part<S: Simd>(at: usize, i: usize, n: usize) -> Range<usize> {
+    n.min(at + i * S::F64_LANES)..n.min(at + (i + 1) * S::F64_LANES)
 }
 
 /// Some rows.
@@ -183,7 +206,10 @@ impl Rare {
     /// * `tile` – the rows, so far as the columns before it
     #[inline(always)]
     fn add<S: Simd>(&self, simd: S, values: [S::f64s; WIDE], tile: &mut Tile<S>, forms: &mut [S::f64s; WIDE]) {
-        let by = values.map(|value| simd.sub_f64s(value, simd.splat_f64s(self.usual)));
+        let mut by = values;
+        for by in &mut by {
+            *by = simd.sub_f64s(*by, simd.splat_f64s(self.usual));
+        }
         // A sum of sizes is 0 where all are, and NaN where one is.
         if simd.reduce_sum_f64s(by.iter().fold(simd.splat_f64s(0.0), |sum, by| simd.add_f64s(sum, simd.abs_f64s(*by)))) == 0.0 {
             return;
