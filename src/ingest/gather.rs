@@ -10,7 +10,7 @@ use super::usage::{Events, Parts};
 use super::{Log, Sources};
 use crate::error::{Error, Result};
 use crate::output::time_column;
-use crate::time::{DAY, NEVER, iso_day};
+use crate::time::{NEVER, SECOND, iso_day};
 
 /// What span the log covers, and whether accounts come from it.
 pub(super) struct Span {
@@ -48,11 +48,12 @@ fn repeats(log: &Log) -> Option<String> {
     const LOOKED_AT: usize = 1 << 20;
     /// Share of them from which on there is a warning: clicks in the same second are fewer.
     const MANY: f64 = 0.2;
+    /// Times that are all so coarse tell too little of an event: many of a user fall on one.
+    const COARSE: i64 = 60 * SECOND;
     let Parts::Held(parts) = &log.events.parts else { return None };
     let events = parts.iter().find(|events| !events.time.is_empty())?;
     let looked_at = ..events.time.len().min(LOOKED_AT);
-    // Days tell too little of when something happened.
-    if events.time[looked_at].iter().all(|time| time % DAY == 0) {
+    if events.time[looked_at].iter().all(|time| time % COARSE == 0) {
         return None;
     }
     let repeats = events.repeats(looked_at.end);
