@@ -119,7 +119,8 @@ impl<'a> Part<'a> {
         let log_odds = scorer.model.fit.log_odds_by_column(x);
         let variances = scorer.variances.as_ref().map(|variances| variances.of_rows(x));
         let largest = (scorer.reasons > 0).then(|| Largest::of(&scorer.measures, &scorer.coef, x));
-        let (mut places, mut said) = (Vec::new(), Vec::new());
+        let most = log_odds.len() * scorer.reasons;
+        let (mut places, mut said) = (Vec::with_capacity(most), Vec::with_capacity(most));
         for (at, eta) in log_odds.into_iter().enumerate() {
             let unscored = self.unscored.get(first + at).copied().flatten().map(str::to_owned);
             let unscored = unscored.or_else(|| scorer.not_finite(eta, x.column(at)).map(|why| format!("not scored: {why}")));
