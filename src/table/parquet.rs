@@ -132,7 +132,10 @@ impl<'f> Table<'f> {
             let name = &self.names[place];
             let dtype = self.schema.get(name).map(|field| &field.dtype).ok_or_else(|| damaged(self.file, "its columns cannot be told"))?;
             if !scalars::readable(dtype) && !self.is_uuid(place) {
-                let problem = format!("column `{name}` is of type {dtype:?}, expected text, numbers, times or true/false");
+                let dtype = format!("{dtype:?}");
+                // Without what it consists of.
+                let dtype = dtype.split(['(', ' ']).next().unwrap_or_default();
+                let problem = format!("column `{name}` is of type {dtype}, expected text, numbers, times or true/false");
                 return Err(malformed(self.file, None, problem));
             }
             for group in groups {

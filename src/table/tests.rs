@@ -272,6 +272,17 @@ fn what_is_no_parquet_is_told_apart() {
 }
 
 #[test]
+fn a_column_of_lists_is_named() {
+    let files = Files::new();
+    let path = files.0.path().join("a.parquet");
+    let lists = Series::new("tags".into(), [Series::new("".into(), [1, 2]), Series::new("".into(), [3])]);
+    let mut frame = DataFrame::new(2, vec![lists.into_column()]).unwrap();
+    ParquetWriter::new(fs::File::create(&path).unwrap()).finish(&mut frame).unwrap();
+    let told = message(&path);
+    assert!(told.contains("column `tags` is of type LargeList, expected text, numbers, times or true/false"), "{told}");
+}
+
+#[test]
 fn flipped_bits_in_parquet_never_panic_and_keep_the_number_of_rows() {
     let files = Files::new();
     let path = files.0.path().join("a.parquet");
