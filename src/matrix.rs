@@ -253,6 +253,22 @@ fn labels(column: &Column, positive: Option<&str>, place: Place<'_>) -> Result<V
     Ok(labels)
 }
 
+/// The first file of a matrix without a column of accounts, and the column whose name is near; `None` where all have one.
+///
+/// # Errors
+/// * [`Error::MissingColumn`]: a column that the rule names is absent
+/// * those of [`table::columns`]
+pub fn without_accounts(path: &Path, rule: &MatrixRule) -> Result<Option<(PathBuf, Option<String>)>> {
+    for file in table::files(path)? {
+        let columns = table::columns(&file)?;
+        if Keys::of(rule, &columns, &file)?.account.is_none() {
+            let near = nearest("account_id", columns.iter().map(String::as_str));
+            return Ok(Some((file, near)));
+        }
+    }
+    Ok(None)
+}
+
 /// Read a matrix batch by batch for scoring; while `batch` works on one, the next is read.
 ///
 /// # Arguments

@@ -58,7 +58,14 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             if args.at.is_none() {
                 observed_rows(&config, log, Purpose::Model(catalogue), terminal)?
             } else {
-                let (observations, _) = observe_at(&log, &config.observation);
+                let (observations, standings) = observe_at(&log, &config.observation);
+                let unscored = standings.iter().filter(|standing| standing.reason().is_some()).count();
+                if unscored > 0 {
+                    terminal.note(&format!(
+                        "warning: {unscored} of {} rows are of accounts that `pql score --at` does not score, being too young, too old, or past their horizon",
+                        standings.len()
+                    ));
+                }
                 let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
                 Rows::of_log(log, observations, catalogue, features)
             }

@@ -10,7 +10,7 @@ use polars::prelude::{Column, DataFrame, IntoColumn, StringChunked};
 use super::Terminal;
 use super::features::matrix_only;
 use super::shared::{ModelsArgs, ProjectArgs, format_of, matrix_rule, spare, spare_data, with_model};
-use crate::config::{Config, QualifyBy};
+use crate::config::{Config, MatrixRule, QualifyBy};
 use crate::definition::{Definition, Pql, pqls};
 use crate::error::{Error, Result};
 use crate::features::{Catalogue, compute};
@@ -64,6 +64,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         let (file, stored) = (args.project.load()?, model.config()?);
         without_events(if file.definition.is_empty() { &stored } else { &file }, terminal)?;
         let rule = matrix_rule(file.matrix, &model)?;
+        check_accounts(path, &rule, args.ledger.is_some(), terminal)?;
         let mut newest = None;
         let summary = output.take(&scorer, |take| {
             matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
@@ -220,6 +221,19 @@ impl Output<'_> {
         // A run with scores has a time.
         self.entry.zip(at).map(|(entry, at)| entry.finish(at)).transpose()
     }
+}
+
+/// Tell of a matrix without accounts, whose rows go by their numbers; a ledger does not take it, for the next batch has the same numbers.
+fn check_accounts(path: &Path, rule: &MatrixRule, to_ledger: bool, terminal: &mut Terminal<'_>) -> Result<()> {
+    let Some((file, near)) = matrix::without_accounts(path, rule)? else { return Ok(()) };
+    let problem = format!("`{}` has no column `account_id`", file.display());
+    let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    if to_ledger {
+        let hint = Some(format!("name the column of accounts in `matrix.account`{near}"));
+        return Err(Error::Unsuitable { problem: format!("{problem}, and a ledger keeps scores by account"), hint });
+    }
+    terminal.note(&format!("warning: {problem} (`matrix.account`): rows go by their numbers{near}"));
+    Ok(())
 }
 
 /// The newest cutoff of rows of a matrix: the time of its run in a ledger.

@@ -63,6 +63,9 @@ pub(crate) fn text(column: &Column) -> Result<StringChunked> {
 /// * [`Error::BadValue`]: a text that is neither a number nor true/false
 pub(crate) fn numbers(column: &Column, place: Place<'_>) -> Result<Float64Chunked> {
     let series = column.as_materialized_series();
+    if series.dtype().is_temporal() {
+        return Err(place.bad(0, format!("type {}", series.dtype()), "a number"));
+    }
     if series.dtype() != &DataType::String {
         let numbers = float(series)?;
         let nan = numbers.downcast_iter().any(|chunk| position(chunk.values(), |v| v.is_nan()).is_some());
@@ -269,13 +272,22 @@ impl Numbers {
     /// The index and text of a number that cannot be a time.
     pub(crate) fn convert(&self, values: &mut [i64], scale: Scale) -> std::result::Result<(), (usize, String)> {
         let unit = scale.unit();
+        // One of a smaller unit would be a time next to 1970, and wrong without a word; 0 is the same in all.
+        let of_another = |size: f64| size > 0.0 && size < unit.least();
+        let unlike = |value: &dyn std::fmt::Display| format!("{value} among times in {}", unit.name());
         for at in self.whole.iter().flat_map(Clone::clone) {
             let value = values[at];
             if value != NO_TIME {
+                if of_another(widen(value.saturating_abs())) {
+                    return Err((at, unlike(&value)));
+                }
                 values[at] = unit.whole(value).filter(|t| time::plausible(*t)).ok_or_else(|| (at, value.to_string()))?;
             }
         }
         for (at, value) in &self.fractions {
+            if of_another(value.abs()) {
+                return Err((*at, unlike(value)));
+            }
             values[*at] = unit.fraction(*value).filter(|t| time::plausible(*t)).ok_or_else(|| (*at, value.to_string()))?;
         }
         Ok(())
@@ -293,8 +305,7 @@ impl Times {
             T::Date | T::Datetime(..) => {
                 let times = native_times(series)?;
                 if let Some(at) = position(&times, |t| *t != NO_TIME && !time::plausible(*t)) {
-                    let found = column.get(at).map_or_else(|_| String::new(), |v| format!("{v}"));
-                    return Err(place.bad(at, found, "a time between the years 1900 and 2262"));
+                    return Err(place.bad(at, time::iso(times[at]), "a time between the years 1900 and 2262"));
                 }
                 if self.values.is_empty() {
                     self.values = times;
@@ -404,6 +415,25 @@ enum Unit {
 }
 
 impl Unit {
+    /// What it is called.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dates => "dates",
+            Self::PerSecond(1) => "seconds",
+            Self::PerSecond(1_000) => "milliseconds",
+            Self::PerSecond(1_000_000) => "microseconds",
+            Self::PerSecond(_) => "nanoseconds",
+        }
+    }
+
+    /// The least number that is a time in it: 1973-03-03, from which on a time in the unit before is larger than any here.
+    fn least(self) -> f64 {
+        match self {
+            Self::Dates => 0.0,
+            Self::PerSecond(n) => 1e8 * widen(n),
+        }
+    }
+
     fn whole(self, value: i64) -> Option<i64> {
         match self {
             Self::Dates => time::from_yyyymmdd(value),
@@ -434,6 +464,32 @@ mod tests {
     }
 
     #[test]
+    fn a_number_of_another_unit_is_no_time() {
+        assert_eq!(times(&["1735689600", "0", "1735689601"]).unwrap().len(), 3);
+        for (other, unit) in [("1735689600000", "milliseconds"), ("253402214400", "milliseconds"), ("1735689600000000000", "nanoseconds")] {
+            let told = times(&["1735689600", other, "1735689601"]).unwrap_err();
+            assert_eq!(told, format!("0: 1735689600 among times in {unit}"));
+        }
+        assert_eq!(times(&["1735689600", "20250630"]).unwrap_err(), "1: 20250630 among times in seconds");
+        assert_eq!(times(&["1735689600000.5", "1735689600"]).unwrap_err(), "1: 1735689600 among times in milliseconds");
+    }
+
+    #[test]
+    fn a_time_far_out_is_named_whatever_its_type() {
+        let place = Place { path: Path::new("f.parquet"), column: "t", first_row: 1, rows: &[] };
+        let micros = |t: i64| Int64Chunked::from_vec("t".into(), vec![0, t]).into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
+        for (t, named) in [(253_402_214_400_000_000, "9999-12-31T00:00:00Z"), (i64::MAX, "9223372036854775807")] {
+            let told = Times::default().push(&micros(t).into_column(), None, place).unwrap_err().to_string();
+            assert!(
+                told.contains(&format!("row 2, column `t`: found `{named}`, expected a time between the years 1900 and 2262")),
+                "{told}"
+            );
+        }
+        let told = numbers(&micros(0).into_column(), place).unwrap_err().to_string();
+        assert!(told.contains("expected a number"), "{told}");
+    }
+
+    #[test]
     fn what_is_missing_gives_way_to_the_value_for_it() {
         for n in [1, 63, 64, 65, 1_000] {
             let given: Vec<Option<f64>> = (0..n).map(|at| (at % 7 != 3).then(|| f64::from(at))).collect();
@@ -453,7 +509,7 @@ mod tests {
             assert_eq!(times(&[text]), Ok(vec![t]), "{text}");
         }
         assert_eq!(times(&["19970101", ""]), Ok(vec![852_076_800_000_000, NO_TIME]));
-        assert_eq!(times(&["19970101", "1541105830"]), Ok(vec![19_970_101_000_000, 1_541_105_830_000_000]));
+        assert_eq!(times(&["19970101", "1541105830"]).unwrap_err(), "0: 19970101 among times in seconds");
     }
 
     #[test]

@@ -164,13 +164,8 @@ pub fn ingest(sources: &Sources<'_>, clip: Clip, progress: &Progress) -> Result<
     for source in sources.events {
         raw.read(source, progress)?;
     }
-    let until = match clip.until {
-        Some(until) => until,
-        None => match raw.last(clip.now, sources.roles)? {
-            Some(last) => midnight(last),
-            None => return Err(nothing_left(raw, clip.now, sources.roles)),
-        },
-    };
+    let Some(last) = raw.last(clip.now, sources.roles)? else { return Err(nothing_left(raw, clip.now, sources.roles)) };
+    let until = clip.until.unwrap_or_else(|| midnight(last));
     let not_yet = list.as_ref().map(|list| list.not_yet(until)).unwrap_or_default();
     raw.mark(clip.now, until, sources.roles, &not_yet)?;
     let derived = list.is_none();

@@ -132,8 +132,9 @@ fn rows_read_are_rows_kept_and_dropped() {
 #[test]
 fn a_log_of_which_nothing_is_left_is_refused() {
     let events = "account_id,event,timestamp\na,login,2025-03-01\n";
+    ingest(events, &["--set", "observation.until=2025-01-01"]).refused(3, &["neither an event nor an account is left"]);
     ingest(events, &["--now", "2025-01-01", "--set", "observation.until=2025-01-01"])
-        .refused(3, &["neither an event nor an account is left"]);
+        .refused(3, &["no event of usage is left: 1 in the future"]);
     small(events).train(&["--now", "2025-01-01"]).refused(3, &["no event of usage is left: 1 in the future"]);
 }
 
@@ -380,4 +381,14 @@ fn a_role_that_no_event_has_offers_the_nearest() {
         .pql(&["features", "-o", "-", "--set", "roles.value=[\"reprot\"]"])
         .done()
         .says(&["no event is named `reprot` (`roles.value`)", "did you mean `report`?"]);
+}
+
+#[test]
+fn a_batch_of_which_no_event_has_a_listed_account_is_refused() {
+    let project = Project::trial();
+    project.train(&[]).done();
+    let rows: Vec<String> = rows(&project).iter().map(|row| format!("x{}\n", row.join(","))).collect();
+    project.write("events.csv", format!("account_id,user_id,event,timestamp,minutes\n{}", rows.concat()));
+    let words = ["no event of usage is left", "unknown account", "the events have accounts such as `x"];
+    project.pql(&["score", "--model", "t", "--at", "2025-05-01", "-o", "-"]).refused(3, &words);
 }

@@ -84,3 +84,15 @@ fn files_of_a_batch_leave_no_trace_in_the_scores() {
     });
     assert!(scores[0] == scores[1]);
 }
+
+#[test]
+fn a_matrix_without_accounts_goes_by_numbers_but_into_no_ledger() {
+    let project = Project::matrix();
+    project.train(&["--features", "matrix.csv"]).done();
+    project.replace("matrix.csv", "account_id,", "Account_ID,");
+    let score = ["score", "--model", "t", "--features", "matrix.csv", "-o", "-"];
+    let words = ["warning: `matrix.csv` has no column `account_id`", "rows go by their numbers; did you mean `Account_ID`?"];
+    project.pql(&score).done().says(&words);
+    project.pql(&[&score[..], &["--ledger", "led"]].concat()).refused(3, &["a ledger keeps scores by account", "`Account_ID`"]);
+    assert!(!project.pql(&[&score[..], &["--set", "matrix.account=Account_ID"]].concat()).done().err.contains("warning: `matrix.csv`"));
+}
