@@ -96,3 +96,15 @@ fn a_matrix_without_accounts_goes_by_numbers_but_into_no_ledger() {
     project.pql(&[&score[..], &["--ledger", "led"]].concat()).refused(3, &["a ledger keeps scores by account", "`Account_ID`"]);
     assert!(!project.pql(&[&score[..], &["--set", "matrix.account=Account_ID"]].concat()).done().err.contains("warning: `matrix.csv`"));
 }
+
+#[test]
+fn features_of_a_time_tell_how_many_rows_are_not_scored() {
+    let project = Project::trial();
+    project.train(&[]).done();
+    let at = ["--model", "t", "--at", "2025-05-01", "-o", "-"];
+    let scores = project.pql(&[&["score"][..], &at].concat()).done().out;
+    let unscored = scores.lines().filter(|line| line.contains("not scored: ")).count();
+    assert!(unscored > 0 && unscored < scores.lines().count() - 1);
+    let words = format!("warning: {unscored} of {} rows are of accounts that `pql score --at` does not score", scores.lines().count() - 1);
+    project.pql(&[&["features"][..], &at].concat()).done().says(&[&words]);
+}
