@@ -3,7 +3,7 @@
     python bench.py PQL [--kernels KERNELS] [-o FILE.md] [--only SECTION,…] [--scale 0.01] [--runs N] [--work DIR]
 
 PQL        the binary, `pql-score` beside it
---kernels  the binary of `cargo bench --bench kernels --no-run`; without it there is no fit and no path
+--kernels  the binary of `cargo bench --profile dev --bench kernels --no-run`; without it there is no fit and no path
 -o         file for the Markdown tables; default: stdout. In a file that has the two lines `<!-- speed -->` and
            `<!-- /speed -->` what lies between them is replaced
 --only     sections, see SECTIONS below

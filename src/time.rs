@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;
 /// Microseconds in a day.
-pub const DAY: i64 = 86_400 * SECOND;
+pub const DAY: i64 = pql_stats::MICROS_PER_DAY;
 /// A span of µs in days.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "spans of many years stay below 2⁵³ µs")]
@@ -19,7 +20,8 @@ pub fn in_days(span: i64) -> f64 {
 
 /// An instant that never comes: not converted, not churned.
 pub const NEVER: i64 = i64::MAX;
-/// Years outside of which a time is taken for a mistake: no log is older, and beyond them differences would overflow.
+/// Years outside of which a time is taken for a mistake: no log is older, and beyond them
+/// differences would overflow.
 const YEARS: std::ops::RangeInclusive<i64> = 1900..=2262;
 /// The instants of these years, µs.
 const PLAUSIBLE: std::ops::Range<i64> = -2_208_988_800 * SECOND..9_246_182_400 * SECOND;
@@ -43,10 +45,12 @@ pub fn iso(t: i64) -> String {
 /// Write the UTC day of an instant as `2025-06-30`.
 #[must_use]
 pub fn iso_day(t: i64) -> String {
-    DateTime::from_timestamp_micros(t).map_or_else(|| t.to_string(), |time| time.format("%Y-%m-%d").to_string())
+    DateTime::from_timestamp_micros(t)
+        .map_or_else(|| t.to_string(), |time| time.format("%Y-%m-%d").to_string())
 }
 
-/// Read ISO 8601: `2025-06-30`, `20250630`, with a time after `T` or a blank, with `Z`, an offset, or UTC without one.
+/// Read ISO 8601: `2025-06-30`, `20250630`, with a time after `T` or a blank, with `Z`, an offset,
+/// or UTC without one.
 #[must_use]
 pub fn parse_iso(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -63,14 +67,20 @@ pub fn parse_iso(text: &str) -> Option<i64> {
     Some(date + parse_clock(clock)? - parse_offset(zone.trim_start())?)
 }
 
-/// Read a time by a strftime pattern; a pattern without a clock gives midnight, one without an offset UTC.
+/// Read a time by a strftime pattern; a pattern without a clock gives midnight, one without an
+/// offset UTC.
 #[must_use]
 pub fn parse_with(text: &str, format: &str) -> Option<i64> {
     let text = text.trim();
     DateTime::parse_from_str(text, format)
         .map(|t| t.timestamp_micros())
-        .or_else(|_| NaiveDateTime::parse_from_str(text, format).map(|t| t.and_utc().timestamp_micros()))
-        .or_else(|_| NaiveDate::parse_from_str(text, format).map(|d| d.and_time(NaiveTime::MIN).and_utc().timestamp_micros()))
+        .or_else(|_| {
+            NaiveDateTime::parse_from_str(text, format).map(|t| t.and_utc().timestamp_micros())
+        })
+        .or_else(|_| {
+            NaiveDate::parse_from_str(text, format)
+                .map(|d| d.and_time(NaiveTime::MIN).and_utc().timestamp_micros())
+        })
         .ok()
         .filter(|t| plausible(*t))
 }
@@ -93,17 +103,28 @@ fn parse_date(text: &str) -> Option<(i64, &str)> {
         8 => Some((from_yyyymmdd(text[..8].parse().ok()?)?, &text[8..])),
         4 => {
             let bytes = text.as_bytes();
-            if bytes.len() < 10 || bytes[4] != b'-' || bytes[7] != b'-' || !text.is_char_boundary(10) {
+            if bytes.len() < 10
+                || bytes[4] != b'-'
+                || bytes[7] != b'-'
+                || !text.is_char_boundary(10)
+            {
                 return None;
             }
-            Some((days_micros(number(&text[..4])?, number(&text[5..7])?, number(&text[8..10])?)?, &text[10..]))
+            Some((
+                days_micros(number(&text[..4])?, number(&text[5..7])?, number(&text[8..10])?)?,
+                &text[10..],
+            ))
         }
         _ => None,
     }
 }
 
 fn days_micros(year: i64, month: i64, day: i64) -> Option<i64> {
-    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, u32::try_from(month).ok()?, u32::try_from(day).ok()?)?;
+    let date = NaiveDate::from_ymd_opt(
+        i32::try_from(year).ok()?,
+        u32::try_from(month).ok()?,
+        u32::try_from(day).ok()?,
+    )?;
     YEARS.contains(&year).then(|| date.and_time(NaiveTime::MIN).and_utc().timestamp_micros())
 }
 
@@ -111,7 +132,8 @@ fn parse_clock(clock: &str) -> Option<i64> {
     let (whole, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
     let [hour, minute, second] = groups(whole)?;
     let micros = if fraction.is_empty() { 0 } else { number(&format!("{fraction:0<6}")[..6])? };
-    let fits = hour < 24 && minute < 60 && second <= 60 && fraction.bytes().all(|b| b.is_ascii_digit());
+    let fits =
+        hour < 24 && minute < 60 && second <= 60 && fraction.bytes().all(|b| b.is_ascii_digit());
     fits.then_some(((hour * 60 + minute) * 60 + second) * SECOND + micros)
 }
 
@@ -121,7 +143,8 @@ fn parse_offset(zone: &str) -> Option<i64> {
     }
     let sign = if zone.starts_with('-') { -1 } else { 1 };
     let [hours, minutes, seconds] = groups(zone.strip_prefix(['+', '-'])?)?;
-    (hours < 24 && minutes < 60 && seconds == 0).then_some(sign * (hours * 60 + minutes) * 60 * SECOND)
+    (hours < 24 && minutes < 60 && seconds == 0)
+        .then_some(sign * (hours * 60 + minutes) * 60 * SECOND)
 }
 
 /// One to three groups of two digits, `:` between all of them or none; those that are absent are 0.
@@ -147,9 +170,9 @@ fn number(text: &str) -> Option<i64> {
 
 /// A span of time in µs, written as a number and `w`, `d`, `h` or `m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Duration(pub i64);
+pub struct TimeSpan(pub i64);
 
-impl Duration {
+impl TimeSpan {
     /// A span of whole days.
     #[must_use]
     pub const fn days(days: i64) -> Self {
@@ -157,7 +180,7 @@ impl Duration {
     }
 }
 
-impl fmt::Display for Duration {
+impl fmt::Display for TimeSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const HOUR: i64 = 3_600 * SECOND;
         match self.0 {
@@ -168,12 +191,15 @@ impl fmt::Display for Duration {
     }
 }
 
-impl FromStr for Duration {
+impl FromStr for TimeSpan {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected =
-            || format!("found `{text}`, expected a duration of at most 100000d: a whole number and `w`, `d`, `h` or `m`, such as `14d`");
+        let expected = || {
+            format!(
+                "found `{text}`, expected a duration of at most 100000d: a whole number and `w`, `d`, `h` or `m`, such as `14d`"
+            )
+        };
         let unit = match text.chars().last() {
             Some('w') => 7 * DAY,
             Some('d') => DAY,
@@ -181,42 +207,73 @@ impl FromStr for Duration {
             Some('m') => 60 * SECOND,
             _ => return Err(expected()),
         };
-        let count = number(&text[..text.len() - 1]).filter(|_| text.len() > 1).ok_or_else(expected)?;
+        let count =
+            number(&text[..text.len() - 1]).filter(|_| text.len() > 1).ok_or_else(expected)?;
         count.checked_mul(unit).filter(|t| *t <= 100_000 * DAY).map(Self).ok_or_else(expected)
     }
 }
 
-impl Serialize for Duration {
+impl Serialize for TimeSpan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-struct DurationVisitor;
+struct TimeSpanVisitor;
 
-impl de::Visitor<'_> for DurationVisitor {
-    type Value = Duration;
+impl de::Visitor<'_> for TimeSpanVisitor {
+    type Value = TimeSpan;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a duration such as \"30d\"")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<TimeSpan, E> {
         text.parse().map_err(E::custom)
     }
 }
 
-impl<'de> Deserialize<'de> for Duration {
+impl<'de> Deserialize<'de> for TimeSpan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(DurationVisitor)
+        deserializer.deserialize_str(TimeSpanVisitor)
     }
 }
 
 /// An instant in a project file or a flag: an ISO 8601 time or date (its midnight), UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Instant(pub i64);
+pub struct Timestamp(pub i64);
 
-impl FromStr for Instant {
+impl Timestamp {
+    /// Returns the present: events later than it are mistakes, and nothing else depends on it.
+    #[must_use]
+    pub fn now() -> Self {
+        let micros =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_micros());
+        Self(i64::try_from(micros).unwrap_or(i64::MAX))
+    }
+}
+
+impl Timestamp {
+    /// Returns the UTC day as `2025-06-30`.
+    #[must_use]
+    pub fn day(self) -> String {
+        iso_day(self.0)
+    }
+
+    /// Returns the UTC day where the time is its midnight, else the whole time.
+    #[must_use]
+    pub fn short(self) -> String {
+        if self.0 % DAY == 0 { self.day() } else { self.to_string() }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&iso(self.0))
+    }
+}
+
+impl FromStr for Timestamp {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -226,7 +283,7 @@ impl FromStr for Instant {
     }
 }
 
-impl Serialize for Instant {
+impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&iso(self.0))
     }
@@ -280,19 +337,25 @@ mod tests {
     #[test]
     fn durations_read_back_as_they_are_written() {
         for text in ["14d", "12h", "90m", "0d"] {
-            assert_eq!(text.parse::<Duration>().map(|d| d.to_string()), Ok(text.to_owned()));
+            assert_eq!(text.parse::<TimeSpan>().map(|d| d.to_string()), Ok(text.to_owned()));
         }
-        assert_eq!("2w".parse(), Ok(Duration::days(14)));
+        assert_eq!("2w".parse(), Ok(TimeSpan::days(14)));
         for text in ["14", "d", "-1d", "1.5d", "1y", "99999999999999999d"] {
-            assert!(text.parse::<Duration>().is_err(), "{text}");
+            assert!(text.parse::<TimeSpan>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn only_times_of_the_years_of_product_logs_are_plausible() {
-        assert!(plausible(parse_iso("1900-01-01").unwrap()) && plausible(parse_iso("2262-12-31T23:59:59").unwrap()));
+        assert!(
+            plausible(parse_iso("1900-01-01").unwrap())
+                && plausible(parse_iso("2262-12-31T23:59:59").unwrap())
+        );
         assert!(!plausible(PLAUSIBLE.start - 1) && !plausible(PLAUSIBLE.end));
-        assert_eq!((iso(PLAUSIBLE.start), iso(PLAUSIBLE.end)), ("1900-01-01T00:00:00Z".to_owned(), "2263-01-01T00:00:00Z".to_owned()));
+        assert_eq!(
+            (iso(PLAUSIBLE.start), iso(PLAUSIBLE.end)),
+            ("1900-01-01T00:00:00Z".to_owned(), "2263-01-01T00:00:00Z".to_owned())
+        );
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! Times of the kernels, for finding out why a command takes as long as it does, and the fits that `make bench` compares.
+//! Times of the kernels, for finding out why a command takes as long as it does, and the fits that
+//! `make bench` compares.
 //!
 //! ```sh
-//! cargo bench --bench kernels                          # each kernel: the fastest of five runs, on data made here
-//! cargo bench --bench kernels -- compute fit           # those alone
-//! cargo bench --bench kernels -- matrix FOLDER 40 fit  # of x.f64 and y.u8 in FOLDER with 40 columns: fit, path or linfa; as JSON
+//! cargo bench --profile dev --bench kernels                          # each kernel: the fastest of five runs, on data made here
+//! cargo bench --profile dev --bench kernels -- compute fit           # those alone
+//! cargo bench --profile dev --bench kernels -- matrix FOLDER 40 fit  # of x.f64 and y.u8 in FOLDER with 40 columns: fit, path or linfa; as JSON
 //! ```
 //!
 //! `cargo test` runs each once on little data, so that they cannot rot.
@@ -34,14 +35,18 @@ const MEASURED: Size = Size { accounts: 20_000, rows: 200_000, runs: 5 };
 const TRIED: Size = Size { accounts: 1_000, rows: 2_000, runs: 1 };
 
 fn main() -> Result<()> {
-    let (flags, words): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word.starts_with("--"));
+    let (flags, words): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|word| word.starts_with("--"));
     match &words[..] {
         [command, folder, columns, what] if command == "matrix" => {
             let columns = columns.parse().expect("the number of columns is a number");
             println!("{}", matrix::fits(&matrix::Data::read(Path::new(folder), columns), what)?);
             Ok(())
         }
-        names => stages::run(names, if flags.iter().any(|flag| flag == "--bench") { MEASURED } else { TRIED }),
+        names => stages::run(
+            names,
+            if flags.iter().any(|flag| flag == "--bench") { MEASURED } else { TRIED },
+        ),
     }
 }
 

@@ -7,7 +7,7 @@ use linfa::traits::Fit;
 use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use pql::Result;
-use pql::fit::{Fold, Folds, Logistic, Penalty, cross_fit, grid, sigmoid};
+use pql_stats::glm::{Fold, Folds, Logistic, Penalty, cross_fit, grid, sigmoid};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -29,10 +29,16 @@ pub(crate) struct Data {
 impl Data {
     /// Read `x.f64`, little-endian by rows, and `y.u8`.
     pub(crate) fn read(folder: &Path, columns: usize) -> Self {
-        let bytes = |name: &str| std::fs::read(folder.join(name)).expect("the matrix was made before");
+        let bytes =
+            |name: &str| std::fs::read(folder.join(name)).expect("the matrix was made before");
         let y: Array1<bool> = bytes("y.u8").into_iter().map(|byte| byte != 0).collect();
-        let values = bytes("x.f64").as_chunks().0.iter().map(|value| f64::from_le_bytes(*value)).collect();
-        Self { x: Array2::from_shape_vec((y.len(), columns), values).expect("a value for each row and column"), y }
+        let values =
+            bytes("x.f64").as_chunks().0.iter().map(|value| f64::from_le_bytes(*value)).collect();
+        Self {
+            x: Array2::from_shape_vec((y.len(), columns), values)
+                .expect("a value for each row and column"),
+            y,
+        }
     }
 
     /// Make one: columns that are correlated by a third, outcomes that follow from their sum.
@@ -41,31 +47,39 @@ impl Data {
         let mut x = Array2::zeros((rows, columns));
         for mut row in x.rows_mut() {
             let shared: f64 = random.sample(StandardNormal);
-            row.mapv_inplace(|_: f64| (0.5_f64.sqrt() * shared + random.sample::<f64, _>(StandardNormal)) / 1.5_f64.sqrt());
+            row.mapv_inplace(|_: f64| {
+                (0.5_f64.sqrt() * shared + random.sample::<f64, _>(StandardNormal)) / 1.5_f64.sqrt()
+            });
         }
-        let y = x.rows().into_iter().map(|row| random.random_bool(sigmoid(row.sum() / 12.0 - 2.0))).collect();
+        let y = x
+            .rows()
+            .into_iter()
+            .map(|row| random.random_bool(sigmoid(row.sum() / 12.0 - 2.0)))
+            .collect();
         Self { x, y }
     }
 
     /// Every fifth row held out, beginning with the row `number`.
     fn fold(&self, number: usize) -> Fold {
-        let (out, inside): (Vec<usize>, Vec<usize>) = (0..self.y.len()).partition(|row| row % FOLDS == number);
+        let (out, inside): (Vec<usize>, Vec<usize>) =
+            (0..self.y.len()).partition(|row| row % FOLDS == number);
         let x = |rows: &[usize]| self.x.select(Axis(0), rows);
         Fold { x: x(&inside), y: self.y.select(Axis(0), &inside), x_out: x(&out), out }
     }
 }
 
-/// Time one fit at `alpha` 1 (`fit`), twenty penalties over five folds (`path`), or linfa-logistic at `alpha` 1 (`linfa`).
+/// Time one fit at `alpha` 1 (`fit`), twenty penalties over five folds (`path`), or linfa-logistic
+/// at `alpha` 1 (`linfa`).
 pub(crate) fn fits(data: &Data, what: &str) -> Result<Value> {
     let (x, y) = (data.x.view(), data.y.view());
     Ok(match what {
         "fit" => {
-            let (fit, seconds) = timed(|| Logistic::default().fit_rows(x, y))?;
+            let (fit, seconds) = timed(|| Ok(Logistic::default().fit_rows(x, y)?))?;
             json!({ "seconds": seconds, "gradient": fit.gradient, "iterations": fit.iterations })
         }
         "path" => {
             let alphas = grid(Penalty::L2, x, y);
-            let fold = |number| Ok(data.fold(number));
+            let fold = |number| Ok::<_, pql::Error>(data.fold(number));
             let folds = Folds { rows: y.len(), count: FOLDS, fold: &fold };
             let (_, seconds) = timed(|| cross_fit(&Logistic::default(), &alphas, &folds))?;
             json!({ "seconds": seconds, "alphas": alphas })
@@ -78,13 +92,21 @@ pub(crate) fn fits(data: &Data, what: &str) -> Result<Value> {
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
 fn linfa_logistic(data: &Data) -> Result<Value> {
     let n = data.y.len() as f64;
-    let asked = LogisticRegression::default().alpha(1.0).gradient_tolerance(n * LINFA_GRADIENT).max_iterations(10_000);
-    let (fit, seconds) = timed(|| Ok(asked.fit(&DatasetBase::new(data.x.view(), data.y.view())).expect("an optimum exists")))?;
+    let asked = LogisticRegression::default()
+        .alpha(1.0)
+        .gradient_tolerance(n * LINFA_GRADIENT)
+        .max_iterations(10_000);
+    let (fit, seconds) = timed(|| {
+        Ok(asked.fit(&DatasetBase::new(data.x.view(), data.y.view())).expect("an optimum exists"))
+    })?;
     // Its majority class is the positive one.
     let sign = if fit.labels().pos.class { 1.0 } else { -1.0 };
     let coef = fit.params().mapv(|b| sign * b);
-    let residual: Array1<f64> =
-        (data.x.dot(&coef) + sign * fit.intercept()).iter().zip(&data.y).map(|(eta, y)| sigmoid(*eta) - f64::from(u8::from(*y))).collect();
+    let residual: Array1<f64> = (data.x.dot(&coef) + sign * fit.intercept())
+        .iter()
+        .zip(&data.y)
+        .map(|(eta, y)| sigmoid(*eta) - f64::from(u8::from(*y)))
+        .collect();
     let largest = |values: ArrayView1<'_, f64>| values.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
     let gradient = largest((data.x.t().dot(&residual) + coef).view()).max(residual.sum().abs()) / n;
     Ok(json!({ "seconds": seconds, "gradient": gradient }))

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use super::Terminal;
-use crate::alerts::{Alert, Changes, Kind, Sent, Wanted, Webhook};
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, Run};
-use crate::output::write_bytes;
-use crate::time::{DAY, Instant, iso, iso_day};
+use crate::io::write::write_bytes;
+use crate::operations::alerts::{Alert, Changes, Kind, Sent, Wanted, Webhook};
+use crate::registry::ledger::{Ledger, Run};
+use crate::time::{DAY, Timestamp, iso, iso_day};
+use crate::warning::Warning;
 
 /// Tell of accounts that newly qualified, rose or fell a tier since the run before
 #[derive(Debug, clap::Args)]
@@ -20,7 +21,7 @@ pub(super) struct Args {
     model: Option<String>,
     /// Compare with the newest run at or before this time [default: the run before]
     #[arg(long, value_name = "TIME")]
-    since: Option<Instant>,
+    since: Option<Timestamp>,
     /// Changes to tell of: qualified, unqualified, rose, fell
     #[arg(long, value_name = "KIND", value_delimiter = ',', default_value = "qualified,rose,fell")]
     kind: Vec<Kind>,
@@ -52,18 +53,15 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         with_holdout: args.with_holdout,
     };
     let mut changes = Changes::find(&ledger, &wanted)?;
-    let mut sent = if args.dry_run { Sent::look(&changes.run)? } else { Sent::open(&ledger, &changes.run)? };
+    let mut sent =
+        if args.dry_run { Sent::look(&changes.run)? } else { Sent::open(&ledger, &changes.run)? };
     let found = changes.alerts.len();
     changes.alerts.retain(|alert| !sent.has(alert));
     report(&changes, found, terminal);
     if args.since.is_none()
         && let Some((unsent, since)) = changes.unsent_before(&ledger, &wanted)?
     {
-        terminal.note(&format!(
-            "warning: {} of earlier runs did not go out: `--since {}` tells what has changed since",
-            counted(unsent),
-            said(since)
-        ));
+        terminal.warn(&Warning::AlertsNotSent { alerts: unsent, since: Timestamp(since) });
     }
     let alerts = &changes.alerts;
     if let Some(webhook) = webhook.filter(|_| !args.dry_run) {
@@ -84,7 +82,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 fn lines(alerts: &[Alert]) -> Result<String> {
     let mut lines = String::new();
     for alert in alerts {
-        lines += &serde_json::to_string(alert).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
+        lines += &serde_json::to_string(alert)
+            .map_err(|source| Error::Json { what: "the alert", source })?;
         lines.push('\n');
     }
     Ok(lines)
@@ -95,10 +94,13 @@ fn report(changes: &Changes, found: usize, terminal: &mut Terminal<'_>) {
     let run = |run: &Run| format!("{} ({})", said(run.at), run.label);
     match &changes.before {
         Some(before) => terminal.note(&format!("{} against {}", run(&changes.run), run(before))),
-        None => terminal.note(&format!("{}, the first run: everything that qualifies newly does", run(&changes.run))),
+        None => terminal.note(&format!(
+            "{}, the first run: everything that qualifies newly does",
+            run(&changes.run)
+        )),
     }
     if changes.other_model() {
-        terminal.note("warning: the model is another than in the run before: probabilities and tiers may have moved for that alone");
+        terminal.warn(&Warning::OtherModel);
     }
     let mut said = vec![counted(changes.alerts.len())];
     for kind in Kind::ALL {
@@ -113,7 +115,10 @@ fn report(changes: &Changes, found: usize, terminal: &mut Terminal<'_>) {
     }
     terminal.note(&said.join(", "));
     if changes.held_out > 0 {
-        terminal.note(&format!("{} of accounts of the holdout left out: they are to be left alone", counted(changes.held_out)));
+        terminal.note(&format!(
+            "{} of accounts of the holdout left out: they are to be left alone",
+            counted(changes.held_out)
+        ));
     }
 }
 

@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use pql_stats::contingency::{ContingencyTable, OddsRatio};
+use pql_stats::intervals::Interval;
 use serde::Serialize;
 
 use super::Terminal;
-use super::shared::{ProjectArgs, first_day, note_older};
-use super::tables;
-use crate::audit;
-use crate::discover::{DAYS, Discovery, LEVEL, Landmark, Rule, Search, Table, discover};
+use super::shared::ProjectArgs;
+use crate::dataset::observations::{Observations, observe};
 use crate::error::{Error, Result};
-use crate::finding::Finding;
-use crate::ingest::Log;
-use crate::observe::{Observations, observe};
-use crate::output::write_bytes;
-use crate::time::{Duration, Instant, iso_day};
+use crate::io::write::write_bytes;
+use crate::log::Log;
+use crate::report::text;
+use crate::rules::discover::{AtRisk, DAYS, Discovery, LEVEL, Landmark, Rule, Search, discover};
+use crate::time::{TimeSpan, Timestamp, iso_day};
+use crate::training::audit;
+use crate::warning::{Finding, Notice};
 
 /// Find rules that tell who converts, on older cohorts, and confirm them on newer ones
 #[derive(Debug, clap::Args)]
@@ -45,11 +47,17 @@ const CONVERSIONS: u64 = 10;
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     if args.json && args.write.as_deref() == Some(Path::new("-")) {
         let hint = Some("each rule in the JSON has its `definition`".to_owned());
-        return Err(Error::Usage { problem: "`--json` and `--write -` would go both to standard output".to_owned(), hint });
+        return Err(Error::Usage {
+            problem: "`--json` and `--write -` would go both to standard output".to_owned(),
+            hint,
+        });
     }
     if let Some(path) = args.write.as_ref().filter(|path| path.exists()) {
         let hint = Some("name another file, and paste what you want into pql.toml".to_owned());
-        return Err(Error::Usage { problem: format!("`{}` is there already", path.display()), hint });
+        return Err(Error::Usage {
+            problem: format!("`{}` is there already", path.display()),
+            hint,
+        });
     }
     let config = args.project.load()?;
     let log = args.project.training_log(&config, terminal)?;
@@ -66,14 +74,22 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         horizon: config.observation.horizon.0,
         support: args.support,
         conversions: CONVERSIONS,
-        since: first_day(&config, &log),
+        since: log.first_day(&config).0,
         newer_from,
         leave_out: suspects(&log, &observations, config.observation.gap, terminal)?,
     };
     let mut found = discover(&log, &search)?;
-    note_older(found.before_log, search.since, terminal);
+    if found.before_log > 0 {
+        terminal.note(
+            &Notice::EarlyAccountsSkipped {
+                accounts: found.before_log,
+                since: Timestamp(search.since),
+            }
+            .to_string(),
+        );
+    }
     for rule in &mut found.rules {
-        rule.definition.found_until = Some(Instant(newer_from));
+        rule.definition.found_until = Some(Timestamp(newer_from));
     }
     if args.json {
         terminal.say_json(&Answer::of(&found, newer_from))?;
@@ -87,10 +103,17 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 }
 
 /// Events that follow from conversions or announce them, which make rules that know the outcome.
-fn suspects(log: &Log, observations: &Observations, gap: Duration, terminal: &mut Terminal<'_>) -> Result<BTreeSet<usize>> {
+fn suspects(
+    log: &Log,
+    observations: &Observations,
+    gap: TimeSpan,
+    terminal: &mut Terminal<'_>,
+) -> Result<BTreeSet<usize>> {
     let mut codes = BTreeSet::new();
     for finding in audit::events(&audit::around(log, observations)?, gap) {
-        if let Finding::Follows { event, .. } | Finding::Announces { event, .. } = &finding {
+        if let Finding::AfterConversion { event, .. } | Finding::BeforeConversion { event, .. } =
+            &finding
+        {
             terminal.note(&format!("left out: {finding}"));
             codes.extend(log.events.names.code(event));
         }
@@ -99,7 +122,12 @@ fn suspects(log: &Log, observations: &Observations, gap: Duration, terminal: &mu
 }
 
 fn write(path: &Path, rules: &[Rule], top: usize, terminal: &mut Terminal<'_>) -> Result<()> {
-    let blocks: Vec<String> = rules.iter().filter(|rule| rule.is_confirmed()).take(top).map(|rule| rule.definition.block()).collect();
+    let blocks: Vec<String> = rules
+        .iter()
+        .filter(|rule| rule.is_confirmed())
+        .take(top)
+        .map(|rule| rule.definition.block())
+        .collect();
     let count = blocks.len();
     if count == 0 {
         terminal.note("no rule is confirmed: nothing to write");
@@ -128,36 +156,69 @@ fn small(p: f64) -> String {
 }
 
 fn say(found: &Discovery, newer_from: i64, top: usize, terminal: &mut Terminal<'_>) -> Result<()> {
-    terminal.say(&format!("Accounts at risk at each landmark; the newer ones have theirs from {} on", iso_day(newer_from)))?;
+    terminal.say(&format!(
+        "Accounts at risk at each landmark; the newer ones have theirs from {} on",
+        iso_day(newer_from)
+    ))?;
     let landmark = |l: &Landmark| {
-        let of = |side: (u64, u64)| format!("{} of {} convert", side.1, side.0);
+        let of = |side: AtRisk| format!("{} of {} convert", side.conversions, side.accounts);
         vec![format!("{}d", l.days), of(l.older), of(l.newer), l.converted_before.to_string()]
     };
-    terminal.say(&tables::table(&["days", "older", "newer", "converted before"], found.landmarks.iter().map(landmark).collect(), 1..4))?;
+    terminal.say(&text::table(
+        &["days", "older", "newer", "converted before"],
+        found.landmarks.iter().map(landmark).collect(),
+        1..4,
+    ))?;
     terminal.say(&format!("\n{}", verdict(found)))?;
     if found.rules.is_empty() {
         return Ok(());
     }
-    let header =
-        ["rule", "hold", "precision", "recall", "lift", "phi", "q", "newer: hold", "precision", "recall", "lift", "p", "confirmed"];
-    let side = |table: &Table| [percent(table.support()), percent(table.precision()), percent(table.recall()), number(table.lift())];
+    let header = [
+        "rule",
+        "hold",
+        "precision",
+        "recall",
+        "lift",
+        "phi",
+        "q",
+        "newer: hold",
+        "precision",
+        "recall",
+        "lift",
+        "p",
+        "confirmed",
+    ];
+    let side = |table: &ContingencyTable| {
+        [
+            percent(table.support()),
+            percent(table.precision()),
+            percent(table.recall()),
+            number(table.lift()),
+        ]
+    };
     let row = |rule: &Rule| {
         let mut cells = vec![rule.definition.name.clone()];
         cells.extend(side(&rule.found));
         cells.extend([number(rule.found.phi()), small(rule.q)]);
         cells.extend(side(&rule.newer));
-        let confirmed = if rule.newer.all() == 0 { "untested" } else { ["no", "yes"][usize::from(rule.is_confirmed())] };
+        let confirmed = if rule.newer.all() == 0 {
+            "untested"
+        } else {
+            ["no", "yes"][usize::from(rule.is_confirmed())]
+        };
         cells.extend([small(rule.p), confirmed.to_owned()]);
         cells
     };
-    terminal.say(&tables::table(&header, found.rules.iter().take(top).map(row).collect(), 1..12))?;
+    terminal.say(&text::table(&header, found.rules.iter().take(top).map(row).collect(), 1..12))?;
     terminal.say("In %. Precision: how many convert where it holds (it suffices); recall: for how many of those that convert it holds (it is necessary)")
 }
 
 /// How much was tried and what of it holds.
 fn verdict(found: &Discovery) -> String {
     if found.tried == 0 {
-        return format!("No rule could be tried: at no landmark are there {CONVERSIONS} older accounts that convert and meet one");
+        return format!(
+            "No rule could be tried: at no landmark are there {CONVERSIONS} older accounts that convert and meet one"
+        );
     }
     let confirmed = found.rules.iter().filter(|rule| rule.is_confirmed()).count();
     let mut text = format!(
@@ -169,7 +230,7 @@ fn verdict(found: &Discovery) -> String {
     if found.alike > 0 {
         text += &format!("\n{} more hold for nearly the same accounts as one of them", found.alike);
     }
-    if found.landmarks.iter().all(|landmark| landmark.newer.0 == 0) {
+    if found.landmarks.iter().all(|landmark| landmark.newer.accounts == 0) {
         text += "\nNo newer account has its horizon behind it, so that nothing can be confirmed";
     }
     text
@@ -202,20 +263,20 @@ struct Told<'a> {
 /// A table and what it tells.
 #[derive(Serialize)]
 struct Numbers {
-    table: Table,
+    table: ContingencyTable,
     support: Option<f64>,
     precision: Option<f64>,
     recall: Option<f64>,
     lift: Option<f64>,
     phi: Option<f64>,
     odds_ratio: f64,
-    odds_ratio_95: [f64; 2],
+    odds_ratio_interval: Interval,
     p_two_sided: f64,
 }
 
 impl Numbers {
-    fn of(table: &Table) -> Self {
-        let [odds_ratio, low, high] = table.odds_ratio();
+    fn of(table: &ContingencyTable) -> Self {
+        let OddsRatio { value: odds_ratio, interval: odds_ratio_interval } = table.odds_ratio();
         Self {
             table: *table,
             support: table.support(),
@@ -224,7 +285,7 @@ impl Numbers {
             lift: table.lift(),
             phi: table.phi(),
             odds_ratio,
-            odds_ratio_95: [low, high],
+            odds_ratio_interval,
             p_two_sided: table.fisher(),
         }
     }

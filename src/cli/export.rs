@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::Terminal;
-use super::shared::{ModelArgs, matrix_rows};
-use crate::card;
+use super::shared::ModelArgs;
 use crate::error::{Error, Result};
-use crate::evidence::TestRows;
 use crate::export::{NOTEBOOK, Notebook, notebook};
 use crate::model::Model;
-use crate::store::CARD_FILE;
+use crate::model::card;
+use crate::registry::versions::CARD_FILE;
+use crate::training::test_set::TestRows;
 
 /// Write a model in another form
 #[derive(Debug, clap::Args)]
@@ -24,10 +24,12 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Form {
-    /// A folder with test rows, scores, coefficients, the model card, and a Python notebook that goes on from there
+    /// A folder with test rows, scores, coefficients, the model card, and a Python notebook that
+    /// goes on from there
     ///
-    /// The notebook redraws the plots, rebuilds the probabilities from the coefficients, and fits the model again with scikit-learn and
-    /// statsmodels. It needs the test rows beside the model, which `pql train --no-rows` leaves out.
+    /// The notebook redraws the plots, rebuilds the probabilities from the coefficients, and fits
+    /// the model again with scikit-learn and statsmodels. It needs the test rows beside the
+    /// model, which `pql train --no-rows` leaves out.
     Notebook(NotebookArgs),
 }
 
@@ -38,7 +40,8 @@ struct NotebookArgs {
     /// Folder to write [default: notebooks-export/NAME-VERSION]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Feature matrix with the training rows, as `pql features` writes it: the fit itself is checked, not its test rows alone
+    /// Feature matrix with the training rows, as `pql features` writes it: the fit itself is
+    /// checked, not its test rows alone
     #[arg(long, value_name = "FILE")]
     features: Option<PathBuf>,
     /// Write over an earlier export, its notebook included
@@ -54,7 +57,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 
 fn write_notebook(args: &NotebookArgs, terminal: &mut Terminal<'_>) -> Result<()> {
     let (model, found) = args.model.load()?;
-    let folder = args.output.clone().unwrap_or_else(|| Path::new("notebooks-export").join(found.label.replace('/', "-")));
+    let folder = args
+        .output
+        .clone()
+        .unwrap_or_else(|| Path::new("notebooks-export").join(found.label.replace('/', "-")));
     let path = folder.join(NOTEBOOK);
     if !args.force && path.symlink_metadata().is_ok() {
         return Err(Error::Usage {
@@ -63,9 +69,22 @@ fn write_notebook(args: &NotebookArgs, terminal: &mut Terminal<'_>) -> Result<()
         });
     }
     let test = TestRows::beside(&found.path, &model)?;
-    let training = args.features.as_deref().map(|file| matrix_rows(file, model.config()?.matrix, &model)).transpose()?;
+    let training = args
+        .features
+        .as_deref()
+        .map(|file| model.read_matrix(file, model.config()?.matrix))
+        .transpose()?;
     let card = card(&model, &found.path)?;
-    notebook(&Notebook { model: &model, label: &found.label, test: &test, training: training.as_ref(), card: &card }, &folder)?;
+    notebook(
+        &Notebook {
+            model: &model,
+            label: &found.label,
+            test: &test,
+            training: training.as_ref(),
+            card: &card,
+        },
+        &folder,
+    )?;
     terminal.note(&format!("wrote `{}`; next: `jupyter lab {}`", folder.display(), path.display()));
     Ok(())
 }
@@ -74,7 +93,9 @@ fn write_notebook(args: &NotebookArgs, terminal: &mut Terminal<'_>) -> Result<()
 fn card(model: &Model, file: &Path) -> Result<Vec<u8>> {
     let path = file.with_file_name(CARD_FILE);
     match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => card::json(model, Vec::new(), None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            card::json(model, Vec::new(), None)
+        }
         read => read.map_err(|source| Error::Read { path, source }),
     }
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use polars::prelude::*;
 
 use super::Terminal;
-use super::shared::{ModelsArgs, ProjectArgs, Purpose, format_of, observed_rows, spare_data, with_model};
-use super::tables;
+use super::shared::{ModelsArgs, ProjectArgs, format_of, spare_data};
+use crate::dataset::observations::Outcome;
+use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
-use crate::features::compute;
-use crate::observe::{Outcome, observe_at};
-use crate::output::{Format, time_column, write_table};
-use crate::rows::Rows;
-use crate::time::Instant;
+use crate::io::write::{Format, time_column, write_table};
+use crate::time::Timestamp;
+use crate::training::{rows_for_features, rows_for_model, rows_for_scoring};
+use crate::warning::dropped_features;
 
 /// Write the feature matrix with cutoffs and outcomes
 #[derive(Debug, clap::Args)]
@@ -28,9 +28,10 @@ pub(super) struct Args {
     /// Take the features of this model: a file, NAME or NAME/VERSION
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// With --model: observe at this time, as `pql score` would, instead of at the cutoffs of training
+    /// With --model: observe at this time, as `pql score` would, instead of at the cutoffs of
+    /// training
     #[arg(long, value_name = "TIME", requires = "model")]
-    at: Option<Instant>,
+    at: Option<Timestamp>,
     #[command(flatten)]
     folder: ModelsArgs,
 }
@@ -42,47 +43,31 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let rows = match &args.model {
         None => {
             let log = args.project.training_log(&file, terminal)?;
-            let rows = observed_rows(&file, log, Purpose::Features, terminal)?;
-            for line in tables::left_out(&rows.not_computed()) {
-                terminal.note(&line);
-            }
+            let rows = rows_for_features(&file, log, &mut terminal.sink())?;
+            dropped_features(&rows.not_computed()).iter().for_each(|line| terminal.note(line));
             rows
         }
         Some(model) => {
             let (model, found) = args.folder.load(model)?;
-            let config = with_model(&file, &model, terminal)?;
-            let catalogue = model.catalogue.clone().ok_or_else(|| matrix_only(&found.label))?;
-            let kinds = model.preprocessor.kinds();
-            let until = args.at.or(config.observation.until).map(|t| t.0);
-            let log = args.project.log(&config, until, &kinds, terminal)?;
+            let config = model.project_config(&file, &mut terminal.sink())?;
+            let catalogue = model.usage_features(&found.label)?.clone();
+            let log = args.project.model_log(&config, &model, args.at, terminal)?;
             if args.at.is_none() {
-                observed_rows(&config, log, Purpose::Model(catalogue), terminal)?
+                rows_for_model(&config, log, catalogue, &mut terminal.sink())?
             } else {
-                let (observations, standings) = observe_at(&log, &config.observation);
-                let unscored = standings.iter().filter(|standing| standing.reason().is_some()).count();
-                if unscored > 0 {
-                    terminal.note(&format!(
-                        "warning: {unscored} of {} rows are of accounts that `pql score --at` does not score, being too young, too old, or past their horizon",
-                        standings.len()
-                    ));
-                }
-                let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
-                Rows::of_log(log, observations, catalogue, features)
+                rows_for_scoring(&config, log, catalogue, &mut terminal.sink())?
             }
         }
     };
     let table = table(&rows)?;
     write_table(&args.output, format, &table)?;
-    terminal.note(&format!("{} rows, {} features to {}", table.height(), rows.features.width(), args.output.display()));
+    terminal.note(&format!(
+        "{} rows, {} features to {}",
+        table.height(),
+        rows.features.width(),
+        args.output.display()
+    ));
     Ok(())
-}
-
-/// The refusal of a model that knows no usage features.
-pub(super) fn matrix_only(label: &str) -> Error {
-    Error::Usage {
-        problem: format!("the model `{label}` was trained on a feature matrix and cannot compute features from events"),
-        hint: Some("give `--features FILE`".to_owned()),
-    }
 }
 
 /// Keys, outcomes and features in one table.
@@ -93,12 +78,18 @@ fn table(rows: &Rows) -> Result<DataFrame> {
         None => Outcome::Open.name(),
     };
     let mut columns = vec![
-        Column::new("account_id".into(), rows.account.iter().map(|a| &rows.names[*a as usize]).collect::<Vec<_>>()),
+        Column::new(
+            "account_id".into(),
+            rows.account.iter().map(|a| &rows.names[*a as usize]).collect::<Vec<_>>(),
+        ),
         time_column("cutoff", rows.cutoff.iter().flatten().map(|c| Some(*c))),
         Column::new("outcome".into(), rows.y.iter().map(outcome).collect::<Vec<_>>()),
-        Column::new("converted".into(), rows.y.iter().map(|y| y.map(i64::from)).collect::<Vec<_>>()),
+        Column::new(
+            "converted".into(),
+            rows.y.iter().map(|y| y.map(i64::from)).collect::<Vec<_>>(),
+        ),
         Column::new("split".into(), rows.split.iter().map(|s| s.name()).collect::<Vec<_>>()),
     ];
     columns.extend(rows.features.columns().iter().cloned());
-    DataFrame::new(rows.account.len(), columns).map_err(|e| Error::Unsuitable { problem: format!("the feature matrix: {e}"), hint: None })
+    DataFrame::new(rows.account.len(), columns).map_err(|e| Error::table("the feature matrix", e))
 }

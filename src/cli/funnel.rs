@@ -3,19 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use pql_stats::intervals::Interval;
 use serde::Serialize;
 
 use super::Terminal;
-use super::shared::{ProjectArgs, definitions, first_day, note_older};
-use super::tables;
+use super::shared::{ProjectArgs, definitions};
 use crate::config::Config;
-use crate::definition::Definition;
-use crate::error::{Error, Result, nearest};
-use crate::funnel::{ALL, By, Figures, Funnel, Landmark, Level, Plan, Rate, Revenue, Row, USUAL_CUSTOMERS, USUAL_PQLS, funnel};
-use crate::ingest::{Log, Visitors, visitors};
-use crate::output::csv_line;
-use crate::output::{format_number, write_bytes};
+use crate::error::{Error, Result};
+use crate::io::write::csv_line;
+use crate::io::write::{format_number, write_bytes};
+use crate::log::{Log, Visitors, visitors};
+use crate::names::nearest;
+use crate::report::text;
+use crate::rules::definition::Definition;
+use crate::rules::funnel::{
+    By, Funnel, Landmark, Level, Plan, Rate, Revenue, Row, USUAL_CUSTOMERS, USUAL_PQLS, funnel,
+};
 use crate::time::{in_days, iso};
+use crate::warning::Message;
 
 /// Follow sign-ups to PQLs to customers, by definition and cohort, PQLs against others
 #[derive(Debug, clap::Args)]
@@ -66,11 +71,11 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let of: Vec<Definition> = places.iter().map(|at| all[*at].clone()).collect();
     let plan = plan(&config, &log, args.by, visitors.as_ref());
     let found = funnel(&log, &of, &plan)?;
-    warn(&found, &log, &plan, terminal);
+    found.report(&log, &plan, &mut terminal.sink());
     let text = match args.format.unwrap_or_else(|| Style::of(&args.output)) {
-        Style::Table => tables::funnel(&found, &log, &plan),
+        Style::Table => text::funnel(&found, &log, &plan),
         Style::Csv => csv(&found.rows),
-        Style::Json => json(&found, &log, &plan)?,
+        Style::Json => json(&found, &log, &plan, &terminal.warnings)?,
     };
     if args.output == Path::new("-") {
         return terminal.say(&text);
@@ -79,58 +84,47 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 }
 
 /// The funnel of all definitions by month of the sign-up, for a page; `None` where there are none.
-pub(super) fn by_month(project: &ProjectArgs, config: &Config, log: &Log) -> Result<Option<Funnel>> {
+pub(super) fn by_month(
+    project: &ProjectArgs,
+    config: &Config,
+    log: &Log,
+) -> Result<Option<Funnel>> {
     let visitors = config.visitors.as_ref().map(visitors).transpose()?;
     let definitions = definitions(project, config, log)?;
-    let found = (!definitions.is_empty()).then(|| funnel(log, &definitions, &plan(config, log, By::Month, visitors.as_ref())));
+    let found = (!definitions.is_empty())
+        .then(|| funnel(log, &definitions, &plan(config, log, By::Month, visitors.as_ref())));
     found.transpose()
 }
 
 /// What the funnel of a log is to tell.
 fn plan<'a>(config: &Config, log: &Log, by: By, visitors: Option<&'a Visitors>) -> Plan<'a> {
-    Plan { by, horizon: config.observation.horizon.0, since: first_day(config, log), visitors }
+    Plan { by, horizon: config.observation.horizon.0, since: log.first_day(config).0, visitors }
 }
 
-/// Places of the definitions asked for, each once, in the order of the project file; all where none is.
+/// Places of the definitions asked for, each once, in the order of the project file; all where none
+/// is.
 fn chosen(config: &Config, names: &[String]) -> Result<Vec<usize>> {
     let known = || config.definition.iter().map(|rule| rule.name.as_str());
     if config.definition.is_empty() {
-        let hint = Some("write one as in the README, or let `pql discover --write` find some".to_owned());
-        return Err(Error::Usage { problem: "the project file has no `[[definition]]`".to_owned(), hint });
+        let hint =
+            Some("write one as in the README, or let `pql discover --write` find some".to_owned());
+        return Err(Error::Usage {
+            problem: "the project file has no `[[definition]]`".to_owned(),
+            hint,
+        });
     }
     if let Some(unknown) = names.iter().find(|name| known().all(|known| known != *name)) {
         let hint = nearest(unknown, known()).map(|near| format!("did you mean `{near}`?"));
-        return Err(Error::Usage { problem: format!("the project file has no definition `{unknown}`"), hint });
+        return Err(Error::Usage {
+            problem: format!("the project file has no definition `{unknown}`"),
+            hint,
+        });
     }
-    Ok(known().enumerate().filter(|(_, known)| names.is_empty() || names.iter().any(|name| name == known)).map(|(at, _)| at).collect())
-}
-
-/// What makes figures mean less than they seem to.
-fn warn(found: &Funnel, log: &Log, plan: &Plan<'_>, terminal: &mut Terminal<'_>) {
-    note_older(found.before_log, plan.since, terminal);
-    if !log.listed {
-        terminal
-            .note("warning: without an account list a sign-up is an account's first event, also where the account is older than the log");
-    }
-    for row in found.rows.iter().filter(|row| log.date_only && row.cohort == ALL && row.level == Level::Definition) {
-        let Figures { customers, customers_same_day: same, .. } = row.figures;
-        if same > 0 {
-            terminal.note(&format!(
-                "warning: {same} of the {customers} customers of `{}` converted on the day of their PQL time: with dates alone nobody knows \
-                 which came first",
-                row.name
-            ));
-        }
-    }
-    if let Some(traffic) = found.rows.first().and_then(|row| row.visitors) {
-        if traffic.sign_ups > traffic.visitors {
-            terminal.note(&format!("warning: {} visitors, but {} sign-ups on the same days", traffic.visitors, traffic.sign_ups));
-        }
-        if traffic.sign_ups_on_other_days > 0 {
-            let other = traffic.sign_ups_on_other_days;
-            terminal.note(&format!("warning: the visitors' file lacks the days of {other} sign-ups, which count in no share of visitors"));
-        }
-    }
+    Ok(known()
+        .enumerate()
+        .filter(|(_, known)| names.is_empty() || names.iter().any(|name| name == known))
+        .map(|(at, _)| at)
+        .collect())
 }
 
 /// What `--format json` writes.
@@ -140,13 +134,14 @@ struct Answer<'a> {
     until: String,
     horizon_days: f64,
     by: String,
-    usual_sign_up_to_pql: [f64; 2],
-    usual_pql_to_customer: [f64; 2],
+    usual_sign_up_to_pql: Interval,
+    usual_pql_to_customer: Interval,
     signed_up_before_log: u64,
+    warnings: &'a [Message],
     rows: &'a [Row],
 }
 
-fn json(found: &Funnel, log: &Log, plan: &Plan<'_>) -> Result<String> {
+fn json(found: &Funnel, log: &Log, plan: &Plan<'_>, warnings: &[Message]) -> Result<String> {
     let answer = Answer {
         since: iso(plan.since),
         until: iso(log.until),
@@ -155,16 +150,23 @@ fn json(found: &Funnel, log: &Log, plan: &Plan<'_>) -> Result<String> {
         usual_sign_up_to_pql: USUAL_PQLS,
         usual_pql_to_customer: USUAL_CUSTOMERS,
         signed_up_before_log: found.before_log,
+        warnings,
         rows: &found.rows,
     };
-    serde_json::to_string_pretty(&answer).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })
+    serde_json::to_string_pretty(&answer)
+        .map_err(|source| Error::Json { what: "the funnel", source })
 }
 
 /// A header, then a line for each row; what is unknown is empty.
 fn csv(rows: &[Row]) -> String {
     let rows: Vec<Vec<(String, String)>> = rows.iter().map(cells).collect();
-    let header = rows.iter().take(1).map(|row| csv_line(&row.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()));
-    let body = rows.iter().map(|row| csv_line(&row.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>()));
+    let header = rows
+        .iter()
+        .take(1)
+        .map(|row| csv_line(&row.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()));
+    let body = rows
+        .iter()
+        .map(|row| csv_line(&row.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>()));
     header.chain(body).collect::<Vec<_>>().join("\n")
 }
 
@@ -184,14 +186,14 @@ fn cells(row: &Row) -> Vec<(String, String)> {
         cells.count(name, Some(count));
     }
     cells.rate("sign_up_to_pql", Some(&figures.sign_up_to_pql));
-    cells.usual("sign_up_to_pql", USUAL_PQLS);
+    cells.interval("sign_up_to_pql_usual", Some(USUAL_PQLS));
     cells.rate("pql_to_customer", Some(&figures.pql_to_customer));
-    cells.usual("pql_to_customer", USUAL_CUSTOMERS);
+    cells.interval("pql_to_customer_usual", Some(USUAL_CUSTOMERS));
     cells.rate("sign_up_to_customer", Some(&figures.sign_up_to_customer));
     cells.landmark(figures.landmark.as_ref());
     for after in &figures.converted_after {
         let name = format!("converted_{}d", after.days);
-        cells.share(&name, [after.share, after.low, after.high]);
+        cells.share(&name, after.share, after.interval);
         cells.count(&format!("{name}_at_risk"), Some(after.at_risk));
         cells.number(&format!("{name}_if_none_churned"), after.if_none_churned);
     }
@@ -221,7 +223,11 @@ impl Cells {
         self.count("visitors", traffic.map(|t| t.visitors));
         self.count("visitors_sign_ups", traffic.map(|t| t.sign_ups));
         self.count("visitors_sign_ups_on_other_days", traffic.map(|t| t.sign_ups_on_other_days));
-        self.share("visitor_to_sign_up", traffic.map(|t| [t.share, t.low, t.high]).unwrap_or_default());
+        self.share(
+            "visitor_to_sign_up",
+            traffic.and_then(|t| t.share),
+            traffic.and_then(|t| t.interval),
+        );
     }
 
     fn landmark(&mut self, landmark: Option<&Landmark>) {
@@ -230,8 +236,7 @@ impl Cells {
         self.count("landmark_converted_before", landmark.map(|l| l.converted_before));
         self.count("landmark_churned_before", landmark.map(|l| l.churned_before));
         self.number("lift", landmark.and_then(|l| l.lift));
-        self.number("lift_low", landmark.and_then(|l| l.lift_low));
-        self.number("lift_high", landmark.and_then(|l| l.lift_high));
+        self.interval("lift", landmark.and_then(|l| l.lift_interval));
     }
 
     fn revenue(&mut self, revenue: Option<&Revenue>) {
@@ -255,21 +260,20 @@ impl Cells {
         self.0.push((name.to_owned(), value.map_or_else(String::new, |value| value.to_string())));
     }
 
-    fn share(&mut self, name: &str, [share, low, high]: [Option<f64>; 3]) {
+    fn share(&mut self, name: &str, share: Option<f64>, interval: Option<Interval>) {
         self.number(&format!("{name}_share"), share);
-        self.number(&format!("{name}_low"), low);
-        self.number(&format!("{name}_high"), high);
+        self.interval(name, interval);
+    }
+
+    fn interval(&mut self, name: &str, interval: Option<Interval>) {
+        self.number(&format!("{name}_low"), interval.map(|interval| interval.low));
+        self.number(&format!("{name}_high"), interval.map(|interval| interval.high));
     }
 
     fn rate(&mut self, name: &str, rate: Option<&Rate>) {
         self.count(&format!("{name}_count"), rate.map(|r| r.count));
         self.count(&format!("{name}_of"), rate.map(|r| r.of));
         self.count(&format!("{name}_not_mature"), rate.map(|r| r.not_mature));
-        self.share(name, rate.map(|r| [r.share, r.low, r.high]).unwrap_or_default());
-    }
-
-    fn usual(&mut self, name: &str, [low, high]: [f64; 2]) {
-        self.number(&format!("{name}_usual_low"), Some(low));
-        self.number(&format!("{name}_usual_high"), Some(high));
+        self.share(name, rate.and_then(|r| r.share), rate.and_then(|r| r.interval));
     }
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::Terminal;
 use super::shared::{ProjectArgs, spare_data};
 use crate::error::{Error, Result};
-use crate::ingest::{accounts_table, events_tables};
-use crate::output::{Format, TableWriter, write_table};
-use crate::time::NEVER;
+use crate::io::write::{Format, TableWriter, write_table};
+use crate::log::{ReadOptions, accounts_table, events_tables};
+use crate::time::{NEVER, Timestamp};
 
 /// Write the event log and the account list after cleaning, and say what was dropped
 #[derive(Debug, clap::Args)]
@@ -21,13 +21,19 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let config = args.project.load()?;
-    let [events, accounts] = ["events.parquet", "accounts.parquet"].map(|name| args.output.join(name));
+    let [events, accounts] =
+        ["events.parquet", "accounts.parquet"].map(|name| args.output.join(name));
     [&events, &accounts].into_iter().try_for_each(|output| spare_data(&config, output))?;
-    let kinds = config.design.categories.iter().map(|name| (name.clone(), crate::ingest::Kind::Text)).collect();
-    // Without an end of the log all of it is written, so that the same end is derived when it is read back.
-    let until = config.observation.until.map_or(NEVER, |t| t.0);
-    let log = args.project.log(&config, Some(until), &kinds, terminal)?;
-    std::fs::create_dir_all(&args.output).map_err(|source| Error::Write { path: args.output.clone(), source })?;
+    // Without an end of the log all of it is written, so that the same end is derived when it is
+    // read back.
+    let until = config.observation.until.or(Some(Timestamp(NEVER)));
+    let log = args.project.log(
+        &config,
+        ReadOptions { until, ..ReadOptions::for_training(&config) },
+        terminal,
+    )?;
+    std::fs::create_dir_all(&args.output)
+        .map_err(|source| Error::Write { path: args.output.clone(), source })?;
     let mut writer = None;
     events_tables(&log, &mut |table| {
         let writer = match &mut writer {

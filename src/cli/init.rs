@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Terminal;
-use crate::cli::shared::clock;
 use crate::error::{Error, Result};
-use crate::init::guess;
-use crate::output::write_bytes;
+use crate::io::write::write_bytes;
+use crate::time::Timestamp;
+use crate::tools::init::guess;
 
 /// Read the headers of given files and write a commented pql.toml
 ///
-/// Columns, roles and the observation are guessed from names and values, and tried on the data; what was guessed is said on stderr.
-/// A file that exists is never overwritten.
+/// Columns, roles and the observation are guessed from names and values, and tried on the data;
+/// what was guessed is said on stderr. A file that exists is never overwritten.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Events: files, globs or folders of Parquet, CSV or NDJSON; each is a source of its own
@@ -34,13 +34,17 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let stdout = args.output == Path::new("-");
     refuse_existing(&args.output)?;
     let folder = if stdout { Path::new("") } else { args.output.parent().unwrap_or(Path::new("")) };
-    let guess = guess(&args.events, args.accounts.as_deref(), folder, clock())?;
+    let guess = guess(&args.events, args.accounts.as_deref(), folder, Timestamp::now().0)?;
     write_bytes(&args.output, guess.toml.as_bytes())?;
     for remark in &guess.remarks {
         terminal.note(remark);
     }
     if !stdout {
-        terminal.note(&format!("wrote `{}`; next: `pql train -c {} --name NAME`", args.output.display(), args.output.display()));
+        terminal.note(&format!(
+            "wrote `{}`; next: `pql train -c {} --name NAME`",
+            args.output.display(),
+            args.output.display()
+        ));
     }
     Ok(())
 }

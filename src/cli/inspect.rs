@@ -3,14 +3,15 @@
 use clap::ValueEnum;
 
 use super::Terminal;
-use super::plot::{Drawing, When};
 use super::shared::ModelArgs;
-use super::tables;
+use super::shared::When;
 use crate::config::PenaltyKind;
 use crate::error::{Error, Result};
-use crate::explain::{Coefficient, coefficients};
+use crate::io::write::{csv_line, format_number};
 use crate::model::Model;
-use crate::output::{csv_line, format_number};
+use crate::model::explain::{Coefficient, coefficients};
+use crate::report::text;
+use crate::warning::{Notice, dropped_features};
 
 /// Show what a model has learned: weights, odds ratios, standard errors
 #[derive(Debug, clap::Args)]
@@ -53,7 +54,9 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     match args.format {
         Style::Table => {
             table(&model, &found.label, &rows, args.flat, terminal)?;
-            Drawing::of(args.plot, terminal.drawn).map_or(Ok(()), |drawing| terminal.say_plot(&drawing.weights(&rows)))
+            args.plot
+                .drawing(terminal.drawn)
+                .map_or(Ok(()), |drawing| terminal.say_plot(&drawing.weights(&rows)))
         }
         Style::Json => terminal.say_json(&rows),
         style => lines(style, cells(&rows), terminal),
@@ -65,14 +68,23 @@ fn sorted(model: &Model, flat: bool) -> Vec<Coefficient> {
     let mut rows = coefficients(model);
     let rank = |row: &Coefficient| model.importance.iter().position(|(m, _)| *m == row.measure);
     let size = |a: &Coefficient, b: &Coefficient| b.coef.abs().total_cmp(&a.coef.abs());
-    rows[1..].sort_by(|a, b| if flat { size(a, b) } else { rank(a).cmp(&rank(b)).then(size(a, b)) });
+    rows[1..]
+        .sort_by(|a, b| if flat { size(a, b) } else { rank(a).cmp(&rank(b)).then(size(a, b)) });
     rows
 }
 
 /// Header and rows of the coefficients.
 fn cells(rows: &[Coefficient]) -> Vec<Vec<String>> {
-    let header = rows.iter().take(1).map(|row| ("feature".to_owned(), row.numbers().map(|(name, _)| name.to_owned())));
-    let body = rows.iter().map(|row| (row.feature.clone(), row.numbers().map(|(_, value)| value.map_or(String::new(), format_number))));
+    let header = rows
+        .iter()
+        .take(1)
+        .map(|row| ("feature".to_owned(), row.numbers().map(|(name, _)| name.to_owned())));
+    let body = rows.iter().map(|row| {
+        (
+            row.feature.clone(),
+            row.numbers().map(|(_, value)| value.map_or(String::new(), format_number)),
+        )
+    });
     header.chain(body).map(|(name, rest)| std::iter::once(name).chain(rest).collect()).collect()
 }
 
@@ -83,7 +95,8 @@ fn lines(style: Style, rows: Vec<Vec<String>>, terminal: &mut Terminal<'_>) -> R
             terminal.say(&csv_line(&cells))?;
             continue;
         }
-        let plain: Vec<String> = cells.iter().map(|c| c.replace('|', "\\|").replace('\n', " ")).collect();
+        let plain: Vec<String> =
+            cells.iter().map(|c| c.replace('|', "\\|").replace('\n', " ")).collect();
         terminal.say(&format!("| {} |", plain.join(" | ")))?;
         if at == 0 {
             terminal.say(&format!("|{}", "---|".repeat(cells.len())))?;
@@ -92,16 +105,22 @@ fn lines(style: Style, rows: Vec<Vec<String>>, terminal: &mut Terminal<'_>) -> R
     Ok(())
 }
 
-fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal: &mut Terminal<'_>) -> Result<()> {
-    if let Some(defeat) = tables::defeat(model) {
+fn table(
+    model: &Model,
+    label: &str,
+    rows: &[Coefficient],
+    flat: bool,
+    terminal: &mut Terminal<'_>,
+) -> Result<()> {
+    if let Some(defeat) = text::defeat(model) {
         terminal.say(&defeat)?;
     }
     terminal.say(&format!("Model {label}"))?;
-    terminal.say(&tables::extent(&model.extent))?;
-    if let Some(judgement) = tables::held_out(model) {
+    terminal.say(&text::extent(&model.extent))?;
+    if let Some(judgement) = text::held_out(model) {
         terminal.say(&judgement)?;
     }
-    terminal.say(&format!("\n{}", tables::fit(model)?))?;
+    terminal.say(&format!("\n{}", text::fit(model)?))?;
     let mut cells = Vec::new();
     let mut sizes = Vec::new();
     let mut measure = "";
@@ -120,23 +139,38 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], flat: bool, terminal:
         sizes.push(if row.measure.is_empty() { 0.0 } else { row.coef });
     }
     let numbers = 1..HEADER.len();
-    terminal
-        .say(&format!("\nCoefficients per standard deviation\n{}", tables::with_bars(&HEADER, cells, numbers, &sizes, terminal.drawn)))?;
+    terminal.say(&format!(
+        "\nCoefficients per standard deviation\n{}",
+        text::with_bars(&HEADER, cells, numbers, &sizes, terminal.drawn)
+    ))?;
     terminal.say(&format!("\n{}", reading(model)?))?;
-    for line in tables::left_out(&model.left_out) {
+    for line in dropped_features(&model.left_out) {
         terminal.say(&line)?;
     }
     for finding in &model.findings {
-        terminal.say(&tables::leak(finding))?;
+        terminal.say(&Notice::Finding(finding.clone()).to_string())?;
     }
     for warning in &model.warnings {
-        terminal.say(&format!("warning: {warning}"))?;
+        terminal.say(&Notice::Warning(warning.clone()).to_string())?;
     }
     Ok(())
 }
 
-const HEADER: [&str; 13] =
-    ["feature", "coef", "std err", "z", "P>|z|", "[0.025", "0.975]", "odds ratio", "per unit", "VIF", "mean", "SD", "missing %"];
+const HEADER: [&str; 13] = [
+    "feature",
+    "coef",
+    "std err",
+    "z",
+    "P>|z|",
+    "[0.025",
+    "0.975]",
+    "odds ratio",
+    "per unit",
+    "VIF",
+    "mean",
+    "SD",
+    "missing %",
+];
 
 fn fixed(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"))
@@ -150,10 +184,10 @@ fn line(row: &Coefficient, name: String) -> Vec<String> {
         fixed(row.std_error, 4),
         fixed(row.z, 2),
         fixed(row.p, 3),
-        signed(row.low),
-        signed(row.high),
-        tables::ratio(row.odds_ratio, 3),
-        row.odds_ratio_raw.map_or_else(|| "–".to_owned(), |ratio| tables::ratio(ratio, 4)),
+        signed(row.interval.map(|interval| interval.low)),
+        signed(row.interval.map(|interval| interval.high)),
+        text::ratio(row.odds_ratio, 3),
+        row.odds_ratio_raw.map_or_else(|| "–".to_owned(), |ratio| text::ratio(ratio, 4)),
         fixed(row.vif, 1),
         fixed(row.mean, 3),
         fixed(row.sd, 3),
@@ -173,13 +207,14 @@ fn reading(model: &Model) -> Result<String> {
         }
         _ if model.fit.alpha > 0.0 => format!(
             "coef, std err and interval: penalised (alpha = {}); z and P>|z|: the same columns without penalty",
-            tables::strength(model.fit.alpha)
+            text::strength(model.fit.alpha)
         ),
         _ => "maximum likelihood; P>|z|: Wald tests".to_owned(),
     };
     text += "\nper unit: odds ratio per raw unit, where the column is a straight line in it";
     if model.preprocessor.columns().iter().any(|column| column.part.bends()) {
-        text += "\n`x>a`: x is above a, its minimum; `x from b`: by how much the slope changes at b";
+        text +=
+            "\n`x>a`: x is above a, its minimum; `x from b`: by how much the slope changes at b";
     }
     Ok(text)
 }
@@ -189,9 +224,17 @@ fn path(model: &Model, style: Style, terminal: &mut Terminal<'_>) -> Result<()> 
     let Some(path) = &model.path else {
         let rule = model.config()?.model;
         let (problem, hint) = match rule.penalty {
-            PenaltyKind::None => ("the model has no penalty, so that no strength was tried", "`model.penalty = \"l2\"` has one"),
-            PenaltyKind::Firth => ("Firth's penalty has no strength to be tried", "`model.penalty = \"l2\"` has one"),
-            _ => ("the strength of the penalty was given, no path was tried", "`model.alpha = \"cv\"` looks for it"),
+            PenaltyKind::None => (
+                "the model has no penalty, so that no strength was tried",
+                "`model.penalty = \"l2\"` has one",
+            ),
+            PenaltyKind::Firth => {
+                ("Firth's penalty has no strength to be tried", "`model.penalty = \"l2\"` has one")
+            }
+            _ => (
+                "the strength of the penalty was given, no path was tried",
+                "`model.alpha = \"cv\"` looks for it",
+            ),
         };
         return Err(Error::Usage { problem: problem.to_owned(), hint: Some(hint.to_owned()) });
     };
@@ -204,15 +247,34 @@ fn path(model: &Model, style: Style, terminal: &mut Terminal<'_>) -> Result<()> 
     if style == Style::Table {
         let rows = points.map(|(at, point)| {
             let mut row = vec![format!("{:.4e}", point.alpha), format!("{:.6}", point.log_loss)];
-            row.extend([format!("{:.6}", point.excess), fixed(point.excess_se, 6), format!("{:.1}", point.non_zero), chosen(at)]);
+            row.extend([
+                format!("{:.6}", point.excess),
+                fixed(point.excess_se, 6),
+                format!("{:.1}", point.non_zero),
+                chosen(at),
+            ]);
             row
         });
         terminal.say("Cross-validated log loss by strength of the penalty; excess over the least, with its standard error by account; non_zero: coefficients, mean of the folds")?;
-        return terminal.say(&tables::table(&header, rows.collect(), 0..5));
+        return terminal.say(&text::table(&header, rows.collect(), 0..5));
     }
     let rows = points.map(|(at, point)| {
-        let numbers = [Some(point.alpha), Some(point.log_loss), Some(point.excess), point.excess_se, Some(point.non_zero)];
-        numbers.map(|number| number.map_or(String::new(), format_number)).into_iter().chain([chosen(at)]).collect()
+        let numbers = [
+            Some(point.alpha),
+            Some(point.log_loss),
+            Some(point.excess),
+            point.excess_se,
+            Some(point.non_zero),
+        ];
+        numbers
+            .map(|number| number.map_or(String::new(), format_number))
+            .into_iter()
+            .chain([chosen(at)])
+            .collect()
     });
-    lines(style, std::iter::once(header.map(str::to_owned).to_vec()).chain(rows).collect(), terminal)
+    lines(
+        style,
+        std::iter::once(header.map(str::to_owned).to_vec()).chain(rows).collect(),
+        terminal,
+    )
 }

@@ -1,7 +1,6 @@
 //! The command line: what is asked for, who answers, and the exit code.
 
 mod alerts;
-mod by;
 mod compare;
 mod definitions;
 mod discover;
@@ -15,13 +14,11 @@ mod init;
 mod inspect;
 mod models;
 mod monitor;
-mod plot;
 mod report;
 mod score;
 mod shared;
 mod simulate;
 mod since;
-mod tables;
 mod train;
 
 use std::io::{self, IsTerminal, Write};
@@ -31,7 +28,9 @@ use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::progress::Progress;
+use crate::io::progress::Progress;
+use crate::io::sink::Sink;
+use crate::warning::{Message, Notice, Warning};
 
 /// Which free-trial and freemium accounts will convert, and why.
 #[derive(Debug, Parser)]
@@ -83,7 +82,8 @@ enum Command {
     Models(models::Args),
     /// Set a challenger against the champion on the same newer cohorts
     Compare(compare::Args),
-    /// Hold a batch against the training rows: drift, event names, scores, and what became of accounts scored before
+    /// Hold a batch against the training rows: drift, event names, scores, and what became of
+    /// accounts scored before
     Monitor(monitor::Args),
 }
 
@@ -103,6 +103,10 @@ pub(crate) struct Terminal<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
     quiet: bool,
+    /// Whether notices are a repetition.
+    silenced: bool,
+    /// The warnings so far.
+    pub(crate) warnings: Vec<Message>,
     /// Whether stdout is a terminal, where bars are drawn beside numbers.
     pub(crate) drawn: bool,
     /// What long work reports.
@@ -122,16 +126,37 @@ impl Terminal<'_> {
 
     /// Write a result as JSON.
     pub(crate) fn say_json(&mut self, value: &impl Serialize) -> Result<()> {
-        let text = serde_json::to_string_pretty(value).map_err(|e| Error::Unsuitable { problem: e.to_string(), hint: None })?;
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|source| Error::Json { what: "the result", source })?;
         self.say(&text)
     }
 
     /// Do what says again what was said before, without a line that is no result.
-    pub(crate) fn hushed<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+    pub(crate) fn silenced<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
         let quiet = std::mem::replace(&mut self.quiet, true);
+        self.silenced = true;
         let done = run(self);
-        self.quiet = quiet;
+        (self.quiet, self.silenced) = (quiet, false);
         done
+    }
+
+    /// Returns where library functions report to.
+    pub(crate) fn sink(&mut self) -> Sink<'_> {
+        let progress = self.progress.clone();
+        Sink::new(progress, move |notice| self.notify(&notice))
+    }
+
+    /// Writes a notice; a warning is kept for JSON, too.
+    fn notify(&mut self, notice: &Notice) {
+        if let (Notice::Warning(warning), false) = (notice, self.silenced) {
+            self.warnings.push(Message::from(warning));
+        }
+        self.note(&notice.to_string());
+    }
+
+    /// Writes a warning.
+    pub(crate) fn warn(&mut self, warning: &Warning) {
+        self.notify(&Notice::Warning(warning.clone()));
     }
 
     /// Write a line that is no result; where nobody listens, nothing is lost.
@@ -143,7 +168,11 @@ impl Terminal<'_> {
 }
 
 fn output_failed(source: io::Error) -> Error {
-    if source.kind() == io::ErrorKind::BrokenPipe { Error::BrokenPipe } else { Error::Write { path: "standard output".into(), source } }
+    if source.kind() == io::ErrorKind::BrokenPipe {
+        Error::BrokenPipe
+    } else {
+        Error::Write { path: "standard output".into(), source }
+    }
 }
 
 /// Run `pql` with the arguments of the process.
@@ -186,9 +215,18 @@ fn answer(quiet: bool, run: impl FnOnce(&mut Terminal<'_>) -> Result<()>) -> Exi
     let _ = ctrlc::set_handler(|| std::process::exit(INTERRUPTED));
     let progress = if quiet { Progress::silent() } else { Progress::terminal() };
     let drawn = io::stdout().is_terminal();
-    // Neither is locked: tables are written to the one, and progress is drawn on the other, by threads of their own.
+    // Neither is locked: tables are written to the one, and progress is drawn on the other, by
+    // threads of their own.
     let mut out = io::BufWriter::new(io::stdout());
-    let mut terminal = Terminal { out: &mut out, err: &mut io::stderr(), quiet, drawn, progress };
+    let mut terminal = Terminal {
+        out: &mut out,
+        err: &mut io::stderr(),
+        quiet,
+        silenced: false,
+        warnings: Vec::new(),
+        drawn,
+        progress,
+    };
     let result = run(&mut terminal).and_then(|()| terminal.out.flush().map_err(output_failed));
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -203,12 +241,7 @@ fn answer(quiet: bool, run: impl FnOnce(&mut Terminal<'_>) -> Result<()>) -> Exi
 
 /// Print an error with its sources and the next step.
 fn complain(error: &Error, err: &mut dyn Write) {
-    let mut text = format!("error: {error}");
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
+    let mut text = format!("error: {}", error.with_sources());
     if let Some(hint) = error.hint() {
         text += &format!("\nhint: {hint}");
     }

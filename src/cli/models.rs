@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::Terminal;
 use super::shared::ModelsArgs;
-use super::tables::{penalty, table};
 use crate::error::Result;
 use crate::model::Model;
-use crate::store::{Stored, find, list, promote};
+use crate::registry::versions::{Stored, find, list, promote};
+use crate::report::text::{penalty, table};
 use crate::time::iso;
+use crate::warning::Warning;
 
 /// List the stored versions and which is the champion, or promote one
 #[derive(Debug, clap::Args)]
@@ -70,9 +71,10 @@ impl Known {
             alpha: model.fit.alpha,
             threshold: model.threshold,
             test_rows: model.extent.test.rows,
-            roc_auc: evaluation.and_then(|e| e.roc_auc),
-            log_loss: evaluation.map(|e| e.log_loss),
-            beats_simple_rules: evaluation.map(|_| model.baselines.iter().all(|b| b.difference.better())),
+            roc_auc: evaluation.and_then(|e| e.roc_auc).map(|auc| auc.value),
+            log_loss: evaluation.map(|e| e.log_loss.value),
+            beats_simple_rules: evaluation
+                .map(|_| model.baselines.iter().all(|b| b.difference.better())),
         })
     }
 }
@@ -82,21 +84,31 @@ impl Version {
         let known = Model::load(&stored.found.path).and_then(|model| Known::of(&model));
         let (known, problem) = match known {
             Ok(known) => (Some(known), None),
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => (None, Some(error.with_sources())),
         };
-        Self { model: stored.found.label, champion: stored.champion, path: stored.found.path, problem, known }
+        Self {
+            model: stored.found.label,
+            champion: stored.champion,
+            path: stored.found.path,
+            problem,
+            known,
+        }
     }
 
     fn row(&self) -> Vec<String> {
         let champion = if self.champion { "champion" } else { "" };
-        let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
+        let number = |value: Option<f64>| {
+            value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
+        };
         let known = self.known.as_ref().map_or_else(
             || vec!["cannot be read".to_owned()],
             |known| {
-                let counts = [known.training_rows, known.converting_training_accounts].map(|count| count.to_string());
+                let counts = [known.training_rows, known.converting_training_accounts]
+                    .map(|count| count.to_string());
                 let last = known.last_learned_cutoff.as_ref().map_or("–", |cutoff| &cutoff[..10]);
                 let fit = [last.to_owned(), known.columns.to_string(), known.penalty.clone()];
-                let beats = known.beats_simple_rules.map_or("–", |beats| if beats { "yes" } else { "no" });
+                let beats =
+                    known.beats_simple_rules.map_or("–", |beats| if beats { "yes" } else { "no" });
                 let quality = [number(known.roc_auc), number(known.log_loss), beats.to_owned()];
                 counts.into_iter().chain(fit).chain(quality).collect()
             },
@@ -115,15 +127,24 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         promote(&args.folder.models, &found)?;
         terminal.note(&format!("{} is the champion", found.label));
     }
-    let versions: Vec<Version> = list(&args.folder.models, args.name.as_deref())?.into_iter().map(Version::of).collect();
-    for (version, problem) in versions.iter().filter_map(|version| Some((version, version.problem.as_ref()?))) {
-        terminal.note(&format!("warning: {}: {problem}", version.model));
+    let versions: Vec<Version> =
+        list(&args.folder.models, args.name.as_deref())?.into_iter().map(Version::of).collect();
+    for (version, problem) in
+        versions.iter().filter_map(|version| Some((version, version.problem.as_ref()?)))
+    {
+        terminal.warn(&Warning::UnreadableVersion {
+            model: version.model.clone(),
+            problem: problem.clone(),
+        });
     }
     if args.json {
         return terminal.say_json(&versions);
     }
     if versions.is_empty() {
-        terminal.note(&format!("no model under `{}`: `pql train` stores the first", args.folder.models.display()));
+        terminal.note(&format!(
+            "no model under `{}`: `pql train` stores the first",
+            args.folder.models.display()
+        ));
         return Ok(());
     }
     let header = [

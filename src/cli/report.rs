@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 use super::Terminal;
 use super::funnel::by_month;
 use super::shared::{ModelArgs, ProjectArgs};
-use crate::card::Beside;
 use crate::error::Result;
-use crate::evidence::TestRows;
-use crate::funnel::Funnel;
-use crate::output::write_bytes;
+use crate::io::write::write_bytes;
+use crate::model::card::Beside;
+use crate::registry::versions::CARD_FILE;
 use crate::report::Report;
-use crate::store::CARD_FILE;
+use crate::rules::funnel::Funnel;
+use crate::training::test_set::TestRows;
+use crate::warning::Warning;
 
 /// Draw a model on one self-contained HTML page
 ///
-/// With `-c FILE` the log of that project file is read, and the page shows what its PQL definitions find.
+/// With `-c FILE` the log of that project file is read, and the page shows what its PQL definitions
+/// find.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -35,9 +37,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let beside = Beside::read(&found.path.with_file_name(CARD_FILE), &model)?;
     let rows = TestRows::find(&found.path, &model)?;
     if rows.is_none() && model.judgement.is_some() {
-        terminal.note("warning: the test rows are not beside the model: what is drawn from them is missing");
+        terminal.warn(&Warning::NoStoredTestRows);
     }
-    let funnel = if args.project.config.is_some() { of_project(&args.project, terminal)? } else { None };
+    let funnel =
+        if args.project.config.is_some() { of_project(&args.project, terminal)? } else { None };
     let report = Report {
         model: &model,
         label: &found.label,
@@ -53,7 +56,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 fn of_project(project: &ProjectArgs, terminal: &mut Terminal<'_>) -> Result<Option<Funnel>> {
     let config = project.load()?;
     if config.definition.is_empty() {
-        terminal.note("warning: the project file has no `[[definition]]`, and the page no funnel");
+        terminal.warn(&Warning::NoDefinitions);
         return Ok(None);
     }
     let log = project.training_log(&config, terminal)?;

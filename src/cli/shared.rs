@@ -1,25 +1,21 @@
 //! What several commands do: read the project file, the log, a model.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Terminal;
-use super::tables;
-use crate::audit;
-use crate::config::{Config, DifferentKey, MatrixRule, definition_line};
-use crate::definition::{Definition, held};
-use crate::error::{Error, Result, nearest};
-use crate::features::{Catalogue, compute};
-use crate::ingest::{Clip, Kind, Log, Sources, ingest};
-use crate::matrix;
+use crate::config::{Config, definition_line};
+use crate::error::{Error, Result};
+use crate::io::read::files;
+use crate::io::sink::Sink;
+use crate::io::write::{Format, check_writable};
+use crate::log::{Log, ReadOptions};
 use crate::model::Model;
-use crate::observe::{Observations, observe};
-use crate::output::{Format, check_writable};
-use crate::rows::{Held, Rows};
-use crate::store::{Found, find};
-use crate::table::files;
-use crate::time::{Instant, NEVER, iso, iso_day, midnight};
+use crate::registry::versions::{Found, find};
+use crate::report::text;
+use crate::report::text::plot::Drawing;
+use crate::rules::definition::Definition;
+use crate::time::Timestamp;
+use crate::warning::Warning;
 
 /// The project file and what goes over it.
 #[derive(Debug, clap::Args)]
@@ -32,8 +28,9 @@ pub(super) struct ProjectArgs {
     pub(super) set: Vec<String>,
     /// Events later than this are mistakes [default: the clock]
     #[arg(long, value_name = "TIME")]
-    now: Option<Instant>,
-    /// Memory for reading the log, such as 500MB or 4GB: what does not fit waits in a temporary file
+    now: Option<Timestamp>,
+    /// Memory for reading the log, such as 500MB or 4GB: what does not fit waits in a temporary
+    /// file
     #[arg(long, value_name = "SIZE", default_value = "4GB", value_parser = memory)]
     memory: u64,
 }
@@ -54,13 +51,19 @@ pub(super) fn check_page(report: Option<&Path>) -> Result<()> {
     if report != Some(Path::new("-")) {
         return report.map_or(Ok(()), check_writable);
     }
-    Err(Error::Usage { problem: "the page needs a file: stdout has the result".to_owned(), hint: Some("`--report page.html`".to_owned()) })
+    Err(Error::Usage {
+        problem: "the page needs a file: stdout has the result".to_owned(),
+        hint: Some("`--report page.html`".to_owned()),
+    })
 }
 
-/// Refuse to write over the data of the project: what a cleaned or scored table leaves out would be lost.
+/// Refuse to write over the data of the project: what a cleaned or scored table leaves out would be
+/// lost.
 pub(super) fn spare_data(config: &Config, output: &Path) -> Result<()> {
     let events = config.events.iter().map(|source| source.path.as_path());
-    events.chain(config.accounts.as_ref().map(|source| source.path.as_path())).try_for_each(|input| spare(input, output))
+    events
+        .chain(config.accounts.as_ref().map(|source| source.path.as_path()))
+        .try_for_each(|input| spare(input, output))
 }
 
 /// Refuse to write over what is read.
@@ -68,12 +71,16 @@ pub(super) fn spare_data(config: &Config, output: &Path) -> Result<()> {
 /// # Arguments
 /// * `input` – a file, a glob or a folder
 pub(super) fn spare(input: &Path, output: &Path) -> Result<()> {
-    // A file may go by several names; what is not there yet is no input, and an input that is not there is told where it is read.
+    // A file may go by several names; what is not there yet is no input, and an input that is not
+    // there is told where it is read.
     let Ok(same) = output.canonicalize() else { return Ok(()) };
     let is_output = |file: &PathBuf| file.canonicalize().is_ok_and(|file| file == same);
     match files(input).unwrap_or_default().into_iter().find(is_output) {
         Some(_) => Err(Error::Usage {
-            problem: format!("`{}` is read by this very command, and would be written over", output.display()),
+            problem: format!(
+                "`{}` is read by this very command, and would be written over",
+                output.display()
+            ),
             hint: Some("name another file with `-o`".to_owned()),
         }),
         None => Ok(()),
@@ -82,21 +89,30 @@ pub(super) fn spare(input: &Path, output: &Path) -> Result<()> {
 
 /// A number of bytes in KB, MB, GB (powers of 1,000) or KiB, MiB, GiB (of 1,024).
 fn memory(text: &str) -> std::result::Result<u64, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = match unit.trim().to_ascii_lowercase().as_str() {
-        "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "kib" => 1024.0,
-        "mib" => 1024.0 * 1024.0,
-        "gib" => 1024.0 * 1024.0 * 1024.0,
-        _ => return Err("expected a number and KB, MB, GB, KiB, MiB or GiB, such as 4GB".to_owned()),
-    };
-    let bytes = number.parse::<f64>().map_err(|_| format!("`{number}` is no number"))? * unit;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: as large as a float can say exactly")]
-    let whole = (1e6..9e15).contains(&bytes).then_some(bytes as u64);
-    whole.ok_or_else(|| "expected from 1MB to 8000TB, in KB, MB or GB".to_owned())
+    let bytes = parse_size::parse_size(text);
+    let bytes = bytes
+        .map_err(|_| "expected a number and KB, MB, GB, KiB, MiB or GiB, such as 4GB".to_owned())?;
+    let enough = (1_000_000..9_000_000_000_000_000).contains(&bytes).then_some(bytes);
+    enough.ok_or_else(|| "expected from 1MB to 8000TB, in KB, MB or GB".to_owned())
+}
+
+/// When plots are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum When {
+    /// On a terminal
+    Auto,
+    /// In a file or pipe, too
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl When {
+    /// Returns how to draw, where plots are drawn.
+    pub(super) fn drawing(self, is_terminal: bool) -> Option<Drawing> {
+        let drawn = self == Self::Always || (self == Self::Auto && is_terminal);
+        if drawn { Drawing::for_stdout(is_terminal) } else { None }
+    }
 }
 
 /// Where models lie.
@@ -137,171 +153,98 @@ impl ProjectArgs {
         Config::load(self.config.as_deref(), &self.set)
     }
 
-    fn now(&self) -> i64 {
-        self.now.map_or_else(clock, |now| now.0)
-    }
-
-    /// Read the log as it was at `until`, which must not lie ahead unless it is [`NEVER`], and print the data-quality table.
+    /// Reads the log, and prints the data-quality table.
     pub(super) fn log(
         &self,
         config: &Config,
-        until: Option<i64>,
-        kinds: &BTreeMap<String, Kind>,
+        options: ReadOptions,
         terminal: &mut Terminal<'_>,
     ) -> Result<Log> {
-        let sources =
-            Sources { events: &config.events, accounts: config.accounts.as_ref(), roles: &config.roles, kinds, memory: self.memory };
-        let now = self.now();
-        if let Some(until) = until.filter(|until| (now + 1..NEVER).contains(until)) {
-            return Err(Error::Usage {
-                problem: format!("the log cannot be complete before {}: it is {} now", iso(until), iso(now)),
-                hint: Some("look at `--at`, `observation.until` and `--now`".to_owned()),
-            });
-        }
-        let clip = Clip { now, since: config.observation.since.map(|t| t.0), until };
-        let log = ingest(&sources, clip, &terminal.progress)?;
-        tables::quality(&log, terminal);
+        let now = self.now.unwrap_or(options.now);
+        let options = ReadOptions { now, memory: self.memory, ..options };
+        // The warnings about the log follow its table.
+        let progress = terminal.progress.clone();
+        let log = Log::read(config, &options, &mut Sink::new(progress, |_| ()))?;
+        terminal.note(&text::quality(&log));
+        log.warnings.iter().for_each(|warning| terminal.warn(warning));
         Ok(log)
     }
 
-    /// Read the log for training: what `categories` names stays text.
+    /// Reads the log for training.
     pub(super) fn training_log(&self, config: &Config, terminal: &mut Terminal<'_>) -> Result<Log> {
-        let kinds = config.design.categories.iter().map(|name| (name.clone(), Kind::Text)).collect();
-        self.log(config, config.observation.until.map(|t| t.0), &kinds, terminal)
+        self.log(config, ReadOptions::for_training(config), terminal)
+    }
+
+    /// Reads the log as a model does.
+    pub(super) fn model_log(
+        &self,
+        config: &Config,
+        model: &Model,
+        at: Option<Timestamp>,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<Log> {
+        self.log(config, model.read_options(config, at), terminal)
     }
 }
 
 /// The definitions of the project file in the codes of the log.
-pub(super) fn definitions(project: &ProjectArgs, config: &Config, log: &Log) -> Result<Vec<Definition>> {
+pub(super) fn definitions(
+    project: &ProjectArgs,
+    config: &Config,
+    log: &Log,
+) -> Result<Vec<Definition>> {
     Definition::compile(&config.definition, &log.events).map_err(|unknown| {
         let (path, line) = definition_line(project.config.as_deref(), unknown.definition);
-        Error::Config { path, line, problem: unknown.problem, hint: unknown.near.map(|near| format!("did you mean `{near}`?")) }
+        let hint = unknown.lack.near().map(|near| format!("did you mean `{near}`?"));
+        Error::Config { path, line, problem: Warning::from(unknown).to_string(), hint }
     })
-}
-
-/// From when on accounts are in the log with their first days, µs UTC: a log of which nobody said where it begins begins with the day of its first
-/// event.
-pub(super) fn first_day(config: &Config, log: &Log) -> i64 {
-    config.observation.since.map_or(midnight(log.since), |since| since.0)
-}
-
-/// Tell of accounts that are left out since they signed up before that.
-pub(super) fn note_older(accounts: u64, first_day: i64, terminal: &mut Terminal<'_>) {
-    if accounts > 0 {
-        let since = iso(first_day);
-        terminal.note(&format!("{accounts} accounts left out: they signed up before the log begins at {since}"));
-    }
-}
-
-/// The present, µs UTC: what is later is a mistake, and nothing else depends on it.
-pub(super) fn clock() -> i64 {
-    let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros());
-    i64::try_from(micros).unwrap_or(i64::MAX)
-}
-
-/// What rows of a log are made for.
-pub(super) enum Purpose {
-    /// The features of a model.
-    Model(Catalogue),
-    /// The features that a model would have.
-    Features,
-    /// A model: the log is audited, and its event names are remembered.
-    Training,
-}
-
-/// Rows with outcomes of the log: observed, split, with the features of the catalogue of a model, or of one learned here.
-pub(super) fn observed_rows(config: &Config, log: Log, purpose: Purpose, terminal: &mut Terminal<'_>) -> Result<Rows> {
-    let observations = observe(&log, &config.observation, config.model.test)?;
-    for (reason, count) in &observations.left_out {
-        terminal.note(&format!("{count} observations left out: {reason}"));
-    }
-    let said = log.warnings.len();
-    let held = definitions_held(config, &log, &observations, terminal)?;
-    let rows = if let Purpose::Model(catalogue) = purpose {
-        let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
-        Rows::of_log(log, observations, catalogue, features)
-    } else {
-        let (mut catalogue, left_out) = Catalogue::learn(&log, &observations, &config.features, &config.roles)?;
-        let mut findings = Vec::new();
-        if matches!(purpose, Purpose::Training) {
-            catalogue = catalogue.with_known(&log, &observations)?;
-            findings = audit::events(&audit::around(&log, &observations)?, config.observation.gap);
-        }
-        let features = compute(&catalogue, &log, &observations, &terminal.progress)?;
-        Rows { findings, ..Rows::of_log(log, observations, catalogue, features) }.without(left_out).with_fewer_counts(config)?
-    };
-    let rows = Rows { held, ..rows };
-    for warning in &rows.warnings[said..] {
-        terminal.note(&format!("warning: {warning}"));
-    }
-    Ok(rows)
-}
-
-/// Definitions that a warning names.
-const NAMED: usize = 3;
-
-/// Whether each definition has held at each observation; one that was found on what it is to be judged by is named.
-fn definitions_held(config: &Config, log: &Log, observations: &Observations, terminal: &mut Terminal<'_>) -> Result<Vec<Held>> {
-    let (definitions, unknown) = Definition::compile_known(&config.definition, &log.events);
-    for unknown in unknown {
-        terminal.note(&format!("warning: {}", unknown.problem));
-    }
-    let held = held(&definitions, log, observations)?.into_iter().zip(&config.definition);
-    let held: Vec<Held> =
-        held.map(|(rows, rule)| Held { name: rule.name.clone(), found_until: rule.found_until.map(|t| t.0), rows }).collect();
-    let flattered = |of: &&Held| of.found_until.zip(observations.first_test).is_some_and(|(until, first)| until > first);
-    let named: Vec<String> = held.iter().filter(flattered).map(|of| format!("`{}`", of.name)).collect();
-    if let (Some(first), false) = (observations.first_test, named.is_empty()) {
-        let rest = if named.len() > NAMED { format!(" and {} more", named.len() - NAMED) } else { String::new() };
-        terminal.note(&format!(
-            "warning: found on data from after the first test cutoff of {}, so that test rows flatter them: {}{rest}",
-            iso_day(first),
-            named[..named.len().min(NAMED)].join(", ")
-        ));
-    }
-    Ok(held)
 }
 
 /// The format asked for, else the one that the ending of the file tells.
 pub(super) fn format_of(path: &Path, asked: Option<Format>) -> Result<Format> {
     asked.or_else(|| Format::of(path)).ok_or_else(|| Error::Usage {
         problem: format!("the ending of `{}` tells no format", path.display()),
-        hint: Some("end it in .parquet, .csv or .ndjson, or give `--format parquet|csv|ndjson`".to_owned()),
+        hint: Some(
+            "end it in .parquet, .csv or .ndjson, or give `--format parquet|csv|ndjson`".to_owned(),
+        ),
     })
 }
 
-/// Sources, `until` and `since` from the project file, all else from the model; each difference is named. Definitions are the file's,
-/// with what it says about qualifying, where it has some: they stand beside the model.
-pub(super) fn with_model(file: &Config, model: &Model, terminal: &mut Terminal<'_>) -> Result<Config> {
-    let stored = model.config()?;
-    for DifferentKey { key, value, other } in file.differences(&stored) {
-        terminal.note(&format!("warning: {key} = {value}, the model has {other}; the model's own is used"));
-    }
-    let mut config = Config { events: file.events.clone(), accounts: file.accounts.clone(), ..stored };
-    if file.definition.is_empty() && !config.definition.is_empty() {
-        terminal.note("the project file has no `[[definition]]`: those of the model are used");
-    } else if !file.definition.is_empty() {
-        config.definition.clone_from(&file.definition);
-        config.qualify.by = file.qualify.by;
-    }
-    (config.observation.since, config.observation.until) = (file.observation.since, file.observation.until);
-    Ok(config)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Keys of a matrix: as the project file says, else as when the model was trained.
-pub(super) fn matrix_rule(file: MatrixRule, model: &Model) -> Result<MatrixRule> {
-    Ok(if file == MatrixRule::default() { model.config()?.matrix } else { file })
-}
-
-/// Rows with outcomes of a matrix, read as the model's own were.
-pub(super) fn matrix_rows(path: &Path, file: MatrixRule, model: &Model) -> Result<Rows> {
-    let config = Config { matrix: matrix_rule(file, model)?, ..model.config()? };
-    let kinds = model.preprocessor.kinds();
-    let text: Vec<String> = kinds.iter().filter(|(_, k)| **k == Kind::Text).map(|(name, _)| name.clone()).collect();
-    let matrix = matrix::read(path, &config.matrix, &text)?;
-    if let Some(feature) = kinds.keys().find(|name| matrix.features.column(name).is_err()) {
-        let near = nearest(feature, matrix.features.get_column_names().iter().map(|n| n.as_str()));
-        return Err(Error::MissingFeature { path: path.to_owned(), feature: feature.clone(), near });
+    #[test]
+    fn memory_is_read_in_powers_of_1000_and_of_1024() {
+        let sizes = [
+            ("1000KB", 1_000_000),
+            ("2.5 mb", 2_500_000),
+            ("4GB", 4_000_000_000),
+            ("1024KiB", 1 << 20),
+            ("500MiB", 500 << 20),
+            ("0.5gib", 1 << 29),
+            ("1TB", 1_000_000_000_000),
+        ];
+        for (text, bytes) in sizes {
+            assert_eq!(memory(text), Ok(bytes), "{text}");
+        }
     }
-    Ok(Rows::of_matrix(matrix, &config))
+
+    #[test]
+    fn a_memory_that_is_none_is_refused_with_an_example() {
+        for text in ["", "GB", "much", "4 gigs", "-4GB", "1..5GB", "1e99GB"] {
+            let problem = memory(text).unwrap_err();
+            assert!(
+                problem.contains("KB, MB, GB, KiB, MiB or GiB, such as 4GB"),
+                "{text}: {problem}"
+            );
+        }
+        for text in ["4", "0GB", "999KB", "9000TB"] {
+            assert_eq!(
+                memory(text).unwrap_err(),
+                "expected from 1MB to 8000TB, in KB, MB or GB",
+                "{text}"
+            );
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Terminal;
 use crate::error::Result;
-use crate::simulate::{Simulation, simulate};
+use crate::tools::simulate::{Simulation, simulate};
 
 /// Write a realistic, seeded usage log with known true coefficients
 #[derive(Debug, clap::Args)]

@@ -1,8 +1,9 @@
 //! What the types of a configuration do not say.
 
+use super::mistake::Mistake;
 use super::{
-    AccountSource, Alpha, Config, Cut, DesignRule, EventSource, FeatureRule, ModelRule, ObservationRule, PenaltyKind, Qualify, QualifyBy,
-    SolverKind, Winsorize, Worth, definition,
+    AccountSource, Alpha, Config, Cut, DesignRule, EventSource, FeatureRule, ModelRule,
+    ObservationRule, PenaltyKind, Qualify, QualifyBy, SolverKind, Winsorize, Worth, definition,
 };
 use crate::time::DAY;
 
@@ -17,12 +18,19 @@ impl Config {
             accounts.validate()?;
         }
         if let Some(visitors) = &self.visitors {
-            ensure(!visitors.path.as_os_str().is_empty(), "visitors", || "`[visitors]` has no `path`".to_owned())?;
+            ensure(!visitors.path.as_os_str().is_empty(), "visitors", || {
+                "`[visitors]` has no `path`".to_owned()
+            })?;
         }
         for (role, names) in self.roles.usage() {
             for (other, left_out) in self.roles.not_usage() {
                 if let Some(name) = names.iter().find(|n| left_out.contains(n)) {
-                    return refuse("roles", format!("`{name}` has the role `{role}` and the role `{other}`, whose events are no usage"));
+                    return refuse(
+                        "roles",
+                        format!(
+                            "`{name}` has the role `{role}` and the role `{other}`, whose events are no usage"
+                        ),
+                    );
                 }
             }
         }
@@ -32,26 +40,18 @@ impl Config {
         self.model.validate()?;
         self.qualify.validate()?;
         definition::validate(&self.definition)?;
-        if self.definition.is_empty() && matches!(self.qualify.by, QualifyBy::Definition | QualifyBy::Both) {
-            return refuse("qualify.by", format!("`qualify.by` is \"{}\", but there is no `[[definition]]`", self.qualify.by.name()));
+        if self.definition.is_empty()
+            && matches!(self.qualify.by, QualifyBy::Definition | QualifyBy::Both)
+        {
+            return refuse(
+                "qualify.by",
+                format!(
+                    "`qualify.by` is \"{}\", but there is no `[[definition]]`",
+                    self.qualify.by.name()
+                ),
+            );
         }
         Ok(())
-    }
-}
-
-/// What is wrong with a configuration.
-pub(super) struct Mistake {
-    /// `section` or `section.key`.
-    pub(super) key: &'static str,
-    /// Which one of the sections of that name, from 0.
-    pub(super) source: usize,
-    /// What was found and what was expected.
-    pub(super) problem: String,
-}
-
-impl From<(&'static str, String)> for Mistake {
-    fn from((key, problem): (&'static str, String)) -> Self {
-        Self { key, source: 0, problem }
     }
 }
 
@@ -64,15 +64,23 @@ fn ensure(holds: bool, key: &'static str, problem: impl FnOnce() -> String) -> C
 
 impl EventSource {
     fn validate(&self) -> Checked {
-        ensure(!self.path.as_os_str().is_empty(), "events", || "`[[events]]` has no `path`".to_owned())?;
-        let kinds = usize::from(self.event.is_some()) + usize::from(self.event_name.is_some()) + usize::from(!self.unpivot.is_empty());
-        ensure(kinds <= 1, "events.event", || "`event`, `event_name` and `unpivot` exclude one another".to_owned())
+        ensure(!self.path.as_os_str().is_empty(), "events", || {
+            "`[[events]]` has no `path`".to_owned()
+        })?;
+        let kinds = usize::from(self.event.is_some())
+            + usize::from(self.event_name.is_some())
+            + usize::from(!self.unpivot.is_empty());
+        ensure(kinds <= 1, "events.event", || {
+            "`event`, `event_name` and `unpivot` exclude one another".to_owned()
+        })
     }
 }
 
 impl AccountSource {
     fn validate(&self) -> Checked {
-        ensure(!self.path.as_os_str().is_empty(), "accounts", || "`[accounts]` has no `path`".to_owned())?;
+        ensure(!self.path.as_os_str().is_empty(), "accounts", || {
+            "`[accounts]` has no `path`".to_owned()
+        })?;
         let taken = [
             ("account", &self.account, "account_id"),
             ("signed_up", &self.signed_up, "signed_up_at"),
@@ -82,10 +90,17 @@ impl AccountSource {
             ("first_revenue", &self.first_revenue, "first_mrr"),
         ];
         for (at, name) in self.attributes.iter().enumerate() {
-            if let Some((key, ..)) = taken.iter().find(|(_, named, usual)| named.as_deref().unwrap_or(usual) == name) {
-                return Err(("accounts.attributes", format!("`{name}` is taken as `accounts.{key}` and cannot be an attribute")));
+            if let Some((key, ..)) =
+                taken.iter().find(|(_, named, usual)| named.as_deref().unwrap_or(usual) == name)
+            {
+                return Err((
+                    "accounts.attributes",
+                    format!("`{name}` is taken as `accounts.{key}` and cannot be an attribute"),
+                ));
             }
-            ensure(!self.attributes[..at].contains(name), "accounts.attributes", || format!("`accounts.attributes` names `{name}` twice"))?;
+            ensure(!self.attributes[..at].contains(name), "accounts.attributes", || {
+                format!("`accounts.attributes` names `{name}` twice")
+            })?;
         }
         Ok(())
     }
@@ -94,9 +109,14 @@ impl AccountSource {
 impl ObservationRule {
     fn validate(&self) -> Checked {
         ensure(self.every.0 > 0, "observation.every", || "`observation.every` is 0".to_owned())?;
-        ensure(self.horizon.0 > 0, "observation.horizon", || "`observation.horizon` is 0".to_owned())?;
+        ensure(self.horizon.0 > 0, "observation.horizon", || {
+            "`observation.horizon` is 0".to_owned()
+        })?;
         ensure(self.min_age <= self.max_age, "observation.min_age", || {
-            format!("`observation.min_age` ({}) is above `max_age` ({})", self.min_age, self.max_age)
+            format!(
+                "`observation.min_age` ({}) is above `max_age` ({})",
+                self.min_age, self.max_age
+            )
         })?;
         let span = self.since.zip(self.until);
         ensure(span.is_none_or(|(since, until)| since < until), "observation.since", || {
@@ -107,14 +127,20 @@ impl ObservationRule {
 
 impl FeatureRule {
     fn validate(&self) -> Checked {
-        ensure(!self.windows.is_empty(), "features.windows", || "`features.windows` is empty".to_owned())?;
+        ensure(!self.windows.is_empty(), "features.windows", || {
+            "`features.windows` is empty".to_owned()
+        })?;
         for w in &self.windows {
             let days = (1..=3_650).contains(&(w.0 / DAY)) && w.0 % DAY == 0;
-            ensure(days, "features.windows", || format!("`features.windows` has {w}: expected whole days, 1d to 3650d"))?;
+            ensure(days, "features.windows", || {
+                format!("`features.windows` has {w}: expected whole days, 1d to 3650d")
+            })?;
         }
         let mut sorted = self.windows.clone();
         sorted.dedup();
-        ensure(sorted.len() == self.windows.len(), "features.windows", || "`features.windows` names a window twice".to_owned())
+        ensure(sorted.len() == self.windows.len(), "features.windows", || {
+            "`features.windows` names a window twice".to_owned()
+        })
     }
 }
 
@@ -123,10 +149,14 @@ impl DesignRule {
         ensure((0.0..1.0).contains(&self.rare), "design.rare", || {
             format!("`design.rare` is {}: expected a share from 0 to below 1", self.rare)
         })?;
-        ensure(self.spline <= 10, "design.spline", || format!("`design.spline` is {}: expected 0 to 10 knots", self.spline))?;
+        ensure(self.spline <= 10, "design.spline", || {
+            format!("`design.spline` is {}: expected 0 to 10 knots", self.spline)
+        })?;
         if let Winsorize::At(low, high) = self.winsorize {
             ensure(0.0 <= low && low < high && high <= 1.0, "design.winsorize", || {
-                format!("`design.winsorize` is [{low}, {high}]: expected two rising quantiles from 0 to 1, or \"never\"")
+                format!(
+                    "`design.winsorize` is [{low}, {high}]: expected two rising quantiles from 0 to 1, or \"never\""
+                )
             })?;
         }
         Ok(())
@@ -147,9 +177,11 @@ impl ModelRule {
         ensure((0.0..=1.0).contains(&self.l1_ratio), "model.l1_ratio", || {
             format!("`model.l1_ratio` is {}: expected 0 to 1", self.l1_ratio)
         })?;
-        ensure(self.penalty != PenaltyKind::ElasticNet || self.l1_ratio > 0.0, "model.l1_ratio", || {
-            "`model.l1_ratio` is 0: that is `penalty = \"l2\"`".to_owned()
-        })?;
+        ensure(
+            self.penalty != PenaltyKind::ElasticNet || self.l1_ratio > 0.0,
+            "model.l1_ratio",
+            || "`model.l1_ratio` is 0: that is `penalty = \"l2\"`".to_owned(),
+        )?;
         ensure((0.0..1.0).contains(&self.test), "model.test", || {
             format!("`model.test` is {}: expected a share from 0 to below 1", self.test)
         })?;
@@ -163,18 +195,28 @@ impl Qualify {
     fn validate(&self) -> Checked {
         let given = self.kinds().into_iter().flatten().count();
         ensure(given <= 1, "qualify", || {
-            format!("{given} of `share`, `threshold`, `capacity`, `precision` and `value` are given: expected one")
+            format!(
+                "{given} of `share`, `threshold`, `capacity`, `precision` and `value` are given: expected one"
+            )
         })?;
         match self.cut() {
             Cut::Share(share) => inside(share, "qualify.share", "a share between 0 and 1")?,
-            Cut::Threshold(threshold) => inside(threshold, "qualify.threshold", "a probability between 0 and 1")?,
-            Cut::Precision(precision) => inside(precision, "qualify.precision", "a share between 0 and 1")?,
+            Cut::Threshold(threshold) => {
+                inside(threshold, "qualify.threshold", "a probability between 0 and 1")?;
+            }
+            Cut::Precision(precision) => {
+                inside(precision, "qualify.precision", "a share between 0 and 1")?;
+            }
             Cut::Capacity(accounts) => {
-                ensure(accounts > 0, "qualify.capacity", || "`qualify.capacity` is 0: expected accounts a week".to_owned())?;
+                ensure(accounts > 0, "qualify.capacity", || {
+                    "`qualify.capacity` is 0: expected accounts a week".to_owned()
+                })?;
             }
             Cut::Value(Worth { deal, touch }) => {
                 ensure(deal.is_finite() && touch > 0.0 && touch < deal, "qualify.value", || {
-                    format!("`qualify.value` has a deal of {deal} and a touch of {touch}: expected 0 < touch < deal")
+                    format!(
+                        "`qualify.value` has a deal of {deal} and a touch of {touch}: expected 0 < touch < deal"
+                    )
                 })?;
             }
         }

@@ -4,14 +4,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use toml::Value;
 
 use super::{Alpha, Winsorize};
-use crate::time::Instant;
+use crate::time::Timestamp;
 
-impl<'de> Deserialize<'de> for Instant {
+impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        // In a model file it is a string; there a value does not say what it is.
+        if !deserializer.is_human_readable() {
+            return String::deserialize(deserializer)?.parse().map_err(de::Error::custom);
+        }
         match Value::deserialize(deserializer)? {
             Value::String(text) => text.parse().map_err(de::Error::custom),
             Value::Datetime(time) => time.to_string().parse().map_err(de::Error::custom),
-            other => Err(de::Error::custom(format!("found {other}, expected a date or time such as \"2025-06-30\""))),
+            other => Err(de::Error::custom(format!(
+                "found {other}, expected a date or time such as \"2025-06-30\""
+            ))),
         }
     }
 }
@@ -48,11 +54,14 @@ impl Serialize for Winsorize {
 impl<'de> Deserialize<'de> for Winsorize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let bounds: Option<Vec<f64>> = value.as_array().and_then(|items| items.iter().map(number).collect());
+        let bounds: Option<Vec<f64>> =
+            value.as_array().and_then(|items| items.iter().map(number).collect());
         match bounds.as_deref() {
             Some([low, high]) => Ok(Self::At(*low, *high)),
             _ if value.as_str() == Some("never") => Ok(Self::Never),
-            _ => Err(de::Error::custom(format!("found {value}, expected two quantiles such as [0.005, 0.995], or \"never\""))),
+            _ => Err(de::Error::custom(format!(
+                "found {value}, expected two quantiles such as [0.005, 0.995], or \"never\""
+            ))),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod check;
 mod definition;
 mod forms;
+mod mistake;
 mod read;
 mod sections;
 #[cfg(test)]
@@ -11,17 +12,18 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use definition::{Condition, DefinitionKind, DefinitionRule};
+use mistake::Mistake;
+use read::{apply_set, flag, from_toml, line_of, resolve_paths};
+pub use sections::{
+    AccountSource, Alpha, At, CalibrationKind, Cut, DesignRule, EventSource, FeatureRule, Log1p,
+    MatrixRule, ModelRule, ObservationRule, PathRule, PenaltyKind, Qualify, QualifyBy, Roles,
+    SolverKind, VisitorSource, Winsorize, Worth,
+};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::error::{Error, Result};
-use check::Mistake;
-pub use definition::{Condition, DefinitionKind, DefinitionRule};
-use read::{apply_set, flag, from_toml, line_of, resolve_paths};
-pub use sections::{
-    AccountSource, Alpha, At, CalibrationKind, Cut, DesignRule, EventSource, FeatureRule, Log1p, MatrixRule, ModelRule, ObservationRule,
-    PathRule, PenaltyKind, Qualify, QualifyBy, Roles, SolverKind, VisitorSource, Winsorize, Worth,
-};
 
 /// The project file that is read where none is named.
 const DEFAULT: &str = "pql.toml";
@@ -61,7 +63,8 @@ impl Config {
     /// * `path` – the project file; `None`: `./pql.toml` where it is there, else the defaults
     /// * `sets` – `section.key=value`, the value in TOML or bare text
     /// # Errors
-    /// * [`Error::Config`]: the file cannot be read, an unknown key, a value of the wrong kind, or values that do not go together
+    /// * [`Error::Config`]: the file cannot be read, an unknown key, a value of the wrong kind, or
+    ///   values that do not go together
     pub fn load(path: Option<&Path>, sets: &[String]) -> Result<Self> {
         let default = Path::new(DEFAULT);
         let path = path.or_else(|| default.exists().then_some(default));
@@ -73,10 +76,12 @@ impl Config {
         Self::parse(&text, path, sets)
     }
 
-    /// Read the text of a project file; `path` serves messages and is the base of relative paths in it.
+    /// Read the text of a project file; `path` serves messages and is the base of relative paths in
+    /// it.
     ///
     /// # Errors
-    /// * [`Error::Config`]: an unknown key, a value of the wrong kind, or values that do not go together
+    /// * [`Error::Config`]: an unknown key, a value of the wrong kind, or values that do not go
+    ///   together
     pub fn parse(text: &str, path: &Path, sets: &[String]) -> Result<Self> {
         toml::from_str::<Self>(text).map_err(|e| from_toml(&e, text, path))?;
         let mut table: Table = text.parse().map_err(|e| from_toml(&e, text, path))?;
@@ -87,14 +92,23 @@ impl Config {
         for set in sets {
             apply_set(&mut table, set)?;
             config = table.clone().try_into().map_err(|e| from_toml(&e, "", &flag(set)))?;
-            mistake = config.validate().err().map(|m| mistake.filter(|(old, _)| old.problem == m.problem).unwrap_or((m, Some(set))));
+            mistake = config.validate().err().map(|m| {
+                mistake.filter(|(old, _)| old.problem == m.problem).unwrap_or((m, Some(set)))
+            });
         }
         match mistake {
             None => Ok(config),
-            Some((Mistake { problem, .. }, Some(set))) => Err(Error::Config { path: flag(set), line: None, problem, hint: None }),
+            Some((Mistake { problem, .. }, Some(set))) => {
+                Err(Error::Config { path: flag(set), line: None, problem, hint: None })
+            }
             Some((mistake, None)) => {
                 let line = line_of(text, mistake.key, mistake.source);
-                Err(Error::Config { path: path.to_owned(), line, problem: mistake.problem, hint: None })
+                Err(Error::Config {
+                    path: path.to_owned(),
+                    line,
+                    problem: mistake.problem,
+                    hint: None,
+                })
             }
         }
     }
@@ -114,13 +128,18 @@ impl Config {
     /// # Errors
     /// * [`Error::DamagedModel`]: the text is not a configuration
     pub fn from_stored(text: &str, model: &Path) -> Result<Self> {
-        let damaged = |problem: &str| Error::DamagedModel { path: model.to_owned(), problem: format!("its configuration: {problem}") };
+        let damaged = |problem: &str| Error::DamagedModel {
+            path: model.to_owned(),
+            problem: format!("its configuration: {problem}"),
+            source: None,
+        };
         let config: Self = toml::from_str(text).map_err(|e| damaged(e.message()))?;
         config.validate().map_err(|mistake| damaged(&mistake.problem))?;
         Ok(config)
     }
 
-    /// The keys of roles, features and observation that differ from those of `other`, but the span of the log.
+    /// The keys of roles, features and observation that differ from those of `other`, but the span
+    /// of the log.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<DifferentKey> {
         let tables = |config: &Self| {
@@ -156,9 +175,15 @@ fn different(mine: &[(&str, Table)], theirs: &[(&str, Table)]) -> Vec<DifferentK
     let mut different = Vec::new();
     for ((section, mine), (_, theirs)) in mine.iter().zip(theirs) {
         let keys: BTreeSet<&String> = mine.keys().chain(theirs.keys()).collect();
-        let value = |of: &Table, key: &String| of.get(key).map_or_else(|| "none".to_owned(), ToString::to_string);
+        let value = |of: &Table, key: &String| {
+            of.get(key).map_or_else(|| "none".to_owned(), ToString::to_string)
+        };
         for key in keys.into_iter().filter(|key| mine.get(*key) != theirs.get(*key)) {
-            different.push(DifferentKey { key: format!("{section}.{key}"), value: value(mine, key), other: value(theirs, key) });
+            different.push(DifferentKey {
+                key: format!("{section}.{key}"),
+                value: value(mine, key),
+                other: value(theirs, key),
+            });
         }
     }
     different
@@ -183,11 +208,18 @@ pub struct DifferentKey {
 #[must_use]
 pub fn definition_line(path: Option<&Path>, which: usize) -> (PathBuf, Option<usize>) {
     let path = path.unwrap_or(Path::new(DEFAULT));
-    let line = std::fs::read_to_string(path).ok().and_then(|text| line_of(&text, "definition", which));
+    let line =
+        std::fs::read_to_string(path).ok().and_then(|text| line_of(&text, "definition", which));
     (path.to_owned(), line)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    let hint = (error.kind() == std::io::ErrorKind::NotFound).then(|| "`pql init --events FILE` writes a project file".to_owned());
-    Error::Config { path: path.to_owned(), line: None, problem: format!("the project file cannot be read: {error}"), hint }
+    let hint = (error.kind() == std::io::ErrorKind::NotFound)
+        .then(|| "`pql init --events FILE` writes a project file".to_owned());
+    Error::Config {
+        path: path.to_owned(),
+        line: None,
+        problem: format!("the project file cannot be read: {error}"),
+        hint,
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::{Duration, Instant};
+use crate::time::{TimeSpan, Timestamp};
 
 /// One source of events; a column that is not named is looked for under its usual name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,8 @@ pub struct AccountSource {
     pub format: Option<String>,
 }
 
-/// Visitors by day, for the share of them that signs up; a column that is not named is looked for under its usual name.
+/// Visitors by day, for the share of them that signs up; a column that is not named is looked for
+/// under its usual name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VisitorSource {
@@ -116,7 +117,13 @@ impl Roles {
     /// The roles whose events are usage, by the key of the project file.
     #[must_use]
     pub fn usage(&self) -> [(&'static str, &[String]); 5] {
-        [("login", &self.login), ("value", &self.value), ("invite", &self.invite), ("limit", &self.limit), ("hand_raise", &self.hand_raise)]
+        [
+            ("login", &self.login),
+            ("value", &self.value),
+            ("invite", &self.invite),
+            ("limit", &self.limit),
+            ("hand_raise", &self.hand_raise),
+        ]
     }
 
     /// The roles whose events leave the log before any feature is computed.
@@ -143,33 +150,33 @@ pub struct ObservationRule {
     /// Kind of cutoff (`snapshot`).
     pub at: At,
     /// Time between two snapshots (`7d`).
-    pub every: Duration,
+    pub every: TimeSpan,
     /// Age at which an account is observed once (`14d`).
-    pub age: Duration,
+    pub age: TimeSpan,
     /// Youngest tenure observed in a snapshot (`1d`).
-    pub min_age: Duration,
+    pub min_age: TimeSpan,
     /// Oldest tenure observed in a snapshot (`365d`).
-    pub max_age: Duration,
+    pub max_age: TimeSpan,
     /// Span in which a conversion is looked for (`30d`).
-    pub horizon: Duration,
+    pub horizon: TimeSpan,
     /// Lead time between cutoff and horizon (`0d`).
-    pub gap: Duration,
+    pub gap: TimeSpan,
     /// The log is complete from here on; default: its first event.
-    pub since: Option<Instant>,
+    pub since: Option<Timestamp>,
     /// The log is complete before this instant; default: 00:00 UTC of the day of its last event.
-    pub until: Option<Instant>,
+    pub until: Option<Timestamp>,
 }
 
 impl Default for ObservationRule {
     fn default() -> Self {
         Self {
             at: At::Snapshot,
-            every: Duration::days(7),
-            age: Duration::days(14),
-            min_age: Duration::days(1),
-            max_age: Duration::days(365),
-            horizon: Duration::days(30),
-            gap: Duration(0),
+            every: TimeSpan::days(7),
+            age: TimeSpan::days(14),
+            min_age: TimeSpan::days(1),
+            max_age: TimeSpan::days(365),
+            horizon: TimeSpan::days(30),
+            gap: TimeSpan(0),
             since: None,
             until: None,
         }
@@ -181,14 +188,14 @@ impl Default for ObservationRule {
 #[serde(default, deny_unknown_fields)]
 pub struct FeatureRule {
     /// Trailing windows, whole days (`7d`, `28d`).
-    pub windows: Vec<Duration>,
+    pub windows: Vec<TimeSpan>,
     /// Number of event names with counts of their own (20).
     pub counts: usize,
 }
 
 impl Default for FeatureRule {
     fn default() -> Self {
-        Self { windows: vec![Duration::days(7), Duration::days(28)], counts: 20 }
+        Self { windows: vec![TimeSpan::days(7), TimeSpan::days(28)], counts: 20 }
     }
 }
 
@@ -235,7 +242,8 @@ pub struct DesignRule {
     pub winsorize: Winsorize,
     /// Share of training rows under which a level is pooled (0.01).
     pub rare: f64,
-    /// Knots at which the line of a numeric feature may bend, beside a jump at its minimum (0: straight lines).
+    /// Knots at which the line of a numeric feature may bend, beside a jump at its minimum (0:
+    /// straight lines).
     pub spline: u32,
     /// Numeric columns that are treated as text.
     pub categories: Vec<String>,
@@ -420,7 +428,15 @@ pub struct Qualify {
 
 impl Default for Qualify {
     fn default() -> Self {
-        Self { share: None, threshold: None, capacity: None, precision: None, value: None, by: QualifyBy::Either, holdout: 0.0 }
+        Self {
+            share: None,
+            threshold: None,
+            capacity: None,
+            precision: None,
+            value: None,
+            by: QualifyBy::Either,
+            holdout: 0.0,
+        }
     }
 }
 
@@ -441,7 +457,8 @@ pub enum Cut {
 
 impl Cut {
     /// The keys of the kinds.
-    pub(super) const KINDS: [&'static str; 5] = ["share", "threshold", "capacity", "precision", "value"];
+    pub(super) const KINDS: [&'static str; 5] =
+        ["share", "threshold", "capacity", "precision", "value"];
 }
 
 impl Qualify {

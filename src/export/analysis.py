@@ -74,15 +74,17 @@ if judged["calibration_slope"] is not None:
     # y against the log-odds: intercept 0 and slope 1 are right.
     line = sm.Logit(y, np.column_stack([np.ones(len(y)), log_odds])).fit(disp=0, method="newton", maxiter=100)
     again |= {"calibration_intercept": line.params[0], "calibration_slope": line.params[1]}
+# An estimate stands in the card with its standard error and 95 % interval.
+in_card = {name: judged[name]["value"] if isinstance(judged[name], dict) else judged[name] for name in again}
 for name, value in again.items():
-    assert np.isclose(value, judged[name], rtol=1e-6, atol=1e-9), (name, value, judged[name])
-pl.DataFrame({"metric": list(again), "computed again": list(again.values()), "card": [judged[name] for name in again]})
+    assert np.isclose(value, in_card[name], rtol=1e-6, atol=1e-9), (name, value, in_card[name])
+pl.DataFrame({"metric": list(again), "computed again": list(again.values()), "card": list(in_card.values())})
 # %% [plot]
 from sklearn.metrics import roc_curve
 
 figure, ((reliability, gains), (roc, spread)) = plt.subplots(2, 2, figsize=(10, 9))
 bins = pl.DataFrame(judged["reliability"])
-low, high = np.array(bins["converted_95"].to_list()).T
+low, high = (bins["converted_interval"].struct.field(end).to_numpy() for end in ("low", "high"))
 rate = bins["converted"].to_numpy()
 reliability.plot([0, high.max()], [0, high.max()], color="grey", linewidth=0.8)
 reliability.errorbar(bins["probability"], rate, yerr=[np.maximum(rate - low, 0), np.maximum(high - rate, 0)], fmt="o")
@@ -96,7 +98,8 @@ if mixed:
 for axes in (gains, roc):
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
 gains.set(title="Gains", xlabel="share of the rows, from the top", ylabel="share of the conversions")
-roc.set(title=f"ROC, AUC {judged['roc_auc'] or float('nan'):.4f}", xlabel="false positives", ylabel="true positives")
+auc = judged["roc_auc"]["value"] if mixed else float("nan")
+roc.set(title=f"ROC, AUC {auc:.4f}", xlabel="false positives", ylabel="true positives")
 edges = np.linspace(log_odds.min(), log_odds.max(), 31)
 for outcome, name in [(0, "not converted"), (1, "converted")]:
     spread.hist(log_odds[y == outcome], edges, density=True, alpha=0.5, label=name)

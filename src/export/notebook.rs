@@ -1,4 +1,5 @@
-//! A folder in which analysis goes on: rows, scores, coefficients, the model card, and a notebook that starts from them.
+//! A folder in which analysis goes on: rows, scores, coefficients, the model card, and a notebook
+//! that starts from them.
 
 use std::fs;
 use std::io;
@@ -6,14 +7,14 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::design::{OTHER, Part, Prepared, Way};
+use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
-use crate::evidence::{TestRows, write_training};
-use crate::explain::coefficients;
+use crate::io::write::{csv_line, format_number, write_bytes};
 use crate::model::Model;
-use crate::output::{csv_line, format_number, write_bytes};
-use crate::rows::Rows;
-use crate::score::Scorer;
+use crate::model::encoder::{OTHER, Part, Prepared, Way};
+use crate::model::explain::coefficients;
+use crate::model::score::Scorer;
+use crate::training::test_set::{TestRows, write_training};
 
 /// Name of the notebook in its folder.
 pub const NOTEBOOK: &str = "analysis.ipynb";
@@ -42,11 +43,11 @@ pub struct Notebook<'a> {
     pub card: &'a [u8],
 }
 
-/// Write the folder: `features.parquet`, `scores.parquet`, `coefficients.csv`, `model.json`, where they are given the training rows in
-/// `train.parquet`, and last the notebook.
+/// Write the folder: `features.parquet`, `scores.parquet`, `coefficients.csv`, `model.json`, where
+/// they are given the training rows in `train.parquet`, and last the notebook.
 ///
 /// # Errors
-/// * [`Error::Unsuitable`]: the training rows are not those of the model
+/// * [`Error::TrainingRowsDiffer`]: the training rows are not those of the model
 /// * [`Error::Write`]: the folder cannot be written
 pub fn notebook(source: &Notebook<'_>, folder: &Path) -> Result<()> {
     let failed = |source| Error::Write { path: folder.to_owned(), source };
@@ -57,10 +58,13 @@ pub fn notebook(source: &Notebook<'_>, folder: &Path) -> Result<()> {
         None => remove(&training).map_err(failed)?,
     }
     source.test.write_features(&folder.join("features.parquet"))?;
-    source.test.write_scores(&Scorer::new(source.model, source.label)?, &folder.join("scores.parquet"))?;
+    source
+        .test
+        .write_scores(&Scorer::new(source.model, source.label)?, &folder.join("scores.parquet"))?;
     write_bytes(&folder.join("coefficients.csv"), table(source.model).as_bytes())?;
     write_bytes(&folder.join("model.json"), source.card)?;
-    let mut cells = serde_json::to_vec_pretty(&document(source.label)).expect("a notebook is plain JSON");
+    let mut cells =
+        serde_json::to_vec_pretty(&document(source.label)).expect("a notebook is plain JSON");
     cells.push(b'\n');
     write_bytes(&folder.join(NOTEBOOK), &cells)
 }
@@ -74,9 +78,23 @@ fn remove(file: &Path) -> io::Result<()> {
 }
 
 /// The columns before those of `pql inspect`: a design column, and its way from the raw value.
-const WAY: [&str; 12] = ["feature", "from", "measure", "part", "log1p", "low_bound", "high_bound", "fill", "at", "level", "known", "rest"];
+const WAY: [&str; 12] = [
+    "feature",
+    "from",
+    "measure",
+    "part",
+    "log1p",
+    "low_bound",
+    "high_bound",
+    "fill",
+    "at",
+    "level",
+    "known",
+    "rest",
+];
 
-/// The coefficients as CSV, intercept first, each with all that leads from the raw value to its design column.
+/// The coefficients as CSV, intercept first, each with all that leads from the raw value to its
+/// design column.
 fn table(model: &Model) -> String {
     let columns = model.preprocessor.columns();
     let mut lines = Vec::new();
@@ -90,20 +108,24 @@ fn table(model: &Model) -> String {
             None => vec![row.feature.clone(), String::new(), String::new(), "intercept".to_owned()],
             Some(column) => {
                 let prepared = &model.preprocessor.features[column.feature];
-                let mut cells = vec![row.feature.clone(), prepared.feature.clone(), row.measure.clone()];
+                let mut cells =
+                    vec![row.feature.clone(), prepared.feature.clone(), row.measure.clone()];
                 cells.extend(way(prepared, column.part));
                 cells.push(format_number(column.scale.rest));
                 cells
             }
         };
         cells.resize(WAY.len(), String::new());
-        cells.extend(numbers.into_iter().map(|(_, value)| value.map_or(String::new(), format_number)));
+        cells.extend(
+            numbers.into_iter().map(|(_, value)| value.map_or(String::new(), format_number)),
+        );
         lines.push(csv_line(&cells));
     }
     lines.join("\n") + "\n"
 }
 
-/// From `part` to `known`: what a design column is of its feature, and how it comes from the raw value.
+/// From `part` to `known`: what a design column is of its feature, and how it comes from the raw
+/// value.
 fn way(prepared: &Prepared, part: Part<'_>) -> [String; 8] {
     let none = String::new;
     let (kind, at, level) = match part {
@@ -115,14 +137,26 @@ fn way(prepared: &Prepared, part: Part<'_>) -> [String; 8] {
     };
     match &prepared.way {
         Way::Number(number) => {
-            let bound = |of: fn((f64, f64)) -> f64| number.bounds.map(of).map_or_else(none, format_number);
+            let bound =
+                |of: fn((f64, f64)) -> f64| number.bounds.map(of).map_or_else(none, format_number);
             let log1p = u8::from(number.log1p).to_string();
             let at = at.map_or_else(none, format_number);
-            [kind.to_owned(), log1p, bound(|b| b.0), bound(|b| b.1), format_number(number.fill), at, none(), none()]
+            [
+                kind.to_owned(),
+                log1p,
+                bound(|b| b.0),
+                bound(|b| b.1),
+                format_number(number.fill),
+                at,
+                none(),
+                none(),
+            ]
         }
         Way::Text(text) => {
             let pooled = level == OTHER && text.levels.iter().all(|(known, _)| known != OTHER);
-            let known: Vec<&String> = std::iter::once(&text.base).chain(text.levels.iter().map(|(level, _)| level)).collect();
+            let known: Vec<&String> = std::iter::once(&text.base)
+                .chain(text.levels.iter().map(|(level, _)| level))
+                .collect();
             let known = if pooled { json!(known).to_string() } else { none() };
             let kind = if pooled { "other" } else { kind };
             [kind.to_owned(), none(), none(), none(), none(), none(), level, known]
@@ -145,7 +179,8 @@ fn document(label: &str) -> Value {
             (None, None) => {}
         }
     }
-    let cells: Vec<Value> = cells.iter().enumerate().map(|(at, (kind, lines))| cell(at, kind, lines)).collect();
+    let cells: Vec<Value> =
+        cells.iter().enumerate().map(|(at, (kind, lines))| cell(at, kind, lines)).collect();
     json!({
         "cells": cells,
         "metadata": {
@@ -161,7 +196,9 @@ fn document(label: &str) -> Value {
 fn cell(at: usize, kind: &str, lines: &[&str]) -> Value {
     let written = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
     let markdown = kind == "markdown";
-    let plain = |line: &&str| if markdown { line.strip_prefix("# ").unwrap_or_default() } else { line }.to_owned();
+    let plain = |line: &&str| {
+        if markdown { line.strip_prefix("# ").unwrap_or_default() } else { line }.to_owned()
+    };
     let mut source: Vec<String> = lines[..written].iter().map(|line| plain(line) + "\n").collect();
     if let Some(last) = source.last_mut() {
         last.pop();
@@ -202,7 +239,10 @@ mod tests {
     #[test]
     fn a_cell_keeps_its_inner_blank_lines_alone() {
         let code = cell(0, "plot", &["a", "", "b", ""]);
-        assert_eq!((&code["source"], &code["metadata"]["tags"]), (&json!(["a\n", "\n", "b"]), &json!(["plot"])));
+        assert_eq!(
+            (&code["source"], &code["metadata"]["tags"]),
+            (&json!(["a\n", "\n", "b"]), &json!(["plot"]))
+        );
         let words = cell(1, "markdown", &["# ## Title", "# text"]);
         assert_eq!(words["source"], json!(["## Title\n", "text"]));
     }

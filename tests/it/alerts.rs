@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use polars::prelude::*;
-use pql::ledger::{Entry, Ledger};
-use pql::output::{Table, time_column};
+use pql::io::write::{Table, time_column};
+use pql::registry::ledger::{Entry, Ledger};
 use pql::time::parse_iso;
 use serde_json::Value;
 
@@ -105,7 +105,8 @@ struct Posted {
     body: Value,
 }
 
-/// A server that answers with the given heads, each one request, and then is gone; it tells what it was sent.
+/// A server that answers with the given heads, each one request, and then is gone; it tells what it
+/// was sent.
 fn server(answers: &'static [&'static str]) -> (String, Receiver<Posted>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/services/secret?token=hidden", listener.local_addr().unwrap());
@@ -118,11 +119,21 @@ fn server(answers: &'static [&'static str]) -> (String, Receiver<Posted>) {
             while !head.ends_with("\r\n\r\n") {
                 assert!(reader.read_line(&mut head).unwrap() > 0);
             }
-            let length = head.to_lowercase().split("content-length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+            let length = head
+                .to_lowercase()
+                .split("content-length: ")
+                .nth(1)
+                .unwrap()
+                .lines()
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
             let mut body = vec![0; length];
             reader.read_exact(&mut body).unwrap();
             sender.send(Posted { head, body: serde_json::from_slice(&body).unwrap() }).unwrap();
-            write!(stream, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            write!(stream, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .unwrap();
         }
     });
     (url, posted)
@@ -138,7 +149,10 @@ fn names(posted: &Receiver<Posted>) -> Vec<String> {
 fn each_change_is_told_once_by_its_first_kind() {
     let project = two_runs();
     let run = alerts(&project, &["--dry-run"]).done();
-    assert_eq!(told(&run), ["qualified f", "qualified a", "qualified g", "rose c", "fell d", "fell i"]);
+    assert_eq!(
+        told(&run),
+        ["qualified f", "qualified a", "qualified g", "rose c", "fell d", "fell i"]
+    );
     run.says(&[
         "2025-05-08 (t/0001) against 2025-05-01 (t/0001)",
         "6 alerts, 3 qualified, 1 rose, 2 fell",
@@ -188,15 +202,24 @@ fn an_alert_says_what_was_and_what_is() {
 fn nothing_is_sent_twice_and_a_dry_run_is_not_sent() {
     let project = two_runs();
     let dry = alerts(&project, &["--dry-run"]).done().out;
-    assert_eq!(project.names("led/cutoff=2025-05-08"), ["t@0001.parquet"], "a dry run remembers nothing");
+    assert_eq!(
+        project.names("led/cutoff=2025-05-08"),
+        ["t@0001.parquet"],
+        "a dry run remembers nothing"
+    );
     assert_eq!(alerts(&project, &["-o", "a.ndjson"]).done().out, "");
     assert_eq!(project.text("a.ndjson"), dry);
     let again = alerts(&project, &[]).done().says(&["0 alerts, 6 more were sent before"]);
     assert_eq!(again.out, "");
     keep(&project, "t/0001", "2025-05-08", &NEW);
     keep(&project, "t/0002", "2025-05-08", &NEW);
-    let other = alerts(&project, &[]).done().says(&["(t/0002) against 2025-05-01 (t/0001)", "warning: the model is another"]);
-    assert_eq!(other.out, "", "the same time scored again, by another version, sends nothing again");
+    let other = alerts(&project, &[])
+        .done()
+        .says(&["(t/0002) against 2025-05-01 (t/0001)", "warning: the model is another"]);
+    assert_eq!(
+        other.out, "",
+        "the same time scored again, by another version, sends nothing again"
+    );
     assert_eq!(told(&alerts(&project, &["--with-holdout"]).done()), ["qualified e"]);
     keep(&project, "t/0002", "2025-05-15", &OLD);
     assert_eq!(told(&alerts(&project, &[]).done()), ["qualified i", "rose d", "fell c", "fell a"]);
@@ -206,15 +229,19 @@ fn nothing_is_sent_twice_and_a_dry_run_is_not_sent() {
 fn the_first_run_and_a_chosen_run_before() {
     let project = Project::new();
     keep(&project, "t/0001", "2025-05-01", &OLD);
-    let first = alerts(&project, &["--dry-run"]).done().says(&["2025-05-01 (t/0001), the first run"]);
+    let first =
+        alerts(&project, &["--dry-run"]).done().says(&["2025-05-01 (t/0001), the first run"]);
     assert_eq!(told(&first), ["qualified b", "qualified d", "qualified i"]);
     assert!(first.out.contains("\"cutoff_before\":null"));
     keep(&project, "t/0001", "2025-05-08", &NEW);
     keep(&project, "t/0001", "2025-05-15", &NEW);
     assert_eq!(alerts(&project, &["--dry-run"]).done().out, "");
-    let since = alerts(&project, &["--dry-run", "--since", "2025-05-07"]).done().says(&["2025-05-15 (t/0001) against 2025-05-01 (t/0001)"]);
+    let since = alerts(&project, &["--dry-run", "--since", "2025-05-07"])
+        .done()
+        .says(&["2025-05-15 (t/0001) against 2025-05-01 (t/0001)"]);
     assert_eq!(told(&since).len(), 6);
-    alerts(&project, &["--since", "2025-04-01"]).refused(2, &["no run of `t` at or before 2025-04-01"]);
+    alerts(&project, &["--since", "2025-04-01"])
+        .refused(2, &["no run of `t` at or before 2025-04-01"]);
 }
 
 #[test]
@@ -224,7 +251,8 @@ fn a_model_is_asked_for_where_there_are_several() {
     alerts(&project, &[]).refused(2, &["`led` has runs of `other`, `t`", "--model"]);
     assert_eq!(told(&alerts(&project, &["--model", "t", "--dry-run"]).done()).len(), 6);
     assert_eq!(told(&alerts(&project, &["--model", "other", "--dry-run"]).done()).len(), 3);
-    alerts(&project, &["--model", "others"]).refused(2, &["no run of a model `others`", "did you mean `other`?"]);
+    alerts(&project, &["--model", "others"])
+        .refused(2, &["no run of a model `others`", "did you mean `other`?"]);
     project.pql(&["alerts", "--ledger", "absent"]).refused(2, &["there is no ledger `absent`"]);
     std::fs::create_dir(project.path("empty")).unwrap();
     project.pql(&["alerts", "--ledger", "empty"]).refused(2, &["has no scores"]);
@@ -236,25 +264,39 @@ fn a_webhook_gets_an_object_an_alert() {
     let dry = alerts(&project, &["--dry-run"]).done().out;
     let (url, posted) = server(&[OK; 6]);
     let run = alerts(&project, &["--webhook", &url]).done().says(&["6 alerts sent to 127.0.0.1"]);
-    assert!(run.out.is_empty() && !run.err.contains("secret") && !run.err.contains("hidden"), "{}", run.err);
+    assert!(
+        run.out.is_empty() && !run.err.contains("secret") && !run.err.contains("hidden"),
+        "{}",
+        run.err
+    );
     let posted: Vec<Posted> = posted.try_iter().collect();
     assert_eq!(posted.len(), 6);
     for (posted, line) in posted.iter().zip(dry.lines()) {
         let head = posted.head.to_lowercase();
         assert!(head.starts_with("post /services/secret?token=hidden http/1.1"), "{head}");
-        assert!(head.contains("content-type: application/json") && head.contains("user-agent: pql/"), "{head}");
-        assert!(head.contains(&format!("idempotency-key: {}", posted.body["id"].as_str().unwrap())), "{head}");
+        assert!(
+            head.contains("content-type: application/json") && head.contains("user-agent: pql/"),
+            "{head}"
+        );
+        assert!(
+            head.contains(&format!("idempotency-key: {}", posted.body["id"].as_str().unwrap())),
+            "{head}"
+        );
         let mut expected: Value = serde_json::from_str(line).unwrap();
-        expected["text"] = Value::String(expected["text"].as_str().unwrap().replace("<gold>", "&lt;gold&gt;"));
+        expected["text"] =
+            Value::String(expected["text"].as_str().unwrap().replace("<gold>", "&lt;gold&gt;"));
         assert_eq!(posted.body, expected);
     }
-    alerts(&project, &["--webhook", "http://127.0.0.1:9"]).done().says(&["0 alerts, 6 more were sent before", "0 alerts sent"]);
+    alerts(&project, &["--webhook", "http://127.0.0.1:9"])
+        .done()
+        .says(&["0 alerts, 6 more were sent before", "0 alerts sent"]);
 }
 
 #[test]
 fn a_webhook_that_is_busy_is_asked_again() {
     let project = two_runs();
-    let (url, posted) = server(&[OK, "429 Slow\r\nRetry-After: 0", "500 Broken", OK, OK, OK, OK, OK]);
+    let (url, posted) =
+        server(&[OK, "429 Slow\r\nRetry-After: 0", "500 Broken", OK, OK, OK, OK, OK]);
     alerts(&project, &["--webhook", &url]).done();
     assert_eq!(names(&posted), ["f", "a", "a", "a", "g", "c", "d", "i"]);
 }
@@ -263,7 +305,10 @@ fn a_webhook_that_is_busy_is_asked_again() {
 fn a_failure_half_way_is_told_and_the_rest_goes_out_later() {
     let project = two_runs();
     let (url, posted) = server(&[OK, OK, "404 Gone"]);
-    let words = ["`127.0.0.1` did not take an alert: it answered with status 404; 2 of 6 went out", "hint: run it again later"];
+    let words = [
+        "`127.0.0.1` did not take an alert: it answered with status 404; 2 of 6 went out",
+        "hint: run it again later",
+    ];
     let run = alerts(&project, &["--webhook", &url]).refused(1, &words);
     assert!(!run.err.contains("secret"), "{}", run.err);
     assert_eq!(names(&posted), ["f", "a", "g"]);
@@ -271,7 +316,9 @@ fn a_failure_half_way_is_told_and_the_rest_goes_out_later() {
     let run = alerts(&project, &["--webhook", &url, "--retries", "1"]).refused(1, &words);
     assert!(!run.err.contains("secret"), "{}", run.err);
     let (url, posted) = server(&[OK; 4]);
-    alerts(&project, &["--webhook", &url]).done().says(&["4 alerts, 1 qualified, 1 rose, 2 fell, 2 more were sent before"]);
+    alerts(&project, &["--webhook", &url])
+        .done()
+        .says(&["4 alerts, 1 qualified, 1 rose, 2 fell, 2 more were sent before"]);
     assert_eq!(names(&posted), ["g", "c", "d", "i"]);
     let (url, posted) = server(&["307 There\r\nLocation: http://127.0.0.1:9/"]);
     keep(&project, "t/0001", "2025-05-15", &OLD);
@@ -283,7 +330,8 @@ fn a_failure_half_way_is_told_and_the_rest_goes_out_later() {
 fn an_alert_that_is_refused_for_what_it_says_keeps_none_back() {
     let project = two_runs();
     let (url, posted) = server(&[OK, "400 Bad", OK, OK, OK, OK]);
-    alerts(&project, &["--webhook", &url]).refused(1, &["it answered with status 400; 5 of 6 went out"]);
+    alerts(&project, &["--webhook", &url])
+        .refused(1, &["it answered with status 400; 5 of 6 went out"]);
     assert_eq!(names(&posted), ["f", "a", "g", "c", "d", "i"]);
     let (url, posted) = server(&[OK]);
     alerts(&project, &["--webhook", &url]).done();
@@ -293,18 +341,34 @@ fn an_alert_that_is_refused_for_what_it_says_keeps_none_back() {
 #[test]
 fn alerts_of_earlier_runs_that_did_not_go_out_are_counted() {
     let project = two_runs();
-    assert!(!alerts(&project, &["--dry-run"]).done().err.contains("did not go out"), "nothing stands before the first run");
+    assert!(
+        !alerts(&project, &["--dry-run"]).done().err.contains("did not go out"),
+        "nothing stands before the first run"
+    );
     keep(&project, "t/0001", "2025-05-15", &OLD);
-    let words = ["warning: 6 alerts of earlier runs did not go out: `--since 2025-05-01` tells what has changed since"];
+    let words = [
+        "warning: 6 alerts of earlier runs did not go out: `--since 2025-05-01` tells what has changed since",
+    ];
     alerts(&project, &["--dry-run"]).done().says(&words);
-    assert!(!alerts(&project, &["--dry-run", "--since", "2025-05-01"]).done().err.contains("did not go out"));
-    // A second night whose alerts do not go out, either, and one that changes nothing, take none of the first away.
+    assert!(
+        !alerts(&project, &["--dry-run", "--since", "2025-05-01"])
+            .done()
+            .err
+            .contains("did not go out")
+    );
+    // A second night whose alerts do not go out, either, and one that changes nothing, take none of
+    // the first away.
     keep(&project, "t/0001", "2025-05-22", &OLD);
     keep(&project, "t/0001", "2025-05-29", &NEW);
-    alerts(&project, &["--dry-run"]).done().says(&["of earlier runs did not go out: `--since 2025-05-01`"]);
+    alerts(&project, &["--dry-run"])
+        .done()
+        .says(&["of earlier runs did not go out: `--since 2025-05-01`"]);
     alerts(&project, &["--since", "2025-05-01"]).done();
     keep(&project, "t/0001", "2025-06-05", &OLD);
-    assert!(!alerts(&project, &["--dry-run"]).done().err.contains("did not go out"), "what was sent by `--since` went out");
+    assert!(
+        !alerts(&project, &["--dry-run"]).done().err.contains("did not go out"),
+        "what was sent by `--since` went out"
+    );
     for later in ["05-15", "05-22", "05-29", "06-05"] {
         std::fs::remove_dir_all(project.path(&format!("led/cutoff=2025-{later}"))).unwrap();
     }
@@ -349,7 +413,8 @@ fn a_killed_run_goes_on_where_it_was() {
     let project = two_runs();
     let (url, posted) = server(&[OK, OK, "503 Later\r\nRetry-After: 60"]);
     let args = ["alerts", "--ledger", "led", "--webhook", &url];
-    let mut child = project.command(env!("CARGO_BIN_EXE_pql"), &args).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        project.command(env!("CARGO_BIN_EXE_pql"), &args).stderr(Stdio::null()).spawn().unwrap();
     for _ in 0..3 {
         posted.recv_timeout(Duration::from_secs(30)).unwrap();
     }
@@ -362,7 +427,8 @@ fn a_killed_run_goes_on_where_it_was() {
 fn urls_that_cannot_be_posted_to_are_wrong_usage_and_not_repeated() {
     let project = two_runs();
     for url in ["ftp://host/secret", "/secret", "http://"] {
-        let run = alerts(&project, &["--webhook", url]).refused(2, &["the URL of `--webhook`", "hint: "]);
+        let run =
+            alerts(&project, &["--webhook", url]).refused(2, &["the URL of `--webhook`", "hint: "]);
         assert!(!run.err.contains("secret"), "{}", run.err);
     }
     alerts(&project, &["--webhook", "http://host", "-o", "x"]).refused(2, &["--output"]);
@@ -383,14 +449,23 @@ fn real_scores_a_week_apart() {
             .into_iter()
             .find(|run| run.path.starts_with(project.path(folder)));
         let rows = run.unwrap().rows().unwrap();
-        let (account, qualified) = (rows.column("account_id").unwrap().clone(), rows.column("qualified").unwrap().clone());
-        let pairs =
-            account.str().unwrap().iter().zip(qualified.bool().unwrap().iter()).map(|(a, q)| (a.unwrap().to_owned(), q == Some(true)));
+        let (account, qualified) =
+            (rows.column("account_id").unwrap().clone(), rows.column("qualified").unwrap().clone());
+        let pairs = account
+            .str()
+            .unwrap()
+            .iter()
+            .zip(qualified.bool().unwrap().iter())
+            .map(|(a, q)| (a.unwrap().to_owned(), q == Some(true)));
         pairs.collect::<std::collections::BTreeMap<String, bool>>()
     };
     let (old, new) = (table("led/cutoff=2025-05-01"), table("led/cutoff=2025-05-08"));
-    let newly: Vec<&String> = new.iter().filter(|(a, q)| **q && old.get(*a) != Some(&true)).map(|(a, _)| a).collect();
-    let mut found: Vec<String> = told(&run).iter().filter_map(|line| line.strip_prefix("qualified ").map(str::to_owned)).collect();
+    let newly: Vec<&String> =
+        new.iter().filter(|(a, q)| **q && old.get(*a) != Some(&true)).map(|(a, _)| a).collect();
+    let mut found: Vec<String> = told(&run)
+        .iter()
+        .filter_map(|line| line.strip_prefix("qualified ").map(str::to_owned))
+        .collect();
     found.sort();
     assert!(!found.is_empty());
     assert_eq!(found.iter().collect::<Vec<_>>(), newly);

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use pql::error::{Error, Result};
-use pql::model::{FORMAT, Model};
+use pql::model::Model;
+use pql::model::file::FORMAT;
 use rayon::prelude::*;
 
 use crate::project::{Project, run};
@@ -65,7 +66,11 @@ fn every_flipped_bit_is_refused() {
             for bit in 0..8 {
                 copy[at] ^= 1 << bit;
                 let error = load(copy).expect_err("a flipped bit");
-                let expected = if at < 4 { matches!(error, Error::NotAModel { .. }) } else { matches!(error, Error::DamagedModel { .. }) };
+                let expected = if at < 4 {
+                    matches!(error, Error::NotAModel { .. })
+                } else {
+                    matches!(error, Error::DamagedModel { .. })
+                };
                 assert!(expected, "byte {at}, bit {bit}: {error}");
                 copy[at] ^= 1 << bit;
             }
@@ -78,7 +83,11 @@ fn every_truncation_is_refused() {
     let bytes = real();
     for length in 0..bytes.len() {
         let error = load(&bytes[..length]).expect_err("a truncated file");
-        let expected = if length < 4 { matches!(error, Error::NotAModel { .. }) } else { matches!(error, Error::DamagedModel { .. }) };
+        let expected = if length < 4 {
+            matches!(error, Error::NotAModel { .. })
+        } else {
+            matches!(error, Error::DamagedModel { .. })
+        };
         assert!(expected, "{length} bytes: {error}");
     }
 }
@@ -87,10 +96,18 @@ fn every_truncation_is_refused() {
 fn bytes_before_or_after_are_refused() {
     let bytes = real();
     for more in [1, 8, 4_096] {
-        assert!(problem(&[bytes.as_slice(), &vec![0; more]].concat()).contains("the header promises"), "{more}");
-        assert!(problem(&[&vec![0; more], bytes.as_slice()].concat()).contains("is not a pql model"), "{more}");
+        assert!(
+            problem(&[bytes.as_slice(), &vec![0; more]].concat()).contains("the header promises"),
+            "{more}"
+        );
+        assert!(
+            problem(&[&vec![0; more], bytes.as_slice()].concat()).contains("is not a pql model"),
+            "{more}"
+        );
     }
-    assert!(problem(&[bytes.as_slice(), bytes.as_slice()].concat()).contains("the header promises"));
+    assert!(
+        problem(&[bytes.as_slice(), bytes.as_slice()].concat()).contains("the header promises")
+    );
 }
 
 #[test]
@@ -107,7 +124,10 @@ fn every_shorter_payload_with_a_right_hash_is_refused() {
     let bytes = real();
     let payload = payload(&bytes);
     (0..payload.len()).into_par_iter().for_each(|length| {
-        assert!(matches!(load(&sealed(FORMAT, &payload[..length])), Err(Error::DamagedModel { .. })), "{length} bytes");
+        assert!(
+            matches!(load(&sealed(FORMAT, &payload[..length])), Err(Error::DamagedModel { .. })),
+            "{length} bytes"
+        );
     });
 }
 
@@ -122,7 +142,10 @@ fn other_formats_are_named_once_the_hash_is_right() {
     assert!(matches!(load(&sealed(0, payload)), Err(Error::OldModel { found: 0, .. })));
     let mut unsealed = sealed(FORMAT + 1, payload);
     unsealed[HEADER + 3] ^= 1;
-    assert!(matches!(load(&unsealed), Err(Error::DamagedModel { .. })), "damage is told before the format");
+    assert!(
+        matches!(load(&unsealed), Err(Error::DamagedModel { .. })),
+        "damage is told before the format"
+    );
 }
 
 #[test]
@@ -162,7 +185,8 @@ fn forged_lengths_inside_are_refused_without_taking_the_memory() {
         project.write("m.pql", &forged);
         // Room for the threads and the limit of a payload, not for the length.
         let script = "ulimit -v 1500000; exec \"$0\" inspect m.pql";
-        run(&mut project.command("sh", &["-c", script, env!("CARGO_BIN_EXE_pql")])).refused(4, &["`m.pql` is damaged"]);
+        run(&mut project.command("sh", &["-c", script, env!("CARGO_BIN_EXE_pql")]))
+            .refused(4, &["`m.pql` is damaged"]);
     }
 }
 
@@ -173,10 +197,14 @@ fn forged_lengths_anywhere_neither_panic_nor_stall() {
     let number = [&[253], u64::MAX.to_le_bytes().as_slice()].concat();
     let start = Instant::now();
     (0..payload.len()).into_par_iter().for_each(|at| {
-        // Where a float stood, the file may still be a model, another one; what counts is that this returns.
+        // Where a float stood, the file may still be a model, another one; what counts is that this
+        // returns.
         let _ = load(&sealed(FORMAT, &[&payload[..at], &number, &payload[at + 1..]].concat()));
         if at + number.len() <= payload.len() {
-            let _ = load(&sealed(FORMAT, &[&payload[..at], &number, &payload[at + number.len()..]].concat()));
+            let _ = load(&sealed(
+                FORMAT,
+                &[&payload[..at], &number, &payload[at + number.len()..]].concat(),
+            ));
         }
     });
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
@@ -210,7 +238,13 @@ fn sizes_that_do_not_fit_one_another_are_refused() {
     for (what, change) in changes {
         let mut other = model.clone();
         change(&mut other);
-        assert!(matches!(other.to_bytes().and_then(|bytes| load(&bytes)), Err(Error::DamagedModel { .. })), "{what} passes");
+        assert!(
+            matches!(
+                other.to_bytes().and_then(|bytes| load(&bytes)),
+                Err(Error::DamagedModel { .. })
+            ),
+            "{what} passes"
+        );
     }
     let other = Model { config: "model = 3".to_owned(), ..model };
     assert!(other.to_bytes().is_err_and(|e| e.exit_code() == 4));

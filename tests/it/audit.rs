@@ -1,10 +1,7 @@
-//! Which columns have too little support, and which know the outcome: what training and `pql features` say and leave out.
+//! Which columns have too little support, and which know the outcome: what training and `pql
+//! features` say and leave out.
 
-use std::process::Command;
-
-use crate::common::{root, succeed, text};
-use crate::parity::python;
-use crate::project::{PLAIN, Project, Run, dice, lines, shared};
+use crate::project::{PLAIN, Project, Run, dice, lines};
 
 const DAY: i64 = 86_400_000_000;
 
@@ -19,7 +16,11 @@ fn accounts(project: &Project) -> Vec<Account> {
     let of = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         let time = |text: &str| pql::time::parse_iso(text);
-        Account { id: cells[0].to_owned(), signed_up: time(cells[1]).unwrap(), converted: time(cells[2]) }
+        Account {
+            id: cells[0].to_owned(),
+            signed_up: time(cells[1]).unwrap(),
+            converted: time(cells[2]),
+        }
     };
     project.text("accounts.csv").lines().skip(1).map(of).collect()
 }
@@ -39,16 +40,22 @@ fn plant(project: &Project, name: &str, times: impl Fn(usize, &Account) -> Vec<i
 fn add_attribute(project: &Project, name: &str, value: impl Fn(&Account) -> String) {
     let list = accounts(project);
     let mut rows = list.iter();
-    let line = |line: &str| rows.next().map_or(String::new(), |account| format!("{line},{}\n", value(account)));
+    let line = |line: &str| {
+        rows.next().map_or(String::new(), |account| format!("{line},{}\n", value(account)))
+    };
     let text = project.text("accounts.csv");
     let (header, rest) = text.split_once('\n').unwrap();
     let body: String = rest.lines().map(line).collect();
     project.write("accounts.csv", format!("{header},{name}\n{body}"));
 }
 
-/// What the audit says.
-fn leaks(run: &Run) -> Vec<String> {
-    run.err.lines().filter_map(|line| line.strip_prefix("warning: leak? ")).map(str::to_owned).collect()
+/// Returns the findings of the leakage audit.
+pub(crate) fn leaks(run: &Run) -> Vec<String> {
+    run.err
+        .lines()
+        .filter_map(|line| line.strip_prefix("warning: leak? "))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Check that training names one leak, with these words.
@@ -56,7 +63,9 @@ fn leaks(run: &Run) -> Vec<String> {
 fn one_leak(project: &Project, args: &[&str], words: &[&str]) {
     let found = leaks(&project.train(args).done());
     assert_eq!(found.len(), 1, "{found:?}");
-    words.iter().for_each(|word| assert!(found[0].contains(word), "`{word}` is not in: {}", found[0]));
+    words
+        .iter()
+        .for_each(|word| assert!(found[0].contains(word), "`{word}` is not in: {}", found[0]));
 }
 
 #[track_caller]
@@ -76,10 +85,20 @@ fn honest_trials_leak_nothing() {
 fn an_event_that_follows_the_conversion_is_named_until_it_is_excluded() {
     let project = Project::trial();
     plant(&project, "invoice", |_, a| a.converted.into_iter().flat_map(|t| [t, t + DAY]).collect());
-    one_leak(&project, &[], &["`invoice` of converting accounts", "at or after the conversion", "name it in `roles.exclude`"]);
+    one_leak(
+        &project,
+        &[],
+        &[
+            "`invoice` of converting accounts",
+            "at or after the conversion",
+            "name it in `roles.exclude`",
+        ],
+    );
     no_leak(&project, &["--set", "roles.exclude=[\"invoice\"]", "--strict"]);
     // What a fifth of its accounts does without converting is use of the product.
-    plant(&project, "invoice", |number, a| if number % 4 == 0 && a.converted.is_none() { vec![a.signed_up + DAY] } else { Vec::new() });
+    plant(&project, "invoice", |number, a| {
+        if number % 4 == 0 && a.converted.is_none() { vec![a.signed_up + DAY] } else { Vec::new() }
+    });
     no_leak(&project, &[]);
 }
 
@@ -87,7 +106,16 @@ fn an_event_that_follows_the_conversion_is_named_until_it_is_excluded() {
 fn an_event_of_the_last_day_before_the_conversion_is_named_until_it_is_excluded_or_in_the_gap() {
     let project = Project::trial();
     plant(&project, "checkout", |_, a| a.converted.map(|t| t - DAY / 12).into_iter().collect());
-    one_leak(&project, &[], &["`checkout` before a conversion", "in the last 24 hours before it", "`roles.exclude`", "`observation.gap`"]);
+    one_leak(
+        &project,
+        &[],
+        &[
+            "`checkout` before a conversion",
+            "in the last 24 hours before it",
+            "`roles.exclude`",
+            "`observation.gap`",
+        ],
+    );
     no_leak(&project, &["--set", "roles.exclude=[\"checkout\"]"]);
     no_leak(&project, &["--set", "observation.gap=1d"]);
     one_leak(&project, &["--set", "observation.gap=12h"], &["`checkout`"]);
@@ -100,7 +128,9 @@ fn an_event_of_the_last_day_before_the_conversion_is_named_until_it_is_excluded_
 fn what_becomes_known_after_the_first_test_cutoff_names_nothing() {
     let project = Project::trial();
     let late = pql::time::parse_iso("2025-05-01T00:00:00Z").unwrap();
-    plant(&project, "invoice", |_, a| a.converted.filter(|t| *t > late).map_or(Vec::new(), |t| vec![t, t + 1, t + DAY]));
+    plant(&project, "invoice", |_, a| {
+        a.converted.filter(|t| *t > late).map_or(Vec::new(), |t| vec![t, t + 1, t + DAY])
+    });
     no_leak(&project, &[]);
     one_leak(&project, &["--set", "model.test=0"], &["`invoice`"]);
 }
@@ -108,41 +138,75 @@ fn what_becomes_known_after_the_first_test_cutoff_names_nothing() {
 #[test]
 fn an_event_that_only_converting_accounts_have_is_named_in_its_count() {
     let project = Project::trial();
-    plant(
+    plant(&project, "contract", |number, a| {
+        if number % 2 == 0 && a.converted.is_some() {
+            vec![a.signed_up + 3 * DAY]
+        } else {
+            Vec::new()
+        }
+    });
+    let sets = [
+        "--set",
+        "features.counts=4",
+        "--set",
+        "design.use=[\"events_7d\", \"count_contract_7d\"]",
+    ];
+    one_leak(
         &project,
-        "contract",
-        |number, a| if number % 2 == 0 && a.converted.is_some() { vec![a.signed_up + 3 * DAY] } else { Vec::new() },
+        &sets,
+        &[
+            "training rows with `count_contract_7d`",
+            "unless `contract` is use of the product",
+            "`roles.exclude`",
+        ],
     );
-    let sets = ["--set", "features.counts=4", "--set", "design.use=[\"events_7d\", \"count_contract_7d\"]"];
-    one_leak(&project, &sets, &["training rows with `count_contract_7d`", "unless `contract` is use of the product", "`roles.exclude`"]);
     no_leak(&project, &["--set", "design.use=[\"events_7d\"]"]);
 }
 
 #[test]
 fn an_attribute_that_knows_the_outcome_is_named_stored_and_shown() {
     let project = Project::trial();
-    add_attribute(&project, "plan", |a| if a.converted.is_some() { "team".to_owned() } else { "free".to_owned() });
+    add_attribute(&project, "plan", |a| {
+        if a.converted.is_some() { "team".to_owned() } else { "free".to_owned() }
+    });
     let sets = ["--set", "accounts.attributes=[\"plan\"]"];
     let run = project.train(&sets).done();
     let said = leaks(&run).join("\n");
-    let words =
-        ["`plan=free` alone ranks", "`plan=team` alone ranks", "training rows with `plan=team`", "take it out of `accounts.attributes`"];
+    let words = [
+        "`plan=free` alone ranks",
+        "`plan=team` alone ranks",
+        "training rows with `plan=team`",
+        "take it out of `accounts.attributes`",
+    ];
     words.iter().for_each(|word| assert!(said.contains(word), "`{word}` is not in: {said}"));
     assert!(said.contains("cross-validated AUC") && said.contains("`plan`"), "{said}");
     let shown = project.pql(&["inspect", "t"]).done().out;
-    leaks(&run).iter().for_each(|leak| assert!(shown.contains(&format!("warning: leak? {leak}")), "{shown}"));
-    let card: serde_json::Value = serde_json::from_str(&project.text("models/t/0001/model.json")).unwrap();
-    assert_eq!(card["findings"].as_array().unwrap().len(), leaks(&run).len(), "{}", card["findings"]);
+    leaks(&run)
+        .iter()
+        .for_each(|leak| assert!(shown.contains(&format!("warning: leak? {leak}")), "{shown}"));
+    let card: serde_json::Value =
+        serde_json::from_str(&project.text("models/t/0001/model.json")).unwrap();
+    assert_eq!(
+        card["findings"].as_array().unwrap().len(),
+        leaks(&run).len(),
+        "{}",
+        card["findings"]
+    );
     no_leak(&project, &[]);
 }
 
 #[test]
 fn a_value_that_is_missing_where_nothing_converts_is_named() {
     let project = Project::trial();
-    add_attribute(&project, "deal", |a| a.converted.map_or(String::new(), |t| (t / DAY % 50).to_string()));
+    add_attribute(&project, "deal", |a| {
+        a.converted.map_or(String::new(), |t| (t / DAY % 50).to_string())
+    });
     let run = project.train(&["--set", "accounts.attributes=[\"deal\"]"]).done();
     let said = leaks(&run).join("\n");
-    assert!(said.contains("`missing_deal` alone ranks") && said.contains("training rows with `deal`"), "{said}");
+    assert!(
+        said.contains("`missing_deal` alone ranks") && said.contains("training rows with `deal`"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -151,7 +215,12 @@ fn columns_that_know_the_outcome_only_together_name_the_model() {
     project.write("pql.toml", PLAIN);
     let line = |n: u64| {
         let (noise, converted) = (4.0 * dice(n, 1), dice(n, 2) < 0.3);
-        format!("{n},{:.4},{:.4},{}", noise + f64::from(u8::from(converted)) + 0.4 * dice(n, 3), noise, u8::from(converted))
+        format!(
+            "{n},{:.4},{:.4},{}",
+            noise + f64::from(u8::from(converted)) + 0.4 * dice(n, 3),
+            noise,
+            u8::from(converted)
+        )
     };
     project.write("matrix.csv", format!("account_id,sum,part,converted\n{}", lines(400, line)));
     let args = ["--features", "matrix.csv", "--set", "model.penalty=l2"];
@@ -163,7 +232,13 @@ fn columns_that_know_the_outcome_only_together_name_the_model() {
 fn strict_training_stores_no_model_that_leaks() {
     let project = Project::trial();
     plant(&project, "invoice", |_, a| a.converted.into_iter().flat_map(|t| [t, t + DAY]).collect());
-    let words = ["error: the leakage audit names", "`--strict` stores no model", "leak? of ", "`invoice`", "hint: leave out"];
+    let words = [
+        "error: the leakage audit names",
+        "`--strict` stores no model",
+        "leak? of ",
+        "`invoice`",
+        "hint: leave out",
+    ];
     project.train(&["--strict", "--quiet"]).refused(5, &words);
     assert!(!project.path("models").exists());
     project.train(&["--quiet"]).done();
@@ -171,7 +246,12 @@ fn strict_training_stores_no_model_that_leaks() {
 }
 
 /// Keys that keep all event names and any number of design columns.
-const ALL: [&str; 4] = ["--set", "features.counts=9", "--set", "design.use=[\"events_7d\", \"tenure_days\", \"active_days_7d\"]"];
+const ALL: [&str; 4] = [
+    "--set",
+    "features.counts=9",
+    "--set",
+    "design.use=[\"events_7d\", \"tenure_days\", \"active_days_7d\"]",
+];
 
 /// The columns that `pql features` writes, and what it says.
 fn columns(project: &Project, args: &[&str]) -> (Vec<String>, String) {
@@ -183,10 +263,18 @@ fn columns(project: &Project, args: &[&str]) -> (Vec<String>, String) {
 fn an_event_gets_columns_when_ten_training_accounts_had_it_before_a_cutoff() {
     for (users, counted) in [(9, false), (10, true)] {
         let project = Project::trial();
-        plant(&project, "rare", |number, a| if number < users { vec![a.signed_up + DAY] } else { Vec::new() });
+        plant(
+            &project,
+            "rare",
+            |number, a| if number < users { vec![a.signed_up + DAY] } else { Vec::new() },
+        );
         // Use after their only cutoff, and of accounts that do not train, gives no support.
-        plant(&project, "rare", |number, a| if (20..40).contains(&number) { vec![a.signed_up + 8 * DAY] } else { Vec::new() });
-        plant(&project, "rare", |number, a| if number % 120 > 110 { vec![a.signed_up + DAY] } else { Vec::new() });
+        plant(&project, "rare", |number, a| {
+            if (20..40).contains(&number) { vec![a.signed_up + 8 * DAY] } else { Vec::new() }
+        });
+        plant(&project, "rare", |number, a| {
+            if number % 120 > 110 { vec![a.signed_up + DAY] } else { Vec::new() }
+        });
         let (columns, said) = columns(&project, &ALL);
         assert_eq!(columns.contains(&"count_rare_7d".to_owned()), counted, "{columns:?}");
         let left_out = "left out: `count_rare` occurs in 9 training accounts before their cutoffs, where 10 are needed";
@@ -199,11 +287,21 @@ fn an_event_gets_columns_when_ten_training_accounts_had_it_before_a_cutoff() {
 fn an_event_that_begins_after_the_median_cutoff_gets_no_columns() {
     for (from, counted) in [(30, true), (60, false)] {
         let project = Project::trial();
-        plant(&project, "beta", |number, a| if (from..90).contains(&(number % 120)) { vec![a.signed_up + DAY] } else { Vec::new() });
+        plant(&project, "beta", |number, a| {
+            if (from..90).contains(&(number % 120)) { vec![a.signed_up + DAY] } else { Vec::new() }
+        });
         let (columns, said) = columns(&project, &ALL);
         assert_eq!(columns.contains(&"count_beta_7d".to_owned()), counted, "{columns:?}");
-        assert_eq!(said.contains("left out: `count_beta` first occurs on 2025-03-0"), !counted, "{said}");
-        assert_eq!(said.contains(", not before the median training cutoff of 2025-02-"), !counted, "{said}");
+        assert_eq!(
+            said.contains("left out: `count_beta` first occurs on 2025-03-0"),
+            !counted,
+            "{said}"
+        );
+        assert_eq!(
+            said.contains(", not before the median training cutoff of 2025-02-"),
+            !counted,
+            "{said}"
+        );
     }
 }
 
@@ -211,16 +309,27 @@ fn an_event_that_begins_after_the_median_cutoff_gets_no_columns() {
 fn a_property_is_summed_when_ten_training_accounts_have_it() {
     for (users, summed) in [(9, false), (10, true)] {
         let project = Project::trial();
-        let paid: Vec<String> = accounts(&project).iter().take(users).map(|a| a.id.clone()).collect();
+        let paid: Vec<String> =
+            accounts(&project).iter().take(users).map(|a| a.id.clone()).collect();
         let events = project.text("events.csv");
-        let fee = |line: &str| if paid.iter().any(|id| line.starts_with(id.as_str())) { "2.5" } else { "0" };
-        let lines: Vec<String> = events.lines().skip(1).map(|line| format!("{line},{}", fee(line))).collect();
-        project.write("events.csv", format!("account_id,user_id,event,timestamp,minutes,fee\n{}\n", lines.join("\n")));
+        let fee = |line: &str| {
+            if paid.iter().any(|id| line.starts_with(id.as_str())) { "2.5" } else { "0" }
+        };
+        let lines: Vec<String> =
+            events.lines().skip(1).map(|line| format!("{line},{}", fee(line))).collect();
+        project.write(
+            "events.csv",
+            format!("account_id,user_id,event,timestamp,minutes,fee\n{}\n", lines.join("\n")),
+        );
         project.replace("pql.toml", "[\"minutes\"]", "[\"minutes\", \"fee\"]");
         let (columns, said) = columns(&project, &ALL);
         assert!(columns.contains(&"sum_minutes_7d".to_owned()));
         assert_eq!(columns.contains(&"sum_fee_7d".to_owned()), summed, "{columns:?}");
-        assert_eq!(said.contains("left out: `sum_fee` occurs in 9 training accounts"), !summed, "{said}");
+        assert_eq!(
+            said.contains("left out: `sum_fee` occurs in 9 training accounts"),
+            !summed,
+            "{said}"
+        );
     }
 }
 
@@ -228,30 +337,50 @@ fn a_property_is_summed_when_ten_training_accounts_have_it() {
 fn a_role_of_few_accounts_stays_out_of_the_design_but_in_the_features() {
     for (users, kept) in [(9, false), (10, true)] {
         let project = Project::trial();
-        plant(&project, "asked", |number, a| if number < users { vec![a.signed_up + 2 * DAY] } else { Vec::new() });
-        let sets = ["--set", "roles.hand_raise=[\"asked\"]", "--set", "design.use=[\"events_7d\", \"hand_raises_7d\"]"];
+        plant(&project, "asked", |number, a| {
+            if number < users { vec![a.signed_up + 2 * DAY] } else { Vec::new() }
+        });
+        let sets = [
+            "--set",
+            "roles.hand_raise=[\"asked\"]",
+            "--set",
+            "design.use=[\"events_7d\", \"hand_raises_7d\"]",
+        ];
         let said = project.train(&sets).done().err;
-        let words =
-            "left out: `hand_raises` needs events of the role `hand_raise`, which occurs in 9 training accounts before their cutoffs";
+        let words = "left out: `hand_raises` needs events of the role `hand_raise`, which occurs in 9 training accounts before their cutoffs";
         assert_eq!(said.contains(words), !kept, "{said}");
         let weights = project.pql(&["inspect", "t", "--format", "csv"]).done().out;
         assert_eq!(weights.contains("\nhand_raises_7d,"), kept, "{weights}");
         let (columns, said) = columns(&project, &sets);
-        assert!(columns.contains(&"hand_raises_7d".to_owned()) && !said.contains("hand_raises"), "{said}");
+        assert!(
+            columns.contains(&"hand_raises_7d".to_owned()) && !said.contains("hand_raises"),
+            "{said}"
+        );
     }
     let project = Project::trial();
-    assert!(!project.train(&[]).done().err.contains("needs events of the role"), "what nobody has is constant, and named so");
+    assert!(
+        !project.train(&[]).done().err.contains("needs events of the role"),
+        "what nobody has is constant, and named so"
+    );
 }
 
 #[test]
 fn rare_events_past_the_counted_ones_are_not_named_one_by_one() {
     let project = Project::trial();
     for name in ["x", "y", "z"] {
-        plant(&project, name, |number, a| if number < 4 { vec![a.signed_up + DAY] } else { Vec::new() });
+        plant(
+            &project,
+            name,
+            |number, a| if number < 4 { vec![a.signed_up + DAY] } else { Vec::new() },
+        );
     }
-    let (columns, said) = columns(&project, &["--set", "features.counts=4", "--set", "design.use=[\"events_7d\"]"]);
+    let (columns, said) =
+        columns(&project, &["--set", "features.counts=4", "--set", "design.use=[\"events_7d\"]"]);
     assert_eq!(columns.iter().filter(|c| c.starts_with("count_")).count(), 3, "{columns:?}");
-    assert!(said.contains("`count_x` occurs in 4 training accounts") && !said.contains("`count_y`"), "{said}");
+    assert!(
+        said.contains("`count_x` occurs in 4 training accounts") && !said.contains("`count_y`"),
+        "{said}"
+    );
     assert!(said.contains("`count_*` of 2 more event names"), "{said}");
 }
 
@@ -264,56 +393,10 @@ fn features_and_training_lower_the_counts_alike() {
     assert!(said.contains(lowered) && run.err.contains(lowered), "{said}\n{}", run.err);
     assert!(!columns.iter().any(|c| c.starts_with("count_")), "{columns:?}");
     let of_model = project.features(&["--model", "t"]);
-    assert_eq!(of_model.lines().next().unwrap().split(',').collect::<Vec<_>>(), columns, "the model has the same features");
+    assert_eq!(
+        of_model.lines().next().unwrap().split(',').collect::<Vec<_>>(),
+        columns,
+        "the model has the same features"
+    );
     assert!(project.pql(&["inspect", "t"]).done().out.contains(lowered));
-}
-
-/// The words of the audit about a table or log of tests/real; `None` where the data are not there.
-fn real(data: &str, config: &str, args: &[&str]) -> Option<Vec<String>> {
-    shared(data)?;
-    let config = root().join("tests/real").join(config);
-    Some(leaks(&Project::new().train(&[&["-c", text(&config)], args].concat()).done()))
-}
-
-/// The same of a matrix.
-fn real_matrix(data: &str, config: &str, file: &str, args: &[&str]) -> Option<Vec<String>> {
-    let path = shared(data)?.join(file);
-    real(data, config, &[&["--features", text(&path)], args].concat())
-}
-
-#[test]
-fn real_tables_raise_an_alarm_only_where_they_leak() {
-    let honest = [
-        ("ucla_admit", "ucla.toml", "admit.csv"),
-        ("telco_churn", "telco.toml", "Telco-Customer-Churn.csv"),
-        ("online_shoppers", "shoppers.toml", "online_shoppers_intention.csv"),
-    ];
-    for (data, config, file) in honest {
-        for args in [&[][..], &["--set", "design.use=[]", "--set", "model.penalty=l2"]] {
-            assert_eq!(real_matrix(data, config, file, args).unwrap_or_default(), Vec::<String>::new(), "{data}");
-        }
-    }
-    // Days on the platform end with the purchase.
-    let Some(found) = real_matrix("ds365_ml", "ds365_ml.toml", "ml_datasource.csv", &[]) else { return };
-    assert!(found.iter().any(|f| f.starts_with("`days_on_platform` alone ranks")), "{found:?}");
-    assert!(found.iter().any(|f| f.contains("cross-validated AUC") && f.contains("`days_on_platform`")), "{found:?}");
-}
-
-#[test]
-fn real_logs_raise_no_alarm_and_use_over_all_time_does() {
-    for (data, config) in [("ds365", "ds365.toml"), ("ravenstack", "ravenstack.toml"), ("sparkify_log", "sparkify.toml")] {
-        assert_eq!(real(data, config, &[]).unwrap_or_default(), Vec::<String>::new(), "{data}");
-    }
-    let (Some(cdnow), Some(ds365), Some(python)) = (shared("cdnow"), shared("ds365"), python()) else { return };
-    let project = Project::new();
-    let made = |script: &str, from: &std::path::Path, to: &str| {
-        succeed(Command::new(&python).arg(root().join("tests/real").join(script)).arg(from).arg(project.path(to)));
-        project.path(to)
-    };
-    let list = format!("accounts.path={}", made("cdnow_accounts.py", &cdnow.join("CDNOW_master.csv"), "list.csv").display());
-    assert_eq!(real("cdnow", "cdnow.toml", &["--set", &list]).unwrap(), Vec::<String>::new());
-    let matrix = made("ds365_all_time.py", &ds365, "all_time.csv");
-    project.write("pql.toml", "[matrix]\nlabel = \"purchased\"\n");
-    let found = leaks(&project.train(&["--features", text(&matrix)]).done());
-    assert!(found.len() == 2 && found[0].starts_with("`minutes` alone ranks") && found[1].starts_with("`days` alone ranks"), "{found:?}");
 }

@@ -1,5 +1,5 @@
-//! Against 60-digit arithmetic, as a user meets the numbers: `pql train --features`, then `pql inspect`. `tests/golden/certified/make.py` made
-//! data and answers.
+//! Against 60-digit arithmetic, as a user meets the numbers: `pql train --features`, then `pql
+//! inspect`. `tests/golden/certified/make.py` made data and answers.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::common::{root, say};
 use crate::project::Project;
 
-/// Digits that have to be right, also where columns lie far from 0 or have units that differ by a million.
+/// Digits that have to be right, also where columns lie far from 0 or have units that differ by a
+/// million.
 const DIGITS: f64 = 12.0;
 
 /// Data and answers, which are numbers with 25 digits as text.
@@ -38,7 +39,9 @@ struct Digits {
 
 impl Digits {
     fn least(&self) -> f64 {
-        [self.coef, self.std_error, self.coef_raw, self.std_error_raw, self.log_likelihood].into_iter().fold(16.0, f64::min)
+        [self.coef, self.std_error, self.coef_raw, self.std_error_raw, self.log_likelihood]
+            .into_iter()
+            .fold(16.0, f64::min)
     }
 }
 
@@ -65,11 +68,16 @@ impl Case {
         );
         project.write("pql.toml", config);
         project.train(&["--features", "matrix.csv"]).done();
-        let rows: Vec<Value> = serde_json::from_str(&project.pql(&["inspect", "t", "--format", "json", "--flat"]).done().out).unwrap();
+        let rows: Vec<Value> = serde_json::from_str(
+            &project.pql(&["inspect", "t", "--format", "json", "--flat"]).done().out,
+        )
+        .unwrap();
         let card: Value = serde_json::from_str(&project.text("models/t/0001/model.json")).unwrap();
         let of = |key: &str, expected: &[String]| {
             let names = std::iter::once("intercept").chain(self.names.iter().map(String::as_str));
-            let found = names.map(|name| rows.iter().find(|row| row["feature"] == name).unwrap()[key].as_f64().unwrap());
+            let found = names.map(|name| {
+                rows.iter().find(|row| row["feature"] == name).unwrap()[key].as_f64().unwrap()
+            });
             found.zip(expected).map(|(found, expected)| right(found, expected)).fold(16.0, f64::min)
         };
         Digits {
@@ -77,7 +85,10 @@ impl Case {
             std_error: of("std_error", &self.std_error),
             coef_raw: of("coef_raw", &self.coef_raw),
             std_error_raw: of("std_error_raw", &self.std_error_raw),
-            log_likelihood: right(card["log_likelihood"].as_f64().unwrap(), &self.log_likelihood[0]),
+            log_likelihood: right(
+                card["log_likelihood"].as_f64().unwrap(),
+                &self.log_likelihood[0],
+            ),
         }
     }
 }
@@ -90,17 +101,24 @@ fn right(found: f64, exact: &str) -> f64 {
 
 #[test]
 fn every_number_has_twelve_right_digits() {
-    let mut paths: Vec<_> = std::fs::read_dir(root().join("tests/golden/certified")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(root().join("tests/golden/certified"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.retain(|path| path.extension().is_some_and(|e| e == "json"));
     paths.sort();
     let mut short = Vec::new();
-    say("| data | coefficients | standard errors | raw coefficients | raw standard errors | log-likelihood |\n|---|---|---|---|---|---|");
+    say(
+        "| data | coefficients | standard errors | raw coefficients | raw standard errors | log-likelihood |\n|---|---|---|---|---|---|",
+    );
     for path in &paths {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let case: Case = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let found = case.digits();
         let Digits { coef, std_error, coef_raw, std_error_raw, log_likelihood } = found;
-        say(&format!("| {name} | {coef:.1} | {std_error:.1} | {coef_raw:.1} | {std_error_raw:.1} | {log_likelihood:.1} |"));
+        say(&format!(
+            "| {name} | {coef:.1} | {std_error:.1} | {coef_raw:.1} | {std_error_raw:.1} | {log_likelihood:.1} |"
+        ));
         if found.least() < DIGITS {
             short.push(name.to_owned());
         }

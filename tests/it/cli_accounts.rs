@@ -8,18 +8,31 @@ use crate::project::{Project, counted};
 
 #[test]
 fn a_missing_or_misspelt_column_offers_the_nearest() {
-    for (from, to, column) in [("account_id,", "acount_id,", "account_id"), ("signed_up_at", "signedup_at", "signed_up_at")] {
+    for (from, to, column) in [
+        ("account_id,", "acount_id,", "account_id"),
+        ("signed_up_at", "signedup_at", "signed_up_at"),
+    ] {
         let project = Project::trial();
         project.replace("accounts.csv", from, to);
         let near = format!("did you mean `{}`?", to.trim_end_matches(','));
-        project.train(&[]).refused(3, &[&format!("`accounts.csv` has no column `{column}`"), &near]);
+        project
+            .train(&[])
+            .refused(3, &[&format!("`accounts.csv` has no column `{column}`"), &near]);
     }
     let project = Project::trial();
     for key in ["account", "signed_up", "converted", "churned", "seats", "revenue"] {
-        let words = [format!("`accounts.csv` has no column `industri` (`accounts.{key}`"), "did you mean `industry`?".to_owned()];
-        project.train(&["--set", &format!("accounts.{key}=industri")]).refused(3, &words.each_ref().map(String::as_str));
+        let words = [
+            format!("`accounts.csv` has no column `industri` (`accounts.{key}`"),
+            "did you mean `industry`?".to_owned(),
+        ];
+        project
+            .train(&["--set", &format!("accounts.{key}=industri")])
+            .refused(3, &words.each_ref().map(String::as_str));
     }
-    let words = ["`accounts.csv` has no column `industri` (`accounts.attributes`", "did you mean `industry`?"];
+    let words = [
+        "`accounts.csv` has no column `industri` (`accounts.attributes`",
+        "did you mean `industry`?",
+    ];
     project.train(&["--set", "accounts.attributes=[\"industri\"]"]).refused(3, &words);
 }
 
@@ -28,7 +41,10 @@ fn a_duplicate_account_is_named() {
     let project = Project::trial();
     let first = project.text("accounts.csv").lines().nth(3).unwrap().to_owned();
     project.write("accounts.csv", project.text("accounts.csv") + &first + "\n");
-    project.train(&[]).refused(3, &["`accounts.csv`, row 241: account `00002` stands there a second time", "hint: "]);
+    project.train(&[]).refused(
+        3,
+        &["`accounts.csv`, row 241: account `00002` stands there a second time", "hint: "],
+    );
 }
 
 #[test]
@@ -43,8 +59,11 @@ fn a_text_where_a_time_or_number_should_be_is_named() {
     ] {
         let project = Project::trial();
         project.write("accounts.csv", accounts.replace(from, to));
-        let words = [format!("`accounts.csv`, row 2, column `{column}`: found `{found}`, expected a")];
-        project.train(&["--set", "accounts.attributes=[]"]).refused(3, &words.each_ref().map(String::as_str));
+        let words =
+            [format!("`accounts.csv`, row 2, column `{column}`: found `{found}`, expected a")];
+        project
+            .train(&["--set", "accounts.attributes=[]"])
+            .refused(3, &words.each_ref().map(String::as_str));
     }
 }
 
@@ -54,9 +73,16 @@ fn a_conversion_before_the_sign_up_drops_the_account_and_is_counted() {
     let text = project.text("accounts.csv");
     let line = text.lines().nth(8).unwrap();
     let cells: Vec<&str> = line.split(',').collect();
-    project.replace("accounts.csv", line, &format!("{},{},2024-12-01T00:00:00Z,{}", cells[0], cells[1], cells[3]));
+    project.replace(
+        "accounts.csv",
+        line,
+        &format!("{},{},2024-12-01T00:00:00Z,{}", cells[0], cells[1], cells[3]),
+    );
     let run = project.pql(&["features", "-o", "-"]).done();
-    assert_eq!(counted(&run.err, "converts or churns before sign-up"), (1, "accounts.csv, row 8".to_owned()));
+    assert_eq!(
+        counted(&run.err, "converts or churns before sign-up"),
+        (1, "accounts.csv, row 8".to_owned())
+    );
     assert!(!run.out.contains(&format!("\n{},", cells[0])) && run.out.contains("\n00008,"));
 }
 
@@ -94,11 +120,29 @@ fn whole_numbers_are_one_id_in_every_type() {
     };
     project.parquet("integer.parquet", table(Column::new("account_id".into(), number)));
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    project.parquet("float.parquet", table(Column::new("account_id".into(), number.map(|n| n as f64))));
-    project.write("plain.ndjson", text.map(|t| format!("{{\"account_id\":{t},\"event\":\"login\",\"timestamp\":1735718400}}\n")).concat());
-    project.write("accounts.csv", format!("account_id,signed_up_at\n{}\n", text.map(|t| format!("{t},2025-01-01")).join("\n")));
+    project.parquet(
+        "float.parquet",
+        table(Column::new("account_id".into(), number.map(|n| n as f64))),
+    );
+    project.write(
+        "plain.ndjson",
+        text.map(|t| {
+            format!("{{\"account_id\":{t},\"event\":\"login\",\"timestamp\":1735718400}}\n")
+        })
+        .concat(),
+    );
+    project.write(
+        "accounts.csv",
+        format!(
+            "account_id,signed_up_at\n{}\n",
+            text.map(|t| format!("{t},2025-01-01")).join("\n")
+        ),
+    );
     for file in ["integer.parquet", "float.parquet", "plain.ndjson"] {
-        project.write("pql.toml", format!("[[events]]\npath = \"{file}\"\n[accounts]\npath = \"accounts.csv\"\n"));
+        project.write(
+            "pql.toml",
+            format!("[[events]]\npath = \"{file}\"\n[accounts]\npath = \"accounts.csv\"\n"),
+        );
         let run = project.pql(&["ingest", "-o", "out"]).done();
         assert!(!run.err.contains("unknown account"), "{file}: {}", run.err);
     }
@@ -107,7 +151,10 @@ fn whole_numbers_are_one_id_in_every_type() {
 #[test]
 fn accounts_without_events_are_rows_and_are_counted() {
     let project = Project::trial();
-    project.write("accounts.csv", project.text("accounts.csv") + "silent,2025-02-01T08:00:00Z,,media\n");
+    project.write(
+        "accounts.csv",
+        project.text("accounts.csv") + "silent,2025-02-01T08:00:00Z,,media\n",
+    );
     let run = project.pql(&["features", "-o", "-"]).done();
     let row = run.out.lines().find(|l| l.starts_with("silent,")).expect("a row of its own");
     assert!(row.contains("not_converted,0,"), "{row}");
@@ -122,9 +169,13 @@ fn what_looks_odd_is_kept_and_warned_of() {
     let events = project.text("events.csv");
     for (at, line) in text.lines().skip(1).enumerate() {
         let id = &line[..5];
-        let last = events.lines().rfind(|e| e.starts_with(id)).map(|e| e.split(',').nth(3).unwrap());
+        let last =
+            events.lines().rfind(|e| e.starts_with(id)).map(|e| e.split(',').nth(3).unwrap());
         let converted = !line.split(',').nth(2).unwrap().is_empty();
-        lines.push(format!("{line},{}", if at % 2 == 0 && !converted { last.unwrap_or("") } else { "" }));
+        lines.push(format!(
+            "{line},{}",
+            if at % 2 == 0 && !converted { last.unwrap_or("") } else { "" }
+        ));
     }
     lines.push("old,2024-06-01T08:00:00Z,,media,".to_owned());
     project.write("accounts.csv", lines.join("\n") + "\n");
@@ -147,9 +198,10 @@ fn derived() -> Project {
         }
     }
     project.write("events.csv", events);
-    let toml = project
-        .text("pql.toml")
-        .replace("[accounts]\npath = \"accounts.csv\"\nattributes = [\"industry\"]\n", "[roles]\nconverted = [\"paid\"]\n");
+    let toml = project.text("pql.toml").replace(
+        "[accounts]\npath = \"accounts.csv\"\nattributes = [\"industry\"]\n",
+        "[roles]\nconverted = [\"paid\"]\n",
+    );
     project.write("pql.toml", toml);
     project
 }
@@ -163,8 +215,23 @@ fn without_a_list_an_account_begins_at_its_first_event() {
     let features = project.features(&[]);
     let header: Vec<&str> = features.lines().next().unwrap().split(',').collect();
     assert!(!header.iter().any(|name| name.contains("paid")), "an outcome is no usage: {header:?}");
-    let first = project.text("events.csv").lines().find(|l| l.starts_with("00003,")).unwrap().split(',').nth(3).unwrap().to_owned();
-    let cutoff = features.lines().find(|l| l.starts_with("00003,")).unwrap().split(',').nth(1).unwrap().to_owned();
+    let first = project
+        .text("events.csv")
+        .lines()
+        .find(|l| l.starts_with("00003,"))
+        .unwrap()
+        .split(',')
+        .nth(3)
+        .unwrap()
+        .to_owned();
+    let cutoff = features
+        .lines()
+        .find(|l| l.starts_with("00003,"))
+        .unwrap()
+        .split(',')
+        .nth(1)
+        .unwrap()
+        .to_owned();
     let days = |t: &str| pql::time::parse_iso(t).unwrap();
     assert_eq!(days(&cutoff) - days(&first), 7 * pql::time::DAY);
     let coefficients = project.pql(&["inspect", "t", "--format", "csv"]).done().out;
@@ -178,7 +245,8 @@ fn the_earliest_of_list_and_roles_counts() {
     let open = features.lines().find(|l| l.contains(",not_converted,0,train,")).unwrap();
     let cells: Vec<&str> = open.split(',').collect();
     let at = pql::time::iso(pql::time::parse_iso(cells[1]).unwrap() + pql::time::DAY);
-    project.write("events.csv", project.text("events.csv") + &format!("{},,paid,{at},\n", cells[0]));
+    project
+        .write("events.csv", project.text("events.csv") + &format!("{},,paid,{at},\n", cells[0]));
     let with_role = project.features(&["--set", "roles.converted=[\"paid\"]"]);
     let row = with_role.lines().find(|l| l.starts_with(&format!("{},", cells[0]))).unwrap();
     assert!(row.contains(",converted,1,train,"), "{row}");

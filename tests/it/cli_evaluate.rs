@@ -15,7 +15,10 @@ fn snapshots() -> Project {
         let plan = ["basic", "pro", ""][usize::try_from(account % 3).unwrap()];
         format!("a{account},2025-0{}-10,{usage:.4},{},{plan},{converted}", 1 + cutoff, account % 5)
     };
-    project.write("rows.csv", format!("account_id,cutoff,usage,seats,plan,converted\n{}", lines(800, line)));
+    project.write(
+        "rows.csv",
+        format!("account_id,cutoff,usage,seats,plan,converted\n{}", lines(800, line)),
+    );
     project.train(&["--features", "rows.csv", "--set", "model.test=0.5"]).done();
     project
 }
@@ -65,20 +68,36 @@ fn the_json_holds_every_part() {
     assert_eq!(cutoffs[0]["cutoff"], "2025-03-10T00:00:00Z");
     assert_eq!(numbers(cutoffs, "rows"), [200.0, 200.0]);
     assert!((numbers(cutoffs, "conversions").iter().sum::<f64>() - conversions).abs() < 1e-9);
-    assert!(cutoffs[0]["expected_95"].is_array(), "in one cutoff an account has one row");
+    assert!(cutoffs[0]["expected_interval"].is_object(), "in one cutoff an account has one row");
     let gains = numbers(&found["gains"], "gain");
     assert!(gains.len() == 10 && gains.is_sorted() && (gains[9] - 1.0).abs() < 1e-12);
-    assert!((gains[0] - found["recall_top_10pct"].as_f64().unwrap()).abs() < 1e-12);
+    assert!((gains[0] - found["top"][2]["recall"].as_f64().unwrap()).abs() < 1e-12);
     assert_eq!(numbers(&found["reliability"], "rows"), [40.0; 10]);
     let at = &found["at_threshold"];
-    assert!(at["qualified"].as_u64().unwrap() > 0 && at["precision"].is_number() && at["precision_95"].is_array());
-    for key in ["log_loss_95", "brier_95", "calibration_slope_95", "ece_10_equal_mass_95", "precision_top_5pct_95"] {
-        let ends: Vec<f64> = found[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
-        assert!(ends.len() == 2 && ends[0] < ends[1], "{key}: {ends:?}");
+    assert!(
+        at["qualified"].as_u64().unwrap() > 0
+            && at["precision"].is_number()
+            && at["precision_interval"].is_object()
+    );
+    let intervals = ["log_loss", "brier", "calibration_slope", "calibration_error"]
+        .map(|metric| &found[metric]["interval"]);
+    for interval in intervals.into_iter().chain([&found["top"][1]["precision_interval"]]) {
+        assert!(
+            interval["low"].as_f64().unwrap() < interval["high"].as_f64().unwrap(),
+            "{interval}"
+        );
     }
-    let plans: Vec<&str> = found["by"]["plan"].as_array().unwrap().iter().map(|p| p["value"].as_str().unwrap()).collect();
+    let plans: Vec<&str> = found["by"]["plan"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["value"].as_str().unwrap())
+        .collect();
     assert_eq!(plans, ["basic", "pro", "(missing)"]);
-    assert!(found["by"]["plan"][0]["expected_95"].is_null(), "the horizons of its rows overlap");
+    assert!(
+        found["by"]["plan"][0]["expected_interval"].is_null(),
+        "the horizons of its rows overlap"
+    );
     assert_eq!(numbers(&found["by"]["cohort"], "rows"), [200.0, 200.0]);
     assert_eq!(found["by"]["cohort"][1]["value"], "2025-04");
     assert_eq!(json(&project, &[])["by"], Value::Object(Map::new()));
@@ -94,7 +113,12 @@ fn a_column_groups_the_rows() {
     assert_eq!(numbers(usage, "rows").iter().sum::<f64>(), 400.0);
     assert!(numbers(usage, "rows").iter().all(|rows| (95.0..=105.0).contains(rows)));
     assert!(numbers(usage, "probability").is_sorted());
-    let seats: Vec<&str> = found["by"]["seats"].as_array().unwrap().iter().map(|p| p["value"].as_str().unwrap()).collect();
+    let seats: Vec<&str> = found["by"]["seats"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["value"].as_str().unwrap())
+        .collect();
     assert_eq!(seats, ["0", "1", "2", "3", "4"]);
     assert!(out.contains("\nBy usage\n") && out.contains("\nBy seats\n"), "{out}");
     assert!(out.contains(usage[3]["value"].as_str().unwrap()), "{out}");
@@ -103,8 +127,10 @@ fn a_column_groups_the_rows() {
 #[test]
 fn a_column_that_is_not_there_is_wrong_usage() {
     let project = snapshots();
-    evaluate(&project, &["--by", "plann"]).refused(2, &["no column `plann`", "hint: did you mean `plan`?"]);
-    evaluate(&project, &["--by", "plan", "--by", "cohorts", "--json"]).refused(2, &["hint: did you mean `cohort`?"]);
+    evaluate(&project, &["--by", "plann"])
+        .refused(2, &["no column `plann`", "hint: did you mean `plan`?"]);
+    evaluate(&project, &["--by", "plan", "--by", "cohorts", "--json"])
+        .refused(2, &["hint: did you mean `cohort`?"]);
     let project = Project::trained_matrix();
     let run = project.pql(&["evaluate", "m", "--features", "matrix.csv", "--by", "cohort"]);
     run.refused(2, &["the rows have no cutoffs", "hint: name their column in `matrix.cutoff`"]);
@@ -115,19 +141,27 @@ fn the_model_keeps_how_it_was_judged() {
     let project = snapshots();
     let card: Value = serde_json::from_str(&project.text("models/t/0001/model.json")).unwrap();
     let mut found = json(&project, &[]);
-    found.remove("by");
+    ["by", "warnings"].iter().for_each(|key| drop(found.remove(*key)));
     assert_eq!(card["evaluation"], Value::Object(found), "the test rows are the newer ones");
     let trained = project.train(&["--features", "rows.csv", "--set", "model.test=0.5"]).done().out;
-    assert!(trained.contains("From the threshold ") && trained.contains("\nBy cutoff\n"), "{trained}");
+    assert!(
+        trained.contains("From the threshold ") && trained.contains("\nBy cutoff\n"),
+        "{trained}"
+    );
 }
 
 #[test]
 fn attributes_and_cohorts_of_a_log_are_groups_too() {
     let project = Project::trial();
     project.train(&[]).done();
-    let run = project.pql(&["evaluate", "t", "--all", "--by", "industry", "--by", "cohort", "--json"]).done();
+    let run = project
+        .pql(&["evaluate", "t", "--all", "--by", "industry", "--by", "cohort", "--json"])
+        .done();
     let found: Value = serde_json::from_str(&run.out).unwrap();
     assert_eq!(found["by"]["industry"].as_array().unwrap().len(), 3);
     assert_eq!(found["by"]["cohort"][0]["value"], "2025-01");
-    assert!(found["by_cutoff"].as_array().unwrap().len() <= 12, "cutoffs at an age are pooled over days");
+    assert!(
+        found["by_cutoff"].as_array().unwrap().len() <= 12,
+        "cutoffs at an age are pooled over days"
+    );
 }

@@ -26,17 +26,26 @@ fn a_missing_or_misspelt_column_offers_the_nearest() {
         ("account_id,events,timestamp", "event", "events"),
         ("account_id,event,time_stamp", "timestamp", "time_stamp"),
     ] {
-        let words = [format!("`events.csv` has no column `{column}`"), format!("did you mean `{near}`?")];
+        let words =
+            [format!("`events.csv` has no column `{column}`"), format!("did you mean `{near}`?")];
         ingest(&format!("{header}\n{row}"), &[]).refused(3, &words.each_ref().map(String::as_str));
     }
     let events = &format!("account_id,event,timestamp\n{row}");
     for key in ["account", "user", "event", "timestamp", "received", "id"] {
-        let words = [format!("`events.csv` has no column `acount_id` (`events.{key}`"), "did you mean `account_id`?".to_owned()];
-        ingest(events, &["--set", &format!("events.0.{key}=acount_id")]).refused(3, &words.each_ref().map(String::as_str));
+        let words = [
+            format!("`events.csv` has no column `acount_id` (`events.{key}`"),
+            "did you mean `account_id`?".to_owned(),
+        ];
+        ingest(events, &["--set", &format!("events.0.{key}=acount_id")])
+            .refused(3, &words.each_ref().map(String::as_str));
     }
     for key in ["values", "unpivot"] {
-        let words = [format!("`events.csv` has no column `evnt` (`events.{key}`"), "did you mean `event`?".to_owned()];
-        ingest(events, &["--set", &format!("events.0.{key}=[\"evnt\"]")]).refused(3, &words.each_ref().map(String::as_str));
+        let words = [
+            format!("`events.csv` has no column `evnt` (`events.{key}`"),
+            "did you mean `event`?".to_owned(),
+        ];
+        ingest(events, &["--set", &format!("events.0.{key}=[\"evnt\"]")])
+            .refused(3, &words.each_ref().map(String::as_str));
     }
     ingest("a,b,c\nx,y,z\n", &[]).refused(3, &["has no column `account_id` (`events.account`)"]);
 }
@@ -44,32 +53,53 @@ fn a_missing_or_misspelt_column_offers_the_nearest() {
 #[test]
 fn a_text_where_a_time_should_be_is_named() {
     let events = "account_id,event,timestamp,received_at\na,login,2025-01-01,\nb,login,soon,\n";
-    ingest(events, &[]).refused(3, &["`events.csv`, row 2, column `timestamp`: found `soon`, expected a time: ISO 8601", "hint: "]);
+    ingest(events, &[]).refused(
+        3,
+        &[
+            "`events.csv`, row 2, column `timestamp`: found `soon`, expected a time: ISO 8601",
+            "hint: ",
+        ],
+    );
     let events = "account_id,event,timestamp,received_at\na,login,2025-01-01,yesterday\n";
-    ingest(events, &[]).refused(3, &["`events.csv`, row 1, column `received_at`: found `yesterday`"]);
-    for bad in ["2025-13-01", "2025-02-29", "2025-01-01T25:00", "01/02/2025", "true", "2025-01-01T08:00:00+99:00"] {
+    ingest(events, &[])
+        .refused(3, &["`events.csv`, row 1, column `received_at`: found `yesterday`"]);
+    for bad in [
+        "2025-13-01",
+        "2025-02-29",
+        "2025-01-01T25:00",
+        "01/02/2025",
+        "true",
+        "2025-01-01T08:00:00+99:00",
+    ] {
         let events = format!("account_id,event,timestamp\na,login,2025-01-01\na,login,{bad}\n");
-        ingest(&events, &[]).refused(3, &["`events.csv`, row 2, column `timestamp`", &format!("found `{bad}`")]);
+        ingest(&events, &[])
+            .refused(3, &["`events.csv`, row 2, column `timestamp`", &format!("found `{bad}`")]);
     }
     let events = "account_id,event,timestamp\na,login,31/12/2024\na,login,12/31/2024\n";
     ingest(events, &["--set", "events.0.format=%d/%m/%Y"])
         .refused(3, &["row 2", "found `12/31/2024`", "expected a time written as `%d/%m/%Y`"]);
     let events = "account_id,event,timestamp\na,login,1735689600\na,login,\na,login,-99999999999\n";
-    ingest(events, &[]).refused(3, &["row 3, column `timestamp`: found `-99999999999`", "1900 and 2262"]);
+    ingest(events, &[])
+        .refused(3, &["row 3, column `timestamp`: found `-99999999999`", "1900 and 2262"]);
 }
 
 #[test]
 fn a_value_that_is_no_number_is_named() {
     let events = "account_id,event,timestamp,minutes\na,login,2025-01-01,5\na,login,2025-01-02,\na,login,2025-01-03,long\n";
     let values = ["--set", "events.0.values=[\"minutes\"]"];
-    ingest(events, &values).refused(3, &["`events.csv`, row 3, column `minutes`: found `long`, expected a number", "hint: "]);
+    ingest(events, &values).refused(
+        3,
+        &["`events.csv`, row 3, column `minutes`: found `long`, expected a number", "hint: "],
+    );
     for bad in ["nan", "inf", "1,5", "0x10", "NA"] {
         let quoted = format!("account_id,event,timestamp,minutes\na,login,2025-01-01,\"{bad}\"\n");
-        ingest(&quoted, &values).refused(3, &["row 1, column `minutes`", &format!("found `{bad}`")]);
+        ingest(&quoted, &values)
+            .refused(3, &["row 1, column `minutes`", &format!("found `{bad}`")]);
     }
     let daily = "account_id,timestamp,quizzes\na,2025-01-01,1\na,2025-01-02,many\n";
     let unpivot = ["--set", "events.0.unpivot=[\"quizzes\"]"];
-    ingest(daily, &unpivot).refused(3, &["`events.csv`, row 2, column `quizzes`: found `many`, expected a number"]);
+    ingest(daily, &unpivot)
+        .refused(3, &["`events.csv`, row 2, column `quizzes`: found `many`, expected a number"]);
 }
 
 #[test]
@@ -90,7 +120,8 @@ fn every_row_that_is_dropped_is_counted_with_the_first_of_its_reason() {
         ,2025-01-01T00:00:00Z,\nb,,\n";
     let project = small(events);
     project.write("accounts.csv", accounts);
-    let args = ["ingest", "-o", "out", "--set", "accounts.path=accounts.csv", "--now", "2025-02-01"];
+    let args =
+        ["ingest", "-o", "out", "--set", "accounts.path=accounts.csv", "--now", "2025-02-01"];
     let run = project.pql(&args).done();
     for (reason, count, place) in [
         ("event name missing", 1, "events.csv, row 3"),
@@ -108,11 +139,24 @@ fn every_row_that_is_dropped_is_counted_with_the_first_of_its_reason() {
         ("events.csv", 4, "time missing"),
     ] {
         let place = format!("{file}, row {row}");
-        assert!(run.err.lines().any(|l| l.contains(reason) && l.ends_with(&place)), "{reason} {place}: {}", run.err);
+        assert!(
+            run.err.lines().any(|l| l.contains(reason) && l.ends_with(&place)),
+            "{reason} {place}: {}",
+            run.err
+        );
     }
-    let lost = run.err.lines().filter(|l| l.contains("before sign-up")).any(|l| l.ends_with("events.csv, row 11"));
+    let lost = run
+        .err
+        .lines()
+        .filter(|l| l.contains("before sign-up"))
+        .any(|l| l.ends_with("events.csv, row 11"));
     assert!(lost, "the events of a dropped account are counted, too: {}", run.err);
-    let kept: u64 = run.err.lines().filter_map(|l| l.trim().strip_prefix("kept ")).map(|n| n.trim().parse::<u64>().unwrap()).sum();
+    let kept: u64 = run
+        .err
+        .lines()
+        .filter_map(|l| l.trim().strip_prefix("kept "))
+        .map(|n| n.trim().parse::<u64>().unwrap())
+        .sum();
     assert_eq!(kept, 1 + 3, "one account, three events: {}", run.err);
     run.says(&["3 rows to out/events.parquet", "1 rows to out/accounts.parquet"]);
 }
@@ -132,10 +176,13 @@ fn rows_read_are_rows_kept_and_dropped() {
 #[test]
 fn a_log_of_which_nothing_is_left_is_refused() {
     let events = "account_id,event,timestamp\na,login,2025-03-01\n";
-    ingest(events, &["--set", "observation.until=2025-01-01"]).refused(3, &["neither an event nor an account is left"]);
+    ingest(events, &["--set", "observation.until=2025-01-01"])
+        .refused(3, &["neither an event nor an account is left"]);
     ingest(events, &["--now", "2025-01-01", "--set", "observation.until=2025-01-01"])
         .refused(3, &["no event of usage is left: 1 in the future"]);
-    small(events).train(&["--now", "2025-01-01"]).refused(3, &["no event of usage is left: 1 in the future"]);
+    small(events)
+        .train(&["--now", "2025-01-01"])
+        .refused(3, &["no event of usage is left: 1 in the future"]);
 }
 
 #[test]
@@ -150,7 +197,10 @@ fn more_event_names_than_codes_are_refused() {
 /// Rows of the trial log: account, user, event, time, minutes.
 fn rows(project: &Project) -> Vec<[String; 5]> {
     let text = project.text("events.csv");
-    text.lines().skip(1).map(|l| l.split(',').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()).collect()
+    text.lines()
+        .skip(1)
+        .map(|l| l.split(',').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap())
+        .collect()
 }
 
 fn csv(rows: &[[String; 5]]) -> String {
@@ -196,13 +246,18 @@ fn every_writing_of_a_time_gives_the_same_features() {
 }
 
 fn frame(rows: &[[String; 5]], times: Column) -> DataFrame {
-    let of = |at: usize| rows.iter().map(|r| Some(r[at].as_str()).filter(|v| !v.is_empty())).collect::<Vec<_>>();
+    let of = |at: usize| {
+        rows.iter().map(|r| Some(r[at].as_str()).filter(|v| !v.is_empty())).collect::<Vec<_>>()
+    };
     let columns = vec![
         Column::new("account_id".into(), of(0)),
         Column::new("user_id".into(), of(1)),
         Column::new("event".into(), of(2)),
         times,
-        Column::new("minutes".into(), rows.iter().map(|r| r[4].parse::<f64>().unwrap()).collect::<Vec<_>>()),
+        Column::new(
+            "minutes".into(),
+            rows.iter().map(|r| r[4].parse::<f64>().unwrap()).collect::<Vec<_>>(),
+        ),
     ];
     DataFrame::new(rows.len(), columns).unwrap()
 }
@@ -223,9 +278,15 @@ fn native_times_of_every_unit_give_the_same_features() {
             TimeUnit::Microseconds => *t,
             TimeUnit::Nanoseconds => t * 1_000,
         });
-        let times = Int64Chunked::from_iter_values("timestamp".into(), scaled).into_datetime(unit, zone.clone()).into_column();
+        let times = Int64Chunked::from_iter_values("timestamp".into(), scaled)
+            .into_datetime(unit, zone.clone())
+            .into_column();
         project.parquet("other.parquet", frame(&rows, times));
-        assert_eq!(project.features(&["--set", "events.0.path=other.parquet"]), expected, "{unit:?} {zone:?}");
+        assert_eq!(
+            project.features(&["--set", "events.0.path=other.parquet"]),
+            expected,
+            "{unit:?} {zone:?}"
+        );
     }
 }
 
@@ -242,18 +303,32 @@ fn dates_in_every_writing_give_the_same_features_and_are_said_to_be_dates() {
     project.write("number.csv", with_times(&project, |t| day(t).replace('-', "")));
     project.write("american.csv", with_times(&project, american));
     assert_eq!(project.features(&["--set", "events.0.path=number.csv"]), expected);
-    assert_eq!(project.features(&["--set", "events.0.path=american.csv", "--set", "events.0.format=%m/%d/%Y"]), expected);
+    assert_eq!(
+        project.features(&[
+            "--set",
+            "events.0.path=american.csv",
+            "--set",
+            "events.0.format=%m/%d/%Y"
+        ]),
+        expected
+    );
     let rows = rows(&project);
-    let dates: Vec<i32> = rows.iter().map(|r| i32::try_from(parse_iso(&r[3]).unwrap() / DAY).unwrap()).collect();
-    project.parquet("days.parquet", frame(&rows, Int32Chunked::from_vec("timestamp".into(), dates).into_date().into_column()));
+    let dates: Vec<i32> =
+        rows.iter().map(|r| i32::try_from(parse_iso(&r[3]).unwrap() / DAY).unwrap()).collect();
+    project.parquet(
+        "days.parquet",
+        frame(&rows, Int32Chunked::from_vec("timestamp".into(), dates).into_date().into_column()),
+    );
     assert_eq!(project.features(&["--set", "events.0.path=days.parquet"]), expected);
 }
 
 #[test]
 fn a_daily_table_is_an_event_per_column_that_is_not_0() {
     let project = Project::trial();
-    let (mut daily, mut long) =
-        ("account_id,timestamp,quizzes,exams,minutes\n".to_owned(), "account_id,timestamp,event,minutes\n".to_owned());
+    let (mut daily, mut long) = (
+        "account_id,timestamp,quizzes,exams,minutes\n".to_owned(),
+        "account_id,timestamp,event,minutes\n".to_owned(),
+    );
     for (at, row) in rows(&project).iter().enumerate() {
         let (quizzes, exams) = (at % 3, if at % 4 == 0 { "" } else { "2" });
         writeln!(daily, "{},{},{quizzes},{exams},{}", row[0], row[3], row[4]).unwrap();
@@ -263,7 +338,8 @@ fn a_daily_table_is_an_event_per_column_that_is_not_0() {
         }
         if is_exam {
             // The minutes of a day are not counted twice.
-            writeln!(long, "{},{},exams,{}", row[0], row[3], if is_quiz { "" } else { &row[4] }).unwrap();
+            writeln!(long, "{},{},exams,{}", row[0], row[3], if is_quiz { "" } else { &row[4] })
+                .unwrap();
         }
     }
     project.write("daily.csv", daily);
@@ -272,7 +348,10 @@ fn a_daily_table_is_an_event_per_column_that_is_not_0() {
     let sets = ["-o", "-", "--set", "design.use=[\"count_quizzes_7d\"]", "--set"];
     let daily = ["events.0.path=daily.csv", "--set", "events.0.unpivot=[\"quizzes\",\"exams\"]"];
     let run = project.pql(&[&["features"], &sets[..], &daily].concat()).done();
-    assert_eq!(run.out, project.pql(&[&["features"], &sets[..], &["events.0.path=long.csv"]].concat()).done().out);
+    assert_eq!(
+        run.out,
+        project.pql(&[&["features"], &sets[..], &["events.0.path=long.csv"]].concat()).done().out
+    );
     assert!(run.out.lines().next().unwrap().contains("count_quizzes_7d"));
     assert!(counted(&run.err, "no event in the row").0 > 10);
 }
@@ -285,11 +364,18 @@ fn a_source_may_be_of_one_event_name() {
     let mut all = rows.clone();
     for row in rows.iter().step_by(2) {
         writeln!(exams, "{},{},{}", row[0], row[3], row[4]).unwrap();
-        all.push([row[0].clone(), String::new(), "exam".to_owned(), row[3].clone(), row[4].clone()]);
+        all.push([
+            row[0].clone(),
+            String::new(),
+            "exam".to_owned(),
+            row[3].clone(),
+            row[4].clone(),
+        ]);
     }
     project.write("all.csv", csv(&all));
     project.write("exams.csv", exams);
-    let source = ["events.1.path=exams.csv", "events.1.event_name=exam", "events.1.values=[\"minutes\"]"];
+    let source =
+        ["events.1.path=exams.csv", "events.1.event_name=exam", "events.1.values=[\"minutes\"]"];
     let args: Vec<&str> = source.iter().flat_map(|s| ["--set", s]).collect();
     assert_eq!(project.features(&args), project.features(&["--set", "events.0.path=all.csv"]));
 }
@@ -298,14 +384,24 @@ fn a_source_may_be_of_one_event_name() {
 fn an_event_counts_from_the_later_of_its_time_and_its_receipt_on() {
     let project = Project::trial();
     let rows = rows(&project);
-    let signed_up =
-        project.text("accounts.csv").lines().find(|l| l.starts_with("00007,")).unwrap().split(',').nth(1).map(parse_iso).unwrap().unwrap();
-    let inside = |r: &[String; 5]| r[0] == "00007" && parse_iso(&r[3]).unwrap() < signed_up + 6 * DAY;
+    let signed_up = project
+        .text("accounts.csv")
+        .lines()
+        .find(|l| l.starts_with("00007,"))
+        .unwrap()
+        .split(',')
+        .nth(1)
+        .map(parse_iso)
+        .unwrap()
+        .unwrap();
+    let inside =
+        |r: &[String; 5]| r[0] == "00007" && parse_iso(&r[3]).unwrap() < signed_up + 6 * DAY;
     let late = rows.iter().position(inside).unwrap();
     let with_receipt = |receipt: &dyn Fn(usize, i64) -> String| {
         let mut text = "account_id,user_id,event,timestamp,minutes,received_at\n".to_owned();
         for (at, row) in rows.iter().enumerate() {
-            writeln!(text, "{},{}", row.join(","), receipt(at, parse_iso(&row[3]).unwrap())).unwrap();
+            writeln!(text, "{},{}", row.join(","), receipt(at, parse_iso(&row[3]).unwrap()))
+                .unwrap();
         }
         project.write("received.csv", text);
         project.features(&["--set", "events.0.path=received.csv"])
@@ -318,7 +414,11 @@ fn an_event_counts_from_the_later_of_its_time_and_its_receipt_on() {
     project.write("without.csv", csv(&without));
     let dropped = project.features(&["--set", "events.0.path=without.csv"]);
     assert_ne!(dropped, expected);
-    assert_eq!(with_receipt(&|at, t| if at == late { iso(t + 8 * DAY) } else { String::new() }), dropped, "known after the cutoff");
+    assert_eq!(
+        with_receipt(&|at, t| if at == late { iso(t + 8 * DAY) } else { String::new() }),
+        dropped,
+        "known after the cutoff"
+    );
 }
 
 #[test]
@@ -327,9 +427,11 @@ fn a_log_without_users_is_one_in_which_every_user_is_missing() {
     let expected = project.features(&[]);
     let mut none = rows(&project);
     none.iter_mut().for_each(|row| row[1].clear());
-    let lines: Vec<String> = none.iter().map(|r| format!("{},{},{},{}", r[0], r[2], r[3], r[4])).collect();
+    let lines: Vec<String> =
+        none.iter().map(|r| format!("{},{},{},{}", r[0], r[2], r[3], r[4])).collect();
     project.write("blank.csv", csv(&none));
-    project.write("absent.csv", format!("account_id,event,timestamp,minutes\n{}\n", lines.join("\n")));
+    project
+        .write("absent.csv", format!("account_id,event,timestamp,minutes\n{}\n", lines.join("\n")));
     let blank = project.features(&["--set", "events.0.path=blank.csv"]);
     assert_ne!(blank, expected, "users matter");
     assert_eq!(project.features(&["--set", "events.0.path=absent.csv"]), blank);
@@ -348,10 +450,27 @@ fn repeats_of_an_id_change_nothing() {
         writeln!(text, "{},k{at}", row.join(",")).unwrap();
     }
     project.write("twice.csv", text);
-    let run = project.pql(&["features", "-o", "-", "--set", "events.0.path=twice.csv", "--set", "events.0.id=key"]).done();
+    let run = project
+        .pql(&[
+            "features",
+            "-o",
+            "-",
+            "--set",
+            "events.0.path=twice.csv",
+            "--set",
+            "events.0.id=key",
+        ])
+        .done();
     assert_eq!(run.out, expected);
-    assert_eq!(counted(&run.err, "repeated id"), (50, format!("twice.csv, row {}", rows.len() + 1)));
-    assert_ne!(project.features(&["--set", "events.0.path=twice.csv"]), expected, "without an id repeats count");
+    assert_eq!(
+        counted(&run.err, "repeated id"),
+        (50, format!("twice.csv, row {}", rows.len() + 1))
+    );
+    assert_ne!(
+        project.features(&["--set", "events.0.path=twice.csv"]),
+        expected,
+        "without an id repeats count"
+    );
 }
 
 #[test]
@@ -363,10 +482,15 @@ fn a_log_that_is_there_twice_is_told() {
     let rows = rows(&project);
     // Numbered by minutes, so that no event is another's repeat of itself.
     let text = |copies: usize| {
-        let once: Vec<_> = rows.iter().enumerate().map(|(at, row)| format!("{},{at}\n", row[..4].join(","))).collect();
+        let once: Vec<_> = rows
+            .iter()
+            .enumerate()
+            .map(|(at, row)| format!("{},{at}\n", row[..4].join(",")))
+            .collect();
         format!("account_id,user_id,event,timestamp,minutes\n{}", once.concat().repeat(copies))
     };
-    for (copies, share) in [(1, None), (2, Some("warning: 50 % of")), (3, Some("warning: 67 % of"))] {
+    for (copies, share) in [(1, None), (2, Some("warning: 50 % of")), (3, Some("warning: 67 % of"))]
+    {
         project.write("twice.csv", text(copies));
         let run = project.pql(&["features", "-o", "-", "--set", "events.0.path=twice.csv"]).done();
         assert_eq!(run.err.contains(told), share.is_some(), "{}", run.err);
@@ -387,8 +511,13 @@ fn a_role_that_no_event_has_offers_the_nearest() {
 fn a_batch_of_which_no_event_has_a_listed_account_is_refused() {
     let project = Project::trial();
     project.train(&[]).done();
-    let rows: Vec<String> = rows(&project).iter().map(|row| format!("x{}\n", row.join(","))).collect();
-    project.write("events.csv", format!("account_id,user_id,event,timestamp,minutes\n{}", rows.concat()));
-    let words = ["no event of usage is left", "unknown account", "the events have accounts such as `x"];
+    let rows: Vec<String> =
+        rows(&project).iter().map(|row| format!("x{}\n", row.join(","))).collect();
+    project.write(
+        "events.csv",
+        format!("account_id,user_id,event,timestamp,minutes\n{}", rows.concat()),
+    );
+    let words =
+        ["no event of usage is left", "unknown account", "the events have accounts such as `x"];
     project.pql(&["score", "--model", "t", "--at", "2025-05-01", "-o", "-"]).refused(3, &words);
 }

@@ -1,10 +1,12 @@
-//! Files: absent, empty or damaged ones are named; every promised form of one log gives the same features.
+//! Files: absent, empty or damaged ones are named; every promised form of one log gives the same
+//! features.
 
 use std::fs;
 
 use crate::project::{Project, gz, zst};
 
-const EVENTS: &str = "account_id,event,timestamp\na,login,2025-01-01T08:00:00Z\na,login,2025-01-02T08:00:00Z\n";
+const EVENTS: &str =
+    "account_id,event,timestamp\na,login,2025-01-01T08:00:00Z\na,login,2025-01-02T08:00:00Z\n";
 
 fn small(events: impl AsRef<[u8]>) -> Project {
     let project = Project::new();
@@ -26,7 +28,9 @@ fn an_absent_file_is_named() {
     fs::remove_file(project.path("accounts.csv")).unwrap();
     project.train(&[]).refused(3, &["cannot read `accounts.csv`", "No such file"]);
     let project = Project::matrix();
-    project.train(&["--features", "absent.parquet"]).refused(3, &["cannot read `absent.parquet`", "No such file"]);
+    project
+        .train(&["--features", "absent.parquet"])
+        .refused(3, &["cannot read `absent.parquet`", "No such file"]);
 }
 
 #[cfg(unix)]
@@ -43,18 +47,25 @@ fn an_empty_file_is_named() {
     for nothing in ["", "\u{feff}", "\n\n", "account_id,event,timestamp\n"] {
         ingest(&small(nothing), &[]).refused(3, &["`events.csv` is empty: "]);
     }
-    for (name, bytes) in [("events.csv.gz", gz("")), ("events.csv.zst", zst("")), ("events.parquet", Vec::new()), ("e.ndjson", Vec::new())]
-    {
+    for (name, bytes) in [
+        ("events.csv.gz", gz("")),
+        ("events.csv.zst", zst("")),
+        ("events.parquet", Vec::new()),
+        ("e.ndjson", Vec::new()),
+    ] {
         let project = small(EVENTS);
         project.write(name, bytes);
-        ingest(&project, &["--set", &format!("events.0.path={name}")]).refused(3, &[&format!("`{name}` is empty")]);
+        ingest(&project, &["--set", &format!("events.0.path={name}")])
+            .refused(3, &[&format!("`{name}` is empty")]);
     }
     let project = Project::trial();
     project.write("accounts.csv", "account_id,signed_up_at,industry\n");
     project.train(&[]).refused(3, &["`accounts.csv` is empty", "one row per account"]);
     let project = Project::matrix();
     project.write("matrix.csv", "account_id,usage,converted\n");
-    project.train(&["--features", "matrix.csv"]).refused(3, &["`matrix.csv` is empty", "one row per observation"]);
+    project
+        .train(&["--features", "matrix.csv"])
+        .refused(3, &["`matrix.csv` is empty", "one row per observation"]);
 }
 
 #[test]
@@ -63,25 +74,31 @@ fn an_empty_folder_or_glob_is_named() {
     fs::create_dir(project.path("logs")).unwrap();
     project.write("logs/_part.csv", EVENTS);
     for path in ["logs", "logs/*.csv", "*.parquet"] {
-        ingest(&project, &["--set", &format!("events.0.path={path}")]).refused(3, &[&format!("`{path}` is empty"), "`.parquet`, `.csv`"]);
+        ingest(&project, &["--set", &format!("events.0.path={path}")])
+            .refused(3, &[&format!("`{path}` is empty"), "`.parquet`, `.csv`"]);
     }
 }
 
 #[test]
 fn a_row_of_too_few_or_too_many_fields_is_named() {
-    ingest(&small(format!("{EVENTS}a,login\n")), &[]).refused(3, &["`events.csv`, row 3", "found 2 fields, expected 3"]);
-    ingest(&small(format!("{EVENTS}a,login,2025-01-03,x\n")), &[]).refused(3, &["`events.csv`, row 3", "found 4 fields, expected 3"]);
+    ingest(&small(format!("{EVENTS}a,login\n")), &[])
+        .refused(3, &["`events.csv`, row 3", "found 2 fields, expected 3"]);
+    ingest(&small(format!("{EVENTS}a,login,2025-01-03,x\n")), &[])
+        .refused(3, &["`events.csv`, row 3", "found 4 fields, expected 3"]);
     let project = Project::trial();
     project.replace("accounts.csv", "00001,", "00001,,");
     project.train(&[]).refused(3, &["`accounts.csv`, row 2", "found 5 fields, expected 4"]);
     let project = Project::matrix();
     project.replace("matrix.csv", "\nm5,", "\nm5,1,");
-    project.train(&["--features", "matrix.csv"]).refused(3, &["`matrix.csv`, row 6", "found 5 fields, expected 4"]);
+    project
+        .train(&["--features", "matrix.csv"])
+        .refused(3, &["`matrix.csv`, row 6", "found 5 fields, expected 4"]);
 }
 
 #[test]
 fn a_quote_that_is_never_closed_is_named() {
-    ingest(&small(format!("{EVENTS}a,\"login,2025-01-03\n")), &[]).refused(3, &["`events.csv`, row 3", "not closed"]);
+    ingest(&small(format!("{EVENTS}a,\"login,2025-01-03\n")), &[])
+        .refused(3, &["`events.csv`, row 3", "not closed"]);
 }
 
 #[test]
@@ -89,22 +106,26 @@ fn bytes_that_are_not_utf_8_are_named() {
     let mut bytes = EVENTS.as_bytes().to_vec();
     bytes.extend(b"a,caf\xe9,2025-01-03T00:00:00Z\n");
     ingest(&small(bytes), &[]).refused(3, &["`events.csv`, row 3", "not UTF-8", "field 2"]);
-    ingest(&small(b"\xff\xfea\0c\0"), &[]).refused(3, &["`events.csv`", "UTF-16", "expected UTF-8"]);
+    ingest(&small(b"\xff\xfea\0c\0"), &[])
+        .refused(3, &["`events.csv`", "UTF-16", "expected UTF-8"]);
     let project = small(EVENTS);
     project.write("e.ndjson", b"{\"account_id\":\"a\",\"event\":\"caf\xe9\",\"timestamp\":1}\n");
-    ingest(&project, &["--set", "events.0.path=e.ndjson"]).refused(3, &["`e.ndjson`, row 1", "UTF-8"]);
+    ingest(&project, &["--set", "events.0.path=e.ndjson"])
+        .refused(3, &["`e.ndjson`, row 1", "UTF-8"]);
 }
 
 #[test]
 fn two_columns_of_one_name_are_named() {
-    ingest(&small("account_id,event,timestamp,event\na,b,2025-01-01,c\n"), &[]).refused(3, &["`events.csv`", "two columns", "`event`"]);
+    ingest(&small("account_id,event,timestamp,event\na,b,2025-01-01,c\n"), &[])
+        .refused(3, &["`events.csv`", "two columns", "`event`"]);
 }
 
 #[test]
 fn an_unknown_ending_names_the_known_ones() {
     let project = small(EVENTS);
     project.write("events.xlsx", "PK");
-    ingest(&project, &["--set", "events.0.path=events.xlsx"]).refused(3, &["`events.xlsx`", "`.parquet`, `.csv`"]);
+    ingest(&project, &["--set", "events.0.path=events.xlsx"])
+        .refused(3, &["`events.xlsx`", "`.parquet`, `.csv`"]);
 }
 
 #[test]
@@ -114,7 +135,8 @@ fn a_line_that_is_not_json_is_named() {
     project.write("e.ndjson", format!("{line}{{\"account_id\":\n"));
     ingest(&project, &["--set", "events.0.path=e.ndjson"]).refused(3, &["`e.ndjson`, row 2"]);
     project.write("e.ndjson", format!("{line}{}", line.replace("\"b\"", "[1]")));
-    ingest(&project, &["--set", "events.0.path=e.ndjson"]).refused(3, &["`e.ndjson`, row 2, column `event`", "found `[1]`"]);
+    ingest(&project, &["--set", "events.0.path=e.ndjson"])
+        .refused(3, &["`e.ndjson`, row 2, column `event`", "found `[1]`"]);
 }
 
 #[test]
@@ -122,15 +144,19 @@ fn a_damaged_or_foreign_file_is_named() {
     let project = small(EVENTS);
     let packed = gz(&EVENTS.repeat(50));
     project.write("e.csv.gz", &packed[..packed.len() / 2]);
-    ingest(&project, &["--set", "events.0.path=e.csv.gz"]).refused(3, &["`e.csv.gz`", "gzip data ends too early"]);
+    ingest(&project, &["--set", "events.0.path=e.csv.gz"])
+        .refused(3, &["`e.csv.gz`", "gzip data ends too early"]);
     project.write("e.csv.zst", "account_id,event,timestamp\n");
-    ingest(&project, &["--set", "events.0.path=e.csv.zst"]).refused(3, &["`e.csv.zst`", "zstd data"]);
+    ingest(&project, &["--set", "events.0.path=e.csv.zst"])
+        .refused(3, &["`e.csv.zst`", "zstd data"]);
     project.write("e.parquet", EVENTS);
-    ingest(&project, &["--set", "events.0.path=e.parquet"]).refused(3, &["`e.parquet`", "not a Parquet file"]);
+    ingest(&project, &["--set", "events.0.path=e.parquet"])
+        .refused(3, &["`e.parquet`", "not a Parquet file"]);
     ingest(&project, &[]).done();
     let whole = project.read("out/events.parquet");
     project.write("e.parquet", &whole[..whole.len() - 9]);
-    ingest(&project, &["--set", "events.0.path=e.parquet"]).refused(3, &["`e.parquet`", "truncated"]);
+    ingest(&project, &["--set", "events.0.path=e.parquet"])
+        .refused(3, &["`e.parquet`", "truncated"]);
 }
 
 /// Features of the trial log with its events in another file.
@@ -160,7 +186,8 @@ fn every_compression_and_format_gives_the_same_features() {
     let mut json = String::new();
     for line in text.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
-        let user = if cells[1].is_empty() { "null".to_owned() } else { format!("\"{}\"", cells[1]) };
+        let user =
+            if cells[1].is_empty() { "null".to_owned() } else { format!("\"{}\"", cells[1]) };
         json += &format!(
             "{{\"account_id\":\"{}\",\"user_id\":{user},\"event\":\"{}\",\"timestamp\":\"{}\",\"minutes\":{}}}\n",
             cells[0], cells[2], cells[3], cells[4]
@@ -199,7 +226,14 @@ fn a_glob_and_a_folder_give_the_same_features_as_one_file() {
     project.write("first.csv", format!("{header}\n{}\n", first.join("\n")));
     project.write("rest.csv", format!("{header}\n{}\n", rest.join("\n")));
     let second = "events.1.path=first.csv";
-    let two = project.features(&["--set", "events.0.path=rest.csv", "--set", second, "--set", "events.1.values=[\"minutes\"]"]);
+    let two = project.features(&[
+        "--set",
+        "events.0.path=rest.csv",
+        "--set",
+        second,
+        "--set",
+        "events.1.values=[\"minutes\"]",
+    ]);
     assert_eq!(two, expected, "two sources are read as one log, in whatever order");
 }
 
@@ -208,9 +242,11 @@ fn a_bad_value_in_one_of_many_files_names_that_file() {
     let project = small(EVENTS);
     project.write("logs/a.csv", EVENTS);
     project.write("logs/b.csv", format!("{EVENTS}a,login,soon\n"));
-    ingest(&project, &["--set", "events.0.path=logs"]).refused(3, &["`logs/b.csv`, row 3, column `timestamp`: found `soon`"]);
+    ingest(&project, &["--set", "events.0.path=logs"])
+        .refused(3, &["`logs/b.csv`, row 3, column `timestamp`: found `soon`"]);
     project.write("logs/b.csv", "account_id,timestamp\na,2025-01-01\n");
-    ingest(&project, &["--set", "events.0.path=logs"]).refused(3, &["`logs/b.csv` has no column `event`"]);
+    ingest(&project, &["--set", "events.0.path=logs"])
+        .refused(3, &["`logs/b.csv` has no column `event`"]);
 }
 
 #[test]
@@ -218,7 +254,12 @@ fn what_ingest_wrote_gives_the_same_features() {
     let project = Project::trial();
     let expected = project.features(&[]);
     project.pql(&["ingest", "-o", "clean"]).done();
-    let again = ["--set", "events.0.path=clean/events.parquet", "--set", "accounts.path=clean/accounts.parquet"];
+    let again = [
+        "--set",
+        "events.0.path=clean/events.parquet",
+        "--set",
+        "accounts.path=clean/accounts.parquet",
+    ];
     assert_eq!(project.features(&again), expected);
 }
 
@@ -230,7 +271,9 @@ fn no_table_is_written_over_what_is_read() {
     let before = ["events.parquet", "accounts.parquet"].map(|name| project.read(name));
     project.pql(&["ingest", "-o", "."]).refused(2, told);
     project.pql(&["features", "-o", "accounts.parquet"]).refused(2, told);
-    project.pql(&["features", "-o", "./events.parquet", "--set", "events.0.path=e*.parquet"]).refused(2, told);
+    project
+        .pql(&["features", "-o", "./events.parquet", "--set", "events.0.path=e*.parquet"])
+        .refused(2, told);
     assert!(before == ["events.parquet", "accounts.parquet"].map(|name| project.read(name)));
     project.pql(&["ingest", "-o", "clean"]).done();
     project.pql(&["features", "-o", "features.parquet"]).done();
@@ -243,6 +286,8 @@ fn no_table_is_written_over_what_is_read() {
     let project = Project::matrix();
     project.train(&["--features", "matrix.csv"]).done();
     let before = project.read("matrix.csv");
-    project.pql(&["score", "--model", "t", "--features", "matrix.csv", "-o", "matrix.csv"]).refused(2, told);
+    project
+        .pql(&["score", "--model", "t", "--features", "matrix.csv", "-o", "matrix.csv"])
+        .refused(2, told);
     assert!(before == project.read("matrix.csv"));
 }

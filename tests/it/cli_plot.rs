@@ -4,8 +4,8 @@ use std::process::Command;
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::common::python;
 use crate::common::succeed;
-use crate::parity::python_with;
 use crate::project::Project;
 
 /// The commands that draw, on the model `t` of a trial.
@@ -38,10 +38,17 @@ fn a_pipe_gets_no_plot_unasked() {
     let project = trained();
     for args in DRAWING {
         let plain = said(&project, args, &[("LC_ALL", "C.UTF-8"), ("TERM", "xterm")]);
-        assert_eq!(said(&project, &[args, &["--plot", "never"]].concat(), &[("COLUMNS", "40")]), plain);
+        assert_eq!(
+            said(&project, &[args, &["--plot", "never"]].concat(), &[("COLUMNS", "40")]),
+            plain
+        );
         assert!(!plain.contains("Weights:") && !plain.contains('●'));
     }
-    for args in [["inspect", "t", "--format", "csv"].as_slice(), &["inspect", "t", "--path"], &["evaluate", "t", "--all", "--json"]] {
+    for args in [
+        ["inspect", "t", "--format", "csv"].as_slice(),
+        &["inspect", "t", "--path"],
+        &["evaluate", "t", "--all", "--json"],
+    ] {
         assert_eq!(drawn(&project, args, &[]), "", "only what is for people is drawn");
     }
 }
@@ -53,7 +60,11 @@ fn no_line_of_a_plot_is_longer_than_the_terminal() {
         for (locale, unicode) in [("C.UTF-8", true), ("C", false)] {
             let mut longest = Vec::new();
             for columns in ["40", "80", "120"] {
-                let plot = drawn(&project, args, &[("COLUMNS", columns), ("LC_ALL", locale), ("TERM", "xterm")]);
+                let plot = drawn(
+                    &project,
+                    args,
+                    &[("COLUMNS", columns), ("LC_ALL", locale), ("TERM", "xterm")],
+                );
                 let widest = plot.lines().map(UnicodeWidthStr::width).max().unwrap();
                 assert!(widest <= columns.parse().unwrap(), "{columns}: {widest}\n{plot}");
                 assert!(plot.lines().count() > 12 && plot.is_ascii() != unicode, "{plot}");
@@ -63,7 +74,10 @@ fn no_line_of_a_plot_is_longer_than_the_terminal() {
             assert!(longest.is_sorted_by(|a, b| a < b), "{longest:?}");
         }
         assert_eq!(drawn(&project, args, &[("COLUMNS", "20")]), "", "too narrow for any");
-        assert_eq!(drawn(&project, args, &[]), drawn(&project, args, &[("COLUMNS", "80"), ("LANG", "C")]));
+        assert_eq!(
+            drawn(&project, args, &[]),
+            drawn(&project, args, &[("COLUMNS", "80"), ("LANG", "C")])
+        );
     }
 }
 
@@ -73,16 +87,21 @@ fn plots_hold_the_numbers_of_their_tables() {
     let weights = drawn(&project, DRAWING[0], &[]);
     let csv = said(&project, &["inspect", "t", "--format", "csv", "--flat"], &[]);
     let heaviest: Vec<&str> = csv.lines().nth(2).unwrap().split(',').collect();
-    let first = weights.lines().find(|line| line.contains('o') && line.contains(heaviest[0])).unwrap();
+    let first =
+        weights.lines().find(|line| line.contains('o') && line.contains(heaviest[0])).unwrap();
     assert!(first.ends_with(&format!("{:+.3}", heaviest[1].parse::<f64>().unwrap())), "{first}");
     let judged = drawn(&project, DRAWING[1], &[]);
-    assert!(judged.contains("Reliability by mean probability") && judged.contains("Gains: share of all conversions"));
+    assert!(
+        judged.contains("Reliability by mean probability")
+            && judged.contains("Gains: share of all conversions")
+    );
     let last = judged.lines().find(|line| line.contains("top 100 %")).unwrap();
     assert!(last.ends_with("1.0000") && last.contains("####") && !last.contains("# "), "{last}");
 }
 
 #[cfg(unix)]
 #[test]
+#[ignore = "needs Python: `make python`"]
 fn a_terminal_gets_plots_in_its_width_with_colours_unless_no_color_says_none() {
     /// Runs a command on a terminal of 60 columns and prints what it says there.
     const ON_TERMINAL: &str = "import fcntl, os, pty, struct, sys, termios
@@ -101,12 +120,20 @@ while True:
     said += part
 sys.stdout.buffer.write(said)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))";
-    let Some(python) = python_with("pty") else { return };
+    let python = python();
     let project = trained();
     let on_terminal = |more: &[&str], variables: &[(&str, &str)]| {
-        let mut command: Command = project.command(python.to_str().unwrap(), &["-c", ON_TERMINAL, env!("CARGO_BIN_EXE_pql")]);
-        command.args(["inspect", "t", "--quiet"]).args(more).env_remove("COLUMNS").env_remove("NO_COLOR");
-        succeed(command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8").envs(variables.iter().copied())).0
+        let mut command: Command = project
+            .command(python.to_str().unwrap(), &["-c", ON_TERMINAL, env!("CARGO_BIN_EXE_pql")]);
+        command
+            .args(["inspect", "t", "--quiet"])
+            .args(more)
+            .env_remove("COLUMNS")
+            .env_remove("NO_COLOR");
+        succeed(
+            command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8").envs(variables.iter().copied()),
+        )
+        .0
     };
     let plain = on_terminal(&[], &[("NO_COLOR", "1")]);
     let plot = &plain[plain.find("Weights:").unwrap()..];

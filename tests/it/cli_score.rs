@@ -1,4 +1,5 @@
-//! Scores of large batches through the command line: what is asked for, and that neither threads nor files leave a trace.
+//! Scores of large batches through the command line: what is asked for, and that neither threads
+//! nor files leave a trace.
 
 use polars::prelude::*;
 
@@ -15,9 +16,14 @@ fn rows(range: std::ops::Range<u64>) -> DataFrame {
         9 => Some(-0.0),
         _ => Some((dice(row, 3) * 8.0 - 4.0).powi(3)),
     };
-    let plan = |row: u64| ["basic", "pro", "team", "gold", ""][usize::try_from(row * row % 37 % 5).unwrap()];
+    let plan = |row: u64| {
+        ["basic", "pro", "team", "gold", ""][usize::try_from(row * row % 37 % 5).unwrap()]
+    };
     let columns = vec![
-        Column::new("account_id".into(), range.clone().map(|row| format!("account {row}")).collect::<Vec<_>>()),
+        Column::new(
+            "account_id".into(),
+            range.clone().map(|row| format!("account {row}")).collect::<Vec<_>>(),
+        ),
         Column::new("usage".into(), range.clone().map(usage).collect::<Vec<_>>()),
         Column::new("plan".into(), range.clone().map(plan).collect::<Vec<_>>()),
     ];
@@ -36,24 +42,38 @@ fn reasons_are_as_many_as_asked_for() {
     let project = Project::trained_matrix();
     project.parquet("batch.parquet", rows(0..2_000));
     let args = ["--model", "m", "--features", "batch.parquet", "-o", "-"];
-    let score = |reasons: &[&str]| project.pql(&[&["score"], args.as_slice(), reasons].concat()).done().out;
+    let score =
+        |reasons: &[&str]| project.pql(&[&["score"], args.as_slice(), reasons].concat()).done().out;
     let all = score(&[]);
     assert_eq!(score(&["--reasons", "3"]), all);
     assert!(cells(&all, "reason_2")[1].ends_with(|digit: char| digit.is_ascii_digit()), "{all}");
     for reasons in [0, 1, 2] {
         let some = score(&["--reasons", &reasons.to_string()]);
         assert_eq!(some == all, reasons == 2, "the model has two measures");
-        for name in ["account_id", "probability", "probability_low", "percentile", "tier", "model"] {
+        for name in ["account_id", "probability", "probability_low", "percentile", "tier", "model"]
+        {
             assert_eq!(cells(&some, name), cells(&all, name), "{name}");
         }
         for (at, name) in ["reason_1", "reason_2", "reason_3"].into_iter().enumerate() {
             let (given, asked) = (cells(&some, name), cells(&all, name));
             let kept = |row: usize| at < reasons || asked[row].starts_with("not scored");
-            assert!((0..given.len()).all(|row| given[row] == if kept(row) { asked[row].as_str() } else { "" }), "{name}, {reasons}");
+            assert!(
+                (0..given.len())
+                    .all(|row| given[row] == if kept(row) { asked[row].as_str() } else { "" }),
+                "{name}, {reasons}"
+            );
         }
-        assert_eq!(project.pql_score(&[args.as_slice(), &["--reasons", &reasons.to_string()]].concat()).done().out, some);
+        assert_eq!(
+            project
+                .pql_score(&[args.as_slice(), &["--reasons", &reasons.to_string()]].concat())
+                .done()
+                .out,
+            some
+        );
     }
-    project.pql(&[&["score"], args.as_slice(), &["--reasons", "4"]].concat()).refused(2, &["4 is not in 0..=3"]);
+    project
+        .pql(&[&["score"], args.as_slice(), &["--reasons", "4"]].concat())
+        .refused(2, &["4 is not in 0..=3"]);
 }
 
 #[test]
@@ -64,8 +84,17 @@ fn threads_leave_no_trace_in_the_scores() {
         let scores = ["1", "2"].map(|threads| {
             let args = ["score", "--model", "m", "--features", "batch.parquet", "-o", name];
             let mut command = project.command(env!("CARGO_BIN_EXE_pql"), &args);
-            let told = run(command.env("RAYON_NUM_THREADS", threads).env("POLARS_MAX_THREADS", threads)).done();
-            (told.says(&["299700 accounts scored", "300 rows not scored: `usage` is not finite"]).err, project.read(name))
+            let told =
+                run(command.env("RAYON_NUM_THREADS", threads).env("POLARS_MAX_THREADS", threads))
+                    .done();
+            (
+                told.says(&[
+                    "299700 accounts scored",
+                    "300 rows not scored: `usage` is not finite",
+                ])
+                .err,
+                project.read(name),
+            )
         });
         assert!(scores[0] == scores[1], "{name}");
     }
@@ -91,10 +120,21 @@ fn a_matrix_without_accounts_goes_by_numbers_but_into_no_ledger() {
     project.train(&["--features", "matrix.csv"]).done();
     project.replace("matrix.csv", "account_id,", "Account_ID,");
     let score = ["score", "--model", "t", "--features", "matrix.csv", "-o", "-"];
-    let words = ["warning: `matrix.csv` has no column `account_id`", "rows go by their numbers; did you mean `Account_ID`?"];
+    let words = [
+        "warning: `matrix.csv` has no column `account_id`",
+        "rows go by their numbers; did you mean `Account_ID`?",
+    ];
     project.pql(&score).done().says(&words);
-    project.pql(&[&score[..], &["--ledger", "led"]].concat()).refused(3, &["a ledger keeps scores by account", "`Account_ID`"]);
-    assert!(!project.pql(&[&score[..], &["--set", "matrix.account=Account_ID"]].concat()).done().err.contains("warning: `matrix.csv`"));
+    project
+        .pql(&[&score[..], &["--ledger", "led"]].concat())
+        .refused(3, &["a ledger keeps scores by account", "`Account_ID`"]);
+    assert!(
+        !project
+            .pql(&[&score[..], &["--set", "matrix.account=Account_ID"]].concat())
+            .done()
+            .err
+            .contains("warning: `matrix.csv`")
+    );
 }
 
 #[test]
@@ -105,6 +145,9 @@ fn features_of_a_time_tell_how_many_rows_are_not_scored() {
     let scores = project.pql(&[&["score"][..], &at].concat()).done().out;
     let unscored = scores.lines().filter(|line| line.contains("not scored: ")).count();
     assert!(unscored > 0 && unscored < scores.lines().count() - 1);
-    let words = format!("warning: {unscored} of {} rows are of accounts that `pql score --at` does not score", scores.lines().count() - 1);
+    let words = format!(
+        "warning: {unscored} of {} rows are of accounts that `pql score --at` does not score",
+        scores.lines().count() - 1
+    );
     project.pql(&[&["features"][..], &at].concat()).done().says(&[&words]);
 }

@@ -14,7 +14,9 @@ const WIDTH: usize = 100;
 fn all(command: &Command, before: &str, found: &mut Vec<(String, Command)>) {
     let name = format!("{before}{}", command.get_name());
     found.push((name.clone(), command.clone()));
-    for below in command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set()) {
+    for below in
+        command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set())
+    {
         all(below, &format!("{name} "), found);
     }
 }
@@ -27,12 +29,15 @@ fn reference() -> String {
         program.build();
         all(&program, "", &mut commands);
     }
-    let mut text = "# Commands\n\nWhat `--help` says of each command. `make docs` writes this file.\n\n".to_owned();
+    let mut text =
+        "# Commands\n\nWhat `--help` says of each command. `make docs` writes this file.\n\n"
+            .to_owned();
     for (name, command) in &commands {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         // `pql score` and `pql-score` would have the same: of equal ones the later is numbered.
         let anchor = name.replace(' ', "-");
-        let again = if *name == anchor && text.contains(&format!("(#{anchor})")) { "-1" } else { "" };
+        let again =
+            if *name == anchor && text.contains(&format!("(#{anchor})")) { "-1" } else { "" };
         text += &format!("- [`{name}`](#{anchor}{again}): {}\n", about.trim_end_matches('.'));
     }
     for (name, mut command) in commands {
@@ -51,6 +56,9 @@ fn the_reference_of_commands_is_what_help_says() {
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
     let differs = found.lines().zip(made.lines()).find(|(found, made)| found != made);
-    assert!(found == made, "docs/commands.md is out of date, `make docs` writes it anew; first difference: {differs:?}");
+    assert!(
+        found == made,
+        "docs/commands.md is out of date, `make docs` writes it anew; first difference: {differs:?}"
+    );
     assert!(made.lines().all(|line| line.chars().count() <= 160), "help is wrapped");
 }

@@ -1,9 +1,12 @@
-//! What several tests need: the real binaries, files in a folder of their own, random numbers that are the same every time.
+//! What several tests need: the real binaries, files in a folder of their own, random numbers that
+//! are the same every time.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+pub(crate) use crate::lcg::Lcg;
 
 /// Microseconds in a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
@@ -25,7 +28,7 @@ pub(crate) fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> String 
 
 /// Run a command that must succeed: its stdout and stderr.
 pub(crate) fn succeed(command: &mut Command) -> (String, String) {
-    let output = command.output().unwrap();
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{}\n{out}\n{err}", output.status);
@@ -37,17 +40,22 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A folder beside the crate that need not be there; says so where it is not.
-pub(crate) fn shared(name: &str) -> Option<PathBuf> {
+/// Returns a file or folder of `../shared`, for tests that are ignored because they need it.
+pub(crate) fn shared(name: &str) -> PathBuf {
     let path = root().join("../shared").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    say(&format!("skipped: {} is not there", path.display()));
-    None
+    assert!(path.exists(), "{} is missing", path.display());
+    path
 }
 
-/// Print a line that tells why a test did nothing.
+/// Returns the Python of `make python`, or the one that `PQL_PYTHON` names, for tests that are
+/// ignored because they need it.
+pub(crate) fn python() -> PathBuf {
+    let own =
+        || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/pql/venv/bin/python");
+    std::env::var_os("PQL_PYTHON").map_or_else(own, PathBuf::from)
+}
+
+/// Prints a measured figure.
 pub(crate) fn say(line: &str) {
     println!("{line}");
 }
@@ -68,46 +76,5 @@ pub(crate) fn close(a: Option<f64>, b: Option<f64>) -> bool {
         (None, None) => true,
         (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * b.abs().max(1.0),
         _ => false,
-    }
-}
-
-/// Random numbers by a linear congruential generator (Knuth's MMIX), its high bits.
-#[derive(Debug, Clone)]
-pub(crate) struct Lcg(u64);
-
-impl Lcg {
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut lcg = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D);
-        lcg.next();
-        lcg.next();
-        lcg
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 >> 33
-    }
-
-    /// A whole number from 0 to below `n`.
-    pub(crate) fn below(&mut self, n: i64) -> i64 {
-        let wide = (u128::from(self.next()) << 31) | u128::from(self.next());
-        i64::try_from((wide * u128::try_from(n).unwrap()) >> 62).unwrap()
-    }
-
-    /// True `percent` times of 100.
-    pub(crate) fn chance(&mut self, percent: i64) -> bool {
-        self.below(100) < percent
-    }
-
-    /// One of several.
-    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[usize::try_from(self.below(i64::try_from(from.len()).unwrap())).unwrap()]
-    }
-
-    /// Put in another order.
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for at in (1..items.len()).rev() {
-            items.swap(at, usize::try_from(self.below(i64::try_from(at).unwrap() + 1)).unwrap());
-        }
     }
 }

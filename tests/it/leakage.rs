@@ -1,6 +1,8 @@
-//! Nothing at or after a cutoff changes anything before it: byte for byte, through the command line.
+//! Nothing at or after a cutoff changes anything before it: byte for byte, through the command
+//! line.
 //!
-//! A log *cut* at T has no event known and no account signed up at or after T, and conversions and churns from T on are blank.
+//! A log *cut* at T has no event known and no account signed up at or after T, and conversions and
+//! churns from T on are blank.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,8 @@ use crate::common::{DAY, Lcg, NEW_YEAR, csv_rows, pql, run, succeed, text};
 
 const HOUR: i64 = DAY / 24;
 
-/// The end of what models learn from, and the time of scoring; after each of them things appear that were never there before.
+/// The end of what models learn from, and the time of scoring; after each of them things appear
+/// that were never there before.
 const X: i64 = NEW_YEAR + 150 * DAY + 7 * HOUR;
 const T: i64 = NEW_YEAR + 170 * DAY + 13 * HOUR;
 
@@ -69,7 +72,8 @@ struct World {
 }
 
 impl World {
-    /// A log in which attributes have odd values from `odd` on, and events new names from X and from T on.
+    /// A log in which attributes have odd values from `odd` on, and events new names from X and
+    /// from T on.
     fn new(kind: Kind, odd: i64) -> Self {
         let mut world = Self { kind, odd, events: Vec::new(), accounts: Vec::new() };
         let mut lcg = Lcg::new(7);
@@ -90,8 +94,10 @@ impl World {
         let id = format!("a{number:03}");
         let signed_up = self.listed(NEW_YEAR + lcg.below(185 * DAY));
         let keen = lcg.below(100);
-        let converted = (lcg.below(130) < keen).then(|| self.listed(signed_up + 3 * DAY + lcg.below(50 * DAY)));
-        let churned = (converted.is_none() && lcg.chance(20)).then(|| self.listed(signed_up + 5 * DAY + lcg.below(60 * DAY)));
+        let converted =
+            (lcg.below(130) < keen).then(|| self.listed(signed_up + 3 * DAY + lcg.below(50 * DAY)));
+        let churned = (converted.is_none() && lcg.chance(20))
+            .then(|| self.listed(signed_up + 5 * DAY + lcg.below(60 * DAY)));
         self.accounts.push(Account {
             id: id.clone(),
             signed_up,
@@ -99,16 +105,23 @@ impl World {
             churned,
             seats: lcg.chance(80).then(|| lcg.below(6)),
             size: if signed_up < self.odd { lcg.below(50).to_string() } else { "many".to_owned() },
-            industry: if lcg.chance(70) { "retail" } else { lcg.pick::<&str>(&["law", "farming", ""]) },
+            industry: if lcg.chance(70) {
+                "retail"
+            } else {
+                lcg.pick::<&str>(&["law", "farming", ""])
+            },
         });
-        // It follows from the conversion, which the audit finds by what is known before the first test cutoff.
+        // It follows from the conversion, which the audit finds by what is known before the first
+        // test cutoff.
         self.events.extend(converted.map(|t| event(&id, "receipt", self.moment(t + HOUR))));
         for _ in 0..2 + keen / 4 + lcg.below(10) {
             let time = self.moment(signed_up - DAY + lcg.below(45 * DAY));
             self.add_event(&id, time, lcg);
         }
         if self.kind == Kind::Derived {
-            for (name, time) in [("signed_up", Some(signed_up)), ("upgraded", converted), ("left", churned)] {
+            for (name, time) in
+                [("signed_up", Some(signed_up)), ("upgraded", converted), ("left", churned)]
+            {
                 self.events.extend(time.map(|time| event(&id, name, time)));
             }
         }
@@ -128,10 +141,12 @@ impl World {
             ..event(account, "", time)
         });
         let id = self.events.len();
-        self.events.last_mut().unwrap().id = if id.is_multiple_of(3) { format!("m{id}") } else { String::new() };
+        self.events.last_mut().unwrap().id =
+            if id.is_multiple_of(3) { format!("m{id}") } else { String::new() };
     }
 
-    /// Events delivered again: at once, or with one copy known only after the end of learning or the time of scoring.
+    /// Events delivered again: at once, or with one copy known only after the end of learning or
+    /// the time of scoring.
     fn repeat_events(&mut self, lcg: &mut Lcg) {
         let mut copies = Vec::new();
         for event in self.events.iter().filter(|e| !e.id.is_empty()) {
@@ -141,9 +156,16 @@ impl World {
             let mut copy = event.clone();
             match lcg.below(3) {
                 0 => {}
-                n if self.kind == Kind::Listed => copy.received = Some(copy.seen().max(if n == 1 { X } else { T }) + lcg.below(9 * DAY)),
+                n if self.kind == Kind::Listed => {
+                    copy.received =
+                        Some(copy.seen().max(if n == 1 { X } else { T }) + lcg.below(9 * DAY));
+                }
                 // Without times of receipt the repeat is one that comes with a later time.
-                n => copy.time = copy.time.max(if n == 1 { X } else { T } / DAY * DAY + DAY * (1 + lcg.below(9))),
+                n => {
+                    copy.time = copy
+                        .time
+                        .max(if n == 1 { X } else { T } / DAY * DAY + DAY * (1 + lcg.below(9)));
+                }
             }
             copies.push(copy);
         }
@@ -152,12 +174,19 @@ impl World {
 
     /// What exists in the whole log and must not tell that it does.
     fn add_oddities(&mut self) {
-        // An account of tomorrow already left a trace, at a time of day where all others have dates alone.
+        // An account of tomorrow already left a trace, at a time of day where all others have dates
+        // alone.
         let tomorrow = self.accounts.iter().find(|a| a.signed_up >= T).unwrap().id.clone();
         for at in [X - 20 * DAY, X + 12 * HOUR, T + HOUR] {
             self.events.push(event(&tomorrow, "trace", at / HOUR * HOUR + HOUR / 2));
         }
-        let soon = self.accounts.iter().find(|a| (X + DAY..T - DAY).contains(&a.signed_up)).unwrap().id.clone();
+        let soon = self
+            .accounts
+            .iter()
+            .find(|a| (X + DAY..T - DAY).contains(&a.signed_up))
+            .unwrap()
+            .id
+            .clone();
         self.events.push(event(&soon, "trace", self.moment(X - 20 * DAY)));
         self.events.push(event("unknown", "open", X - 30 * DAY));
     }
@@ -178,7 +207,11 @@ impl World {
 
     fn cut(&self, at: i64) -> Self {
         let before = |time: Option<i64>| time.filter(|t| *t < at);
-        let known = |a: &Account| Account { converted: before(a.converted), churned: before(a.churned), ..a.clone() };
+        let known = |a: &Account| Account {
+            converted: before(a.converted),
+            churned: before(a.churned),
+            ..a.clone()
+        };
         Self {
             events: self.events.iter().filter(|e| e.seen() < at).cloned().collect(),
             accounts: self.accounts.iter().filter(|a| a.signed_up < at).map(known).collect(),
@@ -194,7 +227,8 @@ impl World {
         other
     }
 
-    /// More of everything at or after `at`: events, late news of events, repeats, accounts, conversions.
+    /// More of everything at or after `at`: events, late news of events, repeats, accounts,
+    /// conversions.
     fn with_more_after(&self, at: i64) -> Self {
         let (mut other, mut lcg) = (self.clone(), Lcg::new(11));
         for number in 300..330 {
@@ -211,12 +245,18 @@ impl World {
             for _ in 0..3 {
                 let time = self.moment(at + DAY + lcg.below(20 * DAY));
                 other.add_event(&account.id, time, &mut lcg);
-                other.events.push(Event { received: Some(time), ..event(&account.id, "login", time) });
+                other
+                    .events
+                    .push(Event { received: Some(time), ..event(&account.id, "login", time) });
             }
         }
         other.events.push(event(&self.accounts[0].id, "login", at));
         let again: Vec<Event> = self.events.iter().filter(|e| !e.id.is_empty()).cloned().collect();
-        other.events.extend(again.into_iter().map(|e| Event { time: self.moment(at + DAY), received: None, ..e }));
+        other.events.extend(again.into_iter().map(|e| Event {
+            time: self.moment(at + DAY),
+            received: None,
+            ..e
+        }));
         for account in other.accounts.iter_mut().filter(|a| a.signed_up < at) {
             let open = |time: Option<i64>| time.is_none_or(|t| t >= at);
             if open(account.converted) && open(account.churned) {
@@ -235,18 +275,30 @@ impl World {
         let time = |t: i64| if self.dated() && t % DAY == 0 { iso_day(t) } else { iso(t) };
         let maybe = |t: Option<i64>| t.map_or(String::new(), time);
         let number = |n: Option<i64>| n.map_or(String::new(), |n| n.to_string());
-        let mut events = String::from("account_id,user_id,event,timestamp,message_id,minutes,received_at\n");
+        let mut events =
+            String::from("account_id,user_id,event,timestamp,message_id,minutes,received_at\n");
         for e in &self.events {
             let user = e.user.as_deref().unwrap_or("");
-            let (account, name, at, minutes, received) = (&e.account, e.name, time(e.time), number(e.minutes), maybe(e.received));
+            let (account, name, at, minutes, received) =
+                (&e.account, e.name, time(e.time), number(e.minutes), maybe(e.received));
             writeln!(events, "{account},{user},{name},{at},{},{minutes},{received}", e.id).unwrap();
         }
         put("events.csv", events);
-        let mut list = String::from("account_id,signed_up_at,converted_at,churned_at,seats,size,industry\n");
+        let mut list =
+            String::from("account_id,signed_up_at,converted_at,churned_at,seats,size,industry\n");
         let mut lines = String::new();
         for a in &self.accounts {
-            let (signed_up, converted, churned) = (time(a.signed_up), maybe(a.converted), maybe(a.churned));
-            writeln!(list, "{},{signed_up},{converted},{churned},{},{},{}", a.id, number(a.seats), a.size, a.industry).unwrap();
+            let (signed_up, converted, churned) =
+                (time(a.signed_up), maybe(a.converted), maybe(a.churned));
+            writeln!(
+                list,
+                "{},{signed_up},{converted},{churned},{},{},{}",
+                a.id,
+                number(a.seats),
+                a.size,
+                a.industry
+            )
+            .unwrap();
             let null = |t: String| if t.is_empty() { "null".to_owned() } else { format!("{t:?}") };
             let seats = a.seats.map_or("null".to_owned(), |s| s.to_string());
             // The odd thing here is a number written as text.
@@ -261,9 +313,14 @@ impl World {
             )
             .unwrap();
         }
-        let (name, list) = if self.kind == Kind::Dates { ("accounts.ndjson", lines) } else { ("accounts.csv", list) };
+        let (name, list) = if self.kind == Kind::Dates {
+            ("accounts.ndjson", lines)
+        } else {
+            ("accounts.csv", list)
+        };
         put(name, list);
-        let source = format!("[accounts]\npath = \"{name}\"\nattributes = [\"size\", \"industry\"]\n");
+        let source =
+            format!("[accounts]\npath = \"{name}\"\nattributes = [\"size\", \"industry\"]\n");
         put(
             "pql.toml",
             format!(
@@ -278,7 +335,15 @@ impl World {
 }
 
 fn event(account: &str, name: &'static str, time: i64) -> Event {
-    Event { account: account.to_owned(), user: None, name, time, received: None, id: String::new(), minutes: None }
+    Event {
+        account: account.to_owned(),
+        user: None,
+        name,
+        time,
+        received: None,
+        id: String::new(),
+        minutes: None,
+    }
 }
 
 /// A log on disk.
@@ -295,19 +360,50 @@ impl Files {
     fn train(&self, name: &str, until: i64, at: &str) -> PathBuf {
         let sets = [format!("observation.until={}", iso(until)), format!("observation.at={at}")];
         let models = self.path("models");
-        run(["train", "-q", "-c", text(&self.path("pql.toml")), "--name", name, "--models", text(&models)]
-            .into_iter()
-            .chain(sets.iter().flat_map(|s| ["--set", s])));
+        run([
+            "train",
+            "-q",
+            "-c",
+            text(&self.path("pql.toml")),
+            "--name",
+            name,
+            "--models",
+            text(&models),
+        ]
+        .into_iter()
+        .chain(sets.iter().flat_map(|s| ["--set", s])));
         models.join(name).join("0001").join("model.pql")
     }
 
     fn score(&self, model: &Path, at: i64) -> String {
-        run(["score", "-q", "-c", text(&self.path("pql.toml")), "--model", text(model), "--at", &iso(at), "-o", "-"])
+        run([
+            "score",
+            "-q",
+            "-c",
+            text(&self.path("pql.toml")),
+            "--model",
+            text(model),
+            "--at",
+            &iso(at),
+            "-o",
+            "-",
+        ])
     }
 
     fn features(&self, model: &Path, at: i64) -> String {
         let out = self.path("features.csv");
-        run(["features", "-q", "-c", text(&self.path("pql.toml")), "--model", text(model), "--at", &iso(at), "-o", text(&out)]);
+        run([
+            "features",
+            "-q",
+            "-c",
+            text(&self.path("pql.toml")),
+            "--model",
+            text(model),
+            "--at",
+            &iso(at),
+            "-o",
+            text(&out),
+        ]);
         std::fs::read_to_string(out).unwrap()
     }
 }
@@ -326,7 +422,8 @@ fn difference(a: &str, b: &str) -> String {
 /// The card tells better than the bytes of a model where two of them part.
 fn same_model(a: &Path, b: &Path, what: &str) {
     if bytes(a) != bytes(b) {
-        let card = |path: &Path| std::fs::read_to_string(path.with_file_name("model.json")).unwrap();
+        let card =
+            |path: &Path| std::fs::read_to_string(path.with_file_name("model.json")).unwrap();
         panic!("{what}: the models differ; their cards: {}", difference(&card(a), &card(b)));
     }
 }
@@ -352,10 +449,17 @@ fn features_until_x_are_those_of_the_log_cut_at_x() {
         let (whole, cut) = (world.write(), world.cut(X).write());
         for at in AT {
             // Where the columns of the design are named, no counts are left out.
-            let sets = [format!("observation.until={}", iso(X)), format!("observation.at={at}"), "design.use=[\"tenure_days\"]".to_owned()];
+            let sets = [
+                format!("observation.until={}", iso(X)),
+                format!("observation.at={at}"),
+                "design.use=[\"tenure_days\"]".to_owned(),
+            ];
             let features = |files: &Files| {
-                let out = ["features", "-q", "-c", text(&files.path("pql.toml")), "-o", "-"].map(str::to_owned);
-                run(out.into_iter().chain(sets.iter().flat_map(|s| ["--set".to_owned(), s.clone()])))
+                let out = ["features", "-q", "-c", text(&files.path("pql.toml")), "-o", "-"]
+                    .map(str::to_owned);
+                run(out
+                    .into_iter()
+                    .chain(sets.iter().flat_map(|s| ["--set".to_owned(), s.clone()])))
             };
             let (features, of_cut) = (features(&whole), features(&cut));
             assert!(features.lines().next().unwrap().contains("count_open_7d"), "{kind:?}, {at}");
@@ -418,7 +522,18 @@ fn a_training_row_is_what_scoring_would_have_seen_at_its_cutoff() {
             let model = whole.train(at, X, at);
             let out = whole.path("rows.csv");
             let until = format!("observation.until={}", iso(X));
-            run(["features", "-q", "-c", text(&whole.path("pql.toml")), "--model", text(&model), "--set", &until, "-o", text(&out)]);
+            run([
+                "features",
+                "-q",
+                "-c",
+                text(&whole.path("pql.toml")),
+                "--model",
+                text(&model),
+                "--set",
+                &until,
+                "-o",
+                text(&out),
+            ]);
             let rows = csv_rows(&out);
             let mut cutoffs: Vec<&String> = rows.iter().map(|r| &r["cutoff"]).collect();
             cutoffs.sort_unstable();
@@ -436,7 +551,11 @@ fn a_training_row_is_what_scoring_would_have_seen_at_its_cutoff() {
                     found += 1;
                     let known = |name: &str| ["outcome", "converted", "split"].contains(&name);
                     for (name, value) in row.iter().filter(|(name, _)| !known(name)) {
-                        assert_eq!(&then[name], value, "{kind:?}, {at}: {name} of {} at {cutoff}", row["account_id"]);
+                        assert_eq!(
+                            &then[name], value,
+                            "{kind:?}, {at}: {name} of {} at {cutoff}",
+                            row["account_id"]
+                        );
                     }
                 }
             }
@@ -455,14 +574,40 @@ fn one_thread_gives_the_bytes_of_two() {
             let config = whole.path("pql.toml");
             let command = |args: &[&str]| {
                 let mut command = pql();
-                command.env("RAYON_NUM_THREADS", threads).env("POLARS_MAX_THREADS", threads).args(args);
+                command
+                    .env("RAYON_NUM_THREADS", threads)
+                    .env("POLARS_MAX_THREADS", threads)
+                    .args(args);
                 succeed(&mut command).0
             };
             let until = format!("observation.until={}", iso(X));
-            command(&["train", "-q", "-c", text(&config), "--name", "m", "--models", text(&models), "--set", &until]);
+            command(&[
+                "train",
+                "-q",
+                "-c",
+                text(&config),
+                "--name",
+                "m",
+                "--models",
+                text(&models),
+                "--set",
+                &until,
+            ]);
             let model = models.join("m/0001/model.pql");
-            let scores =
-                command(&["score", "-q", "-c", text(&config), "--model", "m/0001", "--models", text(&models), "--at", &iso(T), "-o", "-"]);
+            let scores = command(&[
+                "score",
+                "-q",
+                "-c",
+                text(&config),
+                "--model",
+                "m/0001",
+                "--models",
+                text(&models),
+                "--at",
+                &iso(T),
+                "-o",
+                "-",
+            ]);
             (bytes(&model), scores)
         })
         .collect();

@@ -1,6 +1,6 @@
 //! All tests beside those of the modules, in one crate, so that polars is linked once.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
-#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
+#![allow(clippy::print_stdout, reason = "tests print what they measure")]
 
 mod alerts;
 mod artifact;
@@ -17,29 +17,28 @@ mod cli_models;
 mod cli_output;
 mod cli_plot;
 mod cli_score;
+mod codes;
 mod commands;
 mod common;
 mod compare;
 mod definition;
 mod explain;
 mod funnel;
-mod golden;
-mod laws;
 mod layers;
+#[path = "../../crates/pql-stats/tests/it/lcg.rs"]
+mod lcg;
 mod leakage;
 mod ledger;
 mod memory;
 mod monitor;
 mod notebook;
 mod oracle;
-mod parity;
 mod project;
 mod readme;
 mod report;
-mod separation;
+mod shared_data;
 mod simulation;
 mod speed;
 mod spline;
 mod statistics;
-mod tables;
 mod webdriver;

@@ -13,14 +13,22 @@ fn large() -> Project {
 fn a_log_larger_than_the_memory_gives_the_same_features_and_model() {
     let project = large();
     for memory in ["4GB", "10MB", "1MB"] {
-        let said = project.pql(&["features", "--memory", memory, "-o", &format!("{memory}.parquet")]).done().err;
+        let said = project
+            .pql(&["features", "--memory", memory, "-o", &format!("{memory}.parquet")])
+            .done()
+            .err;
         assert!(said.contains("events of 4000 accounts"), "{said}");
         project.pql(&["ingest", "--memory", memory, "-o", memory]).done();
-        project.pql(&["train", "--name", memory, "--memory", memory, "--set", "model.alpha=10"]).done();
+        project
+            .pql(&["train", "--name", memory, "--memory", memory, "--set", "model.alpha=10"])
+            .done();
     }
     for memory in ["10MB", "1MB"] {
         for name in ["4GB.parquet", "4GB/events.parquet", "models/4GB/0001/model.pql"] {
-            assert!(project.read(name) == project.read(&name.replace("4GB", memory)), "{name} with {memory}");
+            assert!(
+                project.read(name) == project.read(&name.replace("4GB", memory)),
+                "{name} with {memory}"
+            );
         }
     }
 }
@@ -35,7 +43,10 @@ fn numbers_as_times_ids_and_late_events_wait_in_the_file_as_well() {
         for (at, row) in rows.lines().enumerate() {
             // Of every third copy all rows but the first are repeats of an id.
             let id = if copy % 3 == 0 { format!("{at}") } else { format!("{at}-{copy}") };
-            log += &format!("{row},{},{id}\n", 1_735_689_600_000 + 3_600_000 * (at as u64 * 7 % 2_000));
+            log += &format!(
+                "{row},{},{id}\n",
+                1_735_689_600_000 + 3_600_000 * (at as u64 * 7 % 2_000)
+            );
         }
     }
     project.write("events.csv", log);

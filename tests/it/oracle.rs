@@ -1,4 +1,5 @@
-//! Every usage feature, computed from its meaning by looking at all events for each row, against the product.
+//! Every usage feature, computed from its meaning by looking at all events for each row, against
+//! the product.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -6,10 +7,10 @@ use std::path::Path;
 
 use polars::prelude::DataFrame;
 use pql::config::Config;
-use pql::features::{Catalogue, compute};
-use pql::ingest::{Clip, Log, Sources, ingest};
-use pql::observe::{Observations, Outcome, Split, observe};
-use pql::progress::Progress;
+use pql::dataset::features::{Catalogue, compute};
+use pql::dataset::observations::{Observations, Outcome, Split, observe};
+use pql::io::progress::Progress;
+use pql::log::{Clip, Log, Sources, ingest};
 use pql::time::iso;
 
 use crate::common::{DAY, Lcg, NEW_YEAR, close, csv_rows, root, run, text};
@@ -51,7 +52,8 @@ const INVITE: [&str; 2] = ["invite", "login"];
 const LIMIT: [&str; 1] = ["limit"];
 const HAND_RAISE: [&str; 1] = ["ask \"sales\", now"];
 const NO_USAGE: [&str; 2] = ["paid", "invoice"];
-const NAMES: [&str; 9] = ["login", "sso", "report", "invite", "limit", "ask \"sales\", now", "open", "paid", "invoice"];
+const NAMES: [&str; 9] =
+    ["login", "sso", "report", "invite", "limit", "ask \"sales\", now", "open", "paid", "invoice"];
 
 /// A log with everything in it that may go wrong.
 #[expect(clippy::struct_excessive_bools, reason = "each is a column or file that may be there")]
@@ -73,7 +75,8 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut lcg = Lcg::new(seed);
         let until = NEW_YEAR + 100 * DAY + if lcg.chance(50) { 0 } else { lcg.below(DAY) };
-        let windows: &[i64] = [&[1_i64, 7][..], &[7, 14, 28], &[1], &[28, 3], &[2, 5, 7, 14]][usize::try_from(seed % 5).unwrap()];
+        let windows: &[i64] = [&[1_i64, 7][..], &[7, 14, 28], &[1], &[28, 3], &[2, 5, 7, 14]]
+            [usize::try_from(seed % 5).unwrap()];
         let mut world = Self {
             events: Vec::new(),
             accounts: Vec::new(),
@@ -87,12 +90,25 @@ impl World {
             age: 1 + lcg.below(20),
         };
         // One account stays in every log.
-        world.accounts.push(Account { id: "quiet".to_owned(), signed_up: NEW_YEAR, converted: None, seats: None });
-        let first =
-            Event { account: "quiet".to_owned(), user: None, name: "open", time: NEW_YEAR, received: None, minutes: None, credits: None };
+        world.accounts.push(Account {
+            id: "quiet".to_owned(),
+            signed_up: NEW_YEAR,
+            converted: None,
+            seats: None,
+        });
+        let first = Event {
+            account: "quiet".to_owned(),
+            user: None,
+            name: "open",
+            time: NEW_YEAR,
+            received: None,
+            minutes: None,
+            credits: None,
+        };
         world.events.push(first);
         for number in 0..2 + lcg.below(7) {
-            let signed_up = NEW_YEAR + lcg.below(70) * DAY + if lcg.chance(30) { 0 } else { lcg.below(DAY) };
+            let signed_up =
+                NEW_YEAR + lcg.below(70) * DAY + if lcg.chance(30) { 0 } else { lcg.below(DAY) };
             let converted = lcg.chance(40).then(|| signed_up + lcg.below(90 * DAY));
             let seats = match lcg.below(4) {
                 0 => None,
@@ -114,7 +130,10 @@ impl World {
                 // On the border of a window or day, or beside it.
                 0 | 1 => self.border(signed_up, lcg) - lcg.below(60) * DAY + (lcg.below(3) - 1),
                 // A session over a border, or one that ends by a hair.
-                2 => self.border(signed_up, lcg) - *lcg.pick(self.windows) * DAY + (lcg.below(7) - 3) * 10 * MINUTE,
+                2 => {
+                    self.border(signed_up, lcg) - *lcg.pick(self.windows) * DAY
+                        + (lcg.below(7) - 3) * 10 * MINUTE
+                }
                 3 if !times.is_empty() => *lcg.pick(&times) + 30 * MINUTE - lcg.below(2),
                 // At the same time as another one.
                 4 if !times.is_empty() => *lcg.pick(&times),
@@ -137,7 +156,11 @@ impl World {
 
     /// A cutoff of either kind.
     fn border(&self, signed_up: i64, lcg: &mut Lcg) -> i64 {
-        if lcg.chance(50) { signed_up + self.age * DAY } else { self.until - 10 * DAY - lcg.below(8) * 7 * DAY }
+        if lcg.chance(50) {
+            signed_up + self.age * DAY
+        } else {
+            self.until - 10 * DAY - lcg.below(8) * 7 * DAY
+        }
     }
 
     fn write(&self, dir: &Path) -> Config {
@@ -147,15 +170,25 @@ impl World {
         file.push_str(if self.users { ",user_id" } else { "" });
         file.push_str(if self.received { ",received_at\n" } else { "\n" });
         for e in &self.events {
-            let mut cells = vec![e.account.clone(), quoted(e.name), iso(e.time), number(e.minutes), number(e.credits)];
+            let mut cells = vec![
+                e.account.clone(),
+                quoted(e.name),
+                iso(e.time),
+                number(e.minutes),
+                number(e.credits),
+            ];
             cells.extend(self.users.then(|| e.user.clone().unwrap_or_default()));
             cells.extend(self.received.then(|| e.received.map_or(String::new(), iso)));
             writeln!(file, "{}", cells.join(",")).unwrap();
         }
         std::fs::write(dir.join("events.csv"), file).unwrap();
-        let mut list = format!("account_id,signed_up_at,converted_at{}\n", if self.seats { ",seats" } else { "" });
+        let mut list = format!(
+            "account_id,signed_up_at,converted_at{}\n",
+            if self.seats { ",seats" } else { "" }
+        );
         for a in &self.accounts {
-            let mut cells = vec![a.id.clone(), iso(a.signed_up), a.converted.map_or(String::new(), iso)];
+            let mut cells =
+                vec![a.id.clone(), iso(a.signed_up), a.converted.map_or(String::new(), iso)];
             cells.extend(self.seats.then(|| number(a.seats)));
             writeln!(list, "{}", cells.join(",")).unwrap();
         }
@@ -180,18 +213,27 @@ impl World {
             let account = self.accounts.iter().find(|a| a.id == id).unwrap();
             return (account.signed_up, account.seats.filter(|_| self.seats));
         }
-        let first = self.events.iter().filter(|e| e.account == id && e.seen() < self.until).map(Event::seen).min();
+        let first = self
+            .events
+            .iter()
+            .filter(|e| e.account == id && e.seen() < self.until)
+            .map(Event::seen)
+            .min();
         (first.unwrap(), None)
     }
 
     /// Every feature of a row, by name.
     fn features(&self, id: &str, cutoff: i64, counted: &[String]) -> BTreeMap<String, Option<f64>> {
         let (signed_up, seats) = self.account(id);
-        let known = |e: &&Event| e.account == id && e.time < cutoff && e.seen() < cutoff && !NO_USAGE.contains(&e.name);
+        let known = |e: &&Event| {
+            e.account == id && e.time < cutoff && e.seen() < cutoff && !NO_USAGE.contains(&e.name)
+        };
         let seen: Vec<&Event> = self.events.iter().filter(known).collect();
         let mut row = lifetime(&seen, signed_up, cutoff);
         for window in self.windows {
-            let mut put = |measure: &str, value: Option<f64>| row.insert(format!("{measure}_{window}d"), value);
+            let mut put = |measure: &str, value: Option<f64>| {
+                row.insert(format!("{measure}_{window}d"), value)
+            };
             one_window(&seen, cutoff, *window, &mut put);
             if self.listed && self.seats {
                 let users = users(&within(&seen, cutoff - window * DAY, cutoff));
@@ -199,24 +241,41 @@ impl World {
             }
             for name in counted {
                 let of_name = |e: &&&Event| e.name == name;
-                put(&format!("count_{name}"), Some(count(within(&seen, cutoff - window * DAY, cutoff).iter().filter(of_name).count())));
+                put(
+                    &format!("count_{name}"),
+                    Some(count(
+                        within(&seen, cutoff - window * DAY, cutoff).iter().filter(of_name).count(),
+                    )),
+                );
             }
         }
         row
     }
 
-    /// The event names most used, by the accounts that train and what they did before the first test row.
+    /// The event names most used, by the accounts that train and what they did before the first
+    /// test row.
     fn most_used(&self, log: &Log, observations: &Observations) -> Vec<String> {
         let all: BTreeSet<u32> = observations.account.iter().copied().collect();
-        let train: BTreeSet<u32> = observations.rows(Split::Train).iter().map(|r| observations.account[*r as usize]).collect();
-        let (accounts, before) = if train.is_empty() { (all, self.until) } else { (train, observations.first_test.unwrap_or(self.until)) };
+        let train: BTreeSet<u32> = observations
+            .rows(Split::Train)
+            .iter()
+            .map(|r| observations.account[*r as usize])
+            .collect();
+        let (accounts, before) = if train.is_empty() {
+            (all, self.until)
+        } else {
+            (train, observations.first_test.unwrap_or(self.until))
+        };
         let mut ranks = Vec::new();
         for name in NAMES.iter().filter(|n| !NO_USAGE.contains(n)) {
             let uses = |a: &&u32| {
                 let id = &log.accounts.id[**a as usize];
                 self.events.iter().any(|e| e.account == *id && e.name == *name && e.seen() < before)
             };
-            ranks.push((-i64::try_from(accounts.iter().filter(uses).count()).unwrap(), (*name).to_owned()));
+            ranks.push((
+                -i64::try_from(accounts.iter().filter(uses).count()).unwrap(),
+                (*name).to_owned(),
+            ));
         }
         ranks.sort();
         ranks.into_iter().filter(|(n, _)| *n < 0).map(|(_, name)| name).take(self.counts).collect()
@@ -265,10 +324,16 @@ fn lifetime(seen: &[&Event], signed_up: i64, cutoff: i64) -> BTreeMap<String, Op
     .into()
 }
 
-fn one_window<T>(seen: &[&Event], cutoff: i64, window: i64, put: &mut impl FnMut(&str, Option<f64>) -> T) {
+fn one_window<T>(
+    seen: &[&Event],
+    cutoff: i64,
+    window: i64,
+    put: &mut impl FnMut(&str, Option<f64>) -> T,
+) {
     let now = within(seen, cutoff - window * DAY, cutoff);
     let before = within(seen, cutoff - 2 * window * DAY, cutoff - window * DAY);
-    let day = |events: &[&Event], k: i64| within(events, cutoff - (k + 1) * DAY, cutoff - k * DAY).len();
+    let day =
+        |events: &[&Event], k: i64| within(events, cutoff - (k + 1) * DAY, cutoff - k * DAY).len();
     let days_with = |events: &[&Event]| count((0..window).filter(|k| day(events, *k) > 0).count());
     let logins = with_role(&now, &LOGIN);
     put("events", Some(count(now.len())));
@@ -278,7 +343,10 @@ fn one_window<T>(seen: &[&Event], cutoff: i64, window: i64, put: &mut impl FnMut
     put("active_users", Some(count(users(&now).len())));
     put("features_used", Some(count(names(&now).len())));
     let share = |n: usize, of: usize| count(n) / count(of);
-    let entropy = names(&now).into_iter().map(|name| share(now.iter().filter(|e| e.name == name).count(), now.len())).map(|p| -p * p.ln());
+    let entropy = names(&now)
+        .into_iter()
+        .map(|name| share(now.iter().filter(|e| e.name == name).count(), now.len()))
+        .map(|p| -p * p.ln());
     put("feature_entropy", Some(entropy.sum::<f64>()));
     let named: Vec<&str> = now.iter().filter_map(|e| e.user.as_deref()).collect();
     let busiest = users(&now).iter().map(|user| named.iter().filter(|u| *u == user).count()).max();
@@ -287,7 +355,9 @@ fn one_window<T>(seen: &[&Event], cutoff: i64, window: i64, put: &mut impl FnMut
     put("invites", Some(count(with_role(&now, &INVITE).len())));
     put("limit_hits", Some(count(with_role(&now, &LIMIT).len())));
     put("hand_raises", Some(count(with_role(&now, &HAND_RAISE).len())));
-    let mut velocity = |measure: &str, now: usize, before: usize| put(measure, Some((count(now + 1) / count(before + 1)).ln()));
+    let mut velocity = |measure: &str, now: usize, before: usize| {
+        put(measure, Some((count(now + 1) / count(before + 1)).ln()))
+    };
     velocity("events_velocity", now.len(), before.len());
     velocity("logins_velocity", logins.len(), with_role(&before, &LOGIN).len());
     velocity("users_velocity", users(&now).len(), users(&before).len());
@@ -298,9 +368,12 @@ fn one_window<T>(seen: &[&Event], cutoff: i64, window: i64, put: &mut impl FnMut
     put("sum_credits", Some(now.iter().filter_map(|e| e.credits).sum()));
 }
 
-/// A session of a user starts at each of its times that has no other of the user in the 30 minutes before it.
+/// A session of a user starts at each of its times that has no other of the user in the 30 minutes
+/// before it.
 fn sessions(seen: &[&Event], now: &[&Event]) -> usize {
-    let starts = |e: &&&Event| !seen.iter().any(|p| p.user == e.user && p.time < e.time && e.time - p.time < 30 * MINUTE);
+    let starts = |e: &&&Event| {
+        !seen.iter().any(|p| p.user == e.user && p.time < e.time && e.time - p.time < 30 * MINUTE)
+    };
     now.iter().filter(starts).map(|e| (&e.user, e.time)).collect::<BTreeSet<_>>().len()
 }
 
@@ -310,22 +383,42 @@ fn slope(y: &[f64]) -> f64 {
     let x = |i: usize| count(i) - (n - 1.0) / 2.0;
     let mean = y.iter().sum::<f64>() / n;
     let down: f64 = (0..y.len()).map(|i| x(i) * x(i)).sum();
-    if y.len() == 1 { 0.0 } else { y.iter().enumerate().map(|(i, y)| x(i) * (y - mean)).sum::<f64>() / down }
+    if y.len() == 1 {
+        0.0
+    } else {
+        y.iter().enumerate().map(|(i, y)| x(i) * (y - mean)).sum::<f64>() / down
+    }
 }
 
-/// Compare every number of a table of features with those of the oracle; answers how many there were.
-fn compare(world: &World, log: &Log, rows: &Observations, catalogue: &Catalogue, frame: &DataFrame, what: &str) -> usize {
+/// Compare every number of a table of features with those of the oracle; answers how many there
+/// were.
+fn compare(
+    world: &World,
+    log: &Log,
+    rows: &Observations,
+    catalogue: &Catalogue,
+    frame: &DataFrame,
+    what: &str,
+) -> usize {
     assert_eq!(frame.height(), rows.len());
     let mut compared = 0;
-    let columns: Vec<(String, Vec<Option<f64>>)> =
-        frame.columns().iter().map(|c| (c.name().to_string(), c.f64().unwrap().iter().collect())).collect();
+    let columns: Vec<(String, Vec<Option<f64>>)> = frame
+        .columns()
+        .iter()
+        .map(|c| (c.name().to_string(), c.f64().unwrap().iter().collect()))
+        .collect();
     for row in 0..rows.len() {
         let (id, cutoff) = (&log.accounts.id[rows.account[row] as usize], rows.cutoff[row]);
         let mut expected = world.features(id, cutoff, &catalogue.counted);
         for (name, values) in &columns {
-            let right = expected.remove(name).unwrap_or_else(|| panic!("{what}: `{name}` means nothing"));
+            let right =
+                expected.remove(name).unwrap_or_else(|| panic!("{what}: `{name}` means nothing"));
             let value = values[row];
-            assert!(close(value, right), "{what}: {name} of {id} at {}: {value:?}, but by its meaning {right:?}", iso(cutoff));
+            assert!(
+                close(value, right),
+                "{what}: {name} of {id} at {}: {value:?}, but by its meaning {right:?}",
+                iso(cutoff)
+            );
             compared += 1;
         }
         assert!(expected.is_empty(), "{what}: {expected:?} are no columns");
@@ -340,9 +433,10 @@ fn read(config: &Config, until: i64) -> Log {
         accounts: config.accounts.as_ref(),
         roles: &config.roles,
         kinds: &kinds,
-        memory: pql::ingest::MEMORY,
+        memory: pql::log::MEMORY,
     };
-    ingest(&sources, Clip { now: i64::MAX, since: None, until: Some(until) }, &Progress::silent()).unwrap()
+    ingest(&sources, Clip { now: i64::MAX, since: None, until: Some(until) }, &Progress::silent())
+        .unwrap()
 }
 
 #[test]
@@ -357,20 +451,34 @@ fn every_feature_is_what_it_means_at_the_cutoffs_of_both_kinds() {
             config.observation.at = at;
             // A small log may have no account of that age.
             let Ok(rows) = observe(&log, &config.observation, 0.3) else { continue };
-            let (mut catalogue, left_out) = Catalogue::learn(&log, &rows, &config.features, &config.roles).unwrap();
-            let (names, sums) = (world.most_used(&log, &rows), ["minutes", "credits"].map(str::to_owned).to_vec());
-            // No such log has the ten training accounts that a column asks for, but where none trains none are asked for.
+            let (mut catalogue, left_out) =
+                Catalogue::learn(&log, &rows, &config.features, &config.roles).unwrap();
+            let (names, sums) =
+                (world.most_used(&log, &rows), ["minutes", "credits"].map(str::to_owned).to_vec());
+            // No such log has the ten training accounts that a column asks for, but where none
+            // trains none are asked for.
             if rows.rows(Split::Train).is_empty() {
-                assert_eq!((&catalogue.counted, &catalogue.sums), (&names, &sums), "log {seed}, {at:?}");
+                assert_eq!(
+                    (&catalogue.counted, &catalogue.sums),
+                    (&names, &sums),
+                    "log {seed}, {at:?}"
+                );
             } else {
-                assert!(catalogue.counted.is_empty() && catalogue.sums.is_empty(), "log {seed}, {at:?}");
+                assert!(
+                    catalogue.counted.is_empty() && catalogue.sums.is_empty(),
+                    "log {seed}, {at:?}"
+                );
                 for name in &names {
-                    assert!(left_out.iter().any(|l| l.column == format!("count_{name}")), "log {seed}, {at:?}: {left_out:?}");
+                    assert!(
+                        left_out.iter().any(|l| l.column == format!("count_{name}")),
+                        "log {seed}, {at:?}: {left_out:?}"
+                    );
                 }
             }
             (catalogue.counted, catalogue.sums) = (names, sums);
             let frame = compute(&catalogue, &log, &rows, &Progress::silent()).unwrap();
-            compared += compare(&world, &log, &rows, &catalogue, &frame, &format!("log {seed}, {at:?}"));
+            compared +=
+                compare(&world, &log, &rows, &catalogue, &frame, &format!("log {seed}, {at:?}"));
         }
     }
     assert!(compared > 50_000, "{compared}");
@@ -388,11 +496,24 @@ fn every_feature_is_what_it_means_at_many_cutoffs_of_an_account() {
         let mut rows = Observations::default();
         for account in 0..log.accounts.id.len() {
             // Cutoffs at events and beside them, close together and far apart, the same one twice.
-            let of_account = |events: &pql::Events| events.accounts.contains(&account).then(|| events.time[events.of(account)].to_vec());
-            let times = log.events.map(of_account).unwrap().into_iter().flatten().flatten().chain([log.accounts.signed_up[account]]);
+            let of_account = |events: &pql::log::Events| {
+                events.accounts.contains(&account).then(|| events.time[events.of(account)].to_vec())
+            };
+            let times = log
+                .events
+                .map(of_account)
+                .unwrap()
+                .into_iter()
+                .flatten()
+                .flatten()
+                .chain([log.accounts.signed_up[account]]);
             let times: Vec<i64> = times.collect();
-            let mut cutoffs: Vec<i64> =
-                (0..30).map(|_| *lcg.pick(&times) + *lcg.pick(&[0, 1, 30 * MINUTE, DAY, 7 * DAY, 14 * DAY, 40 * DAY])).collect();
+            let mut cutoffs: Vec<i64> = (0..30)
+                .map(|_| {
+                    *lcg.pick(&times)
+                        + *lcg.pick(&[0, 1, 30 * MINUTE, DAY, 7 * DAY, 14 * DAY, 40 * DAY])
+                })
+                .collect();
             cutoffs.sort_unstable();
             for cutoff in cutoffs.into_iter().filter(|c| *c <= world.until) {
                 rows.account.push(u32::try_from(account).unwrap());
@@ -401,7 +522,8 @@ fn every_feature_is_what_it_means_at_many_cutoffs_of_an_account() {
                 rows.split.push(Split::Unused);
             }
         }
-        let (catalogue, _) = Catalogue::learn(&log, &rows, &config.features, &config.roles).unwrap();
+        let (catalogue, _) =
+            Catalogue::learn(&log, &rows, &config.features, &config.roles).unwrap();
         let frame = compute(&catalogue, &log, &rows, &Progress::silent()).unwrap();
         compared += compare(&world, &log, &rows, &catalogue, &frame, &format!("log {seed}"));
     }
@@ -414,11 +536,23 @@ fn the_worked_example_has_the_numbers_worked_out_by_hand() {
     let dir = tempfile::tempdir().unwrap();
     for (at, expected) in [("snapshot", "expected_snapshot.csv"), ("age", "expected_age.csv")] {
         let out = dir.path().join(expected);
-        run(["features", "-c", text(&folder.join("pql.toml")), "--set", &format!("observation.at={at}"), "-o", text(&out)]);
+        run([
+            "features",
+            "-c",
+            text(&folder.join("pql.toml")),
+            "--set",
+            &format!("observation.at={at}"),
+            "-o",
+            text(&out),
+        ]);
         let (found, expected) = (csv_rows(&out), csv_rows(&folder.join(expected)));
         assert_eq!(found.len(), expected.len(), "{at}");
         for (found, expected) in found.iter().zip(&expected) {
-            assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{at}");
+            assert_eq!(
+                found.keys().collect::<Vec<_>>(),
+                expected.keys().collect::<Vec<_>>(),
+                "{at}"
+            );
             for (name, right) in expected {
                 let (value, row) = (&found[name], (&expected["account_id"], &expected["cutoff"]));
                 let same = match (value.parse::<f64>(), right.parse::<f64>()) {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use polars::prelude::{DataFrame, ParquetWriter};
@@ -66,7 +66,8 @@ impl Run {
         self
     }
 
-    /// Check that it refused with this exit code, nothing on stdout, and each of the words in its message.
+    /// Check that it refused with this exit code, nothing on stdout, and each of the words in its
+    /// message.
     #[track_caller]
     pub(crate) fn refused(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
@@ -100,7 +101,8 @@ impl Project {
         project
     }
 
-    /// A feature matrix `matrix.csv` with a number, a text and the outcome, and a pql.toml that takes it as it is.
+    /// A feature matrix `matrix.csv` with a number, a text and the outcome, and a pql.toml that
+    /// takes it as it is.
     pub(crate) fn matrix() -> Self {
         let project = Self::new();
         project.write("pql.toml", PLAIN);
@@ -147,8 +149,10 @@ impl Project {
 
     /// Names in a folder, sorted.
     pub(crate) fn names(&self, folder: &str) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(self.path(folder)).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(self.path(folder))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -194,7 +198,9 @@ pub(crate) fn lines(count: u64, line: impl Fn(u64) -> String) -> String {
 
 /// A number in [0, 1) that depends on its arguments alone.
 pub(crate) fn dice(a: u64, b: u64) -> f64 {
-    let mut x = a.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ b.wrapping_mul(0xD1B5_4A32_D192_ED03) ^ 0x5851_F42D_4C95_7F2D;
+    let mut x = a.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        ^ b.wrapping_mul(0xD1B5_4A32_D192_ED03)
+        ^ 0x5851_F42D_4C95_7F2D;
     for _ in 0..3 {
         x = (x ^ (x >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     }
@@ -206,7 +212,11 @@ fn iso(t: u64) -> String {
 }
 
 /// Seconds below `most`, from a share of it.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a small number")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a small number"
+)]
 fn within(share: f64, most: u64) -> u64 {
     (share * f64::from(u32::try_from(most).unwrap())) as u64
 }
@@ -222,7 +232,11 @@ fn accounts() -> String {
     for account in 0..240 {
         let signed_up = signed_up(account);
         let converts = dice(account, 3) < 0.15 + 0.6 * dice(account, 2);
-        let converted = if converts { iso(signed_up + 7 * DAY + 1 + within(dice(account, 4), 14 * DAY - 2)) } else { String::new() };
+        let converted = if converts {
+            iso(signed_up + 7 * DAY + 1 + within(dice(account, 4), 14 * DAY - 2))
+        } else {
+            String::new()
+        };
         let industry = ["media", "retail", "NA"][usize::try_from(account % 3).unwrap()];
         writeln!(text, "{account:05},{},{converted},{industry}", iso(signed_up)).unwrap();
     }
@@ -270,20 +284,13 @@ pub(crate) fn zst(text: &str) -> Vec<u8> {
     zstd::encode_all(text.as_bytes(), 1).unwrap()
 }
 
-/// The shared data sets; says so where they are not there.
-pub(crate) fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("skipped: {} is not there", path.display());
-    None
-}
-
 /// How many rows the data-quality table counts for a reason, and where the first one stands.
 #[track_caller]
 pub(crate) fn counted(said: &str, reason: &str) -> (u64, String) {
-    let line = said.lines().find_map(|l| l.trim().strip_prefix(reason)).unwrap_or_else(|| panic!("no `{reason}` in: {said}"));
+    let line = said
+        .lines()
+        .find_map(|l| l.trim().strip_prefix(reason))
+        .unwrap_or_else(|| panic!("no `{reason}` in: {said}"));
     let (count, place) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
     (count.parse().unwrap_or_else(|_| panic!("{line}")), place.trim().to_owned())
 }

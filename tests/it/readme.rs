@@ -15,7 +15,10 @@ fn copied(name: &str, dir: &Path) -> (PathBuf, PathBuf) {
 }
 
 fn run(document: &Path) {
-    trycmd::TestCases::new().register_bin("pql", Path::new(env!("CARGO_BIN_EXE_pql"))).case(document).run();
+    trycmd::TestCases::new()
+        .register_bin("pql", Path::new(env!("CARGO_BIN_EXE_pql")))
+        .case(document)
+        .run();
 }
 
 #[test]
@@ -23,7 +26,9 @@ fn the_commands_of_the_readme_print_what_it_says() {
     let dir = tempfile::tempdir().unwrap();
     let (readme, inside) = copied("README.md", dir.path());
     fs::create_dir_all(inside.join("data/demo")).unwrap();
-    for file in ["events.parquet", "accounts.parquet", "pql.toml"].map(|file| Path::new("data/demo").join(file)) {
+    for file in ["events.parquet", "accounts.parquet", "pql.toml"]
+        .map(|file| Path::new("data/demo").join(file))
+    {
         fs::copy(root().join(&file), inside.join(&file)).unwrap();
     }
     run(&readme);

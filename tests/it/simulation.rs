@@ -1,6 +1,8 @@
-//! Data simulated from known coefficients: intervals cover, probabilities are calibrated, nothing is found where nothing is.
+//! Data simulated from known coefficients: intervals cover, probabilities are calibrated, nothing
+//! is found where nothing is.
 //!
-//! A few seeds run always, with bounds as wide as so few allow; `PQL_LONG=1` runs 200 of each with the bounds that hold of the method.
+//! A few seeds run always, with bounds as wide as so few allow; `PQL_LONG=1` runs 200 of each with
+//! the bounds that hold of the method.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,11 +10,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use polars::prelude::{Column, DataFrame};
-use pql::explain::coefficients;
-use pql::matrix::Matrix;
-use pql::observe::Split;
-use pql::score::Batch;
-use pql::{Config, Model, Progress, Rows, Scorer, Trained, prepare, train};
+use pql::dataset::matrix::Matrix;
+use pql::dataset::observations::Split;
+use pql::model::explain::coefficients;
+use pql::model::score::Batch;
+use pql::model::score::Scorer;
+use pql::{Config, Model, Rows, Sink, TrainOptions, Trained, train_on_rows};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -24,7 +27,8 @@ fn extent() -> (u64, f64) {
     if std::env::var_os("PQL_LONG").is_some() { (200, 1.0) } else { (24, 2.5) }
 }
 
-/// What each seed gives, in their order; on threads outside of rayon's, whose own work would pile up inside of one another.
+/// What each seed gives, in their order; on threads outside of rayon's, whose own work would pile
+/// up inside of one another.
 fn each<T: Send>(seeds: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (next, done) = (AtomicU64::new(0), Mutex::new(BTreeMap::new()));
@@ -45,7 +49,8 @@ fn each<T: Send>(seeds: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
     done.into_inner().unwrap().into_values().collect()
 }
 
-/// How data is drawn: `η = intercept + Σ coef·x`, correlated normal columns, accounts of several rows with a shared effect.
+/// How data is drawn: `η = intercept + Σ coef·x`, correlated normal columns, accounts of several
+/// rows with a shared effect.
 #[derive(Clone)]
 struct World {
     intercept: f64,
@@ -68,8 +73,9 @@ const BRIDGE: f64 = 0.8;
 impl World {
     /// Draw a table.
     ///
-    /// The shared effect has the bridge distribution of Wang and Louis (*Biometrika* 90, 2003), so that the marginal model is again
-    /// logistic, with exactly these coefficients: `logit P(y | x, b) = η/φ + b` gives `logit P(y | x) = η`.
+    /// The shared effect has the bridge distribution of Wang and Louis (*Biometrika* 90, 2003), so
+    /// that the marginal model is again logistic, with exactly these coefficients: `logit P(y |
+    /// x, b) = η/φ + b` gives `logit P(y | x) = η`.
     fn draw(&self, seed: u64) -> Drawn {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let p = self.coef.len();
@@ -95,7 +101,11 @@ impl World {
             truth.push(sigmoid(eta));
             account.push(format!("a{:06}", row / self.per_account));
         }
-        let columns = columns.into_iter().enumerate().map(|(at, values)| Column::new(format!("x{at}").into(), values)).collect();
+        let columns = columns
+            .into_iter()
+            .enumerate()
+            .map(|(at, values)| Column::new(format!("x{at}").into(), values))
+            .collect();
         Drawn { features: DataFrame::new(self.rows, columns).unwrap(), account, y, truth }
     }
 }
@@ -108,7 +118,8 @@ fn sigmoid(eta: f64) -> f64 {
 fn fitted(drawn: &Drawn, keys: &str, test: usize) -> Trained {
     let text = format!("[design]\nlog1p = \"never\"\nwinsorize = \"never\"\n[model]\n{keys}");
     let config = Config::parse(&text, Path::new("pql.toml"), &[]).unwrap();
-    let split = (0..drawn.y.len()).map(|row| if row < test { Split::Train } else { Split::Test }).collect();
+    let split =
+        (0..drawn.y.len()).map(|row| if row < test { Split::Train } else { Split::Test }).collect();
     let matrix = Matrix {
         features: drawn.features.clone(),
         account: drawn.account.clone(),
@@ -117,8 +128,7 @@ fn fitted(drawn: &Drawn, keys: &str, test: usize) -> Trained {
         split: Some(split),
     };
     let rows = Rows::of_matrix(matrix, &config);
-    let setup = prepare(&config, &rows).unwrap();
-    train(&config, &rows, setup, &Progress::silent()).unwrap()
+    train_on_rows(&config, &rows, TrainOptions::default(), &mut Sink::silent()).unwrap()
 }
 
 /// How many of how many intervals hold the truth.
@@ -144,7 +154,8 @@ impl Cover {
     }
 }
 
-/// What one model covers: each coefficient, the same without penalty, and the probabilities of fresh rows.
+/// What one model covers: each coefficient, the same without penalty, and the probabilities of
+/// fresh rows.
 #[derive(Clone, Default)]
 struct Covered {
     coef: Vec<Cover>,
@@ -153,23 +164,35 @@ struct Covered {
 }
 
 fn covered(world: &World, model: &Model, fresh: &Drawn) -> Covered {
-    let mut covered = Covered { coef: vec![Cover::default(); world.coef.len()], ..Covered::default() };
+    let mut covered =
+        Covered { coef: vec![Cover::default(); world.coef.len()], ..Covered::default() };
     let rows = coefficients(model);
     let refit = model.maximum_likelihood.as_ref().expect("the unpenalised fit exists");
     for (at, row) in rows.iter().enumerate().skip(1) {
         let which: usize = row.feature.strip_prefix('x').unwrap().parse().unwrap();
         let truth = world.coef[which] * row.sd.unwrap();
-        covered.coef[which].count(row.low.unwrap(), truth, row.high.unwrap());
+        let interval = row.interval.unwrap();
+        covered.coef[which].count(interval.low, truth, interval.high);
         let half = 1.96 * refit.std_error[at];
         covered.unpenalised.count(refit.coef[at] - half, truth, refit.coef[at] + half);
     }
     let scorer = Scorer::new(model, "").unwrap();
     let n = fresh.y.len();
     let account = Column::new("account_id".into(), &fresh.account);
-    let batch = Batch { features: &fresh.features, account: &account, cutoff: &vec![None; n], unscored: &vec![None; n], pqls: &[] };
+    let batch = Batch {
+        features: &fresh.features,
+        account: &account,
+        cutoff: &vec![None; n],
+        unscored: &vec![None; n],
+        pqls: &[],
+    };
     let (table, _) = scorer.score(&batch).unwrap();
-    let end = |name: &str| table.column(name).unwrap().f64().unwrap().iter().flatten().collect::<Vec<f64>>();
-    for ((low, high), truth) in end("probability_low").into_iter().zip(end("probability_high")).zip(&fresh.truth) {
+    let end = |name: &str| {
+        table.column(name).unwrap().f64().unwrap().iter().flatten().collect::<Vec<f64>>()
+    };
+    for ((low, high), truth) in
+        end("probability_low").into_iter().zip(end("probability_high")).zip(&fresh.truth)
+    {
         covered.probability.count(low, *truth, high);
     }
     covered
@@ -182,14 +205,16 @@ fn coverage(world: &World, keys: &str) -> Covered {
         let model = fitted(&world.draw(seed), &format!("{keys}\ntest = 0\n"), world.rows).model;
         covered(world, &model, &World { rows: 400, ..world.clone() }.draw(1_000_000 + seed))
     });
-    let mut total = Covered { coef: vec![Cover::default(); world.coef.len()], ..Covered::default() };
+    let mut total =
+        Covered { coef: vec![Cover::default(); world.coef.len()], ..Covered::default() };
     for one in all {
         total.coef = total.coef.iter().zip(&one.coef).map(|(a, b)| a.add(*b)).collect();
         total.unpenalised = total.unpenalised.add(one.unpenalised);
         total.probability = total.probability.add(one.probability);
     }
     let each: Vec<String> = total.coef.iter().map(|c| format!("{:.3}", c.share())).collect();
-    let (together, unpenalised, probability) = (together(&total).share(), total.unpenalised.share(), total.probability.share());
+    let (together, unpenalised, probability) =
+        (together(&total).share(), total.unpenalised.share(), total.probability.share());
     say(&format!(
         "{} rows an account, {keys:?}: coefficients {together:.3} ({}), unpenalised {unpenalised:.3}, probabilities {probability:.3}",
         world.per_account,
@@ -246,7 +271,11 @@ fn probabilities_of_fresh_data_are_calibrated_at_every_base_rate() {
             // The second half is fresh data, drawn apart from the training rows.
             let drawn = World { rows: 2 * rows, ..world.clone() }.draw(seed);
             let model = fitted(&drawn, "test = 0.5", rows).model;
-            assert!(model.extent.train.converting_accounts >= 80, "{}", model.extent.train.converting_accounts);
+            assert!(
+                model.extent.train.converting_accounts >= 80,
+                "{}",
+                model.extent.train.converting_accounts
+            );
             slope(&model)
         });
         slopes.sort_by(f64::total_cmp);
@@ -257,14 +286,16 @@ fn probabilities_of_fresh_data_are_calibrated_at_every_base_rate() {
 }
 
 fn slope(model: &Model) -> f64 {
-    model.judgement.as_ref().unwrap().evaluation.calibration_slope.unwrap()
+    model.judgement.as_ref().unwrap().evaluation.calibration_slope.unwrap().value
 }
 
 #[test]
 fn nothing_is_found_where_nothing_is() {
     let seeds = if extent().0 == 200 { 100 } else { 40 };
     let world = World { intercept: -1.8, coef: vec![0.0; 6], rows: 900, per_account: 1 };
-    let beaten = each(seeds, |seed| fitted(&world.draw(7_000 + seed), "test = 0.3", 600).model.baselines[0].difference.better());
+    let beaten = each(seeds, |seed| {
+        fitted(&world.draw(7_000 + seed), "test = 0.3", 600).model.baselines[0].difference.better()
+    });
     let beaten = beaten.into_iter().filter(|beaten| *beaten).count();
     say(&format!("noise beats the base rate in {beaten} of {seeds} seeds"));
     assert!(beaten * 20 <= usize::try_from(seeds).unwrap(), "{beaten} of {seeds}");

@@ -34,9 +34,17 @@ fn the_strength_of_the_penalty_is_at_the_least_cross_validated_loss() {
     assert_eq!(number(&chosen, "/alpha"), least["alpha"].as_f64().unwrap());
     assert!(said.contains("at the least cross-validated log loss"), "{said}");
     let (given, said) = card(&project, &["model.alpha=3"]);
-    assert!(given["path"].is_null() && number(&given, "/alpha") == 3.0 && !said.contains("cross-validated"));
+    assert!(
+        given["path"].is_null()
+            && number(&given, "/alpha") == 3.0
+            && !said.contains("cross-validated")
+    );
     let (strict, said) = card(&project, &["model.rule=1se"]);
-    assert!(number(&strict, "/alpha") > number(&chosen, "/alpha") && said.contains("within a standard error"), "{said}");
+    assert!(
+        number(&strict, "/alpha") > number(&chosen, "/alpha")
+            && said.contains("within a standard error"),
+        "{said}"
+    );
     assert_ne!(coefficients(&strict), coefficients(&chosen));
 }
 
@@ -54,10 +62,15 @@ fn every_penalty_fits_another_model() {
         let errors = a["coefficients"][0]["std_error"].is_null();
         assert_eq!(errors, at == 2 || at == 3, "no standard errors after a selection");
         let tested = number(a, "/coefficients/1/z");
-        assert!((tested - number(&all[0], "/coefficients/1/z")).abs() < 1e-6, "z is that of the unpenalised fit, whatever the penalty");
+        assert!(
+            (tested - number(&all[0], "/coefficients/1/z")).abs() < 1e-6,
+            "z is that of the unpenalised fit, whatever the penalty"
+        );
     }
-    let (other, _) = card(&project, &["model.penalty=elastic-net", "model.l1_ratio=0.9", "model.alpha=2"]);
-    let (one, _) = card(&project, &["model.penalty=elastic-net", "model.l1_ratio=0.1", "model.alpha=2"]);
+    let (other, _) =
+        card(&project, &["model.penalty=elastic-net", "model.l1_ratio=0.9", "model.alpha=2"]);
+    let (one, _) =
+        card(&project, &["model.penalty=elastic-net", "model.l1_ratio=0.1", "model.alpha=2"]);
     let zeros = |card: &Value| coefficients(card).iter().filter(|c| **c == 0.0).count();
     assert!(zeros(&other) > zeros(&one));
 }
@@ -65,8 +78,9 @@ fn every_penalty_fits_another_model() {
 #[test]
 fn each_calibration_gives_other_probabilities() {
     let project = Project::trial();
-    let all = ["none", "platt", "isotonic"].map(|kind| card(&project, &[&format!("model.calibration={kind}")]));
-    let loss = |at: usize| number(&all[at].0, "/evaluation/log_loss");
+    let all = ["none", "platt", "isotonic"]
+        .map(|kind| card(&project, &[&format!("model.calibration={kind}")]));
+    let loss = |at: usize| number(&all[at].0, "/evaluation/log_loss/value");
     assert!(loss(0) != loss(1) && loss(1) != loss(2) && loss(0) != loss(2));
     assert!(all[2].1.contains("warning: isotonic calibration on"), "{}", all[2].1);
     assert!(all[1].1.contains("Calibration: Platt"));
@@ -117,7 +131,9 @@ fn a_model_learned_again_keeps_the_metrics_of_the_fit_before() {
 fn the_interval_of_a_score_holds_it_and_selection_has_none() {
     let project = Project::trial();
     card(&project, &[]);
-    let scores = |project: &Project| rows(&project.pql(&["score", "--model", "t", "-o", "-", "--at", "2025-04-20"]).done().out);
+    let scores = |project: &Project| {
+        rows(&project.pql(&["score", "--model", "t", "-o", "-", "--at", "2025-04-20"]).done().out)
+    };
     let (mut scored, mut without) = (0, 0);
     for row in scores(&project) {
         let of = |name: &str| row[name].parse::<f64>().ok();
@@ -145,11 +161,22 @@ fn rows(text: &str) -> Vec<std::collections::BTreeMap<String, String>> {
 fn a_model_that_tells_nothing_says_so_in_its_first_line() {
     let project = Project::matrix();
     let lines = crate::project::lines(400, |at| {
-        format!("n{at},{:.3},{}", crate::project::dice(at, 1), u8::from(crate::project::dice(at, 2) < 0.2))
+        format!(
+            "n{at},{:.3},{}",
+            crate::project::dice(at, 1),
+            u8::from(crate::project::dice(at, 2) < 0.2)
+        )
     });
     project.write("noise.csv", format!("account_id,x,converted\n{lines}"));
-    let run = project.pql(&["train", "--name", "n", "--features", "noise.csv", "--set", "model.test=0.3"]).done();
-    assert!(run.out.starts_with("The model does not beat the base rate of the training rows: log loss "), "{}", run.out);
+    let run = project
+        .pql(&["train", "--name", "n", "--features", "noise.csv", "--set", "model.test=0.3"])
+        .done();
+    assert!(
+        run.out
+            .starts_with("The model does not beat the base rate of the training rows: log loss "),
+        "{}",
+        run.out
+    );
     assert!(run.out.lines().next().unwrap().contains("converting test accounts"), "{}", run.out);
 }
 
@@ -159,7 +186,10 @@ fn inspect_shows_the_path_and_a_bar_only_on_a_terminal() {
     card(&project, &[]);
     let path = project.pql(&["inspect", "t", "--path"]).done().out;
     assert_eq!(path.matches("chosen").count(), 2, "the header and one row: {path}");
-    let json: Value = serde_json::from_str(&project.pql(&["inspect", "t", "--path", "--format", "json"]).done().out).unwrap();
+    let json: Value = serde_json::from_str(
+        &project.pql(&["inspect", "t", "--path", "--format", "json"]).done().out,
+    )
+    .unwrap();
     assert!(json["points"].as_array().unwrap().len() >= 20);
     let csv = project.pql(&["inspect", "t", "--path", "--format", "csv"]).done().out;
     assert_eq!(csv.lines().next(), Some("alpha,log_loss,excess,excess_se,non_zero,chosen"));
@@ -167,8 +197,20 @@ fn inspect_shows_the_path_and_a_bar_only_on_a_terminal() {
     card(&project, &["model.alpha=1"]);
     project.pql(&["inspect", "t", "--path"]).refused(2, &["no path was tried", "model.alpha"]);
     let project = Project::trained_matrix();
-    for (version, penalty, why) in [("m/0002", "none", "no penalty"), ("m/0003", "firth", "Firth's penalty has no strength")] {
-        project.pql(&["train", "--name", "m", "--features", "matrix.csv", "--set", &format!("model.penalty={penalty}")]).done();
+    for (version, penalty, why) in
+        [("m/0002", "none", "no penalty"), ("m/0003", "firth", "Firth's penalty has no strength")]
+    {
+        project
+            .pql(&[
+                "train",
+                "--name",
+                "m",
+                "--features",
+                "matrix.csv",
+                "--set",
+                &format!("model.penalty={penalty}"),
+            ])
+            .done();
         project.pql(&["inspect", version, "--path"]).refused(2, &[why, "model.penalty"]);
     }
 }

@@ -1,0 +1,225 @@
+//! Two sets of probabilities of the same rows against each other.
+
+use serde::{Deserialize, Serialize};
+
+use super::accounts::{Codes, Mean};
+use super::auc::Placements;
+use super::calibration::log_loss;
+use super::ranking::Ranking;
+use super::{check, sum};
+use crate::counts::count;
+use crate::error::Result;
+use crate::intervals::{Estimate, Interval};
+
+/// A metric of one set of probabilities less that of another, on the same rows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The difference.
+    pub difference: f64,
+    /// Its standard error by account; `None` with one account.
+    pub std_error: Option<f64>,
+    /// Its 95% interval; `None` with one account.
+    pub interval: Option<Interval>,
+}
+
+impl Difference {
+    /// Places with which it is printed: 4, and more where it is so small, with all of its interval,
+    /// that they tell nothing.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        let ends = self.interval.into_iter().flat_map(|interval| [interval.low, interval.high]);
+        let size = ends.fold(0.0_f64.max(self.difference.abs()), |most, end| most.max(end.abs()));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most twelve places"
+        )]
+        let two_digits =
+            if size > 0.0 { (1.0 - size.log10().floor()).clamp(4.0, 12.0) as usize } else { 4 };
+        two_digits
+    }
+
+    fn new(difference: f64, std_error: Option<f64>) -> Self {
+        let Estimate { value: difference, std_error, interval } =
+            Estimate::normal(difference, std_error);
+        Self { difference, std_error, interval }
+    }
+
+    /// Whether the first set of probabilities is better by a loss: the whole interval lies below 0.
+    #[must_use]
+    pub fn better(&self) -> bool {
+        self.interval.is_some_and(|interval| interval.high < 0.0)
+    }
+
+    /// Whether it is worse by a loss: the whole interval lies above 0.
+    #[must_use]
+    pub fn worse(&self) -> bool {
+        self.interval.is_some_and(|interval| interval.low > 0.0)
+    }
+}
+
+/// Two sets of probabilities of the same rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Paired<'a> {
+    /// Outcomes.
+    pub y: &'a [bool],
+    /// Number of the account of each row, in any order.
+    pub group: &'a [u32],
+    /// The probabilities that are judged.
+    pub probability: &'a [f64],
+    /// Those they are judged against.
+    pub other: &'a [f64],
+}
+
+impl Paired<'_> {
+    fn check(&self) -> Result<()> {
+        check(self.y, self.probability, self.group)?;
+        check(self.y, self.other, self.group)
+    }
+
+    /// Mean log loss less that of the others, by account: below 0 these are better.
+    ///
+    /// # Errors
+    /// * [`Error::NoRows`](crate::Error::NoRows),
+    ///   [`Error::LengthMismatch`](crate::Error::LengthMismatch),
+    ///   [`Error::OutOfRange`](crate::Error::OutOfRange): no rows, unequal lengths, or a
+    ///   probability outside of [0, 1]
+    /// # Source
+    /// Diebold, Mariano, "Comparing predictive accuracy", *Journal of Business & Economic
+    /// Statistics* 13 (1995), with accounts in the place of times: Cochran, *Sampling
+    /// Techniques*, 3rd ed. (1977), §2.11
+    pub fn log_loss(&self) -> Result<Difference> {
+        self.of_loss(log_loss)
+    }
+
+    /// Brier score less that of the others, by account, as [`Paired::log_loss`].
+    ///
+    /// # Errors
+    /// Those of [`Paired::log_loss`]
+    pub fn brier(&self) -> Result<Difference> {
+        self.of_loss(|y, p| (p - f64::from(y)).powi(2))
+    }
+
+    fn of_loss(&self, loss: impl Fn(bool, f64) -> f64) -> Result<Difference> {
+        self.check()?;
+        let rows = self.y.iter().zip(self.probability).zip(self.other);
+        let mean: Mean =
+            Codes::of(self.group).mean(rows.map(|((&y, &a), &b)| loss(y, a) - loss(y, b)));
+        Ok(Difference::new(mean.mean, mean.se()))
+    }
+
+    /// Area under the ROC curve less that of the others: above 0 these rank better; `None` with one
+    /// outcome.
+    ///
+    /// # Errors
+    /// Those of [`Paired::log_loss`]
+    /// # Source
+    /// `DeLong`, `DeLong`, Clarke-Pearson, "Comparing the areas under two or more correlated
+    /// receiver operating characteristic curves", *Biometrics* 44 (1988); by account:
+    /// Obuchowski, *Biometrics* 53 (1997)
+    pub fn roc_auc(&self) -> Result<Option<Difference>> {
+        self.check()?;
+        let groups = Codes::of(self.group);
+        let placed = |p: &[f64]| Placements::of(&Ranking::of(self.y, p), self.y, &groups);
+        let both = placed(self.probability).zip(placed(self.other));
+        Ok(both.map(|(these, others)| {
+            let less = these.less(&others);
+            Difference::new(less.auc, less.error())
+        }))
+    }
+
+    /// Spearman's correlation of the ranks that both give, equal probabilities sharing their mean
+    /// rank; `None` where one gives all rows the same.
+    #[must_use]
+    pub fn rank_correlation(&self) -> Option<f64> {
+        let [a, b] = [self.probability, self.other].map(ranks);
+        let middle = (count(a.len()) - 1.0) / 2.0;
+        let moment =
+            |x: &[f64], y: &[f64]| sum(x.iter().zip(y).map(|(x, y)| (x - middle) * (y - middle)));
+        let spread = (moment(&a, &a) * moment(&b, &b)).sqrt();
+        (spread > 0.0).then(|| moment(&a, &b) / spread)
+    }
+}
+
+/// The place of each value among all, from 0, equal ones at their middle.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let ranking = Ranking::of(&vec![false; values.len()], values);
+    let mut ranks = vec![0.0; values.len()];
+    for tie in &ranking.ties {
+        let middle = (count(tie.rows.start) + count(tie.rows.end) - 1.0) / 2.0;
+        ranking.order[tie.rows.clone()].iter().for_each(|row| ranks[*row] = middle);
+    }
+    ranks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const Y: [bool; 6] = [true, false, true, false, true, false];
+    const P: [f64; 6] = [0.9, 0.8, 0.7, 0.3, 0.2, 0.1];
+    const EACH: [u32; 6] = [0, 1, 2, 3, 4, 5];
+
+    fn paired<'a>(probability: &'a [f64], other: &'a [f64], group: &'a [u32]) -> Paired<'a> {
+        Paired { y: &Y, group, probability, other }
+    }
+
+    #[test]
+    fn a_difference_of_areas_against_no_order_is_the_area_itself() {
+        let flat = [0.5; 6];
+        let against = paired(&P, &flat, &EACH).roc_auc().unwrap().unwrap();
+        let auc = super::super::auc_with_error(&Y, &P, &EACH).unwrap();
+        let same_error = (against.std_error.unwrap() - auc.std_error.unwrap()).abs() < 1e-15;
+        assert!((against.difference - (auc.value - 0.5)).abs() < 1e-15 && same_error);
+        let same = paired(&P, &P, &EACH).roc_auc().unwrap().unwrap();
+        assert_eq!((same.difference, same.std_error), (0.0, Some(0.0)));
+        let other = [0.1, 0.8, 0.7, 0.3, 0.2, 0.9];
+        let there = paired(&P, &other, &EACH).roc_auc().unwrap().unwrap();
+        let back = paired(&other, &P, &EACH).roc_auc().unwrap().unwrap();
+        assert!(
+            (there.difference + back.difference).abs() < 1e-15
+                && (there.std_error.unwrap() - back.std_error.unwrap()).abs() < 1e-15
+        );
+    }
+
+    #[test]
+    fn worse_and_better_are_two_sides_of_one_thing() {
+        let y = [true; 50];
+        let group: Vec<u32> = (0..50).collect();
+        let of = |a: f64, b: f64| {
+            let (a, b) = ([a; 50], [b; 50]);
+            Paired { y: &y, group: &group, probability: &a, other: &b }.log_loss().unwrap()
+        };
+        assert!(
+            of(0.9, 0.2).better()
+                && !of(0.9, 0.2).worse()
+                && of(0.2, 0.9).worse()
+                && !of(0.5, 0.5).worse()
+        );
+    }
+
+    #[test]
+    fn a_small_difference_has_places_that_tell_it() {
+        let places = |difference, se| Difference::new(difference, Some(se)).places();
+        assert_eq!(
+            [
+                places(0.1, 0.01),
+                places(0.0, 0.0),
+                places(1e-5, 2e-5),
+                places(1e-5, 1e-3),
+                places(-3e-9, 0.0)
+            ],
+            [4, 4, 6, 4, 10]
+        );
+        assert_eq!(Difference::new(f64::NAN, None).places(), 4);
+    }
+
+    #[test]
+    fn ranks_of_equal_values_are_shared() {
+        assert_eq!(ranks(&[0.3, 0.1, 0.3, 0.2]), [2.5, 0.0, 2.5, 1.0]);
+        let turned: Vec<f64> = P.iter().map(|p| 1.0 - p).collect();
+        assert_eq!(paired(&P, &P.map(|p| p * p), &EACH).rank_correlation(), Some(1.0));
+        assert_eq!(paired(&P, &turned, &EACH).rank_correlation(), Some(-1.0));
+        assert_eq!(paired(&P, &[0.4; 6], &EACH).rank_correlation(), None);
+    }
+}

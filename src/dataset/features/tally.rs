@@ -1,0 +1,44 @@
+//! Counts of one window.
+
+/// Counts of one window, at first of the events whose smallest window it is.
+#[derive(Clone, Default)]
+pub(super) struct Tally {
+    pub(super) events: u32,
+    pub(super) logins: u32,
+    pub(super) login_days: u32,
+    pub(super) active_days: u32,
+    pub(super) users: u32,
+    pub(super) names: u32,
+    pub(super) sessions: u32,
+    pub(super) invites: u32,
+    pub(super) limit_hits: u32,
+    pub(super) hand_raises: u32,
+    /// Sum of the days of the events, 0 being the newest.
+    pub(super) days: i64,
+    pub(super) previous: Previous,
+}
+
+/// Counts of the window before.
+#[derive(Clone, Default)]
+pub(super) struct Previous {
+    pub(super) events: u32,
+    pub(super) logins: u32,
+    pub(super) users: u32,
+    pub(super) names: u32,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, shorter: &Self) {
+        self.events += shorter.events;
+        self.logins += shorter.logins;
+        self.login_days += shorter.login_days;
+        self.active_days += shorter.active_days;
+        self.users += shorter.users;
+        self.names += shorter.names;
+        self.sessions += shorter.sessions;
+        self.invites += shorter.invites;
+        self.limit_hits += shorter.limit_hits;
+        self.hand_raises += shorter.hand_raises;
+        self.days += shorter.days;
+    }
+}

@@ -1,0 +1,111 @@
+//! From the counts of one pass to the features of each window.
+
+use pql_stats::counts::count;
+
+use super::catalogue::PER_WINDOW;
+use super::kernel::{Kernel, View};
+use super::tally::Tally;
+
+impl Kernel<'_> {
+    /// From counts by smallest window to counts by window: each window holds the shorter ones.
+    pub(super) fn accumulate(&mut self) {
+        let plan = self.plan;
+        let (k, v) = (plan.windows.len(), plan.sums.len());
+        for w in 1..k {
+            let (shorter, longer) = self.tallies.split_at_mut(w);
+            longer[0].add(&shorter[w - 1]);
+            for at in 0..v {
+                self.sums[w * v + at] += self.sums[(w - 1) * v + at];
+            }
+        }
+        for (met, counts) in
+            [(&self.met_users, &mut self.user_count), (&self.met_events, &mut self.event_count)]
+        {
+            for at in met {
+                for w in at * k + 1..(at + 1) * k {
+                    counts[w] += counts[w - 1];
+                }
+            }
+        }
+    }
+
+    /// Write the features of one window.
+    pub(super) fn write_window(&self, view: View<'_>, w: usize, out: &mut [f64]) {
+        let plan = self.plan;
+        let (tally, previous) = (&self.tallies[w], &self.tallies[w].previous);
+        let (fixed, mut rest) = out.split_at_mut(PER_WINDOW.len());
+        fixed.copy_from_slice(&[
+            f64::from(tally.events),
+            f64::from(tally.logins),
+            f64::from(tally.login_days),
+            f64::from(tally.active_days),
+            f64::from(tally.users),
+            f64::from(tally.names),
+            self.entropy(w),
+            self.top_share(w),
+            f64::from(tally.sessions),
+            f64::from(tally.invites),
+            f64::from(tally.limit_hits),
+            f64::from(tally.hand_raises),
+            velocity(tally.events, previous.events),
+            velocity(tally.logins, previous.logins),
+            velocity(tally.users, previous.users),
+            velocity(tally.names, previous.names),
+            trend(plan.windows[w], tally),
+        ]);
+        if let Some(seats) = view.seats {
+            let (utilization, after) = rest.split_at_mut(1);
+            utilization[0] = if seats > 0.0 { f64::from(tally.users) / seats } else { f64::NAN };
+            rest = after;
+        }
+        let (counts, sums) = rest.split_at_mut(plan.counted.len());
+        let k = plan.windows.len();
+        for (out, code) in counts.iter_mut().zip(&plan.counted) {
+            let met = code.map(usize::from).filter(|c| self.event_stamp[*c] == self.stamp);
+            *out = met.map_or(0.0, |c| f64::from(self.event_count[c * k + w]));
+        }
+        let v = plan.sums.len();
+        sums.copy_from_slice(&self.sums[w * v..(w + 1) * v]);
+    }
+
+    /// Shannon entropy, in nats, of how a window's events spread over event names.
+    fn entropy(&self, w: usize) -> f64 {
+        let (k, events) = (self.plan.windows.len(), self.tallies[w].events);
+        let shares = self
+            .met_events
+            .iter()
+            .map(|e| self.event_count[e * k + w])
+            .filter(|n| *n > 0)
+            .map(|n| f64::from(n) / f64::from(events));
+        // 0 − Σ, so that a single event name gives 0 and not −0.
+        0.0 - shares.map(|s| s * s.ln()).sum::<f64>()
+    }
+
+    /// Share of the busiest user in the events of named users; NaN without one.
+    fn top_share(&self, w: usize) -> f64 {
+        let k = self.plan.windows.len();
+        let counts = || self.met_users.iter().map(|u| self.user_count[u * k + w]);
+        match counts().sum::<u32>() {
+            0 => f64::NAN,
+            all => f64::from(counts().max().unwrap_or(0)) / f64::from(all),
+        }
+    }
+}
+
+/// ln((now + 1) / (before + 1)): growth against the window before.
+fn velocity(now: u32, before: u32) -> f64 {
+    ((f64::from(now) + 1.0) / (f64::from(before) + 1.0)).ln()
+}
+
+/// Least-squares slope of the daily counts over the days of the window, oldest first: Σ(x −
+/// x̄)·count / Σ(x − x̄)².
+fn trend(window: i64, tally: &Tally) -> f64 {
+    if window == 1 {
+        return 0.0;
+    }
+    let w = count(window.unsigned_abs());
+    // With x = w − 1 − day and x̄ = (w − 1)/2 the sum over events is events·(w − 1)/2 − Σ day; Σ(x −
+    // x̄)² = (w³ − w)/12.
+    (f64::from(tally.events) * (w - 1.0) / 2.0 - count(tally.days.unsigned_abs()))
+        / ((w * w * w - w) / 12.0)
+}

@@ -1,0 +1,58 @@
+//! Where a pipeline reports to.
+
+use std::fmt;
+
+use super::progress::Progress;
+use crate::warning::Notice;
+
+/// Receives notices and progress while a pipeline runs.
+///
+/// ```
+/// use pql::{Notice, Progress, Sink};
+///
+/// let mut notices: Vec<Notice> = Vec::new();
+/// let sink = Sink::new(Progress::silent(), |notice| notices.push(notice));
+/// # drop(sink);
+/// ```
+pub struct Sink<'a> {
+    notify: Box<dyn FnMut(Notice) + 'a>,
+    progress: Progress,
+}
+
+impl<'a> Sink<'a> {
+    /// Calls `notify` with each notice, and shows the stages of long work in `progress`.
+    pub fn new(progress: Progress, notify: impl FnMut(Notice) + 'a) -> Self {
+        Self { notify: Box::new(notify), progress }
+    }
+
+    /// Ignores everything.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self::new(Progress::silent(), |_| ())
+    }
+
+    /// Writes notices to standard error, a line each, and draws progress there if it is a terminal.
+    #[must_use]
+    pub fn stderr() -> Self {
+        use std::io::Write;
+        // Where stderr is closed, nobody reads the notices.
+        Self::new(Progress::terminal(), |notice| drop(writeln!(std::io::stderr(), "{notice}")))
+    }
+
+    /// Returns where the stages of long work are shown.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Reports a notice.
+    pub(crate) fn notify(&mut self, notice: impl Into<Notice>) {
+        (self.notify)(notice.into());
+    }
+}
+
+impl fmt::Debug for Sink<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sink").field("progress", &self.progress).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,191 @@
+//! The values of a table as text.
+
+use std::fmt::{Display, LowerExp, Write as _};
+use std::io::{self, Write};
+
+use polars::prelude::{AnyValue, DataFrame, TimeUnit};
+
+use crate::time;
+
+/// Write a number with the fewest digits that read back exactly; very large and very small ones
+/// with an exponent.
+///
+/// What is not finite has no such form and gives the empty text, which stands for null.
+#[must_use]
+pub fn format_number(x: f64) -> String {
+    if x.is_finite() { shortest(x.abs(), &x) } else { String::new() }
+}
+
+fn shortest(size: f64, x: &(impl Display + LowerExp)) -> String {
+    if size == 0.0 || (1e-5..1e16).contains(&size) { format!("{x}") } else { format!("{x:e}") }
+}
+
+/// A line of CSV without its end, quoted where it has to be.
+#[must_use]
+pub fn csv_line(cells: &[String]) -> String {
+    let special = [',', '"', '\n', '\r'];
+    let quote = |cell: &String| {
+        if cell.contains(special) {
+            format!("\"{}\"", cell.replace('"', "\"\""))
+        } else {
+            cell.clone()
+        }
+    };
+    cells.iter().map(quote).collect::<Vec<_>>().join(",")
+}
+
+/// How a value stands in JSON.
+enum Cell {
+    Null,
+    Bare,
+    Text,
+}
+
+/// Put the text of a value into `text`, and say what it is.
+fn cell(value: &AnyValue, text: &mut String) -> Cell {
+    text.clear();
+    match value {
+        AnyValue::Float64(x) => text.push_str(&format_number(*x)),
+        AnyValue::Float32(x) if x.is_finite() => text.push_str(&shortest(f64::from(x.abs()), x)),
+        AnyValue::Null | AnyValue::Float32(_) => return Cell::Null,
+        AnyValue::Boolean(yes) => text.push_str(if *yes { "true" } else { "false" }),
+        // Not by the Display of polars: that may separate thousands.
+        whole if whole.is_integer() => {
+            write!(text, "{}", whole.extract::<i128>().expect("every integer fits 128 bits"))
+                .expect("a String takes all text");
+        }
+        other => {
+            push_text(other, text);
+            return Cell::Text;
+        }
+    }
+    if text.is_empty() { Cell::Null } else { Cell::Bare }
+}
+
+fn push_text(value: &AnyValue, text: &mut String) {
+    match value {
+        AnyValue::Date(days) => text.push_str(&time::iso_day(i64::from(*days) * time::DAY)),
+        AnyValue::Datetime(t, unit, _) | AnyValue::DatetimeOwned(t, unit, _) => {
+            text.push_str(&time::iso(micros(*t, *unit)));
+        }
+        other => match other.get_str() {
+            Some(value) => text.push_str(value),
+            None => write!(text, "{other}").expect("a String takes all text"),
+        },
+    }
+}
+
+fn micros(t: i64, unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Nanoseconds => t.div_euclid(1_000),
+        TimeUnit::Microseconds => t,
+        TimeUnit::Milliseconds => t.saturating_mul(1_000),
+    }
+}
+
+/// Write rows to a CSV file, null as the empty value.
+pub(super) fn write_csv(
+    writer: &mut csv::Writer<impl Write>,
+    frame: &DataFrame,
+) -> Result<(), csv::Error> {
+    let mut text = String::new();
+    each_row(frame, |row| {
+        for value in row {
+            cell(value, &mut text);
+            writer.write_field(&text)?;
+        }
+        writer.write_record(None::<&[u8]>)
+    })
+}
+
+/// Write rows as JSON objects, one a line; `keys` are the column names as JSON texts.
+pub(super) fn write_ndjson(
+    writer: &mut impl Write,
+    keys: &[String],
+    frame: &DataFrame,
+) -> io::Result<()> {
+    let mut text = String::new();
+    each_row(frame, |row| {
+        let mut before = "{";
+        for (key, value) in keys.iter().zip(row) {
+            write!(writer, "{before}{key}:")?;
+            match cell(value, &mut text) {
+                Cell::Null => writer.write_all(b"null")?,
+                Cell::Bare => writer.write_all(text.as_bytes())?,
+                Cell::Text => {
+                    serde_json::to_writer(&mut *writer, &text).map_err(io::Error::from)?;
+                }
+            }
+            before = ",";
+        }
+        writer.write_all(if keys.is_empty() { b"{}\n" } else { b"}\n" })
+    })
+}
+
+/// A text as JSON.
+pub(super) fn json_text(text: &str) -> String {
+    serde_json::to_string(text).expect("every text is a JSON text")
+}
+
+/// Call `write` with the values of each row.
+fn each_row<E>(
+    frame: &DataFrame,
+    mut write: impl FnMut(&[AnyValue]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut whole = frame.clone();
+    whole.rechunk_mut();
+    let mut columns: Vec<_> =
+        whole.columns().iter().map(|column| column.as_materialized_series().iter()).collect();
+    let mut row = Vec::with_capacity(columns.len());
+    for _ in 0..whole.height() {
+        row.clear();
+        row.extend(
+            columns
+                .iter_mut()
+                .map(|values| values.next().expect("every column has a value in every row")),
+        );
+        write(&row)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_end_a_cell_is_quoted() {
+        let cells = ["a", "b,c", "\"d\"", "e\rf", ""].map(str::to_owned);
+        assert_eq!(csv_line(&cells), "a,\"b,c\",\"\"\"d\"\"\",\"e\rf\",");
+    }
+
+    #[test]
+    fn numbers_read_back_exactly_in_their_fewest_digits() {
+        for (x, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (0.1, "0.1"),
+            (1e21, "1e21"),
+            (100.0, "100"),
+            (1_000.0, "1000"),
+            (0.001, "0.001"),
+            (1.5e-7, "1.5e-7"),
+            (12_345.678, "12345.678"),
+        ] {
+            assert_eq!(format_number(x), text);
+        }
+        let mut state = 1_u64;
+        for _ in 0..20_000 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let x = f64::from_bits(state ^ (state >> 29));
+            if x.is_finite() {
+                let text = format_number(x);
+                assert_eq!(text.parse::<f64>().map(f64::to_bits), Ok(x.to_bits()), "{text}");
+            }
+        }
+        assert_eq!(format_number(f64::NAN), "");
+        assert_eq!(format_number(f64::INFINITY), "");
+    }
+}

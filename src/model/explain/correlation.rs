@@ -1,0 +1,81 @@
+//! Which columns move together.
+
+use ndarray::{Array2, ArrayView2};
+
+/// Compute the correlation (Pearson) of each pair of columns; 0 with a column that does not vary.
+///
+/// # Arguments
+/// * `x` – shape (n, p), finite
+#[must_use]
+pub fn correlation(x: ArrayView2<'_, f64>) -> Array2<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+    let n = x.nrows() as f64;
+    let centred: Vec<Vec<f64>> = x
+        .columns()
+        .into_iter()
+        .map(|column| {
+            let mean = column.sum() / n;
+            let values: Vec<f64> = column.iter().map(|v| v - mean).collect();
+            let size = values.iter().map(|v| v * v).sum::<f64>().sqrt();
+            // Rounding alone may leave a trace of a constant.
+            let flat = size <= 1e-9 * (1.0 + mean.abs()) * n.sqrt();
+            values.iter().map(|v| if flat { 0.0 } else { v / size }).collect()
+        })
+        .collect();
+    let product =
+        |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>().clamp(-1.0, 1.0);
+    Array2::from_shape_fn((centred.len(), centred.len()), |(a, b)| {
+        if a == b { 1.0 } else { product(&centred[a], &centred[b]) }
+    })
+}
+
+/// Order columns so that those which move together stand together: average linkage on 1 − |r|, the
+/// leaves of the tree from left to right.
+///
+/// # Source
+/// Hastie, Tibshirani, Friedman, *The Elements of Statistical Learning*, 2nd ed. (2009), §14.3.12
+#[must_use]
+pub fn clustered(correlation: &Array2<f64>) -> Vec<usize> {
+    let mut clusters: Vec<Vec<usize>> = (0..correlation.nrows()).map(|at| vec![at]).collect();
+    #[expect(clippy::cast_precision_loss, reason = "counts of columns")]
+    let near = |a: &[usize], b: &[usize]| {
+        let pairs = a.iter().flat_map(|i| b.iter().map(|j| correlation[[*i, *j]].abs()));
+        pairs.sum::<f64>() / (a.len() * b.len()) as f64
+    };
+    while clusters.len() > 1 {
+        let (mut best, mut pair) = (f64::NEG_INFINITY, (0, 1));
+        for b in 1..clusters.len() {
+            for a in 0..b {
+                let found = near(&clusters[a], &clusters[b]);
+                if found > best {
+                    (best, pair) = (found, (a, b));
+                }
+            }
+        }
+        let joined = clusters.remove(pair.1);
+        clusters[pair.0].extend(joined);
+    }
+    clusters.pop().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn columns_that_move_together_stand_together() {
+        let x = array![
+            [1.0, 5.0, -2.0, 7.0],
+            [2.0, 1.0, -4.1, 7.0],
+            [3.0, 4.0, -6.0, 7.0],
+            [4.0, 2.0, -7.9, 7.0]
+        ];
+        let r = correlation(x.view());
+        assert!((r[[0, 2]] + 1.0).abs() < 1e-2 && r[[0, 0]] == 1.0 && r[[0, 3]] == 0.0, "{r}");
+        assert_eq!(r[[1, 2]], r[[2, 1]]);
+        assert_eq!(clustered(&r), [0, 2, 1, 3]);
+        assert!(clustered(&Array2::zeros((0, 0))).is_empty());
+    }
+}

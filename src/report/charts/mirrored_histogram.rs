@@ -1,0 +1,88 @@
+//! How values are spread among rows that converted, upwards, and among the others, downwards.
+
+use super::{Chart, Scale};
+use crate::report::format::{number, percent};
+
+/// Counts of values in bars of equal width on an axis.
+pub(in crate::report) struct MirroredHistogram {
+    edges: Vec<f64>,
+    /// Of rows that did not convert, and of those that did.
+    counts: [Vec<u64>; 2],
+}
+
+impl MirroredHistogram {
+    /// Counts values; those beyond the axis count in the bar at its end.
+    ///
+    /// # Arguments
+    /// * `values` – those of rows that did not convert, and those of rows that did
+    pub(in crate::report) fn new(values: &[Vec<f64>; 2], scale: Scale, bars: usize) -> Self {
+        let mut counts = [vec![0; bars], vec![0; bars]];
+        for (counts, values) in counts.iter_mut().zip(values) {
+            values.iter().for_each(|value| counts[bar_index(scale.place(*value), bars)] += 1);
+        }
+        Self { edges: scale.values(bars + 1), counts }
+    }
+
+    /// Returns the share of the rows of one outcome that are in a bar.
+    fn share(&self, side: usize, bar: usize) -> f64 {
+        number(self.counts[side][bar]) / number(self.counts[side].iter().sum::<u64>().max(1))
+    }
+
+    /// Returns the largest share.
+    pub(in crate::report) fn tallest(&self) -> f64 {
+        let shares =
+            (0..self.edges.len() - 1).flat_map(|bar| [self.share(0, bar), self.share(1, bar)]);
+        shares.fold(0.01, f64::max)
+    }
+
+    fn span(&self, bar: usize, format: &dyn Fn(f64) -> String) -> String {
+        format!("{} to {}", format(self.edges[bar]), format(self.edges[bar + 1]))
+    }
+
+    /// Draws the bars on both sides of 0.
+    pub(in crate::report) fn draw(&self, chart: &mut Chart, format: &dyn Fn(f64) -> String) {
+        for bar in 0..self.edges.len() - 1 {
+            for (side, (class, words)) in
+                [("no", "that did not convert"), ("yes", "that converted")].into_iter().enumerate()
+            {
+                let (count, share) = (self.counts[side][bar], self.share(side, bar));
+                if count > 0 {
+                    let title = format!(
+                        "{}: {count} rows, {} of those {words}",
+                        self.span(bar, format),
+                        percent(share)
+                    );
+                    let height = if side == 1 { share } else { -share };
+                    chart.bar(
+                        [self.edges[bar], self.edges[bar + 1]],
+                        [0.0, height],
+                        (class, &title),
+                    );
+                }
+            }
+        }
+        chart.horizontal_line(0.0, "zero");
+    }
+
+    /// Returns a row for each bar: its range, conversions and other rows.
+    pub(in crate::report) fn rows(&self, format: &dyn Fn(f64) -> String) -> Vec<Vec<String>> {
+        let row = |bar: usize| {
+            vec![
+                self.span(bar, format),
+                self.counts[1][bar].to_string(),
+                self.counts[0][bar].to_string(),
+            ]
+        };
+        (0..self.edges.len() - 1).map(row).collect()
+    }
+}
+
+/// Returns the bar for a place on an axis.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "below the number of bars"
+)]
+pub(in crate::report) fn bar_index(place: f64, bars: usize) -> usize {
+    ((place * number(bars)) as usize).min(bars - 1)
+}

@@ -1,0 +1,188 @@
+//! What pages consist of: the document, texts, lists, tables and figures.
+
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
+
+use crate::report::charts::Drawing;
+
+const STYLE: &str = include_str!("style.css");
+
+/// A table of texts; the first column is aligned to the left, numbers to the right.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Table {
+    /// What it shows.
+    pub(super) caption: String,
+    /// Names of the columns.
+    pub(super) header: Vec<String>,
+    /// Its rows, a text for each column.
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+/// Charts with their explanation and their numbers.
+#[derive(Debug)]
+pub(super) struct Figure<'a> {
+    /// Id of the drawing.
+    pub(super) id: &'a str,
+    pub(super) title: &'a str,
+    /// Replaces the drawing where it cannot be seen.
+    pub(super) alt_text: String,
+    /// How it is to be read.
+    pub(super) caption: String,
+    pub(super) drawing: Drawing,
+    /// The class of each kind of mark, and its meaning.
+    pub(super) legend: Vec<(&'static str, &'a str)>,
+    /// The numbers that are drawn.
+    pub(super) table: Table,
+}
+
+/// Returns a whole page with this title.
+pub(super) fn document(title: &str, content: &Markup) -> String {
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+                link rel="icon" href="data:,";
+                style { (PreEscaped(STYLE)) }
+                title { (title) }
+            }
+            body {
+                a.skip href="#answer" { "To the answer" }
+                main { (content) }
+            }
+        }
+    };
+    // HTML and SVG allow no other control characters, which names in data may have.
+    document
+        .into_string()
+        .replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}")
+}
+
+/// Returns a text in which backticks enclose code.
+pub(super) fn rich_text(text: &str) -> Markup {
+    // A number and its sign stay on one line.
+    let text = text.replace(" %", "\u{a0}%");
+    let parts: Vec<&str> = text.split('`').collect();
+    html! {
+        // An odd number of backticks is no markup.
+        @if parts.len().is_multiple_of(2) { (text) }
+        @else {
+            @for (place, part) in parts.iter().enumerate() {
+                @if place % 2 == 1 { code { (part) } } @else { (part) }
+            }
+        }
+    }
+}
+
+/// Returns a paragraph.
+pub(super) fn paragraph(text: &str) -> Markup {
+    html! { p { (rich_text(text)) } }
+}
+
+/// Returns a list of sentences.
+pub(super) fn list<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> Markup {
+    html! { ul { @for item in items { li { (rich_text(item.as_ref())) } "\n" } } }
+}
+
+/// Returns figures side by side.
+pub(super) fn grid<'a>(figures: impl IntoIterator<Item = Figure<'a>>) -> Markup {
+    html! { div.grid { @for figure in figures { (figure) } } }
+}
+
+impl Table {
+    pub(super) fn new(
+        caption: &str,
+        header: &[&str],
+        rows: impl IntoIterator<Item = Vec<String>>,
+    ) -> Self {
+        let header = header.iter().map(|name| (*name).to_owned()).collect();
+        Self { caption: caption.to_owned(), header, rows: rows.into_iter().collect() }
+    }
+
+    /// Returns the class of a column.
+    fn class(&self, column: usize) -> &'static str {
+        let has_text =
+            self.rows.iter().any(|row| row.get(column).is_some_and(|cell| is_text(cell)));
+        if has_text { "text" } else { "number" }
+    }
+}
+
+impl Render for Table {
+    fn render(&self) -> Markup {
+        let classes: Vec<&str> = (0..self.header.len()).map(|column| self.class(column)).collect();
+        html! {
+            div.scroll tabindex="0" role="region" aria-label=(self.caption) {
+                table {
+                    caption { (rich_text(&self.caption)) }
+                    thead {
+                        tr { @for (name, class) in self.header.iter().zip(&classes) { th scope="col" class=(class) { (rich_text(name)) } } }
+                    }
+                    tbody {
+                        @for row in &self.rows {
+                            tr {
+                                @for (column, (cell, class)) in row.iter().zip(&classes).enumerate() {
+                                    @if column == 0 { th scope="row" class=(class) { (rich_text(cell)) } }
+                                    @else { td class=(class) { (rich_text(cell)) } }
+                                }
+                            }
+                            "\n"
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Render for Figure<'_> {
+    fn render(&self) -> Markup {
+        html! {
+            figure {
+                figcaption { h3 { (rich_text(self.title)) } (paragraph(&self.caption)) }
+                @if !self.legend.is_empty() {
+                    ul.legend { @for (class, meaning) in &self.legend { li class=(class) { (rich_text(meaning)) } } }
+                }
+                (self.drawing.svg(self.id, self.title, &self.alt_text))
+                details {
+                    summary { "Numbers" span.unseen { " of " (rich_text(self.title)) } }
+                    (self.table)
+                }
+            }
+            "\n"
+        }
+    }
+}
+
+/// Returns whether a cell is neither a number nor empty.
+fn is_text(cell: &str) -> bool {
+    cell.chars()
+        .next()
+        .is_some_and(|first| !first.is_ascii_digit() && !matches!(first, '+' | '−' | '–' | '<'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_attributes_cannot_become_markup() {
+        let hostile = "\"><script>alert('x')</script>&amp;\u{0}";
+        let table = Table::new(hostile, &[hostile], vec![vec![hostile.to_owned()]]);
+        let page = document(hostile, &html! { p title=(hostile) { (rich_text(hostile)) } (table) });
+        assert!(!page.contains("<script"), "{page}");
+        assert_eq!(
+            page.matches("&quot;&gt;&lt;script&gt;alert('x')&lt;/script&gt;&amp;amp;\u{fffd}")
+                .count(),
+            7,
+            "{page}"
+        );
+    }
+
+    #[test]
+    fn backticks_enclose_code() {
+        assert_eq!(rich_text("set `a<b` so").into_string(), "set <code>a&lt;b</code> so");
+        assert_eq!(rich_text("a ` b").into_string(), "a ` b");
+    }
+}

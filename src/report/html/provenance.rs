@@ -1,0 +1,54 @@
+//! What a model was trained on, and how.
+
+use pql_stats::calibration::Calibration;
+
+use crate::config::{Config, PenaltyKind};
+use crate::model::Model;
+use crate::report::format::{four, short};
+use crate::time::iso_day;
+
+/// Returns facts about the training of a model: their names and values.
+pub(super) fn training_facts(model: &Model, config: &Config) -> Vec<(&'static str, String)> {
+    let rule = &config.model;
+    let penalty = match rule.penalty {
+        PenaltyKind::None => "none".to_owned(),
+        PenaltyKind::L2 => format!("l2, alpha {}", short(model.fit.alpha)),
+        PenaltyKind::L1 => format!("l1, alpha {}", short(model.fit.alpha)),
+        PenaltyKind::ElasticNet => {
+            format!("elastic net, alpha {}, l1_ratio {}", short(model.fit.alpha), rule.l1_ratio)
+        }
+        PenaltyKind::Firth => "Firth".to_owned(),
+    };
+    let calibration = match &model.calibration {
+        Calibration::None => "none".to_owned(),
+        Calibration::Platt(platt) => {
+            format!("Platt, log-odds {} + {} η", four(platt.intercept), four(platt.slope))
+        }
+        Calibration::Isotonic(isotonic) => format!("isotonic, {} steps", isotonic.log_odds.len()),
+    };
+    let cutoffs = model
+        .extent
+        .first_train
+        .zip(model.last_learned())
+        .map(|(first, last)| [first, last].map(iso_day));
+    vec![
+        ("rows learned from", model.fit.rows.to_string()),
+        (
+            "their cutoffs",
+            cutoffs.map_or("not known".to_owned(), |[first, last]| {
+                if first == last { first } else { format!("{first} to {last}") }
+            }),
+        ),
+        ("design columns", model.fit.coef.len().to_string()),
+        ("penalty", penalty),
+        ("effective degrees of freedom", short(model.goodness.effective_df)),
+        ("McFadden's R², on the training rows", four(model.goodness.mcfadden_r2)),
+        ("calibration", calibration),
+        ("threshold", four(model.threshold)),
+        ("largest gradient entry per row", format!("{:.1e}", model.fit.gradient)),
+        (
+            "fingerprint of the training rows",
+            blake3::Hash::from_bytes(model.data).to_hex()[..16].to_owned(),
+        ),
+    ]
+}

@@ -1,0 +1,277 @@
+//! The first rows of a source, column by column.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use polars::prelude::DataFrame;
+
+use super::times::{self, Reading};
+use super::words;
+use crate::error::{Error, Result};
+use crate::io::read;
+use crate::log::cells;
+
+/// Rows looked at over all files of a source.
+const ROWS: usize = 50_000;
+/// Cells looked at: a table of thousands of columns is judged by fewer rows, so that memory stays
+/// bounded.
+const CELLS: usize = 5_000_000;
+/// Rows looked at in each file at least, where there are many.
+const FILE_ROWS: usize = 500;
+/// Files looked into, spread evenly, where there are more.
+const FILES: usize = 100;
+
+/// What the values of a column look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// No value at all.
+    Empty,
+    /// 0/1 or true/false.
+    Flag,
+    /// Numbers.
+    Number,
+    /// Anything else.
+    Text,
+}
+
+/// One column of a source, as far as it was looked at.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// Its name.
+    pub(super) name: String,
+    /// The words of its name.
+    pub(super) words: Vec<String>,
+    /// The distinct values, each with its number, the commonest first, then by bytes.
+    pub(super) values: Vec<(String, usize)>,
+    /// Rows with a value.
+    pub(super) present: usize,
+    /// Rows looked at.
+    pub(super) rows: usize,
+    /// What the values look like.
+    pub(super) look: Look,
+}
+
+impl Column {
+    fn new(name: String, counts: HashMap<String, usize>, rows: usize) -> Self {
+        let mut values: Vec<(String, usize)> = counts.into_iter().collect();
+        values.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let present = values.iter().map(|(_, n)| n).sum();
+        let all = |holds: &dyn Fn(&str) -> bool| values.iter().all(|(v, _)| holds(v.trim()));
+        let look = if values.is_empty() {
+            Look::Empty
+        } else if all(&|v| flag(v).is_some()) {
+            Look::Flag
+        } else if all(&|v| cells::number(v).is_some()) {
+            Look::Number
+        } else {
+            Look::Text
+        };
+        Self { words: words::split(&name), name, values, present, rows, look }
+    }
+
+    /// How its values read as times.
+    pub(super) fn reading(&self) -> Option<Reading> {
+        times::reading(self.texts())
+    }
+
+    /// The distinct values.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> + Clone {
+        self.values.iter().map(|(value, _)| value.as_str())
+    }
+
+    /// Number of distinct values.
+    pub(super) fn distinct(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether no value stands twice and none is missing.
+    pub(super) fn unique(&self) -> bool {
+        self.rows > 0 && self.distinct() == self.rows
+    }
+
+    /// Whether its name reads the same as that of another, capitals and signs apart.
+    pub(super) fn same_name(&self, other: &Self) -> bool {
+        self.words == other.words
+    }
+}
+
+/// 0/1 or true/false.
+pub(super) fn flag(text: &str) -> Option<bool> {
+    match cells::truth(text).or_else(|| cells::number(text))? {
+        0.0 => Some(false),
+        1.0 => Some(true),
+        _ => None,
+    }
+}
+
+/// The first rows of a source.
+#[derive(Debug)]
+pub(super) struct Sample {
+    /// Path, glob or folder, as it was given.
+    pub(super) path: PathBuf,
+    /// Its files.
+    pub(super) files: Vec<PathBuf>,
+    /// The columns that all files have.
+    pub(super) columns: Vec<Column>,
+}
+
+impl Sample {
+    /// Look at the first rows of a source.
+    pub(super) fn of(path: &Path) -> Result<Self> {
+        let files = read::files(path)?;
+        let names = shared_columns(&files)?;
+        let looked: Vec<&PathBuf> = files.iter().step_by(files.len().div_ceil(FILES)).collect();
+        let quota = (ROWS.min(CELLS / names.len().max(1)) / looked.len()).max(FILE_ROWS);
+        let mut counts: HashMap<String, HashMap<String, usize>> =
+            names.iter().map(|n| (n.clone(), HashMap::new())).collect();
+        let mut rows = 0;
+        for file in looked {
+            rows += look(file, quota, &names, &mut counts)?;
+        }
+        if rows == 0 {
+            return Err(Error::Empty {
+                path: path.to_owned(),
+                expected: "expected a table with at least one row".to_owned(),
+            });
+        }
+        let columns = names
+            .into_iter()
+            .filter_map(|n| counts.remove(&n).map(|c| Column::new(n, c, rows)))
+            .collect();
+        Ok(Self { path: path.to_owned(), files, columns })
+    }
+
+    /// The names of the columns, for messages.
+    pub(super) fn listed(&self) -> String {
+        self.columns.iter().map(|c| format!("`{}`", c.name)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The columns that every file has, in the order of the first.
+fn shared_columns(files: &[PathBuf]) -> Result<Vec<String>> {
+    let mut shared: Option<Vec<String>> = None;
+    for file in files {
+        let columns = read::columns(file)?;
+        shared = Some(match shared {
+            None => columns,
+            Some(shared) => {
+                let here: HashSet<String> = columns.into_iter().collect();
+                shared.into_iter().filter(|n| here.contains(n)).collect()
+            }
+        });
+    }
+    Ok(shared.unwrap_or_default())
+}
+
+/// Count the values of the first rows of a file; a column that cannot be read leaves `counts`.
+fn look(
+    file: &Path,
+    quota: usize,
+    names: &[String],
+    counts: &mut HashMap<String, HashMap<String, usize>>,
+) -> Result<usize> {
+    loop {
+        let wanted: Vec<String> =
+            names.iter().filter(|n| counts.contains_key(*n)).cloned().collect();
+        let mut frames = Vec::new();
+        let mut rows = 0;
+        let read = first_rows(file, &wanted, quota, &mut |frame| {
+            rows += frame.height();
+            frames.push(frame);
+        });
+        match read {
+            Ok(()) => {
+                for frame in &frames {
+                    count(frame, counts)?;
+                }
+                return Ok(rows);
+            }
+            Err(error) => {
+                let unreadable = unreadable(file, &wanted, &error);
+                if unreadable.is_empty() {
+                    return Err(error);
+                }
+                counts.retain(|name, _| !unreadable.contains(name));
+            }
+        }
+    }
+}
+
+/// The columns that the error is about: lists and objects, which are neither text nor number.
+fn unreadable(file: &Path, wanted: &[String], error: &Error) -> Vec<String> {
+    match error {
+        Error::BadValue { column, .. } | Error::MissingColumn { column, .. } => {
+            vec![column.clone()]
+        }
+        _ if wanted.len() < 2 => Vec::new(),
+        _ => {
+            let fails = |name: &&String| {
+                first_rows(file, std::slice::from_ref(*name), 1, &mut |_| {}).is_err()
+            };
+            let failing: Vec<String> = wanted.iter().filter(fails).cloned().collect();
+            if failing.len() == wanted.len() { Vec::new() } else { failing }
+        }
+    }
+}
+
+/// Read rows of a file until there are enough.
+fn first_rows(
+    file: &Path,
+    columns: &[String],
+    rows: usize,
+    take: &mut dyn FnMut(DataFrame),
+) -> Result<()> {
+    let mut left = rows;
+    // Not ahead: the first batch has them all as a rule.
+    let read = read::read_batches(file, Some(columns), &[], &mut |batch| {
+        let frame = batch.frame.head(Some(left));
+        left -= frame.height();
+        take(frame);
+        Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    });
+    read.map(drop)
+}
+
+fn count(frame: &DataFrame, counts: &mut HashMap<String, HashMap<String, usize>>) -> Result<()> {
+    for column in frame.columns() {
+        let Some(counts) = counts.get_mut(column.name().as_str()) else { continue };
+        for value in cells::text(column)?.iter().flatten().filter(|v| !v.is_empty()) {
+            match counts.get_mut(value) {
+                Some(n) => *n += 1,
+                None => {
+                    counts.insert(value.to_owned(), 1);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_columns_are_passed_over_and_the_rest_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("e.ndjson");
+        std::fs::write(&file, "{\"a\":\"x\",\"p\":{\"q\":1},\"f\":true}\n{\"a\":\"y\",\"p\":[1],\"f\":false}\n{\"a\":\"x\",\"f\":null}\n")
+            .unwrap();
+        let sample = Sample::of(&file).unwrap();
+        assert_eq!(sample.listed(), "`a`, `f`");
+        assert_eq!(sample.columns[0].values, [("x".to_owned(), 2), ("y".to_owned(), 1)]);
+        assert_eq!(
+            (sample.columns[1].look, sample.columns[1].present, sample.columns[1].rows),
+            (Look::Flag, 2, 3)
+        );
+    }
+
+    #[test]
+    fn only_columns_of_all_files_count() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("1.csv"), "a,b\n1,2\n").unwrap();
+        std::fs::write(folder.path().join("2.csv"), "c,a\n1,2\n").unwrap();
+        assert_eq!(Sample::of(folder.path()).unwrap().listed(), "`a`");
+    }
+}
