@@ -1,104 +1,121 @@
-# make demo    train, score and inspect on data/demo
-# make test    formatting, lints, all tests, docs: what CI runs
-# make long    the simulations with 200 seeds of each kind (a minute)
-# make docs    docs/commands.md anew
-# make peers   docs/comparison.md anew: scikit-learn and boosting on ../shared/data (10 minutes)
-# make bench   docs/speed.md anew: DuckDB, Polars, scikit-learn, glum and linfa-logistic on the same files (25 minutes, 10 GB of disk)
-# make data    make data/demo, models/demo and notebooks-export/demo-0001 anew
-# make pictures   the pictures of the report in docs/ anew, as chromium shows it
-
 SHELL := /bin/bash
-export CARGO_TARGET_DIR ?= $(HOME)/.cache/pql/target
+.DEFAULT_GOAL := help
+
+CARGO_TARGET_DIR ?= target
 export PQL_PYTHON ?= $(HOME)/.cache/pql/venv/bin/python
 BENCH_PYTHON ?= $(HOME)/.cache/pql/bench-venv/bin/python
-PQL := $(CARGO_TARGET_DIR)/release/pql
-OUT := $(CARGO_TARGET_DIR)/demo
-comma := ,
-say = @printf '\n==> %s\n' '$(1)'
+PQL := $(abspath $(CARGO_TARGET_DIR))/debug/pql
+OUT := $(abspath $(CARGO_TARGET_DIR))/demo
+EXAMPLES := $(basename $(notdir $(wildcard examples/*.rs)))
+say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: demo test long docs peers bench data pictures build python browser
+.PHONY: help build install demo check test long docs peers bench data pictures python browser
 
-build:
-	$(call say,Building pql in $(CARGO_TARGET_DIR) (10 to 20 minutes the first time))
-	cargo build --release --locked
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
-demo: build
+build: ## Build pql and pql-score in target/debug (10 to 20 minutes the first time)
+	$(call say,Building pql: 10 to 20 minutes the first time)
+	cargo build --locked
+
+install: ## Install pql and pql-score in ~/.cargo/bin
+	$(call say,Installing pql and pql-score in ~/.cargo/bin)
+	cargo install --path . --profile dev --locked
+
+demo: build ## Train a model, score accounts and draw a report, on data/demo
 	$(call say,Training on data/demo: see data/demo/README.md)
 	@rm -rf '$(OUT)' && mkdir -p '$(OUT)'
 	'$(PQL)' train -c data/demo/pql.toml --name demo --models '$(OUT)/models'
 	$(call say,Scoring the accounts that are open at the end of the log)
 	'$(PQL)' score --model demo --models '$(OUT)/models' -c data/demo/pql.toml -o '$(OUT)/scores.csv' --quiet
 	@head -n 6 '$(OUT)/scores.csv'
-	$(call say,What the model has learned)
+	$(call say,Inspecting the model)
 	'$(PQL)' inspect demo --models '$(OUT)/models'
-	$(call say,Drawing it)
+	$(call say,Generating an HTML report)
 	'$(PQL)' report demo --models '$(OUT)/models' -c data/demo/pql.toml -o '$(OUT)/report.html' --quiet
-	$(call say,Model$(comma) scores and report.html are in $(OUT))
+	@printf '\n==> %s\n' 'Model, scores and report.html are in $(OUT)'
 
-python: $(dir $(PQL_PYTHON)).ready
-
-$(dir $(PQL_PYTHON)).ready: tests/requirements.txt
-	$(call say,Installing the Python packages that results are compared with)
-	@test -x '$(PQL_PYTHON)' || python3 -m venv '$(dir $(PQL_PYTHON))..'
-	@'$(PQL_PYTHON)' -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-	@touch '$@'
-
-# Not a failure where it cannot be had: the test then says that it is skipped, and fails in CI.
-browser:
-	@if command -v chromedriver >/dev/null; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    printf '\n==> %s\n' 'Installing chromium, in which the report is tested'; \
-	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >/dev/null || true; \
-	else \
-	    printf '\n==> %s\n' 'No chromium (Debian: apt-get install chromium chromium-driver): the report is not tested in a browser'; \
-	fi
-
-test: build python browser
+check: ## Check formatting, lints and unit tests (needs only Rust; under 2 minutes once built)
 	$(call say,Formatting)
-	cargo fmt --check
+	cargo fmt --all --check
 	$(call say,Lints)
-	cargo clippy --release --locked --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(call say,Unit tests)
+	cargo test --workspace --lib --locked
+
+# A missing tool is a failure in CI. Without the shared data its tests are left out everywhere.
+test: python browser ## Run everything that CI runs: check, all tests, examples, documentation
+	$(call say,Formatting)
+	cargo fmt --all --check
+	$(call say,Lints)
+	cargo clippy --workspace --all-targets --locked -- -D warnings
 	$(call say,Tests)
-	cargo test --release --locked
+	@skip=(); \
+	if [ ! -d ../shared/data ]; then \
+	    echo 'Tests of real data do not run: there is no ../shared/data'; skip+=(--skip=shared_data::); \
+	fi; \
+	if [ "$$CI" != true ] && ! command -v chromedriver >/dev/null; then \
+	    echo 'Tests in a browser do not run: there is no chromedriver'; skip+=(--skip=browser::); \
+	fi; \
+	set -x; cargo test --workspace --locked -- --include-ignored "$${skip[@]}"
+	$(call say,Examples)
+	@for example in $(EXAMPLES); do (set -x; cargo run --quiet --locked --example "$$example" >/dev/null) || exit 1; done
 	$(call say,Documentation)
-	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --locked --no-deps --document-private-items
 
-long:
-	$(call say,Simulations with 200 seeds of each kind)
-	PQL_LONG=1 cargo test --release --locked --test it -- simulation --nocapture
+long: ## Run the simulations with 200 seeds of each kind (a minute)
+	$(call say,Running simulations with 200 seeds of each kind)
+	PQL_LONG=1 cargo test --locked --test it -- simulation --nocapture
 
-docs:
+docs: ## Write docs/commands.md
 	$(call say,Writing docs/commands.md)
-	PQL_DOCS=1 cargo test --release --locked --test it -- commands::
+	PQL_DOCS=1 cargo test --locked --test it -- commands::
 
-peers: build python
+peers: build python ## Write docs/comparison.md: scikit-learn and boosting on ../shared/data (10 minutes)
 	$(call say,Comparing with scikit-learn: logistic regression and boosting on the same features)
 	'$(PQL_PYTHON)' tests/compare/peers.py '$(PQL)' ../shared/data -o docs/comparison.md
 
-$(dir $(BENCH_PYTHON)).ready: benches/requirements.txt
-	$(call say,Installing the Python packages that pql is measured beside)
-	@test -x '$(BENCH_PYTHON)' || python3 -m venv '$(dir $(BENCH_PYTHON))..'
-	@'$(BENCH_PYTHON)' -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
-	@touch '$@'
-
 # BENCH='--only fit,path' measures some of it; without -o nothing is written.
 bench: BENCH ?= -o docs/speed.md
-bench: build $(dir $(BENCH_PYTHON)).ready
+bench: build $(dir $(BENCH_PYTHON)).ready ## Write docs/speed.md: time and memory compared with DuckDB, Polars and others (25 minutes, 10 GB)
 	$(call say,Building the kernels)
-	cargo bench --locked --bench kernels --no-run
+	cargo bench --profile dev --locked --bench kernels --no-run
 	$(call say,Measuring: leave the machine alone)
 	'$(BENCH_PYTHON)' benches/bench.py '$(PQL)' $(BENCH) \
-	    --kernels "$$(cargo bench --locked --bench kernels --no-run 2>&1 | sed -n 's/.*Executable.*(\(.*\))$$/\1/p')"
+	    --kernels "$$(cargo bench --profile dev --locked --bench kernels --no-run 2>&1 | sed -n 's/.*Executable.*(\(.*\))$$/\1/p')"
 
-pictures: demo browser
-	$(call say,Taking pictures of the report)
-	python3 tests/pictures.py '$(OUT)/report.html' docs
-
-data: build
-	$(call say,Making data/demo)
+data: build ## Write data/demo, models/demo and notebooks-export/demo-0001
+	$(call say,Simulating data/demo)
 	'$(PQL)' simulate -o data/demo --accounts 2000 --seed 7
 	$(call say,Training models/demo)
 	@rm -rf models/demo
 	'$(PQL)' train -c data/demo/pql.toml --name demo --models models
 	$(call say,Exporting notebooks-export/demo-0001)
 	'$(PQL)' export notebook demo --force
+
+pictures: demo browser ## Take the pictures of the report in docs/ with chromium
+	$(call say,Taking pictures of the report)
+	python3 tests/pictures.py '$(OUT)/report.html' docs
+
+python: $(dir $(PQL_PYTHON)).ready ## Install the Python packages of the tests (PQL_PYTHON names another Python)
+
+$(dir $(PQL_PYTHON)).ready: tests/requirements.txt
+	$(call say,Installing the packages of tests/requirements.txt for $(PQL_PYTHON))
+	@test -x '$(PQL_PYTHON)' || python3 -m venv '$(dir $(PQL_PYTHON))..'
+	@'$(PQL_PYTHON)' -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch '$@'
+
+$(dir $(BENCH_PYTHON)).ready: benches/requirements.txt
+	$(call say,Installing the packages of benches/requirements.txt for $(BENCH_PYTHON))
+	@test -x '$(BENCH_PYTHON)' || python3 -m venv '$(dir $(BENCH_PYTHON))..'
+	@'$(BENCH_PYTHON)' -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
+	@touch '$@'
+
+browser: ## Install chromium, in which the report is tested (Debian as root)
+	@if command -v chromedriver >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    printf '\n==> %s\n' 'Installing chromium and chromium-driver'; \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >/dev/null || true; \
+	else \
+	    printf '\n==> %s\n' 'No chromedriver (Debian: apt-get install chromium chromium-driver)'; \
+	fi
