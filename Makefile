@@ -9,7 +9,7 @@ OUT := $(abspath $(CARGO_TARGET_DIR))/demo
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.rs)))
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help build install demo check test long docs peers bench data pictures python browser
+.PHONY: help build install demo check test long docs peers bench data pictures python browser seeds
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -22,15 +22,17 @@ install: ## Install pql and pql-score in ~/.cargo/bin
 	$(call say,Installing pql and pql-score in ~/.cargo/bin)
 	cargo install --path . --profile dev --locked
 
-demo: build ## Train a model, score accounts and draw a report, on data/demo
+demo: build ## Train a model on data/demo, score accounts and write an HTML report
 	$(call say,Training on data/demo: see data/demo/README.md)
 	@rm -rf '$(OUT)' && mkdir -p '$(OUT)'
 	'$(PQL)' train -c data/demo/pql.toml --name demo --models '$(OUT)/models'
-	$(call say,Scoring the accounts that are open at the end of the log)
-	'$(PQL)' score --model demo --models '$(OUT)/models' -c data/demo/pql.toml -o '$(OUT)/scores.csv' --quiet
-	@head -n 6 '$(OUT)/scores.csv'
-	$(call say,Inspecting the model)
-	'$(PQL)' inspect demo --models '$(OUT)/models'
+	$(call say,Scoring the accounts that can still convert in the predicted time)
+	'$(PQL)' score demo --models '$(OUT)/models' -c data/demo/pql.toml -o '$(OUT)/scores.csv'
+	$(call say,The five accounts with the highest probability)
+	@tail -n +2 '$(OUT)/scores.csv' | sort -t, -k3,3gr > '$(OUT)/sorted.csv'
+	@{ head -n 1 '$(OUT)/scores.csv'; head -n 5 '$(OUT)/sorted.csv'; } | cut -d, -f1,3,7,13-15
+	$(call say,Explaining the first of them)
+	'$(PQL)' explain demo "$$(head -n 1 '$(OUT)/sorted.csv' | cut -d, -f1)" --models '$(OUT)/models' -c data/demo/pql.toml --quiet
 	$(call say,Generating an HTML report)
 	'$(PQL)' report demo --models '$(OUT)/models' -c data/demo/pql.toml -o '$(OUT)/report.html' --quiet
 	@printf '\n==> %s\n' 'Model, scores and report.html are in $(OUT)'
@@ -43,7 +45,7 @@ check: ## Check formatting, lints and unit tests (needs only Rust; under 2 minut
 	$(call say,Unit tests)
 	cargo test --workspace --lib --locked
 
-# A missing tool is a failure in CI. Without the shared data its tests are left out everywhere.
+# A missing tool fails in CI. Tests of real data are skipped if ../shared/data is missing.
 test: python browser ## Run everything that CI runs: check, all tests, examples, documentation
 	$(call say,Formatting)
 	cargo fmt --all --check
@@ -52,10 +54,10 @@ test: python browser ## Run everything that CI runs: check, all tests, examples,
 	$(call say,Tests)
 	@skip=(); \
 	if [ ! -d ../shared/data ]; then \
-	    echo 'Tests of real data do not run: there is no ../shared/data'; skip+=(--skip=shared_data::); \
+	    echo 'Skipping tests of real data: ../shared/data is missing'; skip+=(--skip=shared_data::); \
 	fi; \
 	if [ "$$CI" != true ] && ! command -v chromedriver >/dev/null; then \
-	    echo 'Tests in a browser do not run: there is no chromedriver'; skip+=(--skip=browser::); \
+	    echo 'Skipping tests in a browser: chromedriver is missing'; skip+=(--skip=browser::); \
 	fi; \
 	set -x; cargo test --workspace --locked -- --include-ignored "$${skip[@]}"
 	$(call say,Examples)
@@ -63,41 +65,45 @@ test: python browser ## Run everything that CI runs: check, all tests, examples,
 	$(call say,Documentation)
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --locked --no-deps --document-private-items
 
-long: ## Run the simulations with 200 seeds of each kind (a minute)
+long: ## Run the simulations with 200 seeds of each kind (1 minute)
 	$(call say,Running simulations with 200 seeds of each kind)
 	PQL_LONG=1 cargo test --locked --test it -- simulation --nocapture
 
-docs: ## Write docs/commands.md
-	$(call say,Writing docs/commands.md)
-	PQL_DOCS=1 cargo test --locked --test it -- commands::
+docs: ## Write the generated pages of docs/reference: commands.md, configuration.md
+	$(call say,Writing the generated pages of docs/reference)
+	PQL_DOCS=1 cargo test --locked --test it -- commands:: schema::
 
-peers: build python ## Write docs/comparison.md: scikit-learn and boosting on ../shared/data (10 minutes)
-	$(call say,Comparing with scikit-learn: logistic regression and boosting on the same features)
-	'$(PQL_PYTHON)' tests/compare/peers.py '$(PQL)' ../shared/data -o docs/comparison.md
+peers: build python ## Write docs/benchmarks/comparison.md: scikit-learn and boosting on ../shared/data (10 minutes)
+	$(call say,Comparing with logistic regression and boosting of scikit-learn on the same features)
+	'$(PQL_PYTHON)' tests/compare/peers.py '$(PQL)' ../shared/data -o docs/benchmarks/comparison.md
 
-# BENCH='--only fit,path' measures some of it; without -o nothing is written.
-bench: BENCH ?= -o docs/speed.md
-bench: build $(dir $(BENCH_PYTHON)).ready ## Write docs/speed.md: time and memory compared with DuckDB, Polars and others (25 minutes, 10 GB)
+# BENCH='--only fit,path' prints some tables; without -o nothing is written.
+bench: BENCH ?= -o docs/benchmarks/speed.md
+bench: build $(dir $(BENCH_PYTHON)).ready ## Write docs/benchmarks/speed.md: time and memory of pql, DuckDB, Polars and others (25 minutes, 10 GB)
 	$(call say,Building the kernels)
 	cargo bench --profile dev --locked --bench kernels --no-run
-	$(call say,Measuring: leave the machine alone)
+	$(call say,Measuring: keep the machine idle)
 	'$(BENCH_PYTHON)' benches/bench.py '$(PQL)' $(BENCH) \
 	    --kernels "$$(cargo bench --profile dev --locked --bench kernels --no-run 2>&1 | sed -n 's/.*Executable.*(\(.*\))$$/\1/p')"
 
 data: build ## Write data/demo, models/demo and notebooks-export/demo-0001
 	$(call say,Simulating data/demo)
-	'$(PQL)' simulate -o data/demo --accounts 2000 --seed 7
+	'$(PQL)' simulate -o data/demo --seed 1
 	$(call say,Training models/demo)
 	@rm -rf models/demo
 	'$(PQL)' train -c data/demo/pql.toml --name demo --models models
 	$(call say,Exporting notebooks-export/demo-0001)
 	'$(PQL)' export notebook demo --force
 
-pictures: demo browser ## Take the pictures of the report in docs/ with chromium
-	$(call say,Taking pictures of the report)
-	python3 tests/pictures.py '$(OUT)/report.html' docs
+seeds: build ## Repeat the choice of the seed of data/demo (2 minutes)
+	$(call say,Simulating and training with 20 seeds)
+	python3 data/demo/seeds.py '$(PQL)'
 
-python: $(dir $(PQL_PYTHON)).ready ## Install the Python packages of the tests (PQL_PYTHON names another Python)
+pictures: demo browser ## Take the pictures in docs/images with chromium
+	$(call say,Taking pictures of the report)
+	python3 tests/pictures.py '$(OUT)/report.html' docs/images
+
+python: $(dir $(PQL_PYTHON)).ready ## Install the Python packages of the tests (PQL_PYTHON: another Python)
 
 $(dir $(PQL_PYTHON)).ready: tests/requirements.txt
 	$(call say,Installing the packages of tests/requirements.txt for $(PQL_PYTHON))
@@ -111,11 +117,11 @@ $(dir $(BENCH_PYTHON)).ready: benches/requirements.txt
 	@'$(BENCH_PYTHON)' -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
 	@touch '$@'
 
-browser: ## Install chromium, in which the report is tested (Debian as root)
+browser: ## Install chromium for the tests of the report (Debian, as root)
 	@if command -v chromedriver >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    printf '\n==> %s\n' 'Installing chromium and chromium-driver'; \
 	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >/dev/null || true; \
 	else \
-	    printf '\n==> %s\n' 'No chromedriver (Debian: apt-get install chromium chromium-driver)'; \
+	    printf '\n==> %s\n' 'chromedriver is missing (Debian: apt-get install chromium chromium-driver)'; \
 	fi

@@ -1,19 +1,19 @@
-"""Measure pql beside DuckDB, Polars, scikit-learn, glum and linfa-logistic, each on the same files in one run.
+"""Measure pql, DuckDB, Polars, scikit-learn, glum and linfa-logistic on the same files in one run.
 
     python bench.py PQL [--kernels KERNELS] [-o FILE.md] [--only SECTION,…] [--scale 0.01] [--runs N] [--work DIR]
 
-PQL        the binary, `pql-score` beside it
---kernels  the binary of `cargo bench --profile dev --bench kernels --no-run`; without it there is no fit and no path
--o         file for the Markdown tables; default: stdout. In a file that has the two lines `<!-- speed -->` and
-           `<!-- /speed -->` what lies between them is replaced
+PQL        the binary; `pql-score` is in the same folder
+--kernels  the binary of `cargo bench --profile dev --bench kernels --no-run`; without it fit and path are skipped
+-o         file for the Markdown tables; default: stdout. In a file with the lines `<!-- speed -->` and
+           `<!-- /speed -->` the text between them is replaced
 --only     sections, see SECTIONS below
---scale    how much there is of everything; 0.001 tries whether all of it runs
---runs     runs of each command, the median of which counts: 3
---work     folder for data, kept for the next time, and results; default: ~/.cache/pql/bench
+--scale    multiplier of all sizes; 0.001 only tests that everything runs
+--runs     runs of each command; the median counts (default: 3)
+--work     folder for results and data, which is reused; default: ~/.cache/pql/bench
 
-Times are the median of up to three runs. Those of pql are of whole processes, those of peers are of their work: imports are not counted. Every
-file is read once before it is measured on. Memory is the peak of the resident set, of whole processes. Needs numpy, polars, pyarrow,
-duckdb, scikit-learn, glum; with the kernels it takes about 25 minutes on 2 cores.
+A time is the median of up to three runs: of the whole process for pql, without imports for the others. Every file is read once before the
+measurement. Memory is the peak resident set of the whole process. Needs numpy, polars, pyarrow, duckdb, scikit-learn, glum; with the
+kernels it takes about 25 minutes on 2 cores.
 """
 import argparse
 import importlib.metadata
@@ -45,7 +45,7 @@ def main() -> None:
     tables = []
     for name in args.only:
         if name in ("fit", "path") and not bench.kernels:
-            say(f"{name}: left out, since --kernels is not given")
+            say(f"{name}: skipped without --kernels")
             continue
         say(f"{name}: {SECTIONS[name].__doc__ or sys.modules[SECTIONS[name].__module__].__doc__}".strip())
         tables += SECTIONS[name](bench)
@@ -66,17 +66,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path.home() / ".cache/pql/bench")
     args = parser.parse_args()
     if unknown := set(args.only) - set(SECTIONS):
-        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+        parser.error(f"unknown section {', '.join(unknown)}; known: {', '.join(SECTIONS)}")
     return args
 
 
 def machine(args) -> str:
-    """What it was measured on, and how much."""
+    """Returns the machine, versions and scale."""
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     version = subprocess.run([args.pql, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     others = ", ".join(f"{name} {version_of(name)}" for name in PACKAGES)
-    scale = "" if args.scale == 1 else f" At {args.scale:g} of the size."
+    scale = "" if args.scale == 1 else f" All sizes × {args.scale:g}."
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()}. {version}, {others}, Python {platform.python_version()}.{scale}"
 
 
@@ -88,7 +88,7 @@ def version_of(package: str) -> str:
 
 
 def goals(bench: Bench) -> Table:
-    return Table("Goals", ["", "goal", "found", "reached"], [[g.what, g.aim, g.found, "yes" if g.reached else "no"] for g in bench.goals])
+    return Table("Goals", ["measure", "goal", "measured", "reached"], [[g.what, g.aim, g.found, "yes" if g.reached else "no"] for g in bench.goals])
 
 
 def markdown(table: Table) -> list[str]:

@@ -1,4 +1,4 @@
-"""How long does it take to look for PQL definitions among 50 event names?"""
+"""Time of the search for PQL definitions among 50 event types."""
 from pathlib import Path
 
 from measure import Bench, Table, duration, once, peer, size, warm
@@ -15,14 +15,14 @@ converted = "converted_at"
 churned = "churned_at"
 
 [observation]
-at = "age"
+cutoffs = "age"
 age = "14d"
 horizon = "30d"
 """
 
 
 def many_names(bench: Bench) -> Path:
-    """The log, each event name three names by turns, without invoices."""
+    """The log without invoices; each event name alternates among three names."""
     log = bench.log(200_000)
 
     def make(folder: Path) -> None:
@@ -37,6 +37,6 @@ def run(bench: Bench) -> list[Table]:
     log = many_names(bench)
     warm(log / "events.parquet", log / "accounts.parquet")
     found = bench.measure("pql discover", [bench.pql, "discover", "-c", log / "pql.toml", "--quiet"])
-    bench.goal("discover: 20 million events of 50 names", "30 s", duration(found.seconds), found.seconds <= 30)
+    bench.goal("discover: 20 million events of 50 types", "30 s", duration(found.seconds), found.seconds <= 30)
     return [Table("Discovery of PQL definitions", ["", "time", "peak memory"], [["pql discover", duration(found.seconds), size(found.memory)]],
-                  "20 million events of 200,000 accounts and 50 names; five landmarks, all thresholds, pairs of the best 20.")]
+                  "20 million events of 200,000 accounts and 50 types; five landmarks, all thresholds, pairs of the 20 best rules.")]

@@ -1,4 +1,4 @@
-"""From 20 million events to a model and a scored batch, beside DuckDB for the features and scikit-learn for the model."""
+"""Time from 20 million events to a model and scores, compared with DuckDB for the features and scikit-learn for the model."""
 from pathlib import Path
 
 import features
@@ -9,7 +9,7 @@ AT = "2025-10-12"
 
 
 def train(bench: Bench, log: Path, models: Path) -> list:
-    return [bench.pql, "train", "-c", log / "pql.toml", *features.SETS, "--name", "bench", "--models", models, "--no-rows", "--quiet"]
+    return [bench.pql, "train", "-c", log / "pql.toml", *features.SETS, "--name", "bench", "--models", models, "--no-test-rows", "--quiet"]
 
 
 def trained(bench: Bench) -> tuple[Path, Path]:
@@ -24,7 +24,7 @@ def run(bench: Bench) -> list[Table]:
     warm(log / "events.parquet", log / "accounts.parquet")
     models, scores, matrix = bench.out("models"), bench.out("scores.parquet"), bench.out("features.parquet")
     learn = bench.measure("pql train", train(bench, log, models), 1)
-    score = bench.measure("pql score", [bench.pql, "score", "--model", "bench", "--models", models, "-c", log / "pql.toml", "-o", scores, "--quiet"], 1)
+    score = bench.measure("pql score", [bench.pql, "score", "bench", "--models", models, "-c", log / "pql.toml", "-o", scores, "--quiet"], 1)
     once(features.matrix(bench, log, matrix))
     counts = once(peer("check", "describe", matrix, log / "events.parquet")).answer["counts"]
     work = bench.out("peer")
@@ -35,8 +35,8 @@ def run(bench: Bench) -> list[Table]:
     rows = [["pql train", duration(learn.seconds), size(learn.memory), ""], ["pql score", duration(score.seconds), size(score.memory), ""],
             ["pql, both", duration(total), size(max(learn.memory, score.memory)), ""],
             ["DuckDB + scikit-learn", duration(theirs.seconds), size(theirs.memory), times(theirs.seconds / total)],
-            ["of which DuckDB", duration(theirs.answer["features"]), "", ""]]
-    bench.goal("20 million events to a model and a scored batch, beside DuckDB + scikit-learn", "faster", times(theirs.seconds / total), theirs.seconds > total)
-    words = (f"{theirs.answer['train']:,} training rows, {theirs.answer['scored']:,} scored accounts. pql also judges the model on held-out rows, "
-             "calibrates it, looks for leaks, and gives intervals, percentiles and reasons.")
-    return [Table("From 20 million events to a model and scores", ["", "time", "peak memory", "× pql's time"], rows, words)]
+            ["DuckDB alone", duration(theirs.answer["features"]), "", ""]]
+    bench.goal("20 million events to a model and scores: speedup over DuckDB + scikit-learn", "1 ×", times(theirs.seconds / total), theirs.seconds > total)
+    words = (f"{theirs.answer['train']:,} training rows, {theirs.answer['scored']:,} scored accounts. pql also evaluates the model on held-out rows, "
+             "calibrates it, runs the leakage audit, and gives intervals, percentiles and reasons.")
+    return [Table("From 20 million events to a model and scores", ["", "time", "peak memory", "time relative to pql"], rows, words)]

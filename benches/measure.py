@@ -1,4 +1,4 @@
-"""Run commands and measure them: seconds, peak memory. Knows no package, so that its own memory is not taken for a command's."""
+"""Run commands and measure time and peak memory. It imports no package, so that a command does not inherit its memory."""
 import json
 import os
 import shutil
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# A command is not run again once this many seconds are spent on it.
+# Seconds after which a command is not repeated.
 ENOUGH = 30.0
 
 
 @dataclass
 class Run:
-    """What a command took. `seconds` are those that a peer says it worked, imports left out; for pql they are the whole process."""
+    """The cost of a command. `seconds` is the whole process for pql, and the time without imports that the others report."""
     seconds: float
     memory: int
     answer: dict = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Table:
 
 @dataclass
 class Bench:
-    """Where everything lies, and how much of it there is to be."""
+    """Programs, folders and sizes of the measurements, and the goals checked so far."""
     pql: Path
     work: Path
     scale: float
@@ -53,7 +53,7 @@ class Bench:
         return max(least, round(full * self.scale))
 
     def out(self, name: str) -> Path:
-        """Where a result goes; one of an earlier run is removed."""
+        """Returns the path of a result, and removes that of an earlier run."""
         path = self.work / "out" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
@@ -62,7 +62,7 @@ class Bench:
         return path
 
     def made(self, name: str, make) -> Path:
-        """A folder of files to be measured on; made where it is not there yet."""
+        """Returns a folder of input files, and creates it if it is missing."""
         folder = self.work / f"{name}-{self.scale:g}"
         if not (folder / "done").exists():
             say(f"making {folder}")
@@ -73,12 +73,12 @@ class Bench:
         return folder
 
     def log(self, accounts: int) -> Path:
-        """A simulated log with about a hundred events for each account."""
+        """Returns a simulated log with about 100 events per account."""
         n = self.size(accounts, 1000)
-        return self.made(f"log{accounts}", lambda folder: once([self.pql, "simulate", "-o", folder, "--accounts", n, "--seed", 1, "--quiet"]))
+        return self.made(f"log{accounts}", lambda folder: once([self.pql, "simulate", "-o", folder, "--accounts", n, "--seed", 1, "--base-rate", 0.1, "--events-per-account", 100, "--quiet"]))
 
     def measure(self, what: str, command: list, runs: int = 3, threads: int | None = None) -> Run:
-        """The median of up to `runs` runs."""
+        """Returns the median of up to `runs` runs."""
         found, start = [], time.perf_counter()
         while len(found) < min(runs, self.runs) and (not found or time.perf_counter() - start < ENOUGH):
             found.append(once(command, threads))
@@ -87,7 +87,7 @@ class Bench:
         return result
 
     def can(self, command: str, option: str) -> bool:
-        """Whether a command of pql knows an option."""
+        """Returns whether a command of pql has an option."""
         return option in subprocess.run([self.pql, command, "--help"], capture_output=True, text=True, check=True).stdout
 
     def goal(self, what: str, aim: str, found: str, reached: bool) -> None:
@@ -95,7 +95,7 @@ class Bench:
 
 
 def once(command: list, threads: int | None = None) -> Run:
-    """Run a command that must succeed; its last line may be JSON with the seconds that count."""
+    """Runs a command that must succeed; its last line may be JSON with the seconds to report."""
     env = os.environ | ({name: str(threads) for name in ("RAYON_NUM_THREADS", "POLARS_MAX_THREADS")} if threads else {})
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
@@ -112,12 +112,12 @@ def once(command: list, threads: int | None = None) -> Run:
 
 
 def peer(script: str, *words) -> list:
-    """A command that runs one of the scripts in peers/ with the Python that runs this one."""
+    """Returns a command that runs a script in peers/ with this Python."""
     return [sys.executable, HERE / "peers" / f"{script}.py", *words]
 
 
 def warm(*paths: Path) -> None:
-    """Read files once, so that none of those measured waits for the disk."""
+    """Reads files once, so that no measurement waits for the disk."""
     for path in paths:
         with open(path, "rb") as file:
             while file.read(1 << 24):

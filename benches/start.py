@@ -1,4 +1,4 @@
-"""How long does `pql-score` take on an empty batch, and how large are the programs?"""
+"""Time of `pql-score` on an empty batch, and sizes of the programs."""
 import statistics
 
 import score
@@ -17,6 +17,6 @@ def run(bench: Bench) -> list[Table]:
     median = statistics.median(run.seconds for run in runs)
     say(f"  pql-score: {duration(median)}")
     bench.goal("pql-score on an empty batch", "50 ms", duration(median), median <= 0.05)
-    rows = [["pql-score on an empty batch", duration(median)], ["its peak memory", size(max(run.memory for run in runs))]]
+    rows = [["pql-score on an empty batch", duration(median)], ["peak memory", size(max(run.memory for run in runs))]]
     rows += [[f"size of {path.name}", size(path.stat().st_size)] for path in (bench.pql, program)]
     return [Table("Start", ["", ""], rows, f"The median of {RUNS} runs.")]

@@ -1,4 +1,4 @@
-"""Do model and scores have the same bytes on one thread and on two, and what does the second gain?"""
+"""Check that model and scores are identical on one and two threads, and measure the speedup."""
 import end
 from measure import Bench, Table, duration, once, peer, warm
 
@@ -12,10 +12,10 @@ def run(bench: Bench) -> list[Table]:
     for threads in (1, 2):
         models, scores = bench.out(f"models{threads}"), bench.out(f"scores{threads}.parquet")
         learn = bench.measure(f"train, {threads} threads", end.train(bench, log, models), 1, threads)
-        command = [bench.pql, "score", "--model", "bench", "--models", models, "-c", log / "pql.toml", "-o", scores, "--quiet"]
+        command = [bench.pql, "score", "bench", "--models", models, "-c", log / "pql.toml", "-o", scores, "--quiet"]
         found.append((learn, bench.measure(f"score, {threads} threads", command, 3, threads)))
         files.append((models / "bench" / "0001" / "model.pql", scores))
     equal = all(once(peer("check", "equal", one, two)).answer["equal"] for one, two in zip(*files))
-    bench.goal("model and scores on 1 and on 2 threads", "the same bytes", "the same bytes" if equal else "other bytes", equal)
+    bench.goal("model and scores on 1 and 2 threads", "identical", "identical" if equal else "different", equal)
     rows = [[name, duration(one.seconds), duration(two.seconds)] for name, one, two in zip(("pql train", "pql score"), *found)]
-    return [Table("Threads: 2 million events", ["", "1 thread", "2 threads"], rows, "Model and scores have the same bytes." if equal else "The bytes differ.")]
+    return [Table("Threads: 2 million events", ["", "1 thread", "2 threads"], rows, "Model and scores are identical, byte for byte." if equal else "The bytes differ.")]

@@ -1,4 +1,4 @@
-"""Look at results, as JSON.
+"""Describe or compare results, as JSON.
 
     python check.py describe FEATURES EVENTS     rows, usage features and counted events of a matrix; events, and those before a cutoff
     python check.py compare FEATURES PEER        the usage feature that differs most, relative to max(1, |value|)

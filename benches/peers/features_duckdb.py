@@ -1,4 +1,4 @@
-"""The feature matrix of docs/features.md in DuckDB.
+"""The feature matrix of docs/reference/features.md in DuckDB.
 
     python features_duckdb.py EVENTS ACCOUNTS OBSERVATIONS OUT --counts login,search_used [--direct]
 
@@ -17,7 +17,7 @@ def listed(lines) -> str:
 
 
 def seen(args) -> str:
-    """The events before the cutoff of their account, `u` µs before it; a session begins where 30 minutes are free of the same user."""
+    """Returns the events before the cutoff of their account, `u` µs before it. A session begins after 30 minutes without the same user."""
     return f"""
   SELECT account_id, user_id, event, minutes, u, since, (u - 1) // {DAY} AS day,
          coalesce(lag(u) OVER (PARTITION BY account_id, user_id ORDER BY u DESC) - u >= {GAP}, true) AS starts
@@ -45,7 +45,7 @@ def by_event(counts: list[str]) -> str:
 
 
 def by_user() -> str:
-    """Sessions are counted here, too, where events without user are a stream of their own."""
+    """Also counts sessions; events without a user form one stream."""
     small = [f"count(*) FILTER (u <= {w * DAY}) AS n_{w}" for w in EDGES]
     small += [f"count(*) FILTER (starts AND u <= {w * DAY}) AS starts_{w}" for w in WINDOWS]
     wide = ["count(user_id) AS active_users_total"]

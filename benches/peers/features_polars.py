@@ -1,4 +1,4 @@
-"""The feature matrix of docs/features.md in Polars, its lazy plans run by the streaming engine.
+"""The feature matrix of docs/reference/features.md in Polars, with the streaming engine.
 
     python features_polars.py EVENTS ACCOUNTS OBSERVATIONS OUT --counts login,search_used
 
@@ -18,7 +18,7 @@ def within(days: int) -> pl.Expr:
 
 
 def seen(args) -> pl.LazyFrame:
-    """The events before the cutoff of their account, `u` µs before it."""
+    """Returns the events before the cutoff of their account, `u` µs before it."""
     accounts = pl.scan_parquet(args.accounts).select("account_id", "signed_up_at", "seats")
     rows = pl.scan_parquet(args.observations).select("account_id", "cutoff").with_row_index("row").join(accounts, on="account_id")
     events = pl.scan_parquet(args.events).filter(pl.col("event") != EXCLUDED)
@@ -34,7 +34,7 @@ def counts_within() -> list[pl.Expr]:
 
 
 def now_and_before(days: int) -> tuple[pl.Expr, pl.Expr]:
-    """Counts of a window and of the one before it."""
+    """Returns counts of a window and of the previous one."""
     return pl.col(f"n_{days}"), pl.col(f"n_{2 * days}") - pl.col(f"n_{days}")
 
 
@@ -78,7 +78,7 @@ def by_day(seen: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def sessions(seen: pl.LazyFrame) -> pl.LazyFrame:
-    """An event begins a session where none of the same user and account lies less than 30 minutes before it."""
+    """Counts sessions: an event begins one if it follows none of the same user and account within 30 minutes."""
     ordered = seen.select("row", "user_id", "u").sort("row", "user_id", "u", descending=[False, False, True])
     row, user = pl.col("row"), pl.col("user_id")
     goes_on = (row == row.shift()) & user.eq_missing(user.shift()) & (u.shift() - u < GAP)

@@ -1,4 +1,4 @@
-"""The feature matrix of docs/features.md in Polars, each measure a filtered aggregation of one group_by: as it reads in the documentation.
+"""The feature matrix of docs/reference/features.md in Polars, each measure a filtered aggregation of one group_by: as it reads in the documentation.
 
     python features_polars_direct.py EVENTS ACCOUNTS OBSERVATIONS OUT --counts login,search_used
 """
@@ -11,7 +11,7 @@ KEYS = ["account_id", "cutoff"]
 
 
 def seen(args) -> pl.LazyFrame:
-    """The events before the cutoff of their account, `u` µs before it."""
+    """Returns the events before the cutoff of their account, `u` µs before it."""
     accounts = pl.scan_parquet(args.accounts).select("account_id", "signed_up_at")
     rows = pl.scan_parquet(args.observations).select(KEYS).join(accounts, on="account_id")
     micros = (pl.col("cutoff") - pl.col("timestamp")).dt.total_microseconds()
@@ -39,7 +39,7 @@ def measures(w: int, counts: list[str]) -> list[pl.Expr]:
 
 
 def shares(log: pl.LazyFrame, w: int) -> list[pl.LazyFrame]:
-    """Entropy over event names and share of the busiest user."""
+    """Returns the entropy over event types and the share of the most active user."""
     of = lambda key: log.filter((u <= w * DAY) & pl.col(key).is_not_null()).group_by(*KEYS, key).agg(n=pl.len())
     share = pl.col("n") / pl.col("n").sum()
     return [of("event").group_by(KEYS).agg((-(share * share.log()).sum()).alias(f"feature_entropy_{w}")),

@@ -35,7 +35,7 @@ def fit(x, y, solver: str) -> dict:
 
 
 def path(x, y, solver: str, alphas: list[float]) -> dict:
-    """Every fifth row held out, beginning with the first, second, …; the sum of losses is over four fifths of the rows."""
+    """Returns the folds: every fifth row is held out, starting with the first, second, …"""
     from sklearn.linear_model import LogisticRegressionCV
     row = np.arange(len(y))
     folds = [(np.flatnonzero(row % 5 != k), np.flatnonzero(row % 5 == k)) for k in range(5)]

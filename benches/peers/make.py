@@ -1,9 +1,9 @@
-"""Make the files that are measured on. Seeded: the same numbers each time.
+"""Create the input files, with a fixed seed.
 
     python make.py accounts IN OUT         the account list without conversions and churns, so that no event is out of sight at the end
     python make.py sorted IN OUT           the events in order of time
     python make.py names IN OUT            the log without invoices, with three names for each event name by turns
-    python make.py dense FOLDER ROWS       x.f64 and y.u8: a standardised design of 40 columns, by rows, and its outcomes
+    python make.py dense FOLDER ROWS       x.f64 and y.u8: a standardized design of 40 columns, by rows, and its outcomes
     python make.py matrix FOLDER ROWS      matrix.parquet: 40 columns as they come, skewed and with nulls; train.parquet: its first 200,000 rows
     python make.py empty IN OUT            a Parquet file without its rows
 """
@@ -44,13 +44,13 @@ def dense(folder: str, rows: str) -> None:
 
 
 def outcomes(random: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """Drawn from a logistic model with about one in six positive."""
+    """Draws outcomes from a logistic model; about one in six is positive."""
     eta = x @ (random.standard_normal(x.shape[1]) / 6) - 2
     return random.random(len(x)) < 1 / (1 + np.exp(-eta))
 
 
 def matrix(folder: str, rows: str) -> None:
-    """Half of the columns are counts, half are numbers; each has up to 10 % nulls."""
+    """Draws a matrix: half of the columns are counts, half are numbers; each has up to 10% nulls."""
     random, parts = np.random.default_rng(SEED), []
     weights = random.standard_normal(COLUMNS) / 6
     path = os.path.join(folder, "matrix.parquet")

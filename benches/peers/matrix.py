@@ -1,4 +1,4 @@
-"""What the peers compute: the catalogue of docs/features.md for a simulated log, and how a peer is told the files."""
+"""The features of docs/reference/features.md for a simulated log, and the arguments of the scripts."""
 import argparse
 import json
 import time
@@ -7,12 +7,12 @@ DAY = 86_400_000_000
 GAP = 30 * 60 * 1_000_000
 WINDOWS = [7, 14, 28]
 LOGIN, VALUE, INVITE, LIMIT, HAND_RAISE, EXCLUDED = "login", "task_completed", "invite_sent", "limit_reached", "contact_sales", "invoice_paid"
-# Velocities: a measure of the window against the same one of the window before.
+# Velocities: a measure of the window and the same measure of the previous window.
 VELOCITIES = {"events": "events", "logins": "logins", "users": "active_users", "breadth": "features_used"}
 
 
 def arguments(**flags: str) -> argparse.Namespace:
-    """The arguments EVENTS ACCOUNTS OBSERVATIONS OUT, --counts a,b, and flags with their help."""
+    """Parses EVENTS ACCOUNTS OBSERVATIONS OUT, --counts a,b, and flags with their help."""
     parser = argparse.ArgumentParser()
     for name in ("events", "accounts", "observations", "out"):
         parser.add_argument(name)
@@ -23,7 +23,7 @@ def arguments(**flags: str) -> argparse.Namespace:
 
 
 def columns(counts: list[str]) -> list[str]:
-    """Names of the usage features, in the order of pql."""
+    """Returns the names of the features, in the order of pql."""
     measures = ["events", "logins", "login_days", "active_days", "active_users", "features_used", "feature_entropy", "top_user_share",
                 "sessions", "invites", "limit_hits", "hand_raises", *(f"{v}_velocity" for v in VELOCITIES), "events_trend",
                 "seat_utilization", *(f"count_{name}" for name in counts), "sum_minutes"]
@@ -33,7 +33,7 @@ def columns(counts: list[str]) -> list[str]:
 
 
 def timed(work) -> None:
-    """Print how long `work` takes as JSON, imports left out, with whatever dict it answers."""
+    """Prints the seconds of `work`, without imports, and the dict it returns, as JSON."""
     start = time.perf_counter()
     more = work()
     print(json.dumps({"seconds": time.perf_counter() - start, **(more or {})}))

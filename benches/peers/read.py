@@ -1,4 +1,4 @@
-"""What the work cannot do without: reading the columns, with Polars.
+"""Read the columns with Polars: the minimum that any program has to do.
 
     python read.py columns EVENTS           the four columns of a log
     python read.py whole MATRIX OUT         a matrix whole, and one column of it written

@@ -1,4 +1,4 @@
-"""Score a matrix as one does in scikit-learn: median for nulls, standardised, probabilities alone, in place where that is possible.
+"""Score a matrix in scikit-learn: median for nulls, standardized, probabilities only, in place if possible.
 
     python score.py TRAIN MATRIX OUT
 

@@ -1,19 +1,17 @@
 """Compare pql on held-out rows with logistic regression and boosting of scikit-learn, on the same features.
 
-    python peers.py PQL DATA [-o FILE.md] [--only SET,…] [--emulate-cv] [--set KEY=VALUE …] [--work DIR]
+    python peers.py PQL DATA [-o FILE.md] [--only SET,…] [--set KEY=VALUE …] [--work DIR]
 
 PQL           the binary
 DATA          folder of data sets, each in its own folder: see the project files in tests/real
--o            file for the Markdown tables; default: stdout. In a file that has the two lines `<!-- peers -->` and
-              `<!-- /peers -->` what lies between them is replaced
+-o            file for the Markdown tables; default: stdout. In a file with the lines `<!-- peers -->` and
+              `<!-- /peers -->` the text between them is replaced
 --only        names of sets, see SETS below
---emulate-cv  for a binary without `alpha = "cv"` and Platt calibration: choose alpha by grouped 5-fold cross-validation
-              here, train with `--set model.alpha=…`, and recalibrate on the cross-fitted log-odds of the training rows
---set         handed to every `pql train`, to try an option
---work        folder for models and matrices; default: a temporary one
+--set         option for every `pql train`
+--work        folder for models and matrices; default: a temporary folder
 
-Each set is split once, and all three see the same training and test rows: logs by time, as pql does it (newest cutoffs,
-purged); tables by a fixed seed. `pql features` gives the features of logs, tables are taken as they are.
+Each set is split once, so all methods use the same training and test rows: logs by time, as pql does (newest cutoffs,
+purged), tables by a fixed seed. The features of logs come from `pql features`; tables are used as they are.
 
 * base: the base rate of the training rows.
 * LR: null to median with an indicator, log1p where a column is non-negative and skewed, StandardScaler, one-hot with rare
@@ -27,7 +25,7 @@ import argparse
 import json
 import os
 
-# Before numpy: threads of OpenMP that wait for each other on a busy machine cost ten times what a second one gains.
+# Set before numpy is imported: on a busy machine, waiting OpenMP threads cost ten times the gain of a second thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import subprocess
@@ -54,16 +52,16 @@ KEYS = ["account_id", "cutoff", "outcome", "converted", "split"]
 FOLDS = 5
 TEST_SHARE = 0.3
 SEED = 0
-# The defaults, named because a project file may have others.
+# The defaults, set explicitly because a project file may have others.
 DEFAULTS = ['model.alpha="cv"', 'model.calibration="platt"']
 BEGIN, END = "<!-- peers -->", "<!-- /peers -->"
-# Trees of boosting, at most; of sets with MANY rows FEWER, which is enough for theirs.
+# Maximum number of boosting trees; FEWER suffice for sets with MANY rows.
 TREES, FEWER, MANY = 250, 150, 50_000
 
 
 @dataclass
 class Set:
-    """A data set and how it is used; a log has a project file, a table a CSV file."""
+    """A data set; a log has a project file, a table has a CSV file."""
     config: str = ""
     sets: list = field(default_factory=list)
     csv: str = ""
@@ -80,7 +78,7 @@ SHOPPERS = dict(csv="online_shoppers/online_shoppers_intention.csv", label="Reve
 SETS = {
     "demo": Set(config="data/demo/pql.toml", note="simulated by pql"),
     "ds365": Set(config="tests/real/ds365.toml", note="weekly snapshots, 30 days ahead"),
-    "ds365-day1": Set(config="tests/real/ds365.toml", sets=['observation.at="age"', 'observation.age="1d"'],
+    "ds365-day1": Set(config="tests/real/ds365.toml", sets=['observation.cutoffs="age"', 'observation.age="1d"'],
                       note="a day after sign-up, 30 days ahead"),
     "cdnow": Set(config="tests/real/cdnow.toml", note="weekly snapshots, buys again within 90 days"),
     "telco": Set(csv="telco_churn/Telco-Customer-Churn.csv", label="Churn", positive="Yes", drop=["customerID"], numbers=["TotalCharges"],
@@ -89,7 +87,7 @@ SETS = {
     "shoppers-honest": Set(**SHOPPERS, drop=["PageValues"], note="table, without PageValues"),
     "ucla": Set(csv="ucla_admit/admit.csv", label="admit", positive="1", categories=["rank"], note="table, 400 rows"),
     "ds365_ml": Set(csv="ds365_ml/ml_datasource.csv", label="purchased", positive="1", note="table that leaks the outcome: no measure of skill"),
-    "ravenstack": Set(config="tests/real/ravenstack.toml", note="random labels: nobody can beat the base rate but by chance"),
+    "ravenstack": Set(config="tests/real/ravenstack.toml", note="random labels: no skill is possible"),
 }
 
 
@@ -112,7 +110,6 @@ def main() -> int:
     parser.add_argument("data")
     parser.add_argument("-o", "--output", default="-")
     parser.add_argument("--only", default=",".join(SETS))
-    parser.add_argument("--emulate-cv", action="store_true")
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--work")
     args = parser.parse_args()
@@ -139,15 +136,11 @@ def write(text: str, output: str):
 
 
 def compare(name: str, args) -> dict:
-    """Everything about one set."""
+    """Trains and evaluates all methods on one set."""
     spec, start = SETS[name], time.time()
     train, test, run = load(name, spec, args)
-    alpha = None
-    if args.emulate_cv:
-        alpha, pql = emulated(run, train, test)
-    else:
-        pql, card = run(DEFAULTS)
-        alpha = card["alpha"]
+    pql, card = run(DEFAULTS)
+    alpha = card["alpha"]
     took = [time.time() - start]
     probabilities = {"base": np.full(len(test.y), train.y.mean()), "pql": pql}
     for peer, fit in [("LR", regression), ("boosting", boosting)]:
@@ -166,7 +159,7 @@ def compare(name: str, args) -> dict:
 
 
 def load(name: str, spec: Set, args):
-    """Training rows, test rows, and a function that trains pql on them and answers probabilities of the test rows and the model card."""
+    """Returns training rows, test rows, and a function that trains pql and returns its test probabilities and model card."""
     slug = "".join(c if c.isalnum() else "_" for c in name)
     if spec.config:
         frame, command = log_rows(slug, spec, args)
@@ -209,7 +202,7 @@ def log_rows(slug: str, spec: Set, args):
     with open(os.path.join(ROOT, spec.config)) as file:
         text = file.read()
     folder = os.path.dirname(os.path.join(ROOT, spec.config))
-    # Paths count from the folder of the project file: data sets lie where the command line says, other files beside the original.
+    # Paths are relative to the folder of the project file: data sets are in the folder of the command line, other files next to the original.
     text = text.replace("../../../shared/data/", os.path.abspath(args.data) + "/")
     if "cdnow" in spec.config:
         made = os.path.join(args.work, "cdnow_accounts.csv")
@@ -240,59 +233,34 @@ def table_rows(slug: str, spec: Set, args):
     frame.write_parquet(matrix)
     config = os.path.join(args.work, slug + ".toml")
     with open(config, "w") as file:
-        file.write(f"[design]\ncategories = {json.dumps(spec.categories)}\n")
+        file.write(f"[design]\ncategorical = {json.dumps(spec.categories)}\n")
     frame = frame.with_columns(pl.col(c).cast(pl.String) for c in spec.categories)
     return frame, ["-c", config, "--features", matrix]
 
 
-# pql without cross-validation: what its default will do
-
-
-def emulated(run, train: Rows, test: Rows):
-    """Alpha at the minimum of the pooled log loss of grouped folds, then Platt's a + b·η on the cross-fitted log-odds."""
-    _, card = run(["model.alpha=1"])
-    x = design(card["preprocessor"], train.x)
-    y, many = train.y, len(train.y) > MANY
-    folds = train.folds()[:3 if many else FOLDS]
-    grid = (np.geomspace(1e-3, 1e2, 11) if many else np.geomspace(1e-4, 1e2, 20)) * len(y) * y.mean() * (1 - y.mean())
-    eta = np.full((len(grid), len(y)), np.nan)
-    for rows, held in folds:
-        beta = None
-        for at in range(len(grid))[::-1]:
-            beta = ridge(x[rows], y[rows], grid[at] * len(rows) / len(y), beta)
-            eta[at, held] = beta[0] + x[held] @ beta[1:]
-    seen = ~np.isnan(eta[0])
-    best = int(np.argmin([loss(y[seen], e[seen]).mean() for e in eta]))
-    platt = ridge(eta[best][seen, None], y[seen], 0.0, None)
-    probability, _ = run([f"model.alpha={float(grid[best])!r}"])
-    if platt[1] > 0:
-        probability = sigmoid(platt[0] + platt[1] * np.log(probability / (1 - probability)))
-    return float(grid[best]), probability
-
-
 def design(preprocessor: dict, frame: pl.DataFrame) -> np.ndarray:
-    """The standardised design matrix, from the ways written in the model card."""
+    """The standardized design matrix, from the encodings in the model card."""
     columns = []
     standard = lambda scale, values: columns.append((values - scale["mean"]) / scale["sd"])
-    for prepared in preprocessor["features"]:
-        series = frame[prepared["feature"]]
-        if way := prepared["way"].get("Number"):
+    for encoder in preprocessor["features"]:
+        series = frame[encoder["feature"]]
+        if encoding := encoder["encoding"].get("Numeric"):
             value = series.cast(pl.Float64).to_numpy().copy()
             null = np.isnan(value)
-            value = np.log1p(np.maximum(value, 0)) if way["log1p"] else value
-            value = np.clip(value, *way["bounds"]) if way["bounds"] else value
-            if way["value"]:
-                standard(way["value"], np.where(null, way["fill"], value))
-            if way["missing"]:
-                standard(way["missing"], null.astype(float))
+            value = np.log1p(np.maximum(value, 0)) if encoding["log1p"] else value
+            value = np.clip(value, *encoding["bounds"]) if encoding["bounds"] else value
+            if encoding["value"]:
+                standard(encoding["value"], np.where(null, encoding["fill"], value))
+            if encoding["missing"]:
+                standard(encoding["missing"], null.astype(float))
         else:
-            way, text = prepared["way"]["Text"], series.cast(pl.String).fill_null("(missing)").to_numpy()
-            for level, scale in way["levels"]:
+            encoding, text = encoder["encoding"]["Categorical"], series.cast(pl.String).fill_null("(missing)").to_numpy()
+            for level, scale in encoding["levels"]:
                 if scale:
                     standard(scale, (text == level).astype(float))
-            if way["other"]:
-                known = [way["base"], *[level for level, _ in way["levels"]]]
-                standard(way["other"], (~np.isin(text, known)).astype(float))
+            if encoding["other"]:
+                known = [encoding["reference_level"], *[level for level, _ in encoding["levels"]]]
+                standard(encoding["other"], (~np.isin(text, known)).astype(float))
     return np.column_stack(columns)
 
 
@@ -333,7 +301,7 @@ def ridge(x, y, alpha: float, start):
 
 
 def regression(train: Rows, test: Rows):
-    """What a careful person does in scikit-learn."""
+    """Fits logistic regression as a careful user of scikit-learn does."""
     text = [c for c, t in train.x.schema.items() if not t.is_numeric()]
     number = [c for c in train.x.columns if c not in text and train.x[c].drop_nulls().n_unique() > 1]
     skewed = [c for c in number if takes_log(train.x[c].drop_nulls().to_numpy())]
@@ -364,7 +332,7 @@ def boosting(train: Rows, test: Rows):
     """Leaves by cross-validation, trees at the minimum of the held-out log loss."""
     text = [c for c, t in train.x.schema.items() if not t.is_numeric()]
     number = [c for c in train.x.columns if c not in text and train.x[c].drop_nulls().n_unique() > 1]
-    # Boosting takes at most 255 levels: the commonest, ties in the order of names.
+    # Boosting supports at most 255 levels: keep the most frequent ones, ties in the order of names.
     commonest = lambda values: sorted(Counter(values).items(), key=lambda level: (-level[1], level[0]))[:250]
     codes = {c: {level: code for code, (level, _) in enumerate(commonest(train.x[c].drop_nulls().to_list()))} for c in text}
 
@@ -395,7 +363,7 @@ def pandas(frame: pl.DataFrame):
     return frame.with_columns(pl.selectors.string().fill_null("(missing)")).to_pandas()
 
 
-# Judging
+# Evaluation
 
 
 def influence(test: Rows, p: np.ndarray):
@@ -413,7 +381,7 @@ def influence(test: Rows, p: np.ndarray):
 
 
 def spread(test: Rows, influences: np.ndarray) -> float:
-    """Standard error by account."""
+    """Returns the standard error by account."""
     sums = np.bincount(np.unique(test.account, return_inverse=True)[1], influences)
     return float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()))
 
@@ -424,13 +392,13 @@ def judged(test: Rows, p: np.ndarray):
 
 
 def apart(test: Rows, p: np.ndarray, q: np.ndarray):
-    """pql minus the other, with standard errors of the paired differences."""
+    """Returns pql minus the other, with standard errors of the paired differences."""
     a, b = influence(test, p), influence(test, q)
     return dict(loss=a[0] - b[0], loss_se=spread(test, a[1] - b[1]), auc=a[2] - b[2], auc_se=spread(test, a[3] - b[3]))
 
 
 def tables(results: list) -> str:
-    lines = ["| set | training rows | converting accounts | test rows | of them positive | what |", "|---|---:|---:|---:|---:|---|"]
+    lines = ["| set | training rows | converting accounts | test rows | positive | description |", "|---|---:|---:|---:|---:|---|"]
     for r in results:
         lines.append(f"| {r['name']} | {r['train']} | {r['converting']} | {r['test']} | {r['positive']} | {r['note']} |")
     lines += ["", "| set | log loss: base rate | pql | LR | boosting | pql − LR | pql − boosting |", "|---|---:|---:|---:|---:|---:|---:|"]
@@ -438,7 +406,7 @@ def tables(results: list) -> str:
         s, d = r["scores"], r["apart"]
         lines.append(f"| {r['name']} | {s['base']['loss']:.4f} | {interval(s['pql'], 'loss', 4)} | {s['LR']['loss']:.4f} | "
                      f"{s['boosting']['loss']:.4f} | {signed(d['LR'], 'loss', 4)} | {signed(d['boosting'], 'loss', 4)} |")
-    lines += ["", "| set | AUC: pql | LR | boosting | pql − LR | pql − boosting |", "|---|---:|---:|---:|---:|---:|"]
+    lines += ["", "| set | ROC AUC: pql | LR | boosting | pql − LR | pql − boosting |", "|---|---:|---:|---:|---:|---:|"]
     for r in results:
         s, d = r["scores"], r["apart"]
         lines.append(f"| {r['name']} | {interval(s['pql'], 'auc', 3)} | {s['LR']['auc']:.3f} | {s['boosting']['auc']:.3f} | "

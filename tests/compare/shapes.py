@@ -1,4 +1,4 @@
-"""Try what pql's design columns leave out: steps and hinges, products, both. Prints Markdown for docs/comparison.md.
+"""Try terms that pql's design columns do not have: steps and hinges, products, both. Prints Markdown for docs/benchmarks/comparison.md.
 
     python shapes.py PQL DATA [--only SET,…] [--knots 3] [--top 10] [--work DIR]
 
@@ -59,11 +59,11 @@ def line(name: str, args) -> str:
 
 def hinges(preprocessor: dict, train: pl.DataFrame, test: pl.DataFrame, count: int):
     columns = []
-    for prepared in preprocessor["features"]:
-        way = prepared["way"].get("Number")
-        if not way or not way["value"]:
+    for encoder in preprocessor["features"]:
+        encoding = encoder["encoding"].get("Numeric")
+        if not encoding or not encoding["value"]:
             continue
-        only = dict(features=[{**prepared, "way": {"Number": {**way, "missing": None, "value": {"mean": 0.0, "sd": 1.0}}}}])
+        only = dict(features=[{**encoder, "encoding": {"Numeric": {**encoding, "missing": None, "value": {"mean": 0.0, "sd": 1.0}}}}])
         v, w = design(only, train)[:, 0], design(only, test)[:, 0]
         if len(np.unique(v)) <= 2:
             continue

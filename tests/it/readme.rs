@@ -1,41 +1,46 @@
-//! The commands of README and tutorial print what these say.
+//! The commands in README and tutorial print what these pages show; `TRYCMD=overwrite` updates them
+//! in a copy, whose path the test prints.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::common::root;
 
-/// A document in a folder of its own, and the folder its commands run in.
-fn copied(name: &str, dir: &Path) -> (PathBuf, PathBuf) {
-    let document = dir.join(Path::new(name).file_name().unwrap());
-    fs::copy(root().join(name), &document).unwrap();
-    let inside = document.with_extension("in");
-    fs::create_dir_all(&inside).unwrap();
-    (document, inside)
+/// Copies a page to a folder and returns it with the folder in which its commands run.
+fn copy_page(name: &str, folder: &Path) -> (PathBuf, PathBuf) {
+    let page = folder.join(Path::new(name).file_name().unwrap());
+    fs::copy(root().join(name), &page).unwrap();
+    let working_folder = page.with_extension("in");
+    fs::create_dir_all(&working_folder).unwrap();
+    (page, working_folder)
 }
 
-fn run(document: &Path) {
+/// Runs the commands of a page; with `TRYCMD=overwrite` the page gets the new outputs.
+fn run(name: &str, page: &Path) {
     trycmd::TestCases::new()
         .register_bin("pql", Path::new(env!("CARGO_BIN_EXE_pql")))
-        .case(document)
+        .case(page)
         .run();
-}
-
-#[test]
-fn the_commands_of_the_readme_print_what_it_says() {
-    let dir = tempfile::tempdir().unwrap();
-    let (readme, inside) = copied("README.md", dir.path());
-    fs::create_dir_all(inside.join("data/demo")).unwrap();
-    for file in ["events.parquet", "accounts.parquet", "pql.toml"]
-        .map(|file| Path::new("data/demo").join(file))
-    {
-        fs::copy(root().join(&file), inside.join(&file)).unwrap();
+    if std::env::var_os("TRYCMD").is_some_and(|mode| mode == "overwrite") {
+        fs::copy(page, root().join(name)).unwrap();
     }
-    run(&readme);
 }
 
 #[test]
-fn the_commands_of_the_tutorial_print_what_it_says() {
-    let dir = tempfile::tempdir().unwrap();
-    run(&copied("docs/tutorial.md", dir.path()).0);
+fn readme_commands_print_the_documented_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let (page, working_folder) = copy_page("README.md", folder.path());
+    fs::create_dir_all(working_folder.join("data/demo")).unwrap();
+    for file in ["events.parquet", "accounts.parquet", "pql.toml"] {
+        let file = Path::new("data/demo").join(file);
+        fs::copy(root().join(&file), working_folder.join(&file)).unwrap();
+    }
+    run("README.md", &page);
+}
+
+#[test]
+fn tutorial_commands_print_the_documented_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "docs/guide/tutorial.md";
+    run(name, &copy_page(name, folder.path()).0);
 }
