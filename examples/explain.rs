@@ -14,22 +14,22 @@ fn main() -> pql::Result<()> {
     let model = train_on_log(&file, log, TrainOptions::default(), &mut sink)?.model;
 
     let config = model.project_config(&file, &mut sink)?;
-    let at = Some("2025-09-01".parse().expect("a date"));
-    let log = Log::read(&config, &model.read_options(&config, at), &mut sink)?;
+    let cutoff = Some("2025-09-01".parse().expect("a date"));
+    let log = Log::read(&config, &model.read_options(&config, cutoff), &mut sink)?;
     let explanation = AccountRow::from_log((&model, "demo"), &config, &log, &account, &sink)?
         .explain(&model, "demo")?;
 
-    println!("{account}: {:.1}% likely to convert", 100.0 * explanation.probability);
-    println!("{:+.4}  the average training account", explanation.base);
-    let mut sum = explanation.base;
-    for part in &explanation.contributions {
-        println!("{:+.4}  {}", part.contribution, part.measure);
-        sum += part.contribution;
+    println!("{account}: probability of conversion {:.1}%", 100.0 * explanation.probability);
+    println!("{:+.4}  average training account", explanation.intercept);
+    let mut sum = explanation.intercept;
+    for contribution in &explanation.contributions {
+        println!("{:+.4}  {}", contribution.contribution, contribution.measure);
+        sum += contribution.contribution;
     }
     println!("{sum:+.4}  log-odds");
     assert!(
         (sum + explanation.calibration.unwrap_or(0.0) - explanation.log_odds).abs() < 1e-12,
-        "the sum is exact"
+        "the contributions sum to the log-odds"
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Score the open accounts of the demo log with a model that is trained first.
+//! Train a model on the demo log, and score its accounts.
 //!
 //! Run it with `cargo run --example score`.
 
@@ -12,16 +12,16 @@ fn main() -> pql::Result<()> {
     let log = Log::read(&file, &ReadOptions::for_training(&file), &mut sink)?;
     let model = train_on_log(&file, log, TrainOptions::default(), &mut sink)?.model;
 
-    // `pql::find_model` and `Model::load` read a stored model instead.
+    // To use a stored model, call `pql::find_model` and `Model::load` instead.
     let config = model.project_config(&file, &mut sink)?;
     let log = Log::read(&config, &model.read_options(&config, None), &mut sink)?;
     let scores = score_log(&model, "demo", &config, &log, &mut sink)?;
 
     println!(
-        "{} accounts scored, {:.1} conversions expected",
+        "{} accounts scored, {:.1} expected conversions",
         scores.summary.scored, scores.summary.expected_conversions
     );
-    println!("{} qualify", scores.summary.qualified);
+    println!("{} qualify", scores.summary.qualified_by.iter().sum::<u64>());
     println!("{}", scores.table.head(Some(5)));
     Ok(())
 }

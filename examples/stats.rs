@@ -1,4 +1,4 @@
-//! The statistics alone, without a log.
+//! Use `pql_stats` without an event log: fit, evaluate, and compute an interval.
 //!
 //! Run it with `cargo run --example stats`.
 

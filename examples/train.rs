@@ -10,7 +10,7 @@ fn main() -> pql::Result<()> {
     let path = std::env::args().nth(1).unwrap_or_else(|| "data/demo/pql.toml".to_owned());
     let config = Config::load(Some(path.as_ref()), &[])?;
 
-    // Warnings are data: each has a code, a sentence and numbers.
+    // Each warning has a code, a message and its numbers.
     let mut codes = Vec::new();
     let mut sink = Sink::new(Progress::terminal(), |notice| {
         if let Notice::Warning(warning) = notice {
@@ -23,7 +23,7 @@ fn main() -> pql::Result<()> {
 
     println!(
         "{} training rows, {} test rows",
-        trained.model.extent.train.rows, trained.model.extent.test.rows
+        trained.model.split.train.rows, trained.model.split.test.rows
     );
     for (measure, importance) in trained.model.importance.iter().take(5) {
         println!("{measure:<20} {importance:.3}");

@@ -1,16 +1,15 @@
-//! Predicts which free-trial and freemium accounts of a SaaS company will convert, and explains
-//! why.
+//! Predicts which trial and freemium accounts of a SaaS company will convert, and explains why.
 //!
-//! `pql` reads the product-usage log and the account list, computes usage features as of a cutoff,
-//! fits a logistic regression on converted and not converted accounts, stores it in one file, and
-//! scores any batch of accounts with calibrated probabilities and reasons. The command line does
-//! the same: it parses, calls a function of this crate and prints.
+//! `pql` reads a product-usage log and an account list, computes usage features as of a cutoff, and
+//! fits a logistic regression on accounts with a known outcome. It stores the model in one file and
+//! scores any batch of accounts with calibrated probabilities and reasons. Each command of the
+//! program parses its arguments, calls one function of this crate and prints the result.
 //!
 //! # Data flow
 //!
 //! ```text
 //! pql.toml ─► Config
-//! files ────► Log::read ─► train_on_log ─► Trained ─► store_model ─► models/NAME/VERSION
+//! files ────► Log::read ─► train_on_log ─► TrainedModel ─► store_model ─► models/NAME/VERSION
 //!                 │          rows_for_training: observations, features, outcomes, split
 //!                 │          train_on_rows: encoder, fit, calibration, evaluation, leakage audit
 //!                 └──────► score_log ─► Scores        the same features and encoder, from the stored Model
@@ -18,9 +17,9 @@
 //!                          evaluate_model, monitor_log
 //! ```
 //!
-//! What a function reports on the way (warnings, dropped features, findings of the leakage audit)
-//! goes to a [`Sink`]; each message has a stable code. The statistics are in the crate `pql_stats`,
-//! which knows neither data frames nor files.
+//! Functions report warnings, dropped features and findings of the leakage audit to a [`Sink`];
+//! each message has a stable code. The statistics are in the crate `pql_stats`, which uses neither
+//! data frames nor files.
 //!
 //! # From a log to scores
 //!
@@ -33,7 +32,7 @@
 //! let mut sink = Sink::stderr();
 //! let config = Config::load(Some("data/demo/pql.toml".as_ref()), &[])?;
 //!
-//! // Train on the accounts whose outcome is known, and store the model as demo/0001.
+//! // Train on the accounts with a known outcome, and store the model as demo/0001.
 //! let log = Log::read(&config, &ReadOptions::for_training(&config), &mut sink)?;
 //! let trained = pql::train_on_log(&config, log, TrainOptions::default(), &mut sink)?;
 //! let stored = pql::store_model(models, "demo", &trained, StoreOptions::default())?;
@@ -43,14 +42,14 @@
 //! let config = model.project_config(&config, &mut sink)?;
 //! let log = Log::read(&config, &model.read_options(&config, None), &mut sink)?;
 //! let scores = pql::score_log(&model, &stored.label, &config, &log, &mut sink)?;
-//! println!("{:.1} conversions expected of {} accounts", scores.summary.expected_conversions, scores.summary.scored);
+//! println!("{:.1} conversions expected among {} accounts", scores.summary.expected_conversions, scores.summary.scored);
 //! # assert!(scores.summary.scored > 100 && scores.table.height() as u64 >= scores.summary.scored);
 //! # Ok(())
 //! # }
 //! ```
 
-// The modules are reachable for the tests and benchmarks of this repository alone; the items below
-// are the interface.
+// The modules are public only for the tests and benchmarks of this repository. The items below are
+// the public interface.
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
@@ -86,32 +85,29 @@ pub mod training;
 pub mod warning;
 
 pub use config::Config;
-pub use config::MatrixRule;
-pub use dataset::counts::Extent;
-pub use dataset::rows::{Held, Rows};
+pub use config::MatrixConfig;
+pub use dataset::rows::{DefinitionMatches, Rows};
+pub use dataset::split_summary::SplitSummary;
 pub use error::{Error, Result};
 pub use io::progress::Progress;
 pub use io::sink::Sink;
-pub use log::{Kind, Log, Quality, ReadOptions};
+pub use log::{DataQuality, Log, ReadOptions, ValueKind};
 pub use model::Model;
 pub use model::card::Cohort;
 pub use model::score::{
-    AccountRow, ColumnShare, Contribution, Explanation, Scores, Summary, score_log,
+    AccountRow, ColumnContribution, Contribution, Explanation, Scores, ScoringSummary, score_log,
 };
 pub use operations::evaluation::{
-    DefinitionComparison, EvaluationOptions, EvaluationReport, evaluate_model,
+    DefinitionComparison, EvaluationOptions, ModelEvaluation, evaluate_model,
 };
-pub use operations::monitor::{EarlierScores, Monitored, Monitoring, monitor_log, monitor_matrix};
+pub use operations::monitor::{
+    EarlierScores, MonitorTarget, MonitoringReport, monitor_log, monitor_matrix,
+};
 pub use registry::store::{StoreOptions, StoredModel, store_model};
-pub use registry::versions::{Found as ModelLocation, find as find_model};
+pub use registry::versions::{ModelLocation, find as find_model};
 pub use time::{TimeSpan, Timestamp};
-pub use training::{TrainOptions, Trained, rows_for_training, train_on_log, train_on_rows};
+pub use training::{TrainOptions, TrainedModel, rows_for_training, train_on_log, train_on_rows};
 pub use warning::{
-    Alarm, DefinitionLack, DropReason, DroppedFeature, FeatureDrop, Finding, Message, Notice,
-    ObservationDrop, Oddity, Origin, OutcomeDrop, Unscored, Warning,
+    Alarm, Anomaly, DropReason, DroppedFeature, FeatureDrop, Finding, Message, MissingInput,
+    Notice, ObservationDrop, Origin, OutcomeDrop, Unscored, Warning,
 };
-
-/// Runs the Rust blocks of the README.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -1,4 +1,4 @@
-//! `pql`: which free-trial and freemium accounts will convert, and why.
+//! `pql`: predicts which trial and freemium accounts will convert, and explains why.
 
 use std::process::ExitCode;
 

@@ -1,26 +1,91 @@
-//! Names in messages: listed in backticks, and the nearest of those that are known.
+//! Names and counts in messages.
 
-/// Returns names in backticks, the first five and how many more, and their verb for one or several.
+/// Returns at most five names in backticks, the number of further ones, and a verb that agrees.
+///
+/// # Arguments
+/// * `verb` – singular and plural
 pub(crate) fn quoted(names: &[String], verb: [&str; 2]) -> String {
-    /// Names that are read; the rest is a number.
-    const SAID: usize = 5;
-    let said: Vec<String> = names.iter().take(SAID).map(|name| format!("`{name}`")).collect();
-    let more = names.len().saturating_sub(SAID);
+    /// Maximum number of names listed.
+    const LISTED: usize = 5;
+    let listed: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more} {}", said.join(", "), verb[usize::from(names.len() != 1)])
+    format!("{}{more} {}", listed.join(", "), verb[usize::from(names.len() != 1)])
 }
 
-/// Returns the name in `known` that is nearest to `name`, if one is near enough to be a slip of the
-/// pen.
+/// Returns a count with thousands separators: `1,234`.
+pub(crate) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Returns a count and its noun, singular or plural: `1 account`, `1,234 accounts`.
+///
+/// # Arguments
+/// * `noun` – singular; its plural ends in `s`
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{} {}", grouped(count), plural(count, noun))
+}
+
+/// Returns the singular or plural of a noun whose plural ends in `s`.
+pub(crate) fn plural(count: u64, noun: &str) -> String {
+    format!("{noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Returns all names in backticks, separated by commas.
+pub(crate) fn backticked(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Prefixes of opposite meaning: a name is never corrected to its opposite.
+const OPPOSITES: [(&str, &str); 2] = [("in", "ex"), ("min", "max")];
+
+/// Returns whether one name is the opposite of the other: `include` and `exclude`.
+fn are_opposites(one: &str, other: &str) -> bool {
+    OPPOSITES.iter().any(|(a, b)| {
+        (one.starts_with(a) && other.starts_with(b)) || (one.starts_with(b) && other.starts_with(a))
+    })
+}
+
+/// Returns the hint for an unknown name: the most similar known name, else the known names.
+pub(crate) fn suggest<'a>(
+    name: &str,
+    known: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+) -> Option<String> {
+    /// Maximum number of names listed.
+    const LISTED: usize = 12;
+    let known = known.into_iter();
+    if let Some(suggestion) = nearest(name, known.clone()) {
+        return Some(format!("did you mean `{suggestion}`?"));
+    }
+    let count = known.clone().count();
+    let listed: Vec<String> = known.take(LISTED).map(|known| format!("`{known}`")).collect();
+    let more = if count > LISTED { format!(" and {} more", count - LISTED) } else { String::new() };
+    match listed.as_slice() {
+        [] => None,
+        [only] => Some(format!("use {only}")),
+        _ => Some(format!("use one of {}{more}", listed.join(", "))),
+    }
+}
+
+/// Returns the known name that is most similar to `name`, if one is close enough to suggest a typo.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    /// Jaro-Winkler similarity from which two names are taken for one another; 0.8 catches
-    /// two-letter slips in short names.
-    const NEAR: f64 = 0.8;
+    /// Minimum Jaro-Winkler similarity; 0.8 accepts two wrong letters in short names.
+    const MIN_SIMILARITY: f64 = 0.8;
     let lower = name.to_lowercase();
     known
         .into_iter()
-        .map(|k| (strsim::jaro_winkler(&lower, &k.to_lowercase()), k))
-        .filter(|(similarity, _)| *similarity >= NEAR)
+        .map(|k| (k.to_lowercase(), k))
+        .filter(|(other, _)| !are_opposites(&lower, other))
+        .map(|(other, k)| (strsim::jaro_winkler(&lower, &other), k))
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1)))
         .map(|(_, k)| k.to_owned())
 }
@@ -30,13 +95,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_offered_only_when_it_is_near() {
+    fn only_a_similar_name_is_suggested() {
         assert_eq!(nearest("acount_id", ["account_id", "event"]).as_deref(), Some("account_id"));
         assert_eq!(nearest("zzz", ["account_id", "event"]), None);
+        assert_eq!(nearest("exclude", ["include"]), None, "the opposite");
+        assert_eq!(nearest("max_conversions", ["min_conversions"]), None, "the opposite");
+        assert_eq!(nearest("max_agee", ["min_age", "max_age"]).as_deref(), Some("max_age"));
     }
 
     #[test]
-    fn names_are_quoted_and_not_more_than_five() {
+    fn an_unknown_name_gets_the_nearest_name_or_the_list() {
+        assert_eq!(suggest("evnt", ["event", "user"]).as_deref(), Some("did you mean `event`?"));
+        assert_eq!(
+            suggest("zzz", ["event", "user"]).as_deref(),
+            Some("use one of `event`, `user`")
+        );
+        assert_eq!(suggest("zzz", ["event"]).as_deref(), Some("use `event`"));
+        assert_eq!(suggest("zzz", []), None);
+        let many: Vec<String> = (10..30).map(|n| format!("name{n}")).collect();
+        let hint = suggest("zzz", many.iter().map(String::as_str)).unwrap();
+        assert!(hint.ends_with("`name21` and 8 more"), "{hint}");
+    }
+
+    #[test]
+    fn at_most_five_names_are_listed() {
         let names: Vec<String> = ('a'..='g').map(String::from).collect();
         assert_eq!(quoted(&names[..1], ["separates", "separate"]), "`a` separates");
         assert_eq!(

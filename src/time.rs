@@ -1,4 +1,4 @@
-//! Instants (µs since 1970, UTC) and durations, read and written.
+//! Times (µs since 1970, UTC) and time spans: parsing and formatting.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,28 +11,27 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub const SECOND: i64 = 1_000_000;
 /// Microseconds in a day.
 pub const DAY: i64 = pql_stats::MICROS_PER_DAY;
-/// A span of µs in days.
+/// Converts a span in µs to days.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "spans of many years stay below 2⁵³ µs")]
 pub fn in_days(span: i64) -> f64 {
     span as f64 / DAY as f64
 }
 
-/// An instant that never comes: not converted, not churned.
+/// A time that is never reached: not converted, not churned.
 pub const NEVER: i64 = i64::MAX;
-/// Years outside of which a time is taken for a mistake: no log is older, and beyond them
-/// differences would overflow.
+/// Years of valid times: no log is older, and differences of later times would overflow.
 const YEARS: std::ops::RangeInclusive<i64> = 1900..=2262;
-/// The instants of these years, µs.
+/// The range of valid times, µs.
 const PLAUSIBLE: std::ops::Range<i64> = -2_208_988_800 * SECOND..9_246_182_400 * SECOND;
 
-/// The midnight UTC at or before `t`.
+/// Returns the last 00:00 UTC at or before `t`.
 #[must_use]
 pub fn midnight(t: i64) -> i64 {
     t.div_euclid(DAY) * DAY
 }
 
-/// Write an instant as `2025-06-30T00:00:00Z`, with a fraction only where there is one.
+/// Formats a time as `2025-06-30T00:00:00Z`, with microseconds only if they are not 0.
 #[must_use]
 pub fn iso(t: i64) -> String {
     match DateTime::from_timestamp_micros(t) {
@@ -42,15 +41,15 @@ pub fn iso(t: i64) -> String {
     }
 }
 
-/// Write the UTC day of an instant as `2025-06-30`.
+/// Formats the UTC day of a time as `2025-06-30`.
 #[must_use]
 pub fn iso_day(t: i64) -> String {
     DateTime::from_timestamp_micros(t)
         .map_or_else(|| t.to_string(), |time| time.format("%Y-%m-%d").to_string())
 }
 
-/// Read ISO 8601: `2025-06-30`, `20250630`, with a time after `T` or a blank, with `Z`, an offset,
-/// or UTC without one.
+/// Parses ISO 8601: `2025-06-30` or `20250630`, optionally with a time of day after `T` or a space,
+/// and with `Z` or an offset (default: UTC).
 #[must_use]
 pub fn parse_iso(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -67,8 +66,7 @@ pub fn parse_iso(text: &str) -> Option<i64> {
     Some(date + parse_clock(clock)? - parse_offset(zone.trim_start())?)
 }
 
-/// Read a time by a strftime pattern; a pattern without a clock gives midnight, one without an
-/// offset UTC.
+/// Parses a time in a strftime format; the default time of day is 00:00, the default offset UTC.
 #[must_use]
 pub fn parse_with(text: &str, format: &str) -> Option<i64> {
     let text = text.trim();
@@ -85,13 +83,13 @@ pub fn parse_with(text: &str, format: &str) -> Option<i64> {
         .filter(|t| plausible(*t))
 }
 
-/// The midnight of a date written as the number `YYYYMMDD`.
+/// Returns 00:00 UTC of a date given as the number `YYYYMMDD`.
 #[must_use]
 pub fn from_yyyymmdd(number: i64) -> Option<i64> {
     days_micros(number / 10_000, number / 100 % 100, number % 100)
 }
 
-/// Whether an instant lies in the years in which product logs are written.
+/// Returns whether a time is within the years of product logs, 1900 to 2262.
 #[must_use]
 pub fn plausible(t: i64) -> bool {
     PLAUSIBLE.contains(&t)
@@ -130,7 +128,7 @@ fn days_micros(year: i64, month: i64, day: i64) -> Option<i64> {
 
 fn parse_clock(clock: &str) -> Option<i64> {
     let (whole, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
-    let [hour, minute, second] = groups(whole)?;
+    let [hour, minute, second] = digit_pairs(whole)?;
     let micros = if fraction.is_empty() { 0 } else { number(&format!("{fraction:0<6}")[..6])? };
     let fits =
         hour < 24 && minute < 60 && second <= 60 && fraction.bytes().all(|b| b.is_ascii_digit());
@@ -142,38 +140,38 @@ fn parse_offset(zone: &str) -> Option<i64> {
         return Some(0);
     }
     let sign = if zone.starts_with('-') { -1 } else { 1 };
-    let [hours, minutes, seconds] = groups(zone.strip_prefix(['+', '-'])?)?;
+    let [hours, minutes, seconds] = digit_pairs(zone.strip_prefix(['+', '-'])?)?;
     (hours < 24 && minutes < 60 && seconds == 0)
         .then_some(sign * (hours * 60 + minutes) * 60 * SECOND)
 }
 
-/// One to three groups of two digits, `:` between all of them or none; those that are absent are 0.
-fn groups(text: &str) -> Option<[i64; 3]> {
-    let mut groups = [0; 3];
-    let parts: Vec<&str> = if text.contains(':') {
+/// Parses one to three pairs of digits, with or without `:` between them; absent pairs are 0.
+fn digit_pairs(text: &str) -> Option<[i64; 3]> {
+    let mut values = [0; 3];
+    let pairs: Vec<&str> = if text.contains(':') {
         text.split(':').collect()
     } else {
-        (0..text.len()).step_by(2).map(|at| text.get(at..at + 2)).collect::<Option<_>>()?
+        (0..text.len()).step_by(2).map(|start| text.get(start..start + 2)).collect::<Option<_>>()?
     };
-    if parts.is_empty() || parts.len() > 3 || parts.iter().any(|part| part.len() != 2) {
+    if pairs.is_empty() || pairs.len() > 3 || pairs.iter().any(|pair| pair.len() != 2) {
         return None;
     }
-    for (group, part) in groups.iter_mut().zip(parts) {
-        *group = number(part)?;
+    for (value, pair) in values.iter_mut().zip(pairs) {
+        *value = number(pair)?;
     }
-    Some(groups)
+    Some(values)
 }
 
 fn number(text: &str) -> Option<i64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// A span of time in µs, written as a number and `w`, `d`, `h` or `m`.
+/// A time span in µs, written as an integer and a unit: `w`, `d`, `h` or `m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimeSpan(pub i64);
 
 impl TimeSpan {
-    /// A span of whole days.
+    /// Creates a span of whole days.
     #[must_use]
     pub const fn days(days: i64) -> Self {
         Self(days * DAY)
@@ -197,7 +195,7 @@ impl FromStr for TimeSpan {
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = || {
             format!(
-                "found `{text}`, expected a duration of at most 100000d: a whole number and `w`, `d`, `h` or `m`, such as `14d`"
+                "found `{text}`, expected a duration such as `14d`: a whole number and a unit (`w`, `d`, `h` or `m`), at most 100000d"
             )
         };
         let unit = match text.chars().last() {
@@ -239,12 +237,13 @@ impl<'de> Deserialize<'de> for TimeSpan {
     }
 }
 
-/// An instant in a project file or a flag: an ISO 8601 time or date (its midnight), UTC.
+/// A time in a project file or an option, µs UTC; written in ISO 8601, where a date means 00:00
+/// UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// Returns the present: events later than it are mistakes, and nothing else depends on it.
+    /// Returns the current time, which is used only to drop later events as errors.
     #[must_use]
     pub fn now() -> Self {
         let micros =
@@ -260,7 +259,7 @@ impl Timestamp {
         iso_day(self.0)
     }
 
-    /// Returns the UTC day where the time is its midnight, else the whole time.
+    /// Returns the UTC day if the time is 00:00 UTC, else the full time.
     #[must_use]
     pub fn short(self) -> String {
         if self.0 % DAY == 0 { self.day() } else { self.to_string() }
@@ -294,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn iso_8601_is_read_in_every_promised_writing() {
+    fn iso_8601_variants_are_parsed() {
         let noon = 1_751_284_800 * SECOND;
         for text in [
             "2025-06-30T12:00:00Z",
@@ -311,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_times_are_refused() {
         for text in [
             "",
             "soon",
@@ -328,14 +327,14 @@ mod tests {
     }
 
     #[test]
-    fn another_writing_is_read_by_its_pattern() {
+    fn other_formats_are_parsed_with_strftime() {
         assert_eq!(parse_with("11/9/2014 13:05", "%m/%d/%Y %H:%M"), parse_iso("2014-11-09T13:05"));
         assert_eq!(parse_with("09.11.2014", "%d.%m.%Y"), parse_iso("2014-11-09"));
         assert_eq!(parse_with("2014-11-09", "%d.%m.%Y"), None);
     }
 
     #[test]
-    fn durations_read_back_as_they_are_written() {
+    fn time_spans_survive_a_round_trip() {
         for text in ["14d", "12h", "90m", "0d"] {
             assert_eq!(text.parse::<TimeSpan>().map(|d| d.to_string()), Ok(text.to_owned()));
         }
@@ -346,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn only_times_of_the_years_of_product_logs_are_plausible() {
+    fn only_times_from_1900_to_2262_are_plausible() {
         assert!(
             plausible(parse_iso("1900-01-01").unwrap())
                 && plausible(parse_iso("2262-12-31T23:59:59").unwrap())
@@ -359,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_written_with_a_fraction_only_where_there_is_one() {
+    fn microseconds_are_written_only_if_they_are_not_zero() {
         assert_eq!(iso(0), "1970-01-01T00:00:00Z");
         assert_eq!(iso(1), "1970-01-01T00:00:00.000001Z");
     }

@@ -1,4 +1,4 @@
-//! Fits of a dense matrix: one fit, the path of penalties, linfa-logistic.
+//! Fits of a dense matrix: one fit, a regularization path, and linfa-logistic.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use linfa::traits::Fit;
 use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use pql::Result;
-use pql_stats::glm::{Fold, Folds, Logistic, Penalty, cross_fit, grid, sigmoid};
+use pql_stats::glm::{Fold, Folds, Logistic, Penalty, alpha_grid, cross_fit, sigmoid};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -15,22 +15,22 @@ use serde_json::{Value, json};
 
 use crate::timed;
 
-/// Folds of the path.
+/// Number of folds of the path.
 const FOLDS: usize = 5;
-/// Gradient per row that linfa-logistic is asked for: at its default its line search stalls.
+/// Gradient tolerance per row for linfa-logistic: with its default, the line search stalls.
 const LINFA_GRADIENT: f64 = 1e-8;
 
-/// A standardised design and its outcomes.
+/// A standardized matrix and its outcomes.
 pub(crate) struct Data {
     pub(crate) x: Array2<f64>,
     pub(crate) y: Array1<bool>,
 }
 
 impl Data {
-    /// Read `x.f64`, little-endian by rows, and `y.u8`.
+    /// Reads `x.f64`, little-endian by rows, and `y.u8`.
     pub(crate) fn read(folder: &Path, columns: usize) -> Self {
         let bytes =
-            |name: &str| std::fs::read(folder.join(name)).expect("the matrix was made before");
+            |name: &str| std::fs::read(folder.join(name)).expect("x.f64 and y.u8 in the folder");
         let y: Array1<bool> = bytes("y.u8").into_iter().map(|byte| byte != 0).collect();
         let values =
             bytes("x.f64").as_chunks().0.iter().map(|value| f64::from_le_bytes(*value)).collect();
@@ -41,7 +41,7 @@ impl Data {
         }
     }
 
-    /// Make one: columns that are correlated by a third, outcomes that follow from their sum.
+    /// Generates columns with correlations of one third, and outcomes that depend on their sum.
     pub(crate) fn make(rows: usize, columns: usize) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut x = Array2::zeros((rows, columns));
@@ -59,7 +59,7 @@ impl Data {
         Self { x, y }
     }
 
-    /// Every fifth row held out, beginning with the row `number`.
+    /// Returns a fold that holds out every fifth row, starting with row `number`.
     fn fold(&self, number: usize) -> Fold {
         let (out, inside): (Vec<usize>, Vec<usize>) =
             (0..self.y.len()).partition(|row| row % FOLDS == number);
@@ -68,38 +68,40 @@ impl Data {
     }
 }
 
-/// Time one fit at `alpha` 1 (`fit`), twenty penalties over five folds (`path`), or linfa-logistic
-/// at `alpha` 1 (`linfa`).
-pub(crate) fn fits(data: &Data, what: &str) -> Result<Value> {
+/// Times one fit with an alpha of 1 (`fit`), a path of 20 alphas over 5 folds (`path`), or
+/// linfa-logistic with an alpha of 1 (`linfa`).
+pub(crate) fn fits(data: &Data, name: &str) -> Result<Value> {
     let (x, y) = (data.x.view(), data.y.view());
-    Ok(match what {
+    Ok(match name {
         "fit" => {
             let (fit, seconds) = timed(|| Ok(Logistic::default().fit_rows(x, y)?))?;
             json!({ "seconds": seconds, "gradient": fit.gradient, "iterations": fit.iterations })
         }
         "path" => {
-            let alphas = grid(Penalty::L2, x, y);
+            let alphas = alpha_grid(Penalty::L2, x, y);
             let fold = |number| Ok::<_, pql::Error>(data.fold(number));
             let folds = Folds { rows: y.len(), count: FOLDS, fold: &fold };
             let (_, seconds) = timed(|| cross_fit(&Logistic::default(), &alphas, &folds))?;
             json!({ "seconds": seconds, "alphas": alphas })
         }
         "linfa" => linfa_logistic(data)?,
-        _ => panic!("fit, path or linfa, not {what}"),
+        _ => panic!("found {name}, expected fit, path or linfa"),
     })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
 fn linfa_logistic(data: &Data) -> Result<Value> {
     let n = data.y.len() as f64;
-    let asked = LogisticRegression::default()
+    let settings = LogisticRegression::default()
         .alpha(1.0)
         .gradient_tolerance(n * LINFA_GRADIENT)
         .max_iterations(10_000);
     let (fit, seconds) = timed(|| {
-        Ok(asked.fit(&DatasetBase::new(data.x.view(), data.y.view())).expect("an optimum exists"))
+        Ok(settings
+            .fit(&DatasetBase::new(data.x.view(), data.y.view()))
+            .expect("an optimum exists"))
     })?;
-    // Its majority class is the positive one.
+    // In linfa-logistic the majority class is positive.
     let sign = if fit.labels().pos.class { 1.0 } else { -1.0 };
     let coef = fit.params().mapv(|b| sign * b);
     let residual: Array1<f64> = (data.x.dot(&coef) + sign * fit.intercept())

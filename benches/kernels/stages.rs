@@ -1,15 +1,15 @@
-//! Each stage from a log to scores alone, on a simulated log, and the fits on a matrix.
+//! Times of each stage from log to scores on a simulated log, and of fits on a matrix.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use polars::prelude::Column;
 use pql::config::Config;
-use pql::dataset::features::{Catalogue, compute};
+use pql::dataset::features::{FeatureCatalog, compute};
 use pql::dataset::observations::observe;
 use pql::io::progress::Progress;
-use pql::log::{Clip, Log, MEMORY, Sources, ingest};
-use pql::model::score::{Batch, Scorer};
+use pql::log::{DEFAULT_MEMORY, Log, LogBounds, LogSources, ingest};
+use pql::model::score::{Scorer, ScoringBatch};
 use pql::tools::simulate::{Simulation, simulate};
 use pql::training::{prepare, train};
 use pql::{Result, Rows};
@@ -17,19 +17,19 @@ use pql::{Result, Rows};
 use crate::matrix::{Data, fits};
 use crate::{Size, timed};
 
-/// Columns of the matrix that is fitted.
+/// Number of columns of the matrix.
 const COLUMNS: usize = 40;
 const SILENT: Progress = Progress::silent();
 
-/// Time the stages that are named, or all.
+/// Times the named stages, or all.
 pub(crate) fn run(names: &[String], size: Size) -> Result<()> {
     let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
     let stages = Stages { wanted: &wanted, runs: size.runs };
     if ["ingest", "compute", "transform", "score"].into_iter().any(wanted) {
-        stages.of_log(size.accounts)?;
+        stages.time_log(size.accounts)?;
     }
     if ["fit", "path", "linfa"].into_iter().any(wanted) {
-        stages.of_matrix(size.rows)?;
+        stages.time_matrix(size.rows)?;
     }
     Ok(())
 }
@@ -40,13 +40,13 @@ struct Stages<'a> {
 }
 
 impl Stages<'_> {
-    /// Print the fastest run, and what that is for each of `count` things.
+    /// Prints the fastest run, and its time per item.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
     fn time<T>(
         &self,
         name: &str,
         count: usize,
-        of: &str,
+        unit: &str,
         mut work: impl FnMut() -> Result<T>,
     ) -> Result<()> {
         if !(self.wanted)(name) {
@@ -54,44 +54,53 @@ impl Stages<'_> {
         }
         let mut fastest = f64::INFINITY;
         for _ in 0..self.runs {
-            let (made, seconds) = timed(&mut work)?;
-            black_box(made);
+            let (result, seconds) = timed(&mut work)?;
+            black_box(result);
             fastest = fastest.min(seconds);
         }
         println!(
-            "{name:<10} {:>10.3} ms   {:>8.1} ns for each of {count} {of}",
+            "{name:<10} {:>10.3} ms   {:>8.1} ns per item, {count} {unit}",
             fastest * 1e3,
             fastest * 1e9 / count as f64
         );
         Ok(())
     }
 
-    fn of_log(&self, accounts: usize) -> Result<()> {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
-        let made = simulate(
-            &Simulation { accounts, seed: 1, ..Simulation::default() },
+    fn time_log(&self, accounts: usize) -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let log = simulate(
+            &Simulation {
+                accounts,
+                seed: 1,
+                base_rate: 0.1,
+                events_per_account: 100.0,
+                ..Simulation::default()
+            },
             folder.path(),
             &SILENT,
         )?;
-        let sets =
-            ["features.windows=[\"7d\", \"14d\", \"28d\"]", "features.counts=10", "model.alpha=1"]
-                .map(str::to_owned);
+        let sets = [
+            "features.windows=[\"7d\", \"14d\", \"28d\"]",
+            "features.event_types=10",
+            "model.alpha=1",
+        ]
+        .map(str::to_owned);
         let config = Config::load(Some(&folder.path().join("pql.toml")), &sets)?;
-        let events = usize::try_from(made.events).expect("they are in memory");
+        let events = usize::try_from(log.events).expect("the number of events fits");
         self.time("ingest", events, "events", || read(&config))?;
         let log = read(&config)?;
-        let observations = observe(&log, &config.observation, config.model.test)?;
-        let (catalogue, left_out) =
-            Catalogue::learn(&log, &observations, &config.features, &config.roles)?;
+        let observations = observe(&log, &config.observation, config.model.test_size)?;
+        let (catalog, left_out) =
+            FeatureCatalog::fit(&log, &observations, &config.features, &config.roles)?;
         self.time("compute", observations.len(), "rows", || {
-            compute(&catalogue, &log, &observations, &SILENT)
+            compute(&catalog, &log, &observations, &SILENT)
         })?;
-        let features = compute(&catalogue, &log, &observations, &SILENT)?;
-        let rows = Rows::of_log(log, observations, catalogue, features).without(left_out);
-        self.of_rows(&config, &rows)
+        let features = compute(&catalog, &log, &observations, &SILENT)?;
+        let rows = Rows::from_log(log, observations, catalog, features).drop_measures(left_out);
+        self.time_rows(&config, &rows)
     }
 
-    fn of_rows(&self, config: &Config, rows: &Rows) -> Result<()> {
+    fn time_rows(&self, config: &Config, rows: &Rows) -> Result<()> {
         let trained = train(config, rows, prepare(config, rows)?, &SILENT)?;
         let n = rows.features.height();
         let preprocessor = &trained.model.preprocessor;
@@ -102,7 +111,7 @@ impl Stages<'_> {
             rows.account.iter().map(|code| &rows.names[*code as usize]).collect::<Vec<_>>(),
         );
         let (cutoff, unscored) = (vec![None; n], vec![None; n]);
-        let batch = Batch {
+        let batch = ScoringBatch {
             features: &rows.features,
             account: &account,
             cutoff: &cutoff,
@@ -112,10 +121,10 @@ impl Stages<'_> {
         self.time("score", n, "rows", || scorer.score(&batch))
     }
 
-    fn of_matrix(&self, rows: usize) -> Result<()> {
+    fn time_matrix(&self, rows: usize) -> Result<()> {
         let data = Data::make(rows, COLUMNS);
-        for what in ["fit", "path", "linfa"] {
-            self.time(what, rows, "rows", || fits(&data, what))?;
+        for name in ["fit", "path", "linfa"] {
+            self.time(name, rows, "rows", || fits(&data, name))?;
         }
         Ok(())
     }
@@ -123,17 +132,17 @@ impl Stages<'_> {
 
 fn read(config: &Config) -> Result<Log> {
     let (accounts, kinds) = (config.accounts.as_ref(), BTreeMap::new());
-    let sources = Sources {
+    let sources = LogSources {
         events: &config.events,
         accounts,
         roles: &config.roles,
         kinds: &kinds,
-        memory: MEMORY,
+        memory: DEFAULT_MEMORY,
     };
-    let clip = Clip {
+    let bounds = LogBounds {
         now: i64::MAX,
         since: config.observation.since.map(|t| t.0),
         until: config.observation.until.map(|t| t.0),
     };
-    ingest(&sources, clip, &SILENT)
+    ingest(&sources, bounds, &SILENT)
 }

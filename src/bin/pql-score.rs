@@ -1,4 +1,4 @@
-//! `pql-score`: `pql score` alone, for nightly batches.
+//! `pql-score`: the command `pql score` as a program of its own, for nightly batches.
 
 use std::process::ExitCode;
 

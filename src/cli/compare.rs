@@ -1,116 +1,121 @@
 //! `pql compare`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::ValueEnum;
 use pql_stats::intervals::Interval;
-use pql_stats::metrics::{AgainstRule, Difference};
+use pql_stats::metrics::{Difference, EqualVolumeComparison};
 use serde::Serialize;
 
 use super::Terminal;
-use super::shared::{ModelsArgs, PageArgs, ProjectArgs, check_page};
+use super::output::{OutputArgs, OutputFormat, limit_formats};
+use super::shared::{MatrixArgs, ModelsArgs, PageArgs, ProjectArgs, check_page};
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::io::write::write_bytes;
 use crate::model::{Model, card};
-use crate::operations::compare::{Common, Comparison, Contender, Move, Verdict, check_alike};
-use crate::registry::versions::{Found, promote};
+use crate::operations::compare::{
+    Comparison, Contender, PairedScores, TierTransition, Verdict, check_same_target,
+};
+use crate::registry::versions::{ModelLocation, list, model_name, promote};
 use crate::report::{ComparisonPage, text};
 use crate::time::iso;
 use crate::training::rows_for_model;
 use crate::warning::Message;
 
-/// Set a challenger against the champion on the same newer cohorts
+/// Compare a challenger with the champion on newer cohorts
 ///
-/// The rows are those the challenger was tested on, which lie beside it; with `-c FILE` those of
-/// the log, with `--features FILE` those of a matrix. Rows that either model may have learned from
-/// are left out.
+/// By default the rows are the stored test rows of the challenger. With `-c FILE` they come from
+/// the log, with `--features FILE` from a feature matrix. Rows that either model was trained on are
+/// skipped.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("format", |arg| limit_formats(arg, FORMATS)))]
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Challenger: a file or NAME/VERSION
-    #[arg(value_name = "CHALLENGER")]
+    #[command(flatten)]
+    matrix: MatrixArgs,
+    /// Keep rows that one of the models may have been trained on
+    #[arg(long, help_heading = "Input")]
+    all: bool,
+    /// Challenger: NAME/VERSION or a file
+    #[arg(value_name = "CHALLENGER", help_heading = "Model", display_order = 0)]
     challenger: String,
-    /// Champion: a file, NAME (its champion) or NAME/VERSION [default: the champion of the
-    /// challenger's name]
-    #[arg(value_name = "CHAMPION")]
+    /// Champion: NAME, NAME/VERSION or a file [default: the champion of the challenger's name]
+    #[arg(value_name = "CHAMPION", help_heading = "Model", display_order = 1)]
     champion: Option<String>,
     #[command(flatten)]
     folder: ModelsArgs,
-    /// Compare on a feature matrix
-    #[arg(long, value_name = "FILE")]
-    features: Option<PathBuf>,
-    /// Keep rows that one of the models may have learned from
-    #[arg(long)]
-    all: bool,
-    /// End with exit code 5 unless the challenger is so good
-    #[arg(long, value_name = "HOW")]
+    /// Exit with code 5 unless the challenger meets this requirement
+    #[arg(long, value_name = "REQUIREMENT", help_heading = "Model")]
     require: Option<Requirement>,
-    /// Make the challenger the champion, where what `--require` asks for holds [default of
-    /// `--require` then: better]
-    #[arg(long)]
+    /// Make the challenger the champion if it meets the requirement [default requirement: better]
+    #[arg(long, help_heading = "Model")]
     promote: bool,
-    /// One JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     page: PageArgs,
+    /// Replace account names by numbers in the HTML report
+    #[arg(long, requires = "report", help_heading = "Output")]
+    mask: bool,
 }
+
+const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json];
 
 impl Args {
     /// Returns whether the rows are the stored test rows of the challenger.
-    fn on_test_rows(&self) -> bool {
-        self.features.is_none() && self.project.config.is_none()
+    fn uses_test_rows(&self) -> bool {
+        self.matrix.features.is_none() && self.project.config.is_none()
     }
 }
 
-/// What is asked of a challenger.
+/// The requirement for a challenger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Requirement {
-    /// Its log loss is lower, and the whole 95 % interval of the difference says so
+    /// Its log loss is significantly lower: the 95% CI of the difference excludes 0
     Better,
-    /// Its log loss is not surely higher
+    /// Its log loss is not significantly higher
     NotWorse,
 }
 
 impl Requirement {
-    fn holds(self, verdict: Verdict) -> bool {
+    fn is_met(self, verdict: Verdict) -> bool {
         match self {
             Self::Better => verdict == Verdict::Better,
             Self::NotWorse => verdict != Verdict::Worse,
         }
     }
 
-    fn name(self) -> &'static str {
+    fn failure(self) -> &'static str {
         match self {
-            Self::Better => "better than the champion",
-            Self::NotWorse => "not worse than the champion",
+            Self::Better => "is not significantly better than the champion",
+            Self::NotWorse => "is significantly worse than the champion",
         }
     }
 }
 
-/// What `--json` writes.
+/// The JSON output.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct CompareOutput<'a> {
     verdict: Verdict,
-    challenger: Judged<'a>,
-    champion: Judged<'a>,
-    /// Each the challenger's less the champion's.
+    challenger: ModelMetrics<'a>,
+    champion: ModelMetrics<'a>,
+    /// The challenger's metrics minus the champion's.
     difference: Differences<'a>,
     rank_correlation: Option<f64>,
     warnings: &'a [Message],
-    at_equal_volume: AtEqualVolume<'a>,
-    /// Rows by tier, the champion's outside.
-    tiers: &'a [[Move; 4]; 4],
-    by_cutoff: Vec<OfCutoff<'a>>,
+    at_equal_volume: EqualVolumeOutput<'a>,
+    /// Rows by the champion's tier (outer) and the challenger's.
+    tiers: &'a [[TierTransition; 4]; 4],
+    by_cutoff: Vec<CutoffDifference<'a>>,
 }
 
 #[derive(Serialize)]
-struct Judged<'a> {
+struct ModelMetrics<'a> {
     model: &'a str,
     #[serde(flatten)]
-    judged: card::Judged<'a>,
+    evaluation: card::EvaluationCard<'a>,
 }
 
 #[derive(Serialize)]
@@ -120,23 +125,23 @@ struct Differences<'a> {
     roc_auc: Option<&'a Difference>,
 }
 
-/// As many rows at each cutoff as the champion qualifies.
+/// The models compared on as many rows per cutoff as the champion qualifies.
 #[derive(Serialize)]
-struct AtEqualVolume<'a> {
+struct EqualVolumeOutput<'a> {
     rows: u64,
-    champion: &'a pql_stats::metrics::Found,
-    challenger: &'a pql_stats::metrics::Found,
+    champion: &'a pql_stats::metrics::CapturedConversions,
+    challenger: &'a pql_stats::metrics::CapturedConversions,
     precision_difference: Option<f64>,
     precision_difference_interval: Option<Interval>,
     recall_difference: Option<f64>,
     recall_difference_interval: Option<Interval>,
 }
 
-impl<'a> AtEqualVolume<'a> {
-    fn of(against: &'a AgainstRule) -> Self {
+impl<'a> EqualVolumeOutput<'a> {
+    fn new(against: &'a EqualVolumeComparison) -> Self {
         Self {
-            rows: against.held,
-            champion: &against.rule,
+            rows: against.matched,
+            champion: &against.baseline,
             challenger: &against.model,
             precision_difference: against.precision_difference,
             precision_difference_interval: against.precision_difference_interval,
@@ -147,7 +152,7 @@ impl<'a> AtEqualVolume<'a> {
 }
 
 #[derive(Serialize)]
-struct OfCutoff<'a> {
+struct CutoffDifference<'a> {
     cutoff: String,
     last_cutoff: String,
     rows: u64,
@@ -156,146 +161,164 @@ struct OfCutoff<'a> {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    let output = args.output.resolve(FORMATS)?;
     check_page(args.page.report.as_deref())?;
     let (challenger, champion) = contenders(args)?;
-    check_alike(&challenger.model, &champion.model)?;
+    check_same_target(&challenger.model, &champion.model)?;
     let mut notes = Vec::new();
     let models = [&challenger.model, &champion.model];
-    let rows = common(args, &challenger, &champion, terminal)?.unseen(
+    let rows = paired_scores(args, &challenger, &champion, terminal)?.exclude_training_rows(
         models,
-        (args.on_test_rows(), args.all),
+        (args.uses_test_rows(), args.all),
         &mut notes,
     )?;
-    let comparison = Comparison::of(&challenger.model, &champion.model, &rows)?;
-    notes.extend(comparison.lack());
+    let comparison = Comparison::compute(&challenger.model, &champion.model, &rows)?;
+    notes.extend(comparison.insufficient_data());
     notes.iter().for_each(|warning| terminal.warn(warning));
-    let labels = [challenger.found.label.as_str(), champion.found.label.as_str()];
-    if args.json {
+    let labels = [challenger.location.label.as_str(), champion.location.label.as_str()];
+    if output.format == OutputFormat::Json {
         let warnings = std::mem::take(&mut terminal.warnings);
-        terminal.say_json(&answer(&comparison, labels, &warnings))?;
+        output.write_json(&json(&comparison, labels, &warnings), terminal)?;
     } else {
-        terminal.say(&text::comparison(&comparison, labels))?;
+        output.write(&text::comparison(&comparison, labels), terminal)?;
     }
     if let Some(path) = &args.page.report {
-        draw(
+        write_page(
             &ComparisonPage {
                 comparison: &comparison,
                 rows: &rows,
                 models,
                 labels,
                 notes: &notes,
-                mask: args.page.mask,
+                mask: args.mask,
             },
             path,
             terminal,
         )?;
     }
-    settle(args, &comparison, &challenger.found, terminal)
+    finish(args, &comparison, &challenger.location, terminal)
 }
 
-/// Hold the challenger to what is asked of it, and promote it.
-fn settle(
+/// Checks the requirement and promotes the challenger.
+fn finish(
     args: &Args,
     comparison: &Comparison,
-    challenger: &Found,
+    challenger: &ModelLocation,
     terminal: &mut Terminal<'_>,
 ) -> Result<()> {
     let required = args.require.or(args.promote.then_some(Requirement::Better));
-    let lack = comparison.lack();
+    let insufficient = comparison.insufficient_data();
     if let Some(required) =
-        required.filter(|required| lack.is_some() || !required.holds(comparison.verdict))
+        required.filter(|required| insufficient.is_some() || !required.is_met(comparison.verdict))
     {
-        let check = format!("`{}` is {}", challenger.label, required.name());
-        return Err(Error::CheckFailed { check, hint: lack.map(|lack| lack.to_string()) });
+        let failure = match insufficient {
+            Some(_) => "cannot be compared with the champion",
+            None => required.failure(),
+        };
+        let check = format!("`{}` {failure}", challenger.label);
+        return Err(Error::CheckFailed {
+            check,
+            hint: insufficient.map(|warning| warning.to_string()),
+        });
     }
     if args.promote {
         promote(&args.folder.models, challenger)?;
-        terminal.note(&format!("{} is the champion", challenger.label));
+        terminal.note(&format!("{} is now the champion", challenger.label));
     }
     Ok(())
 }
 
-/// Challenger and champion, which are two.
+/// Finds the challenger and the champion, and checks that they are different models.
 fn contenders(args: &Args) -> Result<(Contender, Contender)> {
-    let load = |name: &str| args.folder.load(name).map(|(model, found)| Contender { model, found });
+    let load =
+        |name: &str| args.folder.load(name).map(|(model, location)| Contender { model, location });
     let challenger = load(&args.challenger)?;
-    let champion = match (&args.champion, challenger.found.label.split_once('/')) {
+    let champion = match (&args.champion, challenger.location.label.split_once('/')) {
         (Some(champion), _) => load(champion)?,
         (None, Some((name, _))) => load(name)?,
         (None, None) => {
             let problem = format!(
-                "`{}` has no name in the store, so that its champion is unknown",
+                "`{}` is outside the folder of models, so it has no default champion",
                 args.challenger
             );
-            return Err(Error::Usage { problem, hint: Some("name the champion too".to_owned()) });
+            let hint = Some("add the champion as the second argument".to_owned());
+            return Err(Error::Usage { problem, hint });
         }
     };
-    let [one, other] =
-        [&challenger, &champion].map(|side| std::fs::canonicalize(&side.found.path).ok());
+    let [one, other] = [&challenger, &champion]
+        .map(|contender| std::fs::canonicalize(&contender.location.path).ok());
     if one == other {
-        let versions = crate::registry::versions::list(&args.folder.models, None)?;
+        // A model outside the folder of models has no versions.
+        let name = model_name(&champion.location.label);
+        let versions = list(&args.folder.models, Some(name)).unwrap_or_default();
         let others: Vec<String> = versions
             .iter()
-            .filter(|other| other.found.path != champion.found.path)
-            .map(|other| format!("`{}`", other.found.label))
+            .filter(|other| other.location.path != champion.location.path)
+            .map(|other| format!("`{}`", other.location.label))
             .collect();
-        let problem = format!("`{}` is the champion itself", challenger.found.label);
-        let hint = (!others.is_empty()).then(|| format!("there are also {}", others.join(", ")));
+        let problem = format!("`{}` is already the champion", challenger.location.label);
+        let hint = (!others.is_empty()).then(|| format!("compare one of {}", others.join(", ")));
         return Err(Error::Usage { problem, hint });
     }
     Ok((challenger, champion))
 }
 
-/// Returns the rows that both are compared on, before those are left out that one of them has
-/// learned from.
-fn common(
+/// Returns the rows of the comparison, including those that one of the models was trained on.
+fn paired_scores(
     args: &Args,
     challenger: &Contender,
     champion: &Contender,
     terminal: &mut Terminal<'_>,
-) -> Result<Common> {
-    if args.on_test_rows() {
-        return Common::of_stored_test_rows(challenger, champion);
+) -> Result<PairedScores> {
+    if args.uses_test_rows() {
+        return PairedScores::from_stored_test_rows(challenger, champion);
     }
-    let rows = |side: &Contender, terminal: &mut Terminal<'_>| match &args.features {
-        Some(path) => side.model.read_matrix(path, args.project.load()?.matrix),
-        None => log_rows(args, side, &challenger.model, terminal),
+    let rows = |contender: &Contender, terminal: &mut Terminal<'_>| match &args.matrix.features {
+        Some(path) => contender.model.read_matrix(path, args.project.load()?.matrix),
+        None => log_rows(args, contender, &challenger.model, terminal),
     };
     let one = rows(challenger, terminal)?;
     let other = terminal.silenced(|terminal| rows(champion, terminal))?;
-    Common::of_contenders((challenger, &one), (champion, &other), &mut terminal.sink())
+    PairedScores::from_contenders((challenger, &one), (champion, &other), &mut terminal.sink())
 }
 
 /// Returns the rows of the log with the features of a model, at the cutoffs of the challenger.
 fn log_rows(
     args: &Args,
-    side: &Contender,
+    contender: &Contender,
     challenger: &Model,
     terminal: &mut Terminal<'_>,
 ) -> Result<Rows> {
-    let catalogue = side.model.usage_features(&side.found.label)?.clone();
+    let catalog = contender.model.usage_features(&contender.location.label)?.clone();
     let config =
-        side.observation_config(&args.project.load()?, challenger, &mut terminal.sink())?;
-    let log = args.project.model_log(&config, &side.model, None, terminal)?;
-    rows_for_model(&config, log, catalogue, &mut terminal.sink())
+        contender.observation_config(&args.project.load()?, challenger, &mut terminal.sink())?;
+    let log = args.project.model_log(&config, &contender.model, None, terminal)?;
+    rows_for_model(&config, log, catalog, &mut terminal.sink())
 }
 
-fn answer<'a>(
+/// Collects the JSON output.
+fn json<'a>(
     comparison: &'a Comparison,
     labels: [&'a str; 2],
     warnings: &'a [Message],
-) -> Answer<'a> {
-    let by_cutoff = comparison.by_cutoff.iter().map(|at| OfCutoff {
-        cutoff: iso(at.first),
-        last_cutoff: iso(at.last),
-        rows: at.rows,
-        conversions: at.conversions,
-        log_loss: &at.log_loss,
+) -> CompareOutput<'a> {
+    let by_cutoff = comparison.by_cutoff.iter().map(|gain| CutoffDifference {
+        cutoff: iso(gain.first),
+        last_cutoff: iso(gain.last),
+        rows: gain.rows,
+        conversions: gain.conversions,
+        log_loss: &gain.log_loss,
     });
-    Answer {
+    CompareOutput {
         verdict: comparison.verdict,
-        challenger: Judged { model: labels[0], judged: card::Judged::of(&comparison.challenger) },
-        champion: Judged { model: labels[1], judged: card::Judged::of(&comparison.champion) },
+        challenger: ModelMetrics {
+            model: labels[0],
+            evaluation: card::EvaluationCard::new(&comparison.challenger),
+        },
+        champion: ModelMetrics {
+            model: labels[1],
+            evaluation: card::EvaluationCard::new(&comparison.champion),
+        },
         difference: Differences {
             log_loss: &comparison.log_loss,
             brier: &comparison.brier,
@@ -303,19 +326,15 @@ fn answer<'a>(
         },
         rank_correlation: comparison.rank_correlation,
         warnings,
-        at_equal_volume: AtEqualVolume::of(&comparison.at_equal_volume),
+        at_equal_volume: EqualVolumeOutput::new(&comparison.at_equal_volume),
         tiers: &comparison.tiers,
         by_cutoff: by_cutoff.collect(),
     }
 }
 
-fn draw(page: &ComparisonPage<'_>, path: &Path, terminal: &mut Terminal<'_>) -> Result<()> {
+/// Writes the HTML report.
+fn write_page(page: &ComparisonPage<'_>, path: &Path, terminal: &mut Terminal<'_>) -> Result<()> {
     write_bytes(path, page.html()?.as_bytes())?;
-    terminal.note(&format!(
-        "report of {} against {}: {}",
-        page.labels[0],
-        page.labels[1],
-        path.display()
-    ));
+    terminal.note(&format!("Wrote {}", path.display()));
     Ok(())
 }

@@ -1,82 +1,106 @@
 //! `pql discover`
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use pql_stats::contingency::{ContingencyTable, OddsRatio};
 use pql_stats::intervals::Interval;
 use serde::Serialize;
 
 use super::Terminal;
-use super::shared::ProjectArgs;
+use super::output::{Output, OutputArgs, OutputFormat, limit_formats};
+use super::shared::{ProjectArgs, refuse_existing, whole_number};
 use crate::dataset::observations::{Observations, observe};
 use crate::error::{Error, Result};
-use crate::io::write::write_bytes;
 use crate::log::Log;
-use crate::report::text;
-use crate::rules::discover::{AtRisk, DAYS, Discovery, LEVEL, Landmark, Rule, Search, discover};
+use crate::report::format::{counted, grouped, shorten_middle};
+use crate::report::text::{self, fixed, percent};
+use crate::rules::discover::{
+    Discovery, LEVEL, LandmarkCounts, RiskSet, Rule, SearchOptions, discover,
+};
 use crate::time::{TimeSpan, Timestamp, iso_day};
 use crate::training::audit;
 use crate::warning::{Finding, Notice};
 
-/// Find rules that tell who converts, on older cohorts, and confirm them on newer ones
+/// Discover rules that predict conversion, and confirm them on newer cohorts
+///
+/// Rules are found on older cohorts and tested on newer ones. `--format toml` writes the confirmed
+/// rules as `[[definition]]` blocks for pql.toml.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("format", |arg| limit_formats(arg, FORMATS)))]
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Days after the sign-up that are tried, with commas between them
-    #[arg(long, value_name = "DAYS,…", value_delimiter = ',', default_values_t = DAYS, value_parser = clap::value_parser!(i64).range(1..=365))]
+    /// Days after sign-up at which rules are evaluated, separated by commas
+    #[arg(
+        long,
+        value_name = "DAYS",
+        value_delimiter = ',',
+        default_value = "1,3,7,14,28",
+        value_parser = clap::value_parser!(i64).range(1..=365),
+        allow_negative_numbers = true,
+        help_heading = "Input"
+    )]
     days: Vec<i64>,
-    /// Accounts for which a rule must hold, at least
-    #[arg(long, value_name = "N", default_value_t = 30)]
-    support: u64,
-    /// Rules shown and written, best first
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    /// Minimum number of accounts a rule must match
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 30,
+        value_parser = whole_number::<u64>,
+        allow_negative_numbers = true,
+        help_heading = "Input"
+    )]
+    min_accounts: u64,
+    /// Maximum number of rules to show or write, best first
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        value_parser = whole_number::<usize>,
+        allow_negative_numbers = true,
+        help_heading = "Output"
+    )]
     top: usize,
-    /// Write the confirmed rules as `[[definition]]` blocks to a new file, or `-`
-    #[arg(long, value_name = "FILE")]
-    write: Option<PathBuf>,
-    /// One JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
-/// Accounts that must convert where a rule holds, at least.
-const CONVERSIONS: u64 = 10;
+const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json, OutputFormat::Toml];
+
+/// Minimum number of conversions among the accounts that match a rule.
+const MIN_CONVERSIONS: u64 = 10;
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    if args.json && args.write.as_deref() == Some(Path::new("-")) {
-        let hint = Some("each rule in the JSON has its `definition`".to_owned());
-        return Err(Error::Usage {
-            problem: "`--json` and `--write -` would go both to standard output".to_owned(),
-            hint,
-        });
-    }
-    if let Some(path) = args.write.as_ref().filter(|path| path.exists()) {
-        let hint = Some("name another file, and paste what you want into pql.toml".to_owned());
-        return Err(Error::Usage {
-            problem: format!("`{}` is there already", path.display()),
-            hint,
-        });
+    let output = args.output.resolve(FORMATS)?;
+    if let (OutputFormat::Toml, Some(path)) = (output.format, &output.path) {
+        refuse_existing(
+            path,
+            "choose another file, and copy the blocks you want into the project file",
+        )?;
     }
     let config = args.project.load()?;
     let log = args.project.training_log(&config, terminal)?;
-    let observations = observe(&log, &config.observation, config.model.test)?;
+    let observations = observe(&log, &config.observation, config.model.test_size)?;
     let newer_from = observations.first_test.ok_or_else(|| Error::Usage {
-        problem: "without test cutoffs there are no newer accounts to confirm a rule on".to_owned(),
-        hint: Some("give `model.test` a share above 0".to_owned()),
+        problem: "no newer accounts to confirm rules on: the test set is empty".to_owned(),
+        hint: Some("set `model.test_size` above 0".to_owned()),
     })?;
     let mut days = args.days.clone();
     days.sort_unstable();
     days.dedup();
-    let search = Search {
+    let search = SearchOptions {
         days,
         horizon: config.observation.horizon.0,
-        support: args.support,
-        conversions: CONVERSIONS,
+        min_accounts: args.min_accounts,
+        min_conversions: MIN_CONVERSIONS,
         since: log.first_day(&config).0,
         newer_from,
-        leave_out: suspects(&log, &observations, config.observation.gap, terminal)?,
+        excluded_events: leaking_event_types(
+            &log,
+            &observations,
+            config.observation.gap,
+            terminal,
+        )?,
     };
     let mut found = discover(&log, &search)?;
     if found.before_log > 0 {
@@ -91,180 +115,226 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     for rule in &mut found.rules {
         rule.definition.found_until = Some(Timestamp(newer_from));
     }
-    if args.json {
-        terminal.say_json(&Answer::of(&found, newer_from))?;
-    } else {
-        say(&found, newer_from, args.top, terminal)?;
-    }
-    match &args.write {
-        Some(path) => write(path, &found.rules, args.top, terminal),
-        None => Ok(()),
+    match output.format {
+        OutputFormat::Json => output.write_json(&DiscoverOutput::new(&found, newer_from), terminal),
+        OutputFormat::Toml => write_definitions(&output, &found.rules, args.top, terminal),
+        _ => output.write(&table(&found, newer_from, args.top, terminal.verbose), terminal),
     }
 }
 
-/// Events that follow from conversions or announce them, which make rules that know the outcome.
-fn suspects(
+/// Returns the event types that follow or announce conversions: rules made of them would leak the
+/// outcome.
+fn leaking_event_types(
     log: &Log,
     observations: &Observations,
     gap: TimeSpan,
     terminal: &mut Terminal<'_>,
 ) -> Result<BTreeSet<usize>> {
     let mut codes = BTreeSet::new();
-    for finding in audit::events(&audit::around(log, observations)?, gap) {
-        if let Finding::AfterConversion { event, .. } | Finding::BeforeConversion { event, .. } =
-            &finding
+    for finding in audit::events(&audit::event_timing(log, observations)?, gap) {
+        if let Finding::AfterConversion { event, .. }
+        | Finding::JustBeforeConversion { event, .. } = &finding
         {
-            terminal.note(&format!("left out: {finding}"));
+            terminal.note(&format!("Skipped: {finding}"));
             codes.extend(log.events.names.code(event));
         }
     }
     Ok(codes)
 }
 
-fn write(path: &Path, rules: &[Rule], top: usize, terminal: &mut Terminal<'_>) -> Result<()> {
-    let blocks: Vec<String> = rules
-        .iter()
-        .filter(|rule| rule.is_confirmed())
-        .take(top)
-        .map(|rule| rule.definition.block())
-        .collect();
-    let count = blocks.len();
-    if count == 0 {
-        terminal.note("no rule is confirmed: nothing to write");
+/// Writes the confirmed rules as `[[definition]]` blocks.
+fn write_definitions(
+    output: &Output,
+    rules: &[Rule],
+    top: usize,
+    terminal: &mut Terminal<'_>,
+) -> Result<()> {
+    let confirmed = rules.iter().filter(|rule| rule.is_confirmed()).take(top);
+    let blocks: Vec<String> = confirmed.map(|rule| rule.definition.to_toml()).collect();
+    if blocks.is_empty() {
+        terminal.note("No rule was confirmed; nothing to write");
         return Ok(());
     }
-    let text = blocks.join("\n");
-    if path == Path::new("-") {
-        return terminal.say(text.trim_end());
-    }
-    write_bytes(path, text.as_bytes())?;
-    terminal.note(&format!("{count} confirmed definitions to {}", path.display()));
+    output.write(blocks.join("\n").trim_end(), terminal)?;
+    let all = rules.iter().filter(|rule| rule.is_confirmed()).count() as u64;
+    terminal.note(&format!(
+        "Wrote {} of {}",
+        grouped(blocks.len() as u64),
+        counted(all, "confirmed rule")
+    ));
     Ok(())
 }
 
-fn percent(share: Option<f64>) -> String {
-    share.map_or_else(String::new, |share| format!("{:.1}", 100.0 * share))
+/// Formats a p or q value with four decimal places.
+fn p_value(p: f64) -> String {
+    if p < 1e-4 { "<0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
-fn number(value: Option<f64>) -> String {
-    value.map_or_else(String::new, |value| format!("{value:.2}"))
-}
-
-/// A p value; what no number is small enough for is said to be less.
-fn small(p: f64) -> String {
-    if p > 0.0 { format!("{p:.0e}") } else { "<1e-300".to_owned() }
-}
-
-fn say(found: &Discovery, newer_from: i64, top: usize, terminal: &mut Terminal<'_>) -> Result<()> {
-    terminal.say(&format!(
-        "Accounts at risk at each landmark; the newer ones have theirs from {} on",
-        iso_day(newer_from)
-    ))?;
-    let landmark = |l: &Landmark| {
-        let of = |side: AtRisk| format!("{} of {} convert", side.conversions, side.accounts);
-        vec![format!("{}d", l.days), of(l.older), of(l.newer), l.converted_before.to_string()]
-    };
-    terminal.say(&text::table(
-        &["days", "older", "newer", "converted before"],
-        found.landmarks.iter().map(landmark).collect(),
-        1..4,
-    ))?;
-    terminal.say(&format!("\n{}", verdict(found)))?;
-    if found.rules.is_empty() {
-        return Ok(());
-    }
-    let header = [
-        "rule",
-        "hold",
-        "precision",
-        "recall",
-        "lift",
-        "phi",
-        "q",
-        "newer: hold",
-        "precision",
-        "recall",
-        "lift",
-        "p",
-        "confirmed",
-    ];
-    let side = |table: &ContingencyTable| {
-        [
-            percent(table.support()),
-            percent(table.precision()),
-            percent(table.recall()),
-            number(table.lift()),
+/// Returns the rules as tables for people.
+fn table(found: &Discovery, newer_from: i64, top: usize, verbose: bool) -> String {
+    let landmark = |landmark: &LandmarkCounts| {
+        let converted = |counts: RiskSet| {
+            format!("{} of {}", grouped(counts.conversions), grouped(counts.accounts))
+        };
+        vec![
+            format!("{}d", landmark.days),
+            converted(landmark.older),
+            converted(landmark.newer),
+            grouped(landmark.converted_before),
         ]
     };
-    let row = |rule: &Rule| {
-        let mut cells = vec![rule.definition.name.clone()];
-        cells.extend(side(&rule.found));
-        cells.extend([number(rule.found.phi()), small(rule.q)]);
-        cells.extend(side(&rule.newer));
-        let confirmed = if rule.newer.all() == 0 {
-            "untested"
-        } else {
-            ["no", "yes"][usize::from(rule.is_confirmed())]
-        };
-        cells.extend([small(rule.p), confirmed.to_owned()]);
-        cells
-    };
-    terminal.say(&text::table(&header, found.rules.iter().take(top).map(row).collect(), 1..12))?;
-    terminal.say("In %. Precision: how many convert where it holds (it suffices); recall: for how many of those that convert it holds (it is necessary)")
+    let mut text = format!(
+        "Conversions by account age; newer accounts are those from {} on\n{}\n\n{}",
+        iso_day(newer_from),
+        text::table(
+            &["age", "older", "newer", "converted earlier"],
+            found.landmarks.iter().map(landmark).collect(),
+            1..4,
+        ),
+        verdict(found)
+    );
+    if found.rules.is_empty() {
+        return text;
+    }
+    let rules: Vec<&Rule> = found.rules.iter().take(top).collect();
+    if rules.len() < found.rules.len() {
+        text += &format!(
+            "\nShown: {} of {}, best first (`--top`)",
+            grouped(rules.len() as u64),
+            counted(found.rules.len() as u64, "significant rule")
+        );
+    }
+    text += "\n\n";
+    text += &short_table(&rules, verbose);
+    text += "\n";
+    if verbose {
+        text += &format!("\n{}\n\n", details_table(&rules));
+    }
+    text += "Counts in rules are minimums. converted earlier: accounts that converted before that age.\n\
+        match: share of accounts that match the rule. precision: share of these that converted.\n\
+        recall: share of converting accounts that match. lift: precision divided by the base rate.";
+    text
 }
 
-/// How much was tried and what of it holds.
+/// Returns whether a rule was confirmed on newer accounts, in a word.
+fn confirmation(rule: &Rule) -> String {
+    let confirmed = match rule.newer.total() {
+        0 => "untested",
+        _ if rule.is_confirmed() => "yes",
+        _ => "no",
+    };
+    confirmed.to_owned()
+}
+
+/// Returns the most important columns, at most 100 characters wide.
+fn short_table(rules: &[&Rule], verbose: bool) -> String {
+    let header = ["rule", "match", "precision", "recall", "lift", "newer", "confirmed"];
+    let row = |rule: &&Rule| {
+        vec![
+            name_cell(&rule.definition.name),
+            percent(rule.older.support()),
+            percent(rule.older.precision()),
+            percent(rule.older.recall()),
+            text::lift(rule.older.lift()),
+            percent(rule.newer.precision()),
+            confirmation(rule),
+        ]
+    };
+    let table = text::table(&header, rules.iter().map(row).collect(), 1..6);
+    let more = if verbose { "" } else { " More columns: -v" };
+    format!("{table}\n\nnewer: precision among newer accounts.{more}")
+}
+
+/// The width that the other columns leave for a rule.
+const NAME_WIDTH: usize = 48;
+
+/// Returns the name of a rule for a table; a long name has its second condition on a second line.
+fn name_cell(name: &str) -> String {
+    match name.split_once(" and ") {
+        Some((one, other)) if name.chars().count() > NAME_WIDTH => {
+            let other = format!("  and {other}");
+            format!("{}\n{}", shorten_middle(one, NAME_WIDTH), shorten_middle(&other, NAME_WIDTH))
+        }
+        _ => shorten_middle(name, NAME_WIDTH),
+    }
+}
+
+/// Returns the other columns: significance on older accounts, and the numbers of newer accounts.
+fn details_table(rules: &[&Rule]) -> String {
+    let header = ["rule", "phi", "q", "newer: match", "recall", "lift", "p"];
+    let row = |rule: &&Rule| {
+        vec![
+            name_cell(&rule.definition.name),
+            fixed(rule.older.phi(), 2),
+            p_value(rule.q),
+            percent(rule.newer.support()),
+            percent(rule.newer.recall()),
+            text::lift(rule.newer.lift()),
+            p_value(rule.p),
+        ]
+    };
+    text::table(&header, rules.iter().map(row).collect(), 1..7)
+}
+
+/// Returns how many rules were tried, and how many are significant and confirmed.
 fn verdict(found: &Discovery) -> String {
     if found.tried == 0 {
         return format!(
-            "No rule could be tried: at no landmark are there {CONVERSIONS} older accounts that convert and meet one"
+            "No rule was tried: no rule matches {MIN_CONVERSIONS} older converting accounts at any age"
         );
     }
-    let confirmed = found.rules.iter().filter(|rule| rule.is_confirmed()).count();
+    let confirmed = found.rules.iter().filter(|rule| rule.is_confirmed()).count() as u64;
     let mut text = format!(
-        "{} rules tried; of {} measures and pairs the best holds against chance (Benjamini-Hochberg, {:.0} %), {confirmed} are confirmed",
-        found.tried,
-        found.rules.len(),
+        "{} tried: {} significant, {} confirmed on newer accounts\n\
+        (Benjamini-Hochberg, false discovery rate {:.0}%)",
+        counted(found.tried, "rule"),
+        grouped(found.rules.len() as u64),
+        grouped(confirmed),
         100.0 * LEVEL
     );
-    if found.alike > 0 {
-        text += &format!("\n{} more hold for nearly the same accounts as one of them", found.alike);
+    if found.near_duplicates > 0 {
+        text += &format!(
+            "\nNot shown: {} that match{} nearly the same accounts as one of them",
+            counted(found.near_duplicates, "rule"),
+            if found.near_duplicates == 1 { "es" } else { "" }
+        );
     }
     if found.landmarks.iter().all(|landmark| landmark.newer.accounts == 0) {
-        text += "\nNo newer account has its horizon behind it, so that nothing can be confirmed";
+        text += "\nNothing can be confirmed: no newer account has completed its horizon";
     }
     text
 }
 
-/// What `--json` writes.
+/// The JSON output.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct DiscoverOutput<'a> {
     newer_from: String,
     signed_up_before_log: u64,
     tried: u64,
-    alike: u64,
-    landmarks: &'a [Landmark],
-    rules: Vec<Told<'a>>,
+    near_duplicates: u64,
+    landmarks: &'a [LandmarkCounts],
+    rules: Vec<DiscoveredRule<'a>>,
 }
 
+/// A rule with its measures on older and newer accounts.
 #[derive(Serialize)]
-struct Told<'a> {
+struct DiscoveredRule<'a> {
     rule: &'a str,
     days: i64,
     conditions: usize,
     q: f64,
-    found: Numbers,
-    newer: Numbers,
+    older: RuleMeasures,
+    newer: RuleMeasures,
     p_one_sided: f64,
     confirmed: bool,
     definition: String,
 }
 
-/// A table and what it tells.
+/// A contingency table and its measures.
 #[derive(Serialize)]
-struct Numbers {
+struct RuleMeasures {
     table: ContingencyTable,
-    support: Option<f64>,
+    match_share: Option<f64>,
     precision: Option<f64>,
     recall: Option<f64>,
     lift: Option<f64>,
@@ -274,12 +344,12 @@ struct Numbers {
     p_two_sided: f64,
 }
 
-impl Numbers {
-    fn of(table: &ContingencyTable) -> Self {
+impl RuleMeasures {
+    fn new(table: &ContingencyTable) -> Self {
         let OddsRatio { value: odds_ratio, interval: odds_ratio_interval } = table.odds_ratio();
         Self {
             table: *table,
-            support: table.support(),
+            match_share: table.support(),
             precision: table.precision(),
             recall: table.recall(),
             lift: table.lift(),
@@ -291,26 +361,60 @@ impl Numbers {
     }
 }
 
-impl<'a> Answer<'a> {
-    fn of(found: &'a Discovery, newer_from: i64) -> Self {
-        let told = |rule: &'a Rule| Told {
+impl<'a> DiscoverOutput<'a> {
+    fn new(found: &'a Discovery, newer_from: i64) -> Self {
+        let rule = |rule: &'a Rule| DiscoveredRule {
             rule: &rule.definition.name,
             days: rule.days,
             conditions: rule.conditions,
             q: rule.q,
-            found: Numbers::of(&rule.found),
-            newer: Numbers::of(&rule.newer),
+            older: RuleMeasures::new(&rule.older),
+            newer: RuleMeasures::new(&rule.newer),
             p_one_sided: rule.p,
             confirmed: rule.is_confirmed(),
-            definition: rule.definition.block(),
+            definition: rule.definition.to_toml(),
         };
         Self {
             newer_from: iso_day(newer_from),
             signed_up_before_log: found.before_log,
             tried: found.tried,
-            alike: found.alike,
+            near_duplicates: found.near_duplicates,
             landmarks: &found.landmarks,
-            rules: found.rules.iter().map(told).collect(),
+            rules: found.rules.iter().map(rule).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::rules::discover::DAYS;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_default_days_are_those_of_the_search() {
+        assert_eq!(Command::parse_from(["discover"]).args.days, DAYS);
+    }
+
+    #[test]
+    fn a_long_rule_is_on_two_lines() {
+        let short = "login 8 times and 6 active days within 14 days";
+        assert_eq!(name_cell(short), short);
+        assert_eq!(
+            name_cell("dashboard_viewed 7 times and limit_reached 2 times within 28 days"),
+            "dashboard_viewed 7 times\n  and limit_reached 2 times within 28 days"
+        );
+    }
+
+    #[test]
+    fn tiny_p_values_are_not_shown_with_an_exponent() {
+        assert_eq!([1e-90, 0.0123].map(p_value), ["<0.0001", "0.0123"]);
     }
 }

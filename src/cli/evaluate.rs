@@ -1,178 +1,196 @@
 //! `pql evaluate`
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use pql_stats::metrics::{AgainstRule, Part, RuleAtCutoff};
+use pql_stats::metrics::{EqualVolumeAtCutoff, EqualVolumeComparison, SubsetMetrics};
 use serde::Serialize;
 
 use super::Terminal;
-use super::shared::{ModelArgs, ProjectArgs, When, definitions};
+use super::output::{OutputArgs, OutputFormat, limit_formats};
+use super::shared::{MatrixArgs, ModelArgs, PlotArgs, ProjectArgs, definitions};
 use crate::config::Config;
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::card;
-use crate::names::nearest;
+use crate::names::suggest;
 use crate::operations::evaluation::{
-    DefinitionComparison, EvaluationOptions, EvaluationReport, evaluate_model,
+    DefinitionComparison, EvaluationOptions, ModelEvaluation, evaluate_model,
 };
-use crate::report::text::{against_definition, by_value, whole};
+use crate::report::format::counted;
+use crate::report::text::plot::Plotter;
+use crate::report::text::{by_value, definition_comparison, evaluation_report};
 use crate::time::iso;
 use crate::training::rows_for_model;
 use crate::warning::Message;
 
-/// Judge a model on labelled data
+/// Evaluate a model on labeled data
+///
+/// Uses rows after the last training cutoff whose outcome is known.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("format", |arg| limit_formats(arg, FORMATS)))]
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
-    model: ModelArgs,
-    /// Judge on a feature matrix instead of events
-    #[arg(long, value_name = "FILE")]
-    features: Option<PathBuf>,
-    /// Keep rows at or before the last training cutoff too
-    #[arg(long)]
+    matrix: MatrixArgs,
+    /// Include rows up to the last training cutoff
+    #[arg(long, help_heading = "Input")]
     all: bool,
-    /// Judge each value of a column alone: an attribute, a feature (numbers with more than 10
-    /// values by quarters), or `cohort`, the calendar month of the cutoff; may be repeated
-    #[arg(long, value_name = "COLUMN")]
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Also evaluate each value of a column separately; repeatable
+    ///
+    /// An attribute, a feature (numbers with more than 10 values by quartile), or `cohort`, the
+    /// calendar month of the cutoff.
+    #[arg(long, value_name = "COLUMN", help_heading = "Output")]
     by: Vec<String>,
-    /// Set a PQL definition against the model, at equal volume
-    #[arg(long, value_name = "NAME", conflicts_with = "features")]
+    /// Compare a PQL definition with the model at equal volume
+    #[arg(long, value_name = "NAME", conflicts_with = "features", help_heading = "Output")]
     definition: Option<String>,
-    /// One JSON object
-    #[arg(long)]
-    json: bool,
-    /// Draw plots below the tables, as wide as the terminal or the variable COLUMNS says
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    plot: When,
+    #[command(flatten)]
+    plot: PlotArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
-/// What `--json` writes.
+const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json];
+
+/// The JSON output.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct EvaluateOutput<'a> {
     #[serde(flatten)]
-    judged: card::Judged<'a>,
-    by: BTreeMap<&'a str, Vec<OfValue<'a>>>,
+    metrics: card::EvaluationCard<'a>,
+    by: BTreeMap<&'a str, Vec<ValueMetrics<'a>>>,
     warnings: &'a [Message],
     #[serde(skip_serializing_if = "Option::is_none")]
-    definition: Option<OfDefinition<'a>>,
+    definition: Option<DefinitionOutput<'a>>,
 }
 
+/// A definition compared with the model.
 #[derive(Serialize)]
-struct OfDefinition<'a> {
+struct DefinitionOutput<'a> {
     name: &'a str,
-    /// It was found on data until then, and some rows are older: they flatter it.
+    /// End of the data on which the definition was discovered, if some rows are older.
     found_until: Option<String>,
     #[serde(flatten)]
-    against: &'a AgainstRule,
-    by_cutoff: Vec<OfCutoff>,
+    equal_volume: &'a EqualVolumeComparison,
+    by_cutoff: Vec<CutoffOutput>,
 }
 
-/// What definition and model find at one cutoff, or from one to another.
+/// Conversions captured by the definition and the model at one cutoff or a range of cutoffs.
 #[derive(Serialize)]
-struct OfCutoff {
+struct CutoffOutput {
     first: String,
     last: String,
     rows: u64,
     conversions: u64,
-    held: u64,
-    rule: f64,
+    matched: u64,
+    baseline: f64,
     model: f64,
 }
 
-impl OfCutoff {
-    fn of(at: &RuleAtCutoff) -> Self {
-        let RuleAtCutoff { first, last, rows, conversions, held, rule, model } = *at;
-        Self { first: iso(first), last: iso(last), rows, conversions, held, rule, model }
+impl CutoffOutput {
+    fn new(counts: &EqualVolumeAtCutoff) -> Self {
+        let EqualVolumeAtCutoff { first, last, rows, conversions, matched, baseline, model } =
+            *counts;
+        Self { first: iso(first), last: iso(last), rows, conversions, matched, baseline, model }
     }
 }
 
+/// Metrics of the rows with one value of a column.
 #[derive(Serialize)]
-struct OfValue<'a> {
+struct ValueMetrics<'a> {
     value: &'a str,
     #[serde(flatten)]
-    part: &'a Part,
+    metrics: &'a SubsetMetrics,
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (model, found) = args.model.load()?;
-    let rows = rows(args, &model, &found.label, terminal)?;
+    let output = args.output.resolve(FORMATS)?;
+    let (model, location) = args.model.load()?;
+    let rows = rows(args, &model, &location.label, terminal)?;
     let options =
         EvaluationOptions { all: args.all, by: &args.by, definition: args.definition.as_deref() };
-    let report = evaluate_model(&model, &found.label, &rows, options, &mut terminal.sink())?;
-    if args.json {
-        return {
-            let warnings = std::mem::take(&mut terminal.warnings);
-            terminal.say_json(&answer(&report, &warnings))
-        };
+    let evaluation = evaluate_model(&model, &location.label, &rows, options, &mut terminal.sink())?;
+    if output.format == OutputFormat::Json {
+        let warnings = std::mem::take(&mut terminal.warnings);
+        return output.write_json(&json(&evaluation, &warnings), terminal);
     }
-    let EvaluationReport { rows, judgement, by, definition } = &report;
-    terminal.say(&format!(
-        "Model {} on {rows} rows of {} accounts\n{}",
-        found.label,
-        judgement.evaluation.accounts,
-        whole(judgement)
-    ))?;
-    if let Some(drawing) = args.plot.drawing(terminal.drawn) {
-        for plot in [drawing.reliability(&judgement.reliability), drawing.gains(&judgement.gains)] {
-            terminal.say_plot(&plot)?;
+    let drawing = args.plot.drawing(output.is_on_terminal(terminal));
+    output.write(&table(&evaluation, &location.label, drawing.as_ref()), terminal)
+}
+
+/// Returns the metrics as tables, with plots if there is a `drawing`.
+fn table(evaluation: &ModelEvaluation, label: &str, drawing: Option<&Plotter>) -> String {
+    let ModelEvaluation { rows, evaluation, by, definition } = evaluation;
+    let mut text = format!(
+        "Model {label} on {} of {}\n{}",
+        counted(*rows as u64, "row"),
+        counted(evaluation.metrics.accounts, "account"),
+        evaluation_report(evaluation)
+    );
+    if let Some(drawing) = drawing {
+        let plots =
+            [drawing.reliability(&evaluation.reliability), drawing.gains(&evaluation.gains)];
+        for plot in plots.iter().filter(|plot| !plot.is_empty()) {
+            text += &format!("\n\n{plot}");
         }
     }
-    by.iter().try_for_each(|(column, parts)| terminal.say(&by_value(column, parts)))?;
-    let until = |of: &DefinitionComparison| of.found_until.map(|until| iso(until.0));
-    definition.as_ref().map_or(Ok(()), |of| {
-        terminal.say(&against_definition(&of.name, until(of).as_deref(), &of.against))
-    })
+    for (column, parts) in by {
+        text += &format!("\n{}", by_value(column, parts));
+    }
+    if let Some(DefinitionComparison { name, found_until, equal_volume }) = definition {
+        let until = found_until.map(|until| iso(until.0));
+        text += &format!("\n{}", definition_comparison(name, until.as_deref(), equal_volume));
+    }
+    text
 }
 
-fn answer<'a>(report: &'a EvaluationReport, warnings: &'a [Message]) -> Answer<'a> {
-    let definition = report.definition.as_ref().map(|of| OfDefinition {
-        name: &of.name,
-        found_until: of.found_until.map(|until| iso(until.0)),
-        against: &of.against,
-        by_cutoff: of.against.by_cutoff.iter().map(OfCutoff::of).collect(),
+/// Collects the JSON output.
+fn json<'a>(evaluation: &'a ModelEvaluation, warnings: &'a [Message]) -> EvaluateOutput<'a> {
+    let definition = evaluation.definition.as_ref().map(|definition| DefinitionOutput {
+        name: &definition.name,
+        found_until: definition.found_until.map(|until| iso(until.0)),
+        equal_volume: &definition.equal_volume,
+        by_cutoff: definition.equal_volume.by_cutoff.iter().map(CutoffOutput::new).collect(),
     });
-    let by = report.by.iter().map(|(column, parts)| {
-        (column.as_str(), parts.iter().map(|(value, part)| OfValue { value, part }).collect())
+    let by = evaluation.by.iter().map(|(column, values)| {
+        let values = values.iter().map(|(value, metrics)| ValueMetrics { value, metrics });
+        (column.as_str(), values.collect())
     });
-    Answer { judged: card::Judged::of(&report.judgement), by: by.collect(), warnings, definition }
+    EvaluateOutput {
+        metrics: card::EvaluationCard::new(&evaluation.evaluation),
+        by: by.collect(),
+        warnings,
+        definition,
+    }
 }
 
-/// Check that there is a definition of that name.
-fn known(name: &str, config: &Config) -> Result<()> {
-    let names = || config.definition.iter().map(|rule| rule.name.as_str());
+/// Checks that a definition of that name exists.
+fn check_definition(name: &str, config: &Config) -> Result<()> {
+    let names = || config.definition.iter().map(|definition| definition.name.as_str());
     if names().any(|known| known == name) {
         return Ok(());
     }
-    let hint = match nearest(name, names()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!(
-            "there are {}",
-            names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-        ),
-    };
-    let hint = if config.definition.is_empty() {
+    let hint = suggest(name, names()).unwrap_or_else(|| {
         "neither the project file nor the model has a `[[definition]]`".to_owned()
-    } else {
-        hint
-    };
-    Err(Error::Usage { problem: format!("no definition is named `{name}`"), hint: Some(hint) })
+    });
+    Err(Error::Usage { problem: format!("unknown definition `{name}`"), hint: Some(hint) })
 }
 
+/// Returns the rows to evaluate: those of the matrix or of the log.
 fn rows(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) -> Result<Rows> {
     let file = args.project.load()?;
-    if let Some(path) = &args.features {
+    if let Some(path) = &args.matrix.features {
         return model.read_matrix(path, file.matrix);
     }
     let config = model.project_config(&file, &mut terminal.sink())?;
-    let catalogue = model.usage_features(label)?.clone();
+    let catalog = model.usage_features(label)?.clone();
     let log = args.project.model_log(&config, model, None, terminal)?;
     if let Some(name) = &args.definition {
-        known(name, &config)?;
+        check_definition(name, &config)?;
         definitions(&args.project, &config, &log)?;
     }
-    rows_for_model(&config, log, catalogue, &mut terminal.sink())
+    rows_for_model(&config, log, catalog, &mut terminal.sink())
 }

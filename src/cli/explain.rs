@@ -7,61 +7,70 @@ use pql_stats::intervals::Interval;
 use serde::Serialize;
 
 use super::Terminal;
-use super::shared::{ModelsArgs, ProjectArgs};
-use super::since::{self, Recorded, Since};
-use crate::dataset::observations::Standing;
+use super::output::{OutputArgs, OutputFormat, limit_formats};
+use super::shared::{BatchArgs, ModelArgs, ProjectArgs};
+use super::since::{self, RecordedScore, Since};
+use crate::dataset::observations::Eligibility;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::model::encoder::Way;
+use crate::model::encoder::Encoding;
+use crate::model::explain::{describe_measure, without_contribution};
 use crate::model::score::{AccountRow, Explanation, Scorer};
-use crate::names::nearest;
+use crate::names::suggest;
+use crate::report::format::{alternatives, percent, shorten_at_word, shorten_end, wrap};
 use crate::report::text;
-use crate::time::{Timestamp, iso};
+use crate::time::{DAY, Timestamp, iso, iso_day};
 use crate::warning::Message;
 
-/// Explain one account's probability as a sum of contributions
+/// Explain a score as an exact sum of contributions
+///
+/// With `--since` explains the change since that date instead.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("format", |arg| limit_formats(arg, FORMATS)))]
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Account
-    #[arg(value_name = "ACCOUNT")]
-    account: String,
-    /// Model: a file, NAME (its champion) or NAME/VERSION
-    #[arg(long, value_name = "MODEL")]
-    model: String,
     #[command(flatten)]
-    folder: ModelsArgs,
-    /// Take the account's newest row of a feature matrix instead of events
-    #[arg(long, value_name = "FILE", conflicts_with = "at")]
-    features: Option<PathBuf>,
-    /// Explain the account as it stood at this time, a date being its midnight, UTC [default: the
-    /// end of the log]
-    #[arg(long, value_name = "TIME")]
-    at: Option<Timestamp>,
-    /// What if a feature had another value, such as `active_users_7d=5`, nothing after `=` being
-    /// missing; may be repeated
-    #[arg(long, value_name = "FEATURE=VALUE")]
+    model: ModelArgs,
+    /// Account
+    #[arg(value_name = "ACCOUNT", help_heading = "Input", display_order = 0)]
+    account: String,
+    #[command(flatten)]
+    batch: BatchArgs,
+    /// Recompute with this value, such as `active_users_7d=5` (empty: missing); repeatable
+    #[arg(long, value_name = "FEATURE=VALUE", help_heading = "Input")]
     what_if: Vec<String>,
-    /// Say why the probability has moved since the account stood as at this time
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["features", "what_if"])]
+    /// Explain the change of the score since this time
+    #[arg(
+        long,
+        value_name = "TIME",
+        conflicts_with_all = ["features", "what_if"],
+        help_heading = "Input"
+    )]
     since: Option<Timestamp>,
-    /// Folder of scores: what was recorded at that time stands beside what is computed
-    #[arg(long, value_name = "DIR", requires = "since")]
+    /// Folder of scores: also show the score recorded at the time of `--since`
+    #[arg(long, value_name = "DIR", requires = "since", help_heading = "Input")]
     ledger: Option<PathBuf>,
-    /// One JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
-/// What `--json` writes.
+const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json];
+
+/// The widest text of a reason in a table.
+const REASON_WIDTH: usize = 86;
+
+/// The widest text of a reason before a bar.
+const REASON_WIDTH_WITH_BAR: usize = 72;
+
+/// The JSON output.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct ExplainOutput<'a> {
     account_id: &'a str,
     cutoff: Option<String>,
     model: &'a str,
     threshold: f64,
-    /// Why there is no probability.
+    /// Reason for a missing probability.
     not_scored: Option<Message>,
     explanation: Option<&'a Explanation>,
     what_if: Option<&'a Explanation>,
@@ -69,25 +78,29 @@ struct Answer<'a> {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (model, found) = args.folder.load(&args.model)?;
-    let changes =
-        args.what_if.iter().map(|change| changed(&model, change)).collect::<Result<Vec<_>>>()?;
-    let asked = Asked { args, model: &model, label: &found.label };
-    let row = match &args.features {
+    let output = args.output.resolve(FORMATS)?;
+    let (model, location) = args.model.load()?;
+    let replacements = args
+        .what_if
+        .iter()
+        .map(|replacement| replacement_column(&model, replacement))
+        .collect::<Result<Vec<_>>>()?;
+    let query = Query { args, model: &model, label: &location.label };
+    let row = match &args.batch.features {
         Some(path) => {
             AccountRow::from_matrix(&model, path, args.project.load()?.matrix, &args.account)?
         }
-        None => asked.log_row(args.at, terminal)?,
+        None => query.log_row(args.batch.at, terminal)?,
     };
-    let scorer = Scorer::new(&model, &found.label)?;
-    let since = args.since.map(|since| asked.since(since, &row, &scorer, terminal)).transpose()?;
+    let scorer = Scorer::new(&model, &location.label)?;
+    let since = args.since.map(|since| query.since(since, &row, &scorer, terminal)).transpose()?;
     let not_scored = row.not_scored().as_ref().map(Message::from);
     let (mut explanation, mut what_if) = (None, None);
     if not_scored.is_none() {
         explanation = Some(scorer.explain(&row.features, 0)?);
-        if !changes.is_empty() {
+        if !replacements.is_empty() {
             let mut features = row.features.clone();
-            for column in &changes {
+            for column in &replacements {
                 features
                     .with_column(column.clone())
                     .map_err(|e| Error::table("the changed features", e))?;
@@ -95,59 +108,78 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             what_if = Some(scorer.explain(&features, 0)?);
         }
     }
-    let answer = Answer {
+    let result = ExplainOutput {
         account_id: &args.account,
         cutoff: row.cutoff.map(|cutoff| iso(cutoff.0)),
-        model: &found.label,
+        model: &location.label,
         threshold: model.threshold,
         not_scored,
         explanation: explanation.as_ref(),
         what_if: what_if.as_ref(),
         since: since.as_ref(),
     };
-    if args.json { terminal.say_json(&answer) } else { asked.say(&answer, terminal) }
+    if output.format == OutputFormat::Json {
+        return output.write_json(&result, terminal);
+    }
+    let cutoff = row.cutoff.map(short_time);
+    let bars = output.is_on_terminal(terminal);
+    let text = query.text(&result, cutoff.as_deref(), (bars, terminal.verbose));
+    output.write(&text, terminal)
 }
 
-/// Who asks of which model.
-struct Asked<'a> {
+/// An account to explain by a model.
+struct Query<'a> {
     args: &'a Args,
     model: &'a Model,
     label: &'a str,
 }
 
-impl Asked<'_> {
-    /// Print the answer for people.
-    fn say(&self, answer: &Answer<'_>, terminal: &mut Terminal<'_>) -> Result<()> {
-        let Self { args, model, label } = self;
-        let at = answer.cutoff.as_ref().map_or(String::new(), |cutoff| format!(" at {cutoff}"));
-        let Some(explanation) = answer.explanation else {
-            return terminal.say(&format!(
-                "{}{at}: {}",
-                args.account,
-                text_of(answer.not_scored.as_ref())
-            ));
+impl Query<'_> {
+    /// Returns the result as text for people.
+    ///
+    /// # Arguments
+    /// * `(bars, verbose)` – whether bars are drawn and the names of the features are listed
+    fn text(
+        &self,
+        result: &ExplainOutput<'_>,
+        cutoff: Option<&str>,
+        (bars, verbose): (bool, bool),
+    ) -> String {
+        let Self { args, model, .. } = self;
+        let time =
+            cutoff.map_or(String::new(), |cutoff| format!(" {} {cutoff}", preposition(cutoff)));
+        let title = format!("{}{time}", args.account);
+        let Some(explanation) = result.explanation else {
+            return format!("{title}: {}", message_text(result.not_scored.as_ref()));
         };
-        let then = answer.since.and_then(|since| since.cutoff.as_ref());
-        if let (Some(since), Some(then)) = (answer.since, then) {
-            if since.moved.is_some() {
-                terminal.say(&format!("{}{at}, since {then}, model {label}", args.account))?;
-                return since::say(explanation, since, terminal);
+        let mut text = String::new();
+        let earlier = result.since.and_then(|since| Some((since, since.cutoff.as_ref()?)));
+        if let Some((since, then)) = earlier {
+            if since.change.is_some() {
+                return since::text(&title, explanation, since, bars);
             }
-            terminal.say(&format!(
-                "{} at {then}: {}",
+            text += &format!(
+                "{} {} {}: {}\n",
                 args.account,
-                text_of(since.not_scored.as_ref())
-            ))?;
+                preposition(short_iso(then)),
+                short_iso(then),
+                message_text(since.not_scored.as_ref())
+            );
         }
-        terminal.say(&format!("{}{at}, model {label}", args.account))?;
-        say(explanation, model, terminal)?;
-        match answer.what_if {
-            Some(changed) => say_changed(explanation, changed, &args.what_if, terminal),
-            None => Ok(()),
+        let score = describe_score(explanation, Some(model.threshold));
+        text += &format!("{}\n\n", wrap(&format!("{title}: {score}"), "  "));
+        text += &if verbose {
+            named_contributions(model, explanation)
+        } else {
+            contributions(explanation, bars)
+        };
+        if let Some(changed) = result.what_if {
+            text += &what_if(model, explanation, changed, &args.what_if);
         }
+        text
     }
 
-    /// Set the account against what it was at an earlier time.
+    /// Compares the account with an earlier time.
     fn since(
         &self,
         since: Timestamp,
@@ -157,66 +189,74 @@ impl Asked<'_> {
     ) -> Result<Since> {
         // The notices about the log were printed before.
         let then = terminal.silenced(|terminal| self.log_row(Some(since), terminal))?;
-        if let (Some(then), Some(now)) = (then.at, row.at)
+        if let (Some(then), Some(now)) = (then.time, row.time)
             && then >= now
         {
             let problem =
-                format!("`--since` is {}, which is not before {}", iso(then.0), iso(now.0));
+                format!("`--since`: found {}, expected a time before {}", iso(then.0), iso(now.0));
             return Err(Error::Usage { problem, hint: None });
         }
-        if then.cutoff == row.cutoff && row.standing == Standing::Scored {
+        if then.cutoff == row.cutoff && row.eligibility == Eligibility::Scored {
             terminal.note(
-                "the account is observed once, at its age: both times its features are the same",
+                "The model observes each account once, at a fixed age: \
+                 its features are the same at both times",
             );
         }
-        let recorded = match (&self.args.ledger, then.at) {
-            (Some(dir), Some(at)) => {
-                Recorded::find(dir, self.label, (&self.args.account, at.0), terminal)?
+        let recorded = match (&self.args.ledger, then.time) {
+            (Some(dir), Some(time)) => {
+                RecordedScore::find(dir, self.label, (&self.args.account, time.0), terminal)?
             }
             _ => None,
         };
-        let both = then.standing == Standing::Scored && row.standing == Standing::Scored;
+        let both =
+            then.eligibility == Eligibility::Scored && row.eligibility == Eligibility::Scored;
         Ok(Since {
             cutoff: then.cutoff.map(|cutoff| iso(cutoff.0)),
             not_scored: then.not_scored().as_ref().map(Message::from),
-            moved: if both { Some(scorer.moved(&then.features, &row.features)?) } else { None },
+            change: if both {
+                Some(scorer.explain_change(&then.features, &row.features)?)
+            } else {
+                None
+            },
             recorded,
         })
     }
 
-    /// Returns the account at a time, or at the end of the log.
-    fn log_row(&self, at: Option<Timestamp>, terminal: &mut Terminal<'_>) -> Result<AccountRow> {
+    /// Returns the account as of a time, or of the end of the log.
+    fn log_row(&self, time: Option<Timestamp>, terminal: &mut Terminal<'_>) -> Result<AccountRow> {
         let Self { args, model, label } = self;
         model.usage_features(label)?;
         let config = model.project_config(&args.project.load()?, &mut terminal.sink())?;
-        let log = args.project.model_log(&config, model, at, terminal)?;
+        let log = args.project.model_log(&config, model, time, terminal)?;
         AccountRow::from_log((model, label), &config, &log, &args.account, &terminal.sink())
     }
 }
 
-/// The column that a `--what-if` puts in place of the account's own.
-fn changed(model: &Model, change: &str) -> Result<Column> {
+/// Returns the column that a `--what-if` puts in place of the account's own.
+fn replacement_column(model: &Model, replacement: &str) -> Result<Column> {
     let usage = |problem: String, hint: Option<String>| Error::Usage { problem, hint };
-    let (name, value) = change.split_once('=').ok_or_else(|| {
-        usage(format!("`--what-if {change}` has no `=`"), Some("write FEATURE=VALUE".to_owned()))
+    let (name, value) = replacement.split_once('=').ok_or_else(|| {
+        usage(
+            format!("`--what-if {replacement}`: no `=` found"),
+            Some("write FEATURE=VALUE".to_owned()),
+        )
     })?;
     let features = &model.preprocessor.features;
     let Some(prepared) = features.iter().find(|p| p.feature == name) else {
-        let left_out = model
-            .left_out
-            .iter()
-            .find(|left_out| left_out.column == name)
-            .map(|left_out| format!("it {}", left_out.reason));
-        let near = || {
-            nearest(name, features.iter().map(|p| p.feature.as_str()))
-                .map(|n| format!("did you mean `{n}`?"))
-        };
-        return Err(usage(format!("`{name}` is no feature of the model"), left_out.or_else(near)));
+        let matching = features_named(model, name);
+        if !matching.is_empty() {
+            let problem = format!("the model has no feature `{name}`");
+            return Err(usage(problem, Some(format!("use {}", alternatives(&matching)))));
+        }
+        let dropped = model.dropped_features.iter().find(|dropped| dropped.column == name);
+        let why = dropped.map(|dropped| format!("it was dropped: it {}", dropped.reason));
+        let suggestion = || suggest(name, features.iter().map(|p| p.feature.as_str()));
+        return Err(usage(format!("the model has no feature `{name}`"), why.or_else(suggestion)));
     };
-    let value = Some(value.trim()).filter(|v| !v.is_empty());
-    match prepared.way {
-        Way::Text(_) => Ok(Column::new(name.into(), [value])),
-        Way::Number(_) => {
+    let value = Some(value.trim()).filter(|value| !value.is_empty());
+    match prepared.encoding {
+        Encoding::Categorical(_) => Ok(Column::new(name.into(), [value])),
+        Encoding::Numeric(_) => {
             let number =
                 value.map(|v| v.parse::<f64>().ok().filter(|v| v.is_finite()).ok_or(v)).transpose();
             let number = number.map_err(|found| {
@@ -227,74 +267,126 @@ fn changed(model: &Model, change: &str) -> Result<Column> {
     }
 }
 
-fn summary(explanation: &Explanation) -> String {
-    let interval = explanation
-        .probability_interval
-        .map_or(String::new(), |Interval { low, high }| format!(" (95 % {low:.4} to {high:.4})"));
-    format!(
-        "{:.4}{interval}, percentile {:.1}, tier {}",
-        explanation.probability, explanation.percentile, explanation.tier
-    )
+/// Returns the features, in backticks, whose measure has this name or description.
+fn features_named(model: &Model, name: &str) -> Vec<String> {
+    let preprocessor = &model.preprocessor;
+    let features = preprocessor.features.iter();
+    features
+        .filter(|p| p.measure == name || describe_measure(preprocessor, &p.measure) == name)
+        .map(|p| format!("`{}`", p.feature))
+        .collect()
 }
 
-fn say(explanation: &Explanation, model: &Model, terminal: &mut Terminal<'_>) -> Result<()> {
-    let reached = if explanation.reaches_threshold { "at or above" } else { "below" };
-    terminal.say(&format!(
-        "probability {}, {reached} the threshold of {:.4}\n",
-        summary(explanation),
-        model.threshold
-    ))?;
-    let line = |name: &str, value: f64, words: &str| {
-        vec![name.to_owned(), format!("{value:+.4}"), words.to_owned()]
-    };
-    let mut rows = vec![line("base", explanation.base, "the average training account")];
+/// Describes a score: probability, interval, tier, percentile, and whether it qualifies.
+pub(super) fn describe_score(explanation: &Explanation, threshold: Option<f64>) -> String {
+    let interval = explanation.probability_interval.map_or(String::new(), |interval| {
+        let Interval { low, high } = interval;
+        format!(" (95% CI {} to {})", percent(low), percent(high))
+    });
+    let mut text = format!(
+        "{}{interval}, tier {}, percentile {:.1}",
+        percent(explanation.probability),
+        explanation.tier,
+        explanation.percentile
+    );
+    if let Some(threshold) = threshold {
+        let side = if explanation.reaches_threshold { "reaches" } else { "below" };
+        text += &format!(", {side} the threshold of {}", percent(threshold));
+    }
+    text
+}
+
+/// Returns the contributions and their sum as a table.
+fn contributions(explanation: &Explanation, bars: bool) -> String {
+    let width = if bars { REASON_WIDTH_WITH_BAR } else { REASON_WIDTH };
+    let line =
+        |text: &str, value: f64| vec![shorten_at_word(text, width), text::signed_decimal(value, 2)];
+    let mut rows = vec![line("typical account", explanation.intercept)];
     let mut sizes = vec![0.0];
     for part in &explanation.contributions {
-        let words = part.reason.rsplit_once(": ").map_or(part.reason.as_str(), |(words, _)| words);
-        rows.push(line(&part.measure, part.contribution, words));
+        rows.push(line(without_contribution(&part.reason), part.contribution));
         sizes.push(part.contribution);
     }
-    if let Some(steps) = explanation.calibration {
-        rows.push(line("calibration", steps, "from the fit's log-odds to the calibrated ones"));
+    if let Some(calibration) = explanation.calibration {
+        rows.push(line("calibration", calibration));
     }
-    rows.push(line("log-odds", explanation.log_odds, "the sum"));
+    rows.push(line("sum", explanation.log_odds));
     sizes.resize(rows.len(), 0.0);
-    let header = ["measure", "contribution", "because"];
-    terminal.say(&text::with_bars(&header, rows, 1..2, &sizes, terminal.drawn))
+    text::table_with_bars(&["", "log-odds"], rows, 1..2, &sizes, bars)
 }
 
-fn say_changed(
+/// Returns the contributions with the names of their features, as `--what-if` takes them.
+fn named_contributions(model: &Model, explanation: &Explanation) -> String {
+    /// The widest text of a reason.
+    const REASON_WIDTH: usize = 50;
+    /// The widest names of features.
+    const NAMES_WIDTH: usize = 38;
+    let line = |text: &str, names: &str, value: f64| {
+        vec![
+            shorten_at_word(text, REASON_WIDTH),
+            shorten_end(names, NAMES_WIDTH),
+            text::signed_decimal(value, 2),
+        ]
+    };
+    let mut rows = vec![line("typical account", "", explanation.intercept)];
+    for part in &explanation.contributions {
+        let features = model.preprocessor.features.iter().filter(|p| p.measure == part.measure);
+        let names = features.map(|p| p.feature.as_str()).collect::<Vec<_>>().join(", ");
+        rows.push(line(without_contribution(&part.reason), &names, part.contribution));
+    }
+    if let Some(calibration) = explanation.calibration {
+        rows.push(line("calibration", "", calibration));
+    }
+    rows.push(line("sum", "", explanation.log_odds));
+    text::table(&["", "features", "log-odds"], rows, 2..3)
+}
+
+/// Returns the score with the replaced values, and the contributions that differ.
+fn what_if(
+    model: &Model,
     before: &Explanation,
     after: &Explanation,
-    changes: &[String],
-    terminal: &mut Terminal<'_>,
-) -> Result<()> {
-    terminal.say(&format!("\nWhat if {}: probability {}", changes.join(", "), summary(after)))?;
+    replacements: &[String],
+) -> String {
     let mut rows = Vec::new();
     for part in &after.contributions {
-        let was = before
-            .contributions
-            .iter()
-            .find(|b| b.measure == part.measure)
-            .map_or(0.0, |b| b.contribution);
+        let same_measure = |b: &&crate::model::score::Contribution| b.measure == part.measure;
+        let was = before.contributions.iter().find(same_measure).map_or(0.0, |b| b.contribution);
         if part.contribution != was {
             rows.push(vec![
-                part.measure.clone(),
-                format!("{was:+.4}"),
-                format!("{:+.4}", part.contribution),
+                shorten_end(&describe_measure(&model.preprocessor, &part.measure), REASON_WIDTH),
+                text::signed_decimal(was, 2),
+                text::signed_decimal(part.contribution, 2),
             ]);
         }
     }
     rows.push(vec![
-        "log-odds".to_owned(),
-        format!("{:+.4}", before.log_odds),
-        format!("{:+.4}", after.log_odds),
+        "sum".to_owned(),
+        text::signed_decimal(before.log_odds, 2),
+        text::signed_decimal(after.log_odds, 2),
     ]);
-    terminal.say(&text::table(&["measure", "as it is", "what if"], rows, 1..3))?;
-    terminal
-        .say("what accounts of such values did, all else equal: not the effect of changing them")
+    format!(
+        "\n\n{}\n\n{}\n\nAccounts with such values convert at this rate. It is not the effect of changing the values.",
+        wrap(&format!("With {}: {}", replacements.join(", "), describe_score(after, None)), "  "),
+        text::table(&["log-odds", "now", "what if"], rows, 1..3)
+    )
 }
 
-fn text_of(message: Option<&Message>) -> &str {
+/// Returns a time for people: the date alone if it is 00:00 UTC.
+fn short_time(time: Timestamp) -> String {
+    if time.0 % DAY == 0 { iso_day(time.0) } else { iso(time.0) }
+}
+
+/// Returns the preposition of a date or a time.
+fn preposition(time: &str) -> &'static str {
+    if time.contains('T') { "at" } else { "on" }
+}
+
+/// Shortens an ISO time at 00:00 UTC to its date.
+pub(super) fn short_iso(time: &str) -> &str {
+    time.strip_suffix("T00:00:00Z").unwrap_or(time)
+}
+
+fn message_text(message: Option<&Message>) -> &str {
     message.map_or("", |message| &message.text)
 }

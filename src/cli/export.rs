@@ -9,87 +9,85 @@ use clap::Subcommand;
 use super::Terminal;
 use super::shared::ModelArgs;
 use crate::error::{Error, Result};
-use crate::export::{NOTEBOOK, Notebook, notebook};
+use crate::export::{NOTEBOOK_FILE, NotebookInput, export_notebook};
 use crate::model::Model;
 use crate::model::card;
 use crate::registry::versions::CARD_FILE;
 use crate::training::test_set::TestRows;
 
-/// Write a model in another form
+/// Export a model to another format
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
-    form: Form,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Form {
-    /// A folder with test rows, scores, coefficients, the model card, and a Python notebook that
-    /// goes on from there
-    ///
-    /// The notebook redraws the plots, rebuilds the probabilities from the coefficients, and fits
-    /// the model again with scikit-learn and statsmodels. It needs the test rows beside the
-    /// model, which `pql train --no-rows` leaves out.
+enum Command {
     Notebook(NotebookArgs),
 }
 
+/// Export test rows, scores, coefficients, the model card and a Python notebook
+///
+/// The notebook draws the plots, recomputes the probabilities from the coefficients, and refits
+/// the model with scikit-learn and statsmodels. It needs the stored test rows, which
+/// `pql train --no-test-rows` does not write.
 #[derive(Debug, clap::Args)]
 struct NotebookArgs {
+    /// Feature matrix of the training rows, from `pql features`, to reproduce the fit as well
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    features: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Folder to write [default: notebooks-export/NAME-VERSION]
-    #[arg(short, long, value_name = "DIR")]
+    /// Output folder [default: notebooks-export/NAME-VERSION]
+    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
-    /// Feature matrix with the training rows, as `pql features` writes it: the fit itself is
-    /// checked, not its test rows alone
-    #[arg(long, value_name = "FILE")]
-    features: Option<PathBuf>,
-    /// Write over an earlier export, its notebook included
-    #[arg(long)]
+    /// Overwrite an earlier export, including its notebook
+    #[arg(long, help_heading = "Output")]
     force: bool,
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    match &args.form {
-        Form::Notebook(args) => write_notebook(args, terminal),
+    match &args.command {
+        Command::Notebook(args) => write_notebook(args, terminal),
     }
 }
 
 fn write_notebook(args: &NotebookArgs, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (model, found) = args.model.load()?;
+    let (model, location) = args.model.load()?;
     let folder = args
         .output
         .clone()
-        .unwrap_or_else(|| Path::new("notebooks-export").join(found.label.replace('/', "-")));
-    let path = folder.join(NOTEBOOK);
+        .unwrap_or_else(|| Path::new("notebooks-export").join(location.label.replace('/', "-")));
+    let path = folder.join(NOTEBOOK_FILE);
     if !args.force && path.symlink_metadata().is_ok() {
         return Err(Error::Usage {
-            problem: format!("`{}` is there already and is not overwritten", path.display()),
-            hint: Some("name another folder with `-o`, or give `--force`".to_owned()),
+            problem: format!("refusing to overwrite `{}`: the file exists", path.display()),
+            hint: Some("choose another folder with `-o`, or add `--force`".to_owned()),
         });
     }
-    let test = TestRows::beside(&found.path, &model)?;
+    let test = TestRows::require(&location.path, &model)?;
     let training = args
         .features
         .as_deref()
         .map(|file| model.read_matrix(file, model.config()?.matrix))
         .transpose()?;
-    let card = card(&model, &found.path)?;
-    notebook(
-        &Notebook {
+    let card = card(&model, &location.path)?;
+    export_notebook(
+        &NotebookInput {
             model: &model,
-            label: &found.label,
-            test: &test,
+            label: &location.label,
+            test_set: &test,
             training: training.as_ref(),
             card: &card,
         },
         &folder,
     )?;
-    terminal.note(&format!("wrote `{}`; next: `jupyter lab {}`", folder.display(), path.display()));
+    terminal.note(&format!("Wrote {}\nNext: jupyter lab {}", folder.display(), path.display()));
     Ok(())
 }
 
-/// The card beside the model, which knows data quality and cohorts, else one of the model alone.
+/// Returns the stored model card, which includes data quality and cohorts, or else a new one.
 fn card(model: &Model, file: &Path) -> Result<Vec<u8>> {
     let path = file.with_file_name(CARD_FILE);
     match fs::read(&path) {

@@ -1,81 +1,80 @@
 //! `pql features`
 
-use std::path::PathBuf;
-
 use polars::prelude::*;
 
 use super::Terminal;
-use super::shared::{ModelsArgs, ProjectArgs, format_of, spare_data};
+use super::output::{OutputArgs, ROW_FORMATS, limit_formats};
+use super::shared::{ModelsArgs, ProjectArgs, refuse_overwriting_data};
 use crate::dataset::observations::Outcome;
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
-use crate::io::write::{Format, time_column, write_table};
+use crate::io::write::{time_column, write_table};
+use crate::report::format::{counted, wrap};
 use crate::time::Timestamp;
 use crate::training::{rows_for_features, rows_for_model, rows_for_scoring};
 use crate::warning::dropped_features;
 
 /// Write the feature matrix with cutoffs and outcomes
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("format", |arg| limit_formats(arg, ROW_FORMATS)))]
+#[command(mut_arg("output", |arg| arg.required(true).help("Output file (`-`: standard output)")))]
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Table to write, `-` for stdout
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
-    /// Format, where the ending of the file does not tell: parquet, csv, ndjson
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
-    /// Take the features of this model: a file, NAME or NAME/VERSION
-    #[arg(long, value_name = "MODEL")]
-    model: Option<String>,
-    /// With --model: observe at this time, as `pql score` would, instead of at the cutoffs of
-    /// training
-    #[arg(long, value_name = "TIME", requires = "model")]
+    /// Use the accounts as of this time (a date means 00:00 UTC) [default: the training cutoffs]
+    #[arg(long, value_name = "TIME", requires = "model", help_heading = "Input")]
     at: Option<Timestamp>,
+    /// Write the features of this model: NAME, NAME/VERSION or a file
+    #[arg(long, value_name = "MODEL", help_heading = "Model")]
+    model: Option<String>,
     #[command(flatten)]
     folder: ModelsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let format = format_of(&args.output, args.format)?;
+    let (output, format) = args.output.row_file()?.expect("clap requires `--output`");
     let file = args.project.load()?;
-    spare_data(&file, &args.output)?;
+    refuse_overwriting_data(&file, output)?;
     let rows = match &args.model {
         None => {
             let log = args.project.training_log(&file, terminal)?;
             let rows = rows_for_features(&file, log, &mut terminal.sink())?;
-            dropped_features(&rows.not_computed()).iter().for_each(|line| terminal.note(line));
+            dropped_features(&rows.uncomputed_measures())
+                .iter()
+                .for_each(|line| terminal.note(&wrap(line, "  ")));
             rows
         }
         Some(model) => {
-            let (model, found) = args.folder.load(model)?;
+            let (model, location) = args.folder.load(model)?;
             let config = model.project_config(&file, &mut terminal.sink())?;
-            let catalogue = model.usage_features(&found.label)?.clone();
+            let catalog = model.usage_features(&location.label)?.clone();
             let log = args.project.model_log(&config, &model, args.at, terminal)?;
             if args.at.is_none() {
-                rows_for_model(&config, log, catalogue, &mut terminal.sink())?
+                rows_for_model(&config, log, catalog, &mut terminal.sink())?
             } else {
-                rows_for_scoring(&config, log, catalogue, &mut terminal.sink())?
+                rows_for_scoring(&config, log, catalog, &mut terminal.sink())?
             }
         }
     };
     let table = table(&rows)?;
-    write_table(&args.output, format, &table)?;
+    write_table(output, format, &table)?;
     terminal.note(&format!(
-        "{} rows, {} features to {}",
-        table.height(),
-        rows.features.width(),
-        args.output.display()
+        "Wrote {} with {} to {}",
+        counted(table.height() as u64, "row"),
+        counted(rows.features.width() as u64, "feature"),
+        output.display()
     ));
     Ok(())
 }
 
-/// Keys, outcomes and features in one table.
+/// Returns keys, outcomes and features in one table.
 fn table(rows: &Rows) -> Result<DataFrame> {
     let outcome = |y: &Option<bool>| match y {
         Some(true) => Outcome::Converted.name(),
-        Some(false) => Outcome::Not.name(),
-        None => Outcome::Open.name(),
+        Some(false) => Outcome::NotConverted.name(),
+        None => Outcome::Immature.name(),
     };
     let mut columns = vec![
         Column::new(

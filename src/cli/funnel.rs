@@ -1,89 +1,114 @@
 //! `pql funnel`
 
-use std::path::{Path, PathBuf};
-
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use pql_stats::intervals::Interval;
 use serde::Serialize;
 
 use super::Terminal;
+use super::output::{OutputArgs, OutputFormat, csv_text, limit_formats};
 use super::shared::{ProjectArgs, definitions};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::io::write::csv_line;
-use crate::io::write::{format_number, write_bytes};
+use crate::io::write::format_number;
 use crate::log::{Log, Visitors, visitors};
-use crate::names::nearest;
+use crate::names::suggest;
+use crate::report::format::{grouped, shorten_end};
 use crate::report::text;
-use crate::rules::definition::Definition;
+use crate::rules::definition::{Definition, DefinitionSummary, summarize_definitions};
 use crate::rules::funnel::{
-    By, Funnel, Landmark, Level, Plan, Rate, Revenue, Row, USUAL_CUSTOMERS, USUAL_PQLS, funnel,
+    CohortPeriod, Funnel, FunnelLevel, FunnelOptions, FunnelRow, LandmarkComparison, PqlRevenue,
+    Rate, TYPICAL_CUSTOMER_SHARE, TYPICAL_PQL_SHARE, funnel,
 };
 use crate::time::{in_days, iso};
 use crate::warning::Message;
 
-/// Follow sign-ups to PQLs to customers, by definition and cohort, PQLs against others
+/// Measure the funnel from sign-up to PQL to customer, by definition and cohort
+///
+/// Also shows how many accounts match each PQL definition of the project file.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("format", |arg| limit_formats(arg, FORMATS)))]
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Cohorts of sign-ups: `week` (from Monday on) or `month`, UTC
-    #[arg(long, value_name = "SPAN", default_value = "month")]
-    by: By,
-    /// A definition to look at; may be repeated [default: all of the project file]
-    #[arg(long, value_name = "NAME")]
+    /// Length of a sign-up cohort, in UTC; a week starts on Monday
+    #[arg(
+        long,
+        value_name = "SPAN",
+        default_value = "month",
+        value_parser = period_parser(),
+        help_heading = "Input"
+    )]
+    by: CohortPeriod,
+    /// PQL definition to include; repeatable [default: all in the project file]
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
     definition: Vec<String>,
-    /// How to write it [default: as the ending of the output file tells, else a table]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<Style>,
-    /// Where to write it, `-` for standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
-    output: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
-/// How a funnel is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Style {
-    /// For people
-    Table,
-    /// A line for each definition, type and all of them, of each cohort and all
-    Csv,
-    /// One object
-    Json,
+/// Returns a parser of cohort periods that lists them in the help.
+fn period_parser() -> impl TypedValueParser<Value = CohortPeriod> {
+    PossibleValuesParser::new(["week", "month"])
+        .map(|name| name.parse().expect("the possible values are cohort periods"))
 }
 
-impl Style {
-    fn of(path: &Path) -> Self {
-        match path.extension().and_then(|ending| ending.to_str()) {
-            Some("csv") => Self::Csv,
-            Some("json") => Self::Json,
-            _ => Self::Table,
-        }
-    }
-}
+const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json, OutputFormat::Csv];
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    let output = args.output.resolve(FORMATS)?;
     let config = args.project.load()?;
-    let places = chosen(&config, &args.definition)?;
+    let places = definition_indices(&config, &args.definition)?;
     let visitors = config.visitors.as_ref().map(visitors).transpose()?;
     let log = args.project.training_log(&config, terminal)?;
     let all = definitions(&args.project, &config, &log)?;
-    let of: Vec<Definition> = places.iter().map(|at| all[*at].clone()).collect();
+    let definitions: Vec<Definition> = places.iter().map(|place| all[*place].clone()).collect();
     let plan = plan(&config, &log, args.by, visitors.as_ref());
-    let found = funnel(&log, &of, &plan)?;
+    let found = funnel(&log, &definitions, &plan)?;
     found.report(&log, &plan, &mut terminal.sink());
-    let text = match args.format.unwrap_or_else(|| Style::of(&args.output)) {
-        Style::Table => text::funnel(&found, &log, &plan),
-        Style::Csv => csv(&found.rows),
-        Style::Json => json(&found, &log, &plan, &terminal.warnings)?,
+    let text = match output.format {
+        OutputFormat::Csv => csv(&found.rows),
+        OutputFormat::Json => json(
+            &found,
+            &summarize_definitions(&definitions, &log)?,
+            (&log, &plan),
+            &terminal.warnings,
+        )?,
+        _ => format!(
+            "{}\n\n{}",
+            definitions_table(&summarize_definitions(&definitions, &log)?),
+            text::funnel(&found, &log, &plan)
+        ),
     };
-    if args.output == Path::new("-") {
-        return terminal.say(&text);
-    }
-    write_bytes(&args.output, format!("{text}\n").as_bytes())
+    output.write(&text, terminal)
 }
 
-/// The funnel of all definitions by month of the sign-up, for a page; `None` where there are none.
+/// Returns how many accounts match each definition, as a table.
+fn definitions_table(counts: &[DefinitionSummary]) -> String {
+    let header =
+        ["definition", "type", "matches", "share", "median days", "before", "after", "never"];
+    let row = |counts: &DefinitionSummary| {
+        let days = counts.median_days.map(|days| format_number((days * 10.0).round() / 10.0));
+        let numbers =
+            [counts.converted_before, counts.converted_after, counts.converted_without_match];
+        [
+            shorten_end(&counts.name, 28),
+            counts.kind.to_owned(),
+            grouped(counts.pqls),
+            format!("{:.1}%", 100.0 * counts.share),
+            days.unwrap_or_default(),
+        ]
+        .into_iter()
+        .chain(numbers.map(grouped))
+        .collect()
+    };
+    format!(
+        "Definitions\n{}\nmatches: accounts that match, with their share of all accounts and the days until they match.\n\
+        before, after: customers that converted before or after they matched. never: without a match.",
+        text::table(&header, counts.iter().map(row).collect(), 2..8)
+    )
+}
+
+/// Computes the funnel of all definitions by month of sign-up; `None` without definitions.
 pub(super) fn by_month(
     project: &ProjectArgs,
     config: &Config,
@@ -91,30 +116,40 @@ pub(super) fn by_month(
 ) -> Result<Option<Funnel>> {
     let visitors = config.visitors.as_ref().map(visitors).transpose()?;
     let definitions = definitions(project, config, log)?;
-    let found = (!definitions.is_empty())
-        .then(|| funnel(log, &definitions, &plan(config, log, By::Month, visitors.as_ref())));
+    let found = (!definitions.is_empty()).then(|| {
+        funnel(log, &definitions, &plan(config, log, CohortPeriod::Month, visitors.as_ref()))
+    });
     found.transpose()
 }
 
-/// What the funnel of a log is to tell.
-fn plan<'a>(config: &Config, log: &Log, by: By, visitors: Option<&'a Visitors>) -> Plan<'a> {
-    Plan { by, horizon: config.observation.horizon.0, since: log.first_day(config).0, visitors }
+/// Returns the settings of the funnel of a log.
+fn plan<'a>(
+    config: &Config,
+    log: &Log,
+    by: CohortPeriod,
+    visitors: Option<&'a Visitors>,
+) -> FunnelOptions<'a> {
+    FunnelOptions {
+        by,
+        horizon: config.observation.horizon.0,
+        since: log.first_day(config).0,
+        visitors,
+    }
 }
 
-/// Places of the definitions asked for, each once, in the order of the project file; all where none
-/// is.
-fn chosen(config: &Config, names: &[String]) -> Result<Vec<usize>> {
+/// Returns the places of the chosen definitions in the order of the project file; all if no name is
+/// given.
+fn definition_indices(config: &Config, names: &[String]) -> Result<Vec<usize>> {
     let known = || config.definition.iter().map(|rule| rule.name.as_str());
     if config.definition.is_empty() {
-        let hint =
-            Some("write one as in the README, or let `pql discover --write` find some".to_owned());
+        let hint = "write one (docs/reference/definitions.md), or find some with `pql discover`";
         return Err(Error::Usage {
             problem: "the project file has no `[[definition]]`".to_owned(),
-            hint,
+            hint: Some(hint.to_owned()),
         });
     }
     if let Some(unknown) = names.iter().find(|name| known().all(|known| known != *name)) {
-        let hint = nearest(unknown, known()).map(|near| format!("did you mean `{near}`?"));
+        let hint = suggest(unknown, known());
         return Err(Error::Usage {
             problem: format!("the project file has no definition `{unknown}`"),
             hint,
@@ -123,96 +158,98 @@ fn chosen(config: &Config, names: &[String]) -> Result<Vec<usize>> {
     Ok(known()
         .enumerate()
         .filter(|(_, known)| names.is_empty() || names.iter().any(|name| name == known))
-        .map(|(at, _)| at)
+        .map(|(place, _)| place)
         .collect())
 }
 
-/// What `--format json` writes.
+/// The JSON output.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct FunnelOutput<'a> {
     since: String,
     until: String,
     horizon_days: f64,
     by: String,
-    usual_sign_up_to_pql: Interval,
-    usual_pql_to_customer: Interval,
+    typical_sign_up_to_pql: Interval,
+    typical_pql_to_customer: Interval,
     signed_up_before_log: u64,
     warnings: &'a [Message],
-    rows: &'a [Row],
+    definitions: &'a [DefinitionSummary],
+    rows: &'a [FunnelRow],
 }
 
-fn json(found: &Funnel, log: &Log, plan: &Plan<'_>, warnings: &[Message]) -> Result<String> {
-    let answer = Answer {
+fn json(
+    found: &Funnel,
+    definitions: &[DefinitionSummary],
+    (log, plan): (&Log, &FunnelOptions<'_>),
+    warnings: &[Message],
+) -> Result<String> {
+    let output = FunnelOutput {
         since: iso(plan.since),
         until: iso(log.until),
         horizon_days: in_days(plan.horizon),
         by: plan.by.to_string(),
-        usual_sign_up_to_pql: USUAL_PQLS,
-        usual_pql_to_customer: USUAL_CUSTOMERS,
+        typical_sign_up_to_pql: TYPICAL_PQL_SHARE,
+        typical_pql_to_customer: TYPICAL_CUSTOMER_SHARE,
         signed_up_before_log: found.before_log,
         warnings,
+        definitions,
         rows: &found.rows,
     };
-    serde_json::to_string_pretty(&answer)
-        .map_err(|source| Error::Json { what: "the funnel", source })
+    serde_json::to_string_pretty(&output)
+        .map_err(|source| Error::Json { value: "the funnel", source })
 }
 
-/// A header, then a line for each row; what is unknown is empty.
-fn csv(rows: &[Row]) -> String {
+/// Returns a header and a line per row; unknown values are empty.
+fn csv(rows: &[FunnelRow]) -> String {
     let rows: Vec<Vec<(String, String)>> = rows.iter().map(cells).collect();
-    let header = rows
-        .iter()
-        .take(1)
-        .map(|row| csv_line(&row.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()));
-    let body = rows
-        .iter()
-        .map(|row| csv_line(&row.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>()));
-    header.chain(body).collect::<Vec<_>>().join("\n")
+    let header = rows.iter().take(1).map(|row| row.iter().map(|(name, _)| name.clone()).collect());
+    let body = rows.iter().map(|row| row.iter().map(|(_, value)| value.clone()).collect());
+    csv_text(&header.chain(body).collect::<Vec<_>>())
 }
 
-/// Names and values of a row, the same names for each.
-fn cells(row: &Row) -> Vec<(String, String)> {
-    let figures = &row.figures;
+/// Returns the names and values of a row; every row has the same names.
+fn cells(row: &FunnelRow) -> Vec<(String, String)> {
+    let metrics = &row.metrics;
     let mut cells = Cells::default();
-    cells.of_whom(row);
+    cells.identity(row);
     for (name, count) in [
-        ("sign_ups", figures.sign_ups),
-        ("pqls", figures.pqls),
-        ("customers", figures.customers),
-        ("customers_same_day", figures.customers_same_day),
-        ("already_customers", figures.already_customers),
-        ("customers_without", figures.customers_without),
+        ("sign_ups", metrics.sign_ups),
+        ("pqls", metrics.pqls),
+        ("customers", metrics.customers),
+        ("customers_same_day", metrics.customers_same_day),
+        ("already_customers", metrics.already_customers),
+        ("customers_without_match", metrics.customers_without_match),
     ] {
         cells.count(name, Some(count));
     }
-    cells.rate("sign_up_to_pql", Some(&figures.sign_up_to_pql));
-    cells.interval("sign_up_to_pql_usual", Some(USUAL_PQLS));
-    cells.rate("pql_to_customer", Some(&figures.pql_to_customer));
-    cells.interval("pql_to_customer_usual", Some(USUAL_CUSTOMERS));
-    cells.rate("sign_up_to_customer", Some(&figures.sign_up_to_customer));
-    cells.landmark(figures.landmark.as_ref());
-    for after in &figures.converted_after {
+    cells.rate("sign_up_to_pql", Some(&metrics.sign_up_to_pql));
+    cells.interval("sign_up_to_pql_typical", Some(TYPICAL_PQL_SHARE));
+    cells.rate("pql_to_customer", Some(&metrics.pql_to_customer));
+    cells.interval("pql_to_customer_typical", Some(TYPICAL_CUSTOMER_SHARE));
+    cells.rate("sign_up_to_customer", Some(&metrics.sign_up_to_customer));
+    cells.landmark(metrics.landmark.as_ref());
+    for after in &metrics.converted_after {
         let name = format!("converted_{}d", after.days);
         cells.share(&name, after.share, after.interval);
         cells.count(&format!("{name}_at_risk"), Some(after.at_risk));
         cells.number(&format!("{name}_if_none_churned"), after.if_none_churned);
     }
-    cells.number("median_days_to_pql", figures.median_days_to_pql);
-    cells.number("median_days_to_customer", figures.median_days_to_customer);
-    cells.revenue(figures.revenue.as_ref());
+    cells.number("median_days_to_pql", metrics.median_days_to_pql);
+    cells.number("median_days_to_customer", metrics.median_days_to_customer);
+    cells.revenue(metrics.revenue.as_ref());
     cells.0
 }
 
-/// Names and values that are gathered.
+/// Collected names and values.
 #[derive(Default)]
 struct Cells(Vec<(String, String)>);
 
 impl Cells {
-    fn of_whom(&mut self, row: &Row) {
+    fn identity(&mut self, row: &FunnelRow) {
         let level = match row.level {
-            Level::Definition => "definition",
-            Level::Type => "type",
-            Level::Any => "any",
+            FunnelLevel::Definition => "definition",
+            FunnelLevel::Type => "type",
+            FunnelLevel::Any => "any",
         };
         self.text("level", level);
         self.text("name", &row.name);
@@ -230,7 +267,7 @@ impl Cells {
         );
     }
 
-    fn landmark(&mut self, landmark: Option<&Landmark>) {
+    fn landmark(&mut self, landmark: Option<&LandmarkComparison>) {
         self.rate("landmark_pqls", landmark.map(|l| &l.pqls));
         self.rate("landmark_others", landmark.map(|l| &l.others));
         self.count("landmark_converted_before", landmark.map(|l| l.converted_before));
@@ -239,7 +276,7 @@ impl Cells {
         self.interval("lift", landmark.and_then(|l| l.lift_interval));
     }
 
-    fn revenue(&mut self, revenue: Option<&Revenue>) {
+    fn revenue(&mut self, revenue: Option<&PqlRevenue>) {
         self.count("revenue_customers", revenue.map(|r| r.customers));
         self.count("revenue_unknown", revenue.map(|r| r.unknown));
         self.number("revenue_per_customer", revenue.and_then(|r| r.per_customer));
@@ -272,8 +309,8 @@ impl Cells {
 
     fn rate(&mut self, name: &str, rate: Option<&Rate>) {
         self.count(&format!("{name}_count"), rate.map(|r| r.count));
-        self.count(&format!("{name}_of"), rate.map(|r| r.of));
-        self.count(&format!("{name}_not_mature"), rate.map(|r| r.not_mature));
+        self.count(&format!("{name}_mature"), rate.map(|r| r.mature));
+        self.count(&format!("{name}_immature"), rate.map(|r| r.immature));
         self.share(name, rate.and_then(|r| r.share), rate.and_then(|r| r.interval));
     }
 }

@@ -1,21 +1,23 @@
 //! `pql ingest`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Terminal;
-use super::shared::{ProjectArgs, spare_data};
+use super::shared::{ProjectArgs, refuse_overwriting_data};
 use crate::error::{Error, Result};
 use crate::io::write::{Format, TableWriter, write_table};
 use crate::log::{ReadOptions, accounts_table, events_tables};
+use crate::report::format::counted;
+use crate::report::text;
 use crate::time::{NEVER, Timestamp};
 
-/// Write the event log and the account list after cleaning, and say what was dropped
+/// Clean the event log and the account list, and count dropped rows
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Folder for events.parquet and accounts.parquet
-    #[arg(short, long, value_name = "DIR")]
+    /// Output folder for events.parquet and accounts.parquet
+    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     output: PathBuf,
 }
 
@@ -23,15 +25,16 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let config = args.project.load()?;
     let [events, accounts] =
         ["events.parquet", "accounts.parquet"].map(|name| args.output.join(name));
-    [&events, &accounts].into_iter().try_for_each(|output| spare_data(&config, output))?;
-    // Without an end of the log all of it is written, so that the same end is derived when it is
-    // read back.
+    [&events, &accounts]
+        .into_iter()
+        .try_for_each(|output| refuse_overwriting_data(&config, output))?;
+    // Without `observation.until` the whole log is written, so that reading it back derives the
+    // same end.
     let until = config.observation.until.or(Some(Timestamp(NEVER)));
-    let log = args.project.log(
-        &config,
-        ReadOptions { until, ..ReadOptions::for_training(&config) },
-        terminal,
-    )?;
+    let options = ReadOptions { until, ..ReadOptions::for_training(&config) };
+    let log = args.project.log_without_summary(&config, options, terminal)?;
+    terminal.note(&text::quality(&log));
+    log.warnings.iter().for_each(|warning| terminal.warn(warning));
     std::fs::create_dir_all(&args.output)
         .map_err(|source| Error::Write { path: args.output.clone(), source })?;
     let mut writer = None;
@@ -45,9 +48,12 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     if let Some(writer) = writer {
         writer.finish()?;
     }
-    terminal.note(&format!("{} rows to {}", log.events.len(), events.display()));
+    let wrote = |rows: usize, path: &Path| {
+        format!("Wrote {} to {}", counted(rows as u64, "row"), path.display())
+    };
+    terminal.note(&wrote(log.events.len(), &events));
     let table = accounts_table(&log)?;
     write_table(&accounts, Format::Parquet, &table)?;
-    terminal.note(&format!("{} rows to {}", table.height(), accounts.display()));
+    terminal.note(&wrote(table.height(), &accounts));
     Ok(())
 }

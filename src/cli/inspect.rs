@@ -1,79 +1,72 @@
 //! `pql inspect`
 
-use clap::ValueEnum;
-
 use super::Terminal;
-use super::shared::ModelArgs;
-use super::shared::When;
+use super::output::{Output, OutputArgs, OutputFormat, csv_text, limit_formats, markdown_text};
+use super::shared::{ModelArgs, PlotArgs};
 use crate::config::PenaltyKind;
 use crate::error::{Error, Result};
-use crate::io::write::{csv_line, format_number};
+use crate::io::write::format_number;
 use crate::model::Model;
-use crate::model::explain::{Coefficient, coefficients};
-use crate::report::text;
+use crate::model::explain::{Coefficient, coefficients, describe_measure};
+use crate::report::format::{shorten_middle, wrap};
+use crate::report::text::{self, fixed};
 use crate::warning::{Notice, dropped_features};
 
-/// Show what a model has learned: weights, odds ratios, standard errors
+/// Show coefficients, odds ratios and standard errors of a model
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("format", |arg| limit_formats(arg, FORMATS)))]
 pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// How to write the coefficients
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    format: Style,
-    /// One list by size of the coefficient, not grouped by measure
-    #[arg(long)]
-    flat: bool,
-    /// Show the strengths of the penalty that were tried, instead of the coefficients
-    #[arg(long)]
-    path: bool,
-    /// Draw plots below the tables, as wide as the terminal or the variable COLUMNS says
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    plot: When,
+    /// Show the regularization path instead of the coefficients
+    #[arg(long, help_heading = "Output")]
+    regularization_path: bool,
+    #[command(flatten)]
+    plot: PlotArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
-/// How the coefficients are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Style {
-    /// For people: what matters most
-    Table,
-    /// All columns, comma-separated
-    Csv,
-    /// All columns, an array of objects
-    Json,
-    /// All columns, a Markdown table
-    Md,
-}
+const FORMATS: &[OutputFormat] =
+    &[OutputFormat::Table, OutputFormat::Json, OutputFormat::Csv, OutputFormat::Md];
+
+/// The widest name of a feature in a table; the labels of pql's own features are shorter.
+const NAME_WIDTH: usize = 32;
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (model, found) = args.model.load()?;
-    if args.path {
-        return path(&model, args.format, terminal);
+    let output = args.output.resolve(FORMATS)?;
+    let (model, location) = args.model.load()?;
+    if args.regularization_path {
+        return write_path(&model, &output, terminal);
     }
-    let rows = sorted(&model, args.flat);
-    match args.format {
-        Style::Table => {
-            table(&model, &found.label, &rows, args.flat, terminal)?;
-            args.plot
-                .drawing(terminal.drawn)
-                .map_or(Ok(()), |drawing| terminal.say_plot(&drawing.weights(&rows)))
+    let rows = sorted(&model);
+    match output.format {
+        OutputFormat::Json => output.write_json(&rows, terminal),
+        OutputFormat::Csv => output.write(&csv_text(&cells(&rows)), terminal),
+        OutputFormat::Md => output.write(&markdown_text(&cells(&rows)), terminal),
+        _ => {
+            let mut text = table(&model, &location.label, &rows, terminal.verbose)?;
+            if let Some(drawing) = args.plot.drawing(output.is_on_terminal(terminal)) {
+                let plot = drawing.coefficients(&rows);
+                if !plot.is_empty() {
+                    text += &format!("\n\n{plot}");
+                }
+            }
+            output.write(&text, terminal)
         }
-        Style::Json => terminal.say_json(&rows),
-        style => lines(style, cells(&rows), terminal),
     }
 }
 
-/// Intercept first; then measures by importance with their columns below, or one list by size.
-fn sorted(model: &Model, flat: bool) -> Vec<Coefficient> {
+/// Returns the coefficients: the intercept first, then the measures by importance.
+fn sorted(model: &Model) -> Vec<Coefficient> {
     let mut rows = coefficients(model);
     let rank = |row: &Coefficient| model.importance.iter().position(|(m, _)| *m == row.measure);
     let size = |a: &Coefficient, b: &Coefficient| b.coef.abs().total_cmp(&a.coef.abs());
-    rows[1..]
-        .sort_by(|a, b| if flat { size(a, b) } else { rank(a).cmp(&rank(b)).then(size(a, b)) });
+    rows[1..].sort_by(|a, b| rank(a).cmp(&rank(b)).then(size(a, b)));
     rows
 }
 
-/// Header and rows of the coefficients.
+/// Returns the header and all columns of the coefficients.
 fn cells(rows: &[Coefficient]) -> Vec<Vec<String>> {
     let header = rows
         .iter()
@@ -88,193 +81,182 @@ fn cells(rows: &[Coefficient]) -> Vec<Vec<String>> {
     header.chain(body).map(|(name, rest)| std::iter::once(name).chain(rest).collect()).collect()
 }
 
-/// Write rows, the header first, as CSV or Markdown.
-fn lines(style: Style, rows: Vec<Vec<String>>, terminal: &mut Terminal<'_>) -> Result<()> {
-    for (at, cells) in rows.into_iter().enumerate() {
-        if style == Style::Csv {
-            terminal.say(&csv_line(&cells))?;
-            continue;
-        }
-        let plain: Vec<String> =
-            cells.iter().map(|c| c.replace('|', "\\|").replace('\n', " ")).collect();
-        terminal.say(&format!("| {} |", plain.join(" | ")))?;
-        if at == 0 {
-            terminal.say(&format!("|{}", "---|".repeat(cells.len())))?;
-        }
+/// Returns the coefficients as a table, with everything that is stored about the model if
+/// `verbose`.
+fn table(model: &Model, label: &str, rows: &[Coefficient], verbose: bool) -> Result<String> {
+    let mut text = format!("Model {label}\n");
+    for line in text::verdict(model) {
+        text += &format!("{line}\n");
     }
-    Ok(())
-}
-
-fn table(
-    model: &Model,
-    label: &str,
-    rows: &[Coefficient],
-    flat: bool,
-    terminal: &mut Terminal<'_>,
-) -> Result<()> {
-    if let Some(defeat) = text::defeat(model) {
-        terminal.say(&defeat)?;
+    text += &format!("\n{}\n", text::split_summary(&model.split));
+    if let Some(metrics) = text::held_out(model) {
+        text += &format!("\n{metrics}\n");
     }
-    terminal.say(&format!("Model {label}"))?;
-    terminal.say(&text::extent(&model.extent))?;
-    if let Some(judgement) = text::held_out(model) {
-        terminal.say(&judgement)?;
+    text += &format!("\nFit\n{}\n", text::fit(model)?);
+    text += &format!("\nCoefficients per standard deviation\n{}", coefficient_table(model, rows));
+    if verbose {
+        text += &format!("\n\nMore about the coefficients\n{}", details_table(rows));
     }
-    terminal.say(&format!("\n{}", text::fit(model)?))?;
-    let mut cells = Vec::new();
-    let mut sizes = Vec::new();
-    let mut measure = "";
-    for row in rows {
-        if !flat && row.measure != measure {
-            measure = &row.measure;
-            let importance = model.importance.iter().find(|(m, _)| m == measure).map(|(_, i)| *i);
-            let mut group = vec![format!("{measure} (importance {})", fixed(importance, 3))];
-            group.resize(HEADER.len(), String::new());
-            cells.push(group);
-            sizes.push(0.0);
-        }
-        let indent = if flat || row.measure.is_empty() { "" } else { "  " };
-        cells.push(line(row, format!("{indent}{}", row.feature)));
-        // The intercept is no weight.
-        sizes.push(if row.measure.is_empty() { 0.0 } else { row.coef });
-    }
-    let numbers = 1..HEADER.len();
-    terminal.say(&format!(
-        "\nCoefficients per standard deviation\n{}",
-        text::with_bars(&HEADER, cells, numbers, &sizes, terminal.drawn)
-    ))?;
-    terminal.say(&format!("\n{}", reading(model)?))?;
-    for line in dropped_features(&model.left_out) {
-        terminal.say(&line)?;
+    text += &format!("\n\n{}", wrap(&notes(model, verbose)?, "  "));
+    for line in dropped_features(&model.dropped_features) {
+        text += &format!("\n{}", wrap(&line, "  "));
     }
     for finding in &model.findings {
-        terminal.say(&Notice::Finding(finding.clone()).to_string())?;
+        text += &format!("\n{}", wrap(&Notice::Finding(finding.clone()).to_string(), "  "));
     }
     for warning in &model.warnings {
-        terminal.say(&Notice::Warning(warning.clone()).to_string())?;
-    }
-    Ok(())
-}
-
-const HEADER: [&str; 13] = [
-    "feature",
-    "coef",
-    "std err",
-    "z",
-    "P>|z|",
-    "[0.025",
-    "0.975]",
-    "odds ratio",
-    "per unit",
-    "VIF",
-    "mean",
-    "SD",
-    "missing %",
-];
-
-fn fixed(value: Option<f64>, digits: usize) -> String {
-    value.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"))
-}
-
-fn line(row: &Coefficient, name: String) -> Vec<String> {
-    let signed = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:+.3}"));
-    vec![
-        name,
-        format!("{:+.4}", row.coef),
-        fixed(row.std_error, 4),
-        fixed(row.z, 2),
-        fixed(row.p, 3),
-        signed(row.interval.map(|interval| interval.low)),
-        signed(row.interval.map(|interval| interval.high)),
-        text::ratio(row.odds_ratio, 3),
-        row.odds_ratio_raw.map_or_else(|| "–".to_owned(), |ratio| text::ratio(ratio, 4)),
-        fixed(row.vif, 1),
-        fixed(row.mean, 3),
-        fixed(row.sd, 3),
-        fixed(row.missing.map(|m| 100.0 * m), 1),
-    ]
-}
-
-/// How the columns are to be read.
-fn reading(model: &Model) -> Result<String> {
-    let penalty = model.config()?.model.penalty;
-    let mut text = match penalty {
-        PenaltyKind::L1 | PenaltyKind::ElasticNet => {
-            "no standard errors: there is no valid inference after a selection; z and P>|z|: the same columns without penalty".to_owned()
-        }
-        PenaltyKind::Firth => {
-            "coef, std err and interval: Firth's penalised likelihood; z and P>|z|: the same columns without penalty".to_owned()
-        }
-        _ if model.fit.alpha > 0.0 => format!(
-            "coef, std err and interval: penalised (alpha = {}); z and P>|z|: the same columns without penalty",
-            text::strength(model.fit.alpha)
-        ),
-        _ => "maximum likelihood; P>|z|: Wald tests".to_owned(),
-    };
-    text += "\nper unit: odds ratio per raw unit, where the column is a straight line in it";
-    if model.preprocessor.columns().iter().any(|column| column.part.bends()) {
-        text +=
-            "\n`x>a`: x is above a, its minimum; `x from b`: by how much the slope changes at b";
+        text += &format!("\n{}", wrap(&Notice::Warning(warning.clone()).to_string(), "  "));
     }
     Ok(text)
 }
 
-/// The strengths of the penalty that were tried, the chosen one marked.
-fn path(model: &Model, style: Style, terminal: &mut Terminal<'_>) -> Result<()> {
-    let Some(path) = &model.path else {
-        let rule = model.config()?.model;
-        let (problem, hint) = match rule.penalty {
-            PenaltyKind::None => (
-                "the model has no penalty, so that no strength was tried",
-                "`model.penalty = \"l2\"` has one",
-            ),
-            PenaltyKind::Firth => {
-                ("Firth's penalty has no strength to be tried", "`model.penalty = \"l2\"` has one")
-            }
+/// Returns the columns that answer most questions, by feature, at most 100 characters wide.
+fn coefficient_table(model: &Model, rows: &[Coefficient]) -> String {
+    let header = ["feature", "importance", "coef", "95% CI", "P>|z| *", "odds ratio", "missing"];
+    let mut cells = Vec::new();
+    let mut measure = "";
+    for row in rows {
+        if row.measure != measure {
+            measure = &row.measure;
+            let importance = model.importance.iter().find(|(m, _)| m == measure).map(|(_, i)| *i);
+            let name = describe_measure(&model.preprocessor, measure);
+            let mut heading = vec![shorten_middle(&name, NAME_WIDTH), fixed(importance, 3)];
+            heading.resize(header.len(), String::new());
+            cells.push(heading);
+        }
+        let indent = if row.measure.is_empty() { "" } else { "  " };
+        let name = format!("{indent}{}", shorten_middle(&row.feature, NAME_WIDTH - indent.len()));
+        cells.push([name, String::new()].into_iter().chain(short_numbers(row)).collect());
+    }
+    text::table(&header, cells, 1..header.len())
+}
+
+fn short_numbers(row: &Coefficient) -> Vec<String> {
+    let interval = row
+        .interval
+        .map_or_else(|| "–".to_owned(), |interval| text::signed_range(Some(interval), 2));
+    vec![
+        text::signed_decimal(row.coef, 3),
+        interval,
+        p_value(row.p_unpenalized),
+        text::odds_ratio(row.odds_ratio, 2),
+        row.missing.map_or_else(|| "–".to_owned(), |share| format!("{:.1}%", 100.0 * share)),
+    ]
+}
+
+/// Returns the other columns, at most 100 characters wide.
+fn details_table(rows: &[Coefficient]) -> String {
+    let header = ["feature", "std err", "z *", "per unit", "VIF", "mean", "SD"];
+    let row = |row: &Coefficient| {
+        vec![
+            shorten_middle(&row.feature, NAME_WIDTH),
+            fixed(row.std_error, 4),
+            fixed(row.z_unpenalized, 2),
+            row.odds_ratio_raw.map_or_else(|| "–".to_owned(), |ratio| text::odds_ratio(ratio, 4)),
+            fixed(row.vif, 1),
+            fixed(row.mean, 3),
+            fixed(row.sd, 3),
+        ]
+    };
+    text::table(&header, rows.iter().map(row).collect(), 1..header.len())
+}
+
+/// Formats a p-value with three decimal places.
+fn p_value(p: Option<f64>) -> String {
+    match p {
+        Some(p) if p < 0.001 => "<0.001".to_owned(),
+        p => fixed(p, 3),
+    }
+}
+
+/// Explains the columns.
+fn notes(model: &Model, verbose: bool) -> Result<String> {
+    let penalty = model.config()?.model.penalty;
+    let mut text = match penalty {
+        PenaltyKind::L1 | PenaltyKind::ElasticNet => {
+            "No 95% CI: inference after selection is not valid.\n* without penalty: from a fit of the same columns without a penalty".to_owned()
+        }
+        PenaltyKind::Firth => {
+            "coef and 95% CI are of Firth's penalized likelihood.\n* without penalty: from a fit of the same columns without a penalty".to_owned()
+        }
+        _ if model.fit.alpha > 0.0 => format!(
+            "coef and 95% CI are penalized (alpha {}).\n* without penalty: from a fit of the same columns without a penalty",
+            text::alpha(model.fit.alpha)
+        ),
+        _ => "* Wald tests of the maximum-likelihood fit".to_owned(),
+    };
+    if verbose {
+        text += "\nper unit: odds ratio per raw unit, if the column is linear in it\nAll numbers in one table: --format csv";
+    } else {
+        text += "\nMore columns: -v, or --format csv";
+    }
+    if model.preprocessor.columns().iter().any(|column| column.term.is_spline_term()) {
+        text += "\n`x>a`: x exceeds its minimum a. `x from b`: change of the slope at b.";
+    }
+    Ok(text)
+}
+
+/// Writes the regularization path, with the chosen alpha marked.
+fn write_path(model: &Model, output: &Output, terminal: &mut Terminal<'_>) -> Result<()> {
+    let Some(path) = &model.regularization_path else {
+        let l2 = "train with `model.penalty = \"l2\"`, which has one";
+        let (problem, hint) = match model.config()?.model.penalty {
+            PenaltyKind::None => ("no regularization path: the model has no penalty", l2),
+            PenaltyKind::Firth => ("no regularization path: Firth's penalty has no alpha", l2),
             _ => (
-                "the strength of the penalty was given, no path was tried",
-                "`model.alpha = \"cv\"` looks for it",
+                "no regularization path: alpha was fixed",
+                "train with `model.alpha = \"cv\"` to choose it by cross-validation",
             ),
         };
         return Err(Error::Usage { problem: problem.to_owned(), hint: Some(hint.to_owned()) });
     };
-    if style == Style::Json {
-        return terminal.say_json(path);
+    if output.format == OutputFormat::Json {
+        return output.write_json(path, terminal);
     }
-    let header = ["alpha", "log_loss", "excess", "excess_se", "non_zero", "chosen"];
-    let chosen = |at: usize| if at == path.chosen { "chosen" } else { "" }.to_owned();
+    let header = ["alpha", "log_loss", "excess", "excess_std_error", "nonzero", "chosen"];
+    let chosen = |index: usize| if index == path.chosen { "chosen" } else { "" }.to_owned();
     let points = path.points.iter().enumerate();
-    if style == Style::Table {
-        let rows = points.map(|(at, point)| {
-            let mut row = vec![format!("{:.4e}", point.alpha), format!("{:.6}", point.log_loss)];
-            row.extend([
-                format!("{:.6}", point.excess),
-                fixed(point.excess_se, 6),
-                format!("{:.1}", point.non_zero),
-                chosen(at),
-            ]);
-            row
+    if output.format == OutputFormat::Table {
+        let rows = points.map(|(index, point)| {
+            vec![
+                text::alpha(point.alpha),
+                fixed(Some(point.log_loss), 6),
+                fixed(Some(point.excess), 6),
+                fixed(point.excess_std_error, 6),
+                text::count(point.nonzero),
+                chosen(index),
+            ]
         });
-        terminal.say("Cross-validated log loss by strength of the penalty; excess over the least, with its standard error by account; non_zero: coefficients, mean of the folds")?;
-        return terminal.say(&text::table(&header, rows.collect(), 0..5));
+        let table = text::table(
+            &["alpha", "log loss", "excess", "std err", "non-zero", ""],
+            rows.collect(),
+            0..5,
+        );
+        return output.write(
+            &format!(
+                "Regularization path: cross-validated log loss by regularization strength (alpha)\n\n{table}\n\n\
+                excess: log loss above the minimum, with its standard error by account\n\
+                non-zero: mean number of non-zero coefficients over the folds"
+            ),
+            terminal,
+        );
     }
-    let rows = points.map(|(at, point)| {
+    let rows = points.map(|(index, point)| {
         let numbers = [
             Some(point.alpha),
             Some(point.log_loss),
             Some(point.excess),
-            point.excess_se,
-            Some(point.non_zero),
+            point.excess_std_error,
+            Some(point.nonzero),
         ];
         numbers
             .map(|number| number.map_or(String::new(), format_number))
             .into_iter()
-            .chain([chosen(at)])
+            .chain([chosen(index)])
             .collect()
     });
-    lines(
-        style,
-        std::iter::once(header.map(str::to_owned).to_vec()).chain(rows).collect(),
-        terminal,
-    )
+    let rows: Vec<Vec<String>> =
+        std::iter::once(header.map(str::to_owned).to_vec()).chain(rows).collect();
+    let is_csv = output.format == OutputFormat::Csv;
+    output.write(&if is_csv { csv_text(&rows) } else { markdown_text(&rows) }, terminal)
 }

@@ -1,8 +1,8 @@
-//! The command line: what is asked for, who answers, and the exit code.
+//! The command line: parses arguments, runs a command, and sets the exit code.
 
 mod alerts;
 mod compare;
-mod definitions;
+mod completions;
 mod discover;
 mod evaluate;
 mod explain;
@@ -12,9 +12,13 @@ mod funnel;
 mod ingest;
 mod init;
 mod inspect;
+mod man;
 mod models;
 mod monitor;
+mod output;
+mod overview;
 mod report;
+mod schema;
 mod score;
 mod shared;
 mod simulate;
@@ -24,134 +28,155 @@ mod train;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use serde::Serialize;
+use clap::error::{ContextKind, ContextValue};
+use clap::{ArgAction, Parser, Subcommand};
 
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
 use crate::io::sink::Sink;
+use crate::names::nearest;
+use crate::report::format::wrap;
 use crate::warning::{Message, Notice, Warning};
 
-/// Which free-trial and freemium accounts will convert, and why.
+/// Predict which trial and freemium accounts will convert, and explain why
 #[derive(Debug, Parser)]
-#[command(name = "pql", version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(
+    name = "pql",
+    version,
+    propagate_version = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    arg_required_else_help = true,
+    override_help = overview::overview()
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Say nothing but errors on stderr
+    #[command(flatten)]
+    general: GeneralArgs,
+}
+
+/// The options of every command.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "General")]
+struct GeneralArgs {
+    /// Print only errors on stderr
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// Print details
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// Print help
+    #[arg(short, long, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(short = 'V', long, global = true, action = ArgAction::Version)]
+    version: Option<bool>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed (not converged, output not writable, alerts not taken) · 2 wrong usage (flags, pql.toml) · \
-3 bad input data · 4 model file absent or bad · 5 a check asked for did not hold (--strict, --require, monitor) · 130 interrupted";
-
+// A doc comment on a variant would hide the long help of its arguments.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write a realistic, seeded usage log with known true coefficients
-    Simulate(simulate::Args),
-    /// Read the headers of given files and write a commented pql.toml
     Init(init::Args),
-    /// Write the event log and the account list after cleaning, and say what was dropped
+    Simulate(simulate::Args),
     Ingest(ingest::Args),
-    /// Write the feature matrix with cutoffs and outcomes
     Features(features::Args),
-    /// Train a model: data quality, evaluation on the newest cohorts, weights
+    Schema(schema::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     Train(Box<train::Args>),
-    /// Score accounts: probability, percentile, tier and reasons
-    Score(score::Args),
-    /// Show what a model has learned: weights, odds ratios, standard errors
-    Inspect(inspect::Args),
-    /// Explain one account's probability as a sum of contributions
-    Explain(explain::Args),
-    /// Judge a model on labelled data
     Evaluate(evaluate::Args),
-    /// List the PQL definitions of the project file with what each finds in the log
-    Definitions(definitions::Args),
-    /// Find rules that tell who converts, on older cohorts, and confirm them on newer ones
-    Discover(discover::Args),
-    /// Tell of accounts that newly qualified, rose or fell a tier since the run before
-    Alerts(alerts::Args),
-    /// Write a model in another form
-    Export(export::Args),
-    /// Follow sign-ups to PQLs to customers, by definition and cohort, PQLs against others
-    Funnel(funnel::Args),
-    /// Draw a model on one self-contained HTML page
-    Report(report::Args),
-    /// List the stored versions and which is the champion, or promote one
-    Models(models::Args),
-    /// Set a challenger against the champion on the same newer cohorts
     Compare(compare::Args),
-    /// Hold a batch against the training rows: drift, event names, scores, and what became of
-    /// accounts scored before
+    Models(models::Args),
+    Score(score::Args),
+    Explain(explain::Args),
+    Inspect(inspect::Args),
+    Report(report::Args),
+    Export(export::Args),
+    Discover(discover::Args),
+    Funnel(funnel::Args),
     Monitor(monitor::Args),
+    Alerts(alerts::Args),
 }
 
-/// `pql score` alone: probabilities from events or a feature matrix and a model.
+/// Score accounts: probability, percentile, tier and reasons
+///
+/// The same as `pql score`, for nightly batches.
 #[derive(Debug, Parser)]
-#[command(name = "pql-score", version, after_help = EXIT_CODES)]
+#[command(name = "pql-score", version, disable_help_flag = true, disable_version_flag = true)]
 pub struct ScoreCli {
     #[command(flatten)]
     args: score::Args,
-    /// Say nothing but errors on stderr
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    general: GeneralArgs,
 }
 
-/// Where a command writes: results to stdout, all else to stderr.
+/// The output streams of a command: results go to stdout, everything else to stderr.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Terminal<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
     quiet: bool,
-    /// Whether notices are a repetition.
+    /// Whether details are printed.
+    pub(crate) verbose: bool,
+    /// Whether warnings are repetitions, which JSON output does not list again.
     silenced: bool,
+    /// The notes since [`Terminal::defer_notes`].
+    deferred: Option<Vec<String>>,
     /// The warnings so far.
     pub(crate) warnings: Vec<Message>,
-    /// Whether stdout is a terminal, where bars are drawn beside numbers.
-    pub(crate) drawn: bool,
-    /// What long work reports.
+    /// Whether stdout is a terminal, where bars and plots are drawn.
+    pub(crate) stdout_is_terminal: bool,
+    /// The progress bars of long work.
     pub(crate) progress: Progress,
 }
 
 impl Terminal<'_> {
-    /// Write a line of a result.
-    pub(crate) fn say(&mut self, line: &str) -> Result<()> {
-        writeln!(self.out, "{line}").map_err(output_failed)
+    /// Writes parts of a result.
+    pub(crate) fn print(&mut self, parts: &[&str]) -> Result<()> {
+        parts.iter().try_for_each(|part| self.out.write_all(part.as_bytes())).map_err(output_failed)
     }
 
-    /// Write a plot below what was said, where there is anything to be drawn.
-    pub(crate) fn say_plot(&mut self, plot: &str) -> Result<()> {
-        if plot.is_empty() { Ok(()) } else { self.say(&format!("\n{plot}")) }
+    /// Flushes stdout, so that a failure is known before the next step.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        self.out.flush().map_err(output_failed)
     }
 
-    /// Write a result as JSON.
-    pub(crate) fn say_json(&mut self, value: &impl Serialize) -> Result<()> {
-        let text = serde_json::to_string_pretty(value)
-            .map_err(|source| Error::Json { what: "the result", source })?;
-        self.say(&text)
-    }
-
-    /// Do what says again what was said before, without a line that is no result.
+    /// Runs a step that repeats an earlier one, without its notes.
     pub(crate) fn silenced<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
         let quiet = std::mem::replace(&mut self.quiet, true);
         self.silenced = true;
-        let done = run(self);
+        let result = run(self);
         (self.quiet, self.silenced) = (quiet, false);
-        done
+        result
     }
 
-    /// Returns where library functions report to.
+    /// Runs a step whose notes matter only if it fails; then they are written before the error.
+    pub(crate) fn defer_notes<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.deferred = Some(Vec::new());
+        let result = run(self);
+        let notes = self.deferred.take().unwrap_or_default();
+        if result.is_err() {
+            notes.iter().for_each(|note| self.note(note));
+        }
+        result
+    }
+
+    /// Returns the sink to which library functions report.
     pub(crate) fn sink(&mut self) -> Sink<'_> {
         let progress = self.progress.clone();
         Sink::new(progress, move |notice| self.notify(&notice))
     }
 
-    /// Writes a notice; a warning is kept for JSON, too.
+    /// Writes a notice; a warning is kept for JSON output, too.
     fn notify(&mut self, notice: &Notice) {
         if let (Notice::Warning(warning), false) = (notice, self.silenced) {
             self.warnings.push(Message::from(warning));
         }
-        self.note(&notice.to_string());
+        match notice {
+            Notice::FeaturesDropped(_) => self.note(&wrap(&notice.to_string(), "  ")),
+            notice => self.note(&notice.to_string()),
+        }
     }
 
     /// Writes a warning.
@@ -159,9 +184,11 @@ impl Terminal<'_> {
         self.notify(&Notice::Warning(warning.clone()));
     }
 
-    /// Write a line that is no result; where nobody listens, nothing is lost.
+    /// Writes a line that is not part of the result; a closed stderr is ignored.
     pub(crate) fn note(&mut self, line: &str) {
-        if !self.quiet {
+        if let Some(deferred) = &mut self.deferred {
+            deferred.push(line.to_owned());
+        } else if !self.quiet {
             let _ = writeln!(self.err, "{line}");
         }
     }
@@ -175,76 +202,147 @@ fn output_failed(source: io::Error) -> Error {
     }
 }
 
-/// Run `pql` with the arguments of the process.
+/// Runs `pql` with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    answer(cli.quiet, |terminal| match &cli.command {
-        Command::Simulate(args) => simulate::run(args, terminal),
+    let cli: Cli = parse();
+    execute(&cli.general, |terminal| match &cli.command {
         Command::Init(args) => init::run(args, terminal),
+        Command::Simulate(args) => simulate::run(args, terminal),
         Command::Ingest(args) => ingest::run(args, terminal),
         Command::Features(args) => features::run(args, terminal),
+        Command::Schema(args) => schema::run(args, terminal),
+        Command::Completions(args) => completions::run(args, terminal),
+        Command::Man(args) => man::run(args, terminal),
         Command::Train(args) => train::run(args, terminal),
-        Command::Score(args) => score::run(args, terminal),
-        Command::Inspect(args) => inspect::run(args, terminal),
-        Command::Explain(args) => explain::run(args, terminal),
         Command::Evaluate(args) => evaluate::run(args, terminal),
-        Command::Definitions(args) => definitions::run(args, terminal),
-        Command::Discover(args) => discover::run(args, terminal),
-        Command::Alerts(args) => alerts::run(args, terminal),
-        Command::Export(args) => export::run(args, terminal),
-        Command::Funnel(args) => funnel::run(args, terminal),
-        Command::Report(args) => report::run(args, terminal),
-        Command::Models(args) => models::run(args, terminal),
         Command::Compare(args) => compare::run(args, terminal),
+        Command::Models(args) => models::run(args, terminal),
+        Command::Score(args) => score::run(args, terminal),
+        Command::Explain(args) => explain::run(args, terminal),
+        Command::Inspect(args) => inspect::run(args, terminal),
+        Command::Report(args) => report::run(args, terminal),
+        Command::Export(args) => export::run(args, terminal),
+        Command::Discover(args) => discover::run(args, terminal),
+        Command::Funnel(args) => funnel::run(args, terminal),
         Command::Monitor(args) => monitor::run(args, terminal),
+        Command::Alerts(args) => alerts::run(args, terminal),
     })
 }
 
-/// Run `pql-score` with the arguments of the process.
+/// Runs `pql-score` with the arguments of the process.
 #[must_use]
 pub fn main_score() -> ExitCode {
-    let cli = ScoreCli::parse();
-    answer(cli.quiet, |terminal| score::run(&cli.args, terminal))
+    let cli: ScoreCli = parse();
+    execute(&cli.general, |terminal| score::run(&cli.args, terminal))
 }
 
-fn answer(quiet: bool, run: impl FnOnce(&mut Terminal<'_>) -> Result<()>) -> ExitCode {
+/// Parses the arguments of the process; ends it if they are invalid.
+fn parse<C: Parser>() -> C {
+    C::try_parse().unwrap_or_else(|error| with_good_tips(error).exit())
+}
+
+/// Removes tips that do not help: to pass an unknown option as a value, and names that are not
+/// similar.
+fn with_good_tips(mut error: clap::Error) -> clap::Error {
+    error.remove(ContextKind::Suggested);
+    let text = |value: &ContextValue| match value {
+        ContextValue::String(text) => vec![text.clone()],
+        ContextValue::Strings(texts) => texts.clone(),
+        _ => Vec::new(),
+    };
+    for (found, tip) in [
+        (ContextKind::InvalidArg, ContextKind::SuggestedArg),
+        (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
+    ] {
+        let found: Vec<String> = error.get(found).map(text).unwrap_or_default();
+        let tips: Vec<String> = error.get(tip).map(text).unwrap_or_default();
+        let [found] = found.as_slice() else { continue };
+        let name = |text: &str| text.trim_start_matches('-').to_owned();
+        let names: Vec<String> = tips.iter().map(|tip| name(tip)).collect();
+        if nearest(&name(found), names.iter().map(String::as_str)).is_none() {
+            error.remove(tip);
+        }
+    }
+    error
+}
+
+/// Runs a command and returns its exit code.
+fn execute(general: &GeneralArgs, run: impl FnOnce(&mut Terminal<'_>) -> Result<()>) -> ExitCode {
     /// By convention 128 + the number of the signal that a terminal sends on Ctrl-C.
     const INTERRUPTED: i32 = 130;
-    // Without a handler the default one ends the process, so nothing is lost where none can be set.
+    // Without a handler the default one ends the process, so a failure to set it loses nothing.
     let _ = ctrlc::set_handler(|| std::process::exit(INTERRUPTED));
-    let progress = if quiet { Progress::silent() } else { Progress::terminal() };
-    let drawn = io::stdout().is_terminal();
-    // Neither is locked: tables are written to the one, and progress is drawn on the other, by
-    // threads of their own.
+    let progress = if general.quiet { Progress::silent() } else { Progress::terminal() };
+    // Neither is locked: other threads write tables to stdout and draw progress on stderr.
     let mut out = io::BufWriter::new(io::stdout());
     let mut terminal = Terminal {
         out: &mut out,
         err: &mut io::stderr(),
-        quiet,
+        quiet: general.quiet,
+        verbose: general.verbose,
         silenced: false,
+        deferred: None,
         warnings: Vec::new(),
-        drawn,
+        stdout_is_terminal: io::stdout().is_terminal(),
         progress,
     };
-    let result = run(&mut terminal).and_then(|()| terminal.out.flush().map_err(output_failed));
+    let result = run(&mut terminal).and_then(|()| terminal.flush());
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            // A failed check has a result, too.
+            let _ = terminal.flush();
             if error.exit_code() != 0 {
-                complain(&error, terminal.err);
+                print_error(&error, terminal.err);
             }
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-/// Print an error with its sources and the next step.
-fn complain(error: &Error, err: &mut dyn Write) {
+/// Prints an error with its sources and the hint.
+fn print_error(error: &Error, err: &mut dyn Write) {
     let mut text = format!("error: {}", error.with_sources());
     if let Some(hint) = error.hint() {
         text += &format!("\nhint: {hint}");
     }
-    // Where stderr is closed there is nobody to tell.
+    // A closed stderr is ignored.
     let _ = writeln!(err, "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::overview::{ABOUT, GROUPS, overview};
+    use super::*;
+
+    #[test]
+    fn the_overview_lists_every_command_once_in_order() {
+        let command = Cli::command();
+        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let grouped: Vec<&str> =
+            GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        assert_eq!(grouped, names);
+        assert_eq!(command.get_about().map(ToString::to_string).as_deref(), Some(ABOUT));
+        assert!(overview().lines().all(|line| line.chars().count() <= 80), "{}", overview());
+    }
+
+    #[test]
+    fn every_option_has_a_heading_and_help() {
+        fn check(command: &clap::Command) {
+            for arg in command.get_arguments() {
+                let place = format!("{} {}", command.get_name(), arg.get_id());
+                let heading = arg.get_help_heading().unwrap_or_else(|| panic!("{place}: heading"));
+                assert!(["Input", "Model", "Output", "General"].contains(&heading), "{place}");
+                assert!(arg.get_help().is_some(), "{place}: help");
+            }
+            command.get_subcommands().filter(|below| below.get_name() != "help").for_each(check);
+        }
+        for mut command in [Cli::command(), ScoreCli::command()] {
+            command.build();
+            check(&command);
+        }
+    }
 }

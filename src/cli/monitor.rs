@@ -5,113 +5,114 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Terminal;
-use super::shared::{ModelArgs, ProjectArgs, check_page};
+use super::output::{OutputArgs, OutputFormat, limit_formats};
+use super::shared::{BatchArgs, ModelArgs, PageArgs, ProjectArgs, check_page};
 use crate::error::{Error, Result};
 use crate::io::write::write_bytes;
 use crate::model::Model;
 use crate::operations::monitor::{
-    EarlierScores, Monitored, Monitoring, monitor_log, monitor_matrix,
+    EarlierScores, MonitorTarget, MonitoringReport, monitor_log, monitor_matrix,
 };
+use crate::report::format::counted;
 use crate::report::{MonitorPage, text};
-use crate::time::Timestamp;
 use crate::warning::Message;
 
-/// Hold a batch against the training rows: drift, event names, scores, and what became of accounts
-/// scored before
+/// Check whether a model still fits today's accounts
 ///
-/// Ends with exit code 5 where something is to be seen to.
+/// Compares features and scores with the training data, looks for missing and renamed events, and
+/// compares earlier scores with what happened since. Alarms come first; any alarm sets exit code 5.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("format", |arg| limit_formats(arg, FORMATS)))]
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
-    model: ModelArgs,
-    /// Look at a feature matrix instead of events
-    #[arg(long, value_name = "FILE", conflicts_with = "at")]
-    features: Option<PathBuf>,
-    /// The matrix has outcomes: set the probabilities against them
-    #[arg(long, requires = "features")]
+    batch: BatchArgs,
+    /// Compare the probabilities with the outcomes in the feature matrix
+    #[arg(long, requires = "features", help_heading = "Input")]
     outcomes: bool,
-    /// Look at the accounts as they stood at this time, a date being its midnight, UTC [default:
-    /// the end of the log]
-    #[arg(long, value_name = "TIME")]
-    at: Option<Timestamp>,
-    /// Folder that `pql score --ledger` kept scores in: those whose horizon is over are set
-    /// against the outcomes in the log
-    #[arg(long, value_name = "DIR", conflicts_with = "features")]
+    /// Folder of scores from `pql score --ledger`, to compare with outcomes in the log
+    #[arg(long, value_name = "DIR", conflicts_with = "features", help_heading = "Input")]
     ledger: Option<PathBuf>,
-    /// Let a feature raise no alarm, such as `tenure_days` of a product that grows older; may be
-    /// repeated
-    #[arg(long, value_name = "FEATURE")]
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Ignore this feature when raising alarms, such as `tenure_days`; repeatable
+    #[arg(long, value_name = "FEATURE", help_heading = "Model")]
     ignore: Vec<String>,
-    /// One JSON object
-    #[arg(long)]
-    json: bool,
-    /// Draw it on one self-contained HTML page
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
-/// What `--json` writes.
+const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json];
+
+/// The JSON output.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct MonitorOutput<'a> {
     #[serde(flatten)]
-    monitoring: &'a Monitoring,
+    monitoring: &'a MonitoringReport,
     warnings: &'a [Message],
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    check_page(args.report.as_deref())?;
-    let (model, found) = args.model.load()?;
-    let of = Monitored { model: &model, label: &found.label, ignore: &args.ignore };
-    let monitoring = match &args.features {
-        Some(path) => monitor_matrix(of, path, &args.project.load()?.matrix, args.outcomes)?,
-        None => from_log(args, of, terminal)?,
+    let output = args.output.resolve(FORMATS)?;
+    check_page(args.page.report.as_deref())?;
+    let (model, location) = args.model.load()?;
+    let target = MonitorTarget { model: &model, label: &location.label, ignore: &args.ignore };
+    let monitoring = match &args.batch.features {
+        Some(path) => monitor_matrix(target, path, &args.project.load()?.matrix, args.outcomes)?,
+        None => from_log(args, target, terminal)?,
     };
-    if args.json {
+    if output.format == OutputFormat::Json {
         let warnings = std::mem::take(&mut terminal.warnings);
-        terminal.say_json(&Answer { monitoring: &monitoring, warnings: &warnings })?;
+        let result = MonitorOutput { monitoring: &monitoring, warnings: &warnings };
+        output.write_json(&result, terminal)?;
     } else {
-        terminal.say(&text::monitoring(&monitoring))?;
+        output.write(&text::monitoring(&monitoring, terminal.verbose), terminal)?;
     }
-    if let Some(path) = &args.report {
-        draw(&monitoring, &model, path, terminal)?;
+    if let Some(path) = &args.page.report {
+        write_page(&monitoring, &model, path, terminal)?;
     }
-    let alarms: Vec<String> = monitoring.alarms.iter().map(ToString::to_string).collect();
-    match alarms.join("; ") {
-        alarms if alarms.is_empty() => Ok(()),
-        alarms => Err(Error::CheckFailed {
-            check: format!("nothing is to be seen to: {alarms}"),
-            hint: None,
-        }),
+    match monitoring.alarms.len() {
+        0 => Ok(()),
+        alarms => Err(Error::CheckFailed { check: counted(alarms as u64, "alarm"), hint: None }),
     }
 }
 
-fn from_log(args: &Args, of: Monitored<'_>, terminal: &mut Terminal<'_>) -> Result<Monitoring> {
-    of.model.usage_features(of.label)?;
-    let config = of.model.project_config(&args.project.load()?, &mut terminal.sink())?;
-    let log = args.project.model_log(&config, of.model, args.at, terminal)?;
-    let given = args
+/// Monitors the accounts of the log.
+fn from_log(
+    args: &Args,
+    target: MonitorTarget<'_>,
+    terminal: &mut Terminal<'_>,
+) -> Result<MonitoringReport> {
+    target.model.usage_features(target.label)?;
+    let config = target.model.project_config(&args.project.load()?, &mut terminal.sink())?;
+    let log = args.project.model_log(&config, target.model, args.batch.at, terminal)?;
+    let earlier = args
         .ledger
         .as_deref()
         .map(|ledger| EarlierScores { ledger, models: &args.model.folder.models });
-    let monitoring = monitor_log(of, &config, &log, given, &mut terminal.sink())?;
-    if monitoring.realised.is_none() {
+    let monitoring = monitor_log(target, &config, &log, earlier, &mut terminal.sink())?;
+    if monitoring.realized.is_none() {
         terminal.note(match args.ledger {
-            None => "without `--ledger` nothing is known of what became of accounts scored before",
-            Some(_) => "no horizon of the scores in the ledger is over",
+            None => "Earlier scores are not checked: add `--ledger DIR`",
+            Some(_) => {
+                "Earlier scores are not checked: no run in the ledger has a completed horizon"
+            }
         });
     }
     Ok(monitoring)
 }
 
-fn draw(
-    monitoring: &Monitoring,
+/// Writes the HTML report.
+fn write_page(
+    monitoring: &MonitoringReport,
     model: &Model,
     path: &Path,
     terminal: &mut Terminal<'_>,
 ) -> Result<()> {
     write_bytes(path, MonitorPage { monitoring, model }.html()?.as_bytes())?;
-    terminal.note(&format!("report of the batch: {}", path.display()));
+    terminal.note(&format!("Wrote {}", path.display()));
     Ok(())
 }

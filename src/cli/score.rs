@@ -1,87 +1,161 @@
 //! `pql score`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Terminal;
-use super::shared::{ModelsArgs, ProjectArgs, format_of, spare, spare_data};
+use super::output::{OutputArgs, ROW_FORMATS, limit_formats};
+use super::shared::{BatchArgs, ModelArgs, ProjectArgs, refuse_overwrite, refuse_overwriting_data};
 use crate::error::Result;
-use crate::io::write::Format;
 use crate::model::Model;
-use crate::model::score::{LogBatch, Scorer, Summary};
+use crate::model::score::{LogBatch, Scorer, ScoringSummary};
 use crate::operations::scoring::{ScoreTargets, score_log_to, score_matrix_to};
-use crate::time::Timestamp;
+use crate::report::format::{counted, grouped, percent, span};
+use crate::report::text;
+use crate::time::{TimeSpan, Timestamp, iso_day};
 
 /// Score accounts: probability, percentile, tier and reasons
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("format", |arg| limit_formats(arg, ROW_FORMATS)))]
+#[command(mut_arg("output", |arg| {
+    arg.required_unless_present("ledger").help("Output file (`-`: standard output)")
+}))]
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Model: a file, NAME (its champion) or NAME/VERSION
-    #[arg(long, value_name = "MODEL")]
-    model: String,
     #[command(flatten)]
-    folder: ModelsArgs,
-    /// Score a feature matrix instead of events
-    #[arg(long, value_name = "FILE", conflicts_with = "at")]
-    features: Option<PathBuf>,
-    /// Score the accounts as they stood at this time, a date being its midnight, UTC [default: the
-    /// end of the log]
-    #[arg(long, value_name = "TIME")]
-    at: Option<Timestamp>,
-    /// Reasons for each account; the columns of the others stay empty
-    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=3))]
+    batch: BatchArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Maximum number of reasons; all reason columns are written
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u8).range(0..=3),
+        allow_negative_numbers = true,
+        help_heading = "Output"
+    )]
     reasons: u8,
-    /// Table to write, `-` for stdout
-    #[arg(short, long, value_name = "FILE", required_unless_present = "ledger")]
-    output: Option<PathBuf>,
-    /// Folder to keep the scores in as well, one folder for each time: `pql alerts` and `pql
-    /// monitor` read it
-    #[arg(long, value_name = "DIR")]
+    /// Also store the scores in this folder, for `pql alerts` and `pql monitor`
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
     ledger: Option<PathBuf>,
-    /// Format, where the ending of the file does not tell: parquet, csv, ndjson
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let format = args.output.as_ref().map(|path| format_of(path, args.format)).transpose()?;
-    let (model, found) = args.folder.load(&args.model)?;
-    let scorer = Scorer::new(&model, &found.label)?.with_reasons(args.reasons.into());
-    let targets =
-        ScoreTargets { table: args.output.as_deref().zip(format), ledger: args.ledger.as_deref() };
+    let table = args.output.row_file()?;
+    let output = table.map(|(path, _)| path);
+    let (model, location) = args.model.load()?;
+    let scorer = Scorer::new(&model, &location.label)?.with_reasons(args.reasons.into());
+    let targets = ScoreTargets { table, ledger: args.ledger.as_deref() };
     let file = args.project.load()?;
-    let run = if let Some(path) = &args.features {
-        args.output.as_deref().map_or(Ok(()), |output| spare(path, output))?;
+    let mut period = None;
+    let run = if let Some(path) = &args.batch.features {
+        output.map_or(Ok(()), |output| refuse_overwrite(path, output))?;
         score_matrix_to(targets, &scorer, (&model, path, &file), &mut terminal.sink())?
     } else {
-        model.usage_features(&found.label)?;
+        model.usage_features(&location.label)?;
         let config = model.project_config(&file, &mut terminal.sink())?;
-        args.output.as_deref().map_or(Ok(()), |output| spare_data(&config, output))?;
-        let log = args.project.model_log(&config, &model, args.at, terminal)?;
-        let batch = LogBatch::observe(&model, &found.label, &config, &log, &mut terminal.sink())?;
+        output.map_or(Ok(()), |output| refuse_overwriting_data(&config, output))?;
+        let log = args.project.model_log(&config, &model, args.batch.at, terminal)?;
+        let batch =
+            LogBatch::observe(&model, &location.label, &config, &log, &mut terminal.sink())?;
+        period = Some(Period { time: batch.time, horizon: config.observation.horizon });
         score_log_to(targets, scorer, &batch, &mut terminal.sink())?
     };
-    if let Some(file) = &run.ledger_file {
-        terminal.note(&format!("scores kept in {}", file.display()));
+    report(&run.summary, &model, period.as_ref(), terminal);
+    let files = output.into_iter().filter(|path| *path != Path::new("-"));
+    for file in files.chain(run.ledger_file.as_deref()) {
+        terminal.note(&format!("Wrote {}", file.display()));
     }
-    report(&run.summary, &model, terminal);
     Ok(())
 }
 
-fn report(summary: &Summary, model: &Model, terminal: &mut Terminal<'_>) {
-    #[expect(clippy::cast_precision_loss, reason = "a share")]
-    let share = 100.0 * summary.reached as f64 / summary.scored.max(1) as f64;
-    let value = summary.expected_value.map_or(String::new(), |value| {
-        format!(", worth {value:.0} after the cost of contacting them")
-    });
+/// The time of the scores and the horizon of the conversions.
+struct Period {
+    time: Timestamp,
+    horizon: TimeSpan,
+}
+
+/// Prints how many conversions are expected.
+fn report(
+    summary: &ScoringSummary,
+    model: &Model,
+    period: Option<&Period>,
+    terminal: &mut Terminal<'_>,
+) {
+    let time = period.map_or(String::new(), |p| format!(" as of {}", iso_day(p.time.0)));
+    let horizon = period.map_or(String::new(), |p| format!(" in the next {}", span(p.horizon)));
     terminal.note(&format!(
-        "{} accounts scored, {:.1} conversions expected; {} ({share:.1} %) reach the threshold of {:.4}, {:.1} conversions expected of them{value}",
-        summary.scored, summary.expected_conversions, summary.reached, model.threshold, summary.expected_of_reached
+        "{} scored{time}; {} conversions expected{horizon}",
+        counted(summary.scored, "account"),
+        text::decimal(summary.expected_conversions, 1)
     ));
-    if summary.pqls > 0 {
+    let value = summary.expected_value.map_or(String::new(), |value| {
+        format!(", worth {} after the cost of contacting them", text::decimal(value, 0))
+    });
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    let share = summary.above_threshold as f64 / summary.scored.max(1) as f64;
+    terminal.note(&format!(
+        "  {} ({}) {} the threshold of {}; {} conversions expected among them{value}",
+        grouped(summary.above_threshold),
+        text::percent(Some(share)),
+        if summary.above_threshold == 1 { "reaches" } else { "reach" },
+        percent(model.threshold),
+        text::decimal(summary.expected_above_threshold, 1)
+    ));
+    if let Some(line) = qualified_line(summary) {
+        terminal.note(&line);
+    }
+    if summary.unscored_pqls > 0 {
         terminal.note(&format!(
-            "{} accounts are PQLs by a definition; {} qualify",
-            summary.pqls, summary.qualified
+            "  {} without a score {} a PQL definition",
+            counted(summary.unscored_pqls, "account"),
+            if summary.unscored_pqls == 1 { "matches" } else { "match" }
         ));
+    }
+}
+
+/// Returns how many scored accounts qualify, by cause; `None` if none qualifies by a definition.
+fn qualified_line(summary: &ScoringSummary) -> Option<String> {
+    let causes = ["by the model", "by a definition", "by both"];
+    let [_, by_definition, by_both] = summary.qualified_by;
+    if by_definition + by_both == 0 {
+        return None;
+    }
+    let qualified: u64 = summary.qualified_by.iter().sum();
+    let counts: Vec<String> = causes
+        .iter()
+        .zip(summary.qualified_by)
+        .filter(|(_, count)| *count > 0)
+        .map(|(cause, count)| format!("{} {cause}", grouped(count)))
+        .collect();
+    Some(format!(
+        "  {} of the {} {}: {}",
+        grouped(qualified),
+        counted(summary.scored, "scored account"),
+        if qualified == 1 { "qualifies" } else { "qualify" },
+        counts.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_scored_accounts_are_counted_as_qualified() {
+        let summary = ScoringSummary {
+            scored: 594,
+            qualified_by: [20, 50, 90],
+            unscored_pqls: 607,
+            ..ScoringSummary::default()
+        };
+        assert_eq!(
+            qualified_line(&summary).unwrap(),
+            "  160 of the 594 scored accounts qualify: 20 by the model, 50 by a definition, 90 by both"
+        );
+        assert_eq!(qualified_line(&ScoringSummary { qualified_by: [5, 0, 0], ..summary }), None);
     }
 }

@@ -1,122 +1,165 @@
-//! What several commands do: read the project file, the log, a model.
+//! Arguments and steps that several commands share: the project file, the log, a model.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use super::Terminal;
 use crate::config::{Config, definition_line};
 use crate::error::{Error, Result};
 use crate::io::read::files;
 use crate::io::sink::Sink;
-use crate::io::write::{Format, check_writable};
+use crate::io::write::check_writable;
 use crate::log::{Log, ReadOptions};
 use crate::model::Model;
-use crate::registry::versions::{Found, find};
+use crate::registry::versions::{ModelLocation, find};
 use crate::report::text;
-use crate::report::text::plot::Drawing;
+use crate::report::text::plot::Plotter;
 use crate::rules::definition::Definition;
 use crate::time::Timestamp;
 use crate::warning::Warning;
 
-/// The project file and what goes over it.
+/// The project file, and the options that override it.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Input")]
 pub(super) struct ProjectArgs {
-    /// Project file [default: ./pql.toml where it is there]
+    /// Project file [default: ./pql.toml if it exists]
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Set a key of the project file, such as `model.penalty=none`; may be repeated
+    /// Override a key of the project file, such as `model.penalty=none`; repeatable
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
-    /// Events later than this are mistakes [default: the clock]
+    /// Drop events after this time as errors [default: the current time]
     #[arg(long, value_name = "TIME")]
     now: Option<Timestamp>,
-    /// Memory for reading the log, such as 500MB or 4GB: what does not fit waits in a temporary
-    /// file
-    #[arg(long, value_name = "SIZE", default_value = "4GB", value_parser = memory)]
+    /// Memory limit for reading the log, such as 500MB; the excess is spilled to a temporary file
+    #[arg(long, value_name = "SIZE", default_value = "4GB", value_parser = parse_memory)]
     memory: u64,
 }
 
-/// The page that a command can draw beside what it prints.
+/// A feature matrix in place of the log.
 #[derive(Debug, clap::Args)]
-pub(super) struct PageArgs {
-    /// Draw it on one self-contained HTML page
+#[command(next_help_heading = "Input")]
+pub(super) struct MatrixArgs {
+    /// Read a feature matrix instead of events
     #[arg(long, value_name = "FILE")]
-    pub(super) report: Option<PathBuf>,
-    /// Number accounts on the page instead of naming them
-    #[arg(long, requires = "report")]
-    pub(super) mask: bool,
+    pub(super) features: Option<PathBuf>,
 }
 
-/// Check that a page goes into a file: what else the command says goes to stdout.
+/// The accounts that a model scores.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Input")]
+pub(super) struct BatchArgs {
+    /// Read a feature matrix instead of events
+    #[arg(long, value_name = "FILE", conflicts_with = "at")]
+    pub(super) features: Option<PathBuf>,
+    /// Use the accounts as of this time (a date means 00:00 UTC) [default: the end of the log]
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<Timestamp>,
+}
+
+/// The HTML page that a command can write in addition to its result.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct PageArgs {
+    /// Also write an HTML report
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+}
+
+/// Checks that an HTML page goes to a file that can be written, because stdout has the result.
 pub(super) fn check_page(report: Option<&Path>) -> Result<()> {
     if report != Some(Path::new("-")) {
         return report.map_or(Ok(()), check_writable);
     }
     Err(Error::Usage {
-        problem: "the page needs a file: stdout has the result".to_owned(),
-        hint: Some("`--report page.html`".to_owned()),
+        problem: "`--report`: found `-`, expected a file, because stdout has the result".to_owned(),
+        hint: Some("use `--report page.html`".to_owned()),
     })
 }
 
-/// Refuse to write over the data of the project: what a cleaned or scored table leaves out would be
-/// lost.
-pub(super) fn spare_data(config: &Config, output: &Path) -> Result<()> {
+/// Refuses to overwrite the events and accounts of the project.
+pub(super) fn refuse_overwriting_data(config: &Config, output: &Path) -> Result<()> {
     let events = config.events.iter().map(|source| source.path.as_path());
     events
         .chain(config.accounts.as_ref().map(|source| source.path.as_path()))
-        .try_for_each(|input| spare(input, output))
+        .try_for_each(|input| refuse_overwrite(input, output))
 }
 
-/// Refuse to write over what is read.
+/// Refuses to overwrite an input.
 ///
 /// # Arguments
 /// * `input` – a file, a glob or a folder
-pub(super) fn spare(input: &Path, output: &Path) -> Result<()> {
-    // A file may go by several names; what is not there yet is no input, and an input that is not
-    // there is told where it is read.
+pub(super) fn refuse_overwrite(input: &Path, output: &Path) -> Result<()> {
+    // A file can have several names. An output that does not exist yet is no input, and a missing
+    // input is reported when it is read.
     let Ok(same) = output.canonicalize() else { return Ok(()) };
     let is_output = |file: &PathBuf| file.canonicalize().is_ok_and(|file| file == same);
     match files(input).unwrap_or_default().into_iter().find(is_output) {
         Some(_) => Err(Error::Usage {
-            problem: format!(
-                "`{}` is read by this very command, and would be written over",
-                output.display()
-            ),
-            hint: Some("name another file with `-o`".to_owned()),
+            problem: format!("refusing to overwrite an input file: {}", output.display()),
+            hint: Some("choose another file with `-o`".to_owned()),
         }),
         None => Ok(()),
     }
 }
 
-/// A number of bytes in KB, MB, GB (powers of 1,000) or KiB, MiB, GiB (of 1,024).
-fn memory(text: &str) -> std::result::Result<u64, String> {
+/// Refuses to overwrite a file that exists; stdout is never refused.
+pub(super) fn refuse_existing(output: &Path, hint: &str) -> Result<()> {
+    if output == Path::new("-") || output.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        problem: format!("refusing to overwrite `{}`: the file exists", output.display()),
+        hint: Some(hint.to_owned()),
+    })
+}
+
+/// Parses a number of bytes in KB, MB, GB (powers of 1,000) or KiB, MiB, GiB (powers of 1,024).
+fn parse_memory(text: &str) -> std::result::Result<u64, String> {
     let bytes = parse_size::parse_size(text);
-    let bytes = bytes
-        .map_err(|_| "expected a number and KB, MB, GB, KiB, MiB or GiB, such as 4GB".to_owned())?;
-    let enough = (1_000_000..9_000_000_000_000_000).contains(&bytes).then_some(bytes);
-    enough.ok_or_else(|| "expected from 1MB to 8000TB, in KB, MB or GB".to_owned())
+    let bytes = bytes.map_err(|_| {
+        "expected a number with a unit (KB, MB, GB, KiB, MiB or GiB), such as 4GB".to_owned()
+    })?;
+    let in_range = (1_000_000..9_000_000_000_000_000).contains(&bytes).then_some(bytes);
+    in_range.ok_or_else(|| "expected 1MB to 8000TB, with the unit KB, MB or GB".to_owned())
+}
+
+/// Parses a whole number from 0.
+pub(super) fn whole_number<T: FromStr>(text: &str) -> std::result::Result<T, String> {
+    text.parse().map_err(|_| "expected a whole number from 0".to_owned())
 }
 
 /// When plots are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum When {
+pub(super) enum PlotMode {
     /// On a terminal
     Auto,
-    /// In a file or pipe, too
+    /// Also in a file or a pipe
     Always,
-    /// Nowhere
+    /// Never
     Never,
 }
 
-impl When {
-    /// Returns how to draw, where plots are drawn.
-    pub(super) fn drawing(self, is_terminal: bool) -> Option<Drawing> {
-        let drawn = self == Self::Always || (self == Self::Auto && is_terminal);
-        if drawn { Drawing::for_stdout(is_terminal) } else { None }
+/// The option that draws plots below the tables.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct PlotArgs {
+    /// Draw plots below the tables; the width is that of the terminal or of $COLUMNS
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    plot: PlotMode,
+}
+
+impl PlotArgs {
+    /// Returns how to draw, or `None` if no plots are drawn.
+    pub(super) fn drawing(&self, is_terminal: bool) -> Option<Plotter> {
+        let draws = self.plot == PlotMode::Always || (self.plot == PlotMode::Auto && is_terminal);
+        if draws { Plotter::for_stdout(is_terminal) } else { None }
     }
 }
 
-/// Where models lie.
+/// The folder of models.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Model")]
 pub(super) struct ModelsArgs {
     /// Folder of models
     #[arg(long, value_name = "DIR", default_value = "models")]
@@ -124,50 +167,69 @@ pub(super) struct ModelsArgs {
 }
 
 impl ModelsArgs {
-    /// Find and read a model: a file, NAME or NAME/VERSION.
-    pub(super) fn load(&self, model: &str) -> Result<(Model, Found)> {
-        let found = find(model, &self.models)?;
-        Ok((Model::load(&found.path)?, found))
+    /// Finds and reads a model: a file, NAME or NAME/VERSION.
+    pub(super) fn load(&self, model: &str) -> Result<(Model, ModelLocation)> {
+        let location = find(model, &self.models)?;
+        Ok((Model::load(&location.path)?, location))
     }
 }
 
-/// The model that a command is about.
+/// The model of a command.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Model")]
 pub(super) struct ModelArgs {
-    /// Model: a file, NAME (its champion) or NAME/VERSION
-    #[arg(value_name = "MODEL")]
+    /// Model: NAME (its champion), NAME/VERSION or a file
+    #[arg(value_name = "MODEL", display_order = 0)]
     pub(super) name: String,
     #[command(flatten)]
     pub(super) folder: ModelsArgs,
 }
 
 impl ModelArgs {
-    /// Find and read it.
-    pub(super) fn load(&self) -> Result<(Model, Found)> {
+    /// Finds and reads the model.
+    pub(super) fn load(&self) -> Result<(Model, ModelLocation)> {
         self.folder.load(&self.name)
     }
 }
 
 impl ProjectArgs {
+    /// Reads the project file and the overrides.
     pub(super) fn load(&self) -> Result<Config> {
         Config::load(self.config.as_deref(), &self.set)
     }
 
-    /// Reads the log, and prints the data-quality table.
+    /// Reads the log and prints a line about it; with `--verbose` the data-quality table.
     pub(super) fn log(
         &self,
         config: &Config,
         options: ReadOptions,
         terminal: &mut Terminal<'_>,
     ) -> Result<Log> {
+        let log = self.log_without_summary(config, options, terminal)?;
+        if terminal.verbose {
+            terminal.note(&text::quality(&log));
+        } else {
+            terminal.note(&text::log_summary(&log));
+        }
+        log.warnings.iter().for_each(|warning| terminal.warn(warning));
+        Ok(log)
+    }
+
+    /// Reads the log; its warnings are left to the caller.
+    pub(super) fn log_without_summary(
+        &self,
+        config: &Config,
+        options: ReadOptions,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<Log> {
+        if config.events.is_empty() {
+            return Err(Error::NoEventSource { path: self.config.clone() });
+        }
         let now = self.now.unwrap_or(options.now);
         let options = ReadOptions { now, memory: self.memory, ..options };
         // The warnings about the log follow its table.
         let progress = terminal.progress.clone();
-        let log = Log::read(config, &options, &mut Sink::new(progress, |_| ()))?;
-        terminal.note(&text::quality(&log));
-        log.warnings.iter().for_each(|warning| terminal.warn(warning));
-        Ok(log)
+        Log::read(config, &options, &mut Sink::new(progress, |_| ()))
     }
 
     /// Reads the log for training.
@@ -175,7 +237,7 @@ impl ProjectArgs {
         self.log(config, ReadOptions::for_training(config), terminal)
     }
 
-    /// Reads the log as a model does.
+    /// Reads the log with the options of a model.
     pub(super) fn model_log(
         &self,
         config: &Config,
@@ -187,7 +249,10 @@ impl ProjectArgs {
     }
 }
 
-/// The definitions of the project file in the codes of the log.
+/// Compiles the definitions of the project file for a log.
+///
+/// # Errors
+/// * [`Error::Config`]: a definition names an event or attribute that the log does not have
 pub(super) fn definitions(
     project: &ProjectArgs,
     config: &Config,
@@ -195,18 +260,8 @@ pub(super) fn definitions(
 ) -> Result<Vec<Definition>> {
     Definition::compile(&config.definition, &log.events).map_err(|unknown| {
         let (path, line) = definition_line(project.config.as_deref(), unknown.definition);
-        let hint = unknown.lack.near().map(|near| format!("did you mean `{near}`?"));
+        let hint = unknown.missing.suggestion().map(|near| format!("did you mean `{near}`?"));
         Error::Config { path, line, problem: Warning::from(unknown).to_string(), hint }
-    })
-}
-
-/// The format asked for, else the one that the ending of the file tells.
-pub(super) fn format_of(path: &Path, asked: Option<Format>) -> Result<Format> {
-    asked.or_else(|| Format::of(path)).ok_or_else(|| Error::Usage {
-        problem: format!("the ending of `{}` tells no format", path.display()),
-        hint: Some(
-            "end it in .parquet, .csv or .ndjson, or give `--format parquet|csv|ndjson`".to_owned(),
-        ),
     })
 }
 
@@ -215,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_read_in_powers_of_1000_and_of_1024() {
+    fn memory_units_are_powers_of_1000_or_1024() {
         let sizes = [
             ("1000KB", 1_000_000),
             ("2.5 mb", 2_500_000),
@@ -226,25 +281,32 @@ mod tests {
             ("1TB", 1_000_000_000_000),
         ];
         for (text, bytes) in sizes {
-            assert_eq!(memory(text), Ok(bytes), "{text}");
+            assert_eq!(parse_memory(text), Ok(bytes), "{text}");
         }
     }
 
     #[test]
-    fn a_memory_that_is_none_is_refused_with_an_example() {
+    fn an_invalid_memory_size_is_refused_with_an_example() {
         for text in ["", "GB", "much", "4 gigs", "-4GB", "1..5GB", "1e99GB"] {
-            let problem = memory(text).unwrap_err();
-            assert!(
-                problem.contains("KB, MB, GB, KiB, MiB or GiB, such as 4GB"),
-                "{text}: {problem}"
-            );
+            let problem = parse_memory(text).unwrap_err();
+            assert!(problem.contains("(KB, MB, GB, KiB, MiB or GiB), such as 4GB"), "{problem}");
         }
         for text in ["4", "0GB", "999KB", "9000TB"] {
             assert_eq!(
-                memory(text).unwrap_err(),
-                "expected from 1MB to 8000TB, in KB, MB or GB",
+                parse_memory(text).unwrap_err(),
+                "expected 1MB to 8000TB, with the unit KB, MB or GB",
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn an_existing_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pql.toml");
+        assert!(refuse_existing(&path, "").is_ok() && refuse_existing(Path::new("-"), "").is_ok());
+        std::fs::write(&path, "").unwrap();
+        let error = refuse_existing(&path, "choose another file").unwrap_err();
+        assert_eq!((error.exit_code(), error.hint().is_some()), (2, true));
     }
 }

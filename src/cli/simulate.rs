@@ -3,33 +3,73 @@
 use std::path::PathBuf;
 
 use super::Terminal;
+use super::shared::whole_number;
 use crate::error::Result;
+use crate::report::format::{counted, grouped};
 use crate::tools::simulate::{Simulation, simulate};
 
-/// Write a realistic, seeded usage log with known true coefficients
+/// Simulate a usage log with known true coefficients
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Folder for events.parquet, accounts.parquet, pql.toml and truth.json
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
-    /// Accounts that sign up
-    #[arg(long, value_name = "N", default_value_t = Simulation::default().accounts)]
+    /// Number of accounts that sign up
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = Simulation::default().accounts,
+        value_parser = whole_number::<usize>,
+        allow_negative_numbers = true,
+        help_heading = "Input"
+    )]
     accounts: usize,
-    /// Seed: the same seed gives the same bytes
-    #[arg(long, value_name = "S", default_value_t = 0)]
+    /// Seed; the same seed writes the same bytes
+    #[arg(
+        long,
+        value_name = "SEED",
+        default_value_t = 0,
+        value_parser = whole_number::<u64>,
+        allow_negative_numbers = true,
+        help_heading = "Input"
+    )]
     seed: u64,
-    /// Mean number of events of an account
-    #[arg(long, value_name = "X", default_value_t = Simulation::default().events_per_account)]
+    /// Approximate number of events per account
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = Simulation::default().events_per_account,
+        allow_negative_numbers = true,
+        help_heading = "Input"
+    )]
     events_per_account: f64,
-    /// What the true coefficients are multiplied by; 0: usage tells nothing
-    #[arg(long, value_name = "X", default_value_t = Simulation::default().signal)]
+    /// Multiplier of the true coefficients (0: no signal)
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = Simulation::default().signal,
+        allow_negative_numbers = true,
+        help_heading = "Input"
+    )]
     signal: f64,
-    /// Mean probability of conversion of the accounts observed
-    #[arg(long, value_name = "P", default_value_t = Simulation::default().base_rate)]
+    /// Mean conversion probability of the observed accounts
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = Simulation::default().base_rate,
+        allow_negative_numbers = true,
+        help_heading = "Input"
+    )]
     base_rate: f64,
-    /// Days over which accounts sign up
-    #[arg(long, value_name = "N", default_value_t = Simulation::default().days)]
+    /// Number of days over which accounts sign up
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = Simulation::default().days,
+        allow_negative_numbers = true,
+        help_heading = "Input"
+    )]
     days: u32,
+    /// Output folder for events.parquet, accounts.parquet, pql.toml and truth.json
+    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
+    output: PathBuf,
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
@@ -41,14 +81,18 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         days: args.days,
         events_per_account: args.events_per_account,
     };
-    let made = simulate(&simulation, &args.output, &terminal.progress)?;
+    let totals = simulate(&simulation, &args.output, &terminal.progress)?;
     terminal.note(&format!(
-        "{} events of {} accounts, {} of them converted, to {}",
-        made.events,
-        made.accounts,
-        made.conversions,
+        "Wrote {} of {} ({} converted) to {}",
+        counted(totals.events, "event"),
+        counted(totals.accounts, "account"),
+        grouped(totals.conversions),
         args.output.display()
     ));
-    terminal.note(&format!("{} accounts are observed; truth.json has their probabilities and the coefficients behind them", made.observed));
+    terminal.note(&format!(
+        "{} can be observed; truth.json has the true {} and coefficients",
+        counted(totals.observed, "account"),
+        if totals.observed == 1 { "probability" } else { "probabilities" }
+    ));
     Ok(())
 }

@@ -1,132 +1,127 @@
-//! `pql explain --since`: what moved an account's probability between two times.
+//! `pql explain --since`: explains the change of a probability between two times.
 
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::Terminal;
+use super::explain::{describe_score, short_iso};
 use crate::error::Result;
-use crate::model::score::{Explanation, Moved};
-use crate::operations::alerts::Standings;
+use crate::model::score::{Explanation, ScoreChange};
+use crate::operations::alerts::RunScores;
 use crate::registry::ledger::{Ledger, Run};
-use crate::registry::versions::name_of;
+use crate::registry::versions::model_name;
+use crate::report::format::{percent, shorten_end, wrap};
 use crate::report::text;
 use crate::time::iso;
 use crate::warning::Message;
 
-/// What `--json` says of the earlier time.
+/// The account at the earlier time.
 #[derive(Serialize)]
 pub(super) struct Since {
     pub(super) cutoff: Option<String>,
-    /// Why there was no probability.
+    /// Reason for a missing probability.
     pub(super) not_scored: Option<Message>,
-    pub(super) moved: Option<Moved>,
-    /// What a ledger says of that time.
-    pub(super) recorded: Option<Recorded>,
+    pub(super) change: Option<ScoreChange>,
+    /// The score in the ledger of that time.
+    pub(super) recorded: Option<RecordedScore>,
 }
 
-/// The probability that was recorded.
+/// A recorded probability.
 #[derive(Serialize)]
-pub(super) struct Recorded {
+pub(super) struct RecordedScore {
     probability: Option<f64>,
     model: String,
-    /// Whether that is another version than the one that explains.
+    /// Whether it is from another version than the explained model.
     other_model: bool,
 }
 
-impl Recorded {
-    /// Look up what a ledger has of an account at a time, µs UTC, by this version of the model or
-    /// else by another.
+impl RecordedScore {
+    /// Finds the score of an account at a time, µs UTC, by this version of the model or else by
+    /// another one.
     pub(super) fn find(
         dir: &Path,
         label: &str,
-        (account, at): (&str, i64),
+        (account, time): (&str, i64),
         terminal: &mut Terminal<'_>,
     ) -> Result<Option<Self>> {
-        let name = name_of(label);
+        let name = model_name(label);
         let runs = Ledger::open(dir)?.runs(Some(name))?;
-        let mut then: Vec<&Run> = runs.iter().filter(|run| run.at == at).collect();
+        let mut then: Vec<&Run> = runs.iter().filter(|run| run.time == time).collect();
         let same = then.iter().position(|run| run.label == label);
-        let Some(run) = same.map(|at| then[at]).or_else(|| then.pop()) else {
-            let newest = runs
-                .iter()
-                .rfind(|run| run.at < at)
-                .map_or(String::new(), |run| format!("; the newest before is of {}", iso(run.at)));
+        let Some(run) = same.map(|index| then[index]).or_else(|| then.pop()) else {
+            let earlier = runs.iter().rfind(|run| run.time < time);
+            let earlier = earlier.map_or(String::new(), |run| {
+                format!("; the newest earlier run is {}", iso(run.time))
+            });
             terminal.note(&format!(
-                "`{}` has no run of `{name}` at {}{newest}",
+                "`{}` has no run of `{name}` at {}{earlier}",
                 dir.display(),
-                iso(at)
+                iso(time)
             ));
             return Ok(None);
         };
-        let standings = Standings::of(run)?;
-        let Some(standing) = standings.of_account(account) else {
-            terminal.note(&format!("`{}` has no row of `{account}`", run.path.display()));
+        let scores = RunScores::read(run)?;
+        let Some(state) = scores.account(account) else {
+            terminal.note(&format!("`{}` has no row for `{account}`", run.path.display()));
             return Ok(None);
         };
         Ok(Some(Self {
-            probability: standing.probability,
+            probability: state.probability,
             model: run.label.clone(),
             other_model: run.label != label,
         }))
     }
 
-    fn in_words(&self, then: f64) -> String {
-        /// Probabilities that differ by less are taken for the same.
-        const SAME: f64 = 1e-9;
+    /// Describes the recorded score next to the one computed today.
+    fn describe(&self, computed: f64) -> String {
+        /// Probabilities that differ by less are the same.
+        const TOLERANCE: f64 = 1e-9;
         let Self { probability, model, other_model } = self;
         let remark = match probability {
-            _ if *other_model => ", another version of the model",
-            Some(probability) if (probability - then).abs() > SAME => {
-                ": the log says something else of that time today"
+            _ if *other_model => ", another version of the model)",
+            Some(probability) if (probability - computed).abs() > TOLERANCE => {
+                "); the log for that time has changed since"
             }
-            _ => "",
+            _ => ")",
         };
-        let probability = probability.map_or("no probability".to_owned(), |p| format!("{p:.4}"));
-        format!("recorded then: {probability} by {model}{remark}")
+        let probability = probability.map_or("no probability".to_owned(), percent);
+        format!("recorded then: {probability} ({model}{remark}")
     }
 }
 
-/// Print what moved.
-pub(super) fn say(now: &Explanation, since: &Since, terminal: &mut Terminal<'_>) -> Result<()> {
-    let Some(moved) = &since.moved else { return Ok(()) };
-    let then = &moved.then;
-    let one = |of: &Explanation| {
-        format!("{:.4}, percentile {:.1}, tier {}", of.probability, of.percentile, of.tier)
-    };
-    terminal.say(&format!("probability {}; then {}", one(now), one(then)))?;
+/// Describes the change for people.
+pub(super) fn text(title: &str, now: &Explanation, since: &Since, bars: bool) -> String {
+    /// The widest name of a feature.
+    const NAME_WIDTH: usize = 48;
+    let Some(change) = &since.change else { return String::new() };
+    let then = &change.previous;
+    let earlier = since.cutoff.as_deref().map_or("earlier", short_iso);
+    let mut text = format!(
+        "{}\n{}\n",
+        wrap(&format!("{title}: {}", describe_score(now, None)), "  "),
+        wrap(&format!("{earlier}: {}", describe_score(then, None)), "  ")
+    );
     if let Some(recorded) = &since.recorded {
-        terminal.say(&recorded.in_words(then.probability))?;
+        text += &format!("{}\n", recorded.describe(then.probability));
     }
-    let line = |name: &str, moved: f64, [then, now]: [String; 2], words: &str| {
-        vec![name.to_owned(), format!("{moved:+.4}"), then, now, words.to_owned()]
+    let line = |name: &str, change: f64, [then, now]: [String; 2]| {
+        vec![shorten_end(name, NAME_WIDTH), then, now, text::signed_decimal(change, 2)]
     };
     let (mut rows, mut sizes) = (Vec::new(), Vec::new());
-    for of in moved.measures.iter().filter(|of| of.difference != 0.0) {
-        rows.push(line(&of.measure, of.difference, of.said.clone(), &of.what));
-        sizes.push(of.difference);
+    for part in change.contributions.iter().filter(|part| part.difference != 0.0) {
+        rows.push(line(&part.description, part.difference, part.formatted.clone()));
+        sizes.push(part.difference);
     }
-    if let Some(steps) = moved.calibration {
-        rows.push(line(
-            "calibration",
-            steps,
-            [String::new(), String::new()],
-            "from the fit's log-odds to the calibrated ones",
-        ));
+    if rows.is_empty() {
+        return text + "\nNo feature of the account changed";
     }
-    rows.push(line(
-        "log-odds",
-        moved.log_odds,
-        [then, now].map(|of| format!("{:+.4}", of.log_odds)),
-        "the sum",
-    ));
+    if let Some(calibration) = change.calibration {
+        rows.push(line("calibration", calibration, [String::new(), String::new()]));
+    }
+    let sums = [then, now].map(|explanation| text::signed_decimal(explanation.log_odds, 2));
+    rows.push(line("sum of log-odds", change.log_odds, sums));
     sizes.resize(rows.len(), 0.0);
-    terminal.say("")?;
-    terminal.say(&text::with_bars(
-        &["measure", "moved by", "then", "now", "what"],
-        rows,
-        1..4,
-        &sizes,
-        terminal.drawn,
-    ))
+    let header = ["", "then", "now", "change in log-odds"];
+    text + "\n" + &text::table_with_bars(&header, rows, 1..4, &sizes, bars)
 }

@@ -1,123 +1,177 @@
 //! `pql train`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use serde::Serialize;
 
 use super::Terminal;
 use super::funnel::by_month;
-use super::shared::{ModelsArgs, ProjectArgs, definitions};
+use super::output::{OutputArgs, OutputFormat, limit_formats};
+use super::shared::{MatrixArgs, ModelsArgs, PageArgs, ProjectArgs, definitions};
 use crate::config::Config;
 use crate::dataset::matrix;
 use crate::dataset::rows::Rows;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::write::check_writable;
-use crate::model::Model;
-use crate::model::card::Beside;
-use crate::registry::store::{StoreOptions, store_model};
+use crate::model::card::{self, CardContext};
+use crate::registry::store::{StoreOptions, StoredModel, store_model};
 use crate::registry::versions;
-use crate::report::{Report, text};
+use crate::report::ModelPage;
+use crate::report::text::{self, TrainingSummary};
 use crate::rules::funnel::Funnel;
 use crate::training::test_set::TestRows;
-use crate::training::{TrainOptions, Trained, train_on_log, train_on_rows};
+use crate::training::{TrainOptions, TrainedModel, train_on_log, train_on_rows};
 
-/// Train a model: data quality, evaluation on the newest cohorts, weights
+/// Train a model, evaluate it on newer accounts and store it
+///
+/// Prints a summary of at most 25 lines; `--verbose` adds data quality, all metrics and the fit.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("format", |arg| limit_formats(arg, FORMATS)))]
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    matrix: MatrixArgs,
     /// Name of the model
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Model")]
     name: String,
     #[command(flatten)]
     folder: ModelsArgs,
-    /// Train on a feature matrix instead of events
-    #[arg(long, value_name = "FILE")]
-    features: Option<PathBuf>,
     /// Make the new version the champion
-    #[arg(long)]
+    #[arg(long, help_heading = "Model")]
     promote: bool,
-    /// Store no model, and exit with 5, when the leakage audit names anything
-    #[arg(long)]
+    /// Exit with code 5 and store no model if the leakage audit finds anything
+    #[arg(long, help_heading = "Model")]
     strict: bool,
-    /// Do not store the test rows beside the model
-    #[arg(long)]
-    no_rows: bool,
-    /// Draw the model on a self-contained HTML page, too
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
+    /// Do not store the test rows
+    #[arg(long, help_heading = "Model")]
+    no_test_rows: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
-/// Measures shown after training.
-const WEIGHTS_SHOWN: usize = 10;
+const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json];
+
+/// A trained model with the data line and the funnel of its summary and page.
+struct TrainingResult {
+    trained: TrainedModel,
+    /// The line about the data.
+    data: String,
+    /// The funnel, if a page shows it.
+    funnel: Option<Funnel>,
+}
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
+    let output = args.output.resolve(FORMATS)?;
     versions::check_name(&args.name)?;
-    // The model is stored before its page is drawn.
-    args.report.as_deref().map_or(Ok(()), check_writable)?;
+    // The model is stored before its page is written.
+    args.page.report.as_deref().map_or(Ok(()), check_writable)?;
     let config = args.project.load()?;
-    let (trained, funnel) = train(args, &config, terminal)?;
-    let options = StoreOptions { promote: args.promote, test_rows: !args.no_rows };
-    let stored = store_model(&args.folder.models, &args.name, &trained, options)?;
-    if let Some(path) = &args.report {
-        draw(&trained, &stored.label, funnel.as_ref(), path, terminal)?;
+    let training = if terminal.verbose {
+        train(args, &config, terminal)?
+    } else {
+        // The summary has the most important warnings.
+        terminal.defer_notes(|terminal| train(args, &config, terminal))?
+    };
+    let options = StoreOptions { promote: args.promote, test_rows: !args.no_test_rows };
+    let stored = store_model(&args.folder.models, &args.name, &training.trained, options)?;
+    if let Some(path) = &args.page.report {
+        write_page(&training, &stored.label, path, terminal)?;
     }
-    say(&trained.model, terminal)?;
-    let champion = if stored.is_champion { ", the champion" } else { "" };
-    terminal.say(&format!("\nModel {}{champion}: {}", stored.label, stored.path.display()))
+    if output.format == OutputFormat::Json {
+        return output.write(&json(&training.trained, &stored)?, terminal);
+    }
+    let champion = versions::find_champion(&args.name, &args.folder.models).ok();
+    let summary = TrainingSummary {
+        model: &training.trained.model,
+        data: &training.data,
+        label: &stored.label,
+        path: &stored.path,
+        champion: champion.as_ref().map(|champion| champion.label.as_str()),
+        options: &next_options(args),
+    };
+    let text = if terminal.verbose {
+        let details = text::training_details(summary.model)?;
+        format!("{details}\n\n{}", text::stored(&summary).join("\n"))
+    } else {
+        text::training_summary(&summary)
+    };
+    output.write(&text, terminal)
 }
 
-/// Trains on the log or the matrix, and follows the funnel where a page is to show it.
-fn train(
-    args: &Args,
-    config: &Config,
-    terminal: &mut Terminal<'_>,
-) -> Result<(Trained, Option<Funnel>)> {
+/// Trains on the log or the matrix, and computes the funnel if a page shows it.
+fn train(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<TrainingResult> {
     let options = TrainOptions { strict: args.strict };
-    if let Some(path) = &args.features {
-        let matrix = matrix::read(path, &config.matrix, &config.design.categories)?;
-        terminal.note(&format!(
-            "{} rows, {} columns from {}",
-            matrix.account.len(),
-            matrix.features.width(),
-            path.display()
-        ));
-        return Ok((
-            train_on_rows(config, &Rows::of_matrix(matrix, config), options, &mut terminal.sink())?,
-            None,
-        ));
+    if let Some(path) = &args.matrix.features {
+        let matrix = matrix::read(path, &config.matrix, &config.design.categorical)?;
+        let data = text::matrix_summary(matrix.account.len(), matrix.features.width(), path);
+        terminal.note(&data);
+        let rows = Rows::from_matrix(matrix, config);
+        let trained = train_on_rows(config, &rows, options, &mut terminal.sink())?;
+        return Ok(TrainingResult { trained, data, funnel: None });
     }
     let log = args.project.training_log(config, terminal)?;
+    let data = text::log_summary(&log);
     definitions(&args.project, config, &log)?;
-    let funnel = if args.report.is_some() { by_month(&args.project, config, &log)? } else { None };
-    Ok((train_on_log(config, log, options, &mut terminal.sink())?, funnel))
+    let funnel =
+        if args.page.report.is_some() { by_month(&args.project, config, &log)? } else { None };
+    let trained = train_on_log(config, log, options, &mut terminal.sink())?;
+    Ok(TrainingResult { trained, data, funnel })
 }
 
-/// Draws the page of the new model.
-fn draw(
-    trained: &Trained,
+/// Returns the options that the suggested commands repeat.
+fn next_options(args: &Args) -> String {
+    let mut options = Vec::new();
+    if let Some(path) = args.project.config.as_ref().filter(|_| args.matrix.features.is_none()) {
+        options.push(format!("-c {}", path.display()));
+    }
+    if args.folder.models != Path::new("models") {
+        options.push(format!("--models {}", args.folder.models.display()));
+    }
+    options.join(" ")
+}
+
+/// The version that a training stored.
+#[derive(Serialize)]
+struct StoredOutput<'a> {
+    model: &'a str,
+    path: &'a Path,
+    is_champion: bool,
+}
+
+/// Returns the model card as JSON, with the stored version as its first key.
+fn json(trained: &TrainedModel, stored: &StoredModel) -> Result<String> {
+    let failed = |source| Error::Json { value: "the result", source };
+    let version =
+        StoredOutput { model: &stored.label, path: &stored.path, is_champion: stored.is_champion };
+    let version = serde_json::to_string_pretty(&version).map_err(failed)?.replace('\n', "\n  ");
+    let card = card::json(&trained.model, trained.cohorts.clone(), trained.quality.as_ref())?;
+    let card = String::from_utf8_lossy(&card);
+    let fields = card.trim().strip_prefix('{').expect("the card is an object");
+    Ok(format!("{{\n  \"stored\": {version},{fields}"))
+}
+
+/// Writes the HTML report about the new model.
+fn write_page(
+    training: &TrainingResult,
     label: &str,
-    funnel: Option<&Funnel>,
     path: &Path,
     terminal: &mut Terminal<'_>,
 ) -> Result<()> {
-    let Trained { model, test_rows, cohorts, quality } = trained;
+    let TrainedModel { model, test_rows, cohorts, quality } = &training.trained;
     let rows = (test_rows.height() > 0)
-        .then(|| TestRows::of(test_rows.clone(), path, model))
+        .then(|| TestRows::from_table(test_rows.clone(), path, model))
         .transpose()?;
-    let beside = Beside::of(model, cohorts.clone(), quality.clone());
-    let report =
-        Report { model, label, beside: Some(&beside), rows: rows.as_ref(), funnel, mask: false };
-    super::report::write(&report, path, terminal)
-}
-
-/// Prints what was learned, and how good it is.
-fn say(model: &Model, terminal: &mut Terminal<'_>) -> Result<()> {
-    if let Some(defeat) = text::defeat(model) {
-        terminal.say(&defeat)?;
-    }
-    terminal.say(&text::extent(&model.extent))?;
-    if let Some(judgement) = text::held_out(model) {
-        terminal.say(&judgement)?;
-    }
-    terminal.say(&format!("\n{}", text::fit(model)?))?;
-    terminal.say(&format!("\nWhat weighs most\n{}", text::weights(model, WEIGHTS_SHOWN)))
+    let card = CardContext::new(model, cohorts.clone(), quality.clone());
+    let page = ModelPage {
+        model,
+        label,
+        card: Some(&card),
+        rows: rows.as_ref(),
+        funnel: training.funnel.as_ref(),
+        mask: false,
+    };
+    super::report::write(&page, path, terminal)
 }

@@ -1,34 +1,39 @@
-//! What the types of a configuration do not say.
+//! Validation of settings beyond their types.
 
-use super::mistake::Mistake;
+use super::problem::InvalidSetting;
 use super::{
-    AccountSource, Alpha, Config, Cut, DesignRule, EventSource, FeatureRule, ModelRule,
-    ObservationRule, PenaltyKind, Qualify, QualifyBy, SolverKind, Winsorize, Worth, definition,
+    AccountSource, Alpha, Config, ContactValue, DesignConfig, EventSource, FeatureConfig,
+    ModelConfig, ObservationConfig, PenaltyKind, QualifyBy, QualifyConfig, SolverKind,
+    ThresholdRule, Winsorize, definition,
 };
 use crate::time::DAY;
 
 impl Config {
-    /// Check what the types do not say.
-    pub(super) fn validate(&self) -> std::result::Result<(), Mistake> {
-        let refuse = |key: &'static str, problem: String| Err((key, problem).into());
-        for (at, source) in self.events.iter().enumerate() {
-            source.validate().map_err(|(key, problem)| Mistake { key, source: at, problem })?;
+    /// Checks values and combinations of keys.
+    pub(super) fn validate(&self) -> std::result::Result<(), InvalidSetting> {
+        let invalid = |key: &'static str, message: String| Err((key, message).into());
+        for (section_index, source) in self.events.iter().enumerate() {
+            source.validate().map_err(|(key, message)| InvalidSetting {
+                key: key.to_owned(),
+                section_index,
+                message,
+            })?;
         }
         if let Some(accounts) = &self.accounts {
             accounts.validate()?;
         }
         if let Some(visitors) = &self.visitors {
             ensure(!visitors.path.as_os_str().is_empty(), "visitors", || {
-                "`[visitors]` has no `path`".to_owned()
+                "missing key `path` in [visitors]".to_owned()
             })?;
         }
         for (role, names) in self.roles.usage() {
-            for (other, left_out) in self.roles.not_usage() {
-                if let Some(name) = names.iter().find(|n| left_out.contains(n)) {
-                    return refuse(
+            for (other, excluded) in self.roles.not_usage() {
+                if let Some(name) = names.iter().find(|n| excluded.contains(n)) {
+                    return invalid(
                         "roles",
                         format!(
-                            "`{name}` has the role `{role}` and the role `{other}`, whose events are no usage"
+                            "event `{name}`: found in `roles.{role}` and `roles.{other}`, expected only one of them"
                         ),
                     );
                 }
@@ -43,10 +48,10 @@ impl Config {
         if self.definition.is_empty()
             && matches!(self.qualify.by, QualifyBy::Definition | QualifyBy::Both)
         {
-            return refuse(
+            return invalid(
                 "qualify.by",
                 format!(
-                    "`qualify.by` is \"{}\", but there is no `[[definition]]`",
+                    "`qualify.by = \"{}\"` requires a `[[definition]]`, found none",
                     self.qualify.by.name()
                 ),
             );
@@ -55,33 +60,33 @@ impl Config {
     }
 }
 
-/// What is wrong with a section: the key and the problem.
-type Checked = std::result::Result<(), (&'static str, String)>;
+/// Result of a check: the key and the message of an invalid setting.
+type CheckResult = std::result::Result<(), (&'static str, String)>;
 
-fn ensure(holds: bool, key: &'static str, problem: impl FnOnce() -> String) -> Checked {
-    if holds { Ok(()) } else { Err((key, problem())) }
+fn ensure(valid: bool, key: &'static str, message: impl FnOnce() -> String) -> CheckResult {
+    if valid { Ok(()) } else { Err((key, message())) }
 }
 
 impl EventSource {
-    fn validate(&self) -> Checked {
+    fn validate(&self) -> CheckResult {
         ensure(!self.path.as_os_str().is_empty(), "events", || {
-            "`[[events]]` has no `path`".to_owned()
+            "missing key `path` in [[events]]".to_owned()
         })?;
         let kinds = usize::from(self.event.is_some())
             + usize::from(self.event_name.is_some())
             + usize::from(!self.unpivot.is_empty());
         ensure(kinds <= 1, "events.event", || {
-            "`event`, `event_name` and `unpivot` exclude one another".to_owned()
+            format!("found {kinds} of `event`, `event_name` and `unpivot`, expected at most one")
         })
     }
 }
 
 impl AccountSource {
-    fn validate(&self) -> Checked {
+    fn validate(&self) -> CheckResult {
         ensure(!self.path.as_os_str().is_empty(), "accounts", || {
-            "`[accounts]` has no `path`".to_owned()
+            "missing key `path` in [accounts]".to_owned()
         })?;
-        let taken = [
+        let special_columns = [
             ("account", &self.account, "account_id"),
             ("signed_up", &self.signed_up, "signed_up_at"),
             ("converted", &self.converted, "converted_at"),
@@ -89,73 +94,79 @@ impl AccountSource {
             ("revenue", &self.revenue, "mrr"),
             ("first_revenue", &self.first_revenue, "first_mrr"),
         ];
-        for (at, name) in self.attributes.iter().enumerate() {
-            if let Some((key, ..)) =
-                taken.iter().find(|(_, named, usual)| named.as_deref().unwrap_or(usual) == name)
+        for (i, name) in self.attributes.iter().enumerate() {
+            if let Some((key, ..)) = special_columns
+                .iter()
+                .find(|(_, configured, default)| configured.as_deref().unwrap_or(default) == name)
             {
                 return Err((
                     "accounts.attributes",
-                    format!("`{name}` is taken as `accounts.{key}` and cannot be an attribute"),
+                    format!(
+                        "`accounts.attributes`: found `{name}`, which is already `accounts.{key}`"
+                    ),
                 ));
             }
-            ensure(!self.attributes[..at].contains(name), "accounts.attributes", || {
-                format!("`accounts.attributes` names `{name}` twice")
+            ensure(!self.attributes[..i].contains(name), "accounts.attributes", || {
+                format!("`accounts.attributes`: duplicate `{name}`")
             })?;
         }
         Ok(())
     }
 }
 
-impl ObservationRule {
-    fn validate(&self) -> Checked {
-        ensure(self.every.0 > 0, "observation.every", || "`observation.every` is 0".to_owned())?;
+impl ObservationConfig {
+    fn validate(&self) -> CheckResult {
+        ensure(self.every.0 > 0, "observation.every", || {
+            "`observation.every`: found 0, expected a positive duration".to_owned()
+        })?;
         ensure(self.horizon.0 > 0, "observation.horizon", || {
-            "`observation.horizon` is 0".to_owned()
+            "`observation.horizon`: found 0, expected a positive duration".to_owned()
         })?;
         ensure(self.min_age <= self.max_age, "observation.min_age", || {
             format!(
-                "`observation.min_age` ({}) is above `max_age` ({})",
+                "`observation.min_age`: found {}, expected at most `max_age` ({})",
                 self.min_age, self.max_age
             )
         })?;
         let span = self.since.zip(self.until);
         ensure(span.is_none_or(|(since, until)| since < until), "observation.since", || {
-            "`observation.since` is not before `until`".to_owned()
+            "`observation.since`: expected a time before `until`".to_owned()
         })
     }
 }
 
-impl FeatureRule {
-    fn validate(&self) -> Checked {
+impl FeatureConfig {
+    fn validate(&self) -> CheckResult {
         ensure(!self.windows.is_empty(), "features.windows", || {
-            "`features.windows` is empty".to_owned()
+            "`features.windows`: found no window, expected at least one".to_owned()
         })?;
         for w in &self.windows {
             let days = (1..=3_650).contains(&(w.0 / DAY)) && w.0 % DAY == 0;
             ensure(days, "features.windows", || {
-                format!("`features.windows` has {w}: expected whole days, 1d to 3650d")
+                format!("`features.windows`: found {w}, expected whole days from 1d to 3650d")
             })?;
         }
         let mut sorted = self.windows.clone();
+        sorted.sort_unstable();
         sorted.dedup();
         ensure(sorted.len() == self.windows.len(), "features.windows", || {
-            "`features.windows` names a window twice".to_owned()
+            "`features.windows`: duplicate window".to_owned()
         })
     }
 }
 
-impl DesignRule {
-    fn validate(&self) -> Checked {
+impl DesignConfig {
+    fn validate(&self) -> CheckResult {
         ensure((0.0..1.0).contains(&self.rare), "design.rare", || {
-            format!("`design.rare` is {}: expected a share from 0 to below 1", self.rare)
+            format!("`design.rare`: found {}, expected a share from 0 to below 1", self.rare)
         })?;
         ensure(self.spline <= 10, "design.spline", || {
-            format!("`design.spline` is {}: expected 0 to 10 knots", self.spline)
+            format!("`design.spline`: found {}, expected 0 to 10 knots", self.spline)
         })?;
-        if let Winsorize::At(low, high) = self.winsorize {
+        if let Winsorize::Quantiles(low, high) = self.winsorize {
             ensure(0.0 <= low && low < high && high <= 1.0, "design.winsorize", || {
                 format!(
-                    "`design.winsorize` is [{low}, {high}]: expected two rising quantiles from 0 to 1, or \"never\""
+                    "`design.winsorize`: found [{low}, {high}], expected two ascending quantiles from 0 to 1, or \"never\""
                 )
             })?;
         }
@@ -163,69 +174,86 @@ impl DesignRule {
     }
 }
 
-impl ModelRule {
-    fn validate(&self) -> Checked {
+impl ModelConfig {
+    fn validate(&self) -> CheckResult {
         if let Alpha::Fixed(alpha) = self.alpha {
             ensure(alpha.is_finite() && alpha >= 0.0, "model.alpha", || {
-                format!("`model.alpha` is {alpha}: expected a number from 0, or \"cv\"")
+                format!("`model.alpha`: found {alpha}, expected a number of at least 0, or \"cv\"")
             })?;
         }
         let smooth = matches!(self.penalty, PenaltyKind::None | PenaltyKind::L2);
         ensure(smooth || self.solver == SolverKind::Newton, "model.solver", || {
-            "`model.solver = \"lbfgs\"` fits `penalty = \"none\"` and `\"l2\"` alone".to_owned()
+            "`model.solver = \"lbfgs\"` requires `penalty = \"none\"` or `\"l2\"`".to_owned()
         })?;
         ensure((0.0..=1.0).contains(&self.l1_ratio), "model.l1_ratio", || {
-            format!("`model.l1_ratio` is {}: expected 0 to 1", self.l1_ratio)
+            format!("`model.l1_ratio`: found {}, expected 0 to 1", self.l1_ratio)
         })?;
         ensure(
             self.penalty != PenaltyKind::ElasticNet || self.l1_ratio > 0.0,
             "model.l1_ratio",
-            || "`model.l1_ratio` is 0: that is `penalty = \"l2\"`".to_owned(),
+            || {
+                "`model.l1_ratio`: found 0, expected a number above 0 (for 0, set `penalty = \"l2\"`)".to_owned()
+            },
         )?;
-        ensure((0.0..1.0).contains(&self.test), "model.test", || {
-            format!("`model.test` is {}: expected a share from 0 to below 1", self.test)
+        ensure((0.0..1.0).contains(&self.test_size), "model.test_size", || {
+            format!(
+                "`model.test_size`: found {}, expected a share from 0 to below 1",
+                self.test_size
+            )
         })?;
-        ensure(!self.refit || self.test > 0.0, "model.refit", || {
-            "`model.refit = true` with `test = 0`: all labelled rows train already".to_owned()
+        ensure(!self.refit || self.test_size > 0.0, "model.refit", || {
+            "`model.refit = true` requires `test_size` above 0; without a test set, all labeled rows are already used".to_owned()
         })
     }
 }
 
-impl Qualify {
-    fn validate(&self) -> Checked {
-        let given = self.kinds().into_iter().flatten().count();
-        ensure(given <= 1, "qualify", || {
+impl QualifyConfig {
+    fn validate(&self) -> CheckResult {
+        let count = self.threshold_rules().into_iter().flatten().count();
+        ensure(count <= 1, "qualify", || {
             format!(
-                "{given} of `share`, `threshold`, `capacity`, `precision` and `value` are given: expected one"
+                "`[qualify]`: found {count} of `share`, `threshold`, `capacity`, `precision` and `value`, expected at most one"
             )
         })?;
-        match self.cut() {
-            Cut::Share(share) => inside(share, "qualify.share", "a share between 0 and 1")?,
-            Cut::Threshold(threshold) => {
-                inside(threshold, "qualify.threshold", "a probability between 0 and 1")?;
+        match self.threshold_rule() {
+            ThresholdRule::Share(share) => {
+                ensure_between_0_and_1(share, "qualify.share", "a share between 0 and 1")?;
             }
-            Cut::Precision(precision) => {
-                inside(precision, "qualify.precision", "a share between 0 and 1")?;
+            ThresholdRule::Threshold(threshold) => {
+                ensure_between_0_and_1(
+                    threshold,
+                    "qualify.threshold",
+                    "a probability between 0 and 1",
+                )?;
             }
-            Cut::Capacity(accounts) => {
+            ThresholdRule::Precision(precision) => {
+                ensure_between_0_and_1(precision, "qualify.precision", "a share between 0 and 1")?;
+            }
+            ThresholdRule::Capacity(accounts) => {
                 ensure(accounts > 0, "qualify.capacity", || {
-                    "`qualify.capacity` is 0: expected accounts a week".to_owned()
+                    "`qualify.capacity`: found 0, expected at least 1 account per week".to_owned()
                 })?;
             }
-            Cut::Value(Worth { deal, touch }) => {
-                ensure(deal.is_finite() && touch > 0.0 && touch < deal, "qualify.value", || {
-                    format!(
-                        "`qualify.value` has a deal of {deal} and a touch of {touch}: expected 0 < touch < deal"
-                    )
-                })?;
+            ThresholdRule::Value(ContactValue { revenue, cost }) => {
+                ensure(
+                    revenue.is_finite() && cost > 0.0 && cost < revenue,
+                    "qualify.value",
+                    || {
+                        format!(
+                            "`qualify.value`: found cost {cost} and revenue {revenue}, expected 0 < cost < revenue"
+                        )
+                    },
+                )?;
             }
         }
         ensure((0.0..=1.0).contains(&self.holdout), "qualify.holdout", || {
-            format!("`qualify.holdout` is {}: expected a share from 0 to 1", self.holdout)
+            format!("`qualify.holdout`: found {}, expected a share from 0 to 1", self.holdout)
         })
     }
 }
 
-fn inside(value: f64, key: &'static str, expected: &str) -> Checked {
-    ensure(value > 0.0 && value < 1.0, key, || format!("`{key}` is {value}: expected {expected}"))
+fn ensure_between_0_and_1(value: f64, key: &'static str, expected: &str) -> CheckResult {
+    ensure(value > 0.0 && value < 1.0, key, || {
+        format!("`{key}`: found {value}, expected {expected}")
+    })
 }

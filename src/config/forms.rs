@@ -1,4 +1,4 @@
-//! How values that are one of two things are written in TOML.
+//! TOML forms of values that have two types.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use toml::Value;
@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        // In a model file it is a string; there a value does not say what it is.
+        // Model files are not self-describing: there, a time is always a string.
         if !deserializer.is_human_readable() {
             return String::deserialize(deserializer)?.parse().map_err(de::Error::custom);
         }
@@ -46,7 +46,7 @@ impl Serialize for Winsorize {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         match self {
             Self::Never => serializer.serialize_str("never"),
-            Self::At(low, high) => [low, high].serialize(serializer),
+            Self::Quantiles(low, high) => [low, high].serialize(serializer),
         }
     }
 }
@@ -57,7 +57,7 @@ impl<'de> Deserialize<'de> for Winsorize {
         let bounds: Option<Vec<f64>> =
             value.as_array().and_then(|items| items.iter().map(number).collect());
         match bounds.as_deref() {
-            Some([low, high]) => Ok(Self::At(*low, *high)),
+            Some([low, high]) => Ok(Self::Quantiles(*low, *high)),
             _ if value.as_str() == Some("never") => Ok(Self::Never),
             _ => Err(de::Error::custom(format!(
                 "found {value}, expected two quantiles such as [0.005, 0.995], or \"never\""

@@ -1,10 +1,11 @@
-//! `pql.toml`: its keys, their defaults, and the checks that hold for every later stage.
+//! The project file `pql.toml`: keys, defaults, validation and JSON Schema.
 
 mod check;
 mod definition;
 mod forms;
-mod mistake;
+mod problem;
 mod read;
+pub mod schema;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -12,61 +13,63 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-pub use definition::{Condition, DefinitionKind, DefinitionRule};
-use mistake::Mistake;
-use read::{apply_set, flag, from_toml, line_of, resolve_paths};
+pub use definition::{Condition, DefinitionConfig, DefinitionKind};
+use problem::InvalidSetting;
+use read::{apply_set, check_types, flag, from_toml, line_of, resolve_paths};
+use schemars::JsonSchema;
 pub use sections::{
-    AccountSource, Alpha, At, CalibrationKind, Cut, DesignRule, EventSource, FeatureRule, Log1p,
-    MatrixRule, ModelRule, ObservationRule, PathRule, PenaltyKind, Qualify, QualifyBy, Roles,
-    SolverKind, VisitorSource, Winsorize, Worth,
+    AccountSource, Alpha, AlphaSelection, CalibrationKind, ContactValue, CutoffScheme,
+    DesignConfig, EventSource, FeatureConfig, Log1p, MatrixConfig, ModelConfig, ObservationConfig,
+    PenaltyKind, QualifyBy, QualifyConfig, Roles, SolverKind, ThresholdRule, VisitorSource,
+    Winsorize,
 };
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::error::{Error, Result};
 
-/// The project file that is read where none is named.
-const DEFAULT: &str = "pql.toml";
+/// Default name of the project file.
+const DEFAULT_FILE: &str = "pql.toml";
 
-/// Everything a project file says, with defaults filled in.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// A project file with its defaults filled in.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Sources of events, read as one log.
+    /// Sources of events. Several sources form one log.
     pub events: Vec<EventSource>,
-    /// The account list; without it an account begins at its first event.
+    /// The account list. Without it, an account signs up with its first event.
     pub accounts: Option<AccountSource>,
-    /// Visitors by day.
+    /// Website visitors by day, for `pql funnel`.
     pub visitors: Option<VisitorSource>,
-    /// What event names mean.
+    /// Event types by their meaning.
     pub roles: Roles,
-    /// Cutoffs, horizon and the span of the log.
-    pub observation: ObservationRule,
-    /// Windows and counted events.
-    pub features: FeatureRule,
-    /// Columns of a feature matrix made elsewhere.
-    pub matrix: MatrixRule,
-    /// From features to design columns.
-    pub design: DesignRule,
-    /// Penalty, solver, evaluation.
-    pub model: ModelRule,
-    /// Which accounts count as qualified.
-    pub qualify: Qualify,
-    /// PQL definitions.
-    pub definition: Vec<DefinitionRule>,
+    /// Cutoffs, horizon and the period covered by the log.
+    pub observation: ObservationConfig,
+    /// Windows and event counts.
+    pub features: FeatureConfig,
+    /// Columns of a feature matrix (`--features`).
+    pub matrix: MatrixConfig,
+    /// Encoding of features as columns of the design matrix.
+    pub design: DesignConfig,
+    /// Penalty, solver, calibration and test set.
+    pub model: ModelConfig,
+    /// Which accounts qualify. Set at most one of `share`, `threshold`, `capacity`, `precision`
+    /// and `value`.
+    pub qualify: QualifyConfig,
+    /// PQL definitions: rules on usage. Set exactly one of `all` and `any`.
+    pub definition: Vec<DefinitionConfig>,
 }
 
 impl Config {
-    /// Read the project file and the `--set KEY=VALUE` of the command line over it, and check both.
+    /// Reads the project file, applies the `--set KEY=VALUE` options and validates the result.
     ///
     /// # Arguments
-    /// * `path` – the project file; `None`: `./pql.toml` where it is there, else the defaults
-    /// * `sets` – `section.key=value`, the value in TOML or bare text
+    /// * `path` – the project file; `None`: `./pql.toml` if it exists, else the defaults
+    /// * `sets` – `section.key=value`; the value is TOML or plain text
     /// # Errors
-    /// * [`Error::Config`]: the file cannot be read, an unknown key, a value of the wrong kind, or
-    ///   values that do not go together
+    /// * [`Error::Config`]: the file is unreadable, has an unknown key or an invalid value
     pub fn load(path: Option<&Path>, sets: &[String]) -> Result<Self> {
-        let default = Path::new(DEFAULT);
+        let default = Path::new(DEFAULT_FILE);
         let path = path.or_else(|| default.exists().then_some(default));
         let text = match path {
             Some(path) => std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?,
@@ -76,44 +79,39 @@ impl Config {
         Self::parse(&text, path, sets)
     }
 
-    /// Read the text of a project file; `path` serves messages and is the base of relative paths in
-    /// it.
+    /// Parses the text of a project file.
+    ///
+    /// # Arguments
+    /// * `text` – TOML
+    /// * `path` – the project file: named in errors; its folder is the base of relative paths
+    /// * `sets` – as in [`Config::load`]
     ///
     /// # Errors
-    /// * [`Error::Config`]: an unknown key, a value of the wrong kind, or values that do not go
-    ///   together
+    /// * [`Error::Config`]: an unknown key or an invalid value
     pub fn parse(text: &str, path: &Path, sets: &[String]) -> Result<Self> {
-        toml::from_str::<Self>(text).map_err(|e| from_toml(&e, text, path))?;
         let mut table: Table = text.parse().map_err(|e| from_toml(&e, text, path))?;
+        check_types(&table).map_err(|problem| invalid(problem, text, path))?;
+        toml::from_str::<Self>(text).map_err(|e| from_toml(&e, text, path))?;
         resolve_paths(&mut table, path.parent().unwrap_or(Path::new("")));
         let mut config: Self = table.clone().try_into().map_err(|e| from_toml(&e, text, path))?;
-        // A mistake is the file's, unless it came with a set.
-        let mut mistake = config.validate().err().map(|m| (m, None));
+        // A problem belongs to the file unless a `--set` introduced it.
+        let mut problem = config.validate().err().map(|p| (p, None));
         for set in sets {
             apply_set(&mut table, set)?;
+            check_types(&table).map_err(|problem| invalid(problem, "", &flag(set)))?;
             config = table.clone().try_into().map_err(|e| from_toml(&e, "", &flag(set)))?;
-            mistake = config.validate().err().map(|m| {
-                mistake.filter(|(old, _)| old.problem == m.problem).unwrap_or((m, Some(set)))
+            problem = config.validate().err().map(|p| {
+                problem.filter(|(old, _)| old.message == p.message).unwrap_or((p, Some(set)))
             });
         }
-        match mistake {
-            None => Ok(config),
-            Some((Mistake { problem, .. }, Some(set))) => {
-                Err(Error::Config { path: flag(set), line: None, problem, hint: None })
-            }
-            Some((mistake, None)) => {
-                let line = line_of(text, mistake.key, mistake.source);
-                Err(Error::Config {
-                    path: path.to_owned(),
-                    line,
-                    problem: mistake.problem,
-                    hint: None,
-                })
-            }
-        }
+        let Some((problem, set)) = problem else { return Ok(config) };
+        Err(match set {
+            Some(set) => invalid(problem, "", &flag(set)),
+            None => invalid(problem, text, path),
+        })
     }
 
-    /// The part that a model stores: everything but where the data lies.
+    /// Returns the TOML that a model stores: all sections except the data sources.
     ///
     /// # Panics
     /// Never: every value of a configuration has a TOML form.
@@ -123,25 +121,25 @@ impl Config {
         toml::to_string(&config).expect("every value of a configuration has a TOML form")
     }
 
-    /// Read back what [`Config::stored`] wrote.
+    /// Parses the TOML written by [`Config::stored`].
     ///
     /// # Errors
-    /// * [`Error::DamagedModel`]: the text is not a configuration
+    /// * [`Error::DamagedModel`]: the text is not a valid configuration
     pub fn from_stored(text: &str, model: &Path) -> Result<Self> {
         let damaged = |problem: &str| Error::DamagedModel {
             path: model.to_owned(),
-            problem: format!("its configuration: {problem}"),
+            problem: format!("invalid configuration: {problem}"),
             source: None,
         };
         let config: Self = toml::from_str(text).map_err(|e| damaged(e.message()))?;
-        config.validate().map_err(|mistake| damaged(&mistake.problem))?;
+        config.validate().map_err(|problem| damaged(&problem.message))?;
         Ok(config)
     }
 
-    /// The keys of roles, features and observation that differ from those of `other`, but the span
-    /// of the log.
+    /// Returns the keys of roles, features and observation that differ from those of `other`,
+    /// except the period of the log.
     #[must_use]
-    pub fn differences(&self, other: &Self) -> Vec<DifferentKey> {
+    pub fn differences(&self, other: &Self) -> Vec<ConfigDifference> {
         let tables = |config: &Self| {
             let mut observation = config.observation.clone();
             (observation.since, observation.until) = (None, None);
@@ -151,12 +149,12 @@ impl Config {
                 ("observation", Table::try_from(&observation).unwrap_or_default()),
             ]
         };
-        different(&tables(self), &tables(other))
+        compare_tables(&tables(self), &tables(other))
     }
 
-    /// Keys by which two models were set up differently, which stand in what each stores.
+    /// Returns the keys that differ between the stored configurations of two models.
     #[must_use]
-    pub fn all_differences(&self, other: &Self) -> Vec<DifferentKey> {
+    pub fn all_differences(&self, other: &Self) -> Vec<ConfigDifference> {
         let tables = |config: &Self| {
             [
                 ("roles", Table::try_from(&config.roles).unwrap_or_default()),
@@ -166,60 +164,66 @@ impl Config {
                 ("model", Table::try_from(&config.model).unwrap_or_default()),
             ]
         };
-        different(&tables(self), &tables(other))
+        compare_tables(&tables(self), &tables(other))
     }
 }
 
-/// The keys of some sections that are not the same in both.
-fn different(mine: &[(&str, Table)], theirs: &[(&str, Table)]) -> Vec<DifferentKey> {
-    let mut different = Vec::new();
+/// Returns the keys that differ between the same sections of two configurations.
+fn compare_tables(mine: &[(&str, Table)], theirs: &[(&str, Table)]) -> Vec<ConfigDifference> {
+    let mut differences = Vec::new();
     for ((section, mine), (_, theirs)) in mine.iter().zip(theirs) {
         let keys: BTreeSet<&String> = mine.keys().chain(theirs.keys()).collect();
-        let value = |of: &Table, key: &String| {
-            of.get(key).map_or_else(|| "none".to_owned(), ToString::to_string)
+        let value = |table: &Table, key: &String| {
+            table.get(key).map_or_else(|| "not set".to_owned(), ToString::to_string)
         };
         for key in keys.into_iter().filter(|key| mine.get(*key) != theirs.get(*key)) {
-            different.push(DifferentKey {
+            differences.push(ConfigDifference {
                 key: format!("{section}.{key}"),
                 value: value(mine, key),
                 other: value(theirs, key),
             });
         }
     }
-    different
+    differences
 }
 
-/// A key that two configurations do not agree about.
+/// A key with different values in two configurations.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DifferentKey {
-    /// The key, `features.counts`.
+pub struct ConfigDifference {
+    /// The key, such as `features.event_types`.
     pub key: String,
-    /// Its value here, as TOML.
+    /// Its value in the first, as TOML.
     pub value: String,
-    /// Its value in the other.
+    /// Its value in the other, as TOML.
     pub other: String,
 }
 
-/// The project file and the line on which a definition stands in it, for messages.
+/// Returns the project file and the line of a definition in it, for messages.
 ///
 /// # Arguments
 /// * `path` – as for [`Config::load`]
-/// * `which` – place of the definition among all, from 0
+/// * `index` – index of the definition, from 0
 #[must_use]
-pub fn definition_line(path: Option<&Path>, which: usize) -> (PathBuf, Option<usize>) {
-    let path = path.unwrap_or(Path::new(DEFAULT));
+pub fn definition_line(path: Option<&Path>, index: usize) -> (PathBuf, Option<usize>) {
+    let path = path.unwrap_or(Path::new(DEFAULT_FILE));
     let line =
-        std::fs::read_to_string(path).ok().and_then(|text| line_of(&text, "definition", which));
+        std::fs::read_to_string(path).ok().and_then(|text| line_of(&text, "definition", index));
     (path.to_owned(), line)
+}
+
+/// Returns the error for an invalid setting of a project file or, with an empty text, of a `--set`.
+fn invalid(problem: InvalidSetting, text: &str, path: &Path) -> Error {
+    let line = line_of(text, &problem.key, problem.section_index);
+    Error::Config { path: path.to_owned(), line, problem: problem.message, hint: None }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     let hint = (error.kind() == std::io::ErrorKind::NotFound)
-        .then(|| "`pql init --events FILE` writes a project file".to_owned());
+        .then(|| "create a project file with `pql init --events FILE`".to_owned());
     Error::Config {
         path: path.to_owned(),
         line: None,
-        problem: format!("the project file cannot be read: {error}"),
+        problem: format!("cannot read the project file: {error}"),
         hint,
     }
 }

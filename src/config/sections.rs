@@ -3,98 +3,110 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::{POSITIVE_DURATION, at_most_one};
 use crate::time::{TimeSpan, Timestamp};
 
-/// One source of events; a column that is not named is looked for under its usual name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A source of events. Several sources form one log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["path"], "allOf" = at_most_one(&["event", "event_name", "unpivot"])))]
 pub struct EventSource {
-    /// File, glob or folder; Parquet, CSV or NDJSON, also .gz and .zst.
+    /// File, glob or folder: Parquet, CSV or NDJSON, also compressed (.gz, .zst). Relative paths
+    /// start at the folder of the project file.
+    #[schemars(length(min = 1))]
     pub path: PathBuf,
-    /// Column of accounts (`account_id`).
+    /// Column of account ids. Default: `account_id`.
     pub account: Option<String>,
-    /// Column of users (`user_id`).
+    /// Column of user ids. Default: `user_id`.
     pub user: Option<String>,
-    /// Column of event names (`event`).
+    /// Column of event types. Default: `event`.
     pub event: Option<String>,
-    /// One event name for all rows of this source.
+    /// One event type for all rows of this source.
     pub event_name: Option<String>,
-    /// Columns of a daily table that are each an event where they are not 0.
+    /// Columns of a daily table; each one is an event type and occurs where it is not 0.
     pub unpivot: Vec<String>,
-    /// Numeric properties, summed per window.
+    /// Columns of numeric properties, which are summed per window.
     pub values: Vec<String>,
-    /// Column of times (`timestamp`).
+    /// Column of event times. Default: `timestamp`.
     pub timestamp: Option<String>,
-    /// strftime pattern of the times, where they are not ISO 8601.
+    /// strftime format of the times, if not ISO 8601.
     pub format: Option<String>,
-    /// Column of the times at which an event became known (`received_at`).
+    /// Column of the times at which events were received. Default: `received_at`.
     pub received: Option<String>,
-    /// Column of ids of which repeats are dropped (`message_id`).
+    /// Column of event ids; repeated ids are dropped. Default: `message_id`.
     pub id: Option<String>,
 }
 
-/// The account list; a column that is not named is looked for under its usual name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The account list. Without it, an account signs up with its first event.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["path"]))]
 pub struct AccountSource {
-    /// File, glob or folder; Parquet, CSV or NDJSON, also .gz and .zst.
+    /// File, glob or folder: Parquet, CSV or NDJSON, also compressed (.gz, .zst). Relative paths
+    /// start at the folder of the project file.
+    #[schemars(length(min = 1))]
     pub path: PathBuf,
-    /// Column of accounts (`account_id`).
+    /// Column of account ids. Default: `account_id`.
     pub account: Option<String>,
-    /// Column of sign-up times (`signed_up_at`).
+    /// Column of sign-up times. Default: `signed_up_at`.
     pub signed_up: Option<String>,
-    /// Column of conversion times (`converted_at`), null where not converted.
+    /// Column of conversion times, empty if not converted. Default: `converted_at`.
     pub converted: Option<String>,
-    /// Column of churn times (`churned_at`).
+    /// Column of churn times. Default: `churned_at`.
     pub churned: Option<String>,
-    /// Column of seats granted at sign-up (`seats`).
+    /// Column of seats granted at sign-up. Default: `seats`.
     pub seats: Option<String>,
-    /// Column of revenue (`mrr`), never a feature.
+    /// Column of current revenue; never a feature. Default: `mrr`.
     pub revenue: Option<String>,
-    /// Column of revenue at the conversion (`first_mrr`), for expansion, never a feature.
+    /// Column of revenue at conversion, for expansion in `pql funnel`; never a feature. Default:
+    /// `first_mrr`.
     pub first_revenue: Option<String>,
-    /// Columns known at sign-up that are features.
+    /// Columns that are features. Their values must be known at sign-up.
+    #[schemars(extend("uniqueItems" = true))]
     pub attributes: Vec<String>,
-    /// strftime pattern of the times, where they are not ISO 8601.
+    /// strftime format of the times, if not ISO 8601.
     pub format: Option<String>,
 }
 
-/// Visitors by day, for the share of them that signs up; a column that is not named is looked for
-/// under its usual name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Website visitors by day, for the conversion from visitor to sign-up in `pql funnel`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["path"]))]
 pub struct VisitorSource {
-    /// File, glob or folder; Parquet, CSV or NDJSON, also .gz and .zst.
+    /// File, glob or folder: Parquet, CSV or NDJSON, also compressed (.gz, .zst). Relative paths
+    /// start at the folder of the project file.
+    #[schemars(length(min = 1))]
     pub path: PathBuf,
-    /// Column of days (`date`), UTC.
+    /// Column of days (UTC). Default: `date`.
     pub date: Option<String>,
-    /// Column of how many visitors there were (`visitors`).
+    /// Column of visitor counts. Default: `visitors`.
     pub visitors: Option<String>,
-    /// strftime pattern of the days, where they are not ISO 8601.
+    /// strftime format of the days, if not ISO 8601.
     pub format: Option<String>,
 }
 
-/// What events mean: each a list of event names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Event types by their meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Roles {
-    /// Signing in.
+    /// Logins.
     pub login: Vec<String>,
-    /// The core action: the value metric.
+    /// The core action of the product, its value metric.
     pub value: Vec<String>,
-    /// Bringing in teammates.
+    /// Invitations of teammates.
     pub invite: Vec<String>,
-    /// Hitting a limit of the free plan.
+    /// Reaching a limit of the free plan.
     pub limit: Vec<String>,
-    /// Asking for sales.
+    /// Requests for contact with sales.
     pub hand_raise: Vec<String>,
-    /// Conversion as an event.
+    /// Conversions, if they are events.
     pub converted: Vec<String>,
-    /// Churn as an event.
+    /// Churns, if they are events.
     pub churned: Vec<String>,
-    /// Never usage.
+    /// Events that are not usage; they are left out of the log.
     pub exclude: Vec<String>,
 }
 
@@ -114,7 +126,7 @@ impl Default for Roles {
 }
 
 impl Roles {
-    /// The roles whose events are usage, by the key of the project file.
+    /// Returns the roles whose events are usage, by key of the project file.
     #[must_use]
     pub fn usage(&self) -> [(&'static str, &[String]); 5] {
         [
@@ -126,51 +138,53 @@ impl Roles {
         ]
     }
 
-    /// The roles whose events leave the log before any feature is computed.
+    /// Returns the roles whose events are removed before features are computed.
     #[must_use]
     pub fn not_usage(&self) -> [(&'static str, &[String]); 3] {
         [("converted", &self.converted), ("churned", &self.churned), ("exclude", &self.exclude)]
     }
 }
 
-/// When an account is observed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// When accounts are observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum At {
-    /// Every open account each `every`.
+pub enum CutoffScheme {
+    /// At regular times: every open account once per `every`.
     Snapshot,
-    /// Once, at sign-up + `age`.
+    /// At one age: each account once, `age` after its sign-up.
     Age,
 }
 
-/// Cutoffs, horizon and the span of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Cutoffs, horizon and the period covered by the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ObservationRule {
-    /// Kind of cutoff (`snapshot`).
-    pub at: At,
-    /// Time between two snapshots (`7d`).
+pub struct ObservationConfig {
+    /// When accounts are observed.
+    pub cutoffs: CutoffScheme,
+    /// Time between two snapshots (only `snapshot`).
+    #[schemars(extend("pattern" = POSITIVE_DURATION))]
     pub every: TimeSpan,
-    /// Age at which an account is observed once (`14d`).
+    /// Age at which accounts are observed (only `age`).
     pub age: TimeSpan,
-    /// Youngest tenure observed in a snapshot (`1d`).
+    /// Minimum age of observed accounts (only `snapshot`).
     pub min_age: TimeSpan,
-    /// Oldest tenure observed in a snapshot (`365d`).
+    /// Maximum age of observed accounts (only `snapshot`).
     pub max_age: TimeSpan,
-    /// Span in which a conversion is looked for (`30d`).
+    /// Period after the cutoff in which an account converts or not.
+    #[schemars(extend("pattern" = POSITIVE_DURATION))]
     pub horizon: TimeSpan,
-    /// Lead time between cutoff and horizon (`0d`).
+    /// Lead time between the cutoff and the horizon.
     pub gap: TimeSpan,
-    /// The log is complete from here on; default: its first event.
+    /// Start of the complete log. Default: first event.
     pub since: Option<Timestamp>,
-    /// The log is complete before this instant; default: 00:00 UTC of the day of its last event.
+    /// End of the complete log, exclusive. Default: 00:00 UTC of the day of the last event.
     pub until: Option<Timestamp>,
 }
 
-impl Default for ObservationRule {
+impl Default for ObservationConfig {
     fn default() -> Self {
         Self {
-            at: At::Snapshot,
+            cutoffs: CutoffScheme::Snapshot,
             every: TimeSpan::days(7),
             age: TimeSpan::days(14),
             min_age: TimeSpan::days(1),
@@ -183,208 +197,218 @@ impl Default for ObservationRule {
     }
 }
 
-/// Windows and counted events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Windows and event counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct FeatureRule {
-    /// Trailing windows, whole days (`7d`, `28d`).
+pub struct FeatureConfig {
+    /// Windows before the cutoff, in whole days.
+    #[schemars(
+        length(min = 1),
+        extend(
+            "uniqueItems" = true,
+            "items" = { "title": "duration", "type": "string", "pattern": POSITIVE_DURATION }
+        )
+    )]
     pub windows: Vec<TimeSpan>,
-    /// Number of event names with counts of their own (20).
-    pub counts: usize,
+    /// Number of event types with their own count features, the most used first.
+    pub event_types: usize,
 }
 
-impl Default for FeatureRule {
+impl Default for FeatureConfig {
     fn default() -> Self {
-        Self { windows: vec![TimeSpan::days(7), TimeSpan::days(28)], counts: 20 }
+        Self { windows: vec![TimeSpan::days(7), TimeSpan::days(28)], event_types: 20 }
     }
 }
 
-/// Columns of a feature matrix made elsewhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Columns of a feature matrix (`--features`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct MatrixRule {
-    /// Column of outcomes (`converted`).
+pub struct MatrixConfig {
+    /// Column of outcomes. Default: `converted`.
     pub label: Option<String>,
-    /// The value of `label` that means converted, where it is neither 1/0 nor true/false.
+    /// Value of `label` that means converted. Default: 1 or true.
     pub positive: Option<String>,
-    /// Column of accounts (`account_id`); without one each row is its own account.
+    /// Column of account ids; without it, each row is its own account. Default: `account_id`.
     pub account: Option<String>,
-    /// Column of cutoffs (`cutoff`).
+    /// Column of cutoffs. Default: `cutoff`.
     pub cutoff: Option<String>,
 }
 
-/// When log1p is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether features are transformed with log1p.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Log1p {
-    /// By the kind of the column.
+    /// Transform counts and sums, and skewed columns of a feature matrix.
     Auto,
-    /// Not at all.
+    /// Do not transform.
     Never,
 }
 
-/// Quantiles at which numeric columns are cut off.
+/// Quantiles to which numeric features are clipped.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Winsorize {
-    /// Columns stay as they are.
+    /// Do not clip.
     Never,
     /// Lower and upper quantile.
-    At(f64, f64),
+    Quantiles(f64, f64),
 }
 
-/// From features to design columns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Encoding of features as columns of the design matrix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct DesignRule {
-    /// When log1p is taken (`auto`).
+pub struct DesignConfig {
+    /// Whether numeric features are transformed with log1p.
     pub log1p: Log1p,
-    /// Quantiles at which numeric columns are cut off (0.005, 0.995).
+    /// Lower and upper quantile to which numeric features are clipped, or `"never"`.
     pub winsorize: Winsorize,
-    /// Share of training rows under which a level is pooled (0.01).
+    /// Levels in a smaller share of training rows are pooled.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub rare: f64,
-    /// Knots at which the line of a numeric feature may bend, beside a jump at its minimum (0:
-    /// straight lines).
+    /// Knots of the linear spline of each numeric feature, with a jump at its minimum (0: no
+    /// spline).
+    #[schemars(range(min = 0, max = 10))]
     pub spline: u32,
-    /// Numeric columns that are treated as text.
-    pub categories: Vec<String>,
-    /// Reference level of a category.
-    pub base: BTreeMap<String, String>,
-    /// Feature columns to keep; empty: all.
-    #[serde(rename = "use")]
-    pub keep: Vec<String>,
+    /// Numeric features to encode as categories.
+    pub categorical: Vec<String>,
+    /// Reference level by categorical feature. Default: the most frequent level.
+    pub reference_levels: BTreeMap<String, String>,
+    /// Features to use; empty: all.
+    pub include: Vec<String>,
 }
 
-impl Default for DesignRule {
+impl Default for DesignConfig {
     fn default() -> Self {
         Self {
             log1p: Log1p::Auto,
-            winsorize: Winsorize::At(0.005, 0.995),
+            winsorize: Winsorize::Quantiles(0.005, 0.995),
             rare: 0.01,
             spline: 0,
-            categories: Vec::new(),
-            base: BTreeMap::new(),
-            keep: Vec::new(),
+            categorical: Vec::new(),
+            reference_levels: BTreeMap::new(),
+            include: Vec::new(),
         }
     }
 }
 
-/// Kind of penalty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Penalty of the coefficients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PenaltyKind {
-    /// Maximum likelihood.
+    /// No penalty: maximum likelihood.
     None,
     /// Ridge.
     L2,
     /// Lasso.
     L1,
-    /// Both, in the proportion `l1_ratio`.
+    /// Mix of ridge and lasso by `l1_ratio`.
     ElasticNet,
-    /// Firth's penalised likelihood, for separated or rare outcomes.
+    /// Firth's penalized likelihood, for separated or rare outcomes.
     Firth,
 }
 
-/// Strength of the penalty.
+/// Regularization strength.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Alpha {
-    /// By cross-validation.
+    /// Chosen by cross-validation.
     Cv,
-    /// A number.
+    /// A fixed value.
     Fixed(f64),
 }
 
-/// How alpha is chosen on the path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How cross-validation chooses alpha.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum PathRule {
-    /// At the minimum of the held-out loss.
+pub enum AlphaSelection {
+    /// The minimum of the cross-validated log loss.
     Min,
-    /// The strongest penalty whose loss is within one standard error of the minimum.
+    /// The strongest penalty within one standard error of the minimum.
     #[serde(rename = "1se")]
     OneSe,
 }
 
-/// Which solver fits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Solver of the fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SolverKind {
     /// Newton's method.
     Newton,
-    /// linfa-logistic.
+    /// L-BFGS of linfa-logistic, only for `none` and `l2`.
     Lbfgs,
 }
 
-/// How log-odds become probabilities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Calibration of the probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CalibrationKind {
-    /// As the fit gives them.
+    /// No calibration.
     None,
-    /// A straight line in the log-odds.
+    /// Platt scaling: a line in the log-odds.
     Platt,
-    /// Any rising step function.
+    /// Isotonic regression: a rising step function.
     Isotonic,
 }
 
-/// Penalty, solver, evaluation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Penalty, solver, calibration and test set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ModelRule {
-    /// Kind of penalty (`l2`).
+pub struct ModelConfig {
+    /// Penalty of the coefficients.
     pub penalty: PenaltyKind,
-    /// Strength of the penalty (`cv`).
+    /// Regularization strength, or `"cv"` to choose it by cross-validation.
     pub alpha: Alpha,
-    /// How alpha is chosen on the path (`min`).
-    pub rule: PathRule,
-    /// Converting training accounts under which there is no model (10).
+    /// How cross-validation chooses alpha.
+    pub alpha_selection: AlphaSelection,
+    /// Minimum number of converting training accounts; fewer give an error.
     pub min_conversions: usize,
-    /// After evaluation learn again on all labelled rows (false).
+    /// Refit on all labeled rows after the evaluation.
     pub refit: bool,
-    /// Share of l1 in elastic net (0.5).
+    /// Share of the L1 penalty in `elastic-net`.
+    #[schemars(range(min = 0, max = 1))]
     pub l1_ratio: f64,
-    /// Which solver fits (`newton`).
+    /// Solver of the fit.
     pub solver: SolverKind,
-    /// How log-odds become probabilities (`platt`).
+    /// Calibration of the probabilities.
     pub calibration: CalibrationKind,
-    /// Newest share of cutoffs held out (0.2); 0: none.
-    pub test: f64,
-    /// Seed of folds and hashes (0).
+    /// Share of cutoff days in the test set, the newest first (0: no test set).
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+    pub test_size: f64,
+    /// Seed of cross-validation folds and the holdout.
     pub seed: u64,
 }
 
-impl Default for ModelRule {
+impl Default for ModelConfig {
     fn default() -> Self {
         Self {
             penalty: PenaltyKind::L2,
             alpha: Alpha::Cv,
-            rule: PathRule::Min,
+            alpha_selection: AlphaSelection::Min,
             min_conversions: 10,
             refit: false,
             l1_ratio: 0.5,
             solver: SolverKind::Newton,
             calibration: CalibrationKind::Platt,
-            test: 0.2,
+            test_size: 0.2,
             seed: 0,
         }
     }
 }
 
-/// What makes an account qualified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What qualifies an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum QualifyBy {
-    /// The model's threshold.
+    /// Its probability reaches the threshold of the model.
     Model,
-    /// A PQL definition.
+    /// It matches a PQL definition.
     Definition,
-    /// One of them.
+    /// At least one of the two.
     Either,
-    /// Both of them.
+    /// Both.
     Both,
 }
 
 impl QualifyBy {
-    /// The word as it is written.
+    /// Returns the value as written in the project file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -396,37 +420,45 @@ impl QualifyBy {
     }
 }
 
-/// Worth of a conversion and cost of a touch, in one currency.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Revenue of a conversion and cost of a contact, in the same currency.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Worth {
-    /// What a conversion brings.
-    pub deal: f64,
-    /// What contacting an account costs.
-    pub touch: f64,
+pub struct ContactValue {
+    /// Revenue of a conversion.
+    pub revenue: f64,
+    /// Cost of contacting an account.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub cost: f64,
 }
 
-/// Which accounts count as qualified.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Which accounts qualify. Set at most one of `share`, `threshold`, `capacity`, `precision` and
+/// `value`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Qualify {
-    /// Share of the reference population that qualifies (0.2).
+#[schemars(extend("allOf" = at_most_one(&ThresholdRule::KEYS)))]
+pub struct QualifyConfig {
+    /// Share of training accounts that qualify. Default: 0.2.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub share: Option<f64>,
-    /// Probability from which on an account qualifies.
+    /// Minimum probability.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub threshold: Option<f64>,
-    /// Accounts a week.
+    /// Maximum number of accounts that newly qualify per week.
+    #[schemars(range(min = 1))]
     pub capacity: Option<u64>,
-    /// Mean probability of those that qualify.
+    /// Minimum mean probability of the qualified accounts.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub precision: Option<f64>,
-    /// By what a conversion is worth.
-    pub value: Option<Worth>,
-    /// What makes an account qualified (`either`).
+    /// Revenue and cost: an account qualifies if contacting it pays.
+    pub value: Option<ContactValue>,
+    /// What qualifies an account.
     pub by: QualifyBy,
-    /// Share of accounts marked to be left alone for comparison (0).
+    /// Share of accounts left uncontacted for comparison.
+    #[schemars(range(min = 0, max = 1))]
     pub holdout: f64,
 }
 
-impl Default for Qualify {
+impl Default for QualifyConfig {
     fn default() -> Self {
         Self {
             share: None,
@@ -440,46 +472,46 @@ impl Default for Qualify {
     }
 }
 
-/// By what the threshold is set: one of the kinds of `[qualify]`.
+/// Rule that sets the threshold, from the keys of `[qualify]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Cut {
+pub enum ThresholdRule {
     /// Share of the reference population that qualifies.
     Share(f64),
     /// The threshold itself.
     Threshold(f64),
-    /// Accounts that newly qualify in a week, at most.
+    /// Maximum number of accounts that newly qualify per week.
     Capacity(u64),
-    /// Mean probability of those that qualify.
+    /// Minimum mean probability of the qualified accounts.
     Precision(f64),
-    /// What a conversion is worth against the cost of a touch.
-    Value(Worth),
+    /// Revenue of a conversion and cost of a contact.
+    Value(ContactValue),
 }
 
-impl Cut {
-    /// The keys of the kinds.
-    pub(super) const KINDS: [&'static str; 5] =
+impl ThresholdRule {
+    /// Keys of `[qualify]` that set the threshold.
+    pub(super) const KEYS: [&'static str; 5] =
         ["share", "threshold", "capacity", "precision", "value"];
 }
 
-impl Qualify {
-    /// Share of the reference population that qualifies where nothing else is said.
-    pub const SHARE: f64 = 0.2;
+impl QualifyConfig {
+    /// Default share of the reference population that qualifies.
+    pub const DEFAULT_SHARE: f64 = 0.2;
 
-    /// By what the threshold is set; a share where no kind is given.
+    /// Returns the rule that sets the threshold; default: a share.
     #[must_use]
-    pub fn cut(&self) -> Cut {
-        let given = self.kinds().into_iter().flatten().next();
-        given.unwrap_or(Cut::Share(Self::SHARE))
+    pub fn threshold_rule(&self) -> ThresholdRule {
+        let configured = self.threshold_rules().into_iter().flatten().next();
+        configured.unwrap_or(ThresholdRule::Share(Self::DEFAULT_SHARE))
     }
 
-    /// The kinds, as far as they are given.
-    pub(super) fn kinds(&self) -> [Option<Cut>; 5] {
+    /// Returns the rules that are set.
+    pub(super) fn threshold_rules(&self) -> [Option<ThresholdRule>; 5] {
         [
-            self.share.map(Cut::Share),
-            self.threshold.map(Cut::Threshold),
-            self.capacity.map(Cut::Capacity),
-            self.precision.map(Cut::Precision),
-            self.value.map(Cut::Value),
+            self.share.map(ThresholdRule::Share),
+            self.threshold.map(ThresholdRule::Threshold),
+            self.capacity.map(ThresholdRule::Capacity),
+            self.precision.map(ThresholdRule::Precision),
+            self.value.map(ThresholdRule::Value),
         ]
     }
 }

@@ -9,7 +9,7 @@ fn parse(text: &str, sets: &[&str]) -> Result<Config> {
 }
 
 fn problem(text: &str, sets: &[&str]) -> String {
-    let error = parse(text, sets).expect_err("a configuration that cannot be");
+    let error = parse(text, sets).expect_err("an invalid configuration");
     assert_eq!(error.exit_code(), 2);
     format!("{error}; {}", error.hint().unwrap_or_default())
 }
@@ -23,22 +23,25 @@ fn an_empty_file_gives_the_defaults() {
 }
 
 #[test]
-fn an_unknown_key_names_the_line_and_the_nearest_key() {
+fn an_unknown_key_is_reported_with_its_line_and_the_nearest_key() {
     let message = problem("[observation]\nhorizn = \"30d\"\n", &[]);
     assert!(
         message.contains("line 2")
-            && message.contains("unknown key `horizn`")
+            && message.contains("unknown key `horizn` in [observation]")
             && message.contains("did you mean `horizon`?"),
         "{message}"
     );
 }
 
 #[test]
-fn a_wrong_value_names_its_line() {
+fn an_invalid_value_is_reported_with_its_line() {
     let message = problem("[observation]\nevery = \"7d\"\nhorizon = \"30\"\n", &[]);
     assert!(message.contains("line 3") && message.contains("found `30`"), "{message}");
-    let message = problem("[model]\n\ntest = 1.5\n", &[]);
-    assert!(message.contains("line 3") && message.contains("`model.test` is 1.5"), "{message}");
+    let message = problem("[model]\n\ntest_size = 1.5\n", &[]);
+    assert!(
+        message.contains("line 3") && message.contains("`model.test_size`: found 1.5"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -63,11 +66,11 @@ fn a_set_overrides_the_file() {
             && message.contains("did you mean `penalty`?"),
         "{message}"
     );
-    assert!(problem("", &["model"]).contains("has no `=`"));
+    assert!(problem("", &["model"]).contains("found no `=`"));
 }
 
 #[test]
-fn relative_paths_of_the_file_count_from_its_folder_and_those_of_a_set_do_not() {
+fn relative_paths_start_at_the_folder_of_the_file_except_in_a_set() {
     let config = parse(
         "[[events]]\npath = \"e.csv\"\n[accounts]\npath = \"a.csv\"\n",
         &["accounts.path=b.csv"],
@@ -78,67 +81,149 @@ fn relative_paths_of_the_file_count_from_its_folder_and_those_of_a_set_do_not() 
 }
 
 #[test]
-fn to_qualify_by_a_definition_there_must_be_one() {
-    assert!(problem("", &["qualify.by=both"]).contains("there is no `[[definition]]`"));
+fn qualifying_by_definitions_requires_a_definition() {
+    assert!(problem("", &["qualify.by=both"]).contains("requires a `[[definition]]`"));
 }
 
 #[test]
-fn what_a_model_stores_reads_back_and_names_no_path() {
+fn the_stored_configuration_round_trips_and_has_no_path() {
     let config =
         parse("[[events]]\npath = \"secret.csv\"\n[observation]\nuntil = 2022-10-21\n", &[])
             .unwrap();
     let stored = config.stored();
     assert!(!stored.contains("secret"));
-    let back = Config::from_stored(&stored, Path::new("m")).unwrap();
-    assert_eq!(back, Config { events: Vec::new(), ..config });
+    let reread = Config::from_stored(&stored, Path::new("m")).unwrap();
+    assert_eq!(reread, Config { events: Vec::new(), ..config });
 }
 
 #[test]
-fn differences_in_what_a_model_owns_are_named() {
+fn differences_from_the_model_are_listed_by_key() {
     let (file, model) = (
         parse("", &["observation.horizon=14d", "observation.until=2022-10-21"]).unwrap(),
         Config::default(),
     );
-    let [different] = &file.differences(&model)[..] else { panic!("one key differs") };
+    let [difference] = &file.differences(&model)[..] else { panic!("one key differs") };
     assert_eq!(
-        [&different.key, &different.value, &different.other],
+        [&difference.key, &difference.value, &difference.other],
         ["observation.horizon", "\"14d\"", "\"30d\""]
     );
     let spline = parse("", &["design.spline=3", "model.penalty=none"]).unwrap();
     let keys = |one: &Config, other: &Config| {
-        one.all_differences(other).into_iter().map(|of| of.key).collect::<Vec<_>>()
+        one.all_differences(other).into_iter().map(|difference| difference.key).collect::<Vec<_>>()
     };
     assert_eq!(keys(&spline, &model), ["design.spline", "model.penalty"]);
-    assert_eq!(
-        keys(&model, &spline),
-        keys(&spline, &model),
-        "a key that only one has counts as well"
-    );
+    assert_eq!(keys(&model, &spline), keys(&spline, &model), "keys that only one has are included");
     assert_eq!(keys(&file, &model), ["observation.horizon", "observation.until"]);
 }
 
 #[test]
-fn one_kind_of_threshold_replaces_the_default_and_two_exclude_one_another() {
-    assert_eq!(parse("", &[]).unwrap().qualify.cut(), Cut::Share(0.2));
-    assert_eq!(parse("", &["qualify.capacity=40"]).unwrap().qualify.cut(), Cut::Capacity(40));
-    let value = parse("[qualify]\nvalue = { deal = 12000, touch = 150 }\n", &[]).unwrap();
-    assert_eq!(value.qualify.cut(), Cut::Value(Worth { deal: 12_000.0, touch: 150.0 }));
-    assert!(problem("[qualify]\nshare = 0.1\nprecision = 0.3\n", &[]).contains("expected one"));
+fn one_threshold_rule_replaces_the_default_and_two_are_refused() {
+    assert_eq!(parse("", &[]).unwrap().qualify.threshold_rule(), ThresholdRule::Share(0.2));
+    assert_eq!(
+        parse("", &["qualify.capacity=40"]).unwrap().qualify.threshold_rule(),
+        ThresholdRule::Capacity(40)
+    );
+    let value = parse("[qualify]\nvalue = { revenue = 12000, cost = 150 }\n", &[]).unwrap();
+    assert_eq!(
+        value.qualify.threshold_rule(),
+        ThresholdRule::Value(ContactValue { revenue: 12_000.0, cost: 150.0 })
+    );
     assert!(
-        problem("[qualify]\nvalue = { deal = 10, touch = 150 }\n", &[])
-            .contains("0 < touch < deal")
+        problem("[qualify]\nshare = 0.1\nprecision = 0.3\n", &[]).contains("expected at most one")
+    );
+    assert!(
+        problem("[qualify]\nvalue = { revenue = 10, cost = 150 }\n", &[])
+            .contains("0 < cost < revenue")
     );
     assert!(problem("", &["qualify.threshold=1.5"]).contains("a probability"));
 }
 
 #[test]
-fn what_a_penalty_cannot_have_is_refused() {
+fn incompatible_model_settings_are_refused() {
     for (sets, named) in [
         (["model.penalty=l1", "model.solver=lbfgs"], "lbfgs"),
         (["model.penalty=elastic-net", "model.l1_ratio=0"], "l2"),
-        (["model.test=0", "model.refit=true"], "all labelled rows"),
+        (["model.test_size=0", "model.refit=true"], "all labeled rows"),
     ] {
         assert!(problem("", &sets).contains(named), "{}", problem("", &sets));
     }
-    assert_eq!(parse("", &["model.rule=1se"]).unwrap().model.rule, PathRule::OneSe);
+    assert_eq!(
+        parse("", &["model.alpha_selection=1se"]).unwrap().model.alpha_selection,
+        AlphaSelection::OneSe
+    );
+}
+
+#[test]
+fn a_renamed_key_is_reported_with_its_new_name() {
+    for (text, line, hint) in [
+        ("[observation]\nat = \"age\"\n", 2, "rename `at` to `cutoffs`"),
+        ("[features]\ncounts = 3\n", 2, "rename `counts` to `event_types`"),
+        ("[design]\nuse = []\n", 2, "rename `use` to `include`"),
+        ("[design]\nbase = { a = \"b\" }\n", 2, "rename `base` to `reference_levels`"),
+        ("[design]\n\ncategories = []\n", 3, "rename `categories` to `categorical`"),
+        ("[model]\nrule = \"1se\"\n", 2, "rename `rule` to `alpha_selection`"),
+        ("[model]\ntest = 0\n", 2, "rename `test` to `test_size`"),
+        ("[qualify]\nvalue = { deal = 9, cost = 1 }\n", 2, "rename `deal` to `revenue`"),
+        ("[qualify]\nvalue = { revenue = 9, touch = 1 }\n", 2, "rename `touch` to `cost`"),
+    ] {
+        let message = problem(text, &[]);
+        assert!(message.contains("unknown key") && message.contains(hint), "{message}");
+        assert!(message.contains(&format!("line {line}")), "{message}");
+    }
+    assert!(problem("", &["model.test=0"]).contains("rename `test` to `test_size`"));
+}
+
+#[test]
+fn messages_of_the_toml_parser_have_the_usual_form() {
+    for (text, expected) in [
+        (
+            "[model]\npenalty = \"l3\"\n",
+            "`model.penalty`: found `l3`, expected one of `none`, `l2`",
+        ),
+        ("[model]\npenalty = 1\n", "`model.penalty`: found number `1`, expected text"),
+        (
+            "[model]\nseed = \"x\"\n",
+            "`model.seed`: found text \"x\", expected a whole number from 0",
+        ),
+        (
+            "[model]\nseed = 99999999999999999999\n",
+            "`model.seed`: found a number that is too large",
+        ),
+        (
+            "[features]\nwindows = \"7d\"\n",
+            "`features.windows`: found text \"7d\", expected a list",
+        ),
+        ("[features]\nwindows = { a = 1 }\n", "`features.windows`: found a table, expected a list"),
+        (
+            "[features]\nwindows = [\n  \"7d\",\n  28,\n]\n",
+            "`features.windows`: found number `28`, expected a duration",
+        ),
+        ("[model]\nalpha = \"x\"\n", "`model.alpha`: found \"x\", expected a number or \"cv\""),
+        ("[observation]\nsince = \"x\"\n", "`observation.since`: found `x`, expected a date"),
+        (
+            "[accounts]\npath = 3\n",
+            "`accounts.path`: found number `3`, expected the path of a file",
+        ),
+        ("[events]\npath = \"a.csv\"\n", "`events`: found [events], expected [[events]]"),
+        ("[qualify]\nvalue = 3\n", "`qualify.value`: found number `3`, expected a table"),
+        ("[qualify]\nvalue = [0.5, 0.2]\n", "`qualify.value`: found a list, expected a table"),
+        (
+            "[qualify]\nvalue = { revenue = 5, cost = \"x\" }\n",
+            "`qualify.value.cost`: found text \"x\", expected a number",
+        ),
+        (
+            "[[definition]]\nname = \"x\"\nall = [{ users = \"x\" }]\n",
+            "`definition.all.users`: found text \"x\", expected a whole number from 0",
+        ),
+        (
+            "[[definition]]\nname = \"x\"\nall = [3]\n",
+            "`definition.all`: found number `3`, expected a table",
+        ),
+        ("[qualify]\nvalue = { revenue = 5 }\n", "missing key `cost`"),
+        ("modell = 1\n", "unknown key `modell`"),
+        ("[model]\nzzz = 1\n", "use one of `penalty`, `alpha`"),
+    ] {
+        let message = problem(text, &[]);
+        assert!(message.contains(expected) && message.contains("line"), "{message}");
+    }
 }

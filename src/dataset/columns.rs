@@ -1,4 +1,4 @@
-//! The values of feature columns.
+//! Access to the values of feature columns.
 
 use polars::prelude::*;
 
@@ -9,16 +9,16 @@ use crate::names::nearest;
 /// Returns the column of a feature.
 ///
 /// # Errors
-/// * [`Error::MissingFeature`]: there is none of its name
+/// * [`Error::MissingFeature`]: the table lacks the feature
 pub(crate) fn feature_column<'a>(features: &'a DataFrame, name: &str) -> Result<&'a Column> {
     features.column(name).map_err(|_| Error::MissingFeature {
         path: None,
         feature: name.to_owned(),
-        near: nearest(name, features.get_column_names().iter().map(|n| n.as_str())),
+        suggestion: nearest(name, features.get_column_names().iter().map(|n| n.as_str())),
     })
 }
 
-/// The values of a numeric column in the rows wanted; NaN is missing.
+/// Returns the values of a numeric column in some rows; NaN becomes `None`.
 pub(crate) fn numbers(column: &Column, rows: Option<&[u32]>) -> Result<Vec<Option<f64>>> {
     Ok(number_column(column, rows)?
         .iter()
@@ -26,13 +26,13 @@ pub(crate) fn numbers(column: &Column, rows: Option<&[u32]>) -> Result<Vec<Optio
         .collect())
 }
 
-/// The values of a column as text in the rows wanted; the empty text is missing.
+/// Returns the values of a column as text in some rows; the empty text becomes `None`.
 pub(crate) fn texts(column: &Column, rows: Option<&[u32]>) -> Result<Vec<Option<String>>> {
     let value = |v: Option<&str>| v.filter(|v| !v.is_empty()).map(str::to_owned);
     Ok(text_column(column, rows)?.iter().map(value).collect())
 }
 
-/// The values of a numeric column in the rows wanted, in one chunk.
+/// Returns the values of a numeric column in some rows, as one chunk.
 pub(crate) fn number_column(column: &Column, rows: Option<&[u32]>) -> Result<Float64Chunked> {
     let values = column.f64().map_err(|_| Error::FeatureType {
         feature: column.name().to_string(),
@@ -45,13 +45,14 @@ pub(crate) fn number_column(column: &Column, rows: Option<&[u32]>) -> Result<Flo
     })
 }
 
-/// The values of a column as text in the rows wanted, in one chunk.
+/// Returns the values of a column as text in some rows, as one chunk.
 pub(crate) fn text_column(column: &Column, rows: Option<&[u32]>) -> Result<StringChunked> {
-    let own = if column.dtype() == &DataType::String { None } else { Some(cells::text(column)?) };
-    let values = match &own {
-        Some(own) => own,
+    let converted =
+        if column.dtype() == &DataType::String { None } else { Some(cells::text(column)?) };
+    let values = match &converted {
+        Some(converted) => converted,
         None => {
-            column.str().map_err(|e| Error::table(format!("feature `{}`", column.name()), e))?
+            column.str().map_err(|e| Error::table(format!("the feature `{}`", column.name()), e))?
         }
     };
     let values = values.rechunk();

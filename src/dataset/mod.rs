@@ -1,10 +1,10 @@
-//! From a log to rows: when each account is observed ([`observations`]), what is known of it then
-//! ([`features`]), and both together with outcomes and split ([`rows`]), also from a feature matrix
+//! Log → rows: the cutoffs and outcomes of each account ([`observations`]), its features
+//! ([`features`]), and both combined with the split ([`rows`]), or rows from a feature matrix
 //! ([`matrix`]).
 
 pub(crate) mod columns;
-pub mod counts;
 pub mod features;
 pub mod matrix;
 pub mod observations;
 pub mod rows;
+pub mod split_summary;

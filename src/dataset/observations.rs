@@ -3,58 +3,59 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::config::{At, ObservationRule};
+use crate::config::{CutoffScheme, ObservationConfig};
 use crate::error::{Error, Result};
 use crate::log::{Accounts, Log, earlier};
+use crate::names::counted;
 use crate::time::{DAY, TimeSpan, Timestamp, midnight};
 use crate::warning::{ObservationDrop, Unscored};
 
-/// What came of an observation.
+/// The outcome of an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Converted inside the horizon.
+    /// The account converted within the horizon.
     Converted,
-    /// The horizon is over without a conversion.
-    Not,
-    /// The horizon is not over: no label.
-    Open,
+    /// The horizon is complete, without a conversion.
+    NotConverted,
+    /// The horizon is not complete: no label yet.
+    Immature,
 }
 
 impl Outcome {
-    /// The outcome as it is written: `converted`, `not_converted`, `open`.
+    /// Returns the outcome as written to files: `converted`, `not_converted` or `immature`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Converted => "converted",
-            Self::Not => "not_converted",
-            Self::Open => "open",
+            Self::NotConverted => "not_converted",
+            Self::Immature => "immature",
         }
     }
 
-    /// The label, where there is one.
+    /// Returns whether the account converted; `None` for an immature observation.
     #[must_use]
     pub fn label(self) -> Option<bool> {
         match self {
             Self::Converted => Some(true),
-            Self::Not => Some(false),
-            Self::Open => None,
+            Self::NotConverted => Some(false),
+            Self::Immature => None,
         }
     }
 }
 
-/// What a row is used for.
+/// The set that a row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// The model learns from it.
+    /// The training set.
     Train,
-    /// The model is judged by it.
+    /// The test set.
     Test,
-    /// Open, or purged because its horizon reaches into the test rows.
+    /// Neither: immature, or purged because its horizon overlaps the test period.
     Unused,
 }
 
 impl Split {
-    /// The split as it is written: `train`, `test`, null.
+    /// Returns the split as written to files: `train`, `test` or null.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         match self {
@@ -65,8 +66,8 @@ impl Split {
     }
 }
 
-/// Indices of the rows of one split.
-pub(crate) fn rows_of(splits: &[Split], split: Split) -> Vec<u32> {
+/// Returns the indices of the rows of one split.
+pub(crate) fn rows_in_split(splits: &[Split], split: Split) -> Vec<u32> {
     (0..).zip(splits).filter(|(_, s)| **s == split).map(|(row, _)| row).collect()
 }
 
@@ -75,39 +76,39 @@ pub(crate) fn rows_of(splits: &[Split], split: Split) -> Vec<u32> {
 pub struct Observations {
     /// Code of the account.
     pub account: Vec<u32>,
-    /// µs UTC.
+    /// Cutoff, µs UTC.
     pub cutoff: Vec<i64>,
-    /// What came of it.
+    /// Outcome.
     pub outcome: Vec<Outcome>,
-    /// What the row is used for.
+    /// Training set, test set or neither.
     pub split: Vec<Split>,
-    /// The first test cutoff, where there is a test set.
+    /// First cutoff of the test set, µs UTC; `None` without a test set.
     pub first_test: Option<i64>,
-    /// Accounts that gave no row at a cutoff, by reason.
-    pub left_out: BTreeMap<ObservationDrop, u64>,
+    /// Number of times that an account has no row at a cutoff, by reason.
+    pub dropped_accounts: BTreeMap<ObservationDrop, u64>,
 }
 
 impl Observations {
-    /// Number of rows.
+    /// Returns the number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.account.len()
     }
 
-    /// Whether there is no row.
+    /// Returns whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.account.is_empty()
     }
 
-    /// Indices of the rows of one split.
+    /// Returns the indices of the rows of one split.
     #[must_use]
-    pub fn rows(&self, split: Split) -> Vec<u32> {
-        rows_of(&self.split, split)
+    pub fn split_rows(&self, split: Split) -> Vec<u32> {
+        rows_in_split(&self.split, split)
     }
 
-    /// The rows of some accounts that follow each other.
-    pub(crate) fn rows_of(&self, accounts: &Range<usize>) -> Range<usize> {
+    /// Returns the rows of a range of accounts.
+    pub(crate) fn account_rows(&self, accounts: &Range<usize>) -> Range<usize> {
         let before =
             |code: usize| self.account.partition_point(|account| (*account as usize) < code);
         before(accounts.start)..before(accounts.end)
@@ -119,118 +120,132 @@ impl Observations {
         self.outcome.push(outcome);
     }
 
-    fn leave_out(&mut self, reason: ObservationDrop) {
-        *self.left_out.entry(reason).or_default() += 1;
+    fn drop_account(&mut self, reason: ObservationDrop) {
+        *self.dropped_accounts.entry(reason).or_default() += 1;
     }
 }
 
-/// Observe every account at its cutoffs, with what came of it, and split the rows by time.
+/// Creates one row per account and cutoff, with its outcome, and splits the rows by time.
 ///
 /// # Arguments
-/// * `test` – newest share of cutoff days held out, 0 to below 1
+/// * `test_size` – share of the newest cutoff days held out as the test set, from 0 to below 1
 /// # Errors
-/// * [`Error::NoCutoff`]: no cutoff lies inside the log with a whole horizon after it
-pub fn observe(log: &Log, rule: &ObservationRule, test: f64) -> Result<Observations> {
+/// * [`Error::NoCutoff`]: the log has no cutoff with a complete horizon after it
+pub fn observe(log: &Log, config: &ObservationConfig, test_size: f64) -> Result<Observations> {
     let mut rows = Observations::default();
-    match rule.at {
-        At::Snapshot => {
-            let cutoffs = snapshots(log, rule)?;
+    match config.cutoffs {
+        CutoffScheme::Snapshot => {
+            let cutoffs = snapshot_cutoffs(log, config)?;
             for account in 0..log.accounts.id.len() {
                 for cutoff in &cutoffs {
                     let tenure = cutoff - log.accounts.signed_up[account];
-                    if (rule.min_age.0..=rule.max_age.0).contains(&tenure) {
-                        observe_one(&mut rows, &log.accounts, account, *cutoff, rule, log.until);
+                    if (config.min_age.0..=config.max_age.0).contains(&tenure) {
+                        observe_account(
+                            &mut rows,
+                            &log.accounts,
+                            account,
+                            *cutoff,
+                            config,
+                            log.until,
+                        );
                     }
                 }
             }
         }
-        At::Age => {
+        CutoffScheme::Age => {
             for account in 0..log.accounts.id.len() {
-                let cutoff = landmark(log.accounts.signed_up[account], rule.age.0, log.date_only);
+                let cutoff = landmark(log.accounts.signed_up[account], config.age.0, log.date_only);
                 if cutoff > log.until {
-                    rows.leave_out(ObservationDrop::TooYoung);
+                    rows.drop_account(ObservationDrop::TooYoung);
                 } else {
-                    observe_one(&mut rows, &log.accounts, account, cutoff, rule, log.until);
+                    observe_account(&mut rows, &log.accounts, account, cutoff, config, log.until);
                 }
             }
         }
     }
-    let mature: Vec<bool> = rows.outcome.iter().map(|o| *o != Outcome::Open).collect();
+    let mature: Vec<bool> = rows.outcome.iter().map(|o| *o != Outcome::Immature).collect();
     if !mature.contains(&true) {
-        return Err(no_cutoff(log, rule, Some(&rows)));
+        return Err(no_cutoff_error(log, config, Some(&rows)));
     }
     (rows.split, rows.first_test) =
-        split_by_time(&rows.cutoff, &mature, rule.gap.0 + rule.horizon.0, test);
+        split_by_time(&rows.cutoff, &mature, config.gap.0 + config.horizon.0, test_size);
     Ok(rows)
 }
 
-fn observe_one(
+fn observe_account(
     rows: &mut Observations,
     accounts: &Accounts,
     account: usize,
     cutoff: i64,
-    rule: &ObservationRule,
+    config: &ObservationConfig,
     until: i64,
 ) {
-    match outcome(accounts, account, cutoff, (rule, until)) {
+    match resolve_outcome(accounts, account, cutoff, (config, until)) {
         Ok(outcome) => rows.push(account, cutoff, outcome),
-        Err(reason) => rows.leave_out(reason),
+        Err(reason) => rows.drop_account(reason),
     }
 }
 
-/// What came of an account after a cutoff, as a log that ends at `until` tells; an error says why
-/// it is no row.
-pub(crate) fn outcome(
+/// Returns the outcome of an account after a cutoff, given a log that ends at `until`; an error is
+/// the reason why the account has no row.
+pub(crate) fn resolve_outcome(
     accounts: &Accounts,
     account: usize,
     cutoff: i64,
-    (rule, until): (&ObservationRule, i64),
+    (config, until): (&ObservationConfig, i64),
 ) -> std::result::Result<Outcome, ObservationDrop> {
     let closed = earlier(accounts.converted[account], accounts.churned[account]);
-    let from = cutoff + rule.gap.0;
+    let start = cutoff + config.gap.0;
     if closed < cutoff {
         return Err(ObservationDrop::ClosedBeforeCutoff);
     }
-    if closed < from {
+    if closed < start {
         return Err(ObservationDrop::ClosedInGap);
     }
-    Ok(if from + rule.horizon.0 > until {
-        Outcome::Open
-    } else if accounts.converted[account] < from + rule.horizon.0 {
+    Ok(if start + config.horizon.0 > until {
+        Outcome::Immature
+    } else if accounts.converted[account] < start + config.horizon.0 {
         Outcome::Converted
     } else {
-        Outcome::Not
+        Outcome::NotConverted
     })
 }
 
-/// Snapshot cutoffs, ascending: until − gap − horizon − k·every, from since + `min_age` on.
-fn snapshots(log: &Log, rule: &ObservationRule) -> Result<Vec<i64>> {
-    let newest = log.until - rule.gap.0 - rule.horizon.0;
-    let oldest = log.since + rule.min_age.0;
+/// Returns the snapshot cutoffs in ascending order: until − gap − horizon − k·every, no earlier
+/// than since + `min_age`.
+fn snapshot_cutoffs(log: &Log, config: &ObservationConfig) -> Result<Vec<i64>> {
+    let newest = log.until - config.gap.0 - config.horizon.0;
+    let oldest = log.since + config.min_age.0;
     let mut cutoffs = Vec::new();
     let mut next = newest;
     while next >= oldest {
         cutoffs.push(if log.date_only { midnight(next) } else { next });
-        next -= rule.every.0;
+        next -= config.every.0;
     }
     cutoffs.retain(|c| *c >= oldest);
     cutoffs.dedup();
     cutoffs.reverse();
-    if cutoffs.is_empty() { Err(no_cutoff(log, rule, None)) } else { Ok(cutoffs) }
+    if cutoffs.is_empty() { Err(no_cutoff_error(log, config, None)) } else { Ok(cutoffs) }
 }
 
-fn no_cutoff(log: &Log, rule: &ObservationRule, rows: Option<&Observations>) -> Error {
+fn no_cutoff_error(log: &Log, config: &ObservationConfig, rows: Option<&Observations>) -> Error {
     const HOUR: i64 = DAY / 24;
-    let age = if rule.at == At::Age { rule.age } else { rule.min_age };
-    let room = log.until - log.since - age.0 - rule.gap.0;
-    let unit = if room >= DAY { DAY } else { HOUR };
-    let longest = Some(room.div_euclid(unit) * unit).filter(|t| *t > 0 && *t < rule.horizon.0);
+    let age = if config.cutoffs == CutoffScheme::Age { config.age } else { config.min_age };
+    let available = log.until - log.since - age.0 - config.gap.0;
+    let unit = if available >= DAY { DAY } else { HOUR };
+    let longest =
+        Some(available.div_euclid(unit) * unit).filter(|t| *t > 0 && *t < config.horizon.0);
     let mut needed = format!(
-        "an observation needs an age of {age}, a gap of {} and a horizon of {} in it",
-        rule.gap, rule.horizon
+        "an observation needs an age of {age}, a gap of {} and a horizon of {}",
+        config.gap, config.horizon
     );
-    for (reason, count) in rows.iter().flat_map(|r| &r.left_out) {
-        needed += &format!("; {count} accounts {reason}");
+    let dropped: Vec<String> = rows
+        .iter()
+        .flat_map(|rows| &rows.dropped_accounts)
+        .map(|(reason, count)| format!("{} {reason}", counted(*count, "account")))
+        .collect();
+    if !dropped.is_empty() {
+        needed += &format!(" ({})", dropped.join(", "));
     }
     Error::NoCutoff {
         since: Timestamp(log.since),
@@ -240,74 +255,74 @@ fn no_cutoff(log: &Log, rule: &ObservationRule, rows: Option<&Observations>) -> 
     }
 }
 
-/// So long after the sign-up; with dates alone rounded up to 00:00 UTC.
+/// Returns the time at which an account reaches an age; with dates alone, rounded up to 00:00 UTC.
 pub(crate) fn landmark(signed_up: i64, age: i64, date_only: bool) -> i64 {
     let exact = signed_up + age;
     if date_only { midnight(exact + DAY - 1) } else { exact }
 }
 
-/// Split rows by time alone: the newest days of cutoffs are the test set, and a row trains when its
-/// horizon ends before them.
+/// Splits rows by time: the newest cutoff days are the test set, and a row is in the training set
+/// if its horizon ends before them.
+///
+/// Returns the split of each row and the first test cutoff.
 ///
 /// # Arguments
-/// * `cutoff` – µs UTC, a row an observation
-/// * `labelled` – whether the row has an outcome
+/// * `cutoff` – µs UTC, by row
+/// * `labeled` – whether the row has an outcome
 /// * `span` – gap + horizon, µs
-/// * `test` – newest share of distinct UTC days with a labelled cutoff held out
-///
-/// Answers the split of each row and the first test cutoff.
+/// * `test_size` – share of the distinct UTC days with labeled cutoffs held out, newest first
 #[must_use]
 pub fn split_by_time(
     cutoff: &[i64],
-    labelled: &[bool],
+    labeled: &[bool],
     span: i64,
-    test: f64,
+    test_size: f64,
 ) -> (Vec<Split>, Option<i64>) {
     let mut days: Vec<i64> =
-        cutoff.iter().zip(labelled).filter(|(_, l)| **l).map(|(c, _)| midnight(*c)).collect();
+        cutoff.iter().zip(labeled).filter(|(_, l)| **l).map(|(c, _)| midnight(*c)).collect();
     days.sort_unstable();
     days.dedup();
-    let held_out = held_out_days(days.len(), test);
+    let held_out = held_out_days(days.len(), test_size);
     let first_day = (held_out > 0).then(|| days[days.len() - held_out]);
     let first_test = first_day.and_then(|day| {
-        cutoff.iter().zip(labelled).filter(|(c, l)| **l && **c >= day).map(|(c, _)| *c).min()
+        cutoff.iter().zip(labeled).filter(|(c, l)| **l && **c >= day).map(|(c, _)| *c).min()
     });
-    let of_row = |(cutoff, labelled): (&i64, &bool)| match first_test {
-        _ if !labelled => Split::Unused,
+    let row_split = |(cutoff, labeled): (&i64, &bool)| match first_test {
+        _ if !labeled => Split::Unused,
         None => Split::Train,
         Some(t1) if *cutoff >= t1 => Split::Test,
         Some(t1) if cutoff + span <= t1 => Split::Train,
         Some(_) => Split::Unused,
     };
-    (cutoff.iter().zip(labelled).map(of_row).collect(), first_test)
+    (cutoff.iter().zip(labeled).map(row_split).collect(), first_test)
 }
 
-/// ⌈test·days⌉, without the rounding of the product making one more.
+/// Computes ⌈`test_size` · days⌉, tolerating rounding errors of the product.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a count of days"
 )]
-fn held_out_days(days: usize, test: f64) -> usize {
-    (test * days as f64 - 1e-9).ceil().max(0.0) as usize
+fn held_out_days(days: usize, test_size: f64) -> usize {
+    (test_size * days as f64 - 1e-9).ceil().max(0.0) as usize
 }
 
-/// Whether an account can be scored.
+/// Eligibility of an account for scoring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It is scored.
+pub enum Eligibility {
+    /// The account is scored.
     Scored,
-    /// Not yet of the age at which accounts are observed.
+    /// The account is younger than any training observation.
     TooYoung,
-    /// Older than the oldest observed.
+    /// The account is older than any training observation.
     TooOld,
-    /// Observed at its age, and the horizon after that is over.
+    /// The account was observed at its age, and its horizon is over.
     HorizonOver,
 }
 
-impl Standing {
-    /// Returns why there is no score.
+impl Eligibility {
+    /// Returns why the account is not scored; `None` where it is.
     #[must_use]
     pub fn reason(self) -> Option<Unscored> {
         match self {
@@ -319,73 +334,89 @@ impl Standing {
     }
 }
 
-/// The time that scoring looks back from, µs UTC: the end of the log, in a log of dates the
-/// midnight before it.
+/// Returns the scoring time, µs UTC: the end of the log; with dates alone, rounded down to 00:00
+/// UTC.
 #[must_use]
-pub fn scored_at(log: &Log) -> i64 {
+pub fn scoring_time(log: &Log) -> i64 {
     if log.date_only { midnight(log.until) } else { log.until }
 }
 
-/// Observe every open account for scoring at the end of the log; outcomes after it are never read.
+/// Creates one row per open account for scoring at the end of the log; later outcomes are not used.
 #[must_use]
-pub fn observe_at(log: &Log, rule: &ObservationRule) -> (Observations, Vec<Standing>) {
-    let at = scored_at(log);
-    let (mut rows, mut standings) = (Observations::default(), Vec::new());
+pub fn observe_for_scoring(
+    log: &Log,
+    config: &ObservationConfig,
+) -> (Observations, Vec<Eligibility>) {
+    let now = scoring_time(log);
+    let (mut rows, mut eligibilities) = (Observations::default(), Vec::new());
     for account in 0..log.accounts.id.len() {
         let signed_up = log.accounts.signed_up[account];
-        if signed_up >= at {
-            rows.leave_out(ObservationDrop::SignedUpAfterCutoff);
+        if signed_up >= now {
+            rows.drop_account(ObservationDrop::SignedUpAfterCutoff);
             continue;
         }
-        if earlier(log.accounts.converted[account], log.accounts.churned[account]) < at {
-            rows.leave_out(ObservationDrop::ClosedBeforeCutoff);
+        if earlier(log.accounts.converted[account], log.accounts.churned[account]) < now {
+            rows.drop_account(ObservationDrop::ClosedBeforeCutoff);
             continue;
         }
-        let (cutoff, standing) = match rule.at {
-            At::Snapshot if at - signed_up < rule.min_age.0 => (at, Standing::TooYoung),
-            At::Snapshot if at - signed_up > rule.max_age.0 => (at, Standing::TooOld),
-            At::Snapshot => (at, Standing::Scored),
-            At::Age => match landmark(signed_up, rule.age.0, log.date_only) {
-                cutoff if cutoff > at => (at, Standing::TooYoung),
-                cutoff if at >= cutoff + rule.gap.0 + rule.horizon.0 => (at, Standing::HorizonOver),
-                cutoff => (cutoff, Standing::Scored),
+        let (cutoff, eligibility) = match config.cutoffs {
+            CutoffScheme::Snapshot if now - signed_up < config.min_age.0 => {
+                (now, Eligibility::TooYoung)
+            }
+            CutoffScheme::Snapshot if now - signed_up > config.max_age.0 => {
+                (now, Eligibility::TooOld)
+            }
+            CutoffScheme::Snapshot => (now, Eligibility::Scored),
+            CutoffScheme::Age => match landmark(signed_up, config.age.0, log.date_only) {
+                cutoff if cutoff > now => (now, Eligibility::TooYoung),
+                cutoff if now >= cutoff + config.gap.0 + config.horizon.0 => {
+                    (now, Eligibility::HorizonOver)
+                }
+                cutoff => (cutoff, Eligibility::Scored),
             },
         };
-        rows.push(account, cutoff, Outcome::Open);
+        rows.push(account, cutoff, Outcome::Immature);
         rows.split.push(Split::Unused);
-        standings.push(standing);
+        eligibilities.push(eligibility);
     }
-    (rows, standings)
+    (rows, eligibilities)
 }
 
-/// Observe the newest accounts as training would, whatever came of them since: in snapshots those
-/// that are open at the end of the log; at an age those that reached it in the last horizon. Among
-/// accounts that are still to be scored those that converted first are lacking.
+/// Creates one row per newest account as in training, whatever its outcome: with snapshots,
+/// accounts open at the end of the log; at an age, accounts that reached it within the last
+/// horizon.
+///
+/// The accounts still to be scored cannot replace them: the earliest converters are no longer among
+/// them.
 #[must_use]
-pub fn observe_newest(log: &Log, rule: &ObservationRule) -> Observations {
-    let (at, mut rows) = (scored_at(log), Observations::default());
+pub fn observe_newest(log: &Log, config: &ObservationConfig) -> Observations {
+    let (now, mut rows) = (scoring_time(log), Observations::default());
     for account in 0..log.accounts.id.len() {
         let signed_up = log.accounts.signed_up[account];
-        let cutoff = match rule.at {
-            At::Snapshot => at,
-            At::Age => landmark(signed_up, rule.age.0, log.date_only),
+        let cutoff = match config.cutoffs {
+            CutoffScheme::Snapshot => now,
+            CutoffScheme::Age => landmark(signed_up, config.age.0, log.date_only),
         };
-        let observed = match rule.at {
-            At::Snapshot => (rule.min_age.0..=rule.max_age.0).contains(&(at - signed_up)),
-            At::Age => (at - rule.gap.0 - rule.horizon.0 + 1..=at).contains(&cutoff),
+        let observed = match config.cutoffs {
+            CutoffScheme::Snapshot => {
+                (config.min_age.0..=config.max_age.0).contains(&(now - signed_up))
+            }
+            CutoffScheme::Age => {
+                (now - config.gap.0 - config.horizon.0 + 1..=now).contains(&cutoff)
+            }
         };
-        if observed && outcome(&log.accounts, account, cutoff, (rule, at)).is_ok() {
-            rows.push(account, cutoff, Outcome::Open);
+        if observed && resolve_outcome(&log.accounts, account, cutoff, (config, now)).is_ok() {
+            rows.push(account, cutoff, Outcome::Immature);
             rows.split.push(Split::Unused);
         }
     }
     rows
 }
 
-/// A number that depends on purpose, seed and account alone: the first 8 bytes of BLAKE3(purpose,
-/// seed, account).
+/// Returns a hash of purpose, seed and account: the first 8 bytes of BLAKE3(purpose, seed,
+/// account).
 ///
-/// Purposes are `holdout`, `fold` and `split`; the seed goes in as 8 bytes, little-endian.
+/// Purposes are `holdout`, `fold` and `split`; the seed is hashed as 8 bytes, little-endian.
 #[must_use]
 pub fn stable_hash(purpose: &str, seed: u64, account: &str) -> u64 {
     let mut hasher = blake3::Hasher::new();
@@ -393,41 +424,41 @@ pub fn stable_hash(purpose: &str, seed: u64, account: &str) -> u64 {
     u64::from_le_bytes(hasher.finalize().as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
 }
 
-/// The stable hash as a share of its range, in [0, 1).
+/// Returns the stable hash as a share of its range, in [0, 1).
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "53 of 64 bits are enough for a share")]
 pub fn stable_share(purpose: &str, seed: u64, account: &str) -> f64 {
     (stable_hash(purpose, seed, account) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// Deal accounts to folds, ordered by (ever positive, stable hash), so that every fold has its
-/// share of positives.
+/// Assigns accounts to folds in turn, ordered by (ever converted, stable hash), so that every fold
+/// has the same share of converting accounts.
+///
+/// Returns the fold of each row, from 0 to `folds` − 1.
 ///
 /// # Arguments
-/// * `group` – account of each row, any codes
-/// * `y` – outcome of each row
+/// * `group` – account code of each row
+/// * `y` – whether each row converted
 /// * `name` – id of an account code
-///
-/// Answers the fold of each row, 0 to `folds` − 1.
-pub fn folds<'a>(
+pub fn assign_folds<'a>(
     group: &[u32],
     y: &[bool],
     name: impl Fn(u32) -> &'a str,
     seed: u64,
     folds: u8,
 ) -> Vec<u8> {
-    let mut ever: BTreeMap<u32, bool> = BTreeMap::new();
+    let mut ever_converted: BTreeMap<u32, bool> = BTreeMap::new();
     for (g, y) in group.iter().zip(y) {
-        *ever.entry(*g).or_default() |= *y;
+        *ever_converted.entry(*g).or_default() |= *y;
     }
-    let mut order: Vec<(bool, u64, u32)> = ever
+    let mut order: Vec<(bool, u64, u32)> = ever_converted
         .into_iter()
         .map(|(g, positive)| (positive, stable_hash("fold", seed, name(g)), g))
         .collect();
     order.sort_unstable_by(|a, b| (a.0, a.1, name(a.2)).cmp(&(b.0, b.1, name(b.2))));
-    let dealt: BTreeMap<u32, u8> =
+    let assigned: BTreeMap<u32, u8> =
         order.iter().zip((0..folds).cycle()).map(|((_, _, g), fold)| (*g, fold)).collect();
-    group.iter().map(|g| dealt[g]).collect()
+    group.iter().map(|g| assigned[g]).collect()
 }
 
 #[cfg(test)]
@@ -435,7 +466,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_days_are_held_out_and_rows_that_reach_into_them_are_purged() {
+    fn the_newest_days_are_held_out_and_overlapping_rows_are_purged() {
         let cutoff: Vec<i64> = (0..10).map(|d| d * DAY).collect();
         let (split, first) = split_by_time(&cutoff, &[true; 10], 3 * DAY, 0.2);
         assert_eq!(first, Some(8 * DAY));
@@ -447,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn open_rows_are_in_no_set_and_their_days_do_not_count() {
+    fn immature_rows_are_unused_and_their_days_do_not_count() {
         let cutoff: Vec<i64> = (0..4).map(|d| d * DAY).collect();
         let (split, first) = split_by_time(&cutoff, &[true, true, false, false], 0, 0.5);
         assert_eq!(
@@ -459,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_of_days_is_not_rounded_up_by_the_product() {
+    fn the_number_of_held_out_days_tolerates_rounding_errors() {
         assert_eq!(held_out_days(30, 0.1), 3);
         assert_eq!(held_out_days(31, 0.1), 4);
         assert_eq!(held_out_days(5, 0.0), 0);
@@ -467,16 +498,20 @@ mod tests {
     }
 
     #[test]
-    fn folds_keep_an_account_together_and_spread_the_positives() {
+    fn folds_keep_accounts_together_and_are_stratified() {
         let group: Vec<u32> = (0..100).map(|r| r / 2).collect();
         let y: Vec<bool> = group.iter().map(|g| g % 5 == 0).collect();
         let names: Vec<String> = (0..50).map(|g| format!("a{g}")).collect();
-        let fold = folds(&group, &y, |g| &names[g as usize], 0, 5);
+        let fold = assign_folds(&group, &y, |g| &names[g as usize], 0, 5);
         assert!(fold.chunks(2).all(|f| f[0] == f[1]));
         for f in 0..5 {
             assert_eq!(fold.iter().zip(&y).filter(|(g, y)| **g == f && **y).count(), 4);
         }
-        assert_ne!(fold, folds(&group, &y, |g| &names[g as usize], 1, 5), "the seed deals anew");
+        assert_ne!(
+            fold,
+            assign_folds(&group, &y, |g| &names[g as usize], 1, 5),
+            "another seed assigns other folds"
+        );
     }
 
     #[test]

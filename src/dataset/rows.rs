@@ -1,4 +1,4 @@
-//! Rows to learn from and to judge by, from a log or a matrix.
+//! Training and test rows, from a log or a feature matrix.
 
 use std::collections::BTreeSet;
 
@@ -6,65 +6,66 @@ use polars::prelude::*;
 
 use crate::config::Config;
 use crate::dataset::columns::{feature_column, numbers, texts};
-use crate::dataset::counts::{Extent, Side};
-use crate::dataset::features::{Catalogue, Feature, FeatureKind};
+use crate::dataset::features::{Feature, FeatureCatalog, FeatureKind};
 use crate::dataset::matrix::Matrix;
 use crate::dataset::observations::{
-    Observations, Outcome, Split, rows_of, split_by_time, stable_share,
+    Observations, Outcome, Split, rows_in_split, split_by_time, stable_share,
 };
+use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::Result;
 use crate::log::{Log, Names};
 use crate::warning::{DroppedFeature, Finding, Warning};
 
-/// A PQL definition beside rows.
+/// The rows that match a PQL definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// The definition's name.
+pub struct DefinitionMatches {
+    /// Name of the definition.
     pub name: String,
-    /// The log from which it was found ended here, µs UTC; `None` where it was thought of.
+    /// End of the log on which the definition was discovered, µs UTC; `None` for a definition that
+    /// was written by hand.
     pub found_until: Option<i64>,
-    /// Whether it has held before the cutoff of each row.
-    pub rows: Vec<bool>,
+    /// Whether the account of each row matched the definition before the cutoff.
+    pub matches: Vec<bool>,
 }
 
-/// Rows with features, accounts and outcomes, from a log or a matrix.
+/// Rows with features, accounts and outcomes, from a log or a feature matrix.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    /// The features, a column each; other columns are passed over.
+    /// The features, one column each; other columns are ignored.
     pub features: DataFrame,
-    /// What each feature of the design is, in the order of the catalogue.
-    pub kinds: Vec<Feature>,
-    /// Which usage features there are; `None` where a matrix was given.
-    pub catalogue: Option<Catalogue>,
+    /// Descriptions of the features available to the design, in the order of the catalog.
+    pub design_features: Vec<Feature>,
+    /// The catalog of usage features; `None` for a feature matrix.
+    pub catalog: Option<FeatureCatalog>,
     /// Account of each row, a code in `names`.
     pub account: Vec<u32>,
-    /// Names of the accounts.
+    /// Ids of the accounts.
     pub names: Names,
-    /// Cutoff of each row, µs UTC; `None` where a matrix has none.
+    /// Cutoff of each row, µs UTC; `None` for a feature matrix without cutoffs.
     pub cutoff: Option<Vec<i64>>,
-    /// Outcome of each row; `None` where open.
+    /// Whether each row converted; `None` where immature.
     pub y: Vec<Option<bool>>,
-    /// What each row is used for.
+    /// Training set, test set or neither, for each row.
     pub split: Vec<Split>,
-    /// The first test cutoff, where there is one.
+    /// First cutoff of the test set, µs UTC; `None` without test cutoffs.
     pub first_test: Option<i64>,
-    /// Measures that too few training accounts have, or too late.
-    pub left_out: Vec<DroppedFeature>,
-    /// Signs of leakage in the log behind the rows.
+    /// Measures without enough support among the training accounts.
+    pub dropped: Vec<DroppedFeature>,
+    /// Possible leaks found in the log.
     pub findings: Vec<Finding>,
-    /// PQL definitions; none beside a matrix.
-    pub held: Vec<Held>,
-    /// What a user should know.
+    /// PQL definitions and the rows that match them; empty for a feature matrix.
+    pub definitions: Vec<DefinitionMatches>,
+    /// Warnings about the rows.
     pub warnings: Vec<Warning>,
 }
 
 impl Rows {
-    /// Rows of a log.
+    /// Creates rows from the observations of a log.
     #[must_use]
-    pub fn of_log(
+    pub fn from_log(
         log: Log,
         observations: Observations,
-        catalogue: Catalogue,
+        catalog: FeatureCatalog,
         features: DataFrame,
     ) -> Self {
         let mut warnings = log.warnings;
@@ -73,28 +74,27 @@ impl Rows {
         }
         Self {
             features,
-            kinds: catalogue.features(),
-            catalogue: Some(catalogue),
+            design_features: catalog.features(),
+            catalog: Some(catalog),
             account: observations.account,
             names: log.accounts.id,
             cutoff: Some(observations.cutoff),
             y: observations.outcome.into_iter().map(Outcome::label).collect(),
             split: observations.split,
             first_test: observations.first_test,
-            left_out: Vec::new(),
+            dropped: Vec::new(),
             findings: Vec::new(),
-            held: Vec::new(),
+            definitions: Vec::new(),
             warnings,
         }
     }
 
-    /// Rows of a matrix: split by its own column, else by time, else by a stable hash of the
-    /// account.
+    /// Creates rows from a feature matrix, split by its column `split`, else by time, else by a
+    /// stable hash of the account.
     ///
-    /// # Arguments
-    /// * `test` – share held out, 0: all labelled rows train
+    /// With `model.test_size = 0`, all labeled rows are training rows.
     #[must_use]
-    pub fn of_matrix(matrix: Matrix, config: &Config) -> Self {
+    pub fn from_matrix(matrix: Matrix, config: &Config) -> Self {
         let mut names: Vec<Box<str>> = matrix.account.iter().map(|a| a.as_str().into()).collect();
         names.sort_unstable();
         names.dedup();
@@ -104,20 +104,20 @@ impl Rows {
                 .expect("accounts have u32 codes")
         };
         let account: Vec<u32> = matrix.account.iter().map(code).collect();
-        let labelled: Vec<bool> = matrix.y.iter().map(Option::is_some).collect();
-        let test = config.model.test;
+        let labeled: Vec<bool> = matrix.y.iter().map(Option::is_some).collect();
+        let test_size = config.model.test_size;
         let span = config.observation.gap.0 + config.observation.horizon.0;
-        let first_of = |split: &[Split], cutoff: &[i64]| {
+        let first_test_cutoff = |split: &[Split], cutoff: &[i64]| {
             split.iter().zip(cutoff).filter(|(s, _)| **s == Split::Test).map(|(_, c)| *c).min()
         };
         let (split, first_test) = match (&matrix.split, &matrix.cutoff) {
-            _ if test == 0.0 => (vec![Split::Train; labelled.len()], None),
+            _ if test_size == 0.0 => (vec![Split::Train; labeled.len()], None),
             (Some(split), cutoff) => {
-                (split.clone(), cutoff.as_ref().and_then(|c| first_of(split, c)))
+                (split.clone(), cutoff.as_ref().and_then(|c| first_test_cutoff(split, c)))
             }
-            (None, Some(cutoff)) => split_by_time(cutoff, &labelled, span, test),
+            (None, Some(cutoff)) => split_by_time(cutoff, &labeled, span, test_size),
             (None, None) => {
-                let held_out = |a: &String| stable_share("split", config.model.seed, a) < test;
+                let held_out = |a: &String| stable_share("split", config.model.seed, a) < test_size;
                 (
                     matrix
                         .account
@@ -130,49 +130,55 @@ impl Rows {
         };
         let split = split
             .into_iter()
-            .zip(&labelled)
-            .map(|(s, labelled)| if *labelled { s } else { Split::Unused })
+            .zip(&labeled)
+            .map(|(s, labeled)| if *labeled { s } else { Split::Unused })
             .collect();
         Self {
-            kinds: matrix.features.get_column_names().iter().map(|n| Feature::given(n)).collect(),
+            design_features: matrix
+                .features
+                .get_column_names()
+                .iter()
+                .map(|n| Feature::external(n))
+                .collect(),
             features: matrix.features,
-            catalogue: None,
+            catalog: None,
             account,
             names,
             cutoff: matrix.cutoff,
             y: matrix.y,
             split,
             first_test,
-            left_out: Vec::new(),
+            dropped: Vec::new(),
             findings: Vec::new(),
-            held: Vec::new(),
+            definitions: Vec::new(),
             warnings: Vec::new(),
         }
     }
 
-    /// The same without measures of usage in the design; their columns stay in the table.
+    /// Removes usage measures from the design; their columns remain in the table.
     #[must_use]
-    pub fn without(mut self, left_out: Vec<DroppedFeature>) -> Self {
-        self.kinds.retain(|feature| {
-            feature.kind == FeatureKind::Given
-                || left_out.iter().all(|l| l.column != feature.measure)
+    pub fn drop_measures(mut self, dropped: Vec<DroppedFeature>) -> Self {
+        self.design_features.retain(|feature| {
+            feature.kind == FeatureKind::External
+                || dropped.iter().all(|d| d.column != feature.measure)
         });
-        self.left_out = left_out;
+        self.dropped = dropped;
         self
     }
 
-    /// What was left out of the table, too.
-    pub(crate) fn not_computed(&self) -> Vec<DroppedFeature> {
-        let computed = self.catalogue.as_ref().map(Catalogue::features).unwrap_or_default();
-        self.left_out
+    /// Returns the dropped measures that are not in the table either.
+    pub(crate) fn uncomputed_measures(&self) -> Vec<DroppedFeature> {
+        let computed = self.catalog.as_ref().map(FeatureCatalog::features).unwrap_or_default();
+        self.dropped
             .iter()
-            .filter(|l| computed.iter().all(|f| f.measure != l.column))
+            .filter(|d| computed.iter().all(|f| f.measure != d.column))
             .cloned()
             .collect()
     }
 
-    pub(crate) fn of(&self, split: Split) -> Vec<u32> {
-        rows_of(&self.split, split)
+    /// Returns the indices of the rows of one split.
+    pub(crate) fn split_rows(&self, split: Split) -> Vec<u32> {
+        rows_in_split(&self.split, split)
     }
 
     pub(crate) fn outcomes(&self, rows: &[u32]) -> Vec<bool> {
@@ -187,12 +193,13 @@ impl Rows {
         self.cutoff.as_ref().map(|cutoff| rows.iter().map(|r| cutoff[*r as usize]).collect())
     }
 
-    pub(crate) fn side(&self, rows: &[u32]) -> Side {
+    /// Counts rows, accounts and conversions of some rows.
+    pub(crate) fn sample_counts(&self, rows: &[u32]) -> SampleCounts {
         let accounts: BTreeSet<u32> = self.accounts(rows).into_iter().collect();
         let positive: Vec<u32> =
             rows.iter().copied().filter(|r| self.y[*r as usize] == Some(true)).collect();
         let converting: BTreeSet<u32> = self.accounts(&positive).into_iter().collect();
-        Side {
+        SampleCounts {
             rows: rows.len() as u64,
             accounts: accounts.len() as u64,
             positive_rows: positive.len() as u64,
@@ -200,14 +207,15 @@ impl Rows {
         }
     }
 
-    pub(crate) fn extent(&self, train: &[u32], test: &[u32]) -> Extent {
-        let open = self.y.iter().filter(|y| y.is_none()).count();
+    /// Summarizes the training and test rows.
+    pub(crate) fn split_summary(&self, train: &[u32], test: &[u32]) -> SplitSummary {
+        let immature = self.y.iter().filter(|y| y.is_none()).count();
         let cutoffs = || self.cutoff.iter().flat_map(|c| train.iter().map(|r| c[*r as usize]));
-        Extent {
-            train: self.side(train),
-            test: self.side(test),
-            open: open as u64,
-            purged: (self.y.len() - open - train.len() - test.len()) as u64,
+        SplitSummary {
+            train: self.sample_counts(train),
+            test: self.sample_counts(test),
+            immature: immature as u64,
+            purged: (self.y.len() - immature - train.len() - test.len()) as u64,
             first_train: cutoffs().min(),
             last_train: cutoffs().max(),
             first_test: self.first_test,
@@ -215,17 +223,17 @@ impl Rows {
     }
 }
 
-/// BLAKE3 of the training matrix: column names, then each column's values in row order, keys and
-/// outcomes.
+/// Computes the BLAKE3 hash of the training data: feature names, feature values column by column,
+/// accounts, cutoffs and outcomes.
 pub(crate) fn fingerprint(rows: &Rows, train: &[u32]) -> Result<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
     let text = |hasher: &mut blake3::Hasher, t: &str| {
         hasher.update(&(t.len() as u64).to_le_bytes()).update(t.as_bytes());
     };
-    for feature in &rows.kinds {
+    for feature in &rows.design_features {
         text(&mut hasher, &feature.name);
     }
-    for feature in &rows.kinds {
+    for feature in &rows.design_features {
         let column = feature_column(&rows.features, &feature.name)?;
         if column.dtype() == &DataType::Float64 {
             for value in numbers(column, Some(train))? {
@@ -241,11 +249,11 @@ pub(crate) fn fingerprint(rows: &Rows, train: &[u32]) -> Result<[u8; 32]> {
         }
     }
     for row in train {
-        let at = *row as usize;
-        text(&mut hasher, &rows.names[rows.account[at] as usize]);
+        let index = *row as usize;
+        text(&mut hasher, &rows.names[rows.account[index] as usize]);
         hasher
-            .update(&rows.cutoff.as_ref().map_or(i64::MIN, |c| c[at]).to_le_bytes())
-            .update(&[u8::from(rows.y[at] == Some(true))]);
+            .update(&rows.cutoff.as_ref().map_or(i64::MIN, |c| c[index]).to_le_bytes())
+            .update(&[u8::from(rows.y[index] == Some(true))]);
     }
     Ok(*hasher.finalize().as_bytes())
 }

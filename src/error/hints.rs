@@ -1,85 +1,90 @@
-//! What to do about an error.
+//! Hints: the next step after an error.
 
 use super::Error;
 use crate::names::quoted;
 
 impl Error {
-    /// Returns the next step for the user, where there is one.
+    /// Returns the next step, if known.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        let near = |near: &Option<String>| near.as_ref().map(|n| format!("did you mean `{n}`?"));
+        let did_you_mean =
+            |name: &Option<String>| name.as_ref().map(|name| format!("did you mean `{name}`?"));
         match self {
-            Self::Config { hint, .. } | Self::Usage { hint, .. } | Self::NoModel { hint, .. } | Self::CheckFailed { hint, .. } => {
+            Self::Config { hint, .. } | Self::Usage { hint, .. } | Self::OneClass { hint, .. } | Self::NoModel { hint, .. } | Self::UnusableChampion { hint, .. } | Self::CheckFailed { hint, .. } => {
                 hint.clone()
             }
-            Self::MissingColumn { near: n, .. } | Self::MissingFeature { near: n, .. } | Self::NoPositiveOutcome { near: n, .. } => near(n),
-            Self::MissingAttribute { near: n, .. } => near(n).or_else(|| Some("name it in `accounts.attributes`".to_owned())),
-            Self::MissingAccountColumn { near: n, .. } => {
-                let near = near(n).map_or_else(String::new, |near| format!("; {near}"));
-                Some(format!("name the column of accounts in `matrix.account`{near}"))
+            Self::MissingColumn { suggestion, .. }
+            | Self::MissingFeature { suggestion, .. }
+            | Self::NoPositiveOutcome { suggestion, .. } => did_you_mean(suggestion),
+            Self::MissingAttribute { suggestion, .. } => did_you_mean(suggestion).or_else(|| Some("add it to `accounts.attributes`".to_owned())),
+            Self::MissingAccountColumn { suggestion, .. } => {
+                let question = did_you_mean(suggestion).map_or_else(String::new, |text| format!("; {text}"));
+                Some(format!("set `matrix.account` to the account column{question}"))
             }
             Self::EmptyLog { .. } => {
-                Some("`--at` or `observation.until` lies before the log, or `roles` takes every event away".to_owned())
+                Some("check that `--at` and `observation.until` are after the log starts, and that [roles] does not exclude every event".to_owned())
             }
             Self::NoUsage { example, .. } => example
                 .as_ref()
-                .map(|(event, list)| format!("the events have accounts such as `{event}`, the account list such as `{list}`")),
-            Self::TooManyEventNames => Some("the column of event names seems to hold ids; name another one as `events.event`".to_owned()),
+                .map(|(event, list)| format!("use the same account ids in both sources: found `{event}` in the events and `{list}` in the account list")),
+            Self::NoEventSource { .. } => Some(
+                "run `pql init --events FILE` to write a project file, or pass a feature matrix with `--features FILE`".to_owned(),
+            ),
+            Self::TooManyEventNames => Some("set `events.event` to another column; this one seems to contain ids".to_owned()),
             Self::UnrecognizedColumns { .. } => {
-                Some("write pql.toml by hand, naming the columns in `[[events]]`: every event needs an account and a time".to_owned())
+                Some("write the project file by hand and set `account` and `timestamp` in [[events]]".to_owned())
             }
-            Self::NoSignUps { .. } => Some("give `observation.since` an earlier time, if the log is complete from it on".to_owned()),
-            Self::NoOlderAccounts { .. } => Some("give a shorter `observation.horizon`, or a longer log".to_owned()),
-            Self::NotFinite { .. } | Self::NotFiniteTestRows { .. } => Some("leave such values empty".to_owned()),
-            Self::NoTestRows => Some("train it with `model.test` above 0".to_owned()),
-            Self::MissingTestRows { .. } => Some("train it again without `--no-rows`".to_owned()),
+            Self::NoSignUps { .. } => Some("set `observation.since` to the time from which the log is complete".to_owned()),
+            Self::NoOlderAccounts { .. } => Some("set a shorter `observation.horizon`, or use a longer log".to_owned()),
+            Self::NotFinite { .. } | Self::NotFiniteTestRows { .. } => Some("leave these values empty".to_owned()),
+            Self::NoTestRows => Some("train with `model.test_size` above 0".to_owned()),
+            Self::MissingTestRows { .. } => Some("train again without `--no-test-rows`".to_owned()),
             Self::TrainingRowsDiffer { .. } => {
-                Some("give the matrix it was trained on, or what `pql features` writes with the same pql.toml".to_owned())
+                Some("pass the training matrix, or the output of `pql features` with the same project file".to_owned())
             }
-            Self::NoLabelledRows { old } => (*old > 0).then(|| "`--all` keeps rows at or before the last training cutoff".to_owned()),
+            Self::NoLabeledRows { old } => (*old > 0).then(|| "pass `--all` to include rows at or before the last training cutoff".to_owned()),
             Self::NoNewerRows { test_rows: true } => {
-                Some("the champion has learned from the test rows of the challenger: compare on a newer log, `-c pql.toml`".to_owned())
+                Some("compare on a newer log (`-c pql.toml`): the champion was trained on the test rows of the challenger".to_owned())
             }
             Self::NoNewerRows { test_rows: false } => {
-                Some("newer cohorts are needed whose horizon is over; `--all` keeps the others".to_owned())
+                Some("wait until the horizon of newer cohorts is over, or pass `--all` to include older rows".to_owned())
             }
-            Self::TargetsDiffer { .. } => Some("train one of them again with the `pql.toml` of the other".to_owned()),
+            Self::TargetsDiffer { .. } => Some("train one of them again with the project file of the other".to_owned()),
             Self::RolesDiffer { other_rows, .. } | Self::MissingTestFeature { other_rows, .. } => {
-                Some(format!("compare on other rows: `{other_rows}`"))
+                Some(format!("compare on other rows with `{other_rows}`"))
             }
-            Self::ModelTooLarge { .. } | Self::EncodeModel { .. } => Some("a feature with very many levels should not be one".to_owned()),
+            Self::ModelTooLarge { .. } | Self::EncodeModel { .. } => Some("remove features with a very large number of levels".to_owned()),
             Self::NoCutoff { longest, .. } => Some(match longest {
-                Some(longest) => format!("the longest `observation.horizon` that fits is {longest}"),
-                None => "a longer log is needed".to_owned(),
+                Some(longest) => format!("set `observation.horizon` to at most {longest}"),
+                None => "use a longer log".to_owned(),
             }),
-            Self::Statistics(pql_stats::Error::OneClass { converted: false, .. }) => Some(
-                "say where conversions stand: `accounts.converted` or `roles.converted`, of a matrix `matrix.label` and `matrix.positive`"
-                    .to_owned(),
+            Self::NoTrainingRows { .. } => Some(
+                "use a longer log, a shorter `observation.horizon` or a smaller `model.test_size`".to_owned(),
             ),
             Self::TooFewConversions { .. } => Some(
-                "give a longer log or a longer `observation.horizon`, or lower `model.min_conversions` knowing that the model will be weak"
+                "use a longer log or a longer `observation.horizon`, or reduce `model.min_conversions` and expect a weak model"
                     .to_owned(),
             ),
             Self::Statistics(pql_stats::Error::UnsupportedPenalty) => {
-                Some("take the solver `newton`, which knows all penalties".to_owned())
+                Some("set `model.solver = \"newton\"`, which supports all penalties".to_owned())
             }
             Self::Statistics(pql_stats::Error::NotConverged { separated_by, .. }) => Some(if separated_by.is_empty() {
-                "without a penalty this is what nearly collinear columns look like: set `model.penalty = \"l2\"`".to_owned()
+                "set `model.penalty = \"l2\"`; without a penalty, nearly collinear columns prevent convergence".to_owned()
             } else {
                 format!(
-                    "{} the outcomes, so that no finite coefficients fit best: set `model.penalty = \"firth\"` or \"l2\", or name the other features in `design.use`",
+                    "set `model.penalty = \"firth\"` or `\"l2\"`, or list other features in `design.include`: {} the outcomes perfectly",
                     quoted(separated_by, ["separates", "separate"])
                 )
             }),
-            Self::DuplicateAccount { .. } => Some("the account list has one row per account".to_owned()),
-            Self::BadValue { .. } => Some("mend the value, or name another column or format in pql.toml".to_owned()),
-            Self::Leak { .. } => Some("leave out what does know it; without `--strict` the model is stored with these findings".to_owned()),
+            Self::DuplicateAccount { .. } => Some("provide one row per account".to_owned()),
+            Self::BadValue { .. } => Some("fix the value, or set another column or `format` in the project file".to_owned()),
+            Self::Leak { .. } => Some("exclude these columns and events, or train without `--strict` to store the model with these findings".to_owned()),
             Self::NewerModel { .. } => Some("update pql".to_owned()),
             Self::OldModel { .. } => Some("train the model again".to_owned()),
             Self::WebhookFailed { .. } => {
-                Some("run it again later: it goes on with those that did not go out; once there is a newer run, with `--since`".to_owned())
+                Some("rerun to send the remaining alerts; after a newer run, add `--since`".to_owned())
             }
-            Self::DamagedModel { .. } => Some("restore the file from where it was copied, or train again".to_owned()),
+            Self::DamagedModel { .. } => Some("restore the file from a copy, or train again".to_owned()),
             _ => None,
         }
     }

@@ -1,56 +1,57 @@
-//! What can go wrong: one variant for each thing a user can fix.
+//! Errors: one variant for each problem that a user can fix.
 
 mod hints;
 mod phrases;
 
 use std::path::{Path, PathBuf};
 
-use phrases::{at_row, batch, counts, leaks, list, place};
+use phrases::{batch_file, counts, file_and_line, file_and_row, leaks, one_class, project_file};
 
+use crate::names::{backticked, counted, grouped};
 use crate::time::Timestamp;
 use crate::warning::{DropReason, Finding};
 
-/// An error of another crate, kept as the source of one of ours.
+/// An error of another crate, kept as the source of an [`Error`].
 type ForeignError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The result of every fallible function of the crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, with the data a message needs; [`Error::hint`] says what to do about it.
+/// An error of pql, with the data of its message. [`Error::hint`] returns the next step.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The project file, or a `--set`, says something that cannot be.
-    #[error("{}: {problem}", place(path, *line))]
+    /// An invalid key or value in the project file or in `--set`.
+    #[error("{}: {problem}", file_and_line(path, *line))]
     Config {
         /// The project file, or `--set`.
         path: PathBuf,
         /// Line in the file, counted from 1.
         line: Option<usize>,
-        /// Key, what was found and what was expected.
+        /// What was found and what was expected, by key.
         problem: String,
-        /// The next step, where there is one.
+        /// The next step, if known.
         hint: Option<String>,
     },
-    /// Flags that do not go together, or name something that does not exist.
+    /// Options that conflict, or that name something that does not exist.
     #[error("{problem}")]
     Usage {
         /// What was found and what was expected.
         problem: String,
-        /// The next step, where there is one.
+        /// The next step, if known.
         hint: Option<String>,
     },
-    /// A file or folder that is absent or cannot be read.
+    /// A file or folder that is missing or unreadable.
     #[error("cannot read `{}`", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// A file that is not of the format its ending names, or is damaged.
-    #[error("{}: {problem}", at_row(path, *row))]
+    /// A file that does not have the format of its extension, or is damaged.
+    #[error("{}: {problem}", file_and_row(path, *row))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -58,32 +59,32 @@ pub enum Error {
         row: Option<u64>,
         /// What was found and what was expected.
         problem: String,
-        /// What the library that reads the format reported.
+        /// The error of the library for the format.
         #[source]
         source: Option<ForeignError>,
     },
-    /// A file or folder without any row.
+    /// A file or folder without rows.
     #[error("`{}` is empty: {expected}", path.display())]
     Empty {
         /// The file or folder.
         path: PathBuf,
-        /// What it should hold.
+        /// What was expected.
         expected: String,
     },
-    /// A column that is needed and absent.
-    #[error("`{}` has no column `{column}` ({role})", path.display())]
+    /// A required column that is missing.
+    #[error("`{}`: missing column `{column}` ({role})", path.display())]
     MissingColumn {
         /// The file.
         path: PathBuf,
-        /// The column looked for.
+        /// The column.
         column: String,
-        /// What it is needed for.
+        /// Its purpose.
         role: String,
-        /// The column in the file with the nearest name.
-        near: Option<String>,
+        /// The column of the file with the most similar name.
+        suggestion: Option<String>,
     },
-    /// A value that cannot be what its column should hold.
-    #[error("{}, column `{column}`: found `{found}`, expected {expected}", at_row(path, *row))]
+    /// An invalid value in a column.
+    #[error("{}, column `{column}`: found `{found}`, expected {expected}", file_and_row(path, *row))]
     BadValue {
         /// The file.
         path: PathBuf,
@@ -91,192 +92,210 @@ pub enum Error {
         row: Option<u64>,
         /// The column.
         column: String,
-        /// The value as it stands in the file.
+        /// The value in the file.
         found: String,
-        /// What would have been right.
+        /// What was expected.
         expected: String,
     },
-    /// An account that stands twice in the account list.
-    #[error("`{}`, row {row}: account `{account}` stands there a second time", path.display())]
+    /// A duplicate account in the account list.
+    #[error("{}: duplicate account `{account}`", file_and_row(path, Some(*row)))]
     DuplicateAccount {
         /// The account list.
         path: PathBuf,
-        /// Row of the second one, counted from 1 without the header.
+        /// Row of the duplicate, counted from 1 without the header.
         row: u64,
         /// The account.
         account: String,
     },
-    /// No cutoff lies inside the log with a whole horizon after it.
-    #[error("no cutoff fits: the log covers {} to {}, and {needed}", since, until)]
+    /// The log is too short for a cutoff with a complete horizon after it.
+    #[error("the log is too short: it covers {} to {}, and {needed}", since, until)]
     NoCutoff {
-        /// First instant of the log, µs UTC.
+        /// Start of the log.
         since: Timestamp,
-        /// End of the log, µs UTC, exclusive.
+        /// End of the log, exclusive.
         until: Timestamp,
-        /// What an observation needs.
+        /// What an observation requires.
         needed: String,
-        /// The longest horizon that would fit, as a duration.
+        /// The longest possible horizon, as a duration.
         longest: Option<String>,
     },
-    /// No row is left to train on.
-    #[error("no training row is left: {problem}")]
+    /// There are no training rows.
+    #[error("no training rows: {problem}")]
     NoTrainingRows {
-        /// Which rows there were, and why none trains.
+        /// Which rows there are, and why none can be used.
         problem: String,
     },
-    /// Too few accounts convert for a model.
-    #[error("only {found} training accounts convert; `model.min_conversions` asks for {needed}")]
+    /// All training rows have the same outcome.
+    #[error("one class only: {}", one_class(*rows, *converted))]
+    OneClass {
+        /// Number of training rows.
+        rows: u64,
+        /// Their outcome.
+        converted: bool,
+        /// The next step, if known.
+        hint: Option<String>,
+    },
+    /// There are too few converting accounts for a model.
+    #[error(
+        "too few conversions: found {}, expected at least {needed} (`model.min_conversions`)",
+        counted(*found as u64, "converting training account")
+    )]
     TooFewConversions {
-        /// Distinct converting training accounts.
+        /// Converting training accounts.
         found: usize,
         /// The minimum.
         needed: usize,
     },
-    /// Nothing is left to learn from once constant and repeated columns are gone.
-    #[error("no usable feature column: {problem}")]
+    /// No feature is left after constant and duplicate columns were dropped.
+    #[error("no usable feature: {problem}")]
     NoFeatures {
-        /// What became of the columns.
+        /// Why the columns were dropped.
         problem: String,
     },
     /// A table that polars cannot build or read.
-    #[error("{what}")]
+    #[error("cannot process {table}")]
     Table {
         /// The table or column.
-        what: String,
-        /// What polars reported.
+        table: String,
+        /// The error of polars.
         #[source]
         source: ForeignError,
     },
-    /// A value without a JSON form.
-    #[error("{what} cannot be written as JSON")]
+    /// A value that cannot be written as JSON.
+    #[error("cannot write {value} as JSON")]
     Json {
         /// The value.
-        what: &'static str,
-        /// What the JSON library reported.
+        value: &'static str,
+        /// The error of the JSON library.
         #[source]
         source: serde_json::Error,
     },
-    /// A column of a type that cannot be read as what it should hold.
-    #[error("column `{column}` is of type {found}, which cannot be read here")]
+    /// A column with an unsupported type.
+    #[error("column `{column}`: unsupported type {found}")]
     ColumnType {
         /// The column.
         column: String,
         /// Its type.
         found: String,
-        /// What polars reported.
+        /// The error of polars.
         #[source]
         source: ForeignError,
     },
-    /// No event and no account before the end of the log.
-    #[error("neither an event nor an account is left of what came before {}", until.day())]
+    /// A project file without a source of events.
+    #[error("{}: found no `[[events]]`, expected at least one source of events", project_file(path.as_deref()))]
+    NoEventSource {
+        /// The project file; `None`: the default one.
+        path: Option<PathBuf>,
+    },
+    /// The log has neither events nor accounts before its end.
+    #[error("the log is empty: found no events and no accounts before {}", until.day())]
     EmptyLog {
-        /// End of the log, µs UTC, exclusive.
+        /// End of the log, exclusive.
         until: Timestamp,
     },
-    /// Rows of events of which none is usage.
-    #[error("no event of usage is left: {}", counts(dropped))]
+    /// All event rows were dropped.
+    #[error("no usage events left after dropping rows: {}", counts(dropped))]
     NoUsage {
-        /// Why rows were dropped, and how many.
+        /// Numbers of dropped rows by reason.
         dropped: Vec<(DropReason, u64)>,
-        /// An account of the events that is not in the account list, and one of the account list.
+        /// An account id of the events that is not in the account list, and one of the account
+        /// list.
         example: Option<(String, String)>,
     },
-    /// A column of event names with more values than a log can have.
-    #[error("more than 65,534 event names")]
+    /// A column of event types with more values than supported.
+    #[error("too many event types: found more than 65,534")]
     TooManyEventNames,
-    /// A log without a numeric property that the model uses.
+    /// A log that lacks a numeric property of the model.
     #[error(
-        "the log has no numeric property `{property}` (`events.values`), which the model needs"
+        "the log lacks the numeric property `{property}` (`events.values`), which the model requires"
     )]
     MissingProperty {
         /// The property.
         property: String,
     },
-    /// A log without the seats that the model uses.
-    #[error("the log has no column of seats (`accounts.seats`), which the model needs")]
+    /// A log that lacks the seats, which the model uses.
+    #[error("the account list lacks seats (`accounts.seats`), which the model requires")]
     MissingSeats,
-    /// An account list without an attribute that the model uses.
-    #[error("the account list has no attribute `{attribute}`, which is a feature of the model")]
+    /// An account list that lacks an attribute of the model.
+    #[error("the account list lacks the attribute `{attribute}`, which the model requires")]
     MissingAttribute {
         /// The attribute.
         attribute: String,
-        /// The attribute with the nearest name.
-        near: Option<String>,
+        /// The attribute with the most similar name.
+        suggestion: Option<String>,
     },
-    /// A feature matrix without accounts, where a ledger keeps scores by account.
-    #[error("`{}` has no column `account_id`, and a ledger keeps scores by account", path.display())]
+    /// A feature matrix without an account column, which a ledger requires.
+    #[error("`{}`: missing column `account_id`, which a ledger requires", path.display())]
     MissingAccountColumn {
         /// The feature matrix.
         path: PathBuf,
-        /// The column with the nearest name.
-        near: Option<String>,
+        /// The column with the most similar name.
+        suggestion: Option<String>,
     },
-    /// A source of events in which no column can be recognized as a key.
-    #[error("no column of `{}` looks like {key}: it has {}", path.display(), list(columns))]
+    /// A source of events without a recognizable key column.
+    #[error("`{}`: cannot recognize {key} among the columns {}", path.display(), backticked(columns))]
     UnrecognizedColumns {
         /// The source.
         path: PathBuf,
-        /// The key looked for.
+        /// What the column contains.
         key: &'static str,
         /// The columns of the source.
         columns: Vec<String>,
     },
-    /// A positive value that no row of a feature matrix has.
-    #[error("no outcome is `{positive}` (`matrix.positive`)")]
+    /// A positive value that does not occur in the feature matrix.
+    #[error("no outcome equals `{positive}` (`matrix.positive`)")]
     NoPositiveOutcome {
         /// The positive value.
         positive: String,
-        /// The value in the matrix that is nearest to it.
-        near: Option<String>,
+        /// The most similar value of the matrix.
+        suggestion: Option<String>,
     },
-    /// A log in which no account signs up, so that no cohort can be counted.
-    #[error(
-        "every account signed up before the log begins at {}: nothing is known of its first days",
-        since
-    )]
+    /// A log without sign-ups, and so without cohorts.
+    #[error("no cohorts: every account signed up before the log starts ({})", since)]
     NoSignUps {
-        /// Begin of the log, µs UTC.
+        /// Start of the log.
         since: Timestamp,
     },
-    /// No account is old enough for rules to be discovered.
-    #[error("no account has its landmark and a whole horizon before the newer accounts begin")]
+    /// No account is old enough for rule discovery.
+    #[error("no account to discover rules on: each needs its landmark and a complete horizon before the newer accounts ({})",
+        newer_from.short())]
     NoOlderAccounts {
-        /// Begin of the newer accounts, µs UTC.
+        /// Sign-up time of the first newer account.
         newer_from: Timestamp,
     },
     /// Rows that lack a feature of the model.
-    #[error("{} lacks the feature `{feature}` of the model", batch(path.as_deref()))]
+    #[error("{}: missing feature `{feature}` of the model", batch_file(path.as_deref()))]
     MissingFeature {
-        /// The file of the rows, where they come from one.
+        /// The file of the rows, if any.
         path: Option<PathBuf>,
         /// The feature.
         feature: String,
-        /// The column with the nearest name.
-        near: Option<String>,
+        /// The column with the most similar name.
+        suggestion: Option<String>,
     },
-    /// A feature of another type than in training.
-    #[error("the feature `{feature}` is no number here, but it was when the model was trained")]
+    /// A feature with another type than in training.
+    #[error("feature `{feature}`: found type {found}, expected a number as in training")]
     FeatureType {
         /// The feature.
         feature: String,
         /// Its type.
         found: String,
     },
-    /// A feature that is infinite in a training row.
-    #[error("feature `{feature}` holds {found}, expected finite numbers")]
+    /// A feature with an infinite value in a training row.
+    #[error("feature `{feature}`: found {found}, expected finite numbers")]
     NotFinite {
         /// The feature.
         feature: String,
         /// Its value.
         found: f64,
     },
-    /// Test rows with a feature that is infinite.
-    #[error("a test row has a feature that is not finite")]
+    /// Test rows with an infinite feature.
+    #[error("found {} with infinite values, expected finite numbers", counted(*rows as u64, "test row"))]
     NotFiniteTestRows {
-        /// How many test rows have one.
+        /// Number of these rows.
         rows: usize,
     },
-    /// A row that has no score since a column of its design is infinite.
+    /// A row without a score because a design column is infinite.
     #[error("`{column}` is not finite")]
     NotFiniteColumn {
         /// The column.
@@ -285,53 +304,57 @@ pub enum Error {
     /// A model without test rows.
     #[error("the model has no test rows")]
     NoTestRows,
-    /// A model whose test rows are not stored.
-    #[error("the test rows of the model are not there: no `{}`", path.display())]
+    /// A model without stored test rows.
+    #[error("the test rows of the model are not stored: missing `{}`", path.display())]
     MissingTestRows {
-        /// The file they would be in.
+        /// Their file.
         path: PathBuf,
     },
-    /// A feature matrix that is not the one the model was trained on.
+    /// A feature matrix other than the training matrix.
     #[error(
-        "the training rows of the matrix are not those of the model: {found_rows} rows with {found_conversions} conversions, expected {rows} with {conversions}"
+        "the matrix is not the training matrix of the model: found {} with {}, expected {} with {}",
+        counted(*found_rows, "training row"),
+        counted(*found_conversions, "conversion"),
+        grouped(*rows),
+        grouped(*conversions)
     )]
     TrainingRowsDiffer {
         /// Training rows of the matrix.
         found_rows: u64,
-        /// Those of them that convert.
+        /// Conversions among them.
         found_conversions: u64,
         /// Training rows of the model.
         rows: u64,
-        /// Those of them that convert.
+        /// Conversions among them.
         conversions: u64,
     },
-    /// No row with an outcome that the model has not learned from.
-    #[error("no labelled row is left to judge by")]
-    NoLabelledRows {
-        /// Rows with an outcome at or before the last training cutoff.
+    /// No labeled row that was not used for training.
+    #[error("no labeled rows for the evaluation")]
+    NoLabeledRows {
+        /// Labeled rows at or before the last training cutoff.
         old: usize,
     },
-    /// No row with an outcome that neither of two models has learned from.
-    #[error("no row with an outcome is newer than what both have learned from")]
+    /// No labeled row that neither of two models was trained on.
+    #[error("no labeled rows are newer than the training data of both models")]
     NoNewerRows {
         /// Whether the rows are the test rows of the challenger.
         test_rows: bool,
     },
     /// Two models that predict different outcomes.
     #[error(
-        "the two models do not predict the same thing: {key} is {challenger} in the challenger and {champion} in the champion"
+        "the models predict different outcomes: {key} is {challenger} in the challenger and {champion} in the champion"
     )]
     TargetsDiffer {
-        /// What differs.
+        /// The key that differs.
         key: &'static str,
         /// Its value in the challenger.
         challenger: String,
         /// Its value in the champion.
         champion: String,
     },
-    /// Test rows whose features mean something else to the other model.
+    /// Test rows whose features have another definition in the other model.
     #[error(
-        "the features of `{champion}` mean something else in the test rows of `{challenger}`: `{key}` differs"
+        "the test rows of `{challenger}` have other features than `{champion}`: `{key}` differs"
     )]
     RolesDiffer {
         /// The model of the test rows.
@@ -340,11 +363,11 @@ pub enum Error {
         champion: String,
         /// The key that differs.
         key: String,
-        /// The flags that give other rows.
+        /// Options that provide other rows.
         other_rows: &'static str,
     },
     /// Test rows that lack a feature of the other model.
-    #[error("the test rows of `{challenger}` have no `{feature}`, which `{champion}` needs")]
+    #[error("the test rows of `{challenger}` lack `{feature}`, which `{champion}` requires")]
     MissingTestFeature {
         /// The model of the test rows.
         challenger: String,
@@ -352,40 +375,37 @@ pub enum Error {
         champion: String,
         /// The feature.
         feature: String,
-        /// The flags that give other rows.
+        /// Options that provide other rows.
         other_rows: &'static str,
     },
-    /// A model larger than a model file can be.
-    #[error("the model cannot be stored: it takes {bytes} bytes")]
+    /// A model that is too large for a model file.
+    #[error("cannot store the model: {} is too large", counted(*bytes as u64, "byte"))]
     ModelTooLarge {
         /// Its size.
         bytes: usize,
     },
     /// A model that cannot be encoded.
-    #[error("the model cannot be stored")]
+    #[error("cannot encode the model")]
     EncodeModel {
-        /// What the encoder reported.
+        /// The error of the encoder.
         #[source]
         source: ForeignError,
     },
     /// A fit, calibration or metric that does not exist for the data.
     #[error(transparent)]
     Statistics(#[from] pql_stats::Error),
-    /// The leakage audit named something, where it was asked to name nothing.
-    #[error(
-        "the leakage audit names what seems to know the outcome, so that `--strict` stores no model:{}",
-        leaks(findings)
-    )]
+    /// The leakage audit has findings, and `--strict` is set.
+    #[error("leakage audit failed; no model stored (`--strict`):{}", leaks(findings))]
     Leak {
-        /// What it named.
+        /// The findings.
         findings: Vec<Finding>,
     },
-    /// A check that was asked for did not hold.
-    #[error("the check did not hold that {check}")]
+    /// A requested check that failed.
+    #[error("check failed: {check}")]
     CheckFailed {
-        /// What was to hold.
+        /// The requirement.
         check: String,
-        /// What to do, if known.
+        /// The next step, if known.
         hint: Option<String>,
     },
     /// An output that cannot be written.
@@ -393,33 +413,41 @@ pub enum Error {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// A webhook that did not take an alert.
-    #[error("`{host}` did not take an alert: {problem}; {sent} of {all} went out")]
+    /// A webhook that did not accept an alert.
+    #[error("webhook `{host}` failed after {sent} of {}: {problem}", counted(*all as u64, "alert"))]
     WebhookFailed {
-        /// The host, without the rest of the URL, which is as good as a password.
+        /// The host. The rest of the URL may be secret.
         host: String,
-        /// Alerts that it took before.
+        /// Alerts sent before.
         sent: usize,
-        /// Alerts there were.
+        /// Alerts in total.
         all: usize,
-        /// What it answered, or why it did not.
+        /// Its response, or why there was none.
         problem: String,
     },
-    /// The reader of standard output went away.
-    #[error("the reader of standard output went away")]
+    /// Standard output was closed by its reader.
+    #[error("standard output was closed")]
     BrokenPipe,
     /// A model that does not exist.
-    #[error("there is no model `{model}` in `{}`", models.display())]
+    #[error("model `{model}` not found in `{}`", models.display())]
     NoModel {
-        /// The name asked for.
+        /// The requested name.
         model: String,
-        /// The folder looked in.
+        /// The folder of models.
         models: PathBuf,
-        /// The model with the nearest name, or the versions there are.
+        /// The model with the most similar name, or the available versions.
+        hint: Option<String>,
+    },
+    /// A model name without a champion, or whose champion cannot be used.
+    #[error("{problem}")]
+    UnusableChampion {
+        /// What is wrong with the champion.
+        problem: String,
+        /// How to choose another champion.
         hint: Option<String>,
     },
     /// A model file that cannot be read.
@@ -427,7 +455,7 @@ pub enum Error {
     UnreadableModel {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
@@ -437,29 +465,29 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A model file whose length, hash or content is not what was written.
+    /// A model file with a wrong length, hash or content.
     #[error("`{}` is damaged: {problem}", path.display())]
     DamagedModel {
         /// The file.
         path: PathBuf,
         /// Which check failed.
         problem: String,
-        /// What the decoder reported.
+        /// The error of the decoder.
         #[source]
         source: Option<ForeignError>,
     },
     /// A model file written by a newer version of pql.
-    #[error("`{}` is of model format {found}, this version of pql reads up to {known}", path.display())]
+    #[error("`{}`: found model format {found}, expected at most {known}", path.display())]
     NewerModel {
         /// The file.
         path: PathBuf,
         /// Its format number.
         found: u32,
-        /// The newest format number that can be read.
+        /// The newest supported format number.
         known: u32,
     },
-    /// A model file of a format from before the first release.
-    #[error("`{}` is of model format {found}, from before the first release", path.display())]
+    /// A model file of an unsupported earlier format.
+    #[error("`{}`: model format {found} is no longer supported", path.display())]
     OldModel {
         /// The file.
         path: PathBuf,
@@ -469,8 +497,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit code of a program that ends with this error: 1 failed, 2 usage, 3 input data, 4
-    /// model file, 5 a check asked for did not hold.
+    /// Returns the exit code: 1 failed, 2 usage, 3 input data, 4 model file, 5 a requested check
+    /// failed.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -478,8 +506,9 @@ impl Error {
             Self::Statistics(pql_stats::Error::NotConverged { .. })
             | Self::Write { .. }
             | Self::WebhookFailed { .. } => 1,
-            Self::Config { .. } | Self::Usage { .. } => 2,
+            Self::Config { .. } | Self::Usage { .. } | Self::NoEventSource { .. } => 2,
             Self::NoModel { .. }
+            | Self::UnusableChampion { .. }
             | Self::UnreadableModel { .. }
             | Self::NotAModel { .. }
             | Self::DamagedModel { .. }
@@ -490,7 +519,7 @@ impl Error {
         }
     }
 
-    /// Returns the message followed by those of all sources, each after `: `.
+    /// Returns the message and those of all sources, separated by `: `.
     #[must_use]
     pub fn with_sources(&self) -> String {
         let mut text = self.to_string();
@@ -503,12 +532,12 @@ impl Error {
     }
 
     /// Returns the error for a table or column that polars cannot build or read.
-    pub(crate) fn table(what: impl Into<String>, source: impl Into<ForeignError>) -> Self {
-        Self::Table { what: what.into(), source: source.into() }
+    pub(crate) fn table(table: impl Into<String>, source: impl Into<ForeignError>) -> Self {
+        Self::Table { table: table.into(), source: source.into() }
     }
 
-    /// Returns the error for a file with another content than expected; `source` is what the
-    /// library that reads it reported.
+    /// Returns the error for a file with unexpected content; `source` is the error of the library
+    /// that reads it.
     pub(crate) fn malformed(
         path: &Path,
         problem: impl Into<String>,
@@ -517,7 +546,7 @@ impl Error {
         Self::Malformed { path: path.to_owned(), row: None, problem: problem.into(), source }
     }
 
-    /// Returns the error for a row of a file that is not as expected.
+    /// Returns the error for an unexpected row of a file.
     pub(crate) fn malformed_row(path: &Path, row: Option<u64>, problem: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), row, problem: problem.into(), source: None }
     }
@@ -527,11 +556,11 @@ impl Error {
         Self::malformed(path, "unexpected table", Some(source.into()))
     }
 
-    /// Say of a missing column what it is needed for.
-    pub(crate) fn needed_for(self, role: impl FnOnce(&str) -> String) -> Self {
+    /// Sets the purpose of a missing column.
+    pub(crate) fn with_role(self, role: impl FnOnce(&str) -> String) -> Self {
         match self {
-            Self::MissingColumn { path, column, near, .. } => {
-                Self::MissingColumn { role: role(&column), path, column, near }
+            Self::MissingColumn { path, column, suggestion, .. } => {
+                Self::MissingColumn { role: role(&column), path, column, suggestion }
             }
             other => other,
         }
@@ -543,7 +572,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bad_input_exits_with_3_a_bad_model_with_4_and_a_leak_with_5() {
+    fn exit_codes_are_3_for_input_4_for_models_and_5_for_leaks() {
         assert_eq!(
             Error::from(pql_stats::Error::OneClass { rows: 3, converted: true }).exit_code(),
             3
@@ -555,7 +584,10 @@ mod tests {
     #[test]
     fn sources_follow_the_message() {
         let source = std::io::Error::other("no space");
-        assert_eq!(Error::table("the features", source).with_sources(), "the features: no space");
+        assert_eq!(
+            Error::table("the features", source).with_sources(),
+            "cannot process the features: no space"
+        );
         assert_eq!(
             Error::malformed(Path::new("a.csv"), "no table", None).with_sources(),
             "`a.csv`: no table"

@@ -1,5 +1,5 @@
-//! A model in other forms, which compute nothing anew.
+//! Exports of a model to other formats.
 
 mod notebook;
 
-pub use notebook::{NOTEBOOK, Notebook, notebook};
+pub use notebook::{NOTEBOOK_FILE, NotebookInput, export_notebook};

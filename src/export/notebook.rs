@@ -1,5 +1,5 @@
-//! A folder in which analysis goes on: rows, scores, coefficients, the model card, and a notebook
-//! that starts from them.
+//! Export of a notebook: a folder with rows, scores, coefficients, the model card, and a Jupyter
+//! notebook that analyzes them.
 
 use std::fs;
 use std::io;
@@ -11,111 +11,111 @@ use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::io::write::{csv_line, format_number, write_bytes};
 use crate::model::Model;
-use crate::model::encoder::{OTHER, Part, Prepared, Way};
+use crate::model::encoder::{Encoding, FeatureEncoder, OTHER, Term};
 use crate::model::explain::coefficients;
 use crate::model::score::Scorer;
-use crate::training::test_set::{TestRows, write_training};
+use crate::training::test_set::{TestRows, write_training_rows};
 
-/// Name of the notebook in its folder.
-pub const NOTEBOOK: &str = "analysis.ipynb";
-/// Name of the table of training rows in its folder.
-const TRAINING: &str = "train.parquet";
+/// File name of the notebook.
+pub const NOTEBOOK_FILE: &str = "analysis.ipynb";
+/// File name of the training rows.
+const TRAINING_FILE: &str = "train.parquet";
 
-/// The cells, as a script: each begins with [`MARK`].
+/// The cells as a script; each starts with [`CELL_MARKER`].
 const SCRIPT: &str = include_str!("analysis.py");
-/// What begins a cell, before its kind in brackets: `markdown`, or a tag of code.
-const MARK: &str = "# %%";
-/// What stands in the script for the name and version of the model.
-const LABEL: &str = "MODEL_LABEL";
+/// Start of a cell, followed by its type in brackets: `markdown`, or a tag of a code cell.
+const CELL_MARKER: &str = "# %%";
+/// Placeholder in the script for the name and version of the model.
+const LABEL_PLACEHOLDER: &str = "MODEL_LABEL";
 
-/// What a notebook starts from.
+/// Inputs of a notebook export.
 #[derive(Debug, Clone, Copy)]
-pub struct Notebook<'a> {
+pub struct NotebookInput<'a> {
     /// The model.
     pub model: &'a Model,
-    /// Its name and version.
+    /// Name and version of the model.
     pub label: &'a str,
-    /// The rows it was judged by.
-    pub test: &'a TestRows,
-    /// Rows among which are those it learned from; `None`: the notebook does without them.
+    /// The test rows.
+    pub test_set: &'a TestRows,
+    /// Rows that include the training rows; `None` to export without training rows.
     pub training: Option<&'a Rows>,
-    /// The model card, JSON.
+    /// The model card as JSON.
     pub card: &'a [u8],
 }
 
-/// Write the folder: `features.parquet`, `scores.parquet`, `coefficients.csv`, `model.json`, where
-/// they are given the training rows in `train.parquet`, and last the notebook.
+/// Writes the folder: `features.parquet`, `scores.parquet`, `coefficients.csv`, `model.json`,
+/// `train.parquet` if there are training rows, and finally the notebook.
 ///
 /// # Errors
 /// * [`Error::TrainingRowsDiffer`]: the training rows are not those of the model
 /// * [`Error::Write`]: the folder cannot be written
-pub fn notebook(source: &Notebook<'_>, folder: &Path) -> Result<()> {
+pub fn export_notebook(input: &NotebookInput<'_>, folder: &Path) -> Result<()> {
     let failed = |source| Error::Write { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(failed)?;
-    let training = folder.join(TRAINING);
-    match source.training {
-        Some(rows) => write_training(source.model, rows, &training)?,
-        None => remove(&training).map_err(failed)?,
+    let training = folder.join(TRAINING_FILE);
+    match input.training {
+        Some(rows) => write_training_rows(input.model, rows, &training)?,
+        None => remove_if_exists(&training).map_err(failed)?,
     }
-    source.test.write_features(&folder.join("features.parquet"))?;
-    source
-        .test
-        .write_scores(&Scorer::new(source.model, source.label)?, &folder.join("scores.parquet"))?;
-    write_bytes(&folder.join("coefficients.csv"), table(source.model).as_bytes())?;
-    write_bytes(&folder.join("model.json"), source.card)?;
+    input.test_set.write_features(&folder.join("features.parquet"))?;
+    input
+        .test_set
+        .write_scores(&Scorer::new(input.model, input.label)?, &folder.join("scores.parquet"))?;
+    write_bytes(&folder.join("coefficients.csv"), coefficient_csv(input.model).as_bytes())?;
+    write_bytes(&folder.join("model.json"), input.card)?;
     let mut cells =
-        serde_json::to_vec_pretty(&document(source.label)).expect("a notebook is plain JSON");
+        serde_json::to_vec_pretty(&document(input.label)).expect("a notebook is plain JSON");
     cells.push(b'\n');
-    write_bytes(&folder.join(NOTEBOOK), &cells)
+    write_bytes(&folder.join(NOTEBOOK_FILE), &cells)
 }
 
-/// Remove what an earlier export left and this one does not write.
-fn remove(file: &Path) -> io::Result<()> {
+/// Removes a file of an earlier export, if it exists.
+fn remove_if_exists(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-/// The columns before those of `pql inspect`: a design column, and its way from the raw value.
-const WAY: [&str; 12] = [
+/// Columns that describe how a design column is computed from its raw feature. The columns of
+/// `pql inspect` follow.
+const ENCODING_COLUMNS: [&str; 12] = [
     "feature",
-    "from",
+    "raw_feature",
     "measure",
-    "part",
+    "term",
     "log1p",
     "low_bound",
     "high_bound",
     "fill",
-    "at",
+    "knot",
     "level",
-    "known",
-    "rest",
+    "known_levels",
+    "mean_low",
 ];
 
-/// The coefficients as CSV, intercept first, each with all that leads from the raw value to its
-/// design column.
-fn table(model: &Model) -> String {
+/// Returns the coefficients as CSV, intercept first, each with the encoding of its design column.
+fn coefficient_csv(model: &Model) -> String {
     let columns = model.preprocessor.columns();
     let mut lines = Vec::new();
-    for (at, row) in coefficients(model).iter().enumerate() {
+    for (index, row) in coefficients(model).iter().enumerate() {
         let numbers = row.numbers();
-        if at == 0 {
-            let header = WAY.into_iter().chain(numbers.iter().map(|(name, _)| *name));
+        if index == 0 {
+            let header = ENCODING_COLUMNS.into_iter().chain(numbers.iter().map(|(name, _)| *name));
             lines.push(csv_line(&header.map(str::to_owned).collect::<Vec<_>>()));
         }
-        let mut cells = match at.checked_sub(1).map(|at| &columns[at]) {
+        let mut cells = match index.checked_sub(1).map(|index| &columns[index]) {
             None => vec![row.feature.clone(), String::new(), String::new(), "intercept".to_owned()],
             Some(column) => {
                 let prepared = &model.preprocessor.features[column.feature];
                 let mut cells =
                     vec![row.feature.clone(), prepared.feature.clone(), row.measure.clone()];
-                cells.extend(way(prepared, column.part));
-                cells.push(format_number(column.scale.rest));
+                cells.extend(encoding_cells(prepared, column.term));
+                cells.push(format_number(column.scale.mean_low));
                 cells
             }
         };
-        cells.resize(WAY.len(), String::new());
+        cells.resize(ENCODING_COLUMNS.len(), String::new());
         cells.extend(
             numbers.into_iter().map(|(_, value)| value.map_or(String::new(), format_number)),
         );
@@ -124,63 +124,63 @@ fn table(model: &Model) -> String {
     lines.join("\n") + "\n"
 }
 
-/// From `part` to `known`: what a design column is of its feature, and how it comes from the raw
-/// value.
-fn way(prepared: &Prepared, part: Part<'_>) -> [String; 8] {
+/// Returns the cells from `term` to `known_levels` of a design column.
+fn encoding_cells(prepared: &FeatureEncoder, term: Term<'_>) -> [String; 8] {
     let none = String::new;
-    let (kind, at, level) = match part {
-        Part::Value => ("value", None, none()),
-        Part::Jump(above) => ("jump", Some(above), none()),
-        Part::Hinge(knot) => ("hinge", Some(knot), none()),
-        Part::Missing => ("missing", None, none()),
-        Part::Level(level) => ("level", None, level.to_owned()),
+    let (name, knot, level) = match term {
+        Term::Value => ("value", None, none()),
+        Term::Jump(above) => ("jump", Some(above), none()),
+        Term::Hinge(knot) => ("hinge", Some(knot), none()),
+        Term::Missing => ("missing", None, none()),
+        Term::Level(level) => ("level", None, level.to_owned()),
     };
-    match &prepared.way {
-        Way::Number(number) => {
-            let bound =
-                |of: fn((f64, f64)) -> f64| number.bounds.map(of).map_or_else(none, format_number);
+    match &prepared.encoding {
+        Encoding::Numeric(number) => {
+            let bound = |end: fn((f64, f64)) -> f64| {
+                number.bounds.map(end).map_or_else(none, format_number)
+            };
             let log1p = u8::from(number.log1p).to_string();
-            let at = at.map_or_else(none, format_number);
+            let knot = knot.map_or_else(none, format_number);
             [
-                kind.to_owned(),
+                name.to_owned(),
                 log1p,
                 bound(|b| b.0),
                 bound(|b| b.1),
                 format_number(number.fill),
-                at,
+                knot,
                 none(),
                 none(),
             ]
         }
-        Way::Text(text) => {
+        Encoding::Categorical(text) => {
             let pooled = level == OTHER && text.levels.iter().all(|(known, _)| known != OTHER);
-            let known: Vec<&String> = std::iter::once(&text.base)
+            let known: Vec<&String> = std::iter::once(&text.reference_level)
                 .chain(text.levels.iter().map(|(level, _)| level))
                 .collect();
             let known = if pooled { json!(known).to_string() } else { none() };
-            let kind = if pooled { "other" } else { kind };
-            [kind.to_owned(), none(), none(), none(), none(), none(), level, known]
+            let name = if pooled { "other" } else { name };
+            [name.to_owned(), none(), none(), none(), none(), none(), level, known]
         }
     }
 }
 
-/// The notebook, without outputs.
+/// Returns the notebook, without outputs.
 ///
 /// # Source
 /// nbformat 4.5: <https://nbformat.readthedocs.io/en/latest/format_description.html>
 fn document(label: &str) -> Value {
-    let script = SCRIPT.replace(LABEL, label);
+    let script = SCRIPT.replace(LABEL_PLACEHOLDER, label);
     let mut cells: Vec<(&str, Vec<&str>)> = Vec::new();
     for line in script.lines() {
-        match (line.strip_prefix(MARK), cells.last_mut()) {
+        match (line.strip_prefix(CELL_MARKER), cells.last_mut()) {
             (Some(kind), _) => cells.push((kind.trim().trim_matches(['[', ']']), Vec::new())),
             (None, Some((_, lines))) => lines.push(line),
-            // What stands before the first cell is said to readers of the script.
+            // The docstring of the script is not part of the notebook.
             (None, None) => {}
         }
     }
     let cells: Vec<Value> =
-        cells.iter().enumerate().map(|(at, (kind, lines))| cell(at, kind, lines)).collect();
+        cells.iter().enumerate().map(|(index, (kind, lines))| cell(index, kind, lines)).collect();
     json!({
         "cells": cells,
         "metadata": {
@@ -192,8 +192,8 @@ fn document(label: &str) -> Value {
     })
 }
 
-/// One cell, its lines without the blank ones at its end.
-fn cell(at: usize, kind: &str, lines: &[&str]) -> Value {
+/// Returns a cell, without trailing blank lines.
+fn cell(index: usize, kind: &str, lines: &[&str]) -> Value {
     let written = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
     let markdown = kind == "markdown";
     let plain = |line: &&str| {
@@ -203,7 +203,7 @@ fn cell(at: usize, kind: &str, lines: &[&str]) -> Value {
     if let Some(last) = source.last_mut() {
         last.pop();
     }
-    let id = format!("cell-{:02}", at + 1);
+    let id = format!("cell-{:02}", index + 1);
     if markdown {
         return json!({ "cell_type": "markdown", "id": id, "metadata": {}, "source": source });
     }
@@ -223,21 +223,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_cell_of_the_script_is_in_the_notebook_with_an_id_of_its_own() {
+    fn every_cell_of_the_script_is_in_the_notebook_with_a_unique_id() {
         let document = document("trial/0001");
         let cells = document["cells"].as_array().unwrap();
-        assert_eq!(cells.len(), SCRIPT.lines().filter(|line| line.starts_with(MARK)).count());
+        assert_eq!(
+            cells.len(),
+            SCRIPT.lines().filter(|line| line.starts_with(CELL_MARKER)).count()
+        );
         let mut ids: Vec<&str> = cells.iter().map(|cell| cell["id"].as_str().unwrap()).collect();
         ids.dedup();
         assert_eq!(ids.len(), cells.len());
         let text = document.to_string();
-        assert!(text.contains("trial/0001") && !text.contains(LABEL));
-        assert!(cells.iter().any(|cell| cell["metadata"]["tags"][0] == "go-on"));
+        assert!(text.contains("trial/0001") && !text.contains(LABEL_PLACEHOLDER));
+        assert!(cells.iter().any(|cell| cell["metadata"]["tags"][0] == "continue"));
         assert_eq!(cells[0]["source"][0], "# Model trial/0001\n");
     }
 
     #[test]
-    fn a_cell_keeps_its_inner_blank_lines_alone() {
+    fn a_cell_keeps_inner_blank_lines_but_no_trailing_ones() {
         let code = cell(0, "plot", &["a", "", "b", ""]);
         assert_eq!(
             (&code["source"], &code["metadata"]["tags"]),

@@ -1,5 +1,5 @@
-//! Tables and files: read ([`read`]), written whole or not at all ([`write`]), and progress and
-//! notices on the way ([`progress`], [`sink`]).
+//! Input and output: reading tables ([`read`]), writing files atomically ([`write`]), and reporting
+//! progress and notices ([`progress`], [`sink`]).
 
 pub mod progress;
 pub mod read;

@@ -1,11 +1,11 @@
-//! Where a pipeline reports to.
+//! The receiver of notices and progress.
 
 use std::fmt;
 
 use super::progress::Progress;
 use crate::warning::Notice;
 
-/// Receives notices and progress while a pipeline runs.
+/// Receives notices and progress of a pipeline.
 ///
 /// ```
 /// use pql::{Notice, Progress, Sink};
@@ -20,26 +20,27 @@ pub struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    /// Calls `notify` with each notice, and shows the stages of long work in `progress`.
+    /// Creates a sink that passes each notice to `notify` and shows progress in `progress`.
     pub fn new(progress: Progress, notify: impl FnMut(Notice) + 'a) -> Self {
         Self { notify: Box::new(notify), progress }
     }
 
-    /// Ignores everything.
+    /// Creates a sink that ignores everything.
     #[must_use]
     pub fn silent() -> Self {
         Self::new(Progress::silent(), |_| ())
     }
 
-    /// Writes notices to standard error, a line each, and draws progress there if it is a terminal.
+    /// Creates a sink that writes notices to standard error, one line each, and shows progress
+    /// there if it is a terminal.
     #[must_use]
     pub fn stderr() -> Self {
         use std::io::Write;
-        // Where stderr is closed, nobody reads the notices.
+        // Errors are ignored: without standard error, nobody reads the notices.
         Self::new(Progress::terminal(), |notice| drop(writeln!(std::io::stderr(), "{notice}")))
     }
 
-    /// Returns where the stages of long work are shown.
+    /// Returns the progress display.
     #[must_use]
     pub fn progress(&self) -> &Progress {
         &self.progress

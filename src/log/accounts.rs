@@ -1,4 +1,4 @@
-//! The account list, read or derived from the log.
+//! The account list: reading, cleaning and writing.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
-use super::cells::{self, Kind, NO_TIME, Place, Times};
-use super::codes::{Codes, NO_CODE};
-use super::columns::{pick, require};
-use super::events::Raw;
+use super::cells::{self, CellLocation, EXPECTED_YEARS, NO_TIME, TimeColumn, ValueKind};
+use super::columns::{optional_column, require};
+use super::interner::{Interner, NO_CODE};
 use super::quality::SourceQuality;
-use super::source::fold_outcomes;
+use super::raw_events::RawEvents;
+use super::raw_source::fold_outcomes;
 use super::{Names, earlier};
 use crate::config::AccountSource;
 use crate::error::{Error, Result};
@@ -20,16 +20,16 @@ use crate::io::write::time_column;
 use crate::time::{DAY, NEVER, midnight};
 use crate::warning::DropReason;
 
-/// The accounts that exist, sorted by id; an account's row is its code everywhere.
+/// The accounts that exist, sorted by id; the row of an account is its code everywhere.
 #[derive(Debug, Clone)]
 pub struct Accounts {
     /// Ids.
     pub id: Names,
     /// Sign-up, µs UTC.
     pub signed_up: Vec<i64>,
-    /// First conversion, µs UTC; [`NEVER`] where none is known.
+    /// First known conversion, µs UTC; [`NEVER`] without a conversion.
     pub converted: Vec<i64>,
-    /// First churn, µs UTC; [`NEVER`] where none is known.
+    /// First known churn, µs UTC; [`NEVER`] without a churn.
     pub churned: Vec<i64>,
     /// Seats granted at sign-up, NaN where missing; `None` without such a column.
     pub seats: Option<Vec<f64>>,
@@ -37,19 +37,21 @@ pub struct Accounts {
     pub revenue: Option<Vec<f64>>,
     /// Revenue at the conversion, NaN where missing; `None` without such a column.
     pub first_revenue: Option<Vec<f64>>,
-    /// Attributes known at sign-up, a row an account: `Float64` or `String`.
+    /// Attributes known at sign-up, one row per account: `Float64` or `String`.
     pub attributes: DataFrame,
 }
 
-/// Which account of the log each code is; [`NO_CODE`] and a reason where it does not exist.
-pub(super) struct Rank {
-    pub(super) index: Vec<u32>,
-    pub(super) reason: Vec<Option<DropReason>>,
+/// Interned account codes → rows of [`Accounts`].
+pub(super) struct AccountMap {
+    /// Row of the account by interned code; [`NO_CODE`] where the account was dropped.
+    pub(super) row: Vec<u32>,
+    /// Why the account was dropped, by interned code.
+    pub(super) drop_reason: Vec<Option<DropReason>>,
 }
 
-/// The account list as it was read.
-pub(super) struct List {
-    codes: Codes,
+/// The account list as read, before cleaning.
+pub(super) struct AccountList {
+    ids: Interner,
     signed_up: Vec<i64>,
     converted: Vec<i64>,
     churned: Vec<i64>,
@@ -57,18 +59,19 @@ pub(super) struct List {
     revenue: Option<Vec<f64>>,
     first_revenue: Option<Vec<f64>>,
     attributes: DataFrame,
-    /// What attributes are to be taken for, where their values must not tell.
-    kinds: BTreeMap<String, Kind>,
-    /// By column, files and rows of text that came quoted, and is no number therefore.
+    /// Value kinds of attributes, where they must not be inferred from the values.
+    kinds: BTreeMap<String, ValueKind>,
+    /// By column, files and rows with quoted values, which are text even if they look like
+    /// numbers.
     quoted: BTreeMap<String, Vec<(u32, RangeInclusive<u64>)>>,
     /// File and row of each account.
-    at: Vec<(u32, u64)>,
+    locations: Vec<(u32, u64)>,
     files: Vec<PathBuf>,
     quality: SourceQuality,
 }
 
 /// The columns of the account list.
-struct Picked {
+struct AccountColumns {
     account: String,
     signed_up: String,
     converted: Option<String>,
@@ -78,10 +81,13 @@ struct Picked {
     first_revenue: Option<String>,
 }
 
-impl Picked {
-    fn of(source: &AccountSource, file: &Path) -> Result<Self> {
+impl AccountColumns {
+    /// Resolves the configured or default column names against the columns of a file.
+    fn resolve(source: &AccountSource, file: &Path) -> Result<Self> {
         let columns = read::columns(file)?;
-        let take = |named: &Option<String>, default: &str| pick(&columns, named.as_ref(), default);
+        let optional = |configured: &Option<String>, default: &str| {
+            optional_column(&columns, configured.as_ref(), default)
+        };
         Ok(Self {
             account: require(
                 file,
@@ -97,15 +103,16 @@ impl Picked {
                 "signed_up_at",
                 "`accounts.signed_up`",
             )?,
-            converted: take(&source.converted, "converted_at"),
-            churned: take(&source.churned, "churned_at"),
-            seats: take(&source.seats, "seats"),
-            revenue: take(&source.revenue, "mrr"),
-            first_revenue: take(&source.first_revenue, "first_mrr"),
+            converted: optional(&source.converted, "converted_at"),
+            churned: optional(&source.churned, "churned_at"),
+            seats: optional(&source.seats, "seats"),
+            revenue: optional(&source.revenue, "mrr"),
+            first_revenue: optional(&source.first_revenue, "first_mrr"),
         })
     }
 
-    fn columns(&self, source: &AccountSource) -> Vec<String> {
+    /// Returns the names of the columns to read, sorted.
+    fn names(&self, source: &AccountSource) -> Vec<String> {
         let mut columns = vec![self.account.clone(), self.signed_up.clone()];
         let others =
             [&self.converted, &self.churned, &self.seats, &self.revenue, &self.first_revenue];
@@ -117,36 +124,39 @@ impl Picked {
     }
 }
 
-/// The key of the project file by which a column is asked for, as messages name it.
-fn role(source: &AccountSource, column: &str) -> String {
-    let is = |named: &Option<String>| named.as_deref() == Some(column);
+/// Returns the key of the project file that names a column, for messages.
+fn config_key(source: &AccountSource, column: &str) -> String {
+    let is_column = |configured: &Option<String>| configured.as_deref() == Some(column);
     let key = match column {
-        _ if is(&source.converted) => "converted",
-        _ if is(&source.churned) => "churned",
-        _ if is(&source.seats) => "seats",
-        _ if is(&source.revenue) => "revenue",
-        _ if is(&source.first_revenue) => "first_revenue",
+        _ if is_column(&source.converted) => "converted",
+        _ if is_column(&source.churned) => "churned",
+        _ if is_column(&source.seats) => "seats",
+        _ if is_column(&source.revenue) => "revenue",
+        _ if is_column(&source.first_revenue) => "first_revenue",
         _ => "attributes",
     };
     format!("`accounts.{key}`")
 }
 
-/// Columns that are gathered batch by batch.
+/// Columns collected batch by batch.
 #[derive(Default)]
-struct Gathered {
-    signed_up: Times,
-    converted: Times,
-    churned: Times,
+struct AccountBuffers {
+    signed_up: TimeColumn,
+    converted: TimeColumn,
+    churned: TimeColumn,
     seats: Option<Vec<f64>>,
     revenue: Option<Vec<f64>>,
     first_revenue: Option<Vec<f64>>,
     attributes: Option<DataFrame>,
 }
 
-/// Read the account list whole.
-pub(super) fn read(source: &AccountSource, kinds: &BTreeMap<String, Kind>) -> Result<List> {
-    let mut list = List {
-        codes: Codes::default(),
+/// Reads all files of the account list.
+pub(super) fn read(
+    source: &AccountSource,
+    kinds: &BTreeMap<String, ValueKind>,
+) -> Result<AccountList> {
+    let mut list = AccountList {
+        ids: Interner::default(),
         signed_up: Vec::new(),
         converted: Vec::new(),
         churned: Vec::new(),
@@ -156,110 +166,122 @@ pub(super) fn read(source: &AccountSource, kinds: &BTreeMap<String, Kind>) -> Re
         attributes: DataFrame::default(),
         kinds: kinds.clone(),
         quoted: BTreeMap::new(),
-        at: Vec::new(),
+        locations: Vec::new(),
         files: Vec::new(),
         quality: SourceQuality::new(&source.path, "accounts"),
     };
-    let mut gathered = Gathered::default();
+    let mut buffers = AccountBuffers::default();
     for file in read::files(&source.path)? {
-        let picked = Picked::of(source, &file)?;
+        let columns = AccountColumns::resolve(source, &file)?;
         list.files.push(file.clone());
-        let read = read::read(&file, Some(&picked.columns(source)), &mut |first_row, frame| {
-            list.take(source, &picked, &mut gathered, &frame, &file, first_row)
+        let read = read::read(&file, Some(&columns.names(source)), &mut |first_row, frame| {
+            list.add_batch(source, &columns, &mut buffers, &frame, &file, first_row)
         })
-        .map_err(|e| e.needed_for(|column| role(source, column)))?;
-        let at = file_code(list.files.len() - 1);
+        .map_err(|e| e.with_role(|column| config_key(source, column)))?;
+        let code = file_code(list.files.len() - 1);
         for (column, rows) in read.quoted {
-            list.quoted.entry(column).or_default().extend(rows.into_iter().map(|rows| (at, rows)));
+            let rows = rows.into_iter().map(|rows| (code, rows));
+            list.quoted.entry(column).or_default().extend(rows);
         }
     }
     if list.quality.rows == 0 {
         return Err(Error::Empty {
             path: source.path.clone(),
-            expected: "the account list has one row per account".to_owned(),
+            expected: "expected an account list with one row per account".to_owned(),
         });
     }
-    list.quality.made = list.quality.rows;
-    let named =
-        |named: &Option<String>, usual: &str| named.clone().unwrap_or_else(|| usual.to_owned());
-    list.signed_up = list.times(gathered.signed_up, &named(&source.signed_up, "signed_up_at"))?;
-    list.converted = list.times(gathered.converted, &named(&source.converted, "converted_at"))?;
-    list.churned = list.times(gathered.churned, &named(&source.churned, "churned_at"))?;
+    list.quality.records = list.quality.rows;
+    let configured = |configured: &Option<String>, default: &str| {
+        configured.clone().unwrap_or_else(|| default.to_owned())
+    };
+    list.signed_up =
+        list.times(buffers.signed_up, &configured(&source.signed_up, "signed_up_at"))?;
+    list.converted =
+        list.times(buffers.converted, &configured(&source.converted, "converted_at"))?;
+    list.churned = list.times(buffers.churned, &configured(&source.churned, "churned_at"))?;
     (list.seats, list.revenue, list.first_revenue) =
-        (gathered.seats, gathered.revenue, gathered.first_revenue);
-    list.attributes = gathered.attributes.unwrap_or_default();
+        (buffers.seats, buffers.revenue, buffers.first_revenue);
+    list.attributes = buffers.attributes.unwrap_or_default();
     Ok(list)
 }
 
-impl List {
-    /// Hand over the codes of the accounts, for the events to be read with.
-    pub(super) fn take_codes(&mut self) -> Codes {
-        std::mem::take(&mut self.codes)
+impl AccountList {
+    /// Takes the interned account ids, with which the events are read.
+    pub(super) fn take_interner(&mut self) -> Interner {
+        std::mem::take(&mut self.ids)
     }
 
-    /// Whether each account of the list signs up at or after `until`, so that it does not exist
-    /// yet.
-    pub(super) fn not_yet(&self, until: i64) -> Vec<bool> {
+    /// Returns whether each account signs up at or after `until`.
+    pub(super) fn not_signed_up(&self, until: i64) -> Vec<bool> {
         self.signed_up.iter().map(|t| *t != NO_TIME && *t >= until).collect()
     }
 
-    fn take(
+    fn add_batch(
         &mut self,
         source: &AccountSource,
-        picked: &Picked,
-        into: &mut Gathered,
+        columns: &AccountColumns,
+        buffers: &mut AccountBuffers,
         frame: &DataFrame,
         file: &Path,
         first_row: u64,
     ) -> Result<()> {
         let column = |name: &str| read::column(file, frame, name);
-        let place = |column| Place { path: file, column, first_row, rows: &[] };
         self.quality.rows += frame.height() as u64;
-        let ids = cells::text(column(&picked.account)?)?;
-        let present = self.name(&ids, file, first_row)?;
+        let ids = cells::text(column(&columns.account)?)?;
+        let present = self.intern_ids(&ids, file, first_row)?;
         let rows: Vec<u32> = (0..).zip(&present).filter(|(_, p)| **p).map(|(row, _)| row).collect();
         let mask: BooleanChunked = present.iter().map(|p| Some(*p)).collect();
         let frame = frame.filter(&mask).map_err(|e| Error::unexpected_table(file, e))?;
         let column = |name: &str| read::column(file, &frame, name);
-        let place = |column| Place { rows: &rows, ..place(column) };
-        let before = self.at.len() - frame.height();
+        let location = |column| CellLocation { path: file, column, first_row, rows: &rows };
+        let before = self.locations.len() - frame.height();
         let format = source.format.as_deref();
-        into.signed_up.push(column(&picked.signed_up)?, format, place(&picked.signed_up))?;
+        buffers.signed_up.push(
+            column(&columns.signed_up)?,
+            format,
+            location(&columns.signed_up),
+        )?;
         for (times, name) in
-            [(&mut into.converted, &picked.converted), (&mut into.churned, &picked.churned)]
+            [(&mut buffers.converted, &columns.converted), (&mut buffers.churned, &columns.churned)]
         {
             if let Some(name) = name {
                 times.pad(before);
-                times.push(column(name)?, format, place(name))?;
+                times.push(column(name)?, format, location(name))?;
             }
         }
         let numbers = [
-            (&mut into.seats, &picked.seats),
-            (&mut into.revenue, &picked.revenue),
-            (&mut into.first_revenue, &picked.first_revenue),
+            (&mut buffers.seats, &columns.seats),
+            (&mut buffers.revenue, &columns.revenue),
+            (&mut buffers.first_revenue, &columns.first_revenue),
         ];
         for (numbers, name) in numbers {
             if let Some(name) = name {
                 let numbers = numbers.get_or_insert_default();
                 numbers.resize(before, f64::NAN);
-                numbers.extend(cells::finite(column(name)?, place(name))?);
+                numbers.extend(cells::finite(column(name)?, location(name))?);
             }
         }
         let attributes =
             source.attributes.iter().map(|name| column(name).cloned()).collect::<Result<_>>()?;
         let attributes = DataFrame::new(frame.height(), attributes).and_then(|new| {
-            match into.attributes.take() {
+            match buffers.attributes.take() {
                 Some(old) => old.vstack(&new),
                 None => Ok(new),
             }
         });
-        into.attributes =
-            Some(attributes.map_err(|e| Error::malformed(file, "its attributes", Some(e.into())))?);
+        buffers.attributes = Some(attributes.map_err(|e| {
+            Error::malformed(file, "the attribute columns cannot be combined", Some(e.into()))
+        })?);
         Ok(())
     }
 
-    /// Take the ids of a batch; answers which rows have one.
-    fn name(&mut self, ids: &StringChunked, file: &Path, first_row: u64) -> Result<Vec<bool>> {
+    /// Interns the account ids of a batch; returns which rows have an id.
+    fn intern_ids(
+        &mut self,
+        ids: &StringChunked,
+        file: &Path,
+        first_row: u64,
+    ) -> Result<Vec<bool>> {
         let mut present = Vec::with_capacity(ids.len());
         for (row, id) in (first_row..).zip(ids.iter()) {
             let id = id.filter(|id| !id.is_empty());
@@ -268,33 +290,37 @@ impl List {
                 self.quality.drop_row(DropReason::AccountMissing, file, row);
                 continue;
             };
-            if self.codes.get(id).is_some() {
+            if self.ids.get(id).is_some() {
                 return Err(Error::DuplicateAccount {
                     path: file.to_owned(),
                     row,
                     account: id.to_owned(),
                 });
             }
-            self.codes.code(id);
-            self.at.push((file_code(self.files.len() - 1), row));
+            self.ids.intern(id);
+            self.locations.push((file_code(self.files.len() - 1), row));
         }
         Ok(present)
     }
 
-    /// Times by account code; empty columns give [`NO_TIME`] for all.
-    fn times(&self, mut times: Times, column: &str) -> Result<Vec<i64>> {
-        times.pad(self.at.len());
-        times.finish().map_err(|(at, found)| Error::BadValue {
-            path: self.files[self.at[at].0 as usize].clone(),
-            row: Some(self.at[at].1),
+    /// Returns times by account code; [`NO_TIME`] where the column is absent.
+    fn times(&self, mut times: TimeColumn, column: &str) -> Result<Vec<i64>> {
+        times.pad(self.locations.len());
+        times.finish().map_err(|(index, found)| Error::BadValue {
+            path: self.files[self.locations[index].0 as usize].clone(),
+            row: Some(self.locations[index].1),
             column: column.to_owned(),
             found,
-            expected: "a time between the years 1900 and 2262".to_owned(),
+            expected: EXPECTED_YEARS.to_owned(),
         })
     }
 
-    /// Cut the list at `until`, fold the outcomes of the log in, and drop what cannot be.
-    pub(super) fn finish(mut self, raw: &mut Raw, until: i64) -> Result<(Accounts, Rank, bool)> {
+    /// Truncates the list at `until`, adds the outcomes of the log, and drops invalid accounts.
+    pub(super) fn finish(
+        mut self,
+        raw: &mut RawEvents,
+        until: i64,
+    ) -> Result<(Accounts, AccountMap, bool)> {
         let known = |t: i64| if t == NO_TIME || t >= until { NEVER } else { t };
         self.converted.iter_mut().chain(&mut self.churned).for_each(|t| *t = known(*t));
         let signed_up = self.signed_up.iter().copied().filter(|t| *t != NO_TIME && *t < until);
@@ -302,13 +328,13 @@ impl List {
         let mut dates = signed_up.chain(outcomes).peekable();
         self.quality.date_only = dates.peek().is_some() && dates.all(|t| t % DAY == 0);
         let date_only = self.quality.date_only || raw.sources.iter().any(|s| s.quality.date_only);
-        fold_outcomes(&raw.occurred, &mut self.converted, &mut self.churned);
-        let mut reason = vec![None; self.at.len()];
-        for (code, reason) in reason.iter_mut().enumerate() {
+        fold_outcomes(&raw.outcome_events, &mut self.converted, &mut self.churned);
+        let mut drop_reason = vec![None; self.locations.len()];
+        for (code, reason) in drop_reason.iter_mut().enumerate() {
             let signed_up = self.signed_up[code];
             for outcome in [&mut self.converted[code], &mut self.churned[code]] {
-                // With dates alone the order inside the day of the sign-up is unknown: it happens
-                // at the sign-up.
+                // With dates alone, the order within the day of the sign-up is unknown: use the
+                // time of the sign-up.
                 if date_only
                     && *outcome != NEVER
                     && signed_up != NO_TIME
@@ -317,28 +343,25 @@ impl List {
                     *outcome = signed_up;
                 }
             }
-            *reason = self.lack(code, until);
+            *reason = self.drop_reason(code, until);
             if let Some(reason) = *reason {
-                self.quality.drop_row(
-                    reason,
-                    &self.files[self.at[code].0 as usize],
-                    self.at[code].1,
-                );
+                let (file, row) = self.locations[code];
+                self.quality.drop_row(reason, &self.files[file as usize], row);
             }
         }
-        let (names, index) = raw.accounts.ranks(|code| reason[code as usize].is_none());
-        let order = inverse(&index, names.len());
-        let attributes = self.attributes_by(&order)?;
-        let by = |values: &[i64]| order.iter().map(|c| values[*c as usize]).collect();
+        let (names, row) = raw.accounts.ranks(|code| drop_reason[code as usize].is_none());
+        let order = invert(&row, names.len());
+        let attributes = self.typed_attributes(&order)?;
+        let reorder = |values: &[i64]| order.iter().map(|c| values[*c as usize]).collect();
         let numbers = |values: Option<&Vec<f64>>| {
             values.map(|v| {
                 order.iter().map(|c| v.get(*c as usize).copied().unwrap_or(f64::NAN)).collect()
             })
         };
         let accounts = Accounts {
-            signed_up: by(&self.signed_up),
-            converted: by(&self.converted),
-            churned: by(&self.churned),
+            signed_up: reorder(&self.signed_up),
+            converted: reorder(&self.converted),
+            churned: reorder(&self.churned),
             seats: numbers(self.seats.as_ref()),
             revenue: numbers(self.revenue.as_ref()),
             first_revenue: numbers(self.first_revenue.as_ref()),
@@ -347,11 +370,11 @@ impl List {
         };
         self.quality.kept = accounts.id.len() as u64;
         raw.account_quality = Some(self.quality);
-        Ok((accounts, Rank { index, reason }, date_only))
+        Ok((accounts, AccountMap { row, drop_reason }, date_only))
     }
 
-    /// Why an account does not exist; `None`: it does.
-    fn lack(&self, code: usize, until: i64) -> Option<DropReason> {
+    /// Returns why an account is dropped; `None` where it is kept.
+    fn drop_reason(&self, code: usize, until: i64) -> Option<DropReason> {
         match self.signed_up[code] {
             NO_TIME => Some(DropReason::TimeMissing),
             signed_up if signed_up >= until => Some(DropReason::NotYetSignedUp),
@@ -362,11 +385,11 @@ impl List {
         }
     }
 
-    /// Whether a value of an attribute of the accounts that exist came quoted.
-    fn came_quoted(&self, column: &Column, order: &[u32]) -> bool {
+    /// Returns whether any kept account has a quoted value of an attribute.
+    fn has_quoted_value(&self, column: &Column, order: &[u32]) -> bool {
         let Some(quoted) = self.quoted.get(column.name().as_str()) else { return false };
         let is_quoted = |code: &u32| {
-            let (file, row) = self.at[*code as usize];
+            let (file, row) = self.locations[*code as usize];
             let next = quoted.partition_point(|(f, rows)| (*f, *rows.end()) < (file, row));
             quoted.get(next).is_some_and(|(f, rows)| *f == file && rows.contains(&row))
         };
@@ -376,12 +399,12 @@ impl List {
             .any(|(code, present)| present == Some(true) && is_quoted(code))
     }
 
-    /// The file and row of a bad value that was found among the accounts that exist.
-    fn in_its_file(&self, error: Error, order: &[u32]) -> Error {
+    /// Replaces the row of an error, counted among the kept accounts, by the file and its row.
+    fn locate_error(&self, error: Error, order: &[u32]) -> Error {
         match error {
-            Error::BadValue { row: Some(at), column, found, expected, .. } => {
-                let (file, row) = self.at
-                    [order[usize::try_from(at - 1).expect("a row of a table in memory")] as usize];
+            Error::BadValue { row: Some(kept_row), column, found, expected, .. } => {
+                let index = usize::try_from(kept_row - 1).expect("a row of a table in memory");
+                let (file, row) = self.locations[order[index] as usize];
                 Error::BadValue {
                     path: self.files[file as usize].clone(),
                     row: Some(row),
@@ -394,19 +417,20 @@ impl List {
         }
     }
 
-    /// The attributes of the accounts that exist, typed by the values of these alone.
-    fn attributes_by(&self, order: &[u32]) -> Result<DataFrame> {
+    /// Returns the attributes of the kept accounts; types are inferred from their values alone.
+    fn typed_attributes(&self, order: &[u32]) -> Result<DataFrame> {
         let index = IdxCa::from_vec("".into(), order.to_vec());
         let path = &self.quality.source;
         let malformed = |e| Error::unexpected_table(path, e);
         let existing = self.attributes.take(&index).map_err(malformed)?;
         let mut columns = Vec::new();
         for column in existing.columns() {
-            let place = Place { path, column: column.name(), first_row: 1, rows: &[] };
+            let location = CellLocation { path, column: column.name(), first_row: 1, rows: &[] };
             let kind = self.kinds.get(column.name().as_str()).copied();
-            let kind = kind.or_else(|| self.came_quoted(column, order).then_some(Kind::Text));
-            columns
-                .push(cells::typed(column, kind, place).map_err(|e| self.in_its_file(e, order))?);
+            let kind =
+                kind.or_else(|| self.has_quoted_value(column, order).then_some(ValueKind::Text));
+            let typed = cells::typed(column, kind, location);
+            columns.push(typed.map_err(|e| self.locate_error(e, order))?);
         }
         DataFrame::new(order.len(), columns).map_err(malformed)
     }
@@ -416,17 +440,18 @@ fn file_code(file: usize) -> u32 {
     u32::try_from(file).unwrap_or(u32::MAX)
 }
 
-pub(super) fn inverse(index: &[u32], len: usize) -> Vec<u32> {
-    let mut order = vec![0; len];
-    for (code, rank) in (0..).zip(index) {
-        if *rank != NO_CODE {
-            order[*rank as usize] = code;
+/// Returns the code of each of `len` rows, given the row of each code.
+pub(super) fn invert(rows: &[u32], len: usize) -> Vec<u32> {
+    let mut codes = vec![0; len];
+    for (code, row) in (0..).zip(rows) {
+        if *row != NO_CODE {
+            codes[*row as usize] = code;
         }
     }
-    order
+    codes
 }
 
-/// The account list in the columns that are read by default.
+/// Returns the account list with the default column names.
 pub(super) fn table(accounts: &Accounts) -> Result<DataFrame> {
     let time = |name: &str, values: &[i64]| {
         time_column(name, values.iter().map(|t| (*t != NEVER).then_some(*t)))

@@ -1,4 +1,4 @@
-//! Which columns of a file of events are read.
+//! The columns to read from a file of events.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::io::read;
 use crate::names::nearest;
 
-/// The columns of one file that are read.
-pub(super) struct Picked {
+/// The columns to read from one file.
+pub(super) struct EventColumns {
     pub(super) account: String,
     pub(super) user: Option<String>,
     pub(super) event: Option<String>,
@@ -17,33 +17,37 @@ pub(super) struct Picked {
     pub(super) id: Option<String>,
 }
 
-impl Picked {
-    pub(super) fn of(source: &EventSource, file: &Path) -> Result<Self> {
+impl EventColumns {
+    /// Resolves the configured or default column names against the columns of a file.
+    pub(super) fn resolve(source: &EventSource, file: &Path) -> Result<Self> {
         let columns = read::columns(file)?;
-        let take = |named: &Option<String>, default: &str| pick(&columns, named.as_ref(), default);
-        let must = |named: &Option<String>, default: &str, role: &str| {
-            require(file, &columns, named.as_ref(), default, role)
+        let optional = |configured: &Option<String>, default: &str| {
+            optional_column(&columns, configured.as_ref(), default)
         };
-        let whole = source.event_name.is_some() || !source.unpivot.is_empty();
+        let required = |configured: &Option<String>, default: &str, key: &str| {
+            require(file, &columns, configured.as_ref(), default, key)
+        };
+        let has_fixed_names = source.event_name.is_some() || !source.unpivot.is_empty();
         Ok(Self {
-            account: must(&source.account, "account_id", "`events.account`")?,
-            user: take(&source.user, "user_id"),
-            event: if whole {
+            account: required(&source.account, "account_id", "`events.account`")?,
+            user: optional(&source.user, "user_id"),
+            event: if has_fixed_names {
                 None
             } else {
-                Some(must(
+                Some(required(
                     &source.event,
                     "event",
-                    "`events.event`; or give `event_name` or `unpivot`",
+                    "`events.event`; or set `event_name` or `unpivot`",
                 )?)
             },
-            timestamp: must(&source.timestamp, "timestamp", "`events.timestamp`")?,
-            received: take(&source.received, "received_at"),
-            id: take(&source.id, "message_id"),
+            timestamp: required(&source.timestamp, "timestamp", "`events.timestamp`")?,
+            received: optional(&source.received, "received_at"),
+            id: optional(&source.id, "message_id"),
         })
     }
 
-    pub(super) fn columns(&self, source: &EventSource) -> Vec<String> {
+    /// Returns the names of the columns to read, sorted.
+    pub(super) fn names(&self, source: &EventSource) -> Vec<String> {
         let mut columns: Vec<String> = vec![self.account.clone(), self.timestamp.clone()];
         columns.extend(
             [&self.user, &self.event, &self.received, &self.id].into_iter().flatten().cloned(),
@@ -54,54 +58,58 @@ impl Picked {
         columns
     }
 
-    /// Those of them that only name something, so that their texts may come as codes.
-    pub(super) fn texts(&self, source: &EventSource) -> Vec<String> {
-        // Rows of such a source are taken column by column.
+    /// Returns the columns that contain only identifiers and may be read as dictionaries.
+    pub(super) fn identifiers(&self, source: &EventSource) -> Vec<String> {
+        // Rows of an unpivoted source are filtered for each column.
         if !source.unpivot.is_empty() {
             return Vec::new();
         }
-        let names =
+        let identifiers =
             [Some(&self.account), self.user.as_ref(), self.event.as_ref(), self.id.as_ref()];
-        let others = [Some(&self.timestamp), self.received.as_ref()];
-        let read_otherwise =
-            |name: &&String| others.contains(&Some(*name)) || source.values.contains(*name);
-        names.into_iter().flatten().filter(|name| !read_otherwise(name)).cloned().collect()
+        let times = [Some(&self.timestamp), self.received.as_ref()];
+        let has_other_use =
+            |name: &&String| times.contains(&Some(*name)) || source.values.contains(*name);
+        identifiers.into_iter().flatten().filter(|name| !has_other_use(name)).cloned().collect()
     }
 }
 
-/// The column that is named, or the usual one where it exists.
-pub(super) fn pick(columns: &[String], named: Option<&String>, default: &str) -> Option<String> {
-    named.cloned().or_else(|| columns.iter().any(|c| c == default).then(|| default.to_owned()))
+/// Returns the configured column, or the default one where the file has it.
+pub(super) fn optional_column(
+    columns: &[String],
+    configured: Option<&String>,
+    default: &str,
+) -> Option<String> {
+    configured.cloned().or_else(|| columns.iter().any(|c| c == default).then(|| default.to_owned()))
 }
 
-/// The column that is named, or the usual one, which must exist.
+/// Returns the configured or default column, which must exist.
 pub(super) fn require(
     file: &Path,
     columns: &[String],
-    named: Option<&String>,
+    configured: Option<&String>,
     default: &str,
-    role: &str,
+    key: &str,
 ) -> Result<String> {
-    let column = named.map_or(default, String::as_str);
+    let column = configured.map_or(default, String::as_str);
     if columns.iter().any(|c| c == column) {
         return Ok(column.to_owned());
     }
-    let near = nearest(column, columns.iter().map(String::as_str));
+    let suggestion = nearest(column, columns.iter().map(String::as_str));
     Err(Error::MissingColumn {
         path: file.to_owned(),
         column: column.to_owned(),
-        role: role.to_owned(),
-        near,
+        role: key.to_owned(),
+        suggestion,
     })
 }
 
-/// The key of the project file by which a column is asked for, as messages name it.
-pub(super) fn role(source: &EventSource, column: &str) -> String {
-    let is = |named: &Option<String>| named.as_deref() == Some(column);
+/// Returns the key of the project file that names a column, for messages.
+pub(super) fn config_key(source: &EventSource, column: &str) -> String {
+    let is_column = |configured: &Option<String>| configured.as_deref() == Some(column);
     let key = match column {
-        _ if is(&source.user) => "user",
-        _ if is(&source.received) => "received",
-        _ if is(&source.id) => "id",
+        _ if is_column(&source.user) => "user",
+        _ if is_column(&source.received) => "received",
+        _ if is_column(&source.id) => "id",
         _ if source.unpivot.iter().any(|c| c == column) => "unpivot",
         _ => "values",
     };

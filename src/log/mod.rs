@@ -1,29 +1,30 @@
-//! Files → [`Log`]: events gathered by account, the account list, and the count of every row
-//! dropped.
+//! Files → [`Log`]: events grouped by account, the account list, and the number of rows dropped for
+//! each reason.
 //!
-//! Nothing at or after the end of the log is read, so that a log cut there gives the same [`Log`].
+//! Records at or after the end of the log are dropped, so that a log truncated there gives the same
+//! [`Log`].
 
 mod accounts;
+mod assemble;
 pub(crate) mod cells;
-mod codes;
 mod columns;
 mod derive;
-mod events;
-mod gather;
+mod event_store;
+mod interner;
+mod partition;
 mod quality;
-mod settle;
-mod source;
+mod raw_events;
+mod raw_source;
 mod spill;
-mod usage;
 mod visitors;
 
 use std::collections::BTreeMap;
 
 pub use accounts::Accounts;
-pub use cells::Kind;
+pub use cells::ValueKind;
+pub use event_store::{EventStore, Events};
 use polars::prelude::DataFrame;
-pub use quality::{Dropped, Kept, Quality, SourceQuality};
-pub use usage::{Events, Usage};
+pub use quality::{AnomalyCount, DataQuality, DroppedRows, SourceQuality};
 pub use visitors::{Visitors, visitors};
 
 use crate::config::{AccountSource, Config, EventSource, Roles};
@@ -33,35 +34,35 @@ use crate::io::sink::Sink;
 use crate::time::{NEVER, Timestamp, iso, midnight};
 use crate::warning::{DropReason, Warning};
 
-/// Names sorted by bytes, each once; a code is a rank, so that equal data give equal codes.
+/// Unique names in byte order; the code of a name is its rank, so that equal data give equal codes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names(Vec<Box<str>>);
 
 impl Names {
-    /// Take names that are sorted by bytes, each once.
+    /// Wraps unique names that are in byte order.
     pub(crate) fn from_sorted(names: Vec<Box<str>>) -> Self {
         debug_assert!(names.is_sorted());
         Self(names)
     }
 
-    /// The code of a name.
+    /// Returns the code of a name.
     #[must_use]
     pub fn code(&self, name: &str) -> Option<usize> {
         self.0.binary_search_by(|n| (**n).cmp(name)).ok()
     }
 
-    /// The names in the order of their codes.
+    /// Iterates over the names in the order of their codes.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|n| &**n)
     }
 
-    /// How many names there are.
+    /// Returns the number of names.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -76,64 +77,65 @@ impl std::ops::Index<usize> for Names {
     }
 }
 
-/// User code of an event without user.
+/// User code of an event without a user.
 pub const NO_USER: u32 = u32::MAX;
 
-/// Events and accounts as they were known at the end of the log.
+/// Events and accounts as known at the end of the log.
 #[derive(Debug)]
 pub struct Log {
-    /// Usage, without the events of the roles converted, churned and exclude.
-    pub events: Usage,
+    /// Usage events; events of the roles `converted`, `churned` and `exclude` are not among them.
+    pub events: EventStore,
     /// The accounts.
     pub accounts: Accounts,
-    /// The log is complete from here on, µs UTC.
+    /// Start of the period that the log covers, µs UTC.
     pub since: i64,
-    /// The log is complete before this instant, µs UTC.
+    /// End of the period that the log covers (exclusive), µs UTC.
     pub until: i64,
     /// Whether a source has dates without a time of day.
     pub date_only: bool,
-    /// Whether there is an account list; without one only accounts with an event exist.
+    /// Whether there is an account list; without one, accounts are derived from their events.
     pub listed: bool,
-    /// What became of every row read.
-    pub quality: Quality,
-    /// What a user should know.
+    /// Rows kept and dropped, by source and reason.
+    pub quality: DataQuality,
+    /// Warnings about the log.
     pub warnings: Vec<Warning>,
 }
 
-/// What part of a log is read, and how.
+/// Options of [`Log::read`].
 #[derive(Debug, Clone)]
 pub struct ReadOptions {
-    /// Events later than this are mistakes (the present).
+    /// The current time; later events are dropped as errors.
     pub now: Timestamp,
-    /// Nothing at or after this exists (00:00 UTC of the day of the last event).
+    /// End of the log (default: 00:00 UTC on the day of the last event).
     pub until: Option<Timestamp>,
-    /// What attributes are taken for, where their values must not decide.
-    pub kinds: BTreeMap<String, Kind>,
-    /// Bytes of memory to use; events beyond them are spilled to a temporary file (4 GB).
+    /// Value kinds of attributes, where they must not be inferred from the values.
+    pub kinds: BTreeMap<String, ValueKind>,
+    /// Memory budget in bytes (default: 4 GB); the excess is spilled to a temporary file.
     pub memory: u64,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { now: Timestamp::now(), until: None, kinds: BTreeMap::new(), memory: MEMORY }
+        Self { now: Timestamp::now(), until: None, kinds: BTreeMap::new(), memory: DEFAULT_MEMORY }
     }
 }
 
 impl ReadOptions {
-    /// Reads what a training reads: up to `observation.until`, and `design.categories` stay text.
+    /// Returns the options for training: the log ends at `observation.until`, and the columns of
+    /// `design.categorical` are text.
     #[must_use]
     pub fn for_training(config: &Config) -> Self {
         let kinds =
-            config.design.categories.iter().map(|name| (name.clone(), Kind::Text)).collect();
+            config.design.categorical.iter().map(|name| (name.clone(), ValueKind::Text)).collect();
         Self { until: config.observation.until, kinds, ..Self::default() }
     }
 }
 
 impl Log {
-    /// Reads, cleans and gathers the events and accounts that a configuration names.
+    /// Reads and cleans the events and accounts of a project.
     ///
     /// # Errors
-    /// * [`Error::Usage`]: the log would end after the present
+    /// * [`Error::Usage`]: the end of the log is later than now
     /// * those of [`ingest`]
     pub fn read(config: &Config, options: &ReadOptions, sink: &mut Sink<'_>) -> Result<Self> {
         let ReadOptions { now, until, kinds, memory } = options;
@@ -141,129 +143,126 @@ impl Log {
         if let Some(until) = until.filter(|until| (now + 1..NEVER).contains(until)) {
             return Err(Error::Usage {
                 problem: format!(
-                    "the log cannot be complete before {}: it is {} now",
+                    "end of the log: found {}, expected no later than now ({})",
                     iso(until),
                     iso(now)
                 ),
-                hint: Some("look at `--at`, `observation.until` and `--now`".to_owned()),
+                hint: Some("check `--at`, `observation.until` and `--now`".to_owned()),
             });
         }
-        let sources = Sources {
+        let sources = LogSources {
             events: &config.events,
             accounts: config.accounts.as_ref(),
             roles: &config.roles,
             kinds,
             memory: *memory,
         };
-        let clip = Clip { now, since: config.observation.since.map(|t| t.0), until };
-        let log = ingest(&sources, clip, sink.progress())?;
+        let bounds = LogBounds { now, since: config.observation.since.map(|t| t.0), until };
+        let log = ingest(&sources, bounds, sink.progress())?;
         log.warnings.iter().for_each(|warning| sink.notify(warning.clone()));
         Ok(log)
     }
 
-    /// Returns from when on accounts are in the log with their first days: `observation.since`,
-    /// else the day of the first event.
+    /// Returns the earliest sign-up day whose accounts have their first days in the log:
+    /// `observation.since`, or the day of the first event.
     #[must_use]
     pub fn first_day(&self, config: &Config) -> Timestamp {
         Timestamp(config.observation.since.map_or(midnight(self.since), |since| since.0))
     }
 }
 
-/// What part of the sources exists.
+/// The period of a log.
 #[derive(Debug, Clone, Copy)]
-pub struct Clip {
-    /// Events later than this are mistakes, µs UTC.
+pub struct LogBounds {
+    /// The current time, µs UTC; later events are dropped as errors.
     pub now: i64,
-    /// The log begins here; default: its first event.
+    /// Start of the log, µs UTC; default: its first event.
     pub since: Option<i64>,
-    /// Nothing at or after this exists; default: 00:00 UTC of the day of the last event.
+    /// End of the log (exclusive), µs UTC; default: 00:00 UTC on the day of the last event.
     pub until: Option<i64>,
 }
 
-/// Where events and accounts lie, and how to read them.
+/// The sources of a log, and how to read them.
 #[derive(Debug, Clone, Copy)]
-pub struct Sources<'a> {
+pub struct LogSources<'a> {
     /// Sources of events.
     pub events: &'a [EventSource],
     /// The account list.
     pub accounts: Option<&'a AccountSource>,
-    /// What events mean.
+    /// Event names by role.
     pub roles: &'a Roles,
-    /// What attributes are to be taken for, where their values must not tell.
-    pub kinds: &'a BTreeMap<String, Kind>,
-    /// Bytes of memory to make do with; events beyond them wait in a temporary file.
+    /// Value kinds of attributes, where they must not be inferred from the values.
+    pub kinds: &'a BTreeMap<String, ValueKind>,
+    /// Memory budget in bytes; the excess is spilled to a temporary file.
     pub memory: u64,
 }
 
-/// Memory to make do with where nothing is said, in bytes: a log of 40 million events needs no
-/// temporary file.
-pub const MEMORY: u64 = 4_000_000_000;
+/// Default memory budget, in bytes: enough for 40 million events without a temporary file.
+pub const DEFAULT_MEMORY: u64 = 4_000_000_000;
 
-/// What reading takes besides, whatever the size of the log: tables of a few batches, in bytes.
-const READING: u64 = 250_000_000;
+/// Memory that the readers need for a few batches, whatever the size of the log, in bytes.
+const READER_OVERHEAD: u64 = 250_000_000;
 
-impl Sources<'_> {
-    /// Bytes of events that may be in memory once they are read: the rest is for names, features
-    /// and what is written.
-    fn events_room(&self) -> usize {
-        self.share(15)
+impl LogSources<'_> {
+    /// Returns the memory for events that have been read, in bytes; the rest is for names, features
+    /// and output.
+    fn events_budget(&self) -> usize {
+        self.budget(15)
     }
 
-    /// Bytes of events that may be in memory while they are gathered once for all.
-    fn gathering_room(&self) -> usize {
-        self.share(17)
+    /// Returns the memory for events while they are grouped by account, in bytes.
+    fn grouping_budget(&self) -> usize {
+        self.budget(17)
     }
 
-    /// So many twentieths of the memory, less what reading takes, in bytes.
-    fn share(&self, twentieths: u64) -> usize {
-        usize::try_from((self.memory / 20 * twentieths).saturating_sub(READING))
+    /// Returns a number of twentieths of the memory, minus the overhead of the readers, in bytes.
+    fn budget(&self, twentieths: u64) -> usize {
+        usize::try_from((self.memory / 20 * twentieths).saturating_sub(READER_OVERHEAD))
             .unwrap_or(usize::MAX)
     }
 }
 
-/// Read, clean and gather events and accounts.
+/// Reads and cleans events and accounts, and groups the events by account.
 ///
 /// # Errors
-/// * [`Error::Read`], [`Error::Empty`], [`Error::Malformed`]: a file that cannot be read
-/// * [`Error::MissingColumn`], [`Error::BadValue`]: a column that is absent, a time or number that
-///   is none
-/// * [`Error::DuplicateAccount`]: an account that stands twice in the account list
-/// * [`Error::EmptyLog`], [`Error::NoUsage`], [`Error::TooManyEventNames`]: no event is left, or
-///   more than 65,534 event names
-pub fn ingest(sources: &Sources<'_>, clip: Clip, progress: &Progress) -> Result<Log> {
+/// * [`Error::NoEventSource`]: there is no source of events
+/// * [`Error::Read`], [`Error::Empty`], [`Error::Malformed`]: a file cannot be read
+/// * [`Error::MissingColumn`]: a file lacks a column
+/// * [`Error::BadValue`]: a value is not a valid time or number
+/// * [`Error::DuplicateAccount`]: the account list has two rows of one account
+/// * [`Error::EmptyLog`], [`Error::NoUsage`]: no events are left
+/// * [`Error::TooManyEventNames`]: there are more than 65,534 event names
+pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) -> Result<Log> {
     if sources.events.is_empty() {
-        let hint = Some(
-            "`pql init --events FILE` writes a pql.toml, or give `--features FILE`".to_owned(),
-        );
-        return Err(Error::Usage {
-            problem: "no source of events: pql.toml has no `[[events]]`".to_owned(),
-            hint,
-        });
+        return Err(Error::NoEventSource { path: None });
     }
     let mut list =
         sources.accounts.map(|source| accounts::read(source, sources.kinds)).transpose()?;
-    let mut raw =
-        events::Raw::new(list.as_mut().map(accounts::List::take_codes), sources.events_room());
+    let mut raw = raw_events::RawEvents::new(
+        list.as_mut().map(accounts::AccountList::take_interner),
+        sources.events_budget(),
+    );
     for source in sources.events {
         raw.read(source, progress)?;
     }
-    let Some(last) = raw.last(clip.now, sources.roles)? else {
-        return Err(nothing_left(raw, clip.now, sources.roles));
+    let Some(last) = raw.last_usage(bounds.now, sources.roles)? else {
+        return Err(no_usage_error(raw, bounds.now, sources.roles));
     };
-    let until = clip.until.unwrap_or_else(|| midnight(last));
-    let not_yet = list.as_ref().map(|list| list.not_yet(until)).unwrap_or_default();
-    raw.mark(clip.now, until, sources.roles, &not_yet)?;
+    let until = bounds.until.unwrap_or_else(|| midnight(last));
+    let not_signed_up = list.as_ref().map(|list| list.not_signed_up(until)).unwrap_or_default();
+    raw.classify(bounds.now, until, sources.roles, &not_signed_up)?;
     let derived = list.is_none();
     let accounts = match list {
         Some(list) => list.finish(&mut raw, until)?,
         None => derive::derive(&raw)?,
     };
-    gather::finish(raw, accounts, &gather::Span { until, since: clip.since, derived }, sources)
+    let span = assemble::LogSpan { until, since: bounds.since, derived };
+    assemble::assemble(raw, accounts, &span, sources)
 }
 
-/// Say what became of all events.
-fn nothing_left(mut raw: events::Raw, now: i64, roles: &Roles) -> Error {
-    if let Err(error) = raw.mark(now, NEVER, roles, &[]) {
+/// Returns the error for a log without usage events, with the reasons why its rows were dropped.
+fn no_usage_error(mut raw: raw_events::RawEvents, now: i64, roles: &Roles) -> Error {
+    if let Err(error) = raw.classify(now, NEVER, roles, &[]) {
         return error;
     }
     let mut counts: BTreeMap<DropReason, u64> = BTreeMap::new();
@@ -271,35 +270,38 @@ fn nothing_left(mut raw: events::Raw, now: i64, roles: &Roles) -> Error {
         *counts.entry(dropped.reason).or_default() += dropped.count;
     }
     let example = raw
-        .unknown
+        .unknown_account
         .as_deref()
         .zip(raw.accounts.iter().next())
-        .map(|(event, list)| (event.to_owned(), list.to_owned()));
+        .map(|(unknown, listed)| (unknown.to_owned(), listed.to_owned()));
     Error::NoUsage { dropped: counts.into_iter().collect(), example }
 }
 
-/// The earlier of two instants of which either may never come.
+/// Returns the earlier of two times, each of which may be [`NEVER`].
 pub(crate) fn earlier(a: i64, b: i64) -> i64 {
     a.min(b)
 }
 
-/// The account list in the columns that [`ingest`] takes by default.
+/// Returns the account list, with the column names that [`ingest`] expects by default.
 ///
 /// # Errors
-/// * [`Error::Table`]: a table that polars cannot hold
+/// * [`Error::Table`]: polars cannot build the table
 pub fn accounts_table(log: &Log) -> Result<DataFrame> {
     accounts::table(&log.accounts)
 }
 
-/// Hand on the events in the columns that [`ingest`] takes by default, one table after the other,
-/// by account.
+/// Passes the events to `write`, one table per partition of accounts, with the column names that
+/// [`ingest`] expects by default.
 ///
 /// # Errors
-/// * [`Error::Table`]: a table that polars cannot hold
-/// * [`Error::Write`]: the temporary file of a large log fails
-/// * whatever `take` returns
-pub fn events_tables(log: &Log, take: &mut dyn FnMut(DataFrame) -> Result<()>) -> Result<()> {
-    (0..log.events.parts()).try_for_each(|part| {
-        take(log.events.with_part(part, |events| gather::events_table(log, events))??)
+/// * [`Error::Table`]: polars cannot build a table
+/// * [`Error::Write`]: the temporary file of a large log cannot be read
+/// * errors of `write`
+pub fn events_tables(log: &Log, write: &mut dyn FnMut(DataFrame) -> Result<()>) -> Result<()> {
+    (0..log.events.partition_count()).try_for_each(|partition| {
+        let table = log
+            .events
+            .with_partition(partition, |events| assemble::events_table(log, events))??;
+        write(table)
     })
 }

@@ -1,40 +1,40 @@
-//! What became of every row read: the data-quality table.
+//! Rows read, kept and dropped: the data-quality table.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::warning::{DropReason, Oddity};
+use crate::warning::{Anomaly, DropReason};
 
-/// How many rows one reason took, and the first of them.
+/// The rows dropped for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dropped {
-    /// Why.
+pub struct DroppedRows {
+    /// The reason.
     pub reason: DropReason,
-    /// How many.
+    /// Number of rows.
     pub count: u64,
-    /// File of the first one.
-    pub file: PathBuf,
-    /// Row of the first one in its file, from 1.
-    pub row: u64,
+    /// File of the first of them.
+    pub first_file: PathBuf,
+    /// Number of the first of them in its file, from 1.
+    pub first_row: u64,
 }
 
 /// The rows of one source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceQuality {
-    /// What was read: the path of the project file.
+    /// Path of the source, as in the project file.
     pub source: PathBuf,
     /// `events` or `accounts`.
     pub kind: Cow<'static, str>,
-    /// Rows read.
+    /// Number of rows read.
     pub rows: u64,
-    /// Events (or accounts) the rows gave; other than `rows` only for a daily table.
-    pub made: u64,
-    /// Events (or accounts) kept.
+    /// Number of events (or accounts) in the rows; differs from `rows` only for a daily table.
+    pub records: u64,
+    /// Number of events (or accounts) kept.
     pub kept: u64,
-    /// Rows not used, by reason.
-    pub dropped: Vec<Dropped>,
+    /// Events (or accounts) dropped, by reason.
+    pub dropped: Vec<DroppedRows>,
     /// Whether all times of the source are at 00:00:00.
     pub date_only: bool,
 }
@@ -45,49 +45,56 @@ impl SourceQuality {
             source: source.to_owned(),
             kind: kind.into(),
             rows: 0,
-            made: 0,
+            records: 0,
             kept: 0,
             dropped: Vec::new(),
             date_only: false,
         }
     }
 
-    /// Count one row; rows are counted in the order in which they were read.
+    /// Counts one dropped row; rows are counted in the order in which they were read.
     pub(crate) fn drop_row(&mut self, reason: DropReason, file: &Path, row: u64) {
         self.drop_rows(reason, 1, file, row);
     }
 
-    /// Count some rows, of which `row` is the first.
-    pub(crate) fn drop_rows(&mut self, reason: DropReason, count: u64, file: &Path, row: u64) {
+    /// Counts dropped rows, of which `first_row` is the first.
+    pub(crate) fn drop_rows(
+        &mut self,
+        reason: DropReason,
+        count: u64,
+        file: &Path,
+        first_row: u64,
+    ) {
         match self.dropped.binary_search_by_key(&reason, |d| d.reason) {
-            Ok(at) => self.dropped[at].count += count,
-            Err(at) => {
-                self.dropped.insert(at, Dropped { reason, count, file: file.to_owned(), row });
+            Ok(index) => self.dropped[index].count += count,
+            Err(index) => {
+                let rows = DroppedRows { reason, count, first_file: file.to_owned(), first_row };
+                self.dropped.insert(index, rows);
             }
         }
     }
 
-    /// Rows one reason took.
+    /// Returns the number of rows dropped for a reason.
     #[must_use]
     pub fn count(&self, reason: DropReason) -> u64 {
         self.dropped.iter().find(|d| d.reason == reason).map_or(0, |d| d.count)
     }
 }
 
-/// What became of every row read, and what was kept but looks odd.
+/// The data quality of a log: rows kept and dropped, and records that were kept but look odd.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quality {
-    /// A row per source.
+pub struct DataQuality {
+    /// One entry per source.
     pub sources: Vec<SourceQuality>,
-    /// What was kept and counted, with what it means.
-    pub kept: Vec<Kept>,
+    /// Records that were kept but look odd.
+    pub anomalies: Vec<AnomalyCount>,
 }
 
-/// What was kept but looks odd.
+/// The number of records that were kept but look odd for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// What it is.
-    pub what: Oddity,
-    /// How many.
+pub struct AnomalyCount {
+    /// The reason.
+    pub anomaly: Anomaly,
+    /// Number of records.
     pub count: u64,
 }

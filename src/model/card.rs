@@ -1,20 +1,22 @@
-//! The model card: what the model file says, readable, with data quality and cohorts.
+//! The model card (`model.json`): the model in readable form, with data quality and cohorts.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path as FilePath;
 
 use pql_stats::calibration::Calibration;
-use pql_stats::glm::{Goodness, Path};
-use pql_stats::metrics::{AtThreshold, Bin, Decile, Evaluation, Judgement, Part};
+use pql_stats::glm::{Goodness, RegularizationPath};
+use pql_stats::metrics::{
+    Bin, Decile, Evaluation, EvaluationReport, SubsetMetrics, ThresholdMetrics,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::counts::Side;
-use crate::dataset::features::Catalogue;
+use crate::dataset::features::FeatureCatalog;
 use crate::dataset::observations::Split;
 use crate::dataset::rows::Rows;
+use crate::dataset::split_summary::SampleCounts;
 use crate::error::{Error, Result};
-use crate::log::Quality;
+use crate::log::DataQuality;
 use crate::model::encoder::Preprocessor;
 use crate::model::explain::{Coefficient, coefficients};
 use crate::model::file::FORMAT;
@@ -22,19 +24,19 @@ use crate::model::{Baseline, CoefficientPath, Model};
 use crate::time::{iso, iso_day};
 use crate::warning::{DroppedFeature, Message};
 
-/// A calendar month of cutoffs.
+/// The rows of a calendar month of cutoffs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cohort {
-    /// Month, `2025-06`.
+    /// Month, such as `2025-06`.
     pub month: String,
     /// Rows with an outcome.
     pub rows: u64,
     /// Rows that converted.
     pub conversions: u64,
-    /// Rows the model learned from.
-    pub train: u64,
-    /// Rows the model was judged by.
-    pub test: u64,
+    /// Training rows.
+    pub training_rows: u64,
+    /// Test rows.
+    pub test_rows: u64,
 }
 
 /// The card of a model.
@@ -42,95 +44,96 @@ pub struct Cohort {
 pub struct Card<'a> {
     program: String,
     format: u32,
-    fingerprint: String,
-    train: Side,
-    test: Side,
-    open_rows: u64,
+    training_fingerprint: String,
+    train: SampleCounts,
+    test: SampleCounts,
+    immature_rows: u64,
     purged_rows: u64,
     first_training_cutoff: Option<String>,
     last_training_cutoff: Option<String>,
     first_test_cutoff: Option<String>,
-    learned_again: Option<Side>,
+    refit: Option<SampleCounts>,
     threshold: f64,
     baselines: &'a [Baseline],
-    evaluation: Option<Judged<'a>>,
-    evaluation_of_accounts_without_training_rows: Option<&'a Evaluation>,
+    evaluation: Option<EvaluationCard<'a>>,
+    new_accounts: Option<&'a Evaluation>,
     alpha: f64,
-    path: Option<&'a Path>,
+    regularization_path: Option<&'a RegularizationPath>,
     coefficient_path: Option<&'a CoefficientPath>,
     calibration: &'a Calibration,
-    goodness: &'a Goodness,
+    goodness_of_fit: &'a Goodness,
     log_likelihood: f64,
     iterations: usize,
     gradient_per_row: f64,
     coefficients: Vec<Coefficient>,
     importance: &'a [(String, f64)],
-    left_out: Vec<Dropped<'a>>,
+    dropped_features: Vec<DroppedFeatureCard<'a>>,
     findings: Vec<Message>,
-    catalogue: Option<&'a Catalogue>,
+    catalog: Option<&'a FeatureCatalog>,
     preprocessor: &'a Preprocessor,
     reference_quantiles: &'a [f64],
     warnings: Vec<Message>,
     cohorts: Vec<Cohort>,
-    data_quality: Option<&'a Quality>,
+    data_quality: Option<&'a DataQuality>,
     configuration: &'a str,
 }
 
 /// A feature that is not in the model.
 #[derive(Debug, Serialize)]
-struct Dropped<'a> {
+struct DroppedFeatureCard<'a> {
     column: &'a str,
     #[serde(flatten)]
     message: Message,
 }
 
-impl<'a> Dropped<'a> {
+impl<'a> DroppedFeatureCard<'a> {
     fn new(feature: &'a DroppedFeature) -> Self {
         Self { column: &feature.column, message: Message::from(&feature.reason) }
     }
 }
 
-/// How good a model is: the metrics by their names, and what goes into detail below them.
+/// An evaluation as JSON: the metrics by name, followed by the details.
 #[derive(Debug, Serialize)]
-pub struct Judged<'a> {
+pub struct EvaluationCard<'a> {
     #[serde(flatten)]
-    evaluation: &'a Evaluation,
-    at_threshold: &'a AtThreshold,
+    metrics: &'a Evaluation,
+    at_threshold: &'a ThresholdMetrics,
     gains: &'a [Decile],
     reliability: &'a [Bin],
-    by_cutoff: Vec<AtCutoff<'a>>,
+    by_cutoff: Vec<CutoffCard<'a>>,
 }
 
+/// The metrics of one cutoff, or of several near each other.
 #[derive(Debug, Serialize)]
-struct AtCutoff<'a> {
+struct CutoffCard<'a> {
     cutoff: String,
     last_cutoff: String,
     #[serde(flatten)]
-    part: &'a Part,
+    metrics: &'a SubsetMetrics,
 }
 
-impl<'a> Judged<'a> {
-    /// A judgement as it is written in JSON.
+impl<'a> EvaluationCard<'a> {
+    /// Creates the JSON form of an evaluation.
     #[must_use]
-    pub fn of(judgement: &'a Judgement) -> Self {
-        let by_cutoff = judgement.by_cutoff.iter();
+    pub fn new(evaluation: &'a EvaluationReport) -> Self {
+        let by_cutoff = evaluation.by_cutoff.iter();
         Self {
-            evaluation: &judgement.evaluation,
-            at_threshold: &judgement.at_threshold,
-            gains: &judgement.gains,
-            reliability: &judgement.reliability,
+            metrics: &evaluation.metrics,
+            at_threshold: &evaluation.at_threshold,
+            gains: &evaluation.gains,
+            reliability: &evaluation.reliability,
             by_cutoff: by_cutoff
-                .map(|at| AtCutoff {
-                    cutoff: iso(at.first),
-                    last_cutoff: iso(at.last),
-                    part: &at.part,
+                .map(|cutoff_metrics| CutoffCard {
+                    cutoff: iso(cutoff_metrics.first),
+                    last_cutoff: iso(cutoff_metrics.last),
+                    metrics: &cutoff_metrics.metrics,
                 })
                 .collect(),
         }
     }
 }
 
-/// Count rows and conversions by calendar month of the cutoff.
+/// Counts rows and conversions by calendar month of the cutoff.
 #[must_use]
 pub fn cohorts(rows: &Rows) -> Vec<Cohort> {
     let mut months: BTreeMap<String, Cohort> = BTreeMap::new();
@@ -141,47 +144,47 @@ pub fn cohorts(rows: &Rows) -> Vec<Cohort> {
             months.entry(month.clone()).or_insert_with(|| Cohort { month, ..Cohort::default() });
         cohort.rows += 1;
         cohort.conversions += u64::from(converted);
-        cohort.train += u64::from(rows.split[row] == Split::Train);
-        cohort.test += u64::from(rows.split[row] == Split::Test);
+        cohort.training_rows += u64::from(rows.split[row] == Split::Train);
+        cohort.test_rows += u64::from(rows.split[row] == Split::Test);
     }
     months.into_values().collect()
 }
 
-/// The bytes of `model.json`.
+/// Returns the text of `model.json`.
 ///
 /// # Errors
-/// * [`Error::Json`]: the card has no JSON form
-pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> Result<Vec<u8>> {
-    let extent = &model.extent;
+/// * [`Error::Json`]: the card cannot be written as JSON
+pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&DataQuality>) -> Result<Vec<u8>> {
+    let split = &model.split;
     let card = Card {
         program: format!("pql {}", env!("CARGO_PKG_VERSION")),
         format: FORMAT,
-        fingerprint: fingerprint(model),
-        train: extent.train,
-        test: extent.test,
-        open_rows: extent.open,
-        purged_rows: extent.purged,
-        first_training_cutoff: extent.first_train.map(iso),
-        last_training_cutoff: extent.last_train.map(iso),
-        first_test_cutoff: extent.first_test.map(iso),
-        learned_again: model.refit.map(|refit| refit.learned),
+        training_fingerprint: fingerprint(model),
+        train: split.train,
+        test: split.test,
+        immature_rows: split.immature,
+        purged_rows: split.purged,
+        first_training_cutoff: split.first_train.map(iso),
+        last_training_cutoff: split.last_train.map(iso),
+        first_test_cutoff: split.first_test.map(iso),
+        refit: model.refit.map(|refit| refit.sample),
         threshold: model.threshold,
         baselines: &model.baselines,
-        evaluation: model.judgement.as_ref().map(Judged::of),
-        evaluation_of_accounts_without_training_rows: model.new_accounts.as_ref(),
+        evaluation: model.evaluation.as_ref().map(EvaluationCard::new),
+        new_accounts: model.new_accounts.as_ref(),
         alpha: model.fit.alpha,
-        path: model.path.as_ref(),
+        regularization_path: model.regularization_path.as_ref(),
         coefficient_path: model.coefficient_path.as_ref(),
         calibration: &model.calibration,
-        goodness: &model.goodness,
+        goodness_of_fit: &model.goodness,
         log_likelihood: model.fit.log_likelihood,
         iterations: model.fit.iterations,
         gradient_per_row: model.fit.gradient,
         coefficients: coefficients(model),
         importance: &model.importance,
-        left_out: model.left_out.iter().map(Dropped::new).collect(),
+        dropped_features: model.dropped_features.iter().map(DroppedFeatureCard::new).collect(),
         findings: model.findings.iter().map(Message::from).collect(),
-        catalogue: model.catalogue.as_ref(),
+        catalog: model.catalog.as_ref(),
         preprocessor: &model.preprocessor,
         reference_quantiles: &model.reference.quantiles,
         warnings: model.warnings.iter().map(Message::from).collect(),
@@ -190,52 +193,52 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&Quality>) -> R
         configuration: &model.config,
     };
     let mut bytes = serde_json::to_vec_pretty(&card)
-        .map_err(|source| Error::Json { what: "the model card", source })?;
+        .map_err(|source| Error::Json { value: "the model card", source })?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-/// What the card knows that the model file does not.
+/// Facts that only the model card stores, in addition to the model file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct Beside {
-    /// Rows and conversions by month of the cutoff; none without cutoffs.
+pub struct CardContext {
+    /// Cohorts by month of the cutoff; empty without cutoffs.
     pub cohorts: Vec<Cohort>,
-    /// What became of every row read; `None` of a matrix.
-    pub data_quality: Option<Quality>,
-    fingerprint: String,
+    /// Data quality of the log; `None` for a feature matrix.
+    pub data_quality: Option<DataQuality>,
+    training_fingerprint: String,
 }
 
-impl Beside {
-    /// What a training has in its hands.
+impl CardContext {
+    /// Creates the context of a new model.
     #[must_use]
-    pub fn of(model: &Model, cohorts: Vec<Cohort>, data_quality: Option<Quality>) -> Self {
-        Self { cohorts, data_quality, fingerprint: fingerprint(model) }
+    pub fn new(model: &Model, cohorts: Vec<Cohort>, data_quality: Option<DataQuality>) -> Self {
+        Self { cohorts, data_quality, training_fingerprint: fingerprint(model) }
     }
 
-    /// Read the card in a file; `None` where there is none.
+    /// Reads a model card; `None` if the file does not exist.
     ///
     /// # Errors
     /// * [`Error::Read`]: the file cannot be read
-    /// * [`Error::Malformed`]: it is no card, or that of another model
+    /// * [`Error::Malformed`]: the file is not a model card, or the card of another model
     pub fn read(path: &FilePath, model: &Model) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }
         let bytes =
             fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let beside: Self = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::malformed(path, "it is no model card", Some(e.into())))?;
-        if beside.fingerprint != fingerprint(model) {
+        let context: Self = serde_json::from_slice(&bytes)
+            .map_err(|e| Error::malformed(path, "not a model card", Some(e.into())))?;
+        if context.training_fingerprint != fingerprint(model) {
             return Err(Error::malformed(
                 path,
-                "it is the card of another model: the fingerprint of its training rows differs",
+                "the card of another model: the training fingerprint differs",
                 None,
             ));
         }
-        Ok(Some(beside))
+        Ok(Some(context))
     }
 }
 
 fn fingerprint(model: &Model) -> String {
-    blake3::Hash::from_bytes(model.data).to_hex().to_string()
+    blake3::Hash::from_bytes(model.training_fingerprint).to_hex().to_string()
 }

@@ -1,6 +1,7 @@
-//! A model: how features become columns ([`encoder`]), the fit with its calibration, thresholds and
-//! reference population, the one file it is stored in ([`file`]) and its readable card ([`card`]);
-//! [`score`] and [`explain`] use it.
+//! Models: feature encoding ([`encoder`]), fit, calibration, threshold and reference distribution.
+//!
+//! A model is stored in one file ([`mod@file`]) with a readable card ([`card`]); [`score`] and
+//! [`explain`] use it.
 
 pub mod card;
 pub mod encoder;
@@ -16,20 +17,20 @@ use std::path::Path;
 use ndarray::ArrayView2;
 use pql_stats::calibration::Calibration;
 use pql_stats::counts::share;
-use pql_stats::glm::{Goodness, LogisticFit, Path as AlphaPath};
-use pql_stats::metrics::{Difference, Evaluation, Judgement};
+use pql_stats::glm::{Goodness, LogisticFit, RegularizationPath};
+use pql_stats::metrics::{Difference, Evaluation, EvaluationReport};
 use pql_stats::quantile::quantile;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::dataset::counts::{Extent, Side};
-use crate::dataset::features::Catalogue;
+use crate::dataset::features::FeatureCatalog;
+use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::Result;
 use crate::model::encoder::Preprocessor;
-use crate::model::profile::Profile;
+use crate::model::profile::ReferenceProfile;
 use crate::warning::{DroppedFeature, Finding, Warning};
 
-/// Wald tests of the same columns without penalty.
+/// Wald tests of an unpenalized fit of the same design columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MaximumLikelihood {
     /// Coefficients per standard deviation, intercept first.
@@ -38,62 +39,63 @@ pub struct MaximumLikelihood {
     pub std_error: Vec<f64>,
     /// Coefficient / standard error.
     pub z: Vec<f64>,
-    /// Two-sided p of z.
+    /// Two-sided p-values of z.
     pub p: Vec<f64>,
 }
 
-/// What the model is set against on the test rows.
+/// A baseline, compared with the model on the test rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// What it is, in words.
+    /// Name for people, such as "base rate".
     pub name: String,
-    /// Log loss of the model less that of the baseline, by account: the model beats it where the
-    /// whole interval is below 0.
+    /// Log loss of the model minus that of the baseline, by account. The model outperforms the
+    /// baseline if the whole interval is below 0.
     pub difference: Difference,
 }
 
-/// What a model learned from after it was judged.
+/// The rows that a model was refitted on after its evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refit {
-    /// All rows with an outcome.
-    pub learned: Side,
-    /// Their last cutoff, µs UTC; `None` without cutoffs.
-    pub last: Option<i64>,
+    /// Counts of all rows with an outcome.
+    pub sample: SampleCounts,
+    /// Last cutoff of these rows, µs UTC; `None` without cutoffs.
+    pub last_cutoff: Option<i64>,
 }
 
-/// The probabilities of the training rows, each by a model that did not see its account, as 1,001
-/// quantiles.
+/// Distribution of the cross-fitted probabilities of the training rows, as 1,001 quantiles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reference {
+pub struct ReferenceDistribution {
     /// Quantiles 0, 0.001, …, 1, ascending.
     pub quantiles: Vec<f64>,
 }
 
-/// The coefficients of all training rows at each strength of the penalty that was tried.
+/// Coefficients of a fit of all training rows at each alpha of the regularization path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CoefficientPath {
-    /// The design columns.
+    /// Names of the design columns.
     pub columns: Vec<String>,
-    /// For each point of the path the coefficients per standard deviation, in the order of the
-    /// columns.
+    /// Coefficients per standard deviation: for each point of the path, one per column.
     pub coef: Vec<Vec<f64>>,
 }
 
-/// Quantiles that stand for the reference population.
+/// Number of quantiles of the reference distribution.
 const QUANTILES: usize = 1_001;
 
-impl Reference {
-    /// The quantiles of probabilities, of which there is at least one.
+impl ReferenceDistribution {
+    /// Computes the quantiles of at least one probability.
+    ///
+    /// # Panics
+    /// If there is no probability.
     #[must_use]
-    pub fn of(mut probabilities: Vec<f64>) -> Self {
+    pub fn from_probabilities(mut probabilities: Vec<f64>) -> Self {
         probabilities.sort_unstable_by(f64::total_cmp);
-        let at =
-            |q| quantile(&probabilities, share(q, QUANTILES - 1)).expect("there are training rows");
-        Self { quantiles: (0..QUANTILES).map(at).collect() }
+        let nth =
+            |n| quantile(&probabilities, share(n, QUANTILES - 1)).expect("there are training rows");
+        Self { quantiles: (0..QUANTILES).map(nth).collect() }
     }
 
-    /// Share of the reference population below `probability` plus half the share equal to it, in
-    /// percent.
+    /// Computes the percentile of a probability: the share of the reference distribution below it
+    /// plus half the share equal to it, from 0 to 100.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "an index below 1001")]
     pub fn percentile(&self, probability: f64) -> f64 {
@@ -115,81 +117,81 @@ impl Reference {
     }
 }
 
-/// Everything that scoring needs, and what was learned about the model.
+/// A trained model: everything that scoring needs, with its evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Model {
-    /// Which usage features there are; `None` where a matrix was given.
-    pub catalogue: Option<Catalogue>,
-    /// From features to design columns.
+    /// Usage features; `None` for a model of a feature matrix.
+    pub catalog: Option<FeatureCatalog>,
+    /// Encoding of features as design columns.
     pub preprocessor: Preprocessor,
-    /// Coefficients and their covariance.
+    /// Fitted coefficients with their covariance.
     pub fit: LogisticFit,
-    /// The same columns without penalty; `None` where that fit does not exist, or too few accounts
-    /// convert for tests.
+    /// Wald tests of an unpenalized fit; `None` if that fit does not exist, or with too few
+    /// converting accounts.
     pub maximum_likelihood: Option<MaximumLikelihood>,
-    /// From the log-odds of the fit to those that are reported.
+    /// Calibration of the fitted log-odds.
     pub calibration: Calibration,
-    /// Strengths of the penalty that were tried; `None` where it was given.
-    pub path: Option<AlphaPath>,
-    /// What the coefficients are at each of them; `None` without a path, or where a fit of it does
-    /// not exist.
+    /// Regularization path; `None` with a fixed alpha.
+    pub regularization_path: Option<RegularizationPath>,
+    /// Coefficients along the regularization path; `None` without a path, or if one of its fits
+    /// failed.
     pub coefficient_path: Option<CoefficientPath>,
-    /// How well the fit describes the training rows.
+    /// Goodness of fit on the training rows.
     pub goodness: Goodness,
     /// Variance inflation factor of each design column.
     pub vif: Vec<f64>,
-    /// Each measure with the standard deviation of its joint contribution over the training rows,
-    /// largest first.
+    /// Feature importance: each measure with the standard deviation of its contribution over the
+    /// training rows, largest first.
     pub importance: Vec<(String, f64)>,
-    /// What the rows it learned from looked like.
-    pub profile: Profile,
-    /// The population that percentiles refer to.
-    pub reference: Reference,
-    /// Probability from which on an account qualifies.
+    /// Distributions of features and scores in the training rows, for drift monitoring.
+    pub profile: ReferenceProfile,
+    /// Reference distribution of percentiles.
+    pub reference: ReferenceDistribution,
+    /// Probability at or above which an account qualifies.
     pub threshold: f64,
-    /// How good it is on the test rows; `None` without any.
-    pub judgement: Option<Judgement>,
-    /// What the model had to beat on the test rows; empty without any.
+    /// Evaluation on the test rows; `None` without test rows.
+    pub evaluation: Option<EvaluationReport>,
+    /// Comparison with baselines on the test rows; empty without test rows.
     pub baselines: Vec<Baseline>,
-    /// Metrics on the test rows of accounts without training rows; `None` where these are none or
-    /// all.
+    /// Metrics on the test rows of accounts without training rows; `None` if no or all test
+    /// rows are of such accounts.
     pub new_accounts: Option<Evaluation>,
-    /// What it was trained and judged on.
-    pub extent: Extent,
-    /// What it learned from in the end, where that is more: the metrics are those of the fit
-    /// before.
+    /// Counts of training and test rows.
+    pub split: SplitSummary,
+    /// The rows of the refit, if any. The evaluation is that of the fit before it.
     pub refit: Option<Refit>,
-    /// Columns that were left out, each with the reason.
-    pub left_out: Vec<DroppedFeature>,
-    /// Signs of leakage.
+    /// Features and columns that are not in the model, with reasons.
+    pub dropped_features: Vec<DroppedFeature>,
+    /// Findings of the leakage audit.
     pub findings: Vec<Finding>,
-    /// What a user should know.
+    /// Warnings of the training.
     pub warnings: Vec<Warning>,
-    /// BLAKE3 of the training matrix.
-    pub data: [u8; 32],
-    /// Configuration, as TOML.
+    /// BLAKE3 hash of the training matrix.
+    pub training_fingerprint: [u8; 32],
+    /// Configuration of the training, as TOML.
     pub config: String,
 }
 
 impl Model {
-    /// The configuration it was trained with, without sources.
+    /// Returns the configuration of the training, without data sources.
     ///
     /// # Errors
-    /// * [`Error::DamagedModel`](crate::Error::DamagedModel): the text is no configuration
+    /// * [`Error::DamagedModel`](crate::Error::DamagedModel): the stored text is not a valid
+    ///   configuration
     pub fn config(&self) -> Result<Config> {
         Config::from_stored(&self.config, Path::new("the model"))
     }
 
-    /// Compute the probability of each row of a standardised design; NaN where a value is not
+    /// Computes the probability of each row of a standardized design matrix; NaN if a value is not
     /// finite.
     pub(crate) fn probabilities(&self, x: ArrayView2<'_, f64>) -> Vec<f64> {
         self.fit.log_odds(x).iter().map(|eta| self.calibration.probability(*eta)).collect()
     }
 
-    /// The last cutoff it has learned from, µs UTC; `None` without cutoffs.
+    /// Returns the last cutoff of the rows it was fitted on, µs UTC; `None` without cutoffs.
     #[must_use]
-    pub fn last_learned(&self) -> Option<i64> {
-        self.refit.map_or(self.extent.last_train, |refit| refit.last)
+    pub fn last_training_cutoff(&self) -> Option<i64> {
+        self.refit.map_or(self.split.last_train, |refit| refit.last_cutoff)
     }
 }
 
@@ -201,7 +203,7 @@ mod tests {
     fn the_percentile_is_the_share_below_plus_half_the_share_equal() {
         let quantiles: Vec<f64> =
             (0..=1_000).map(|i| f64::from(i.clamp(200, 400)) / 1_000.0).collect();
-        let reference = Reference { quantiles };
+        let reference = ReferenceDistribution { quantiles };
         assert!((reference.percentile(0.3) - 30.0).abs() < 1e-9);
         assert!((reference.percentile(0.3005) - 30.05).abs() < 1e-9);
         assert!((reference.percentile(0.2) - 10.0).abs() < 1e-9, "a fifth is equal, none below");

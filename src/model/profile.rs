@@ -1,105 +1,101 @@
-//! What the training rows looked like, feature by feature, so that later batches can be held
-//! against them.
+//! Distributions of features and scores in the training rows, the reference for drift monitoring.
 
 use std::collections::BTreeMap;
 
 use pql_stats::quantile::quantile;
 use serde::{Deserialize, Serialize};
 
-/// Bins that the numbers of a feature are divided into, where they allow it.
+/// Maximum number of bins of a numeric feature.
 const BINS: u32 = 10;
-/// Texts that are counted by themselves.
+/// Maximum number of levels with a bin of their own.
 const LEVELS: usize = 50;
 
-/// The features of some rows.
+/// Distributions of the features and scores of the training rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Profile {
-    /// Rows.
+pub struct ReferenceProfile {
+    /// Number of rows.
     pub rows: u64,
-    /// Distinct accounts.
+    /// Number of distinct accounts.
     pub accounts: u64,
-    /// The features that the model reads, in its order.
+    /// Distribution of each feature, in the order of the model.
     pub features: Vec<FeatureProfile>,
-    /// How the model itself scores these rows.
+    /// Distribution of the scores of these rows.
     pub scores: ScoreProfile,
 }
 
-/// How a model scores the rows that it was trained on.
+/// Distribution of a model's scores of its own training rows.
 ///
-/// A later batch is scored by the same fit: held against rows that were scored by others, such as
-/// those of cross-fitting, whose probabilities lie closer together or further apart, it would seem
-/// to have shifted.
+/// Drift is measured against these scores because later batches are scored by the same fit.
+/// Cross-fitted probabilities come from other fits, with a different spread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoreProfile {
-    /// The probabilities, in percent.
+    /// Distribution of the probabilities, in percent.
     pub percent: FeatureProfile,
-    /// Rows that reach the threshold.
-    pub reached: u64,
+    /// Rows with a probability at or above the threshold.
+    pub above_threshold: u64,
 }
 
 impl ScoreProfile {
-    /// Count the probabilities of rows.
+    /// Computes the distribution of probabilities.
     #[must_use]
-    pub fn of(probabilities: &[f64], threshold: f64) -> Self {
+    pub fn from_probabilities(probabilities: &[f64], threshold: f64) -> Self {
         let percent: Vec<Option<f64>> = probabilities.iter().map(|p| Some(100.0 * p)).collect();
-        let reached = probabilities.iter().filter(|p| **p >= threshold).count() as u64;
-        Self { percent: FeatureProfile::of_numbers("probability", &percent), reached }
+        let above_threshold = probabilities.iter().filter(|p| **p >= threshold).count() as u64;
+        Self { percent: FeatureProfile::from_numbers("probability", &percent), above_threshold }
     }
 }
 
-/// How the values of a feature are spread.
+/// Distribution of the values of a feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureProfile {
-    /// The feature.
+    /// Name of the feature.
     pub feature: String,
-    /// What its values are divided into.
-    pub cells: Cells,
-    /// Rows in each cell.
+    /// Bins of the values.
+    pub bins: Bins,
+    /// Rows in each bin.
     pub counts: Vec<u64>,
     /// Rows without a value.
     pub missing: u64,
-    /// Mean of the numbers; `None` of texts, and where all are missing.
+    /// Mean of a numeric feature; `None` for text, or if all values are missing.
     pub mean: Option<f64>,
 }
 
-/// What the values of a feature are divided into.
+/// Bins of the values of a feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Cells {
-    /// Numbers: up to the first edge, from each edge (not included) up to the next, and beyond the
-    /// last.
+pub enum Bins {
+    /// Bins of numbers: up to the first edge, (edge, next edge], and above the last edge.
     Numbers {
-        /// The inner edges, ascending.
+        /// Inner edges, ascending.
         edges: Vec<f64>,
-        /// Least and largest value; `None` where all are missing.
+        /// Smallest and largest value; `None` if all are missing.
         range: Option<[f64; 2]>,
     },
-    /// Texts: each of these, and all others together.
+    /// One bin per level, and one for all other texts.
     Texts(Vec<String>),
 }
 
 impl FeatureProfile {
-    /// Divide the numbers of a feature by their deciles; equal ones are one edge.
+    /// Computes the distribution of a numeric feature, with bins between its distinct deciles.
     ///
     /// # Arguments
-    /// * `values` – finite where there is one
+    /// * `values` – finite, or missing
     /// # Source
     /// Hyndman, Fan, "Sample quantiles in statistical packages", *The American Statistician* 50
     /// (1996): type 7
     #[must_use]
-    pub fn of_numbers(feature: &str, values: &[Option<f64>]) -> Self {
+    pub fn from_numbers(feature: &str, values: &[Option<f64>]) -> Self {
         let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
         sorted.sort_unstable_by(f64::total_cmp);
-        let at = |share: f64| quantile(&sorted, share);
-        let mut edges: Vec<f64> =
-            (1..BINS).filter_map(|decile| at(f64::from(decile) / f64::from(BINS))).collect();
+        let decile = |number: u32| quantile(&sorted, f64::from(number) / f64::from(BINS));
+        let mut edges: Vec<f64> = (1..BINS).filter_map(decile).collect();
         edges.dedup();
-        // Nothing lies beyond the largest value.
+        // No value is above the largest.
         edges.retain(|edge| sorted.last().is_some_and(|last| edge < last));
         let range = sorted.first().zip(sorted.last()).map(|(low, high)| [*low, *high]);
         let mut profile = Self {
             feature: feature.to_owned(),
             counts: vec![0; edges.len() + 1],
-            cells: Cells::Numbers { edges, range },
+            bins: Bins::Numbers { edges, range },
             missing: 0,
             mean: mean(values),
         };
@@ -107,9 +103,10 @@ impl FeatureProfile {
         profile
     }
 
-    /// Divide the texts of a feature: the 50 most frequent by themselves, ties by their bytes.
+    /// Computes the distribution of a text feature: a bin for each of the 50 most frequent levels
+    /// (ties in byte order), and one for all others.
     #[must_use]
-    pub fn of_texts(feature: &str, values: &[Option<String>]) -> Self {
+    pub fn from_texts(feature: &str, values: &[Option<String>]) -> Self {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         values.iter().flatten().for_each(|value| *counts.entry(value).or_default() += 1);
         let mut levels: Vec<(&str, u64)> = counts.into_iter().collect();
@@ -119,7 +116,7 @@ impl FeatureProfile {
         let mut profile = Self {
             feature: feature.to_owned(),
             counts: Vec::new(),
-            cells: Cells::Texts(levels),
+            bins: Bins::Texts(levels),
             missing: 0,
             mean: None,
         };
@@ -127,10 +124,10 @@ impl FeatureProfile {
         profile
     }
 
-    /// Count other numbers in the same cells, and those that are missing.
+    /// Counts other numbers in the same bins. Returns the counts and the number of missing values.
     #[must_use]
     pub fn count_numbers(&self, values: &[Option<f64>]) -> (Vec<u64>, u64) {
-        let Cells::Numbers { edges, .. } = &self.cells else { return (Vec::new(), 0) };
+        let Bins::Numbers { edges, .. } = &self.bins else { return (Vec::new(), 0) };
         count(
             edges.len() + 1,
             values
@@ -139,26 +136,26 @@ impl FeatureProfile {
         )
     }
 
-    /// Count other texts in the same cells, and those that are missing.
+    /// Counts other texts in the same bins. Returns the counts and the number of missing values.
     #[must_use]
     pub fn count_texts(&self, values: &[Option<String>]) -> (Vec<u64>, u64) {
-        let Cells::Texts(levels) = &self.cells else { return (Vec::new(), 0) };
-        let cell: BTreeMap<&str, usize> =
-            levels.iter().enumerate().map(|(at, level)| (level.as_str(), at)).collect();
-        let place = |value: &String| cell.get(value.as_str()).copied().unwrap_or(levels.len());
-        count(levels.len() + 1, values.iter().map(|value| value.as_ref().map(place)))
+        let Bins::Texts(levels) = &self.bins else { return (Vec::new(), 0) };
+        let bins: BTreeMap<&str, usize> =
+            levels.iter().enumerate().map(|(bin, level)| (level.as_str(), bin)).collect();
+        let bin = |value: &String| bins.get(value.as_str()).copied().unwrap_or(levels.len());
+        count(levels.len() + 1, values.iter().map(|value| value.as_ref().map(bin)))
     }
 
-    /// What each cell holds, in words.
+    /// Returns a label for each bin.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        match &self.cells {
-            Cells::Texts(levels) => levels
+    pub fn bin_labels(&self) -> Vec<String> {
+        match &self.bins {
+            Bins::Texts(levels) => levels
                 .iter()
                 .map(|level| format!("`{level}`"))
                 .chain(["others".to_owned()])
                 .collect(),
-            Cells::Numbers { edges, .. } => {
+            Bins::Numbers { edges, .. } => {
                 let mut names: Vec<String> = edges
                     .first()
                     .map(|edge| format!("up to {}", brief(*edge)))
@@ -180,7 +177,7 @@ impl FeatureProfile {
     }
 }
 
-/// A number with three digits that tell something; whole ones as they are.
+/// Formats a number with three significant digits; whole numbers keep all digits.
 fn brief(x: f64) -> String {
     if x.fract() == 0.0 && x.abs() < 1e7 {
         return x.to_string();
@@ -188,7 +185,7 @@ fn brief(x: f64) -> String {
     #[expect(clippy::cast_possible_truncation, reason = "a number of digits")]
     let digits = x.abs().log10().floor() as i32 + 1;
     match usize::try_from(3 - digits) {
-        // Without places every 0 at the end tells something.
+        // Without decimal places, trailing zeros are significant.
         Ok(0) | Err(_) if x.abs() < 1e7 => format!("{x:.0}"),
         Ok(places) if places <= 6 => {
             format!("{x:.places$}").trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -197,18 +194,19 @@ fn brief(x: f64) -> String {
     }
 }
 
-/// Mean of the values that there are.
+/// Computes the mean of the values that are not missing.
 #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
 fn mean(values: &[Option<f64>]) -> Option<f64> {
     let count = values.iter().flatten().count();
     (count > 0).then(|| values.iter().flatten().sum::<f64>() / count as f64)
 }
 
-fn count(cells: usize, places: impl Iterator<Item = Option<usize>>) -> (Vec<u64>, u64) {
-    let (mut counts, mut missing) = (vec![0; cells], 0);
-    for place in places {
-        match place {
-            Some(place) => counts[place] += 1,
+/// Counts values by bin. Returns the counts and the number of missing values.
+fn count(bins: usize, values: impl Iterator<Item = Option<usize>>) -> (Vec<u64>, u64) {
+    let (mut counts, mut missing) = (vec![0; bins], 0);
+    for bin in values {
+        match bin {
+            Some(bin) => counts[bin] += 1,
             None => missing += 1,
         }
     }
@@ -220,10 +218,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_divided_by_their_deciles_and_counted_in_the_same_cells() {
+    fn numbers_are_binned_by_their_deciles() {
         let values: Vec<Option<f64>> =
             (1..=100).map(|v| Some(f64::from(v))).chain([None]).collect();
-        let profile = FeatureProfile::of_numbers("x", &values);
+        let profile = FeatureProfile::from_numbers("x", &values);
         assert_eq!(
             (profile.counts.clone(), profile.missing, profile.mean),
             (vec![10; 10], 1, Some(50.5))
@@ -232,17 +230,17 @@ mod tests {
             profile.count_numbers(&[Some(-5.0), Some(1e9), None]),
             ([&[1], &[0; 8][..], &[1]].concat(), 1)
         );
-        assert_eq!(profile.names().len(), 10);
+        assert_eq!(profile.bin_labels().len(), 10);
     }
 
     #[test]
-    fn equal_deciles_are_one_edge() {
+    fn equal_deciles_share_an_edge() {
         let values: Vec<Option<f64>> = (0..100).map(|v| Some(f64::from((v - 60).max(0)))).collect();
-        let profile = FeatureProfile::of_numbers("x", &values);
+        let profile = FeatureProfile::from_numbers("x", &values);
         assert_eq!(profile.counts, [61, 9, 10, 10, 10]);
-        let same = FeatureProfile::of_numbers("x", &[Some(3.0); 4]);
-        assert_eq!((same.counts.clone(), same.names()), (vec![4], vec!["all".to_owned()]));
-        let none = FeatureProfile::of_numbers("x", &[None, None]);
+        let same = FeatureProfile::from_numbers("x", &[Some(3.0); 4]);
+        assert_eq!((same.counts.clone(), same.bin_labels()), (vec![4], vec!["all".to_owned()]));
+        let none = FeatureProfile::from_numbers("x", &[None, None]);
         assert_eq!((none.counts, none.missing, none.mean), (vec![0], 2, None));
     }
 
@@ -258,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_were_not_there_are_others() {
-        let of = |text: &str| Some(text.to_owned());
-        let profile = FeatureProfile::of_texts("t", &[of("b"), of("a"), of("b"), None]);
+    fn new_texts_are_counted_as_others() {
+        let text = |text: &str| Some(text.to_owned());
+        let profile = FeatureProfile::from_texts("t", &[text("b"), text("a"), text("b"), None]);
         assert_eq!(
-            (profile.names(), profile.counts.clone(), profile.missing),
+            (profile.bin_labels(), profile.counts.clone(), profile.missing),
             (vec!["`b`".into(), "`a`".into(), "others".into()], vec![2, 1, 0], 1)
         );
-        assert_eq!(profile.count_texts(&[of("a"), of("c"), of("d")]), (vec![0, 1, 2], 0));
+        assert_eq!(profile.count_texts(&[text("a"), text("c"), text("d")]), (vec![0, 1, 2], 0));
     }
 }

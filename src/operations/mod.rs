@@ -1,5 +1,5 @@
-//! What happens after training: [`scoring`] with a ledger, [`evaluation`] on newer cohorts,
-//! [`monitor`] a model, [`compare`] it with a challenger, send [`alerts`].
+//! Steps after training: [`scoring`] with a ledger, [`evaluation`] on newer cohorts, [`monitor`],
+//! comparison with a challenger ([`compare`]), and [`alerts`].
 
 pub mod alerts;
 pub mod compare;

@@ -1,5 +1,5 @@
-//! A ledger of scores: a folder of Parquet files, `DIR/cutoff=2025-06-30/NAME@VERSION.parquet`, one
-//! for each run of a model.
+//! The ledger: a folder of stored scores, with one Parquet file per run of a model,
+//! `DIR/cutoff=2025-06-30/NAME@VERSION.parquet`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use polars::prelude::{DataFrame, DataType, Schema, TimeUnit, TimeZone};
 
 use crate::error::{Error, Result};
 use crate::io::read;
-use crate::io::write::{Format, Table, TableWriter};
-use crate::registry::versions::{name_of, sweep};
+use crate::io::write::{Format, OutputTable, TableWriter, without_path};
+use crate::registry::versions::{model_name, remove_stale};
 use crate::time::{DAY, iso, iso_day, parse_iso};
 
-/// How the name of the folder of a time begins.
-const FOLDER: &str = "cutoff=";
-/// How the file of a run ends.
-const ENDING: &str = ".parquet";
-/// How a folder begins while its file is written.
+/// Prefix of the folder of a time.
+const FOLDER_PREFIX: &str = "cutoff=";
+/// Extension of the file of a run.
+const EXTENSION: &str = ".parquet";
+/// Prefix of a folder while its file is written.
 const STAGED: &str = ".pql-";
-/// Name of the file that remembers, beside the runs of a time, which alerts have been sent.
+/// Name of the file, in the folder of a time, that records which alerts were sent.
 pub(crate) const SENT_FILE: &str = "sent.ndjson";
 
-/// The columns of a file of scores, in their order.
+/// Columns of a score file, in order.
 const COLUMNS: [&str; 16] = [
     "account_id",
     "cutoff",
@@ -41,66 +41,65 @@ const COLUMNS: [&str; 16] = [
     "model",
 ];
 
-/// A folder of scores of several runs.
+/// A folder of stored scores.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     dir: PathBuf,
 }
 
-/// The scores that one model gave at one time.
+/// The scores of one model at one time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Run {
-    /// The time of the run, µs UTC: the end of the log it scored, of a matrix the newest cutoff.
-    pub at: i64,
-    /// The model, as the scores call it: `NAME/VERSION`, or the name of a model file that lies
-    /// elsewhere.
+    /// Time of the run, µs UTC: the end of the log, or the newest cutoff of a matrix.
+    pub time: i64,
+    /// Label of the model: `NAME/VERSION`, or the file name of a model outside the models folder.
     pub label: String,
-    /// The file.
+    /// The score file.
     pub path: PathBuf,
 }
 
 impl Ledger {
-    /// Open a ledger that is there.
+    /// Opens an existing ledger.
     ///
     /// # Errors
-    /// * [`Error::Usage`]: there is no such folder
+    /// * [`Error::Usage`]: the folder does not exist
     pub fn open(dir: &Path) -> Result<Self> {
         if dir.is_dir() {
             return Ok(Self { dir: dir.to_owned() });
         }
         Err(Error::Usage {
-            problem: format!("there is no ledger `{}`", dir.display()),
-            hint: Some("`pql score --ledger DIR` writes one".to_owned()),
+            problem: format!("ledger not found: `{}`", dir.display()),
+            hint: Some("create it with `pql score MODEL --ledger DIR`".to_owned()),
         })
     }
 
-    /// The folder.
+    /// Returns the folder.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// List the runs, ascending by time, then by model. Names that begin with `.` or `_` are passed
-    /// over.
+    /// Lists the runs, ascending by time, then by model. Names that begin with `.` or `_` are
+    /// ignored.
     ///
     /// # Arguments
-    /// * `name` – only runs of this model, of whatever version; NAME/VERSION: of this version.
-    ///   `None`: all
+    /// * `name` – only runs of this NAME (all versions) or NAME/VERSION; `None`: all
     /// # Errors
     /// * [`Error::Read`]: a folder cannot be read
-    /// * [`Error::Malformed`]: a file or folder that does not belong to a ledger
+    /// * [`Error::Malformed`]: a file or folder does not belong to a ledger
     pub fn runs(&self, name: Option<&str>) -> Result<Vec<Run>> {
         let mut runs = Vec::new();
         for folder in entries(&self.dir)? {
-            let at = time_of(&folder).filter(|_| folder.is_dir());
-            let at = at.ok_or_else(|| foreign(&folder, "folders such as `cutoff=2025-06-30`"))?;
+            let time = time_of(&folder).filter(|_| folder.is_dir());
+            let time =
+                time.ok_or_else(|| foreign(&folder, "folders such as `cutoff=2025-06-30`"))?;
             for path in entries(&folder)? {
                 if file_name(&path) == SENT_FILE {
                     continue;
                 }
                 let label = label_of(&path)
                     .ok_or_else(|| foreign(&path, "files such as `NAME@0001.parquet`"))?;
-                runs.push(Run { at, label, path });
+                runs.push(Run { time, label, path });
             }
         }
         runs.retain(|run| name.is_none_or(|name| run.label == name || run.name() == name));
@@ -110,23 +109,23 @@ impl Ledger {
 }
 
 impl Run {
-    /// The name of the model without its version.
+    /// Returns the name of the model without its version.
     #[must_use]
     pub fn name(&self) -> &str {
-        name_of(&self.label)
+        model_name(&self.label)
     }
 
-    /// Read the scores: the columns of the table that `pql score` wrote.
+    /// Reads the scores, with the columns of `pql score`.
     ///
     /// # Errors
     /// * [`Error::Read`]: the file cannot be read
-    /// * [`Error::Malformed`]: it is damaged, or a column is of another type
-    /// * [`Error::MissingColumn`]: it is no table of scores
+    /// * [`Error::Malformed`]: the file is damaged, or a column has another type
+    /// * [`Error::MissingColumn`]: the file is not a score file
     pub fn rows(&self) -> Result<DataFrame> {
         self.columns(&COLUMNS)
     }
 
-    /// Read some columns of the scores.
+    /// Reads some columns of the scores.
     ///
     /// # Errors
     /// * those of [`Run::rows`]
@@ -136,19 +135,19 @@ impl Run {
         read::read(&self.path, Some(&names), &mut |_, batch| {
             let wrong = batch.columns().iter().zip(rows.columns()).find(|(found, expected)| found.dtype() != expected.dtype());
             if let Some((found, expected)) = wrong {
-                let (name, is, should) = (found.name(), found.dtype(), expected.dtype());
-                let problem = format!("column `{name}` is of type {is}, expected {should}: is it a file of `pql score`?");
+                let (name, found, expected) = (found.name(), found.dtype(), expected.dtype());
+                let problem = format!("column `{name}`: found type {found}, expected {expected} (a score file of `pql score`)");
                 return Err(Error::malformed(&self.path, problem, None));
             }
             rows.vstack_mut_owned(batch).map(|_| ()).map_err(|e| Error::unexpected_table(&self.path, e))
         })
-        .map_err(|e| e.needed_for(|_| "scores have it".to_owned()))?;
+        .map_err(|e| e.with_role(|_| "scores have it".to_owned()))?;
         rows.rechunk_mut_par();
         Ok(rows)
     }
 }
 
-/// The types of some of [`COLUMNS`].
+/// Returns the types of some of [`COLUMNS`].
 fn schema(names: &[&str]) -> Schema {
     let dtype = |name: &str| match name {
         "cutoff" | "pql_at" => DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)),
@@ -159,66 +158,71 @@ fn schema(names: &[&str]) -> Schema {
     names.iter().map(|name| ((*name).into(), dtype(name))).collect()
 }
 
-/// Scores on their way into a ledger: they appear there when they are finished, whole, in place of
-/// those of the same run before.
+/// Writes the scores of a run to a ledger. The file appears when it is complete, and replaces an
+/// earlier file of the same run.
 #[derive(Debug)]
-pub struct Entry {
+pub struct RunWriter {
     dir: PathBuf,
     label: String,
     writer: TableWriter,
     staged: tempfile::TempDir,
 }
 
-impl Entry {
-    /// Begin the scores of a model; the folder is made where there is none.
+impl RunWriter {
+    /// Starts the scores of a model; creates the folder if necessary.
     ///
     /// # Errors
-    /// * [`Error::Usage`]: the model's label cannot be the name of a file here
+    /// * [`Error::Usage`]: the model's label cannot be a file name in a ledger
     /// * [`Error::Write`]: the folder cannot be written to
-    pub fn begin(dir: &Path, label: &str, schema: &Schema) -> Result<Self> {
+    pub fn create(dir: &Path, label: &str, schema: &Schema) -> Result<Self> {
         let name = label.replace('/', "@");
         if label.contains('@')
             || label.starts_with(['.', '_'])
-            || label_of(Path::new(&(name + ENDING))).as_deref() != Some(label)
+            || label_of(Path::new(&(name + EXTENSION))).as_deref() != Some(label)
         {
             return Err(Error::Usage {
-                problem: format!("scores of a model called `{label}` cannot go into a ledger"),
+                problem: format!("model label `{label}` cannot be a file name in a ledger"),
                 hint: Some(
-                    "give the model file a name without `@` that begins with neither `.` nor `_`"
-                        .to_owned(),
+                    "rename the model file: no `@`, and no `.` or `_` at the beginning".to_owned(),
                 ),
             });
         }
         let failed = |source| Error::Write { path: dir.to_owned(), source };
         fs::create_dir_all(dir).map_err(failed)?;
-        sweep(dir);
-        let staged = tempfile::Builder::new().prefix(STAGED).tempdir_in(dir).map_err(failed)?;
+        remove_stale(dir);
+        let staged = tempfile::Builder::new()
+            .prefix(STAGED)
+            .tempdir_in(dir)
+            .map_err(without_path)
+            .map_err(failed)?;
         let writer =
             TableWriter::create(&staged.path().join("scores.parquet"), Format::Parquet, schema)?;
         Ok(Self { dir: dir.to_owned(), label: label.to_owned(), writer, staged })
     }
 
-    /// Add rows.
+    /// Writes rows.
     ///
     /// # Errors
-    /// * [`Error::Write`]: the disk is full, or whatever else the system says
-    pub fn write(&mut self, rows: Table) -> Result<()> {
+    /// * [`Error::Write`]: the file cannot be written, for example because the disk is full
+    pub fn write(&mut self, rows: OutputTable) -> Result<()> {
         self.writer.write(rows)
     }
 
-    /// Let the scores appear as those of a run at `at`, µs UTC; answers their file.
+    /// Completes the run, and returns its file.
+    ///
+    /// # Arguments
+    /// * `time` – time of the run, µs UTC
     ///
     /// # Errors
     /// * [`Error::Write`]: the folder cannot be written to
-    pub fn finish(self, at: i64) -> Result<PathBuf> {
-        let folder = self.dir.join(folder_name(at));
-        let path = folder.join(self.label.replace('/', "@") + ENDING);
+    pub fn finish(self, time: i64) -> Result<PathBuf> {
+        let folder = self.dir.join(folder_name(time));
+        let path = folder.join(self.label.replace('/', "@") + EXTENSION);
         let failed = |source| Error::Write { path: path.clone(), source };
         self.writer.finish()?;
         fs::create_dir_all(&folder).map_err(failed)?;
         fs::rename(self.staged.path().join("scores.parquet"), &path).map_err(failed)?;
-        // The file is in its place; that a file system cannot sync folders is no reason to say that
-        // it is not.
+        // Not all file systems can sync folders; the file is complete anyway.
         for folder in [&folder, &self.dir] {
             File::open(folder).and_then(|folder| folder.sync_all()).ok();
         }
@@ -226,24 +230,24 @@ impl Entry {
     }
 }
 
-/// The name of the folder of a time: a date, with a time of day only where it is not midnight, and
+/// Returns the name of the folder of a time: a date, and a time of day unless it is midnight,
 /// without colons.
-fn folder_name(at: i64) -> String {
-    let time = if at % DAY == 0 { iso_day(at) } else { iso(at).replace(':', "") };
-    format!("{FOLDER}{time}")
+fn folder_name(time: i64) -> String {
+    let text = if time % DAY == 0 { iso_day(time) } else { iso(time).replace(':', "") };
+    format!("{FOLDER_PREFIX}{text}")
 }
 
-/// The time of a folder, if it has one and is written as [`folder_name`] writes it.
+/// Returns the time of a folder; `None` if its name is not the one of [`folder_name`].
 fn time_of(folder: &Path) -> Option<i64> {
     let name = file_name(folder);
-    name.strip_prefix(FOLDER).and_then(parse_iso).filter(|at| folder_name(*at) == name)
+    name.strip_prefix(FOLDER_PREFIX).and_then(parse_iso).filter(|time| folder_name(*time) == name)
 }
 
-/// The label of the model of a file.
+/// Returns the label of the model of a score file.
 fn label_of(path: &Path) -> Option<String> {
     let name = file_name(path);
     let stem = name
-        .strip_suffix(ENDING)
+        .strip_suffix(EXTENSION)
         .filter(|stem| !stem.is_empty() && stem.matches('@').count() <= 1)?;
     Some(stem.replace('@', "/"))
 }
@@ -252,8 +256,8 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// What is in a folder, but for names that begin with `.` or `_`: what is being written, and what
-/// other programs leave.
+/// Lists a folder, without names that begin with `.` or `_`: unfinished files, and files of other
+/// programs.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |source| Error::Read { path: folder.to_owned(), source };
     let mut paths = Vec::new();
@@ -266,12 +270,9 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// Returns the error for a file or folder that does not belong to a ledger.
 fn foreign(path: &Path, expected: &str) -> Error {
-    Error::malformed(
-        path,
-        format!("it does not belong into a ledger, which holds {expected}"),
-        None,
-    )
+    Error::malformed(path, format!("does not belong to a ledger; expected {expected}"), None)
 }
 
 #[cfg(test)]
@@ -279,15 +280,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_of_a_time_reads_back_and_has_no_colon() {
+    fn folder_names_round_trip_without_colons() {
         for (text, name) in [
             ("2025-06-30", "cutoff=2025-06-30"),
             ("2025-06-30T06:45:00Z", "cutoff=2025-06-30T064500Z"),
             ("2025-06-30T06:45:00.5Z", "cutoff=2025-06-30T064500.500000Z"),
         ] {
-            let at = parse_iso(text).unwrap();
-            assert_eq!(folder_name(at), name);
-            assert_eq!(time_of(Path::new(name)), Some(at));
+            let time = parse_iso(text).unwrap();
+            assert_eq!(folder_name(time), name);
+            assert_eq!(time_of(Path::new(name)), Some(time));
         }
         for name in ["cutoff=2025-06-30T000000Z", "cutoff=20250630", "cutoff=soon", "2025-06-30"] {
             assert_eq!(time_of(Path::new(name)), None, "{name}");
@@ -295,10 +296,10 @@ mod tests {
     }
 
     #[test]
-    fn labels_read_back_and_ambiguous_ones_are_refused() {
+    fn labels_round_trip_and_ambiguous_ones_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
         for label in ["trial/0001", "trial-0001", "model"] {
-            Entry::begin(dir.path(), label, &schema(&COLUMNS)).unwrap().finish(0).unwrap();
+            RunWriter::create(dir.path(), label, &schema(&COLUMNS)).unwrap().finish(0).unwrap();
         }
         let labels: Vec<String> = Ledger::open(dir.path())
             .unwrap()
@@ -310,7 +311,7 @@ mod tests {
         assert_eq!(labels, ["model", "trial-0001", "trial/0001"]);
         for label in ["a@b", ".hidden", "_x", ""] {
             assert_eq!(
-                Entry::begin(dir.path(), label, &schema(&COLUMNS)).unwrap_err().exit_code(),
+                RunWriter::create(dir.path(), label, &schema(&COLUMNS)).unwrap_err().exit_code(),
                 2,
                 "{label}"
             );
@@ -318,13 +319,13 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_rows_has_the_columns() {
+    fn a_run_without_rows_has_all_columns() {
         let dir = tempfile::tempdir().unwrap();
-        Entry::begin(dir.path(), "m", &schema(&COLUMNS)).unwrap().finish(DAY).unwrap();
+        RunWriter::create(dir.path(), "m", &schema(&COLUMNS)).unwrap().finish(DAY).unwrap();
         let runs = Ledger::open(dir.path()).unwrap().runs(Some("m")).unwrap();
         let rows = runs[0].rows().unwrap();
         assert_eq!(
-            (runs.len(), runs[0].at, rows.height(), rows.width()),
+            (runs.len(), runs[0].time, rows.height(), rows.width()),
             (1, DAY, 0, COLUMNS.len())
         );
     }

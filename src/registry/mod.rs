@@ -1,5 +1,5 @@
-//! Stored models with their versions and champion ([`versions`], [`store`]), and the scores that
-//! were given ([`ledger`]).
+//! Stored models with versions and champions ([`versions`], [`store`]), and the ledger of scores
+//! ([`ledger`]).
 
 pub mod ledger;
 pub mod store;

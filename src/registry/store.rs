@@ -6,15 +6,15 @@ use super::versions::{self, CARD_FILE, MODEL_FILE};
 use crate::error::Result;
 use crate::io::write::{Format, write_bytes, write_table};
 use crate::model::card;
-use crate::training::Trained;
-use crate::training::test_set::ROWS_FILE;
+use crate::training::TrainedModel;
+use crate::training::test_set::TEST_ROWS_FILE;
 
-/// How a model is stored.
+/// Options of storing a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreOptions {
-    /// Whether the new version becomes the champion; the first version of a name always does (no).
+    /// Whether the new version becomes the champion (default: no). The first version always does.
     pub promote: bool,
-    /// Whether the test rows are stored, too (yes).
+    /// Whether to store the test rows (default: yes).
     pub test_rows: bool,
 }
 
@@ -29,21 +29,21 @@ impl Default for StoreOptions {
 pub struct StoredModel {
     /// The model file.
     pub path: PathBuf,
-    /// What scores call it: `NAME/VERSION`.
+    /// Label: `NAME/VERSION`.
     pub label: String,
-    /// Whether its name alone means this version.
+    /// Whether this version is the champion of its name.
     pub is_champion: bool,
 }
 
 /// Stores a model as the next version of its name.
 ///
 /// # Errors
-/// * [`Error::Usage`](crate::Error::Usage): the name is not one of a folder
+/// * [`Error::Usage`](crate::Error::Usage): the name cannot be a folder name
 /// * [`Error::Write`](crate::Error::Write): the folder cannot be written
 pub fn store_model(
     models: &Path,
     name: &str,
-    trained: &Trained,
+    trained: &TrainedModel,
     options: StoreOptions,
 ) -> Result<StoredModel> {
     let card = card::json(&trained.model, trained.cohorts.clone(), trained.quality.as_ref())?;
@@ -52,10 +52,10 @@ pub fn store_model(
         write_bytes(&folder.join(MODEL_FILE), &bytes)?;
         write_bytes(&folder.join(CARD_FILE), &card)?;
         if options.test_rows && trained.test_rows.height() > 0 {
-            write_table(&folder.join(ROWS_FILE), Format::Parquet, &trained.test_rows)?;
+            write_table(&folder.join(TEST_ROWS_FILE), Format::Parquet, &trained.test_rows)?;
         }
         Ok(())
     };
-    let (found, is_champion) = versions::add(models, name, write, options.promote)?;
-    Ok(StoredModel { path: found.path, label: found.label, is_champion })
+    let (location, is_champion) = versions::add(models, name, write, options.promote)?;
+    Ok(StoredModel { path: location.path, label: location.label, is_champion })
 }

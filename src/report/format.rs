@@ -1,15 +1,19 @@
-//! Numbers as a reader wants them.
+//! Numbers, percentages, counts and intervals as text.
 
 use pql_stats::intervals::Interval;
 
+pub(crate) use crate::names::{counted, grouped, plural};
 use crate::time::TimeSpan;
 
-/// Returns a number with at most two places, fewer where it is large.
-pub(super) fn short(x: f64) -> String {
+/// Returns a number with at most two decimal places, fewer if it is large.
+pub(crate) fn short(x: f64) -> String {
     let places = match x.abs() {
         size if !size.is_finite() => return "–".to_owned(),
-        size if size >= 1e6 || size > 0.0 && size < 0.001 => return format!("{x:.1e}"),
-        size if size >= 100.0 => 0,
+        size if size >= 1e6 || size > 0.0 && size < 1e-5 => return minus(format!("{x:.1e}")),
+        // Two significant digits.
+        size if size > 0.0 && size < 0.0001 => 6,
+        size if size > 0.0 && size < 0.001 => 5,
+        size if size >= 100.0 => return grouped_number(x),
         size if size >= 10.0 => 1,
         size if size >= 0.1 || size == 0.0 => 2,
         _ => 3,
@@ -20,11 +24,66 @@ pub(super) fn short(x: f64) -> String {
     } else {
         text
     };
-    minus(if text == "-0" { "0".to_owned() } else { text })
+    minus(text)
 }
 
-/// Returns numbers of a range with the places that tell them apart.
-pub(super) fn fine(range: f64) -> impl Fn(f64) -> String {
+/// Returns a number without decimal places and with thousands separators.
+pub(crate) fn grouped_number(x: f64) -> String {
+    let digits = format!("{:.0}", x.abs());
+    let digits = digits.parse().map_or(digits, grouped);
+    minus(if x < 0.0 { format!("-{digits}") } else { digits })
+}
+
+/// Returns a number with one decimal place and thousands separators.
+pub(crate) fn one_decimal(x: f64) -> String {
+    let text = format!("{x:.1}");
+    match text.split_once('.').and_then(|(whole, part)| Some((whole.parse().ok()?, part))) {
+        Some((whole, part)) => format!("{}.{part}", grouped(whole)),
+        None => minus(text),
+    }
+}
+
+/// Returns a formatter for the ticks of an axis of counts or money: `5,000`, or `10k` if the
+/// largest has five digits.
+pub(crate) fn formatter_for_counts(most: f64) -> impl Fn(f64) -> String {
+    move |x| if most.abs() < 10_000.0 { grouped_number(x) } else { abbreviated(x) }
+}
+
+/// Returns an abbreviated large number, such as `12k`.
+pub(crate) fn abbreviated(x: f64) -> String {
+    match x.abs() {
+        size if size >= 1e6 => format!("{}M", short(x / 1e6)),
+        size if size >= 1e3 => format!("{}k", short(x / 1e3)),
+        _ => short(x),
+    }
+}
+
+/// Returns a count that ties may make fractional, with its sign and at most one decimal place.
+pub(crate) fn signed_count(x: f64) -> String {
+    let text = signed(x, 1);
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// Returns a probability with four decimal places, or two significant digits if it is very small; a
+/// dash for `None`.
+pub(crate) fn probability(p: impl Into<Option<f64>>) -> String {
+    let p = p.into();
+    match p {
+        Some(p) if p > 0.0 && p < 0.001 => short(p),
+        p => four(p),
+    }
+}
+
+/// Returns a p-value with four decimal places; a dash for `None`.
+pub(crate) fn p_value(p: Option<f64>) -> String {
+    p.map_or_else(
+        || "–".to_owned(),
+        |p| if p < 1e-4 { "<0.0001".to_owned() } else { format!("{p:.4}") },
+    )
+}
+
+/// Returns a formatter with enough decimal places to distinguish the numbers of a range.
+pub(crate) fn formatter_for_range(range: f64) -> impl Fn(f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -34,8 +93,8 @@ pub(super) fn fine(range: f64) -> impl Fn(f64) -> String {
     move |x| minus(format!("{x:.places$}"))
 }
 
-/// Returns a share in percent, with as many places as tell something.
-pub(super) fn percent(share: f64) -> String {
+/// Returns a share in percent with about three significant digits, such as `10.4%`.
+pub(crate) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     let places = match percent.abs() {
         size if size >= 99.95 || size == 0.0 => 0,
@@ -49,43 +108,55 @@ pub(super) fn percent(share: f64) -> String {
     } else {
         text
     };
-    // The blank keeps number and sign on one line.
-    format!("{}\u{a0}%", minus(text))
+    format!("{}%", minus(text))
 }
 
-/// Returns a number with four places, as the command line prints it; a dash where there is none.
-pub(super) fn four(x: impl Into<Option<f64>>) -> String {
+/// Returns a number with four decimal places; a dash for `None`.
+pub(crate) fn four(x: impl Into<Option<f64>>) -> String {
     x.into().map_or_else(|| "–".to_owned(), |x| minus(format!("{x:.4}")))
 }
 
-/// Returns a number with three places.
-pub(super) fn three(x: impl Into<Option<f64>>) -> String {
+/// Returns a number with three decimal places; a dash for `None`.
+pub(crate) fn three(x: impl Into<Option<f64>>) -> String {
     x.into().map_or_else(
         || "–".to_owned(),
-        |x| if x.abs() < 1e5 { minus(format!("{x:.3}")) } else { format!("{x:.1e}") },
+        |x| if x.abs() < 1e5 { minus(format!("{x:.3}")) } else { minus(format!("{x:.1e}")) },
     )
 }
 
-/// Returns the ends of an interval.
-pub(super) fn between(interval: Option<Interval>, format: impl Fn(f64) -> String) -> String {
+/// Returns the bounds of an interval as `low to high`; a dash for `None`.
+pub(crate) fn interval_range(interval: Option<Interval>, format: impl Fn(f64) -> String) -> String {
     interval.map_or_else(
         || "–".to_owned(),
         |Interval { low, high }| format!("{} to {}", format(low), format(high)),
     )
 }
 
-/// Returns a number with its sign, also of positive ones.
-pub(super) fn signed(x: f64, places: usize) -> String {
+/// Returns a number with its sign, including a plus.
+pub(crate) fn signed(x: f64, places: usize) -> String {
     minus(format!("{x:+.places$}"))
 }
 
-/// Returns a count and its noun.
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+/// Returns items as an English list: `a`, `a and b`, `a, b and c`.
+pub(crate) fn enumerated(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [item] => item.clone(),
+        [items @ .., last] => format!("{} and {last}", items.join(", ")),
+    }
 }
 
-/// Returns a span in words.
-pub(super) fn span(duration: TimeSpan) -> String {
+/// Returns items as alternatives: `a`, `a or b`, `a, b or c`.
+pub(crate) fn alternatives(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [item] => item.clone(),
+        [items @ .., last] => format!("{} or {last}", items.join(", ")),
+    }
+}
+
+/// Returns a time span in words.
+pub(crate) fn span(duration: TimeSpan) -> String {
     let text = duration.to_string();
     match text.strip_suffix('d').and_then(|days| days.parse().ok()) {
         Some(days) => counted(days, "day"),
@@ -93,63 +164,127 @@ pub(super) fn span(duration: TimeSpan) -> String {
     }
 }
 
-/// Returns a text of at most so many characters, the rest an ellipsis.
-pub(super) fn clipped(text: &str, most: usize) -> String {
-    // Chinese, Japanese and Korean are twice as wide.
+/// Most characters of a line of prose on a terminal.
+pub(crate) const PROSE_WIDTH: usize = 100;
+
+/// Breaks a text between words into lines of at most [`PROSE_WIDTH`] characters, longer only for a
+/// long word. Line breaks of the text stay.
+///
+/// # Arguments
+/// * `indent` – start of the further lines of a broken line
+pub(crate) fn wrap(text: &str, indent: &str) -> String {
+    let lines = text.lines().map(|line| wrapped_lines(line, PROSE_WIDTH, indent).join("\n"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Breaks a line between words into lines of at most `width` characters.
+pub(crate) fn wrapped_lines(line: &str, width: usize, indent: &str) -> Vec<String> {
+    if line.chars().count() <= width {
+        return vec![line.to_owned()];
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in line.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) => lines.push(format!("{indent}{word}")),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Shortens a text to a number of character cells, ending in an ellipsis after a whole word.
+pub(crate) fn shorten_at_word(text: &str, width: usize) -> String {
+    let short = shorten_end(text, width);
+    let Some(start) = short.strip_suffix('…').filter(|_| short != text) else { return short };
+    if text[start.len()..].starts_with(' ') {
+        return short;
+    }
+    match start.rsplit_once(' ') {
+        Some((words, _)) => format!("{} …", words.trim_end_matches([':', ',', ' '])),
+        None => short,
+    }
+}
+
+/// Shortens a text to a number of character cells, ending in an ellipsis.
+pub(crate) fn shorten_end(text: &str, width: usize) -> String {
+    // Chinese, Japanese and Korean characters are twice as wide.
     let wide =
         |c: char| if c < '\u{1100}' || ('\u{2000}'..'\u{2e80}').contains(&c) { 1 } else { 2 };
-    if text.chars().map(wide).sum::<usize>() <= most {
+    if text.chars().map(wide).sum::<usize>() <= width {
         return text.to_owned();
     }
-    let mut width = 1;
+    // The ellipsis takes one cell.
+    let mut used = 1;
     let fits = text.chars().take_while(|c| {
-        width += wide(*c);
-        width <= most
+        used += wide(*c);
+        used <= width
     });
     fits.chain(['…']).collect()
 }
 
-/// Returns a text of at most so many characters, an ellipsis in its middle: names that begin alike
-/// end differently.
-pub(super) fn folded(text: &str, most: usize) -> String {
-    if clipped(text, most) == text {
+/// Shortens a text to a number of character cells with an ellipsis in its middle, because similar
+/// names often differ at the end.
+pub(crate) fn shorten_middle(text: &str, width: usize) -> String {
+    if shorten_end(text, width) == text {
         return text.to_owned();
     }
-    let turned = |text: &str| text.chars().rev().collect::<String>();
-    let end = turned(&clipped(&turned(text), most / 2));
-    clipped(text, most - most / 2) + end.trim_start_matches('…')
+    let reversed = |text: &str| text.chars().rev().collect::<String>();
+    let end = reversed(&shorten_end(&reversed(text), width / 2));
+    shorten_end(text, width - width / 2) + end.trim_start_matches('…')
 }
 
-/// Replaces the hyphen by the minus sign, which is as wide as a plus.
-fn minus(text: String) -> String {
-    if text.starts_with('-') { text.replacen('-', "−", 1) } else { text }
+/// Replaces the hyphens of a number by minus signs, which are as wide as a plus; a number that
+/// rounds to 0 has no sign.
+pub(crate) fn minus(text: String) -> String {
+    if text.starts_with(['-', '+']) && text[1..].bytes().all(|c| matches!(c, b'0' | b'.')) {
+        return text[1..].to_owned();
+    }
+    if text.contains('-') { text.replace('-', "−") } else { text }
 }
 
-/// Returns a count as a number.
+/// Replaces the hyphens before numbers in a text by minus signs: `-1 to 0` becomes `−1 to 0`.
+pub(crate) fn with_minus(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut previous = ' ';
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        let is_sign =
+            c == '-' && previous == ' ' && characters.peek().is_some_and(char::is_ascii_digit);
+        result.push(if is_sign { '−' } else { c });
+        previous = c;
+    }
+    result
+}
+
+/// Converts a count to a floating-point number.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
-pub(super) fn number(count: impl TryInto<u64>) -> f64 {
+pub(crate) fn number(count: impl TryInto<u64>) -> f64 {
     count.try_into().unwrap_or(u64::MAX) as f64
 }
 
-/// Returns some of many items, the first and the last among them.
-pub(super) fn thinned<T: Clone>(items: &[T], most: usize) -> Vec<T> {
-    if items.len() <= most {
+/// Returns at most `max_items` evenly spaced items, including the first and the last.
+pub(crate) fn evenly_spaced<T: Clone>(items: &[T], max_items: usize) -> Vec<T> {
+    if items.len() <= max_items {
         return items.to_vec();
     }
-    (0..most).map(|at| items[at * (items.len() - 1) / (most - 1)].clone()).collect()
+    (0..max_items).map(|i| items[i * (items.len() - 1) / (max_items - 1)].clone()).collect()
 }
 
-/// Returns some of many items, the nearer to the first the denser: curves bend most at their
-/// beginning.
-pub(super) fn thinned_out<T: Clone>(items: &[T], most: usize) -> Vec<T> {
-    if items.len() <= most {
+/// Returns at most `max_items` items, denser near the first, because curves bend most at their
+/// start.
+pub(crate) fn denser_at_start<T: Clone>(items: &[T], max_items: usize) -> Vec<T> {
+    if items.len() <= max_items {
         return items.to_vec();
     }
-    let last = most - 1;
-    let mut places: Vec<usize> =
-        (0..most).map(|at| at + (items.len() - most) * at * at / (last * last)).collect();
-    places.dedup();
-    places.into_iter().map(|place| items[place].clone()).collect()
+    let last = max_items - 1;
+    let mut positions: Vec<usize> =
+        (0..max_items).map(|i| i + (items.len() - max_items) * i * i / (last * last)).collect();
+    positions.dedup();
+    positions.into_iter().map(|position| items[position].clone()).collect()
 }
 
 #[cfg(test)]
@@ -157,28 +292,59 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_the_places_that_tell_something() {
-        let shorts = [0.0, -0.001, 0.05, 0.123, 3.456, 12.34, 1234.5, 2e7, 1e-5].map(short);
+    fn long_lines_break_between_words() {
+        let text = ["word"; 30].join(" ");
+        let lines = wrap(&text, "  ");
+        assert!(lines.lines().all(|line| line.chars().count() <= PROSE_WIDTH), "{lines}");
+        assert_eq!(lines.replace("\n  ", " "), text);
+        assert_eq!(wrap("one\ntwo", "  "), "one\ntwo");
         assert_eq!(
-            shorts,
-            ["0", "−0.001", "0.05", "0.12", "3.46", "12.3", "1234", "2.0e7", "1.0e-5"]
+            shorten_at_word("growth in logins: 3.04 (typical: 0)", 20),
+            "growth in logins …"
         );
+        assert_eq!(shorten_at_word("two words", 9), "two words");
+        assert_eq!(shorten_at_word("unbroken", 5), "unbr…");
+    }
+
+    #[test]
+    fn numbers_have_few_significant_digits() {
+        let shorts = [0.0, -0.001, 0.05, 0.123, 3.456, 12.34, 1234.5, 2e7].map(short);
+        assert_eq!(shorts, ["0", "−0.001", "0.05", "0.12", "3.46", "12.3", "1,234", "2.0e7"]);
         assert_eq!(
-            [0.0, 0.1045, 0.00123, 1.0].map(percent),
-            ["0\u{a0}%", "10.4\u{a0}%", "0.12\u{a0}%", "100\u{a0}%"]
+            [4e-4, 3.84e-4, -2.1e-5, 1e-6].map(short),
+            ["0.0004", "0.00038", "−0.000021", "1.0e−6"]
         );
+        assert_eq!([0.05, 0.0004, 0.0].map(probability), ["0.0500", "0.0004", "0.0000"]);
+        assert_eq!([Some(0.03), Some(1e-9), None].map(p_value), ["0.0300", "<0.0001", "–"]);
+        assert_eq!([3.0, -2.5, -0.01].map(signed_count), ["+3", "−2.5", "0"]);
+        assert_eq!((three(-0.0001), signed(0.0001, 3)), ("0.000".to_owned(), "0.000".to_owned()));
+        assert_eq!([0.0, 5_000.0].map(formatter_for_counts(8_000.0)), ["0", "5,000"]);
+        assert_eq!(
+            [0.0, 5_000.0, -20_000.0, 3e6].map(formatter_for_counts(2e4)),
+            ["0", "5k", "−20k", "3M"]
+        );
+        assert_eq!([795.0, 1234.56, -0.5].map(one_decimal), ["795.0", "1,234.6", "−0.5"]);
+        assert_eq!(with_minus("up to -1.1; plan-2, -x: -3"), "up to −1.1; plan-2, -x: −3");
+        assert_eq!([0.0, 0.1045, 0.00123, 1.0].map(percent), ["0%", "10.4%", "0.12%", "100%"]);
         assert_eq!(span(TimeSpan::days(1)), "1 day");
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([1, 2, 1_500].map(|n| counted(n, "row")), ["1 row", "2 rows", "1,500 rows"]);
+        let names = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!([1, 2, 3].map(|n| enumerated(&names[..n])), ["a", "a and b", "a, b and c"]);
         assert_eq!(
-            (clipped("abcdef", 4), clipped("abcd", 4)),
+            (shorten_end("abcdef", 4), shorten_end("abcd", 4)),
             ("abc…".to_owned(), "abcd".to_owned())
         );
-        assert_eq!(clipped("日本語の", 6), "日本…");
+        assert_eq!(shorten_end("日本語の", 6), "日本…");
         assert_eq!(
-            (folded("abcdefghij", 7), folded("abcdefg", 7)),
+            (shorten_middle("abcdefghij", 7), shorten_middle("abcdefg", 7)),
             ("abc…ij".to_owned(), "abcdefg".to_owned())
         );
-        assert_eq!(thinned(&[0, 1, 2, 3, 4, 5, 6], 3), [0, 3, 6]);
-        assert_eq!(thinned_out(&(0..=100).collect::<Vec<_>>(), 5), [0, 7, 26, 57, 100]);
-        assert_eq!([0.021, 0.0215, -0.1].map(fine(0.004)), ["0.0210", "0.0215", "−0.1000"]);
+        assert_eq!(evenly_spaced(&[0, 1, 2, 3, 4, 5, 6], 3), [0, 3, 6]);
+        assert_eq!(denser_at_start(&(0..=100).collect::<Vec<_>>(), 5), [0, 7, 26, 57, 100]);
+        assert_eq!(
+            [0.021, 0.0215, -0.1].map(formatter_for_range(0.004)),
+            ["0.0210", "0.0215", "−0.1000"]
+        );
     }
 }

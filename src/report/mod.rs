@@ -1,8 +1,8 @@
-//! Reports for people: numbers as text, SVG charts, and self-contained HTML pages.
+//! Reports for people: tables of the terminal, SVG charts and self-contained HTML pages.
 
 mod charts;
-mod format;
+pub(crate) mod format;
 mod html;
 pub(crate) mod text;
 
-pub use html::{ComparisonPage, MonitorPage, Report};
+pub use html::{ComparisonPage, ModelPage, MonitorPage};

@@ -1,11 +1,13 @@
-//! Cross-fitting by account: the log-odds of each training row by fits that did not see its
-//! account, and the strength of the penalty.
+//! Cross-fitting by account: choice of alpha, and log-odds of each training row by fits without its
+//! account.
 
 use ndarray::{Array1, Array2};
-use pql_stats::glm::{self, Fold, Logistic, Path, Rule, cross_fit, extension, grid};
+use pql_stats::glm::{
+    self, Fold, Logistic, RegularizationPath, alpha_grid, cross_fit, extended_grid,
+};
 
-use crate::config::{Config, PathRule};
-use crate::dataset::observations::folds;
+use crate::config::{AlphaSelection, Config};
+use crate::dataset::observations::assign_folds;
 use crate::dataset::rows::Rows;
 use crate::error::Result;
 use crate::model::encoder::Preprocessor;
@@ -13,106 +15,116 @@ use crate::model::encoder::Preprocessor;
 /// Folds of the cross-fitting.
 const FOLDS: u8 = 5;
 
-/// The rows that a model learns from, as numbers.
-pub(super) struct Data {
-    /// Standardised design.
+/// The training rows as numbers.
+pub(super) struct TrainingData {
+    /// Standardized design matrix.
     pub(super) x: Array2<f64>,
     pub(super) y: Array1<bool>,
     /// Account of each row.
     pub(super) group: Vec<u32>,
-    /// Where they stand among all rows.
+    /// Index of each row among all rows.
     pub(super) rows: Vec<u32>,
 }
 
-/// What the cross-fitting found.
-pub(super) struct Tuned {
-    /// Strength of the penalty.
+/// Result of the cross-fitting.
+pub(super) struct TunedAlpha {
+    /// Regularization strength.
     pub(super) alpha: f64,
-    /// The strengths tried; `None` where it was given, or there is no penalty to be tuned.
-    pub(super) path: Option<Path>,
-    /// Log-odds of each row at that strength; `None` where the cross-fitting failed.
+    /// Regularization path; `None` with a fixed alpha or without a penalty.
+    pub(super) path: Option<RegularizationPath>,
+    /// Cross-fitted log-odds of each row; `None` if the cross-fitting failed.
     pub(super) log_odds: Option<Vec<f64>>,
 }
 
-/// Parts of the training rows by account, each with a preprocessor learned outside of it.
-pub(super) struct Parts<'a> {
+/// Splits the training rows into folds by account, and fits a preprocessor for each.
+pub(super) struct CrossFitting<'a> {
     config: &'a Config,
     rows: &'a Rows,
     train: &'a [u32],
-    of_row: Vec<u8>,
+    fold_of_row: Vec<u8>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> CrossFitting<'a> {
     pub(super) fn new(config: &'a Config, rows: &'a Rows, train: &'a [u32]) -> Self {
-        let of_row = folds(
+        let fold_of_row = assign_folds(
             &rows.accounts(train),
             &rows.outcomes(train),
             |a| &rows.names[a as usize],
             config.model.seed,
             FOLDS,
         );
-        Self { config, rows, train, of_row }
+        Self { config, rows, train, fold_of_row }
     }
 
-    /// The design of the rows outside of a part and of those inside, learned on the rows outside.
+    /// Computes the design matrices of the rows outside and inside a fold, with the preprocessor
+    /// fitted on the rows outside.
     fn fold(&self, fold: usize) -> Result<Fold> {
-        let part = |inside: bool| {
+        let rows_where = |inside: bool| {
             (0..self.train.len())
-                .filter(|at| (usize::from(self.of_row[*at]) == fold) == inside)
+                .filter(|row| (usize::from(self.fold_of_row[*row]) == fold) == inside)
                 .collect::<Vec<_>>()
         };
-        let out = part(true);
-        let rows_of =
-            |part: &[usize]| -> Vec<u32> { part.iter().map(|at| self.train[*at]).collect() };
-        let (learned, judged) = (rows_of(&part(false)), rows_of(&out));
-        let Rows { features, kinds, .. } = self.rows;
-        let (preprocessor, _) = Preprocessor::fit(features, kinds, &learned, &self.config.design)?;
+        let out = rows_where(true);
+        let rows_of = |indices: &[usize]| -> Vec<u32> {
+            indices.iter().map(|index| self.train[*index]).collect()
+        };
+        let (fitted, held_out) = (rows_of(&rows_where(false)), rows_of(&out));
+        let Rows { features, design_features, .. } = self.rows;
+        let (preprocessor, _) =
+            Preprocessor::fit(features, design_features, &fitted, &self.config.design)?;
         let design =
             |rows: &[u32]| preprocessor.transform(features, Some(rows)).map(|design| design.x);
         Ok(Fold {
-            x: design(&learned)?,
-            y: Array1::from(self.rows.outcomes(&learned)),
-            x_out: design(&judged)?,
+            x: design(&fitted)?,
+            y: Array1::from(self.rows.outcomes(&fitted)),
+            x_out: design(&held_out)?,
             out,
         })
     }
 
-    /// Choose the strength of the penalty, and answer the log-odds at it.
+    /// Chooses alpha and computes the cross-fitted log-odds.
     ///
     /// # Arguments
-    /// * `given` – the strength, where it is not to be looked for
-    /// * `done` – called with each fold
+    /// * `fixed_alpha` – alpha, if it is not tuned
+    /// * `done` – called for each fold
     pub(super) fn tune(
         &self,
         base: &Logistic,
-        given: Option<f64>,
-        data: &Data,
+        fixed_alpha: Option<f64>,
+        data: &TrainingData,
         done: &dyn Fn(),
-    ) -> Result<Tuned> {
+    ) -> Result<TunedAlpha> {
         let fold = |fold| {
             done();
             self.fold(fold)
         };
         let folds = glm::Folds { rows: self.train.len(), count: usize::from(FOLDS), fold: &fold };
-        if let Some(alpha) = given {
+        if let Some(alpha) = fixed_alpha {
             let mut crossed = cross_fit(base, &[alpha], &folds)?;
-            return Ok(Tuned { alpha, path: None, log_odds: crossed.log_odds.pop() });
+            return Ok(TunedAlpha { alpha, path: None, log_odds: crossed.log_odds.pop() });
         }
-        let rule = if self.config.model.rule == PathRule::OneSe { Rule::OneSe } else { Rule::Min };
+        let selection = match self.config.model.alpha_selection {
+            AlphaSelection::OneSe => glm::AlphaSelection::OneSe,
+            AlphaSelection::Min => glm::AlphaSelection::Min,
+        };
         let y = data.y.to_vec();
         let mut crossed =
-            cross_fit(base, &grid(base.penalty, data.x.view(), data.y.view()), &folds)?;
-        let mut path = crossed.path(&y, &data.group, rule);
-        if let Some(more) = extension(base.penalty, &path) {
-            crossed = crossed.with(cross_fit(base, &more, &folds)?);
-            path = crossed.path(&y, &data.group, rule);
+            cross_fit(base, &alpha_grid(base.penalty, data.x.view(), data.y.view()), &folds)?;
+        let mut path = crossed.path(&y, &data.group, selection);
+        if let Some(more) = extended_grid(base.penalty, &path) {
+            crossed = crossed.merge(cross_fit(base, &more, &folds)?);
+            path = crossed.path(&y, &data.group, selection);
         }
         let alpha = path.points[path.chosen].alpha;
-        let at = crossed
+        let chosen = crossed
             .alphas
             .iter()
-            .position(|tried| *tried == alpha)
-            .expect("the chosen strength is one of those tried");
-        Ok(Tuned { alpha, log_odds: Some(crossed.log_odds.swap_remove(at)), path: Some(path) })
+            .position(|candidate| *candidate == alpha)
+            .expect("the chosen alpha is on the path");
+        Ok(TunedAlpha {
+            alpha,
+            log_odds: Some(crossed.log_odds.swap_remove(chosen)),
+            path: Some(path),
+        })
     }
 }

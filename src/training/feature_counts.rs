@@ -1,9 +1,9 @@
-//! How many event names are counted, so that each design column has enough converting accounts
-//! behind it.
+//! Limits the number of counted event types, so that each design column has enough converting
+//! accounts.
 
 use polars::prelude::*;
 
-use crate::config::{Config, DesignRule};
+use crate::config::{Config, DesignConfig};
 use crate::dataset::columns::feature_column;
 use crate::dataset::features::Feature;
 use crate::dataset::observations::Split;
@@ -12,28 +12,27 @@ use crate::error::{Error, Result};
 use crate::model::encoder::Preprocessor;
 use crate::warning::Warning;
 
-/// Converting training accounts wanted for each design column: with fewer coefficients are hardly
-/// known (Peduzzi et al. 1996).
-pub(crate) const PER_COLUMN: u32 = 10;
+/// Converting training accounts required per design column; with fewer, coefficients are unreliable
+/// (Peduzzi et al. 1996).
+pub(crate) const ACCOUNTS_PER_COLUMN: u32 = 10;
 
 impl Rows {
-    /// The same with as many event names counted as leave 10 converting training accounts for each
-    /// design column, those that most training accounts used.
+    /// Drops the rarest event counts until each design column has 10 converting training accounts.
     ///
-    /// Nothing is lowered where `design.use` names the columns, and where no model can be trained.
+    /// Nothing is dropped if `design.include` is set, or if no model can be trained.
     /// # Errors
     /// * [`Error::MissingFeature`]: a feature has no column
     pub fn with_fewer_counts(mut self, config: &Config) -> Result<Self> {
-        let train = self.of(Split::Train);
-        let side = self.side(&train);
-        let trains = (1..side.rows).contains(&side.positive_rows)
-            && side.converting_accounts >= config.model.min_conversions as u64;
-        let allowed =
-            usize::try_from(side.converting_accounts).unwrap_or(usize::MAX) / PER_COLUMN as usize;
-        if !trains || !config.design.keep.is_empty() || self.most_columns(config)? <= allowed {
+        let train = self.split_rows(Split::Train);
+        let sample = self.sample_counts(&train);
+        let can_train = (1..sample.rows).contains(&sample.positive_rows)
+            && sample.converting_accounts >= config.model.min_conversions as u64;
+        let allowed = usize::try_from(sample.converting_accounts).unwrap_or(usize::MAX)
+            / ACCOUNTS_PER_COLUMN as usize;
+        if !can_train || !config.design.include.is_empty() || self.max_columns(config)? <= allowed {
             return Ok(self);
         }
-        // What cannot be prepared is refused, and explained, later on.
+        // An error here is reported when the features are fitted.
         let Ok(by_rank) = self.columns_by_rank(config, &train) else { return Ok(self) };
         let (all, counted): (usize, usize) = (by_rank.iter().sum(), by_rank.len() - 1);
         let (mut counts, mut columns) = (counted, all);
@@ -43,49 +42,49 @@ impl Rows {
         }
         if counts < counted {
             self.warnings.push(Warning::FewerEventCounts {
-                configured: config.features.counts,
+                configured: config.features.event_types,
                 counted: counts,
-                accounts: side.converting_accounts,
-                per_column: PER_COLUMN,
+                accounts: sample.converting_accounts,
+                per_column: ACCOUNTS_PER_COLUMN,
                 columns: all,
             });
-            self.count_only(counts)?;
+            self.keep_counts(counts)?;
         }
         Ok(self)
     }
 
-    /// A bound of the number of design columns: a number and whether it is missing, and all levels
-    /// of a text.
-    fn most_columns(&self, config: &Config) -> Result<usize> {
-        let most = |feature: &Feature| {
+    /// Returns an upper bound of the number of design columns: two per number, and one per level of
+    /// a text.
+    fn max_columns(&self, config: &Config) -> Result<usize> {
+        let columns = |feature: &Feature| {
             let column = feature_column(&self.features, &feature.name)?;
             let is_text = column.dtype() == &DataType::String
-                || config.design.categories.contains(&feature.name);
+                || config.design.categorical.contains(&feature.name);
             if is_text {
                 column
                     .n_unique()
-                    .map_err(|e| Error::table(format!("feature `{}`", feature.name), e))
+                    .map_err(|e| Error::table(format!("the feature `{}`", feature.name), e))
             } else {
                 Ok(2)
             }
         };
-        self.kinds.iter().map(most).sum()
+        self.design_features.iter().map(columns).sum()
     }
 
-    /// How many design columns there are without counts, and how many more by each counted event
-    /// name, the one that most accounts used first.
+    /// Counts the design columns without event counts, then the columns of each counted event type,
+    /// most frequent first.
     ///
-    /// Counts stand last: since a column is left out by those before it alone, one fit tells of any
-    /// number of counts.
+    /// Event counts come last in the design. A column is dropped only because of earlier columns,
+    /// so that one fit gives the number of columns for any number of counts.
     fn columns_by_rank(&self, config: &Config, train: &[u32]) -> Result<Vec<usize>> {
-        let counted = self.catalogue.as_ref().map_or(&[][..], |c| &c.counted);
+        let counted = self.catalog.as_ref().map_or(&[][..], |c| &c.counted_events);
         let rank =
-            |f: &Feature| counted.iter().position(|n| f.is_count_of(n)).map_or(0, |rank| rank + 1);
-        let mut order = self.kinds.clone();
+            |f: &Feature| counted.iter().position(|n| f.counts_event(n)).map_or(0, |rank| rank + 1);
+        let mut order = self.design_features.clone();
         order.sort_by_key(rank);
-        // Jumps and knots of a spline do not count: the penalty holds them near 0.
-        let straight = DesignRule { spline: 0, ..config.design.clone() };
-        let (preprocessor, _) = Preprocessor::fit(&self.features, &order, train, &straight)?;
+        // Spline columns do not count: the penalty keeps them near 0.
+        let linear = DesignConfig { spline: 0, ..config.design.clone() };
+        let (preprocessor, _) = Preprocessor::fit(&self.features, &order, train, &linear)?;
         let mut by_rank = vec![0; counted.len() + 1];
         for column in preprocessor.columns() {
             let name = &preprocessor.features[column.feature].feature;
@@ -94,17 +93,17 @@ impl Rows {
         Ok(by_rank)
     }
 
-    /// Take away the columns of all but the first counted event names.
-    fn count_only(&mut self, counts: usize) -> Result<()> {
-        let Some(catalogue) = &mut self.catalogue else { return Ok(()) };
-        let dropped = catalogue.counted.split_off(counts);
+    /// Drops the counts of all but the first event types.
+    fn keep_counts(&mut self, counts: usize) -> Result<()> {
+        let Some(catalog) = &mut self.catalog else { return Ok(()) };
+        let dropped = catalog.counted_events.split_off(counts);
         for feature in self
-            .kinds
-            .extract_if(.., |feature| dropped.iter().any(|name| feature.is_count_of(name)))
+            .design_features
+            .extract_if(.., |feature| dropped.iter().any(|name| feature.counts_event(name)))
         {
             self.features
                 .drop_in_place(&feature.name)
-                .map_err(|e| Error::table(format!("feature `{}`", feature.name), e))?;
+                .map_err(|e| Error::table(format!("the feature `{}`", feature.name), e))?;
         }
         Ok(())
     }
@@ -113,24 +112,22 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::features::{Catalogue, FeatureKind};
+    use crate::dataset::features::{FeatureCatalog, FeatureKind};
     use crate::log::Names;
 
-    /// A log's rows of 200 accounts, of which so many convert: four columns, counts of `a`, `b` and
-    /// `c` among them.
+    /// Rows of 200 accounts with four columns, among them counts of `a`, `b` and `c`.
     fn rows(converting: u32, b_is_a: bool) -> Rows {
-        let mut catalogue = Catalogue {
+        let catalog = FeatureCatalog {
             windows: vec![7],
             roles: Vec::new(),
-            counted: Vec::new(),
-            sums: Vec::new(),
+            counted_events: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            summed_properties: Vec::new(),
             attributes: Vec::new(),
-            seats: false,
-            known: Vec::new(),
-            known_rows: 0,
+            has_seats: false,
+            event_prevalence: Vec::new(),
+            prevalence_rows: 0,
         };
-        catalogue.counted = ["a", "b", "c"].map(str::to_owned).to_vec();
-        let kinds: Vec<Feature> = ["events", "count_a", "count_b", "count_c"]
+        let design_features: Vec<Feature> = ["events", "count_a", "count_b", "count_c"]
             .map(|measure| Feature {
                 name: format!("{measure}_7d"),
                 measure: measure.to_owned(),
@@ -138,70 +135,74 @@ mod tests {
                 kind: FeatureKind::Count,
             })
             .to_vec();
-        let value = |at: u32, row: u32| f64::from((row * (at + 3) * 37 + at * 11) % 23);
-        let column = |(at, feature): (u32, &Feature)| {
-            let at = if b_is_a && at == 2 { 1 } else { at };
+        let value = |i: u32, row: u32| f64::from((row * (i + 3) * 37 + i * 11) % 23);
+        let column = |(i, feature): (u32, &Feature)| {
+            let i = if b_is_a && i == 2 { 1 } else { i };
             Column::new(
                 feature.name.as_str().into(),
-                (0..200).map(|row| value(at, row)).collect::<Vec<_>>(),
+                (0..200).map(|row| value(i, row)).collect::<Vec<_>>(),
             )
         };
         Rows {
-            features: DataFrame::new(200, (0..).zip(&kinds).map(column).collect()).unwrap(),
-            kinds,
-            catalogue: Some(catalogue),
+            features: DataFrame::new(200, (0..).zip(&design_features).map(column).collect())
+                .unwrap(),
+            design_features,
+            catalog: Some(catalog),
             account: (0..200).collect(),
             names: Names::default(),
             cutoff: None,
             y: (0..200).map(|row| Some(row < converting)).collect(),
             split: vec![Split::Train; 200],
             first_test: None,
-            left_out: Vec::new(),
+            dropped: Vec::new(),
             findings: Vec::new(),
-            held: Vec::new(),
+            definitions: Vec::new(),
             warnings: Vec::new(),
         }
     }
 
-    fn lowered(rows: Rows, config: &Config) -> (Vec<String>, Vec<Warning>) {
-        let lowered = rows.with_fewer_counts(config).unwrap();
+    fn reduced(rows: Rows, config: &Config) -> (Vec<String>, Vec<Warning>) {
+        let reduced = rows.with_fewer_counts(config).unwrap();
         let names: Vec<&str> =
-            lowered.features.get_column_names().into_iter().map(PlSmallStr::as_str).collect();
-        assert_eq!(names, lowered.kinds.iter().map(|f| f.name.as_str()).collect::<Vec<_>>());
-        (lowered.catalogue.unwrap().counted, lowered.warnings)
+            reduced.features.get_column_names().into_iter().map(PlSmallStr::as_str).collect();
+        assert_eq!(
+            names,
+            reduced.design_features.iter().map(|f| f.name.as_str()).collect::<Vec<_>>()
+        );
+        (reduced.catalog.unwrap().counted_events, reduced.warnings)
     }
 
     #[test]
-    fn counts_are_lowered_to_the_largest_number_that_leaves_ten_converting_accounts_a_column() {
+    fn counts_are_reduced_to_ten_converting_accounts_per_column() {
         for (converting, counts) in [(40, 3), (39, 2), (30, 2), (29, 1), (20, 1), (19, 0), (10, 0)]
         {
-            let (counted, warnings) = lowered(rows(converting, false), &Config::default());
+            let (counted, warnings) = reduced(rows(converting, false), &Config::default());
             assert_eq!(counted, ["a", "b", "c"][..counts], "{converting} convert");
             assert_eq!(warnings.len(), usize::from(counts < 3));
         }
-        let (_, warnings) = lowered(rows(29, false), &Config::default());
+        let (_, warnings) = reduced(rows(29, false), &Config::default());
         let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
         assert_eq!(
             warnings,
             [
-                "`features.counts` lowered from 20 to 1: 29 converting training accounts are fewer than 10 for each of 4 design columns"
+                "`features.event_types` is reduced from 20 to 1: found 29 converting accounts for 4 design columns, expected 10 for each column"
             ]
         );
         assert_eq!(
-            lowered(rows(30, true), &Config::default()).0.len(),
+            reduced(rows(30, true), &Config::default()).0.len(),
             3,
-            "a column that repeats another is none"
+            "a redundant column does not count"
         );
     }
 
     #[test]
-    fn counts_stay_where_columns_are_named_or_no_model_is_to_be_had() {
+    fn counts_stay_with_configured_columns_or_without_a_model() {
         let mut config = Config::default();
-        assert_eq!(lowered(rows(9, false), &config).0.len(), 3, "fewer than `min_conversions`");
+        assert_eq!(reduced(rows(9, false), &config).0.len(), 3, "fewer than `min_conversions`");
         config.model.min_conversions = 0;
-        assert_eq!(lowered(rows(0, false), &config).0.len(), 3, "one class");
-        assert_eq!(lowered(rows(9, false), &config).0.len(), 0);
-        config.design.keep = vec!["events_7d".to_owned(), "count_c_7d".to_owned()];
-        assert_eq!(lowered(rows(10, false), &config).0.len(), 3);
+        assert_eq!(reduced(rows(0, false), &config).0.len(), 3, "one class");
+        assert_eq!(reduced(rows(9, false), &config).0.len(), 0);
+        config.design.include = vec!["events_7d".to_owned(), "count_c_7d".to_owned()];
+        assert_eq!(reduced(rows(10, false), &config).0.len(), 3);
     }
 }

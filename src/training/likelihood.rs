@@ -1,29 +1,29 @@
-//! The fit with its penalty, the same columns without, and why one of them does not exist.
+//! The fit, Wald tests of an unpenalized fit of the same columns, and the reasons why a fit fails.
 
 use pql_stats::Error;
-use pql_stats::glm::{Kind, Logistic, LogisticFit, Penalty, separation, wald};
+use pql_stats::glm::{Logistic, LogisticFit, Penalty, SeparationKind, separation, wald};
 
-use super::cross::Data;
+use super::cross::TrainingData;
 use crate::error::Result;
 use crate::model::MaximumLikelihood;
 use crate::model::encoder::Preprocessor;
 use crate::warning::Warning;
 
-/// Converting accounts per design column under which Wald tests are not given.
-const TESTED_PER_COLUMN: f64 = 5.0;
+/// Converting accounts per design column below which Wald tests are omitted.
+const MIN_PER_COLUMN: f64 = 5.0;
 
-/// Fit; where that fails, name the columns that separate the outcomes.
+/// Fits the model; an error lists the columns that separate the outcomes.
 pub(super) fn fit(
     logistic: &Logistic,
     preprocessor: &Preprocessor,
-    data: &Data,
+    data: &TrainingData,
 ) -> Result<LogisticFit> {
     let fit =
         logistic.fit_groups(data.x.view(), data.y.view(), &data.group).map_err(
             |error| match error {
                 Error::NotConverged { solver, iterations, gradient, .. } => {
-                    let separated_by =
-                        separated(preprocessor, data).map_or_else(Vec::new, |(_, columns)| columns);
+                    let separated_by = separating_columns(preprocessor, data)
+                        .map_or_else(Vec::new, |(_, columns)| columns);
                     Error::NotConverged { solver, iterations, gradient, separated_by }
                 }
                 other => other,
@@ -32,15 +32,16 @@ pub(super) fn fit(
     Ok(fit?)
 }
 
-/// The design columns of a fit.
+/// The design columns of a fit with their variance inflation.
 pub(super) struct Columns<'a> {
     pub(super) preprocessor: &'a Preprocessor,
-    pub(super) data: &'a Data,
-    /// Variance inflation factor of each.
+    pub(super) data: &'a TrainingData,
+    /// Variance inflation factor of each column.
     pub(super) inflation: &'a [f64],
 }
 
-/// Wald tests of the unpenalised fit of the same columns; a warning says why there are none.
+/// Computes Wald tests of an unpenalized fit; `None` with a warning if it fails or has too few
+/// converting accounts.
 pub(super) fn maximum_likelihood(
     fit: &LogisticFit,
     columns: &Columns<'_>,
@@ -49,22 +50,22 @@ pub(super) fn maximum_likelihood(
 ) -> Option<MaximumLikelihood> {
     let refitted;
     let fit = if fit.penalty == Penalty::None {
-        warnings.extend(inflated(columns));
+        warnings.extend(collinearity_warning(columns));
         fit
     } else {
         let start = std::iter::once(fit.intercept).chain(fit.coef.iter().copied()).collect();
         let logistic =
             Logistic { penalty: Penalty::None, start: Some(start), ..Logistic::default() };
-        let Data { x, y, group, .. } = columns.data;
-        let Ok(found) = logistic.fit_groups(x.view(), y.view(), group) else {
-            warnings.push(no_maximum(fit.penalty, columns));
+        let TrainingData { x, y, group, .. } = columns.data;
+        let Ok(unpenalized) = logistic.fit_groups(x.view(), y.view(), group) else {
+            warnings.push(no_estimate_warning(fit.penalty, columns));
             return None;
         };
-        refitted = found;
+        refitted = unpenalized;
         &refitted
     };
-    if per_column < TESTED_PER_COLUMN {
-        warnings.push(Warning::FewForWaldTests { per_column, needed: TESTED_PER_COLUMN });
+    if per_column < MIN_PER_COLUMN {
+        warnings.push(Warning::FewForWaldTests { per_column, needed: MIN_PER_COLUMN });
         return None;
     }
     let (tests, std_error) = (wald(fit)?, fit.std_error()?);
@@ -72,43 +73,46 @@ pub(super) fn maximum_likelihood(
     Some(MaximumLikelihood { coef, std_error, z: tests.z, p: tests.p })
 }
 
-/// Returns why the fit without penalty does not exist.
-fn no_maximum(penalty: Penalty, columns: &Columns<'_>) -> Warning {
-    match separated(columns.preprocessor, columns.data) {
+/// Returns a warning that explains why the unpenalized fit does not exist.
+fn no_estimate_warning(penalty: Penalty, columns: &Columns<'_>) -> Warning {
+    match separating_columns(columns.preprocessor, columns.data) {
         Some((kind, separating)) => Warning::SeparatedOutcomes {
             columns: separating,
-            complete: kind == Kind::Complete,
+            complete: kind == SeparationKind::Complete,
             firth: penalty == Penalty::Firth,
         },
         None => Warning::NoMaximumLikelihood { columns: collinear(columns) },
     }
 }
 
-/// How far the outcomes are separated, and the names of the columns that do it; `None` where they
+/// Returns the kind of separation and the columns that separate the outcomes; `None` if they
 /// overlap.
-fn separated(preprocessor: &Preprocessor, data: &Data) -> Option<(Kind, Vec<String>)> {
+fn separating_columns(
+    preprocessor: &Preprocessor,
+    data: &TrainingData,
+) -> Option<(SeparationKind, Vec<String>)> {
     let found = separation(data.x.view(), data.y.view())?;
     let names = preprocessor.columns();
-    Some((found.kind, found.columns.iter().map(|at| names[*at].name.clone()).collect()))
+    Some((found.kind, found.columns.iter().map(|column| names[*column].name.clone()).collect()))
 }
 
-/// Variance inflation from which coefficients of an unpenalised fit say nothing one by one:
-/// standard errors 30 times those of columns that do not depend on each other.
+/// Variance inflation above which single coefficients of an unpenalized fit are meaningless:
+/// standard errors are 30 times those of independent columns.
 const INFLATED: f64 = 1_000.0;
 
-/// Returns a warning of columns that nearly determine each other.
-fn inflated(columns: &Columns<'_>) -> Option<Warning> {
-    let most = columns.inflation.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
-    (most > INFLATED)
-        .then(|| Warning::CollinearColumns { columns: collinear(columns), inflation: most })
+/// Returns a warning about columns that nearly determine each other.
+fn collinearity_warning(columns: &Columns<'_>) -> Option<Warning> {
+    let max = columns.inflation.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
+    (max > INFLATED)
+        .then(|| Warning::CollinearColumns { columns: collinear(columns), inflation: max })
 }
 
-/// The columns that others nearly determine: those whose variance inflation is near the largest.
+/// Returns the collinear columns: those whose variance inflation is close to the largest.
 fn collinear(columns: &Columns<'_>) -> Vec<String> {
-    /// Share of the largest variance inflation from which a column has part in the same
+    /// Share of the largest variance inflation above which a column belongs to the same
     /// combination.
-    const NEAR: f64 = 1e-3;
-    let most = columns.inflation.iter().copied().fold(0.0, f64::max);
+    const CLOSE: f64 = 1e-3;
+    let max = columns.inflation.iter().copied().fold(0.0, f64::max);
     let named = columns.preprocessor.columns().into_iter().zip(columns.inflation);
-    named.filter(|(_, v)| **v >= NEAR * most).map(|(column, _)| column.name).collect()
+    named.filter(|(_, v)| **v >= CLOSE * max).map(|(column, _)| column.name).collect()
 }

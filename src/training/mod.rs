@@ -1,18 +1,17 @@
-//! Strings the stages together: rows → preprocessor → cross-fitting → fit → calibration →
-//! evaluation → [`Model`].
+//! Training: rows → preprocessor → cross-fitting → fit → calibration → evaluation → [`Model`].
 
 pub mod audit;
 mod baseline;
 mod cross;
 pub(crate) mod feature_counts;
-mod judge;
 mod likelihood;
 mod pipeline;
 mod profile;
+mod test_evaluation;
 pub mod test_set;
 
-use cross::{Data, Parts, Tuned};
-use feature_counts::PER_COLUMN;
+use cross::{CrossFitting, TrainingData, TunedAlpha};
+use feature_counts::ACCOUNTS_PER_COLUMN;
 use likelihood::{Columns, fit, maximum_likelihood};
 use ndarray::Array1;
 pub use pipeline::{
@@ -23,118 +22,140 @@ use polars::prelude::*;
 use pql_stats::Error as Statistics;
 use pql_stats::calibration::Calibration;
 use pql_stats::counts::share;
-use pql_stats::glm::{Logistic, Path, Penalty, Solver, fits_along, goodness, grid, vif};
+use pql_stats::glm::{
+    Logistic, Penalty, RegularizationPath, Solver, alpha_grid, coefficient_path, goodness, vif,
+};
 use pql_stats::metrics::roc_auc;
 use profile::profile;
 
-use crate::config::{Alpha, CalibrationKind, Config, ModelRule, PenaltyKind, SolverKind};
-use crate::dataset::counts::{Extent, Side};
+use crate::config::{Alpha, CalibrationKind, Config, ModelConfig, PenaltyKind, SolverKind};
 use crate::dataset::features::check_names;
 use crate::dataset::observations::Split;
 use crate::dataset::rows::{Rows, fingerprint};
+use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::{Error, Result};
 use crate::io::progress::{Progress, Stage};
-use crate::log::Quality;
+use crate::log::DataQuality;
 use crate::model::card::{Cohort, cohorts};
-use crate::model::encoder::{Preprocessor, check_bases, check_names as check_rule};
+use crate::model::encoder::{Preprocessor, check_names as check_rule, check_reference_levels};
 use crate::model::explain::importance;
 use crate::model::profile::ScoreProfile;
-use crate::model::thresholds::{Population, threshold};
-use crate::model::{CoefficientPath, Model, Reference, Refit};
+use crate::model::thresholds::{ReferenceRows, threshold};
+use crate::model::{CoefficientPath, Model, ReferenceDistribution, Refit};
+use crate::names::counted;
 use crate::warning::{DroppedFeature, Finding, Warning};
 
-/// A model, and the test rows it was judged on.
+/// A trained model with its test rows.
 #[derive(Debug, Clone)]
-pub struct Trained {
+pub struct TrainedModel {
     /// The model.
     pub model: Model,
     /// Test rows: `account_id, cutoff, converted, probability` and the features.
     pub test_rows: DataFrame,
-    /// Rows and conversions by month of the cutoff.
+    /// Cohorts by month of the cutoff.
     pub cohorts: Vec<Cohort>,
-    /// What became of every row of the log; `None` of a matrix.
-    pub quality: Option<Quality>,
+    /// Data quality of the log; `None` for a feature matrix.
+    pub quality: Option<DataQuality>,
 }
 
-/// Which rows train and which judge, and the columns the training rows allow.
+/// Training and test rows, with the preprocessor fitted on the training rows.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub struct TrainingSetup {
     train: Vec<u32>,
     test: Vec<u32>,
-    extent: Extent,
+    split: SplitSummary,
     preprocessor: Preprocessor,
-    /// Columns that were left out, each with the reason.
-    pub left_out: Vec<DroppedFeature>,
-    /// Signs of leakage in the training rows and the log behind them.
+    /// Features and columns that were dropped, with reasons.
+    pub dropped_features: Vec<DroppedFeature>,
+    /// Findings of the leakage audit.
     pub findings: Vec<Finding>,
 }
 
-/// Check that the rows can make a model, learn on the training rows which columns it has, and audit
-/// them for leakage.
+/// Checks the rows, fits the preprocessor on the training rows, and audits them for leakage.
 ///
 /// # Errors
 /// * [`Error::NoTrainingRows`], [`Error::Statistics`], [`Error::TooFewConversions`]: the rows do
-///   not make a model
-/// * [`Error::Usage`]: two columns would have one name, or `[design]` names what does not exist
-/// * [`Error::NoFeatures`]: no column is left
-pub fn prepare(config: &Config, rows: &Rows) -> Result<Setup> {
-    let (train, test) = (rows.of(Split::Train), rows.of(Split::Test));
-    let extent = rows.extent(&train, &test);
-    check(&extent, config)?;
-    check_names(&rows.kinds)?;
-    check_rule(&rows.kinds, &rows.left_out, &config.design)?;
-    let mut left_out = rows.left_out.clone();
-    let (preprocessor, of_design) =
-        Preprocessor::fit(&rows.features, &rows.kinds, &train, &config.design)?;
-    left_out.extend(of_design);
-    check_bases(&rows.features, &train, &config.design)?;
+///   not allow a model
+/// * [`Error::Usage`]: two columns would have the same name, or `[design]` names an unknown feature
+/// * [`Error::NoFeatures`]: no column remains
+pub fn prepare(config: &Config, rows: &Rows) -> Result<TrainingSetup> {
+    let (train, test) = (rows.split_rows(Split::Train), rows.split_rows(Split::Test));
+    let split = rows.split_summary(&train, &test);
+    check(&split, config, rows.catalog.is_some())?;
+    check_names(&rows.design_features)?;
+    check_rule(&rows.design_features, &rows.dropped, &config.design)?;
+    let mut dropped_features = rows.dropped.clone();
+    let (preprocessor, dropped_columns) =
+        Preprocessor::fit(&rows.features, &rows.design_features, &train, &config.design)?;
+    dropped_features.extend(dropped_columns);
+    check_reference_levels(&rows.features, &train, &config.design)?;
     let mut findings = audit::columns(rows, &train, &config.design)?;
     findings.extend(rows.findings.iter().cloned());
-    Ok(Setup { train, test, extent, preprocessor, left_out, findings })
+    Ok(TrainingSetup { train, test, split, preprocessor, dropped_features, findings })
 }
 
-/// Train a model on the training rows and judge it on the test rows.
+/// Trains a model on the training rows and evaluates it on the test rows.
 ///
-/// With `model.refit` preprocessing, coefficients and calibration are then learned again on all
-/// rows with an outcome.
+/// With `model.refit`, preprocessor, coefficients and calibration are then fitted again on all rows
+/// with an outcome.
 ///
 /// # Errors
 /// * [`Error::Statistics`]: the fit did not converge
-/// * [`Error::Usage`]: `[qualify]` asks for what the training rows cannot give
-pub fn train(config: &Config, rows: &Rows, setup: Setup, progress: &Progress) -> Result<Trained> {
-    let Setup { train, test, extent, preprocessor, left_out, findings } = setup;
+/// * [`Error::Usage`]: `[qualify]` cannot be satisfied by the training rows
+pub fn train(
+    config: &Config,
+    rows: &Rows,
+    setup: TrainingSetup,
+    progress: &Progress,
+) -> Result<TrainedModel> {
+    let TrainingSetup { train, test, split, preprocessor, dropped_features, findings } = setup;
     let stage = progress.stage("fitting", None);
-    let learner = Learner { config, rows, stage: &stage };
-    let data = learner.data(&train, &preprocessor)?;
-    let mut model = learner.learn(
+    let trainer = ModelTrainer { config, rows, stage: &stage };
+    let data = trainer.data(&train, &preprocessor)?;
+    let mut model = trainer.train(
         &train,
         &data,
         preprocessor,
-        Part { extent, left_out, findings, alpha: config.model.alpha },
+        LearningInputs { split, dropped_features, findings, alpha: config.model.alpha },
     )?;
-    if test.is_empty() && config.model.test > 0.0 {
+    if test.is_empty() && config.model.test_size > 0.0 {
         model.warnings.push(Warning::NoTestRows);
     }
-    let test_rows = judge::judge(&mut model, rows, &data, &test)?;
+    let test_rows = test_evaluation::evaluate_on_test_rows(&mut model, rows, &data, &test)?;
     if config.model.refit {
-        model = learner.refit(model)?;
+        model = trainer.refit(model)?;
     }
-    Ok(Trained { model, test_rows, cohorts: cohorts(rows), quality: None })
+    Ok(TrainedModel { model, test_rows, cohorts: cohorts(rows), quality: None })
 }
 
-fn check(extent: &Extent, config: &Config) -> Result<()> {
-    let train = &extent.train;
+/// Next step without conversions in a log.
+const CONVERTED_HINT: &str =
+    "set `accounts.converted` or `roles.converted` to the column or the events of conversions";
+
+/// Next step without conversions in a feature matrix.
+const LABEL_HINT: &str = "set `matrix.label` to the column of outcomes, and `matrix.positive` to its value for converted";
+
+/// Checks that the training rows allow a model.
+///
+/// # Arguments
+/// * `is_log` – whether they come from a log, not from a feature matrix
+fn check(split: &SplitSummary, config: &Config, is_log: bool) -> Result<()> {
+    let train = &split.train;
     if train.rows == 0 {
         return Err(Error::NoTrainingRows {
             problem: format!(
-                "{} test rows, {} rows without outcome, {} rows whose horizon reaches into the test rows; a longer log, a shorter `observation.horizon` or a smaller `model.test` is needed",
-                extent.test.rows, extent.open, extent.purged
+                "found {}, {} and {} whose horizon overlaps the test period",
+                counted(split.test.rows, "test row"),
+                counted(split.immature, "immature row"),
+                counted(split.purged, "row")
             ),
         });
     }
     if train.positive_rows == 0 || train.positive_rows == train.rows {
-        let rows = usize::try_from(train.rows).unwrap_or(usize::MAX);
-        return Err(Statistics::OneClass { rows, converted: train.positive_rows > 0 }.into());
+        let converted = train.positive_rows > 0;
+        let hint =
+            (!converted).then(|| if is_log { CONVERTED_HINT } else { LABEL_HINT }.to_owned());
+        return Err(Error::OneClass { rows: train.rows, converted, hint });
     }
     let found = usize::try_from(train.converting_accounts).unwrap_or(usize::MAX);
     if found < config.model.min_conversions {
@@ -143,43 +164,43 @@ fn check(extent: &Extent, config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn few_per_column(per_column: f64) -> Option<Warning> {
-    (per_column < f64::from(PER_COLUMN))
-        .then_some(Warning::FewPerColumn { per_column, needed: PER_COLUMN })
+fn few_accounts_per_column(per_column: f64) -> Option<Warning> {
+    (per_column < f64::from(ACCOUNTS_PER_COLUMN))
+        .then_some(Warning::FewPerColumn { per_column, needed: ACCOUNTS_PER_COLUMN })
 }
 
-/// A path whose least loss is at its end did not look far enough, or does not need to.
-fn at_the_end(path: Option<&Path>) -> Option<Warning> {
+/// Returns a warning if the chosen alpha is at an end of the regularization path.
+fn alpha_at_end(path: Option<&RegularizationPath>) -> Option<Warning> {
     let path = path?;
     let strongest = path.chosen == 0;
     let end = strongest || path.chosen + 1 == path.points.len();
     end.then(|| Warning::AlphaAtEnd { strongest, alpha: path.points[path.chosen].alpha })
 }
 
-/// The cross-fitted probabilities of few distinct accounts differ by fold: a threshold that none of
-/// the model's own reaches qualifies nobody.
-fn reached_by_none(threshold: f64, scores: &ScoreProfile) -> Option<Warning> {
-    (scores.reached == 0).then_some(Warning::ThresholdNotReached { threshold })
+/// Returns a warning if no training row reaches the threshold. The threshold comes from
+/// cross-fitted probabilities, which vary by fold if there are few distinct accounts.
+fn threshold_not_reached(threshold: f64, scores: &ScoreProfile) -> Option<Warning> {
+    (scores.above_threshold == 0).then_some(Warning::ThresholdNotReached { threshold })
 }
 
-/// What a model is learned from, beside the rows.
-struct Part {
-    extent: Extent,
-    left_out: Vec<DroppedFeature>,
+/// Inputs of a training, in addition to the rows.
+struct LearningInputs {
+    split: SplitSummary,
+    dropped_features: Vec<DroppedFeature>,
     findings: Vec<Finding>,
     alpha: Alpha,
 }
 
-/// Learns models from rows.
-struct Learner<'a> {
+/// Trains models on rows.
+struct ModelTrainer<'a> {
     config: &'a Config,
     rows: &'a Rows,
     stage: &'a Stage,
 }
 
-impl Learner<'_> {
-    fn data(&self, train: &[u32], preprocessor: &Preprocessor) -> Result<Data> {
-        Ok(Data {
+impl ModelTrainer<'_> {
+    fn data(&self, train: &[u32], preprocessor: &Preprocessor) -> Result<TrainingData> {
+        Ok(TrainingData {
             x: preprocessor.transform(&self.rows.features, Some(train))?.x,
             y: Array1::from(self.rows.outcomes(train)),
             group: self.rows.accounts(train),
@@ -187,24 +208,24 @@ impl Learner<'_> {
         })
     }
 
-    /// Learn a model on some rows, whose data is given; it is not judged yet.
-    fn learn(
+    /// Trains a model on some rows, without evaluation.
+    fn train(
         &self,
         train: &[u32],
-        data: &Data,
+        data: &TrainingData,
         preprocessor: Preprocessor,
-        part: Part,
+        inputs: LearningInputs,
     ) -> Result<Model> {
         let (config, rows) = (self.config, self.rows);
         let mut warnings = rows.warnings.clone();
         let base = logistic(&config.model);
-        let tuned = self.tune(&base, train, part.alpha, data, &mut warnings)?;
+        let tuned = self.tune(&base, train, inputs.alpha, data, &mut warnings)?;
         let fit = fit(&Logistic { alpha: tuned.alpha, ..base.clone() }, &preprocessor, data)?;
         self.stage.advance(1);
         let calibration =
-            calibrate(config.model.calibration, &tuned, data, &part.extent.train, &mut warnings)?;
+            calibrate(config.model.calibration, &tuned, data, &inputs.split.train, &mut warnings)?;
         let importance = importance(&preprocessor, &fit.coef, data.x.view());
-        let mut findings = part.findings;
+        let mut findings = inputs.findings;
         if let Some(log_odds) = &tuned.log_odds {
             findings.extend(audit::model(roc_auc(&data.y.to_vec(), log_odds), &importance));
         }
@@ -212,78 +233,83 @@ impl Learner<'_> {
         let reference: Vec<f64> =
             log_odds.iter().map(|eta| calibration.probability(*eta)).collect();
         let cutoff = rows.cutoffs(train);
-        let population = Population {
+        let population = ReferenceRows {
             probability: &reference,
             account: &data.group,
             cutoff: cutoff.as_deref(),
-            at: config.observation.at,
+            cutoff_scheme: config.observation.cutoffs,
         };
-        let converting = part.extent.train.converting_accounts;
-        // The penalty holds what bends a line near to 0: such columns take less than one that
-        // stands alone.
-        let straight = preprocessor.columns().iter().filter(|column| !column.part.bends()).count();
-        let (per_column, per_straight) =
-            (share(converting, fit.coef.len()), share(converting, straight));
-        warnings.extend(at_the_end(tuned.path.as_ref()));
-        let threshold = threshold(config.qualify.cut(), &population)?;
-        let own: Vec<f64> =
+        let converting = inputs.split.train.converting_accounts;
+        // The penalty keeps spline columns near 0, so that they use less than one degree of
+        // freedom.
+        let linear_columns =
+            preprocessor.columns().iter().filter(|column| !column.term.is_spline_term()).count();
+        let (per_column, per_linear_column) =
+            (share(converting, fit.coef.len()), share(converting, linear_columns));
+        warnings.extend(alpha_at_end(tuned.path.as_ref()));
+        let threshold = threshold(config.qualify.threshold_rule(), &population)?;
+        let fitted: Vec<f64> =
             fit.log_odds(data.x.view()).iter().map(|eta| calibration.probability(*eta)).collect();
-        let scores = ScoreProfile::of(&own, threshold);
-        warnings.extend(reached_by_none(threshold, &scores));
-        let profile = profile(&preprocessor, rows, train, (&part.extent.train, scores))?;
-        let coefficient_path = along(&base, tuned.path.as_ref(), data, &preprocessor);
+        let scores = ScoreProfile::from_probabilities(&fitted, threshold);
+        warnings.extend(threshold_not_reached(threshold, &scores));
+        let profile = profile(&preprocessor, rows, train, (&inputs.split.train, scores))?;
+        let coefficient_path =
+            coefficients_along_path(&base, tuned.path.as_ref(), data, &preprocessor);
         let inflation = vif(data.x.view());
         let columns = Columns { preprocessor: &preprocessor, data, inflation: &inflation };
         Ok(Model {
             maximum_likelihood: maximum_likelihood(&fit, &columns, per_column, &mut warnings),
-            catalogue: rows.catalogue.clone(),
+            catalog: rows.catalog.clone(),
             vif: inflation,
             importance,
             goodness: goodness(
                 &fit,
                 data.y.view(),
-                part.extent.train.accounts < part.extent.train.rows,
+                inputs.split.train.accounts < inputs.split.train.rows,
             ),
             threshold,
             preprocessor,
             fit,
             calibration,
-            path: tuned.path,
+            regularization_path: tuned.path,
             coefficient_path,
             profile,
-            reference: Reference::of(reference),
-            judgement: None,
+            reference: ReferenceDistribution::from_probabilities(reference),
+            evaluation: None,
             baselines: Vec::new(),
             new_accounts: None,
             refit: None,
-            extent: part.extent,
-            left_out: part.left_out,
+            split: inputs.split,
+            dropped_features: inputs.dropped_features,
             findings,
-            warnings: warnings.into_iter().chain(few_per_column(per_straight)).collect(),
-            data: fingerprint(rows, train)?,
+            warnings: warnings
+                .into_iter()
+                .chain(few_accounts_per_column(per_linear_column))
+                .collect(),
+            training_fingerprint: fingerprint(rows, train)?,
             config: config.stored(),
         })
     }
 
-    /// Cross-fit; where that fails and the strength of the penalty is known anyway, go on without.
+    /// Tunes alpha by cross-fitting. If it fails with a fixed alpha, training continues without it.
     fn tune(
         &self,
         base: &Logistic,
         train: &[u32],
         alpha: Alpha,
-        data: &Data,
+        data: &TrainingData,
         warnings: &mut Vec<Warning>,
-    ) -> Result<Tuned> {
-        let given = given(alpha, self.config.model.penalty);
-        let parts = Parts::new(self.config, self.rows, train);
+    ) -> Result<TunedAlpha> {
+        let fixed_alpha = fixed_alpha(alpha, self.config.model.penalty);
+        let parts = CrossFitting::new(self.config, self.rows, train);
         let done = || self.stage.advance(1);
-        match (parts.tune(base, given, data, &done), given) {
+        match (parts.tune(base, fixed_alpha, data, &done), fixed_alpha) {
             (Err(Error::Statistics(Statistics::NotConverged { .. })), Some(alpha))
                 if base.penalty == Penalty::None =>
             {
-                let weakest = grid(Penalty::L2, data.x.view(), data.y.view()).pop();
+                let weakest = alpha_grid(Penalty::L2, data.x.view(), data.y.view()).pop();
                 warnings.push(Warning::UnpenalizedFold);
-                Ok(Tuned {
+                Ok(TunedAlpha {
                     alpha,
                     ..parts.tune(
                         &Logistic { penalty: Penalty::L2, ..base.clone() },
@@ -302,68 +328,71 @@ impl Learner<'_> {
                 Some(alpha),
             ) => {
                 warnings.push(Warning::CrossFittingFailed { problem: error.to_string() });
-                Ok(Tuned { alpha, path: None, log_odds: None })
+                Ok(TunedAlpha { alpha, path: None, log_odds: None })
             }
             (tuned, _) => tuned,
         }
     }
 
-    /// Learn again on all rows with an outcome, the penalty growing with their number.
-    fn refit(&self, judged: Model) -> Result<Model> {
+    /// Fits the model again on all rows with an outcome; alpha grows with their number.
+    fn refit(&self, evaluated: Model) -> Result<Model> {
         let rows: Vec<u32> =
             (0..).zip(&self.rows.y).filter(|(_, y)| y.is_some()).map(|(row, _)| row).collect();
-        let (preprocessor, of_design) =
-            Preprocessor::fit(&self.rows.features, &self.rows.kinds, &rows, &self.config.design)?;
-        let left_out = self.rows.left_out.iter().cloned().chain(of_design).collect();
-        let extent = self.rows.extent(&rows, &[]);
+        let (preprocessor, dropped_columns) = Preprocessor::fit(
+            &self.rows.features,
+            &self.rows.design_features,
+            &rows,
+            &self.config.design,
+        )?;
+        let dropped_features = self.rows.dropped.iter().cloned().chain(dropped_columns).collect();
+        let split = self.rows.split_summary(&rows, &[]);
         let alpha =
-            Alpha::Fixed(judged.fit.alpha * share(extent.train.rows, judged.extent.train.rows));
+            Alpha::Fixed(evaluated.fit.alpha * share(split.train.rows, evaluated.split.train.rows));
         let data = self.data(&rows, &preprocessor)?;
-        let again = self.learn(
+        let refitted = self.train(
             &rows,
             &data,
             preprocessor,
-            Part { extent, left_out, findings: Vec::new(), alpha },
+            LearningInputs { split, dropped_features, findings: Vec::new(), alpha },
         )?;
-        let refit = Some(Refit { learned: extent.train, last: extent.last_train });
+        let refit = Some(Refit { sample: split.train, last_cutoff: split.last_train });
         let Model {
-            path,
+            regularization_path,
             coefficient_path,
-            judgement,
+            evaluation,
             baselines,
             new_accounts,
-            extent,
+            split,
             findings,
             warnings: mut before,
             ..
-        } = judged;
-        before.retain(|warning| !again.warnings.contains(warning));
-        let warnings = before.into_iter().chain(again.warnings.iter().cloned()).collect();
+        } = evaluated;
+        before.retain(|warning| !refitted.warnings.contains(warning));
+        let warnings = before.into_iter().chain(refitted.warnings.iter().cloned()).collect();
         Ok(Model {
-            path,
+            regularization_path,
             coefficient_path,
-            judgement,
+            evaluation,
             baselines,
             new_accounts,
-            extent,
+            split,
             refit,
             findings,
             warnings,
-            ..again
+            ..refitted
         })
     }
 }
 
-/// The coefficients of all rows at each strength of a path; `None` where one of the fits does not
-/// exist.
-fn along(
+/// Fits all rows at each alpha of a path; `None` without a path, or if one of the fits fails.
+fn coefficients_along_path(
     base: &Logistic,
-    path: Option<&Path>,
-    data: &Data,
+    path: Option<&RegularizationPath>,
+    data: &TrainingData,
     preprocessor: &Preprocessor,
 ) -> Option<CoefficientPath> {
     let alphas: Vec<f64> = path?.points.iter().map(|point| point.alpha).collect();
-    let fits = fits_along(base, &alphas, data.x.view(), data.y.view()).ok()?;
+    let fits = coefficient_path(base, &alphas, data.x.view(), data.y.view()).ok()?;
     let columns = preprocessor.columns().iter().map(|column| column.name.clone()).collect();
     Some(CoefficientPath {
         columns,
@@ -371,8 +400,8 @@ fn along(
     })
 }
 
-/// The strength of the penalty, where it is not to be looked for.
-fn given(alpha: Alpha, penalty: PenaltyKind) -> Option<f64> {
+/// Returns alpha if it is not tuned.
+fn fixed_alpha(alpha: Alpha, penalty: PenaltyKind) -> Option<f64> {
     match alpha {
         _ if matches!(penalty, PenaltyKind::None | PenaltyKind::Firth) => Some(0.0),
         Alpha::Fixed(alpha) => Some(alpha),
@@ -380,27 +409,28 @@ fn given(alpha: Alpha, penalty: PenaltyKind) -> Option<f64> {
     }
 }
 
-fn logistic(rule: &ModelRule) -> Logistic {
-    let penalty = match rule.penalty {
+/// Returns the regression for a configuration.
+fn logistic(config: &ModelConfig) -> Logistic {
+    let penalty = match config.penalty {
         PenaltyKind::None => Penalty::None,
         PenaltyKind::L2 => Penalty::L2,
         PenaltyKind::L1 => Penalty::L1,
-        PenaltyKind::ElasticNet => Penalty::ElasticNet { l1_ratio: rule.l1_ratio },
+        PenaltyKind::ElasticNet => Penalty::ElasticNet { l1_ratio: config.l1_ratio },
         PenaltyKind::Firth => Penalty::Firth,
     };
-    let solver = if rule.solver == SolverKind::Lbfgs { Solver::Lbfgs } else { Solver::Newton };
+    let solver = if config.solver == SolverKind::Lbfgs { Solver::Lbfgs } else { Solver::Newton };
     Logistic { penalty, solver, ..Logistic::default() }
 }
 
-/// Converting accounts under which isotonic steps follow single accounts.
-const ISOTONIC: u64 = 200;
+/// Converting accounts below which isotonic calibration overfits.
+const MIN_FOR_ISOTONIC: u64 = 200;
 
-/// Learn the calibration on the cross-fitted log-odds.
+/// Fits the calibration on the cross-fitted log-odds.
 fn calibrate(
     kind: CalibrationKind,
-    tuned: &Tuned,
-    data: &Data,
-    train: &Side,
+    tuned: &TunedAlpha,
+    data: &TrainingData,
+    train: &SampleCounts,
     warnings: &mut Vec<Warning>,
 ) -> Result<Calibration> {
     let Some(log_odds) = &tuned.log_odds else { return Ok(Calibration::None) };
@@ -416,10 +446,10 @@ fn calibrate(
             Ok(platt.map_or(Calibration::None, Calibration::Platt))
         }
         CalibrationKind::Isotonic => {
-            if train.converting_accounts < ISOTONIC {
+            if train.converting_accounts < MIN_FOR_ISOTONIC {
                 warnings.push(Warning::FewForIsotonic {
                     accounts: train.converting_accounts,
-                    needed: ISOTONIC,
+                    needed: MIN_FOR_ISOTONIC,
                 });
             }
             Ok(Calibration::Isotonic(Calibration::isotonic(log_odds, &y)))

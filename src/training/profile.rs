@@ -1,32 +1,36 @@
-//! The training rows as later batches are held against them.
+//! Computes the reference profile of the training rows.
 
 use crate::dataset::columns::{feature_column, numbers, texts};
-use crate::dataset::counts::Side;
 use crate::dataset::rows::Rows;
+use crate::dataset::split_summary::SampleCounts;
 use crate::error::Result;
-use crate::model::encoder::{Prepared, Preprocessor, Way};
-use crate::model::profile::{FeatureProfile, Profile, ScoreProfile};
+use crate::model::encoder::{Encoding, FeatureEncoder, Preprocessor};
+use crate::model::profile::{FeatureProfile, ReferenceProfile, ScoreProfile};
 
-/// Count the values of the features that a model reads.
+/// Computes the distributions of the features and scores of the training rows.
 ///
 /// # Arguments
-/// * `trained` – the training rows, and how the model scores them
+/// * `sample`, `scores` – counts and scores of the training rows
 /// # Errors
 /// * [`MissingFeature`](crate::Error::MissingFeature): a feature has no column
 pub(super) fn profile(
     preprocessor: &Preprocessor,
     rows: &Rows,
     train: &[u32],
-    (side, scores): (&Side, ScoreProfile),
-) -> Result<Profile> {
-    let of = |prepared: &Prepared| {
-        let name = prepared.feature.as_str();
+    (sample, scores): (&SampleCounts, ScoreProfile),
+) -> Result<ReferenceProfile> {
+    let feature_profile = |encoder: &FeatureEncoder| {
+        let name = encoder.feature.as_str();
         let column = feature_column(&rows.features, name)?;
-        Ok(match prepared.way {
-            Way::Number(_) => FeatureProfile::of_numbers(name, &numbers(column, Some(train))?),
-            Way::Text(_) => FeatureProfile::of_texts(name, &texts(column, Some(train))?),
+        Ok(match encoder.encoding {
+            Encoding::Numeric(_) => {
+                FeatureProfile::from_numbers(name, &numbers(column, Some(train))?)
+            }
+            Encoding::Categorical(_) => {
+                FeatureProfile::from_texts(name, &texts(column, Some(train))?)
+            }
         })
     };
-    let features = preprocessor.features.iter().map(of).collect::<Result<_>>()?;
-    Ok(Profile { rows: side.rows, accounts: side.accounts, features, scores })
+    let features = preprocessor.features.iter().map(feature_profile).collect::<Result<_>>()?;
+    Ok(ReferenceProfile { rows: sample.rows, accounts: sample.accounts, features, scores })
 }

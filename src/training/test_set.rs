@@ -1,5 +1,4 @@
-//! The rows behind a model: those it was judged by, which lie beside it, and those it learned from,
-//! found again in a matrix.
+//! The stored test rows of a model, and its training rows from a matrix.
 
 use std::path::Path;
 
@@ -13,36 +12,38 @@ use crate::error::{Error, Result};
 use crate::io::read;
 use crate::io::write::{Format, time_column, write_table};
 use crate::model::Model;
-use crate::model::score::{Batch, Explanation, Scorer};
+use crate::model::score::{Explanation, Scorer, ScoringBatch};
+use crate::names::counted;
 
-/// Name of the table of test rows in the folder of a model's version.
-pub const ROWS_FILE: &str = "test.parquet";
-/// The columns of [`ROWS_FILE`] that are no features; a feature of such a name is not stored.
+/// Name of the file of test rows in the folder of a model version.
+pub const TEST_ROWS_FILE: &str = "test.parquet";
+/// The columns of [`TEST_ROWS_FILE`] that are not features; a feature with one of these names is
+/// not stored.
 const KEYS: [&str; 4] = ["account_id", "cutoff", "converted", "probability"];
 
-/// The test rows of a model, with the probability by a fit that had not seen them.
+/// The test rows of a model with their held-out probabilities.
 #[derive(Debug, Clone)]
 pub struct TestRows {
     /// Account of each row.
     pub account: Vec<String>,
-    /// Cutoff of each row, µs UTC; `None` where a matrix has none.
+    /// Cutoff of each row, µs UTC; `None` without cutoffs.
     pub cutoff: Option<Vec<i64>>,
     /// Outcomes.
     pub y: Vec<bool>,
-    /// Probabilities.
+    /// Held-out probabilities.
     pub probability: Vec<f64>,
-    /// Keys, outcome, probability and features.
+    /// Account, cutoff, outcome, probability and features.
     frame: DataFrame,
 }
 
 impl TestRows {
-    /// Read the rows that lie beside a model file; `None` where there are none.
+    /// Reads the test rows stored with a model file; `None` if there are none.
     ///
     /// # Errors
-    /// * those of [`read::read`], [`Error::Malformed`]: the table holds something else, or the rows
-    ///   of another model
-    pub fn find(file: &Path, model: &Model) -> Result<Option<Self>> {
-        let path = file.with_file_name(ROWS_FILE);
+    /// * those of [`read::read`], [`Error::Malformed`]: the file has other contents, or the rows of
+    ///   another model
+    pub fn load(file: &Path, model: &Model) -> Result<Option<Self>> {
+        let path = file.with_file_name(TEST_ROWS_FILE);
         if !path.is_file() {
             return Ok(None);
         }
@@ -56,37 +57,42 @@ impl TestRows {
             }
             Ok(())
         })?;
-        Self::of(all.unwrap_or_default(), &path, model).map(Some)
+        Self::from_table(all.unwrap_or_default(), &path, model).map(Some)
     }
 
-    /// Read the rows that lie beside a model file, where nothing can be done without them.
+    /// Reads the test rows stored with a model file.
     ///
     /// # Errors
-    /// * [`Error::NoTestRows`], [`Error::MissingTestRows`]: there are none
-    /// * those of [`TestRows::find`]
-    pub fn beside(file: &Path, model: &Model) -> Result<Self> {
-        if model.extent.test.rows == 0 {
+    /// * [`Error::NoTestRows`], [`Error::MissingTestRows`]: the model has no test rows, or the file
+    ///   is missing
+    /// * those of [`TestRows::load`]
+    pub fn require(file: &Path, model: &Model) -> Result<Self> {
+        if model.split.test.rows == 0 {
             return Err(Error::NoTestRows);
         }
-        Self::find(file, model)?
-            .ok_or_else(|| Error::MissingTestRows { path: file.with_file_name(ROWS_FILE) })
+        Self::load(file, model)?
+            .ok_or_else(|| Error::MissingTestRows { path: file.with_file_name(TEST_ROWS_FILE) })
     }
 
-    /// Take the rows of a table as [`train`](crate::training()) makes it; `path` serves messages.
+    /// Reads test rows from a table.
     ///
+    /// # Arguments
+    /// * `frame` – [`TrainedModel::test_rows`](crate::training::TrainedModel::test_rows)
+    /// * `path` – for error messages
     /// # Errors
-    /// * [`Error::Malformed`]: a column is absent or of another type, or the rows are not those
-    ///   that the model was judged by
-    pub fn of(frame: DataFrame, path: &Path, model: &Model) -> Result<Self> {
+    /// * [`Error::Malformed`]: a column is absent or has another type, or the rows are not the test
+    ///   rows of the model
+    pub fn from_table(frame: DataFrame, path: &Path, model: &Model) -> Result<Self> {
         let wrong = |e: PolarsError| Error::unexpected_table(path, e);
         if let Some(key) = KEYS.iter().find(|key| frame.column(key).is_err()) {
-            return Err(Error::malformed(path, format!("it has no column `{key}`"), None));
+            return Err(Error::malformed(path, format!("column `{key}` is missing"), None));
         }
-        let rows = model.extent.test.rows;
+        let rows = model.split.test.rows;
         if frame.height() as u64 != rows {
             let problem = format!(
-                "found {} rows, expected the {rows} that the model was judged by",
-                frame.height()
+                "found {}, expected the {} of the model",
+                counted(frame.height() as u64, "row"),
+                counted(rows, "test row")
             );
             return Err(Error::malformed(path, problem, None));
         }
@@ -110,63 +116,63 @@ impl TestRows {
             .collect();
         let cutoff = integers("cutoff")?.into_iter().collect();
         let rows = Self { account, cutoff, y, probability, frame };
-        if rows.fit(model) {
+        if rows.matches_evaluation(model) {
             Ok(rows)
         } else {
-            Err(Error::malformed(path, "its rows are not those that the model was judged by", None))
+            Err(Error::malformed(path, "the rows are not the test rows of the model", None))
         }
     }
 
-    /// Whether they are the rows of the model's own evaluation.
-    fn fit(&self, model: &Model) -> bool {
-        model.judgement.as_ref().is_some_and(|judgement| {
-            let of = &judgement.evaluation;
+    /// Returns whether the rows match the evaluation of the model.
+    fn matches_evaluation(&self, model: &Model) -> bool {
+        model.evaluation.as_ref().is_some_and(|evaluation| {
+            let metrics = &evaluation.metrics;
             let conversions = self.y.iter().filter(|y| **y).count() as u64;
             let expected: f64 = self.probability.iter().sum();
-            self.y.len() as u64 == of.n
-                && conversions == of.conversions
-                && (expected - of.expected_conversions).abs() < 1e-6 * (1.0 + expected)
+            self.y.len() as u64 == metrics.n
+                && conversions == metrics.conversions
+                && (expected - metrics.expected_conversions).abs() < 1e-6 * (1.0 + expected)
         })
     }
 
-    /// Number the accounts: equal numbers are one account.
+    /// Returns a number for each row's account; rows of one account have the same number.
     #[must_use]
     pub fn group(&self) -> Vec<u32> {
-        numbered(&self.account)
+        group_numbers(&self.account)
     }
 
-    /// What another model says of the rows; NaN where a feature is not finite.
+    /// Computes the probabilities of a model for the rows; NaN if a feature is not finite.
     ///
     /// # Errors
-    /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or of another type
+    /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or has another type
     pub fn probabilities(&self, scorer: &Scorer<'_>) -> Result<Vec<f64>> {
         scorer.probabilities(&self.frame)
     }
 
-    /// The feature of the model that the rows lack: one of the name of a key is not stored.
+    /// Returns a feature of the model that is not stored, if any.
     #[must_use]
-    pub fn lacks<'m>(&self, model: &'m Model) -> Option<&'m str> {
-        let stored = |name: &str| !KEYS.contains(&name) && self.frame.column(name).is_ok();
+    pub fn missing_feature<'m>(&self, model: &'m Model) -> Option<&'m str> {
+        let is_stored = |name: &str| !KEYS.contains(&name) && self.frame.column(name).is_ok();
         model
             .preprocessor
             .features
             .iter()
-            .map(|prepared| prepared.feature.as_str())
-            .find(|name| !stored(name))
+            .map(|encoder| encoder.feature.as_str())
+            .find(|name| !is_stored(name))
     }
 
-    /// The values of a numeric feature.
+    /// Returns the values of a numeric feature.
     ///
     /// # Errors
-    /// * [`Error::MissingFeature`], [`Error::FeatureType`]: it is absent or no number
+    /// * [`Error::MissingFeature`], [`Error::FeatureType`]: the feature is absent or not a number
     pub fn numbers(&self, feature: &str) -> Result<Vec<Option<f64>>> {
         numbers(self.column(feature)?, None)
     }
 
-    /// The values of a feature that is text.
+    /// Returns the values of a text feature.
     ///
     /// # Errors
-    /// * [`Error::MissingFeature`]: it is absent
+    /// * [`Error::MissingFeature`]: the feature is absent
     pub fn texts(&self, feature: &str) -> Result<Vec<Option<String>>> {
         texts(self.column(feature)?, None)
     }
@@ -175,24 +181,24 @@ impl TestRows {
         feature_column(&self.frame, feature)
     }
 
-    /// The standardised design of some rows.
+    /// Computes the standardized design matrix of some rows.
     ///
     /// # Errors
-    /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or of another type
+    /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or has another type
     pub fn design(&self, model: &Model, rows: &[u32]) -> Result<Array2<f64>> {
         Ok(model.preprocessor.transform(&self.frame, Some(rows))?.x)
     }
 
-    /// Explain the score of a row.
+    /// Explains the score of a row.
     ///
     /// # Errors
     /// * [`Error::MissingFeature`], [`Error::FeatureType`], [`Error::NotFiniteColumn`]: a feature
-    ///   is absent, of another type or not finite
+    ///   is absent, has another type or is not finite
     pub fn explain(&self, scorer: &Scorer<'_>, row: u32) -> Result<Explanation> {
         scorer.explain(&self.frame, row)
     }
 
-    /// Write keys, outcome and features, as `--features` reads them.
+    /// Writes accounts, cutoffs, outcomes and features in the format of `--features`.
     ///
     /// # Errors
     /// Those of [`write_table`]
@@ -201,9 +207,8 @@ impl TestRows {
         write_table(path, Format::Parquet, &frame)
     }
 
-    /// Write the columns of `pql score` with the outcome, and beside the probability `held_out`,
-    /// the one the model was judged by: it differs where the model has learned from these rows
-    /// since (`model.refit`).
+    /// Writes the columns of `pql score` with the outcome and the held-out probability
+    /// (`held_out`), which differs from `probability` after a refit.
     ///
     /// # Errors
     /// * [`Error::MissingFeature`]: the rows lack a feature of the model
@@ -213,7 +218,7 @@ impl TestRows {
         let column = |name: &str| self.frame.column(name).cloned().map_err(failed);
         let cutoff: Vec<Option<i64>> =
             column("cutoff")?.datetime().map_err(failed)?.physical().iter().collect();
-        let rows = Batch {
+        let rows = ScoringBatch {
             features: &self.frame,
             account: &column("account_id")?,
             cutoff: &cutoff,
@@ -221,18 +226,18 @@ impl TestRows {
             pqls: &[],
         };
         let (mut scores, _) = scorer.score(&rows)?;
-        let mut put = |name: &str, column: Column| {
-            let after = scores.get_column_index(name).map_or(0, |at| at + 1);
+        let mut insert_after = |name: &str, column: Column| {
+            let after = scores.get_column_index(name).map_or(0, |index| index + 1);
             scores.insert_column(after, column).map(|_| ()).map_err(failed)
         };
-        put("cutoff", column("converted")?)?;
-        put("probability", column("probability")?.with_name("held_out".into()))?;
+        insert_after("cutoff", column("converted")?)?;
+        insert_after("probability", column("probability")?.with_name("held_out".into()))?;
         write_table(path, Format::Parquet, &scores)
     }
 }
 
-/// Number accounts: equal numbers are one account.
-pub(crate) fn numbered(account: &[String]) -> Vec<u32> {
+/// Returns a number for each account; equal accounts have the same number.
+pub(crate) fn group_numbers(account: &[String]) -> Vec<u32> {
     let mut known: Vec<&String> = account.iter().collect();
     known.sort_unstable();
     known.dedup();
@@ -242,27 +247,27 @@ pub(crate) fn numbered(account: &[String]) -> Vec<u32> {
     account.iter().map(code).collect()
 }
 
-/// Write the rows a model learned from, found again in a matrix: keys, outcome and features.
+/// Writes the training rows of a model from a matrix: accounts, cutoffs, outcomes and features.
 ///
 /// # Errors
-/// * [`Error::TrainingRowsDiffer`]: they are not as many rows, accounts and conversions as it
-///   learned from
+/// * [`Error::TrainingRowsDiffer`]: the matrix does not have the same number of training rows,
+///   accounts and conversions
 /// * those of [`write_table`]
-pub fn write_training(model: &Model, rows: &Rows, path: &Path) -> Result<()> {
-    let (train, learned) = match &model.refit {
-        None => (rows.of(Split::Train), model.extent.train),
+pub fn write_training_rows(model: &Model, rows: &Rows, path: &Path) -> Result<()> {
+    let (train, expected) = match &model.refit {
+        None => (rows.split_rows(Split::Train), model.split.train),
         Some(refit) => (
             (0..).zip(&rows.y).filter(|(_, y)| y.is_some()).map(|(row, _)| row).collect(),
-            refit.learned,
+            refit.sample,
         ),
     };
-    let found = rows.extent(&train, &[]).train;
-    if found != learned {
+    let found = rows.split_summary(&train, &[]).train;
+    if found != expected {
         return Err(Error::TrainingRowsDiffer {
             found_rows: found.rows,
             found_conversions: found.positive_rows,
-            rows: learned.rows,
-            conversions: learned.positive_rows,
+            rows: expected.rows,
+            conversions: expected.positive_rows,
         });
     }
     let failed = |e: PolarsError| Error::table("the training rows", e);

@@ -1,62 +1,64 @@
-//! What monitoring raises: a batch that no longer looks like the training rows, or scores that
-//! outcomes contradict.
+//! Alarms of monitoring: a batch that differs from the training data, or scores that differ from
+//! the outcomes.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Features or event names that an alarm lists; the others are a number.
+use crate::names::counted;
+
+/// Maximum number of features or event types listed in an alarm.
 const LISTED: usize = 3;
 
-/// An event name that is gone.
+/// An event type that no longer occurs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GoneEvent {
-    /// The name.
+    /// The event type.
     pub event: String,
-    /// The name that it may have now.
+    /// The event type that may have replaced it.
     pub renamed_to: Option<String>,
 }
 
-/// Mean age of accounts, in days.
+/// Mean account age, in days.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MeanAge {
-    /// Of the training rows.
+    /// In the training data.
     pub reference: f64,
-    /// Of the batch.
+    /// In the batch.
     pub current: f64,
 }
 
-/// Something that needs attention before the scores of a batch are used.
+/// A reason to check a batch before using its scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Alarm {
     /// No row of the batch was scored.
     NoRowScored,
     /// Features have drifted.
     FeatureDrift {
-        /// The features, the furthest first.
+        /// The features, largest drift first.
         features: Vec<String>,
-        /// How many features the model reads.
-        all: usize,
-        /// Mean age of accounts, where the batch is older.
+        /// Number of features of the model.
+        total: usize,
+        /// Mean account age, if the batch is older.
         mean_age: Option<MeanAge>,
     },
     /// The scores have shifted.
     ScoreShift {
-        /// Mean probability of the training rows.
+        /// Mean probability in the training data.
         reference_mean: f64,
-        /// Mean probability of the batch.
+        /// Mean probability in the batch.
         current_mean: f64,
-        /// The bin that moved most.
-        most: Option<ShiftedBin>,
+        /// The bin whose share changed most.
+        largest_shift: Option<ShiftedBin>,
     },
-    /// Event names that training accounts had are gone.
+    /// Event types of the training data no longer occur.
     EventGone {
-        /// The names.
+        /// The event types.
         events: Vec<GoneEvent>,
     },
     /// More or fewer accounts converted than predicted.
     Miscalibration {
-        /// Share of the rows that converted.
+        /// Share of rows that converted.
         converted: f64,
         /// Mean probability.
         expected: f64,
@@ -68,9 +70,9 @@ pub enum Alarm {
 /// A bin of scores whose share changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShiftedBin {
-    /// What it holds, in words.
+    /// Description of the bin.
     pub name: String,
-    /// Share of the training rows.
+    /// Share of the training data.
     pub reference: f64,
     /// Share of the batch.
     pub current: f64,
@@ -93,23 +95,31 @@ impl Alarm {
 impl fmt::Display for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoRowScored => f.write_str("no row was scored"),
-            Self::FeatureDrift { features, all, mean_age } => {
+            Self::NoRowScored => f.write_str("No row was scored"),
+            Self::FeatureDrift { features, total, mean_age } => {
                 let names = listed(features.iter().map(|name| format!("`{name}`")));
-                write!(f, "{} of {all} features have drifted: {names}", features.len())?;
-                mean_age.map_or(Ok(()), |MeanAge { reference, current }| {
-                    write!(f, "; accounts are {current:.0} days old on average, in training {reference:.0}, and most measures move with their age")
-                })
-            }
-            Self::ScoreShift { reference_mean, current_mean, most } => {
-                let [then, now] = [reference_mean, current_mean].map(|mean| 100.0 * mean);
+                let verb = if features.len() == 1 { "has" } else { "have" };
                 write!(
                     f,
-                    "the scores have shifted: on average {now:.1} %, of the training rows {then:.1} %"
+                    "{} of {} {verb} drifted: {names}",
+                    features.len(),
+                    counted(*total as u64, "feature")
                 )?;
-                most.as_ref().map_or(Ok(()), |bin| {
-                    let [now, then] = [bin.current, bin.reference].map(|share| 100.0 * share);
-                    write!(f, "; most of all {}: {now:.0} % of the rows, {then:.0} % of those of training", bin.name)
+                mean_age.map_or(Ok(()), |MeanAge { reference, current }| {
+                    write!(f, ". The accounts are older than in training ({current:.0} days on average, before {reference:.0}), which changes most features.")
+                })
+            }
+            Self::ScoreShift { reference_mean, current_mean, largest_shift } => {
+                let verb = if current_mean < reference_mean { "fell" } else { "rose" };
+                let [before, now] = [reference_mean, current_mean].map(|mean| percent(*mean));
+                write!(f, "The mean probability {verb} from {before} to {now}.")?;
+                largest_shift.as_ref().map_or(Ok(()), |bin| {
+                    let [now, before] = [bin.current, bin.reference].map(|share| 100.0 * share);
+                    write!(
+                        f,
+                        " {now:.0}% of the accounts are {}; in training {before:.0}% were.",
+                        probability_range(&bin.name)
+                    )
                 })
             }
             Self::EventGone { events } => {
@@ -117,24 +127,42 @@ impl fmt::Display for Alarm {
                     let guess = gone
                         .renamed_to
                         .as_ref()
-                        .map_or_else(String::new, |to| format!(", which may have become `{to}`"));
+                        .map_or_else(String::new, |to| format!(" (renamed to `{to}`?)"));
                     format!("`{}`{guess}", gone.event)
                 };
                 write!(
                     f,
-                    "event names that training accounts had are gone: {}",
+                    "{} of the training data no longer {}: {}",
+                    counted(events.len() as u64, "event type"),
+                    if events.len() == 1 { "occurs" } else { "occur" },
                     listed(events.iter().map(name))
                 )
             }
             Self::Miscalibration { converted, expected, more } => {
-                let more = if *more { "more" } else { "fewer" };
+                let more = if *more { "More" } else { "Fewer" };
                 let [converted, expected] = [converted, expected].map(|share| 100.0 * share);
                 write!(
                     f,
-                    "{more} accounts converted than predicted: {converted:.1} % of the rows, {expected:.1} % expected"
+                    "{more} accounts converted than predicted: {converted:.1}%, {expected:.1}% expected"
                 )
             }
         }
+    }
+}
+
+/// Formats a probability in percent with one decimal place, two below 1%.
+fn percent(probability: f64) -> String {
+    let places = if probability > 0.0 && probability < 0.01 { 2 } else { 1 };
+    format!("{:.places$}%", 100.0 * probability)
+}
+
+/// Describes a bin of probabilities: `up to 0.65%` as `below 0.65%`, `2% to 5%` as `between 2% and
+/// 5%`.
+fn probability_range(name: &str) -> String {
+    match (name.strip_prefix("up to "), name.split_once(" to ")) {
+        (Some(edge), _) => format!("below {edge}"),
+        (None, Some((low, high))) => format!("between {low} and {high}"),
+        (None, None) => name.to_owned(),
     }
 }
 
@@ -142,4 +170,25 @@ fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
     let rest = names.len().saturating_sub(LISTED);
     let some: Vec<String> = names.take(LISTED).collect();
     if rest > 0 { format!("{} and {rest} more", some.join(", ")) } else { some.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_shift_is_described_in_two_sentences() {
+        let alarm = |bin: &str| Alarm::ScoreShift {
+            reference_mean: 0.0037,
+            current_mean: 0.002,
+            largest_shift: Some(ShiftedBin { name: bin.to_owned(), reference: 0.1, current: 0.26 }),
+        };
+        assert_eq!(
+            alarm("up to 0.047%").to_string(),
+            "The mean probability fell from 0.37% to 0.20%. \
+             26% of the accounts are below 0.047%; in training 10% were."
+        );
+        assert!(alarm("2% to 5%").to_string().contains("are between 2% and 5%;"));
+        assert!(alarm("above 9%").to_string().contains("are above 9%;"));
+    }
 }

@@ -1,28 +1,29 @@
-//! Why a row of a source, an account or a feature is not used.
+//! Reasons why a row of a source, an account or a feature is not used.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::{backticked, counted};
 use crate::time::Timestamp;
 
-/// Why a row of a source is not used as an event or account.
+/// Reason why a row of a source is not used as an event or account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DropReason {
     /// No account in the row.
     AccountMissing,
-    /// No event name in the row.
+    /// No event type in the row.
     EventMissing,
     /// No time in the row.
     TimeMissing,
-    /// No column of a daily table is other than 0.
+    /// All event columns of a daily table are 0.
     NoEvent,
     /// Later than now.
     InTheFuture,
     /// At or after the end of the log.
     AfterUntil,
-    /// An id that was read before.
+    /// A repeated event id.
     RepeatedId,
     /// Not in the account list.
     UnknownAccount,
@@ -32,9 +33,9 @@ pub enum DropReason {
     NotYetSignedUp,
     /// Its account was dropped.
     AccountDropped,
-    /// A conversion, kept as an outcome.
+    /// A conversion, used as an outcome.
     RoleConverted,
-    /// A churn, kept as an outcome.
+    /// A churn, used as an outcome.
     RoleChurned,
     /// Excluded by `roles.exclude`.
     RoleExclude,
@@ -61,44 +62,59 @@ impl DropReason {
             Self::RoleExclude => "role-exclude",
         }
     }
+
+    /// Returns whether the project file or the end of the log asks for the drop, so that the row is
+    /// not defective.
+    #[must_use]
+    pub fn is_intended(self) -> bool {
+        matches!(
+            self,
+            Self::NoEvent
+                | Self::AfterUntil
+                | Self::NotYetSignedUp
+                | Self::RoleConverted
+                | Self::RoleChurned
+                | Self::RoleExclude
+        )
+    }
 }
 
 impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AccountMissing => "account missing",
-            Self::EventMissing => "event name missing",
+            Self::EventMissing => "event type missing",
             Self::TimeMissing => "time missing",
-            Self::NoEvent => "no event in the row",
+            Self::NoEvent => "all event columns are 0",
             Self::InTheFuture => "in the future",
             Self::AfterUntil => "at or after the end of the log",
             Self::RepeatedId => "repeated id",
             Self::UnknownAccount => "unknown account",
             Self::OutcomeBeforeSignUp => "converts or churns before sign-up",
             Self::NotYetSignedUp => "signs up at or after the end of the log",
-            Self::AccountDropped => "its account was dropped",
-            Self::RoleConverted => "conversion (an outcome, no usage)",
-            Self::RoleChurned => "churn (an outcome, no usage)",
+            Self::AccountDropped => "account dropped",
+            Self::RoleConverted => "conversion (an outcome, not usage)",
+            Self::RoleChurned => "churn (an outcome, not usage)",
             Self::RoleExclude => "excluded by `roles.exclude`",
         })
     }
 }
 
-/// What is kept in a log, and counted because it looks odd.
+/// Anomaly of records that are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Oddity {
+pub enum Anomaly {
     /// Events before the sign-up of their account.
     EventBeforeSignUp,
-    /// Accounts without any event.
+    /// Accounts without events.
     SilentAccount,
-    /// Accounts that signed up before the log begins.
+    /// Accounts that signed up before the log starts.
     AccountBeforeLog,
-    /// Churn times that equal the last event of the account.
+    /// Churn times equal to the last event of the account.
     ChurnAtLastEvent,
 }
 
-impl Oddity {
+impl Anomaly {
     /// Returns the stable code.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -111,18 +127,32 @@ impl Oddity {
     }
 }
 
-impl fmt::Display for Oddity {
+impl Anomaly {
+    /// Describes a number of such rows: `1 account without events`.
+    #[must_use]
+    pub fn describe(self, count: u64) -> String {
+        let (noun, rest) = match self {
+            Self::EventBeforeSignUp => ("event", "before the sign-up of the account"),
+            Self::SilentAccount => ("account", "without events"),
+            Self::AccountBeforeLog => ("account", "that signed up before the log starts"),
+            Self::ChurnAtLastEvent => ("churn time", "equal to the last event of the account"),
+        };
+        format!("{} {rest}", counted(count, noun))
+    }
+}
+
+impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::EventBeforeSignUp => "events before the sign-up of their account",
+            Self::EventBeforeSignUp => "events before the sign-up of the account",
             Self::SilentAccount => "accounts without events",
-            Self::AccountBeforeLog => "accounts that signed up before the log begins",
-            Self::ChurnAtLastEvent => "churn times that equal the account's last event",
+            Self::AccountBeforeLog => "accounts that signed up before the log starts",
+            Self::ChurnAtLastEvent => "churn times equal to the last event of the account",
         })
     }
 }
 
-/// Why an account gives no observation at a cutoff.
+/// Reason why an account has no observation at a cutoff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ObservationDrop {
     /// It converted or churned before the cutoff.
@@ -152,14 +182,14 @@ impl fmt::Display for ObservationDrop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ClosedBeforeCutoff => "converted or churned before the cutoff",
-            Self::ClosedInGap => "converted or churned inside the gap",
+            Self::ClosedInGap => "converted or churned in the gap",
             Self::SignedUpAfterCutoff => "signed up at or after the cutoff",
             Self::TooYoung => "younger than `observation.age` at the end of the log",
         })
     }
 }
 
-/// Why an observed account gets no score.
+/// Reason why an account is not scored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Unscored {
     /// A feature is NaN or infinite.
@@ -168,13 +198,13 @@ pub enum Unscored {
         /// The design column.
         column: String,
     },
-    /// It was observed at its age, and the horizon after that is over.
+    /// Its horizon, which starts at the configured age, is over.
     #[serde(rename = "not-scored-horizon-over")]
     HorizonOver,
-    /// It is older than the accounts that the model learned from.
+    /// It is older than the training accounts.
     #[serde(rename = "not-scored-too-old")]
     TooOld,
-    /// It is younger than the accounts that the model learned from.
+    /// It is younger than the training accounts.
     #[serde(rename = "not-scored-too-young")]
     TooYoung,
 }
@@ -197,29 +227,29 @@ impl fmt::Display for Unscored {
         match self {
             Self::TooYoung => f.write_str("not scored: too young"),
             Self::TooOld => f.write_str("not scored: too old"),
-            Self::HorizonOver => f.write_str("not scored: its horizon is over"),
+            Self::HorizonOver => f.write_str("not scored: horizon is over"),
             Self::NotFinite { column } => write!(f, "not scored: `{column}` is not finite"),
         }
     }
 }
 
-/// Why a feature or design column is not in a model.
+/// Reason why a feature or design column is not in the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FeatureDrop {
-    /// No training row has a value.
+    /// All training values are missing.
     AllMissing,
-    /// All training rows have the same value.
+    /// All training values are equal.
     Constant,
     /// Standardizing overflows.
     OutOfRange,
-    /// Every level is too rare for a column.
+    /// All levels are rare.
     RareLevels {
-        /// How many levels there are.
+        /// Number of levels.
         levels: usize,
-        /// Share of the rows that a level needs, as written.
+        /// Minimum share of rows of a level, as text.
         needed: String,
     },
-    /// The column equals others.
+    /// The column duplicates others.
     Repeats {
         /// The columns that stay.
         columns: Vec<String>,
@@ -229,30 +259,30 @@ pub enum FeatureDrop {
         /// The columns that stay.
         columns: Vec<String>,
     },
-    /// Too few training accounts have it.
+    /// Too few training accounts have the event.
     FewAccounts {
-        /// How many have it before their cutoffs.
+        /// Accounts with the event before their cutoff.
         accounts: u32,
-        /// How many are needed.
+        /// Accounts required.
         needed: u32,
     },
-    /// It began too late to be known for older training rows.
+    /// The event first occurred too late for the older training rows.
     TooRecent {
-        /// When it first occurred.
+        /// Its first occurrence.
         first: Timestamp,
         /// The median training cutoff.
         median: Timestamp,
     },
-    /// The role that it needs lacks support.
+    /// Too few events have the required role.
     RoleTooRare {
         /// The role.
         role: String,
-        /// What the role lacks.
+        /// The reason for the role.
         reason: Box<FeatureDrop>,
     },
-    /// More event names that lack support, not listed one by one.
+    /// Further rare event types, which are not listed individually.
     OtherEvents {
-        /// How many.
+        /// Number of event types.
         events: usize,
     },
 }
@@ -277,26 +307,27 @@ impl FeatureDrop {
 }
 
 impl fmt::Display for FeatureDrop {
-    /// Writes the end of a sentence that begins with the name of the feature.
+    /// Writes a verb phrase with the feature as its subject.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let listed = |columns: &[String]| {
-            columns.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ")
-        };
         match self {
             Self::AllMissing => f.write_str("is missing in all training rows"),
-            Self::Constant => f.write_str("is the same in all training rows"),
-            Self::OutOfRange => f.write_str("has values too large or too small to be standardised"),
+            Self::Constant => f.write_str("is constant in the training rows"),
+            Self::OutOfRange => f.write_str("has values too large or too small to standardize"),
             Self::RareLevels { levels, needed } => {
-                write!(f, "has {levels} levels, each in less than {needed} of the training rows")
+                write!(
+                    f,
+                    "has only rare levels ({levels}, each in less than {needed} of the training rows)"
+                )
             }
-            Self::Repeats { columns } => write!(f, "repeats {}", listed(columns)),
+            Self::Repeats { columns } => write!(f, "duplicates {}", backticked(columns)),
             Self::LinearCombination { columns } => {
-                write!(f, "is a linear combination of {}", listed(columns))
+                write!(f, "is a linear combination of {}", backticked(columns))
             }
             Self::FewAccounts { accounts, needed } => {
                 write!(
                     f,
-                    "occurs in {accounts} training accounts before their cutoffs, where {needed} are needed"
+                    "occurs in {} before the cutoff ({needed} required)",
+                    counted(u64::from(*accounts), "training account")
                 )
             }
             Self::TooRecent { first, median } => {
@@ -304,28 +335,29 @@ impl fmt::Display for FeatureDrop {
                 let time = |t: &Timestamp| if same_day { t.to_string() } else { t.day() };
                 write!(
                     f,
-                    "first occurs on {}, not before the median training cutoff of {}",
+                    "first occurs on {}, after half of the training cutoffs ({})",
                     time(first),
                     time(median)
                 )
             }
             Self::RoleTooRare { role, reason } => {
-                write!(f, "needs events of the role `{role}`, which {reason}")
+                write!(f, "requires the role `{role}`, which {reason}")
             }
             Self::OtherEvents { events } => write!(
                 f,
-                "of {events} more event names, which fewer accounts use, lacks such support too"
+                "of {} is too rare as well",
+                counted(*events as u64, "further event type")
             ),
         }
     }
 }
 
-/// A feature or design column that is not in a model.
+/// A feature or design column that is not in the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DroppedFeature {
-    /// The feature or design column; a measure stands for its columns of all windows.
+    /// The feature or design column, or a measure for its columns of all windows.
     pub column: String,
-    /// Why.
+    /// The reason.
     pub reason: FeatureDrop,
 }
 
@@ -334,7 +366,7 @@ impl DroppedFeature {
         Self { column: column.to_owned(), reason }
     }
 
-    /// Returns whether it stands for this feature: the feature itself, or its measure in a window.
+    /// Returns whether it covers a feature: the feature itself, or its measure in one window.
     pub(crate) fn covers(&self, feature: &str) -> bool {
         let window = feature
             .strip_prefix(self.column.as_str())
@@ -353,14 +385,14 @@ impl fmt::Display for DroppedFeature {
     }
 }
 
-/// Why a scored row does not count when scores are compared with outcomes.
+/// Reason why a scored row is excluded when scores are compared with outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutcomeDrop {
     /// Its horizon is not over.
     HorizonOpen,
     /// It was scored long after its cutoff.
     ScoredLate,
-    /// The log does not have its account.
+    /// Its account is not in the log.
     AccountNotInLog,
 }
 
@@ -377,14 +409,12 @@ impl OutcomeDrop {
 }
 
 impl fmt::Display for OutcomeDrop {
-    /// Writes the end of a sentence that begins with a number of rows.
+    /// Writes the reason as a phrase.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::HorizonOpen => "whose horizon is not over",
-            Self::ScoredLate => {
-                "of accounts that had been of the age for more than a twentieth of the horizon: those that converted first are lacking"
-            }
-            Self::AccountNotInLog => "of accounts that the log does not have",
+            Self::HorizonOpen => "horizon is not over",
+            Self::ScoredLate => "scored late, so early conversions are missing",
+            Self::AccountNotInLog => "account is not in the log",
         })
     }
 }

@@ -1,99 +1,114 @@
-//! What the leakage audit finds: signs that a feature knows the outcome, each with what to do about
-//! it.
+//! Findings of the leakage audit: signs that a feature contains the outcome, each with advice.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a column comes from; it tells how to leave it out.
+use crate::names::{backticked, counted, grouped};
+
+/// Source of a column, which determines how to exclude it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// Counts of an event name.
+    /// Counts of an event type.
     Event(String),
     /// Sums of a numeric property.
     Property(String),
     /// An attribute of the account list.
     Attribute(String),
-    /// The seats of the account list, against which use is held.
+    /// The seats of the account list.
     Seats,
-    /// A usage measure over several event names.
+    /// A usage measure over several event types.
     Usage,
     /// A column of a feature matrix.
     Matrix,
 }
 
-/// How much a measure moves the scores of the training rows.
+/// Importance of a measure for the scores of the training rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MeasureImportance {
     /// The measure.
     pub measure: String,
-    /// Standard deviation of its joint contribution.
+    /// Standard deviation of its summed contributions, log-odds.
     pub importance: f64,
 }
 
 /// A sign of leakage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Finding {
-    /// A column that ranks the training rows on its own, better than honest ones do.
+    /// A column whose AUC alone is higher than expected without leakage.
     HighAuc {
         /// The feature, level or `missing_*` indicator.
         column: String,
-        /// Where it comes from.
+        /// Its source.
         origin: Origin,
-        /// Its ROC AUC alone, over the training rows in which it is not null.
+        /// Its ROC AUC, over the training rows in which it is not null.
         auc: f64,
     },
-    /// A column that hardly any training row has but those that convert.
+    /// A column that is almost only nonzero in converting training rows.
     NearPure {
         /// The feature, level or `missing_*` indicator.
         column: String,
-        /// Where it comes from.
+        /// Its source.
         origin: Origin,
         /// Training rows in which it is not 0.
         rows: u64,
         /// Those of them that convert.
-        positive: u64,
+        converted: u64,
         /// Distinct accounts among the latter.
         accounts: u64,
         /// Share of all training rows that convert.
         base_rate: f64,
     },
-    /// An event that follows from the conversion.
+    /// An event that mostly occurs after the conversion.
     AfterConversion {
-        /// Its name.
+        /// The event type.
         event: String,
         /// Occurrences in converting training accounts.
         occurrences: u64,
         /// Those of them at or after the conversion.
         after: u64,
     },
-    /// An event that comes with the conversion, right before it.
-    BeforeConversion {
-        /// Its name.
+    /// An event that mostly occurs in the day before the conversion.
+    JustBeforeConversion {
+        /// The event type.
         event: String,
         /// Occurrences in converting training accounts before the conversion.
         before: u64,
         /// Those of them in the last 24 hours before it.
         last_day: u64,
     },
-    /// A model that ranks accounts it has not met better than honest ones do.
+    /// A model whose cross-validated AUC is higher than expected without leakage.
     ModelAuc {
         /// Cross-validated ROC AUC.
         auc: f64,
-        /// Its heaviest measures with their importance, the heaviest first.
-        heaviest: Vec<MeasureImportance>,
+        /// Its most important measures, the most important first.
+        most_important: Vec<MeasureImportance>,
     },
 }
 
 impl std::fmt::Display for Origin {
-    /// What to do about a column from here.
+    /// Writes how to exclude a column of this source.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Event(event) => write!(f, "unless `{event}` is use of the product, name it in `roles.exclude`"),
-            Self::Property(property) => write!(f, "unless `{property}` is known when the event is, take it out of `events.values`"),
-            Self::Attribute(name) => write!(f, "unless `{name}` is known at the sign-up, take it out of `accounts.attributes`"),
-            Self::Seats => f.write_str("unless seats are those granted at sign-up, they tell the outcome: do not read them (`accounts.seats`), or leave these columns out of `design.use`"),
-            Self::Usage => f.write_str("name the events that tell the outcome in `roles.exclude`, or the other features in `design.use`"),
-            Self::Matrix => f.write_str("unless it is known at the cutoff, leave it out: name the other columns in `design.use`"),
+            Self::Event(event) => {
+                write!(f, "If `{event}` is not product usage, add it to `roles.exclude`.")
+            }
+            Self::Property(property) => write!(
+                f,
+                "If `{property}` is not known at the time of the event, remove it from `events.values`."
+            ),
+            Self::Attribute(name) => write!(
+                f,
+                "If `{name}` is not known at sign-up, remove it from `accounts.attributes`."
+            ),
+            Self::Seats => {
+                f.write_str("If `accounts.seats` can change after sign-up, do not use it.")
+            }
+            Self::Usage => {
+                f.write_str("Add the events that depend on the outcome to `roles.exclude`.")
+            }
+            Self::Matrix => f.write_str(
+                "If it is not known at the cutoff, list the other columns in `design.include`.",
+            ),
         }
     }
 }
@@ -106,7 +121,7 @@ impl Finding {
             Self::HighAuc { .. } => "leak-high-auc",
             Self::NearPure { .. } => "leak-near-pure",
             Self::AfterConversion { .. } => "leak-after-conversion",
-            Self::BeforeConversion { .. } => "leak-before-conversion",
+            Self::JustBeforeConversion { .. } => "leak-before-conversion",
             Self::ModelAuc { .. } => "leak-model-auc",
         }
     }
@@ -116,31 +131,36 @@ impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::HighAuc { column, origin, auc } => {
-                write!(
-                    f,
-                    "`{column}` alone ranks the training rows with an AUC of {auc:.4}: {origin}"
-                )
+                write!(f, "`{column}` alone predicts the outcome with an AUC of {auc:.4}. {origin}")
             }
-            Self::NearPure { column, origin, rows, positive, accounts, base_rate } => write!(
+            Self::NearPure { column, origin, rows, converted, accounts, base_rate } => write!(
                 f,
-                "of {rows} training rows with `{column}` {positive} convert ({accounts} accounts), at a base rate of {:.2} %: {origin}",
+                "{} of {} with `{column}` converted ({}; base rate: {:.2}%). {origin}",
+                grouped(*converted),
+                counted(*rows, "training row"),
+                counted(*accounts, "account"),
                 100.0 * base_rate
             ),
             Self::AfterConversion { event, occurrences, after } => write!(
                 f,
-                "of {occurrences} `{event}` of converting accounts {after} are at or after the conversion: if it follows from that, name it in `roles.exclude`"
+                "{} of {} of converting accounts {} at or after the conversion. If the conversion causes them, add `{event}` to `roles.exclude`.",
+                grouped(*after),
+                counted(*occurrences, &format!("`{event}` event")),
+                if *after == 1 { "is" } else { "are" }
             ),
-            Self::BeforeConversion { event, before, last_day } => write!(
+            Self::JustBeforeConversion { event, before, last_day } => write!(
                 f,
-                "of {before} `{event}` before a conversion {last_day} are in the last 24 hours before it: if it is part of converting, name it in `roles.exclude`, or set `observation.gap` to a day or more"
+                "{} of {} `{event}` events before a conversion are within 24 hours of it. If they are part of converting, add `{event}` to `roles.exclude` or set `observation.gap = \"1d\"`.",
+                grouped(*last_day),
+                grouped(*before)
             ),
-            Self::ModelAuc { auc, heaviest } => {
+            Self::ModelAuc { auc, most_important } => {
                 let measures: Vec<String> =
-                    heaviest.iter().map(|heavy| format!("`{}`", heavy.measure)).collect();
+                    most_important.iter().map(|feature| feature.measure.clone()).collect();
                 write!(
                     f,
-                    "the model ranks accounts it has not met with a cross-validated AUC of {auc:.4}: look whether {}, which weigh most, were known at the cutoff, and leave out what was not",
-                    measures.join(", ")
+                    "the cross-validated AUC of {auc:.4} is suspiciously high. Check that the most important features are known at the cutoff: {}.",
+                    backticked(&measures)
                 )
             }
         }
@@ -152,20 +172,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_names_column_numbers_and_advice() {
+    fn findings_have_the_column_numbers_and_advice() {
         let origin = Origin::Event("invoice_paid".to_owned());
-        let marks = Finding::NearPure {
+        let near_pure = Finding::NearPure {
             column: "count_invoice_paid_7d".to_owned(),
             origin,
             rows: 41,
-            positive: 40,
+            converted: 40,
             accounts: 25,
             base_rate: 0.1051,
         };
         assert_eq!(
-            marks.to_string(),
-            "of 41 training rows with `count_invoice_paid_7d` 40 convert (25 accounts), at a base rate of 10.51 %: unless `invoice_paid` is \
-             use of the product, name it in `roles.exclude`"
+            near_pure.to_string(),
+            "40 of 41 training rows with `count_invoice_paid_7d` converted (25 accounts; base rate: 10.51%). \
+             If `invoice_paid` is not product usage, add it to `roles.exclude`."
         );
         let seats = Finding::HighAuc {
             column: "seat_utilization_7d".to_owned(),
@@ -175,7 +195,7 @@ mod tests {
         assert!(seats.to_string().contains("`accounts.seats`"), "{seats}");
         let model = Finding::ModelAuc {
             auc: 0.97,
-            heaviest: [("a", 2.0), ("b", 1.0)]
+            most_important: [("a", 2.0), ("b", 1.0)]
                 .map(|(measure, importance)| MeasureImportance {
                     measure: measure.to_owned(),
                     importance,

@@ -1,4 +1,4 @@
-//! Messages as JSON outputs have them.
+//! Messages in JSON output.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use serde::Serialize;
 
 use super::{Alarm, FeatureDrop, Finding, Unscored, Warning};
 
-/// A code with its sentence and data, as JSON outputs have them.
+/// A message in JSON output: its code, text and data.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Message {
     /// The stable code.
     pub code: &'static str,
-    /// The sentence.
+    /// The text.
     pub text: String,
-    /// The numbers and names in the sentence; null where there are none.
+    /// Numbers and names of the text; null if none.
     pub data: serde_json::Value,
 }
 

@@ -1,6 +1,6 @@
-//! Every sentence that pql says about data and models, by kind: warnings here, alarms of
-//! monitoring, findings of the leakage audit, and the reasons why something is not used. Each has
-//! data, a text and a stable code; `docs/codes.md` lists the codes.
+//! Messages about data and models: warnings, alarms of monitoring, findings of the leakage audit,
+//! and reasons why data is not used. Each has data, a text and a stable code, which
+//! `docs/reference/codes.md` lists.
 
 mod alarm;
 mod drop_reason;
@@ -15,96 +15,100 @@ use serde::{Deserialize, Serialize};
 
 pub use self::alarm::{Alarm, GoneEvent, MeanAge, ShiftedBin};
 pub use self::drop_reason::{
-    DropReason, DroppedFeature, FeatureDrop, ObservationDrop, Oddity, OutcomeDrop, Unscored,
+    Anomaly, DropReason, DroppedFeature, FeatureDrop, ObservationDrop, OutcomeDrop, Unscored,
 };
 pub use self::finding::{Finding, MeasureImportance, Origin};
 pub use self::message::Message;
 pub use self::notice::{Notice, dropped_features};
-use crate::names::quoted;
+use crate::names::{backticked, counted, grouped, quoted};
 use crate::time::Timestamp;
 
-/// What a definition needs and a log lacks.
+/// An input that a definition needs and the log lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum DefinitionLack {
-    /// An event name.
+pub enum MissingInput {
+    /// An event type.
     Event {
         /// The name.
         event: String,
-        /// The nearest name in the log.
-        near: Option<String>,
+        /// The most similar name in the log.
+        suggestion: Option<String>,
     },
     /// A numeric property.
     Property {
         /// The property.
         property: String,
-        /// The nearest property that is read.
-        near: Option<String>,
+        /// The most similar property that is read.
+        suggestion: Option<String>,
     },
-    /// So many event names.
-    EventNames {
-        /// How many the definition asks for.
-        asked: u64,
-        /// How many the log has.
-        known: usize,
+    /// Enough event types.
+    EventTypes {
+        /// Number that the definition requires.
+        required: u64,
+        /// Number in the log.
+        available: usize,
     },
     /// Users.
     Users,
 }
 
-impl DefinitionLack {
-    /// Returns the nearest name that the log has.
+impl MissingInput {
+    /// Returns the most similar name in the log.
     #[must_use]
-    pub fn near(&self) -> Option<&str> {
+    pub fn suggestion(&self) -> Option<&str> {
         match self {
-            Self::Event { near, .. } | Self::Property { near, .. } => near.as_deref(),
-            Self::EventNames { .. } | Self::Users => None,
+            Self::Event { suggestion, .. } | Self::Property { suggestion, .. } => {
+                suggestion.as_deref()
+            }
+            Self::EventTypes { .. } | Self::Users => None,
         }
     }
 }
 
-impl fmt::Display for DefinitionLack {
-    /// Writes the end of a sentence that begins with the definition.
+impl fmt::Display for MissingInput {
+    /// Writes a verb phrase with the definition as its subject.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Event { event, .. } => {
-                write!(f, "counts the event `{event}`, which no usage in the log has")
+                write!(f, "counts `{event}`, which is not a usage event of the log")
             }
             Self::Property { property, .. } => {
-                write!(f, "sums `{property}`, which is not among `events.values`")
+                write!(f, "sums `{property}`, which is not in `events.values`")
             }
-            Self::EventNames { asked, known } => {
-                write!(f, "asks for {asked} features, and the log has {known} event names")
-            }
-            Self::Users => f.write_str("counts users, and no event in the log has one"),
+            Self::EventTypes { required, available } => write!(
+                f,
+                "requires {}, and the log has {available}",
+                counted(*required, "event type")
+            ),
+            Self::Users => f.write_str("counts users, which the log does not have"),
         }
     }
 }
 
-/// Something that still allows a result, and that a reader of the result should know.
+/// A problem that still allows a result, and that readers of the result should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Warning {
-    /// A role names an event that the log does not have.
+    /// A role lists an event type that is not in the log.
     UnknownRoleEvent {
         /// The event name.
         event: String,
         /// The role.
         role: String,
-        /// The nearest event name in the log.
-        near: Option<String>,
+        /// The most similar event type in the log.
+        suggestion: Option<String>,
     },
-    /// Many events equal another in every column, as if a file was read twice.
+    /// Many events are exact duplicates, as if a file was read twice.
     RepeatedEvents {
         /// Share of the events.
         share: f64,
-        /// Events that were looked at.
+        /// Events that were checked.
         events: usize,
     },
     /// Accounts signed up before the log begins.
     SignedUpBeforeLog {
-        /// How many.
+        /// Number of them.
         accounts: u64,
-        /// Begin of the log.
+        /// Start of the log.
         since: Timestamp,
     },
     /// Churn times look back-dated.
@@ -119,40 +123,40 @@ pub enum Warning {
         /// Days without events.
         days: i64,
     },
-    /// The log lacks events that the model counts.
+    /// The log lacks event types that the model counts.
     CountedEventsMissing {
-        /// The event names.
+        /// The event types.
         events: Vec<String>,
     },
     /// There is no account list.
     NoAccountList,
-    /// A definition needs what the log does not have.
+    /// A definition needs an input that the log lacks.
     UnknownInDefinition {
         /// The definition.
         definition: String,
-        /// What is lacking.
-        lack: DefinitionLack,
+        /// The missing input.
+        missing: MissingInput,
     },
-    /// Definitions were found on data that they are tested on.
+    /// Definitions were discovered on data that they are tested on.
     DefinitionSawTestData {
         /// The first three definitions.
         definitions: Vec<String>,
-        /// How many more there are.
+        /// Number of further definitions.
         more: usize,
         /// The first test cutoff.
         first_test: Timestamp,
     },
-    /// Fewer event names are counted than configured.
+    /// Fewer event types are counted than configured.
     FewerEventCounts {
-        /// `features.counts`.
+        /// `features.event_types`.
         configured: usize,
-        /// Event names that are counted.
+        /// Event types that are counted.
         counted: usize,
         /// Converting training accounts.
         accounts: u64,
-        /// Accounts wanted for each column.
+        /// Accounts recommended per column.
         per_column: u32,
-        /// Design columns with all counts.
+        /// Design columns with all configured counts.
         columns: usize,
     },
     /// Nothing was evaluated.
@@ -175,24 +179,24 @@ pub enum Warning {
     FewForIsotonic {
         /// Converting training accounts.
         accounts: u64,
-        /// Accounts wanted.
+        /// Accounts recommended.
         needed: u64,
     },
     /// There are many columns for the converting accounts.
     FewPerColumn {
-        /// Converting training accounts for each design column.
+        /// Converting training accounts per design column.
         per_column: f64,
-        /// Accounts wanted.
+        /// Accounts recommended.
         needed: u32,
     },
-    /// The best alpha is at an end of the regularization path.
+    /// Cross-validation chose an end of the regularization path.
     AlphaAtEnd {
         /// Whether it is the strongest.
         strongest: bool,
         /// The regularization strength.
         alpha: f64,
     },
-    /// The threshold lies above all scores of the training rows.
+    /// The threshold is above all scores of the training rows.
     ThresholdNotReached {
         /// The threshold.
         threshold: f64,
@@ -213,12 +217,12 @@ pub enum Warning {
     },
     /// Too few accounts convert for Wald tests.
     FewForWaldTests {
-        /// Converting training accounts for each design column.
+        /// Converting training accounts per design column.
         per_column: f64,
         /// Accounts needed.
         needed: f64,
     },
-    /// Columns nearly determine each other.
+    /// Columns are nearly collinear.
     CollinearColumns {
         /// The columns.
         columns: Vec<String>,
@@ -234,110 +238,110 @@ pub enum Warning {
         /// Its value in the model.
         model: String,
     },
-    /// A matrix has no events that definitions could count.
+    /// A feature matrix has no events for definitions to count.
     DefinitionsNeedEvents,
-    /// A matrix has no column of accounts.
+    /// A feature matrix has no account column.
     NoAccountColumn {
         /// The file.
         path: PathBuf,
-        /// The column with the nearest name.
-        near: Option<String>,
+        /// The column with the most similar name.
+        suggestion: Option<String>,
     },
     /// No account was scored.
     NoneScored,
-    /// Rows have a level that no training row had.
+    /// Rows have a level that is not in the training data.
     UnseenLevels {
-        /// How many rows.
+        /// Number of rows.
         rows: u64,
         /// The feature.
         feature: String,
     },
     /// Rows were not scored.
     RowsNotScored {
-        /// How many rows.
+        /// Number of rows.
         rows: u64,
         /// Why.
         reason: Unscored,
     },
-    /// Rows of a matrix that `pql score` would not score.
+    /// Rows of a matrix are not eligible for scoring.
     RowsNotEligible {
-        /// How many.
+        /// Number of them.
         rows: usize,
         /// All rows.
         all: usize,
     },
-    /// Rows are left out because a value is not finite.
+    /// Rows were skipped because a value is not finite.
     RowsNotFinite {
-        /// How many rows.
+        /// Number of rows.
         rows: usize,
     },
-    /// Rows have no cutoffs, so rows that the model learned from are included.
+    /// Rows have no cutoffs, so training rows are not excluded.
     NoCutoffs,
-    /// Rows to compare two models on have no cutoffs.
+    /// Rows of a comparison have no cutoffs.
     NoCutoffsInComparison,
-    /// Rows are left out because the model may have learned from them.
+    /// Rows were skipped because a model may have been trained on them.
     TrainingRowsLeftOut {
-        /// How many rows.
+        /// Number of rows.
         rows: usize,
     },
-    /// Rows that a model learned from are kept, as asked (`--all`).
+    /// Rows that a model was trained on are kept (`--all`).
     TrainingRowsKept {
-        /// How many rows.
+        /// Number of rows.
         rows: usize,
     },
-    /// Two models see different outcomes.
+    /// The roles of two models give different outcomes.
     OutcomesDiffer {
-        /// How many rows.
+        /// Number of rows.
         rows: usize,
     },
-    /// There are few conversions to compare two models on.
+    /// There are too few conversions to compare two models.
     FewToCompare {
         /// Rows that converted.
         conversions: u64,
         /// All rows.
         rows: u64,
-        /// Rows needed of either outcome.
+        /// Rows required of each outcome.
         needed: u64,
     },
     /// Earlier alerts were not sent.
     AlertsNotSent {
-        /// How many.
+        /// Number of them.
         alerts: usize,
         /// The time of the run before them.
         since: Timestamp,
     },
     /// Two runs were scored by different models.
     OtherModel,
-    /// Scores of another version do not count.
+    /// Scores of another version are skipped.
     ScoresLeftOut {
         /// The version.
         model: String,
         /// Why.
         problem: String,
     },
-    /// The test rows are not stored beside the model.
+    /// The test rows are not stored with the model.
     NoStoredTestRows,
     /// The project file has no definition.
     NoDefinitions,
-    /// Sign-ups come from events, since there is no account list.
+    /// Without an account list, first events count as sign-ups.
     FunnelWithoutAccountList,
-    /// With dates alone the order of PQL and conversion is unknown.
+    /// Customers converted on the day they became a PQL, in unknown order.
     SameDayCustomers {
-        /// Customers that converted on the day of their PQL time.
+        /// Customers that converted on the day they became a PQL.
         same_day: u64,
         /// All customers of the definition.
         customers: u64,
         /// The definition.
         definition: String,
     },
-    /// The visitors' file has fewer visitors than there are sign-ups.
+    /// There are more sign-ups than visitors.
     MoreSignUpsThanVisitors {
         /// Visitors.
         visitors: u64,
         /// Sign-ups on the same days.
         sign_ups: u64,
     },
-    /// The visitors' file lacks days with sign-ups.
+    /// The visitor file lacks days with sign-ups.
     VisitorDaysMissing {
         /// Sign-ups on these days.
         sign_ups: u64,
@@ -352,6 +356,19 @@ pub enum Warning {
 }
 
 impl Warning {
+    /// Returns whether the warning describes normal operation, such as accounts whose horizon is
+    /// over. It is shown without the word "warning".
+    #[must_use]
+    pub fn is_expected(&self) -> bool {
+        matches!(
+            self,
+            Self::RowsNotScored {
+                reason: Unscored::HorizonOver | Unscored::TooOld | Unscored::TooYoung,
+                ..
+            }
+        )
+    }
+
     /// Returns the stable code of the warning.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -408,154 +425,241 @@ impl Warning {
 }
 
 impl fmt::Display for Warning {
+    /// Writes what happened, why it matters and what to do.
     #[expect(clippy::too_many_lines, reason = "a sentence for each variant")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownRoleEvent { event, role, near } => {
-                write!(f, "no event is named `{event}` (`roles.{role}`)")?;
-                near.as_ref().map_or(Ok(()), |near| write!(f, "; did you mean `{near}`?"))
+            Self::UnknownRoleEvent { event, role, suggestion } => {
+                write!(f, "`roles.{role}` lists `{event}`, which is not in the log")?;
+                suggestion.as_ref().map_or(Ok(()), |suggestion| write!(f, "; did you mean `{suggestion}`?"))
             }
             Self::RepeatedEvents { share, events } => write!(
                 f,
-                "{:.0} % of {events} events repeat another in every column that is read: is a file read twice? `id` in `[[events]]` names a column of which repeats are dropped",
-                100.0 * share
+                "{:.0}% of {} are exact duplicates, as if a file was read twice. Set `id` in [[events]] to drop duplicates.",
+                100.0 * share,
+                counted(*events as u64, "event")
             ),
             Self::SignedUpBeforeLog { accounts, since } => write!(
                 f,
-                "{accounts} accounts signed up before the log begins ({}): their lifetime measures begin with it",
+                "{} signed up before the log starts ({}), so features since sign-up count only from that day",
+                counted(*accounts, "account"),
                 since.day()
             ),
             Self::BackDatedChurn { at_last_event, churned } => write!(
                 f,
-                "{at_last_event} of {churned} churn times equal the account's last event: they look back-dated, give the time at which the churn became known"
+                "{} of {} {} back-dated: the time of the last event. Provide the time at which the churn became known.",
+                grouped(*at_last_event),
+                counted(*churned as u64, "churn time"),
+                if *at_last_event == 1 { "looks" } else { "look" }
             ),
-            Self::LogEndsEarly { days } => write!(f, "the last event is {days} days before the cutoff: is the log complete?"),
-            Self::CountedEventsMissing { events } => {
-                let names: Vec<String> = events.iter().map(|name| format!("`{name}`")).collect();
-                write!(f, "no event is named {}, which the model counts", names.join(", "))
+            Self::LogEndsEarly { days } => write!(
+                f,
+                "the last event is {} before the cutoff; check that the log is complete",
+                counted(days.unsigned_abs(), "day")
+            ),
+            Self::CountedEventsMissing { events } => write!(
+                f,
+                "the log lacks {} that the model counts: {}",
+                if events.len() == 1 { "an event type" } else { "event types" },
+                backticked(events)
+            ),
+            Self::NoAccountList => f.write_str(
+                "no account list: the base rate covers only accounts with at least one event",
+            ),
+            Self::UnknownInDefinition { definition, missing } => {
+                write!(f, "definition `{definition}` {missing}")
             }
-            Self::NoAccountList => f.write_str("without an account list the base rate is among accounts with at least one event"),
-            Self::UnknownInDefinition { definition, lack } => write!(f, "the definition `{definition}` {lack}"),
             Self::DefinitionSawTestData { definitions, more, first_test } => {
-                let named: Vec<String> = definitions.iter().map(|name| format!("`{name}`")).collect();
-                let rest = if *more > 0 { format!(" and {more} more") } else { String::new() };
+                let rest = if *more > 0 { format!(" and {} more", grouped(*more as u64)) } else { String::new() };
                 write!(
                     f,
-                    "found on data from after the first test cutoff of {}, so that test rows flatter them: {}{rest}",
+                    "discovered on data after the first test cutoff ({}), so test results are too good: {}{rest}",
                     first_test.day(),
-                    named.join(", ")
+                    backticked(definitions)
                 )
             }
-            Self::FewerEventCounts { configured, counted, accounts, per_column, columns } => write!(
+            Self::FewerEventCounts { configured, counted: used, accounts, per_column, columns } => write!(
                 f,
-                "`features.counts` lowered from {configured} to {counted}: {accounts} converting training accounts are fewer than {per_column} for each of {columns} design columns"
+                "`features.event_types` is reduced from {configured} to {used}: found {} for {}, expected {per_column} for each column",
+                counted(*accounts, "converting account"),
+                counted(*columns as u64, "design column")
             ),
-            Self::NoTestRows => f.write_str("there is no test row, so nothing was evaluated"),
-            Self::TestRowsOneClass => f.write_str("the test rows have one outcome only, so that ranking cannot be judged"),
+            Self::NoTestRows => f.write_str("no test rows, so the model was not evaluated"),
+            Self::TestRowsOneClass => {
+                f.write_str("all test rows have the same outcome, so the ranking cannot be evaluated")
+            }
             Self::UnpenalizedFold => f.write_str(
-                "without a penalty the fit of a fold does not exist: for calibration and percentiles the weakest penalty of the grid stands in",
+                "an unpenalized fold did not converge; calibration and percentiles use the weakest penalty of the grid instead",
             ),
             Self::CrossFittingFailed { problem } => write!(
                 f,
-                "not calibrated, and percentiles refer to the training rows themselves, since cross-fitting failed: {problem}"
+                "cross-fitting failed, so probabilities are not calibrated and percentiles come from in-sample scores: {problem}"
             ),
-            Self::NotCalibrated { separated } => {
-                let what =
-                    if *separated { "separate the outcomes" } else { "do not rise with the outcome, so the model tells nothing" };
-                write!(f, "not calibrated: the cross-fitted log-odds {what}")
+            Self::NotCalibrated { separated: true } => {
+                f.write_str("not calibrated: the cross-fitted log-odds separate the outcomes perfectly")
             }
+            Self::NotCalibrated { separated: false } => f.write_str(
+                "not calibrated: the cross-fitted log-odds do not increase with the outcome, so the model has no skill",
+            ),
             Self::FewForIsotonic { accounts, needed } => write!(
                 f,
-                "isotonic calibration on {accounts} converting accounts, where {needed} are wanted: take `model.calibration = \"platt\"`"
+                "isotonic calibration may overfit with {} (recommended: {}). Set `model.calibration = \"platt\"`.",
+                counted(*accounts, "converting account"),
+                grouped(*needed)
             ),
             Self::FewPerColumn { per_column, needed } => write!(
                 f,
-                "{per_column:.1} converting training accounts per design column, where {needed} are wanted: name the features in `design.use`"
+                "{per_column:.1} converting accounts per design column (recommended: {needed}), so the model may overfit. List fewer features in `design.include`."
             ),
-            Self::AlphaAtEnd { strongest, alpha } => {
-                let what =
-                    if *strongest { "strongest penalty tried: the features tell next to nothing" } else { "weakest penalty tried" };
-                write!(f, "the cross-validated log loss is least at the {what} (alpha = {alpha:.3e})")
-            }
-            Self::ThresholdNotReached { threshold } => write!(f, "no training row reaches the threshold of {threshold:.4}: `[qualify]` will qualify hardly anyone"),
+            Self::AlphaAtEnd { strongest: true, alpha } => write!(
+                f,
+                "cross-validation chose the strongest penalty (alpha = {alpha:.3e}), so the features predict almost nothing"
+            ),
+            Self::AlphaAtEnd { strongest: false, alpha } => write!(
+                f,
+                "cross-validation chose the weakest penalty (alpha = {alpha:.3e}), so an even weaker one may fit better"
+            ),
+            Self::ThresholdNotReached { threshold } => write!(
+                f,
+                "no training row reaches the threshold of {threshold:.4}, so almost no account will qualify; change [qualify]"
+            ),
             Self::SeparatedOutcomes { columns, complete, firth } => {
-                let far = if *complete { "completely" } else { "of some rows" };
+                let rows = if *complete { "" } else { " of some rows" };
                 let advice = if *firth {
-                    "; Firth's are finite all the same"
+                    "Firth's estimates are finite nevertheless."
                 } else {
-                    ", and with it they are as large as `model.alpha` lets them be: set `model.penalty = \"firth\"`"
+                    "Set `model.penalty = \"firth\"` for finite estimates."
                 };
                 write!(
                     f,
-                    "z and p are null: {} the outcomes {far}, so that without a penalty no finite coefficients fit best{advice}",
+                    "no z and p values: {} the outcomes{rows} perfectly, so unpenalized coefficients are infinite. {advice}",
                     quoted(columns, ["separates", "separate"])
                 )
             }
             Self::NoMaximumLikelihood { columns } => write!(
                 f,
-                "z and p are null: without a penalty the fit does not exist: the outcomes overlap, but {} nearly collinear, so that only their sum is known: name one of them in `design.use`",
+                "no z and p values: {} nearly collinear, so the unpenalized fit does not exist. List only one of them in `design.include`.",
                 quoted(columns, ["is", "are"])
             ),
-            Self::FewForWaldTests { per_column, needed } => write!(f, "z and p are null: {per_column:.1} converting accounts per design column, where {needed} are needed"),
+            Self::FewForWaldTests { per_column, needed } => write!(
+                f,
+                "no z and p values: {per_column:.1} converting accounts per design column, and {needed} are required"
+            ),
             Self::CollinearColumns { columns, inflation } => write!(
                 f,
-                "{} nearly collinear (variance inflation up to {inflation:.0}): only their joint effect is known, a penalty would share it out",
+                "{} nearly collinear (variance inflation factor up to {inflation:.0}), so only their joint effect is reliable. Set a penalty to share it among them.",
                 quoted(columns, ["is", "are"])
             ),
-            Self::ConfigDiffers { key, value, model } => write!(f, "{key} = {value}, the model has {model}; the model's own is used"),
-            Self::DefinitionsNeedEvents => f.write_str("a matrix has no events for definitions to count: accounts qualify by the model alone"),
-            Self::NoAccountColumn { path, near } => {
-                write!(f, "`{}` has no column `account_id` (`matrix.account`): rows go by their numbers", path.display())?;
-                near.as_ref().map_or(Ok(()), |near| write!(f, "; did you mean `{near}`?"))
+            Self::ConfigDiffers { key, value, model } => write!(
+                f,
+                "`{key}` is {value} in the project file and {model} in the model; using the value of the model"
+            ),
+            Self::DefinitionsNeedEvents => f.write_str(
+                "definitions need events, which a feature matrix lacks; accounts qualify by the model only",
+            ),
+            Self::NoAccountColumn { path, suggestion } => {
+                write!(
+                    f,
+                    "`{}` has no column `account_id` (`matrix.account`), so rows are identified by their number",
+                    path.display()
+                )?;
+                suggestion.as_ref().map_or(Ok(()), |suggestion| write!(f, "; did you mean `{suggestion}`?"))
             }
-            Self::NoneScored => f.write_str("no account was scored: the ledger keeps nothing of this run"),
-            Self::UnseenLevels { rows, feature } => write!(f, "{rows} rows have a value of `{feature}` that no training row had"),
-            Self::RowsNotScored { rows, reason } => write!(f, "{rows} rows {reason}"),
+            Self::NoneScored => {
+                f.write_str("no account was scored, so nothing was added to the ledger")
+            }
+            Self::UnseenLevels { rows, feature } => write!(
+                f,
+                "{} a value of `{feature}` that is not in the training data",
+                rows_have(*rows)
+            ),
+            Self::RowsNotScored { rows, reason } => {
+                write!(f, "{} {reason}", counted(*rows, "row"))
+            }
             Self::RowsNotEligible { rows, all } => write!(
                 f,
-                "{rows} of {all} rows are of accounts that `pql score --at` does not score, being too young, too old, or past their horizon"
+                "{} of {} {} not eligible for scoring: the account is too young, too old or past its horizon",
+                grouped(*rows as u64),
+                counted(*all as u64, "row"),
+                if *rows == 1 { "is" } else { "are" }
             ),
-            Self::RowsNotFinite { rows } => write!(f, "{rows} rows left out, since a value is not finite"),
-            Self::NoCutoffs => f.write_str("without cutoffs rows that the model has learned from cannot be told apart and count too"),
+            Self::RowsNotFinite { rows } => {
+                write!(f, "{} skipped because a value is not finite", counted(*rows as u64, "row"))
+            }
+            Self::NoCutoffs => f.write_str(
+                "the rows have no cutoffs, so training rows cannot be excluded and results may be too good",
+            ),
             Self::NoCutoffsInComparison => f.write_str(
-                "without cutoffs rows that a model has learned from cannot be told apart and count too: they favour it",
+                "the rows have no cutoffs, so training rows cannot be excluded and favor the model trained on them",
             ),
             Self::TrainingRowsLeftOut { rows } => write!(
                 f,
-                "{rows} rows at or before the last cutoff that one of them learned from are left out (`--all` keeps them)"
+                "{} skipped because a model may have been trained on them (`--all` keeps them)",
+                counted(*rows as u64, "row")
             ),
             Self::TrainingRowsKept { rows } => write!(
                 f,
-                "{rows} rows at or before the last cutoff that one of them learned from count too, as asked: they favour it"
+                "{} may have been used to train one of the models, which favors that model (`--all`)",
+                counted(*rows as u64, "row")
             ),
-            Self::OutcomesDiffer { rows } => write!(f, "{rows} rows have another outcome by the roles of the champion; the challenger's is used"),
+            Self::OutcomesDiffer { rows } => write!(
+                f,
+                "{} different outcomes under the roles of the two models; using those of the challenger",
+                rows_have(*rows as u64)
+            ),
             Self::FewToCompare { conversions, rows, needed } => write!(
                 f,
-                "{conversions} of {rows} rows converted, and a verdict needs {needed} that did and {needed} that did not"
+                "too few rows for a verdict: {} of {} converted, and {needed} of each outcome are required",
+                grouped(*conversions),
+                counted(*rows, "row")
             ),
             Self::AlertsNotSent { alerts, since } => {
-                let noun = if *alerts == 1 { "alert" } else { "alerts" };
                 let since = since.short();
-                write!(f, "{alerts} {noun} of earlier runs did not go out: `--since {since}` tells what has changed since")
+                write!(
+                    f,
+                    "{} of earlier runs {} not sent; run with `--since {since}` to include them",
+                    counted(*alerts as u64, "alert"),
+                    if *alerts == 1 { "was" } else { "were" }
+                )
             }
-            Self::OtherModel => f.write_str("the model is another than in the run before: probabilities and tiers may have moved for that alone"),
-            Self::ScoresLeftOut { model, problem } => write!(f, "the scores of {model} are left out: {problem}"),
-            Self::NoStoredTestRows => f.write_str("the test rows are not beside the model: what is drawn from them is missing"),
-            Self::NoDefinitions => f.write_str("the project file has no `[[definition]]`, and the page no funnel"),
+            Self::OtherModel => f.write_str(
+                "the previous run used another model, so probabilities and tiers may differ for that reason alone",
+            ),
+            Self::ScoresLeftOut { model, problem } => {
+                write!(f, "scores of {model} are skipped: {problem}")
+            }
+            Self::NoStoredTestRows => f.write_str(
+                "the test rows are not stored with the model, so figures based on them are missing",
+            ),
+            Self::NoDefinitions => {
+                f.write_str("the project file has no [[definition]], so the page has no funnel")
+            }
             Self::FunnelWithoutAccountList => f.write_str(
-                "without an account list a sign-up is an account's first event, also where the account is older than the log",
+                "no account list: the first event counts as sign-up, even for accounts older than the log",
             ),
             Self::SameDayCustomers { same_day, customers, definition } => write!(
                 f,
-                "{same_day} of the {customers} customers of `{definition}` converted on the day of their PQL time: with dates alone nobody knows which came first"
+                "{} of {} of `{definition}` converted on the day they became a PQL; dates do not show which came first",
+                grouped(*same_day),
+                counted(*customers, "customer")
             ),
-            Self::MoreSignUpsThanVisitors { visitors, sign_ups } => {
-                write!(f, "{visitors} visitors, but {sign_ups} sign-ups on the same days")
-            }
-            Self::VisitorDaysMissing { sign_ups } => {
-                write!(f, "the visitors' file lacks the days of {sign_ups} sign-ups, which count in no share of visitors")
-            }
+            Self::MoreSignUpsThanVisitors { visitors, sign_ups } => write!(
+                f,
+                "more sign-ups than visitors on the same days ({} and {}); check the visitor file",
+                grouped(*sign_ups),
+                grouped(*visitors)
+            ),
+            Self::VisitorDaysMissing { sign_ups } => write!(
+                f,
+                "the visitor file lacks the days of {}, which are left out of the visitor conversion",
+                counted(*sign_ups, "sign-up")
+            ),
             Self::UnreadableVersion { model, problem } => write!(f, "{model}: {problem}"),
         }
     }
+}
+
+/// Returns a number of rows and their verb: `1 row has`, `2 rows rows_have`.
+fn rows_have(rows: u64) -> String {
+    format!("{} {}", counted(rows, "row"), if rows == 1 { "has" } else { "have" })
 }

@@ -1,12 +1,12 @@
-//! What a pipeline reports while it runs.
+//! Messages of a running pipeline.
 
 use std::fmt;
 
 use super::{DroppedFeature, FeatureDrop, Finding, ObservationDrop, Warning};
+use crate::names::counted;
 use crate::time::Timestamp;
 
-/// Something that a pipeline reports while it runs; the result says it again where it matters
-/// later.
+/// A message of a running pipeline. Results repeat those that matter later.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -14,40 +14,40 @@ pub enum Notice {
     Warning(Warning),
     /// A finding of the leakage audit.
     Finding(Finding),
-    /// Accounts that give no observation to learn from or to evaluate on.
+    /// Accounts without an observation for training or evaluation.
     ObservationsDropped {
-        /// How many.
+        /// Number of them.
         count: u64,
-        /// Why.
+        /// The reason.
         reason: ObservationDrop,
     },
-    /// Accounts that give no row to score.
+    /// Accounts without a row to score.
     AccountsDropped {
-        /// How many.
+        /// Number of them.
         count: u64,
-        /// Why.
+        /// The reason.
         reason: ObservationDrop,
     },
     /// Features that are not in the model.
     FeaturesDropped(Vec<DroppedFeature>),
-    /// The definitions of the model are used, since the project file has none.
+    /// The project file has no definitions, so those of the model are used.
     ModelDefinitions,
-    /// Rows that the model may have learned from are left out of an evaluation.
+    /// Rows that the model may have been trained on were skipped in an evaluation.
     TrainingRowsSkipped {
-        /// How many.
+        /// Number of them.
         rows: usize,
     },
-    /// Accounts that signed up before the log begins are left out.
+    /// Accounts that signed up before the log starts were skipped.
     EarlyAccountsSkipped {
-        /// How many.
+        /// Number of them.
         accounts: u64,
-        /// Begin of the log.
+        /// Start of the log.
         since: Timestamp,
     },
 }
 
 impl Notice {
-    /// Returns the stable code of the notice; for a warning or a finding it is theirs.
+    /// Returns the stable code, for a warning or finding its own.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -73,35 +73,41 @@ impl From<Warning> for Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Warning(warning) if warning.is_expected() => write!(f, "{warning}"),
             Self::Warning(warning) => write!(f, "warning: {warning}"),
-            Self::Finding(finding) => write!(f, "warning: leak? {finding}"),
+            Self::Finding(finding) => write!(f, "warning: possible leak: {finding}"),
             Self::ObservationsDropped { count, reason } => {
-                write!(f, "{count} observations left out: {reason}")
+                write!(f, "{} skipped: {reason}", counted(*count, "observation"))
+            }
+            Self::AccountsDropped { count, reason: ObservationDrop::ClosedBeforeCutoff } => {
+                write!(f, "{} skipped: converted or churned already", counted(*count, "account"))
             }
             Self::AccountsDropped { count, reason } => {
-                write!(f, "{count} accounts give no row: {reason}")
+                write!(f, "{} skipped: {reason}", counted(*count, "account"))
             }
             Self::FeaturesDropped(features) => f.write_str(&dropped_features(features).join("\n")),
             Self::ModelDefinitions => {
-                f.write_str("the project file has no `[[definition]]`: those of the model are used")
+                f.write_str("the project file has no [[definition]]; using those of the model")
             }
             Self::TrainingRowsSkipped { rows } => {
                 write!(
                     f,
-                    "{rows} rows at or before the last training cutoff are left out (`--all` keeps them)"
+                    "{} at or before the last training cutoff skipped (`--all` keeps them)",
+                    counted(*rows as u64, "row")
                 )
             }
             Self::EarlyAccountsSkipped { accounts, since } => {
                 write!(
                     f,
-                    "{accounts} accounts left out: they signed up before the log begins at {since}"
+                    "{} skipped: signed up before the log starts ({since})",
+                    counted(*accounts, "account")
                 )
             }
         }
     }
 }
 
-/// Lists dropped features, those with one reason on one line.
+/// Lists dropped features, one line per reason.
 #[must_use]
 pub fn dropped_features(features: &[DroppedFeature]) -> Vec<String> {
     let mut reasons: Vec<(&FeatureDrop, Vec<String>)> = Vec::new();
@@ -113,8 +119,8 @@ pub fn dropped_features(features: &[DroppedFeature]) -> Vec<String> {
         }
     }
     let line = |(reason, columns): (&FeatureDrop, Vec<String>)| match columns.len() {
-        1 => format!("left out: {} {reason}", columns[0]),
-        n => format!("left out: {n} columns, of which each {reason}: {}", columns.join(", ")),
+        1 => format!("dropped: {} {reason}", columns[0]),
+        n => format!("dropped {n} columns, each of which {reason}: {}", columns.join(", ")),
     };
     reasons.into_iter().map(line).collect()
 }

@@ -1,4 +1,4 @@
-//! `pql alerts`: what has changed between two runs, sent once.
+//! `pql alerts`: changes between two runs, each sent once.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -9,15 +9,15 @@ use std::thread;
 use std::time::Duration;
 
 use polars::prelude::*;
-use pql::io::write::{Table, time_column};
-use pql::registry::ledger::{Entry, Ledger};
+use pql::io::write::{OutputTable, time_column};
+use pql::registry::ledger::{Ledger, RunWriter};
 use pql::time::parse_iso;
 use serde_json::Value;
 
 use crate::ledger::{score, weekly};
 use crate::project::{Project, Run};
 
-/// A row of a run: account, probability, tier, whether it qualifies, whether it is of the holdout.
+/// A row of a run: account, probability, tier, whether it qualifies, whether it is in the holdout.
 type Row = (&'static str, Option<f64>, Option<&'static str>, Option<bool>, bool);
 
 const OLD: [Row; 7] = [
@@ -41,56 +41,56 @@ const NEW: [Row; 8] = [
     ("i", Some(0.01), Some("D"), Some(false), false),
 ];
 
-/// Keep scores in the ledger `led`.
-fn keep(project: &Project, label: &str, at: &str, rows: &[Row]) {
-    let at = parse_iso(at).unwrap();
+/// Stores scores in the ledger `led`.
+fn store_run(project: &Project, label: &str, time: &str, rows: &[Row]) {
+    let time = parse_iso(time).unwrap();
     let text = |name: &str, value: &dyn Fn(&Row) -> Option<String>| {
         rows.iter().map(value).collect::<StringChunked>().with_name(name.into()).into_column()
     };
     let number = |name: &str, value: &dyn Fn(&Row) -> Option<f64>| {
         rows.iter().map(value).collect::<Float64Chunked>().with_name(name.into()).into_column()
     };
-    let truth = |name: &str, value: &dyn Fn(&Row) -> Option<bool>| {
+    let flag = |name: &str, value: &dyn Fn(&Row) -> Option<bool>| {
         rows.iter().map(value).collect::<BooleanChunked>().with_name(name.into()).into_column()
     };
     let columns = vec![
         text("account_id", &|row| Some(row.0.to_owned())),
-        time_column("cutoff", rows.iter().map(|_| Some(at))),
+        time_column("cutoff", rows.iter().map(|_| Some(time))),
         number("probability", &|row| row.1),
         number("probability_low", &|row| row.1.map(|p| p / 2.0)),
         number("probability_high", &|_| None),
         number("percentile", &|row| row.1.map(|p| 100.0 * p)),
         text("tier", &|row| row.2.map(str::to_owned)),
-        truth("qualified", &|row| row.3),
+        flag("qualified", &|row| row.3),
         text("qualified_by", &|row| row.3.filter(|q| *q).map(|_| "both".to_owned())),
         text("pql_types", &|row| row.3.filter(|q| *q).map(|_| "criteria;limit".to_owned())),
-        time_column("pql_at", rows.iter().map(|row| row.3.filter(|q| *q).map(|_| at))),
-        truth("holdout", &|row| Some(row.4)),
+        time_column("pql_at", rows.iter().map(|row| row.3.filter(|q| *q).map(|_| time))),
+        flag("holdout", &|row| Some(row.4)),
         text("reason_1", &|_| Some("8 invites in the last 28 days, typical 0: +0.53".to_owned())),
         text("reason_2", &|_| Some("plan <gold>: +0.10".to_owned())),
         text("reason_3", &|_| None),
         text("model", &|_| Some(label.to_owned())),
     ];
     let frame = DataFrame::new(rows.len(), columns).unwrap();
-    let mut entry = Entry::begin(&project.path("led"), label, frame.schema()).unwrap();
-    entry.write(Table::from(&frame)).unwrap();
-    entry.finish(at).unwrap();
+    let mut entry = RunWriter::create(&project.path("led"), label, frame.schema()).unwrap();
+    entry.write(OutputTable::from(&frame)).unwrap();
+    entry.finish(time).unwrap();
 }
 
-/// A ledger of two runs.
+/// Creates a ledger of two runs.
 fn two_runs() -> Project {
     let project = Project::new();
-    keep(&project, "t/0001", "2025-05-01", &OLD);
-    keep(&project, "t/0001", "2025-05-08", &NEW);
+    store_run(&project, "t/0001", "2025-05-01", &OLD);
+    store_run(&project, "t/0001", "2025-05-08", &NEW);
     project
 }
 
 fn alerts(project: &Project, args: &[&str]) -> Run {
-    project.pql(&[&["alerts", "--ledger", "led"], args].concat())
+    project.pql(&[&["alerts", "--ledger", "led", "--format", "ndjson"], args].concat())
 }
 
-/// `kind account` of each alert on stdout.
-fn told(run: &Run) -> Vec<String> {
+/// Returns `kind account` of each alert on stdout.
+fn changes(run: &Run) -> Vec<String> {
     let one = |line: &str| {
         let alert: Value = serde_json::from_str(line).unwrap();
         format!("{} {}", alert["kind"].as_str().unwrap(), alert["account_id"].as_str().unwrap())
@@ -98,15 +98,15 @@ fn told(run: &Run) -> Vec<String> {
     run.out.lines().map(one).collect()
 }
 
-/// What a webhook was sent.
+/// A request to the webhook.
 #[derive(Debug)]
 struct Posted {
     head: String,
     body: Value,
 }
 
-/// A server that answers with the given heads, each one request, and then is gone; it tells what it
-/// was sent.
+/// Starts a server that responds to each request with the next status line and then stops. Returns
+/// its URL and the received requests.
 fn server(answers: &'static [&'static str]) -> (String, Receiver<Posted>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/services/secret?token=hidden", listener.local_addr().unwrap());
@@ -146,28 +146,28 @@ fn names(posted: &Receiver<Posted>) -> Vec<String> {
 }
 
 #[test]
-fn each_change_is_told_once_by_its_first_kind() {
+fn each_account_gets_one_alert_of_the_first_kind() {
     let project = two_runs();
     let run = alerts(&project, &["--dry-run"]).done();
     assert_eq!(
-        told(&run),
+        changes(&run),
         ["qualified f", "qualified a", "qualified g", "rose c", "fell d", "fell i"]
     );
-    run.says(&[
-        "2025-05-08 (t/0001) against 2025-05-01 (t/0001)",
-        "6 alerts, 3 qualified, 1 rose, 2 fell",
-        "1 alert of accounts of the holdout",
+    run.stderr_has(&[
+        "2025-05-08 (t/0001) with 2025-05-01 (t/0001)",
+        "6 alerts: 3 qualified, 1 rose, 2 fell",
+        "Skipped 1 alert of the holdout",
     ]);
-    let kinds = |kinds: &str| told(&alerts(&project, &["--dry-run", "--kind", kinds]).done());
+    let kinds = |kinds: &str| changes(&alerts(&project, &["--dry-run", "--kind", kinds]).done());
     assert_eq!(kinds("rose"), ["rose a", "rose c"]);
     assert_eq!(kinds("unqualified,fell"), ["unqualified i", "fell d"]);
-    alerts(&project, &["--kind", "risen"]).refused(2, &["expected `qualified`"]);
-    let all = told(&alerts(&project, &["--dry-run", "--with-holdout"]).done());
+    alerts(&project, &["--kind", "risen"]).fails_with(2, &["possible values: qualified"]);
+    let all = changes(&alerts(&project, &["--dry-run", "--include-holdout"]).done());
     assert_eq!(all[..2], ["qualified f", "qualified e"]);
 }
 
 #[test]
-fn an_alert_says_what_was_and_what_is() {
+fn alerts_have_current_and_previous_values() {
     let project = two_runs();
     let run = alerts(&project, &["--dry-run"]).done();
     let alert: Value = serde_json::from_str(run.out.lines().nth(1).unwrap()).unwrap();
@@ -175,16 +175,16 @@ fn an_alert_says_what_was_and_what_is() {
         "id": alert["id"],
         "kind": "qualified",
         "account_id": "a",
-        "text": "a newly qualifies, by the model and a definition: 60.0 % likely to convert (10.0 % on 2025-05-01), tier A after C. \
+        "text": "a newly qualifies by the model and a PQL definition: 60.0% likely to convert (10.0% on 2025-05-01), tier A (was C). \
             8 invites in the last 28 days, typical 0: +0.53; plan <gold>: +0.10",
         "cutoff": "2025-05-08T00:00:00Z",
-        "cutoff_before": "2025-05-01T00:00:00Z",
+        "previous_cutoff": "2025-05-01T00:00:00Z",
         "probability": 0.6,
-        "probability_before": 0.1,
+        "previous_probability": 0.1,
         "percentile": 60.0,
-        "percentile_before": 10.0,
+        "previous_percentile": 10.0,
         "tier": "A",
-        "tier_before": "C",
+        "previous_tier": "C",
         "qualified": true,
         "qualified_by": "both",
         "pql_types": ["criteria", "limit"],
@@ -192,78 +192,80 @@ fn an_alert_says_what_was_and_what_is() {
         "holdout": false,
         "reasons": ["8 invites in the last 28 days, typical 0: +0.53", "plan <gold>: +0.10"],
         "model": "t/0001",
-        "model_before": "t/0001",
+        "previous_model": "t/0001",
     });
     assert_eq!(alert, expected);
     assert_eq!(alert["id"].as_str().unwrap().len(), 32);
 }
 
 #[test]
-fn nothing_is_sent_twice_and_a_dry_run_is_not_sent() {
+fn alerts_are_sent_once_and_a_dry_run_sends_none() {
     let project = two_runs();
     let dry = alerts(&project, &["--dry-run"]).done().out;
     assert_eq!(
         project.names("led/cutoff=2025-05-08"),
         ["t@0001.parquet"],
-        "a dry run remembers nothing"
+        "a dry run records nothing"
     );
     assert_eq!(alerts(&project, &["-o", "a.ndjson"]).done().out, "");
     assert_eq!(project.text("a.ndjson"), dry);
-    let again = alerts(&project, &[]).done().says(&["0 alerts, 6 more were sent before"]);
+    let again = alerts(&project, &[]).done().stderr_has(&["0 new alerts (6 reported earlier)"]);
     assert_eq!(again.out, "");
-    keep(&project, "t/0001", "2025-05-08", &NEW);
-    keep(&project, "t/0002", "2025-05-08", &NEW);
-    let other = alerts(&project, &[])
-        .done()
-        .says(&["(t/0002) against 2025-05-01 (t/0001)", "warning: the model is another"]);
+    store_run(&project, "t/0001", "2025-05-08", &NEW);
+    store_run(&project, "t/0002", "2025-05-08", &NEW);
+    let other = alerts(&project, &[]).done().stderr_has(&[
+        "(t/0002) with 2025-05-01 (t/0001)",
+        "warning: the previous run used another model",
+    ]);
+    assert_eq!(other.out, "", "another version at the same time sends no alert again");
+    assert_eq!(changes(&alerts(&project, &["--include-holdout"]).done()), ["qualified e"]);
+    store_run(&project, "t/0002", "2025-05-15", &OLD);
     assert_eq!(
-        other.out, "",
-        "the same time scored again, by another version, sends nothing again"
+        changes(&alerts(&project, &[]).done()),
+        ["qualified i", "rose d", "fell c", "fell a"]
     );
-    assert_eq!(told(&alerts(&project, &["--with-holdout"]).done()), ["qualified e"]);
-    keep(&project, "t/0002", "2025-05-15", &OLD);
-    assert_eq!(told(&alerts(&project, &[]).done()), ["qualified i", "rose d", "fell c", "fell a"]);
 }
 
 #[test]
-fn the_first_run_and_a_chosen_run_before() {
+fn the_first_run_and_a_chosen_previous_run() {
     let project = Project::new();
-    keep(&project, "t/0001", "2025-05-01", &OLD);
-    let first =
-        alerts(&project, &["--dry-run"]).done().says(&["2025-05-01 (t/0001), the first run"]);
-    assert_eq!(told(&first), ["qualified b", "qualified d", "qualified i"]);
-    assert!(first.out.contains("\"cutoff_before\":null"));
-    keep(&project, "t/0001", "2025-05-08", &NEW);
-    keep(&project, "t/0001", "2025-05-15", &NEW);
+    store_run(&project, "t/0001", "2025-05-01", &OLD);
+    let first = alerts(&project, &["--dry-run"])
+        .done()
+        .stderr_has(&["2025-05-01 (t/0001) is the first run"]);
+    assert_eq!(changes(&first), ["qualified b", "qualified d", "qualified i"]);
+    assert!(first.out.contains("\"previous_cutoff\":null"));
+    store_run(&project, "t/0001", "2025-05-08", &NEW);
+    store_run(&project, "t/0001", "2025-05-15", &NEW);
     assert_eq!(alerts(&project, &["--dry-run"]).done().out, "");
     let since = alerts(&project, &["--dry-run", "--since", "2025-05-07"])
         .done()
-        .says(&["2025-05-15 (t/0001) against 2025-05-01 (t/0001)"]);
-    assert_eq!(told(&since).len(), 6);
+        .stderr_has(&["2025-05-15 (t/0001) with 2025-05-01 (t/0001)"]);
+    assert_eq!(changes(&since).len(), 6);
     alerts(&project, &["--since", "2025-04-01"])
-        .refused(2, &["no run of `t` at or before 2025-04-01"]);
+        .fails_with(2, &["no run of `t` at or before 2025-04-01"]);
 }
 
 #[test]
-fn a_model_is_asked_for_where_there_are_several() {
+fn with_several_models_one_must_be_named() {
     let project = two_runs();
-    keep(&project, "other", "2025-05-08", &OLD);
-    alerts(&project, &[]).refused(2, &["`led` has runs of `other`, `t`", "--model"]);
-    assert_eq!(told(&alerts(&project, &["--model", "t", "--dry-run"]).done()).len(), 6);
-    assert_eq!(told(&alerts(&project, &["--model", "other", "--dry-run"]).done()).len(), 3);
-    alerts(&project, &["--model", "others"])
-        .refused(2, &["no run of a model `others`", "did you mean `other`?"]);
-    project.pql(&["alerts", "--ledger", "absent"]).refused(2, &["there is no ledger `absent`"]);
+    store_run(&project, "other", "2025-05-08", &OLD);
+    alerts(&project, &[]).fails_with(2, &["`led` has runs of several models: `other`, `t`"]);
+    assert_eq!(changes(&alerts(&project, &["t", "--dry-run"]).done()).len(), 6);
+    assert_eq!(changes(&alerts(&project, &["other", "--dry-run"]).done()).len(), 3);
+    alerts(&project, &["others"]).fails_with(2, &["no run of `others`", "did you mean `other`?"]);
+    project.pql(&["alerts", "--ledger", "absent"]).fails_with(2, &["ledger not found: `absent`"]);
     std::fs::create_dir(project.path("empty")).unwrap();
-    project.pql(&["alerts", "--ledger", "empty"]).refused(2, &["has no scores"]);
+    project.pql(&["alerts", "--ledger", "empty"]).fails_with(2, &["has no scores"]);
 }
 
 #[test]
-fn a_webhook_gets_an_object_an_alert() {
+fn a_webhook_receives_one_object_per_alert() {
     let project = two_runs();
     let dry = alerts(&project, &["--dry-run"]).done().out;
     let (url, posted) = server(&[OK; 6]);
-    let run = alerts(&project, &["--webhook", &url]).done().says(&["6 alerts sent to 127.0.0.1"]);
+    let run =
+        alerts(&project, &["--webhook", &url]).done().stderr_has(&["Sent 6 alerts to 127.0.0.1"]);
     assert!(
         run.out.is_empty() && !run.err.contains("secret") && !run.err.contains("hidden"),
         "{}",
@@ -289,11 +291,11 @@ fn a_webhook_gets_an_object_an_alert() {
     }
     alerts(&project, &["--webhook", "http://127.0.0.1:9"])
         .done()
-        .says(&["0 alerts, 6 more were sent before", "0 alerts sent"]);
+        .stderr_has(&["0 new alerts (6 reported earlier)", "Sent 0 alerts"]);
 }
 
 #[test]
-fn a_webhook_that_is_busy_is_asked_again() {
+fn temporary_failures_are_retried() {
     let project = two_runs();
     let (url, posted) =
         server(&[OK, "429 Slow\r\nRetry-After: 0", "500 Broken", OK, OK, OK, OK, OK]);
@@ -302,36 +304,35 @@ fn a_webhook_that_is_busy_is_asked_again() {
 }
 
 #[test]
-fn a_failure_half_way_is_told_and_the_rest_goes_out_later() {
+fn after_a_failure_the_remaining_alerts_are_sent_later() {
     let project = two_runs();
     let (url, posted) = server(&[OK, OK, "404 Gone"]);
     let words = [
-        "`127.0.0.1` did not take an alert: it answered with status 404; 2 of 6 went out",
-        "hint: run it again later",
+        "webhook `127.0.0.1` failed after 2 of 6 alerts: ",
+        "hint: rerun to send the remaining alerts",
     ];
-    let run = alerts(&project, &["--webhook", &url]).refused(1, &words);
+    let run = alerts(&project, &["--webhook", &url]).fails_with(1, &words);
     assert!(!run.err.contains("secret"), "{}", run.err);
     assert_eq!(names(&posted), ["f", "a", "g"]);
-    let words = ["it cannot be reached", "(attempt 2); 0 of 4 went out"];
-    let run = alerts(&project, &["--webhook", &url, "--retries", "1"]).refused(1, &words);
+    let words = ["failed after 0 of 4 alerts: ", "(attempt 2)"];
+    let run = alerts(&project, &["--webhook", &url, "--retries", "1"]).fails_with(1, &words);
     assert!(!run.err.contains("secret"), "{}", run.err);
     let (url, posted) = server(&[OK; 4]);
     alerts(&project, &["--webhook", &url])
         .done()
-        .says(&["4 alerts, 1 qualified, 1 rose, 2 fell, 2 more were sent before"]);
+        .stderr_has(&["4 new alerts: 1 qualified, 1 rose, 2 fell (2 reported earlier)"]);
     assert_eq!(names(&posted), ["g", "c", "d", "i"]);
     let (url, posted) = server(&["307 There\r\nLocation: http://127.0.0.1:9/"]);
-    keep(&project, "t/0001", "2025-05-15", &OLD);
-    alerts(&project, &["--webhook", &url]).refused(1, &["status 307"]);
+    store_run(&project, "t/0001", "2025-05-15", &OLD);
+    alerts(&project, &["--webhook", &url]).fails_with(1, &["status 307"]);
     assert_eq!(names(&posted).len(), 1);
 }
 
 #[test]
-fn an_alert_that_is_refused_for_what_it_says_keeps_none_back() {
+fn a_rejected_alert_does_not_stop_the_others() {
     let project = two_runs();
     let (url, posted) = server(&[OK, "400 Bad", OK, OK, OK, OK]);
-    alerts(&project, &["--webhook", &url])
-        .refused(1, &["it answered with status 400; 5 of 6 went out"]);
+    alerts(&project, &["--webhook", &url]).fails_with(1, &["failed after 5 of 6 alerts: "]);
     assert_eq!(names(&posted), ["f", "a", "g", "c", "d", "i"]);
     let (url, posted) = server(&[OK]);
     alerts(&project, &["--webhook", &url]).done();
@@ -339,46 +340,42 @@ fn an_alert_that_is_refused_for_what_it_says_keeps_none_back() {
 }
 
 #[test]
-fn alerts_of_earlier_runs_that_did_not_go_out_are_counted() {
+fn unsent_alerts_of_earlier_runs_are_counted() {
     let project = two_runs();
     assert!(
-        !alerts(&project, &["--dry-run"]).done().err.contains("did not go out"),
-        "nothing stands before the first run"
+        !alerts(&project, &["--dry-run"]).done().err.contains("not sent"),
+        "the first run has no earlier runs"
     );
-    keep(&project, "t/0001", "2025-05-15", &OLD);
+    store_run(&project, "t/0001", "2025-05-15", &OLD);
     let words = [
-        "warning: 6 alerts of earlier runs did not go out: `--since 2025-05-01` tells what has changed since",
+        "warning: 6 alerts of earlier runs were not sent; run with `--since 2025-05-01` to include them",
     ];
-    alerts(&project, &["--dry-run"]).done().says(&words);
+    alerts(&project, &["--dry-run"]).done().stderr_has(&words);
     assert!(
-        !alerts(&project, &["--dry-run", "--since", "2025-05-01"])
-            .done()
-            .err
-            .contains("did not go out")
+        !alerts(&project, &["--dry-run", "--since", "2025-05-01"]).done().err.contains("not sent")
     );
-    // A second night whose alerts do not go out, either, and one that changes nothing, take none of
-    // the first away.
-    keep(&project, "t/0001", "2025-05-22", &OLD);
-    keep(&project, "t/0001", "2025-05-29", &NEW);
+    // Another run with unsent alerts and a run without alerts do not hide the unsent alerts.
+    store_run(&project, "t/0001", "2025-05-22", &OLD);
+    store_run(&project, "t/0001", "2025-05-29", &NEW);
     alerts(&project, &["--dry-run"])
         .done()
-        .says(&["of earlier runs did not go out: `--since 2025-05-01`"]);
+        .stderr_has(&["of earlier runs were not sent; run with `--since 2025-05-01`"]);
     alerts(&project, &["--since", "2025-05-01"]).done();
-    keep(&project, "t/0001", "2025-06-05", &OLD);
+    store_run(&project, "t/0001", "2025-06-05", &OLD);
     assert!(
-        !alerts(&project, &["--dry-run"]).done().err.contains("did not go out"),
-        "what was sent by `--since` went out"
+        !alerts(&project, &["--dry-run"]).done().err.contains("not sent"),
+        "alerts sent with `--since` count as sent"
     );
     for later in ["05-15", "05-22", "05-29", "06-05"] {
         std::fs::remove_dir_all(project.path(&format!("led/cutoff=2025-{later}"))).unwrap();
     }
     alerts(&project, &[]).done();
-    keep(&project, "t/0001", "2025-05-15", &OLD);
-    assert!(!alerts(&project, &[]).done().err.contains("did not go out"), "they have gone out");
+    store_run(&project, "t/0001", "2025-05-15", &OLD);
+    assert!(!alerts(&project, &[]).done().err.contains("not sent"), "all alerts were sent");
 }
 
 #[test]
-fn a_line_that_was_not_finished_is_written_again() {
+fn an_incomplete_line_is_written_again() {
     let project = two_runs();
     alerts(&project, &[]).done();
     let file = "led/cutoff=2025-05-08/sent.ndjson";
@@ -386,14 +383,15 @@ fn a_line_that_was_not_finished_is_written_again() {
     assert_eq!(text.lines().count(), 6);
     let last = text.lines().last().unwrap();
     project.write(file, &text[..text.len() - last.len() / 2]);
-    assert_eq!(told(&alerts(&project, &[]).done()), ["fell i"]);
+    assert_eq!(changes(&alerts(&project, &[]).done()), ["fell i"]);
     assert_eq!(project.text(file), text);
     project.write(file, "{}\n");
-    alerts(&project, &[]).refused(3, &["sent.ndjson`, row 1: it should have the `id`"]);
+    alerts(&project, &[])
+        .fails_with(3, &["sent.ndjson`, row 1: expected a JSON object with the `id`"]);
 }
 
 #[test]
-fn several_at_once_send_each_alert_once() {
+fn concurrent_processes_send_each_alert_once() {
     let project = two_runs();
     let (url, posted) = server(&[OK; 6]);
     let start = || {
@@ -409,7 +407,7 @@ fn several_at_once_send_each_alert_once() {
 
 #[cfg(unix)]
 #[test]
-fn a_killed_run_goes_on_where_it_was() {
+fn a_killed_process_does_not_repeat_alerts() {
     let project = two_runs();
     let (url, posted) = server(&[OK, OK, "503 Later\r\nRetry-After: 60"]);
     let args = ["alerts", "--ledger", "led", "--webhook", &url];
@@ -420,23 +418,26 @@ fn a_killed_run_goes_on_where_it_was() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(told(&alerts(&project, &[]).done()), ["qualified g", "rose c", "fell d", "fell i"]);
+    assert_eq!(
+        changes(&alerts(&project, &[]).done()),
+        ["qualified g", "rose c", "fell d", "fell i"]
+    );
 }
 
 #[test]
-fn urls_that_cannot_be_posted_to_are_wrong_usage_and_not_repeated() {
+fn invalid_urls_are_usage_errors_and_not_shown() {
     let project = two_runs();
     for url in ["ftp://host/secret", "/secret", "http://"] {
-        let run =
-            alerts(&project, &["--webhook", url]).refused(2, &["the URL of `--webhook`", "hint: "]);
+        let run = alerts(&project, &["--webhook", url])
+            .fails_with(2, &["`--webhook`: found a URL", "hint: "]);
         assert!(!run.err.contains("secret"), "{}", run.err);
     }
-    alerts(&project, &["--webhook", "http://host", "-o", "x"]).refused(2, &["--output"]);
+    alerts(&project, &["--webhook", "http://host", "-o", "x"]).fails_with(2, &["--output"]);
     assert_eq!(Ledger::open(&project.path("led")).unwrap().runs(None).unwrap().len(), 2);
 }
 
 #[test]
-fn real_scores_a_week_apart() {
+fn newly_qualified_accounts_of_two_real_runs() {
     let project = weekly();
     score(&project, "2025-05-01", &[]);
     score(&project, "2025-05-08", &[]);
@@ -462,7 +463,7 @@ fn real_scores_a_week_apart() {
     let (old, new) = (table("led/cutoff=2025-05-01"), table("led/cutoff=2025-05-08"));
     let newly: Vec<&String> =
         new.iter().filter(|(a, q)| **q && old.get(*a) != Some(&true)).map(|(a, _)| a).collect();
-    let mut found: Vec<String> = told(&run)
+    let mut found: Vec<String> = changes(&run)
         .iter()
         .filter_map(|line| line.strip_prefix("qualified ").map(str::to_owned))
         .collect();

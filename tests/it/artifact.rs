@@ -1,4 +1,4 @@
-//! A model file that is not what was written is refused, whatever happened to it.
+//! Every kind of damage to a model file is detected.
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,14 +12,14 @@ use crate::project::{Project, run};
 
 /// Bytes before the payload: magic, format, length.
 const HEADER: usize = 16;
-/// Bytes after it.
+/// Bytes after the payload.
 const HASH: usize = 32;
 
 fn load(bytes: &[u8]) -> Result<Model> {
     Model::from_bytes(bytes, Path::new("m.pql"))
 }
 
-/// A model file as `pql train` writes it.
+/// Returns a model file of `pql train`.
 fn real() -> Vec<u8> {
     let project = Project::trial();
     project.train(&[]).done();
@@ -28,7 +28,7 @@ fn real() -> Vec<u8> {
     bytes
 }
 
-/// A file with a right length and hash around any payload.
+/// Returns a file with a payload and its valid length and hash.
 fn sealed(format: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = b"PQLM".to_vec();
     bytes.extend(format.to_le_bytes());
@@ -45,41 +45,41 @@ fn payload(bytes: &[u8]) -> &[u8] {
 
 #[track_caller]
 fn problem(bytes: &[u8]) -> String {
-    let error = load(bytes).expect_err("a file that is not what was written");
+    let error = load(bytes).expect_err("a damaged file");
     assert_eq!(error.exit_code(), 4, "{error}");
     error.to_string()
 }
 
 #[test]
-fn what_is_written_reads_back_and_is_written_the_same() {
+fn a_model_round_trips_byte_for_byte() {
     let bytes = real();
     assert_eq!(load(&bytes).unwrap().to_bytes().unwrap(), bytes);
     assert_eq!(sealed(FORMAT, payload(&bytes)), bytes);
 }
 
 #[test]
-fn every_flipped_bit_is_refused() {
+fn every_flipped_bit_is_rejected() {
     let bytes = real();
     (0..bytes.len()).into_par_iter().for_each_init(
         || bytes.clone(),
-        |copy, at| {
+        |copy, position| {
             for bit in 0..8 {
-                copy[at] ^= 1 << bit;
+                copy[position] ^= 1 << bit;
                 let error = load(copy).expect_err("a flipped bit");
-                let expected = if at < 4 {
+                let expected = if position < 4 {
                     matches!(error, Error::NotAModel { .. })
                 } else {
                     matches!(error, Error::DamagedModel { .. })
                 };
-                assert!(expected, "byte {at}, bit {bit}: {error}");
-                copy[at] ^= 1 << bit;
+                assert!(expected, "byte {position}, bit {bit}: {error}");
+                copy[position] ^= 1 << bit;
             }
         },
     );
 }
 
 #[test]
-fn every_truncation_is_refused() {
+fn every_truncation_is_rejected() {
     let bytes = real();
     for length in 0..bytes.len() {
         let error = load(&bytes[..length]).expect_err("a truncated file");
@@ -93,11 +93,11 @@ fn every_truncation_is_refused() {
 }
 
 #[test]
-fn bytes_before_or_after_are_refused() {
+fn bytes_before_or_after_are_rejected() {
     let bytes = real();
     for more in [1, 8, 4_096] {
         assert!(
-            problem(&[bytes.as_slice(), &vec![0; more]].concat()).contains("the header promises"),
+            problem(&[bytes.as_slice(), &vec![0; more]].concat()).contains("the header expects"),
             "{more}"
         );
         assert!(
@@ -105,22 +105,20 @@ fn bytes_before_or_after_are_refused() {
             "{more}"
         );
     }
-    assert!(
-        problem(&[bytes.as_slice(), bytes.as_slice()].concat()).contains("the header promises")
-    );
+    assert!(problem(&[bytes.as_slice(), bytes.as_slice()].concat()).contains("the header expects"));
 }
 
 #[test]
-fn left_over_bytes_with_a_right_hash_are_refused() {
+fn extra_bytes_with_a_valid_hash_are_rejected() {
     let bytes = real();
     for more in [1, 9, 1_000] {
         let padded = sealed(FORMAT, &[payload(&bytes), &vec![0; more]].concat());
-        assert!(problem(&padded).contains(&format!("{more} bytes are left over")));
+        assert!(problem(&padded).contains("unexpected byte"), "{more}");
     }
 }
 
 #[test]
-fn every_shorter_payload_with_a_right_hash_is_refused() {
+fn every_shorter_payload_with_a_valid_hash_is_rejected() {
     let bytes = real();
     let payload = payload(&bytes);
     (0..payload.len()).into_par_iter().for_each(|length| {
@@ -132,7 +130,7 @@ fn every_shorter_payload_with_a_right_hash_is_refused() {
 }
 
 #[test]
-fn other_formats_are_named_once_the_hash_is_right() {
+fn other_formats_are_errors_after_the_hash_is_checked() {
     let bytes = real();
     let payload = payload(&bytes);
     assert!(
@@ -144,26 +142,26 @@ fn other_formats_are_named_once_the_hash_is_right() {
     unsealed[HEADER + 3] ^= 1;
     assert!(
         matches!(load(&unsealed), Err(Error::DamagedModel { .. })),
-        "damage is told before the format"
+        "damage is reported before the format"
     );
 }
 
 #[test]
-fn a_forged_length_of_the_payload_is_refused() {
+fn a_forged_payload_length_is_rejected() {
     let bytes = real();
-    let held = payload(&bytes).len() as u64;
-    for forged in [0, held - 1, held + 1, u64::from(u32::MAX), u64::MAX] {
+    let size = payload(&bytes).len() as u64;
+    for forged in [0, size - 1, size + 1, u64::from(u32::MAX), u64::MAX] {
         let mut bytes = bytes.clone();
         bytes[8..16].copy_from_slice(&forged.to_le_bytes());
         let content = bytes.len() - HASH;
         let hash = blake3::hash(&bytes[..content]);
         bytes[content..].copy_from_slice(hash.as_bytes());
-        assert!(problem(&bytes).contains(&format!("the header promises {forged} bytes")));
+        assert!(problem(&bytes).contains(&format!("the header expects {forged}")));
     }
 }
 
-/// Where the payload has the length of the configuration, its last field.
-fn place_of_last_length(bytes: &[u8]) -> (usize, usize) {
+/// Returns the range of the length of the configuration, the last field of the payload.
+fn range_of_last_length(bytes: &[u8]) -> (usize, usize) {
     let payload = payload(bytes);
     let text = load(bytes).unwrap().config;
     let end = payload.len() - text.len();
@@ -173,20 +171,20 @@ fn place_of_last_length(bytes: &[u8]) -> (usize, usize) {
 }
 
 #[test]
-fn forged_lengths_inside_are_refused_without_taking_the_memory() {
+fn forged_lengths_inside_are_rejected_without_allocation() {
     let bytes = real();
     let payload = payload(&bytes);
-    let (from, to) = place_of_last_length(&bytes);
+    let (from, to) = range_of_last_length(&bytes);
     let project = Project::new();
     for length in [1_u64 << 20, (64 << 20) - 1, 1 << 30, 1 << 40, u64::MAX] {
         let number = [&[253], length.to_le_bytes().as_slice()].concat();
         let forged = sealed(FORMAT, &[&payload[..from], &number, &payload[to..]].concat());
         assert!(problem(&forged).contains("is damaged"));
         project.write("m.pql", &forged);
-        // Room for the threads and the limit of a payload, not for the length.
+        // Enough memory for the threads and the maximum payload, but not for the forged length.
         let script = "ulimit -v 1500000; exec \"$0\" inspect m.pql";
         run(&mut project.command("sh", &["-c", script, env!("CARGO_BIN_EXE_pql")]))
-            .refused(4, &["`m.pql` is damaged"]);
+            .fails_with(4, &["`m.pql` is damaged"]);
     }
 }
 
@@ -196,21 +194,24 @@ fn forged_lengths_anywhere_neither_panic_nor_stall() {
     let payload = payload(&bytes);
     let number = [&[253], u64::MAX.to_le_bytes().as_slice()].concat();
     let start = Instant::now();
-    (0..payload.len()).into_par_iter().for_each(|at| {
-        // Where a float stood, the file may still be a model, another one; what counts is that this
-        // returns.
-        let _ = load(&sealed(FORMAT, &[&payload[..at], &number, &payload[at + 1..]].concat()));
-        if at + number.len() <= payload.len() {
+    (0..payload.len()).into_par_iter().for_each(|position| {
+        // In place of a float, the file may still be a valid model; loading must return in any
+        // case.
+        let _ = load(&sealed(
+            FORMAT,
+            &[&payload[..position], &number, &payload[position + 1..]].concat(),
+        ));
+        if position + number.len() <= payload.len() {
             let _ = load(&sealed(
                 FORMAT,
-                &[&payload[..at], &number, &payload[at + number.len()..]].concat(),
+                &[&payload[..position], &number, &payload[position + number.len()..]].concat(),
             ));
         }
     });
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 }
 
-/// Makes a model one that no training gives.
+/// Makes a model inconsistent.
 type Change = fn(&mut Model);
 
 fn less(values: &mut Vec<f64>) {
@@ -218,24 +219,26 @@ fn less(values: &mut Vec<f64>) {
 }
 
 #[test]
-fn sizes_that_do_not_fit_one_another_are_refused() {
+fn inconsistent_sizes_are_rejected() {
     let project = Project::trained_matrix();
     let model = load(&project.read("models/m/0001/model.pql")).unwrap();
     let changes: [(&str, Change); 12] = [
-        ("a coefficient less", |m| less(&mut m.fit.coef)),
+        ("a coefficient missing", |m| less(&mut m.fit.coef)),
         ("a coefficient more", |m| m.fit.coef.push(1.0)),
-        ("a covariance less", |m| less(m.fit.covariance.as_mut().unwrap())),
-        ("an inflation factor less", |m| less(&mut m.vif)),
-        ("a quantile less", |m| less(&mut m.reference.quantiles)),
+        ("a covariance missing", |m| less(m.fit.covariance.as_mut().unwrap())),
+        ("an inflation factor missing", |m| less(&mut m.vif)),
+        ("a quantile missing", |m| less(&mut m.reference.quantiles)),
         ("no quantile", |m| m.reference.quantiles.clear()),
-        ("a feature less", |m| m.preprocessor.features.truncate(1)),
-        ("a z less", |m| less(&mut m.maximum_likelihood.as_mut().unwrap().z)),
-        ("a p less", |m| less(&mut m.maximum_likelihood.as_mut().unwrap().p)),
-        ("a tested coefficient less", |m| less(&mut m.maximum_likelihood.as_mut().unwrap().coef)),
-        ("a tested error less", |m| less(&mut m.maximum_likelihood.as_mut().unwrap().std_error)),
+        ("a feature missing", |m| m.preprocessor.features.truncate(1)),
+        ("a z missing", |m| less(&mut m.maximum_likelihood.as_mut().unwrap().z)),
+        ("a p missing", |m| less(&mut m.maximum_likelihood.as_mut().unwrap().p)),
+        ("a tested coefficient missing", |m| {
+            less(&mut m.maximum_likelihood.as_mut().unwrap().coef);
+        }),
+        ("a tested error missing", |m| less(&mut m.maximum_likelihood.as_mut().unwrap().std_error)),
         ("a tested error more", |m| m.maximum_likelihood.as_mut().unwrap().std_error.push(1.0)),
     ];
-    for (what, change) in changes {
+    for (name, change) in changes {
         let mut other = model.clone();
         change(&mut other);
         assert!(
@@ -243,7 +246,7 @@ fn sizes_that_do_not_fit_one_another_are_refused() {
                 other.to_bytes().and_then(|bytes| load(&bytes)),
                 Err(Error::DamagedModel { .. })
             ),
-            "{what} passes"
+            "{name} passes"
         );
     }
     let other = Model { config: "model = 3".to_owned(), ..model };
@@ -251,9 +254,10 @@ fn sizes_that_do_not_fit_one_another_are_refused() {
 }
 
 #[test]
-fn the_model_that_comes_with_the_program_is_of_this_build() {
+fn the_demo_model_has_the_current_format() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo");
     let version = std::fs::read_to_string(folder.join("champion")).unwrap();
-    let model = Model::load(&folder.join(version.trim()).join("model.pql")).unwrap();
-    assert!(model.path.is_some() && model.judgement.is_some());
+    let model =
+        Model::load(&folder.join(version.lines().next().unwrap()).join("model.pql")).unwrap();
+    assert!(model.regularization_path.is_some() && model.evaluation.is_some());
 }

@@ -1,5 +1,4 @@
-//! Which columns have too little support, and which know the outcome: what training and `pql
-//! features` say and leave out.
+//! The leakage audit and the minimum support of features, in training and in `pql features`.
 
 use crate::project::{PLAIN, Project, Run, dice, lines};
 
@@ -13,7 +12,7 @@ struct Account {
 }
 
 fn accounts(project: &Project) -> Vec<Account> {
-    let of = |line: &str| {
+    let account = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         let time = |text: &str| pql::time::parse_iso(text);
         Account {
@@ -22,10 +21,10 @@ fn accounts(project: &Project) -> Vec<Account> {
             converted: time(cells[2]),
         }
     };
-    project.text("accounts.csv").lines().skip(1).map(of).collect()
+    project.text("accounts.csv").lines().skip(1).map(account).collect()
 }
 
-/// Add events of this name, at the times that each account, by its number, has them.
+/// Adds events; `times` returns the event times of an account, given its number.
 fn plant(project: &Project, name: &str, times: impl Fn(usize, &Account) -> Vec<i64>) {
     let mut events = project.text("events.csv");
     for (number, account) in accounts(project).iter().enumerate() {
@@ -36,7 +35,7 @@ fn plant(project: &Project, name: &str, times: impl Fn(usize, &Account) -> Vec<i
     project.write("events.csv", events);
 }
 
-/// Add an attribute to the account list.
+/// Adds an attribute to the account list.
 fn add_attribute(project: &Project, name: &str, value: impl Fn(&Account) -> String) {
     let list = accounts(project);
     let mut rows = list.iter();
@@ -53,12 +52,12 @@ fn add_attribute(project: &Project, name: &str, value: impl Fn(&Account) -> Stri
 pub(crate) fn leaks(run: &Run) -> Vec<String> {
     run.err
         .lines()
-        .filter_map(|line| line.strip_prefix("warning: leak? "))
+        .filter_map(|line| line.strip_prefix("warning: possible leak: "))
         .map(str::to_owned)
         .collect()
 }
 
-/// Check that training names one leak, with these words.
+/// Checks that training reports exactly one leak, with these words.
 #[track_caller]
 fn one_leak(project: &Project, args: &[&str], words: &[&str]) {
     let found = leaks(&project.train(args).done());
@@ -75,23 +74,23 @@ fn no_leak(project: &Project, args: &[&str]) {
 }
 
 #[test]
-fn honest_trials_leak_nothing() {
+fn data_without_leakage_has_no_findings() {
     no_leak(&Project::trial(), &["--strict"]);
     let project = Project::matrix();
     no_leak(&project, &["--features", "matrix.csv", "--strict"]);
 }
 
 #[test]
-fn an_event_that_follows_the_conversion_is_named_until_it_is_excluded() {
+fn an_event_after_the_conversion_is_a_finding_until_it_is_excluded() {
     let project = Project::trial();
     plant(&project, "invoice", |_, a| a.converted.into_iter().flat_map(|t| [t, t + DAY]).collect());
     one_leak(
         &project,
         &[],
         &[
-            "`invoice` of converting accounts",
+            "`invoice` events of converting accounts",
             "at or after the conversion",
-            "name it in `roles.exclude`",
+            "add `invoice` to `roles.exclude`",
         ],
     );
     no_leak(&project, &["--set", "roles.exclude=[\"invoice\"]", "--strict"]);
@@ -103,17 +102,17 @@ fn an_event_that_follows_the_conversion_is_named_until_it_is_excluded() {
 }
 
 #[test]
-fn an_event_of_the_last_day_before_the_conversion_is_named_until_it_is_excluded_or_in_the_gap() {
+fn an_event_just_before_the_conversion_is_a_finding_until_excluded_or_in_the_gap() {
     let project = Project::trial();
     plant(&project, "checkout", |_, a| a.converted.map(|t| t - DAY / 12).into_iter().collect());
     one_leak(
         &project,
         &[],
         &[
-            "`checkout` before a conversion",
-            "in the last 24 hours before it",
+            "`checkout` events before a conversion",
+            "within 24 hours of it",
             "`roles.exclude`",
-            "`observation.gap`",
+            "`observation.gap = \"1d\"`",
         ],
     );
     no_leak(&project, &["--set", "roles.exclude=[\"checkout\"]"]);
@@ -125,18 +124,18 @@ fn an_event_of_the_last_day_before_the_conversion_is_named_until_it_is_excluded_
 }
 
 #[test]
-fn what_becomes_known_after_the_first_test_cutoff_names_nothing() {
+fn events_after_the_first_test_cutoff_are_not_audited() {
     let project = Project::trial();
     let late = pql::time::parse_iso("2025-05-01T00:00:00Z").unwrap();
     plant(&project, "invoice", |_, a| {
         a.converted.filter(|t| *t > late).map_or(Vec::new(), |t| vec![t, t + 1, t + DAY])
     });
     no_leak(&project, &[]);
-    one_leak(&project, &["--set", "model.test=0"], &["`invoice`"]);
+    one_leak(&project, &["--set", "model.test_size=0"], &["`invoice`"]);
 }
 
 #[test]
-fn an_event_that_only_converting_accounts_have_is_named_in_its_count() {
+fn an_event_of_converting_accounts_only_is_a_finding() {
     let project = Project::trial();
     plant(&project, "contract", |number, a| {
         if number % 2 == 0 && a.converted.is_some() {
@@ -147,43 +146,47 @@ fn an_event_that_only_converting_accounts_have_is_named_in_its_count() {
     });
     let sets = [
         "--set",
-        "features.counts=4",
+        "features.event_types=4",
         "--set",
-        "design.use=[\"events_7d\", \"count_contract_7d\"]",
+        "design.include=[\"events_7d\", \"count_contract_7d\"]",
     ];
     one_leak(
         &project,
         &sets,
         &[
             "training rows with `count_contract_7d`",
-            "unless `contract` is use of the product",
+            "If `contract` is not product usage",
             "`roles.exclude`",
         ],
     );
-    no_leak(&project, &["--set", "design.use=[\"events_7d\"]"]);
+    no_leak(&project, &["--set", "design.include=[\"events_7d\"]"]);
 }
 
 #[test]
-fn an_attribute_that_knows_the_outcome_is_named_stored_and_shown() {
+fn a_leaking_attribute_is_a_finding_in_model_and_inspect() {
     let project = Project::trial();
     add_attribute(&project, "plan", |a| {
         if a.converted.is_some() { "team".to_owned() } else { "free".to_owned() }
     });
     let sets = ["--set", "accounts.attributes=[\"plan\"]"];
     let run = project.train(&sets).done();
-    let said = leaks(&run).join("\n");
+    let messages = leaks(&run).join("\n");
     let words = [
-        "`plan=free` alone ranks",
-        "`plan=team` alone ranks",
+        "`plan=free` alone predicts",
+        "`plan=team` alone predicts",
         "training rows with `plan=team`",
-        "take it out of `accounts.attributes`",
+        "remove it from `accounts.attributes`",
     ];
-    words.iter().for_each(|word| assert!(said.contains(word), "`{word}` is not in: {said}"));
-    assert!(said.contains("cross-validated AUC") && said.contains("`plan`"), "{said}");
-    let shown = project.pql(&["inspect", "t"]).done().out;
-    leaks(&run)
+    words
         .iter()
-        .for_each(|leak| assert!(shown.contains(&format!("warning: leak? {leak}")), "{shown}"));
+        .for_each(|word| assert!(messages.contains(word), "`{word}` is not in: {messages}"));
+    assert!(messages.contains("cross-validated AUC") && messages.contains("`plan`"), "{messages}");
+    let unwrapped = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = unwrapped(&project.pql(&["inspect", "t"]).done().out);
+    leaks(&run).iter().for_each(|leak| {
+        let expected = unwrapped(&format!("warning: possible leak: {leak}"));
+        assert!(shown.contains(&expected), "{shown}");
+    });
     let card: serde_json::Value =
         serde_json::from_str(&project.text("models/t/0001/model.json")).unwrap();
     assert_eq!(
@@ -196,21 +199,22 @@ fn an_attribute_that_knows_the_outcome_is_named_stored_and_shown() {
 }
 
 #[test]
-fn a_value_that_is_missing_where_nothing_converts_is_named() {
+fn a_leaking_missing_value_is_a_finding() {
     let project = Project::trial();
     add_attribute(&project, "deal", |a| {
         a.converted.map_or(String::new(), |t| (t / DAY % 50).to_string())
     });
     let run = project.train(&["--set", "accounts.attributes=[\"deal\"]"]).done();
-    let said = leaks(&run).join("\n");
+    let messages = leaks(&run).join("\n");
     assert!(
-        said.contains("`missing_deal` alone ranks") && said.contains("training rows with `deal`"),
-        "{said}"
+        messages.contains("`missing_deal` alone predicts")
+            && messages.contains("training rows with `deal`"),
+        "{messages}"
     );
 }
 
 #[test]
-fn columns_that_know_the_outcome_only_together_name_the_model() {
+fn columns_that_leak_only_together_are_a_finding_of_the_model() {
     let project = Project::new();
     project.write("pql.toml", PLAIN);
     let line = |n: u64| {
@@ -225,21 +229,23 @@ fn columns_that_know_the_outcome_only_together_name_the_model() {
     project.write("matrix.csv", format!("account_id,sum,part,converted\n{}", lines(400, line)));
     let args = ["--features", "matrix.csv", "--set", "model.penalty=l2"];
     one_leak(&project, &args, &["cross-validated AUC of", "`part`", "`sum`"]);
-    project.train(&[&args[..], &["--strict"]].concat()).refused(5, &["leak? the model ranks"]);
+    project
+        .train(&[&args[..], &["--strict"]].concat())
+        .fails_with(5, &["possible leak: the cross-validated AUC"]);
 }
 
 #[test]
-fn strict_training_stores_no_model_that_leaks() {
+fn strict_training_stores_no_model_with_findings() {
     let project = Project::trial();
     plant(&project, "invoice", |_, a| a.converted.into_iter().flat_map(|t| [t, t + DAY]).collect());
     let words = [
-        "error: the leakage audit names",
-        "`--strict` stores no model",
-        "leak? of ",
+        "error: leakage audit failed",
+        "no model stored (`--strict`)",
+        "possible leak: ",
         "`invoice`",
-        "hint: leave out",
+        "hint: exclude",
     ];
-    project.train(&["--strict", "--quiet"]).refused(5, &words);
+    project.train(&["--strict", "--quiet"]).fails_with(5, &words);
     assert!(!project.path("models").exists());
     project.train(&["--quiet"]).done();
     assert!(project.path("models/t/0001/model.pql").exists());
@@ -248,19 +254,19 @@ fn strict_training_stores_no_model_that_leaks() {
 /// Keys that keep all event names and any number of design columns.
 const ALL: [&str; 4] = [
     "--set",
-    "features.counts=9",
+    "features.event_types=9",
     "--set",
-    "design.use=[\"events_7d\", \"tenure_days\", \"active_days_7d\"]",
+    "design.include=[\"events_7d\", \"tenure_days\", \"active_days_7d\"]",
 ];
 
-/// The columns that `pql features` writes, and what it says.
+/// Returns the columns that `pql features` writes, and its messages.
 fn columns(project: &Project, args: &[&str]) -> (Vec<String>, String) {
     let run = project.pql(&[&["features", "-o", "-"], args].concat()).done();
     (run.out.lines().next().unwrap().split(',').map(str::to_owned).collect(), run.err)
 }
 
 #[test]
-fn an_event_gets_columns_when_ten_training_accounts_had_it_before_a_cutoff() {
+fn an_event_needs_ten_training_accounts_before_a_cutoff() {
     for (users, counted) in [(9, false), (10, true)] {
         let project = Project::trial();
         plant(
@@ -275,38 +281,39 @@ fn an_event_gets_columns_when_ten_training_accounts_had_it_before_a_cutoff() {
         plant(&project, "rare", |number, a| {
             if number % 120 > 110 { vec![a.signed_up + DAY] } else { Vec::new() }
         });
-        let (columns, said) = columns(&project, &ALL);
+        let (columns, messages) = columns(&project, &ALL);
         assert_eq!(columns.contains(&"count_rare_7d".to_owned()), counted, "{columns:?}");
-        let left_out = "left out: `count_rare` occurs in 9 training accounts before their cutoffs, where 10 are needed";
-        assert_eq!(said.contains(left_out), !counted, "{said}");
-        assert_eq!(project.train(&ALL).done().err.contains(left_out), !counted);
+        let dropped =
+            "dropped: `count_rare` occurs in 9 training accounts before the cutoff (10 required)";
+        assert_eq!(messages.contains(dropped), !counted, "{messages}");
+        assert_eq!(project.train(&ALL).done().err.contains(dropped), !counted);
     }
 }
 
 #[test]
-fn an_event_that_begins_after_the_median_cutoff_gets_no_columns() {
+fn an_event_first_seen_after_the_median_cutoff_is_dropped() {
     for (from, counted) in [(30, true), (60, false)] {
         let project = Project::trial();
         plant(&project, "beta", |number, a| {
             if (from..90).contains(&(number % 120)) { vec![a.signed_up + DAY] } else { Vec::new() }
         });
-        let (columns, said) = columns(&project, &ALL);
+        let (columns, messages) = columns(&project, &ALL);
         assert_eq!(columns.contains(&"count_beta_7d".to_owned()), counted, "{columns:?}");
         assert_eq!(
-            said.contains("left out: `count_beta` first occurs on 2025-03-0"),
+            messages.contains("dropped: `count_beta` first occurs on 2025-03-0"),
             !counted,
-            "{said}"
+            "{messages}"
         );
         assert_eq!(
-            said.contains(", not before the median training cutoff of 2025-02-"),
+            messages.contains(", after half of the training cutoffs (2025-02-"),
             !counted,
-            "{said}"
+            "{messages}"
         );
     }
 }
 
 #[test]
-fn a_property_is_summed_when_ten_training_accounts_have_it() {
+fn a_property_needs_ten_training_accounts() {
     for (users, summed) in [(9, false), (10, true)] {
         let project = Project::trial();
         let paid: Vec<String> =
@@ -322,19 +329,19 @@ fn a_property_is_summed_when_ten_training_accounts_have_it() {
             format!("account_id,user_id,event,timestamp,minutes,fee\n{}\n", lines.join("\n")),
         );
         project.replace("pql.toml", "[\"minutes\"]", "[\"minutes\", \"fee\"]");
-        let (columns, said) = columns(&project, &ALL);
+        let (columns, messages) = columns(&project, &ALL);
         assert!(columns.contains(&"sum_minutes_7d".to_owned()));
         assert_eq!(columns.contains(&"sum_fee_7d".to_owned()), summed, "{columns:?}");
         assert_eq!(
-            said.contains("left out: `sum_fee` occurs in 9 training accounts"),
+            messages.contains("dropped: `sum_fee` occurs in 9 training accounts"),
             !summed,
-            "{said}"
+            "{messages}"
         );
     }
 }
 
 #[test]
-fn a_role_of_few_accounts_stays_out_of_the_design_but_in_the_features() {
+fn a_role_of_few_accounts_is_a_feature_but_not_in_the_design() {
     for (users, kept) in [(9, false), (10, true)] {
         let project = Project::trial();
         plant(&project, "asked", |number, a| {
@@ -344,28 +351,28 @@ fn a_role_of_few_accounts_stays_out_of_the_design_but_in_the_features() {
             "--set",
             "roles.hand_raise=[\"asked\"]",
             "--set",
-            "design.use=[\"events_7d\", \"hand_raises_7d\"]",
+            "design.include=[\"events_7d\", \"hand_raises_7d\"]",
         ];
-        let said = project.train(&sets).done().err;
-        let words = "left out: `hand_raises` needs events of the role `hand_raise`, which occurs in 9 training accounts before their cutoffs";
-        assert_eq!(said.contains(words), !kept, "{said}");
+        let messages = project.train(&sets).done().err;
+        let words = "dropped: `hand_raises` requires the role `hand_raise`, which occurs in 9 training accounts";
+        assert_eq!(messages.contains(words), !kept, "{messages}");
         let weights = project.pql(&["inspect", "t", "--format", "csv"]).done().out;
         assert_eq!(weights.contains("\nhand_raises_7d,"), kept, "{weights}");
-        let (columns, said) = columns(&project, &sets);
+        let (columns, messages) = columns(&project, &sets);
         assert!(
-            columns.contains(&"hand_raises_7d".to_owned()) && !said.contains("hand_raises"),
-            "{said}"
+            columns.contains(&"hand_raises_7d".to_owned()) && !messages.contains("hand_raises"),
+            "{messages}"
         );
     }
     let project = Project::trial();
     assert!(
-        !project.train(&[]).done().err.contains("needs events of the role"),
-        "what nobody has is constant, and named so"
+        !project.train(&[]).done().err.contains("requires the role"),
+        "features without any events are dropped as constant"
     );
 }
 
 #[test]
-fn rare_events_past_the_counted_ones_are_not_named_one_by_one() {
+fn rare_events_beyond_the_counted_ones_are_summarized() {
     let project = Project::trial();
     for name in ["x", "y", "z"] {
         plant(
@@ -374,23 +381,26 @@ fn rare_events_past_the_counted_ones_are_not_named_one_by_one() {
             |number, a| if number < 4 { vec![a.signed_up + DAY] } else { Vec::new() },
         );
     }
-    let (columns, said) =
-        columns(&project, &["--set", "features.counts=4", "--set", "design.use=[\"events_7d\"]"]);
+    let (columns, messages) = columns(
+        &project,
+        &["--set", "features.event_types=4", "--set", "design.include=[\"events_7d\"]"],
+    );
     assert_eq!(columns.iter().filter(|c| c.starts_with("count_")).count(), 3, "{columns:?}");
     assert!(
-        said.contains("`count_x` occurs in 4 training accounts") && !said.contains("`count_y`"),
-        "{said}"
+        messages.contains("`count_x` occurs in 4 training accounts")
+            && !messages.contains("`count_y`"),
+        "{messages}"
     );
-    assert!(said.contains("`count_*` of 2 more event names"), "{said}");
+    assert!(messages.contains("`count_*` of 2 further event types"), "{messages}");
 }
 
 #[test]
-fn features_and_training_lower_the_counts_alike() {
+fn features_and_train_drop_the_same_counts() {
     let project = Project::trial();
-    let (columns, said) = columns(&project, &[]);
+    let (columns, messages) = columns(&project, &[]);
     let run = project.train(&[]).done();
-    let lowered = "warning: `features.counts` lowered from 3 to 0: ";
-    assert!(said.contains(lowered) && run.err.contains(lowered), "{said}\n{}", run.err);
+    let lowered = "warning: `features.event_types` is reduced from 3 to 0: ";
+    assert!(messages.contains(lowered) && run.err.contains(lowered), "{messages}\n{}", run.err);
     assert!(!columns.iter().any(|c| c.starts_with("count_")), "{columns:?}");
     let of_model = project.features(&["--model", "t"]);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The account list: what is in it, what is wrong in it, and what stands in for it.
+//! The account list: valid and invalid lists, and projects without one.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use polars::prelude::*;
 use crate::project::{Project, counted};
 
 #[test]
-fn a_missing_or_misspelt_column_offers_the_nearest() {
+fn a_missing_or_misspelled_column_suggests_the_nearest_name() {
     for (from, to, column) in [
         ("account_id,", "acount_id,", "account_id"),
         ("signed_up_at", "signedup_at", "signed_up_at"),
@@ -17,38 +17,37 @@ fn a_missing_or_misspelt_column_offers_the_nearest() {
         let near = format!("did you mean `{}`?", to.trim_end_matches(','));
         project
             .train(&[])
-            .refused(3, &[&format!("`accounts.csv` has no column `{column}`"), &near]);
+            .fails_with(3, &[&format!("`accounts.csv`: missing column `{column}`"), &near]);
     }
     let project = Project::trial();
     for key in ["account", "signed_up", "converted", "churned", "seats", "revenue"] {
         let words = [
-            format!("`accounts.csv` has no column `industri` (`accounts.{key}`"),
+            format!("`accounts.csv`: missing column `industri` (`accounts.{key}`"),
             "did you mean `industry`?".to_owned(),
         ];
         project
             .train(&["--set", &format!("accounts.{key}=industri")])
-            .refused(3, &words.each_ref().map(String::as_str));
+            .fails_with(3, &words.each_ref().map(String::as_str));
     }
     let words = [
-        "`accounts.csv` has no column `industri` (`accounts.attributes`",
+        "`accounts.csv`: missing column `industri` (`accounts.attributes`",
         "did you mean `industry`?",
     ];
-    project.train(&["--set", "accounts.attributes=[\"industri\"]"]).refused(3, &words);
+    project.train(&["--set", "accounts.attributes=[\"industri\"]"]).fails_with(3, &words);
 }
 
 #[test]
-fn a_duplicate_account_is_named() {
+fn a_duplicate_account_is_reported() {
     let project = Project::trial();
     let first = project.text("accounts.csv").lines().nth(3).unwrap().to_owned();
     project.write("accounts.csv", project.text("accounts.csv") + &first + "\n");
-    project.train(&[]).refused(
-        3,
-        &["`accounts.csv`, row 241: account `00002` stands there a second time", "hint: "],
-    );
+    project
+        .train(&[])
+        .fails_with(3, &["`accounts.csv`, row 241: duplicate account `00002`", "hint: "]);
 }
 
 #[test]
-fn a_text_where_a_time_or_number_should_be_is_named() {
+fn a_text_instead_of_a_time_or_number_is_reported() {
     let accounts = "account_id,signed_up_at,converted_at,churned_at,seats,mrr\na,2025-01-01,,,3,\nb,2025-01-02,,,,10\n";
     for (from, to, column, found) in [
         ("b,2025-01-02", "b,later", "signed_up_at", "later"),
@@ -63,7 +62,7 @@ fn a_text_where_a_time_or_number_should_be_is_named() {
             [format!("`accounts.csv`, row 2, column `{column}`: found `{found}`, expected a")];
         project
             .train(&["--set", "accounts.attributes=[]"])
-            .refused(3, &words.each_ref().map(String::as_str));
+            .fails_with(3, &words.each_ref().map(String::as_str));
     }
 }
 
@@ -78,7 +77,7 @@ fn a_conversion_before_the_sign_up_drops_the_account_and_is_counted() {
         line,
         &format!("{},{},2024-12-01T00:00:00Z,{}", cells[0], cells[1], cells[3]),
     );
-    let run = project.pql(&["features", "-o", "-"]).done();
+    let run = project.pql(&["features", "-v", "-o", "-"]).done();
     assert_eq!(
         counted(&run.err, "converts or churns before sign-up"),
         (1, "accounts.csv, row 8".to_owned())
@@ -87,7 +86,7 @@ fn a_conversion_before_the_sign_up_drops_the_account_and_is_counted() {
 }
 
 #[test]
-fn na_is_a_value_and_the_empty_text_is_missing() {
+fn na_is_a_value_and_an_empty_text_is_missing() {
     let project = Project::trial();
     project.train(&[]).done();
     let coefficients = project.pql(&["inspect", "t", "--format", "csv"]).done().out;
@@ -95,22 +94,23 @@ fn na_is_a_value_and_the_empty_text_is_missing() {
     assert_eq!(levels, 2, "NA, media and retail without the base: {coefficients}");
     assert!(!coefficients.contains("(missing)"), "{coefficients}");
     project.write("accounts.csv", project.text("accounts.csv").replace(",NA\n", ",\n"));
-    project.train(&["--set", "design.base={industry=\"media\"}"]).done();
+    project.train(&["--set", "design.reference_levels={industry=\"media\"}"]).done();
     let coefficients = project.pql(&["inspect", "t/0002", "--format", "csv"]).done().out;
     assert!(coefficients.contains("\nindustry=(missing),"), "{coefficients}");
 }
 
 #[test]
-fn ids_stay_as_they_are_written() {
+fn ids_are_kept_as_written() {
     let project = Project::trial();
     assert!(project.features(&[]).contains("\n00001,"));
     project.write("other.csv", project.text("events.csv").replace("\n00001,", "\n1,"));
-    let run = project.pql(&["features", "-o", "-", "--set", "events.0.path=other.csv"]).done();
+    let run =
+        project.pql(&["features", "-v", "-o", "-", "--set", "events.0.path=other.csv"]).done();
     assert!(counted(&run.err, "unknown account").0 > 0, "1 is not 00001: {}", run.err);
 }
 
 #[test]
-fn whole_numbers_are_one_id_in_every_type() {
+fn integer_ids_are_equal_in_every_column_type() {
     let project = Project::new();
     let number = [7_i64, 1_000, 20_000_000];
     let text = ["7", "1000", "20000000"];
@@ -155,39 +155,39 @@ fn accounts_without_events_are_rows_and_are_counted() {
         "accounts.csv",
         project.text("accounts.csv") + "silent,2025-02-01T08:00:00Z,,media\n",
     );
-    let run = project.pql(&["features", "-o", "-"]).done();
+    let run = project.pql(&["features", "-v", "-o", "-"]).done();
     let row = run.out.lines().find(|l| l.starts_with("silent,")).expect("a row of its own");
     assert!(row.contains("not_converted,0,"), "{row}");
-    run.says(&["kept: 1 accounts without events"]);
+    run.stderr_has(&["unusual: 1 account without events"]);
 }
 
 #[test]
-fn what_looks_odd_is_kept_and_warned_of() {
+fn unusual_rows_are_kept_with_a_warning() {
     let project = Project::trial();
     let text = project.text("accounts.csv");
     let mut lines = vec!["account_id,signed_up_at,converted_at,industry,churned_at".to_owned()];
     let events = project.text("events.csv");
-    for (at, line) in text.lines().skip(1).enumerate() {
+    for (row, line) in text.lines().skip(1).enumerate() {
         let id = &line[..5];
         let last =
             events.lines().rfind(|e| e.starts_with(id)).map(|e| e.split(',').nth(3).unwrap());
         let converted = !line.split(',').nth(2).unwrap().is_empty();
         lines.push(format!(
             "{line},{}",
-            if at % 2 == 0 && !converted { last.unwrap_or("") } else { "" }
+            if row % 2 == 0 && !converted { last.unwrap_or("") } else { "" }
         ));
     }
     lines.push("old,2024-06-01T08:00:00Z,,media,".to_owned());
     project.write("accounts.csv", lines.join("\n") + "\n");
     project.write("events.csv", events + "00009,u0,login,2024-12-31T23:00:00Z,1\n");
-    project.pql(&["features", "-o", "-"]).done().says(&[
-        "1 accounts signed up before the log begins",
-        "they look back-dated",
-        "kept: 1 events before the sign-up",
+    project.pql(&["features", "-v", "-o", "-"]).done().stderr_has(&[
+        "1 account signed up before the log starts",
+        "look back-dated",
+        "unusual: 1 event before the sign-up",
     ]);
 }
 
-/// The trial log without an account list: conversions are events.
+/// Creates a trial without an account list, in which conversions are events.
 fn derived() -> Project {
     let project = Project::trial();
     let mut events = project.text("events.csv");
@@ -207,11 +207,13 @@ fn derived() -> Project {
 }
 
 #[test]
-fn without_a_list_an_account_begins_at_its_first_event() {
+fn without_an_account_list_the_first_event_is_the_sign_up() {
     let project = derived();
     let run = project.train(&[]).done();
-    assert!(counted(&run.err, "conversion (an outcome, no usage)").0 > 20, "{}", run.err);
-    run.says(&["without an account list the base rate is among accounts with at least one event"]);
+    assert!(counted(&run.err, "conversion (an outcome, not usage)").0 > 20, "{}", run.err);
+    run.stderr_has(&[
+        "no account list: the base rate covers only accounts with at least one event",
+    ]);
     let features = project.features(&[]);
     let header: Vec<&str> = features.lines().next().unwrap().split(',').collect();
     assert!(!header.iter().any(|name| name.contains("paid")), "an outcome is no usage: {header:?}");
@@ -239,14 +241,14 @@ fn without_a_list_an_account_begins_at_its_first_event() {
 }
 
 #[test]
-fn the_earliest_of_list_and_roles_counts() {
+fn the_earliest_time_of_account_list_and_roles_counts() {
     let project = Project::trial();
     let features = project.features(&[]);
     let open = features.lines().find(|l| l.contains(",not_converted,0,train,")).unwrap();
     let cells: Vec<&str> = open.split(',').collect();
-    let at = pql::time::iso(pql::time::parse_iso(cells[1]).unwrap() + pql::time::DAY);
+    let paid = pql::time::iso(pql::time::parse_iso(cells[1]).unwrap() + pql::time::DAY);
     project
-        .write("events.csv", project.text("events.csv") + &format!("{},,paid,{at},\n", cells[0]));
+        .write("events.csv", project.text("events.csv") + &format!("{},,paid,{paid},\n", cells[0]));
     let with_role = project.features(&["--set", "roles.converted=[\"paid\"]"]);
     let row = with_role.lines().find(|l| l.starts_with(&format!("{},", cells[0]))).unwrap();
     assert!(row.contains(",converted,1,train,"), "{row}");

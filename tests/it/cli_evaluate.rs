@@ -1,10 +1,10 @@
-//! `pql evaluate`: what it prints, by what it groups, and what its JSON holds.
+//! `pql evaluate`: tables, groups and JSON.
 
 use serde_json::{Map, Value};
 
 use crate::project::{Project, Run, dice, lines};
 
-/// A matrix of accounts that come back at four cutoffs, with a model learned from the first two.
+/// Creates a matrix with each account at four cutoffs, and a model trained on the first two.
 fn snapshots() -> Project {
     let project = Project::new();
     project.write("pql.toml", "[design]\nlog1p = \"never\"\n\n[model]\npenalty = \"none\"\n\n[observation]\nhorizon = \"7d\"\n");
@@ -19,7 +19,7 @@ fn snapshots() -> Project {
         "rows.csv",
         format!("account_id,cutoff,usage,seats,plan,converted\n{}", lines(800, line)),
     );
-    project.train(&["--features", "rows.csv", "--set", "model.test=0.5"]).done();
+    project.train(&["--features", "rows.csv", "--set", "model.test_size=0.5"]).done();
     project
 }
 
@@ -28,7 +28,8 @@ fn evaluate(project: &Project, args: &[&str]) -> Run {
 }
 
 fn json(project: &Project, args: &[&str]) -> Map<String, Value> {
-    serde_json::from_str(&evaluate(project, &[args, &["--json"]].concat()).done().out).unwrap()
+    serde_json::from_str(&evaluate(project, &[args, &["--format", "json"]].concat()).done().out)
+        .unwrap()
 }
 
 fn numbers(parts: &Value, key: &str) -> Vec<f64> {
@@ -42,24 +43,24 @@ fn all_tables_are_shown() {
     for words in [
         "Model t/0001 on 400 rows of 200 accounts",
         "ROC AUC",
-        "calibration error",
-        "by chance alone",
-        "From the threshold ",
+        "Expected calibration error",
+        "if perfectly calibrated: ",
+        "At the threshold of ",
         "Top of the ranking",
-        "Reliability, bins of equal size",
+        "Reliability, in bins of equal size",
         "Gains by decile",
         "By cutoff",
-        "\n 2025-03-10   200",
-        "\n 2025-04-10   200",
+        "\n2025-03-10   200",
+        "\n2025-04-10   200",
     ] {
         assert!(out.contains(words), "`{words}` is not in: {out}");
     }
-    assert!(!out.contains("expected conversions"), "not summed over overlapping horizons: {out}");
-    assert!(!out.contains("By plan"), "{out}");
+    assert!(!out.contains("Expected conversions"), "not summed over overlapping horizons: {out}");
+    assert!(!out.contains("By `plan`"), "{out}");
 }
 
 #[test]
-fn the_json_holds_every_part() {
+fn the_json_has_all_sections() {
     let project = snapshots();
     let found = json(&project, &["--by", "plan", "--by", "cohort"]);
     assert_eq!((found["n"].as_u64(), found["accounts"].as_u64()), (Some(400), Some(200)));
@@ -73,11 +74,11 @@ fn the_json_holds_every_part() {
     assert!(gains.len() == 10 && gains.is_sorted() && (gains[9] - 1.0).abs() < 1e-12);
     assert!((gains[0] - found["top"][2]["recall"].as_f64().unwrap()).abs() < 1e-12);
     assert_eq!(numbers(&found["reliability"], "rows"), [40.0; 10]);
-    let at = &found["at_threshold"];
+    let threshold = &found["at_threshold"];
     assert!(
-        at["qualified"].as_u64().unwrap() > 0
-            && at["precision"].is_number()
-            && at["precision_interval"].is_object()
+        threshold["qualified"].as_u64().unwrap() > 0
+            && threshold["precision"].is_number()
+            && threshold["precision_interval"].is_object()
     );
     let intervals = ["log_loss", "brier", "calibration_slope", "calibration_error"]
         .map(|metric| &found[metric]["interval"]);
@@ -109,10 +110,10 @@ fn a_column_groups_the_rows() {
     let out = evaluate(&project, &["--by", "usage", "--by", "seats"]).done().out;
     let found = json(&project, &["--by", "usage", "--by", "seats"]);
     let usage = &found["by"]["usage"];
-    assert_eq!(usage.as_array().unwrap().len(), 4, "more than ten numbers are cut into quarters");
+    assert_eq!(usage.as_array().unwrap().len(), 4, "more than ten numbers are grouped by quartile");
     assert_eq!(numbers(usage, "rows").iter().sum::<f64>(), 400.0);
     assert!(numbers(usage, "rows").iter().all(|rows| (95.0..=105.0).contains(rows)));
-    assert!(numbers(usage, "probability").is_sorted());
+    assert!(numbers(usage, "mean_probability").is_sorted());
     let seats: Vec<&str> = found["by"]["seats"]
         .as_array()
         .unwrap()
@@ -120,32 +121,33 @@ fn a_column_groups_the_rows() {
         .map(|p| p["value"].as_str().unwrap())
         .collect();
     assert_eq!(seats, ["0", "1", "2", "3", "4"]);
-    assert!(out.contains("\nBy usage\n") && out.contains("\nBy seats\n"), "{out}");
+    assert!(out.contains("\nBy `usage`\n") && out.contains("\nBy `seats`\n"), "{out}");
     assert!(out.contains(usage[3]["value"].as_str().unwrap()), "{out}");
 }
 
 #[test]
-fn a_column_that_is_not_there_is_wrong_usage() {
+fn a_missing_column_is_a_usage_error() {
     let project = snapshots();
     evaluate(&project, &["--by", "plann"])
-        .refused(2, &["no column `plann`", "hint: did you mean `plan`?"]);
-    evaluate(&project, &["--by", "plan", "--by", "cohorts", "--json"])
-        .refused(2, &["hint: did you mean `cohort`?"]);
+        .fails_with(2, &["`plann`", "hint: did you mean `plan`?"]);
+    evaluate(&project, &["--by", "plan", "--by", "cohorts", "--format", "json"])
+        .fails_with(2, &["hint: did you mean `cohort`?"]);
     let project = Project::trained_matrix();
     let run = project.pql(&["evaluate", "m", "--features", "matrix.csv", "--by", "cohort"]);
-    run.refused(2, &["the rows have no cutoffs", "hint: name their column in `matrix.cutoff`"]);
+    run.fails_with(2, &["found rows without cutoffs", "hint: set `matrix.cutoff`"]);
 }
 
 #[test]
-fn the_model_keeps_how_it_was_judged() {
+fn the_model_card_has_the_evaluation() {
     let project = snapshots();
     let card: Value = serde_json::from_str(&project.text("models/t/0001/model.json")).unwrap();
     let mut found = json(&project, &[]);
     ["by", "warnings"].iter().for_each(|key| drop(found.remove(*key)));
     assert_eq!(card["evaluation"], Value::Object(found), "the test rows are the newer ones");
-    let trained = project.train(&["--features", "rows.csv", "--set", "model.test=0.5"]).done().out;
+    let trained =
+        project.train(&["--features", "rows.csv", "--set", "model.test_size=0.5"]).done().out;
     assert!(
-        trained.contains("From the threshold ") && trained.contains("\nBy cutoff\n"),
+        trained.contains("At the threshold of ") && trained.contains("\nBy cutoff\n"),
         "{trained}"
     );
 }
@@ -155,7 +157,7 @@ fn attributes_and_cohorts_of_a_log_are_groups_too() {
     let project = Project::trial();
     project.train(&[]).done();
     let run = project
-        .pql(&["evaluate", "t", "--all", "--by", "industry", "--by", "cohort", "--json"])
+        .pql(&["evaluate", "t", "--all", "--by", "industry", "--by", "cohort", "--format", "json"])
         .done();
     let found: Value = serde_json::from_str(&run.out).unwrap();
     assert_eq!(found["by"]["industry"].as_array().unwrap().len(), 3);

@@ -1,4 +1,4 @@
-//! Events: columns, times and values of every promised form; what is dropped is counted.
+//! Events: every documented form of columns, times and values, and counts of dropped rows.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ fn ingest(events: &str, args: &[&str]) -> Run {
 }
 
 #[test]
-fn a_missing_or_misspelt_column_offers_the_nearest() {
+fn a_missing_or_misspelled_column_suggests_the_nearest_name() {
     let row = "a,login,2025-01-01T08:00:00Z\n";
     for (header, column, near) in [
         ("acount_id,event,timestamp", "account_id", "acount_id"),
@@ -27,33 +27,35 @@ fn a_missing_or_misspelt_column_offers_the_nearest() {
         ("account_id,event,time_stamp", "timestamp", "time_stamp"),
     ] {
         let words =
-            [format!("`events.csv` has no column `{column}`"), format!("did you mean `{near}`?")];
-        ingest(&format!("{header}\n{row}"), &[]).refused(3, &words.each_ref().map(String::as_str));
+            [format!("`events.csv`: missing column `{column}`"), format!("did you mean `{near}`?")];
+        ingest(&format!("{header}\n{row}"), &[])
+            .fails_with(3, &words.each_ref().map(String::as_str));
     }
     let events = &format!("account_id,event,timestamp\n{row}");
     for key in ["account", "user", "event", "timestamp", "received", "id"] {
         let words = [
-            format!("`events.csv` has no column `acount_id` (`events.{key}`"),
+            format!("`events.csv`: missing column `acount_id` (`events.{key}`"),
             "did you mean `account_id`?".to_owned(),
         ];
         ingest(events, &["--set", &format!("events.0.{key}=acount_id")])
-            .refused(3, &words.each_ref().map(String::as_str));
+            .fails_with(3, &words.each_ref().map(String::as_str));
     }
     for key in ["values", "unpivot"] {
         let words = [
-            format!("`events.csv` has no column `evnt` (`events.{key}`"),
+            format!("`events.csv`: missing column `evnt` (`events.{key}`"),
             "did you mean `event`?".to_owned(),
         ];
         ingest(events, &["--set", &format!("events.0.{key}=[\"evnt\"]")])
-            .refused(3, &words.each_ref().map(String::as_str));
+            .fails_with(3, &words.each_ref().map(String::as_str));
     }
-    ingest("a,b,c\nx,y,z\n", &[]).refused(3, &["has no column `account_id` (`events.account`)"]);
+    ingest("a,b,c\nx,y,z\n", &[])
+        .fails_with(3, &["missing column `account_id` (`events.account`)"]);
 }
 
 #[test]
-fn a_text_where_a_time_should_be_is_named() {
+fn a_text_instead_of_a_time_is_reported() {
     let events = "account_id,event,timestamp,received_at\na,login,2025-01-01,\nb,login,soon,\n";
-    ingest(events, &[]).refused(
+    ingest(events, &[]).fails_with(
         3,
         &[
             "`events.csv`, row 2, column `timestamp`: found `soon`, expected a time: ISO 8601",
@@ -62,7 +64,7 @@ fn a_text_where_a_time_should_be_is_named() {
     );
     let events = "account_id,event,timestamp,received_at\na,login,2025-01-01,yesterday\n";
     ingest(events, &[])
-        .refused(3, &["`events.csv`, row 1, column `received_at`: found `yesterday`"]);
+        .fails_with(3, &["`events.csv`, row 1, column `received_at`: found `yesterday`"]);
     for bad in [
         "2025-13-01",
         "2025-02-29",
@@ -73,37 +75,39 @@ fn a_text_where_a_time_should_be_is_named() {
     ] {
         let events = format!("account_id,event,timestamp\na,login,2025-01-01\na,login,{bad}\n");
         ingest(&events, &[])
-            .refused(3, &["`events.csv`, row 2, column `timestamp`", &format!("found `{bad}`")]);
+            .fails_with(3, &["`events.csv`, row 2, column `timestamp`", &format!("found `{bad}`")]);
     }
     let events = "account_id,event,timestamp\na,login,31/12/2024\na,login,12/31/2024\n";
-    ingest(events, &["--set", "events.0.format=%d/%m/%Y"])
-        .refused(3, &["row 2", "found `12/31/2024`", "expected a time written as `%d/%m/%Y`"]);
+    ingest(events, &["--set", "events.0.format=%d/%m/%Y"]).fails_with(
+        3,
+        &["row 2", "found `12/31/2024`", "expected a time in the format `%d/%m/%Y`"],
+    );
     let events = "account_id,event,timestamp\na,login,1735689600\na,login,\na,login,-99999999999\n";
     ingest(events, &[])
-        .refused(3, &["row 3, column `timestamp`: found `-99999999999`", "1900 and 2262"]);
+        .fails_with(3, &["row 3, column `timestamp`: found `-99999999999`", "1900 and 2262"]);
 }
 
 #[test]
-fn a_value_that_is_no_number_is_named() {
+fn a_value_that_is_not_a_number_is_reported() {
     let events = "account_id,event,timestamp,minutes\na,login,2025-01-01,5\na,login,2025-01-02,\na,login,2025-01-03,long\n";
     let values = ["--set", "events.0.values=[\"minutes\"]"];
-    ingest(events, &values).refused(
+    ingest(events, &values).fails_with(
         3,
         &["`events.csv`, row 3, column `minutes`: found `long`, expected a number", "hint: "],
     );
     for bad in ["nan", "inf", "1,5", "0x10", "NA"] {
         let quoted = format!("account_id,event,timestamp,minutes\na,login,2025-01-01,\"{bad}\"\n");
         ingest(&quoted, &values)
-            .refused(3, &["row 1, column `minutes`", &format!("found `{bad}`")]);
+            .fails_with(3, &["row 1, column `minutes`", &format!("found `{bad}`")]);
     }
     let daily = "account_id,timestamp,quizzes\na,2025-01-01,1\na,2025-01-02,many\n";
     let unpivot = ["--set", "events.0.unpivot=[\"quizzes\"]"];
     ingest(daily, &unpivot)
-        .refused(3, &["`events.csv`, row 2, column `quizzes`: found `many`, expected a number"]);
+        .fails_with(3, &["`events.csv`, row 2, column `quizzes`: found `many`, expected a number"]);
 }
 
 #[test]
-fn every_row_that_is_dropped_is_counted_with_the_first_of_its_reason() {
+fn dropped_rows_are_counted_with_the_first_row_of_each_reason() {
     let events = "account_id,event,timestamp,message_id\n\
         a,login,2025-01-01T08:00:00Z,1\n\
         ,login,2025-01-01T08:00:00Z,2\n\
@@ -124,7 +128,7 @@ fn every_row_that_is_dropped_is_counted_with_the_first_of_its_reason() {
         ["ingest", "-o", "out", "--set", "accounts.path=accounts.csv", "--now", "2025-02-01"];
     let run = project.pql(&args).done();
     for (reason, count, place) in [
-        ("event name missing", 1, "events.csv, row 3"),
+        ("event type missing", 1, "events.csv, row 3"),
         ("repeated id", 2, "events.csv, row 5"),
         ("unknown account", 1, "events.csv, row 6"),
         ("in the future", 1, "events.csv, row 7"),
@@ -158,15 +162,17 @@ fn every_row_that_is_dropped_is_counted_with_the_first_of_its_reason() {
         .map(|n| n.trim().parse::<u64>().unwrap())
         .sum();
     assert_eq!(kept, 1 + 3, "one account, three events: {}", run.err);
-    run.says(&["3 rows to out/events.parquet", "1 rows to out/accounts.parquet"]);
+    run.stderr_has(&["Wrote 3 rows to out/events.parquet", "Wrote 1 row to out/accounts.parquet"]);
 }
 
 #[test]
-fn rows_read_are_rows_kept_and_dropped() {
+fn rows_kept_and_dropped_add_up_to_rows_read() {
     let project = Project::trial();
     let run = project.pql(&["ingest", "-o", "out", "--now", "2025-04-01"]).done();
     let rows = project.text("events.csv").lines().count() as u64 - 1;
-    let numbers = |line: &str| line.split_whitespace().find_map(|w| w.parse::<u64>().ok()).unwrap();
+    let numbers = |line: &str| {
+        line.split_whitespace().find_map(|word| word.replace(',', "").parse::<u64>().ok()).unwrap()
+    };
     let read = numbers(run.err.lines().find(|l| l.trim().starts_with("events.csv")).unwrap());
     let kept = numbers(run.err.lines().rfind(|l| l.trim().starts_with("kept ")).unwrap());
     assert_eq!((read, kept + counted(&run.err, "in the future").0), (rows, rows), "{}", run.err);
@@ -174,24 +180,23 @@ fn rows_read_are_rows_kept_and_dropped() {
 }
 
 #[test]
-fn a_log_of_which_nothing_is_left_is_refused() {
+fn a_log_without_usable_events_is_refused() {
     let events = "account_id,event,timestamp\na,login,2025-03-01\n";
-    ingest(events, &["--set", "observation.until=2025-01-01"])
-        .refused(3, &["neither an event nor an account is left"]);
+    ingest(events, &["--set", "observation.until=2025-01-01"]).fails_with(3, &["the log is empty"]);
     ingest(events, &["--now", "2025-01-01", "--set", "observation.until=2025-01-01"])
-        .refused(3, &["no event of usage is left: 1 in the future"]);
+        .fails_with(3, &["no usage events left after dropping rows: 1 in the future"]);
     small(events)
         .train(&["--now", "2025-01-01"])
-        .refused(3, &["no event of usage is left: 1 in the future"]);
+        .fails_with(3, &["no usage events left after dropping rows: 1 in the future"]);
 }
 
 #[test]
 fn more_event_names_than_codes_are_refused() {
     let mut events = "account_id,event,timestamp\n".to_owned();
-    for at in 0..65_536 {
-        writeln!(events, "a,e{at},2025-01-01").unwrap();
+    for number in 0..65_536 {
+        writeln!(events, "a,e{number},2025-01-01").unwrap();
     }
-    ingest(&events, &[]).refused(3, &["more than 65,534 event names", "hint: ", "`events.event`"]);
+    ingest(&events, &[]).fails_with(3, &["found more than 65,534", "hint: ", "`events.event`"]);
 }
 
 /// Rows of the trial log: account, user, event, time, minutes.
@@ -208,7 +213,7 @@ fn csv(rows: &[[String; 5]]) -> String {
     format!("account_id,user_id,event,timestamp,minutes\n{}\n", lines.join("\n"))
 }
 
-/// The trial log with its times written anew.
+/// Returns the trial log with its times in another format.
 fn with_times(project: &Project, write: impl Fn(i64) -> String) -> String {
     let mut rows = rows(project);
     rows.iter_mut().for_each(|row| row[3] = write(parse_iso(&row[3]).unwrap()));
@@ -216,11 +221,11 @@ fn with_times(project: &Project, write: impl Fn(i64) -> String) -> String {
 }
 
 #[test]
-fn every_writing_of_a_time_gives_the_same_features() {
+fn every_time_format_gives_the_same_features() {
     let project = Project::trial();
     let expected = project.features(&[]);
     let iso_less = |t: i64| iso(t).trim_end_matches('Z').to_owned();
-    let writings: [(&str, &dyn Fn(i64) -> String); 10] = [
+    let formats: [(&str, &dyn Fn(i64) -> String); 10] = [
         ("T, no offset", &iso_less),
         ("blank", &|t| iso_less(t).replace('T', " ")),
         ("blank and Z", &|t| iso(t).replace('T', " ")),
@@ -232,9 +237,9 @@ fn every_writing_of_a_time_gives_the_same_features() {
         ("epoch µs", &|t| t.to_string()),
         ("epoch ns", &|t| format!("{t}000")),
     ];
-    for (what, write) in writings {
+    for (name, write) in formats {
         project.write("other.csv", with_times(&project, write));
-        assert_eq!(project.features(&["--set", "events.0.path=other.csv"]), expected, "{what}");
+        assert_eq!(project.features(&["--set", "events.0.path=other.csv"]), expected, "{name}");
     }
     let pattern = |t: i64| {
         let iso = iso(t);
@@ -246,13 +251,13 @@ fn every_writing_of_a_time_gives_the_same_features() {
 }
 
 fn frame(rows: &[[String; 5]], times: Column) -> DataFrame {
-    let of = |at: usize| {
-        rows.iter().map(|r| Some(r[at].as_str()).filter(|v| !v.is_empty())).collect::<Vec<_>>()
+    let texts = |i: usize| {
+        rows.iter().map(|r| Some(r[i].as_str()).filter(|v| !v.is_empty())).collect::<Vec<_>>()
     };
     let columns = vec![
-        Column::new("account_id".into(), of(0)),
-        Column::new("user_id".into(), of(1)),
-        Column::new("event".into(), of(2)),
+        Column::new("account_id".into(), texts(0)),
+        Column::new("user_id".into(), texts(1)),
+        Column::new("event".into(), texts(2)),
         times,
         Column::new(
             "minutes".into(),
@@ -291,13 +296,13 @@ fn native_times_of_every_unit_give_the_same_features() {
 }
 
 #[test]
-fn dates_in_every_writing_give_the_same_features_and_are_said_to_be_dates() {
+fn dates_in_every_format_give_the_same_features_and_are_marked_as_dates() {
     let project = Project::trial();
     let day = |t: i64| iso(t)[..10].to_owned();
     project.write("days.csv", with_times(&project, day));
-    let run = project.pql(&["features", "-o", "-", "--set", "events.0.path=days.csv"]).done();
+    let run = project.pql(&["features", "-v", "-o", "-", "--set", "events.0.path=days.csv"]).done();
     let expected = run.out.clone();
-    run.says(&["days.csv      events, dates only"]);
+    run.stderr_has(&["events, dates only"]);
     assert!(expected.lines().skip(1).all(|l| l.split(',').nth(1).unwrap().ends_with("T00:00:00Z")));
     let american = |t: i64| format!("{}/{}/{}", &iso(t)[5..7], &iso(t)[8..10], &iso(t)[..4]);
     project.write("number.csv", with_times(&project, |t| day(t).replace('-', "")));
@@ -323,14 +328,14 @@ fn dates_in_every_writing_give_the_same_features_and_are_said_to_be_dates() {
 }
 
 #[test]
-fn a_daily_table_is_an_event_per_column_that_is_not_0() {
+fn a_daily_table_has_an_event_per_nonzero_column() {
     let project = Project::trial();
     let (mut daily, mut long) = (
         "account_id,timestamp,quizzes,exams,minutes\n".to_owned(),
         "account_id,timestamp,event,minutes\n".to_owned(),
     );
-    for (at, row) in rows(&project).iter().enumerate() {
-        let (quizzes, exams) = (at % 3, if at % 4 == 0 { "" } else { "2" });
+    for (number, row) in rows(&project).iter().enumerate() {
+        let (quizzes, exams) = (number % 3, if number % 4 == 0 { "" } else { "2" });
         writeln!(daily, "{},{},{quizzes},{exams},{}", row[0], row[3], row[4]).unwrap();
         let (is_quiz, is_exam) = (quizzes != 0, !exams.is_empty());
         if is_quiz {
@@ -344,20 +349,20 @@ fn a_daily_table_is_an_event_per_column_that_is_not_0() {
     }
     project.write("daily.csv", daily);
     project.write("long.csv", long);
-    // Where the columns of the design are named, no counts are left out.
-    let sets = ["-o", "-", "--set", "design.use=[\"count_quizzes_7d\"]", "--set"];
+    // With `design.include`, no counts are dropped.
+    let sets = ["-o", "-", "--set", "design.include=[\"count_quizzes_7d\"]", "--set"];
     let daily = ["events.0.path=daily.csv", "--set", "events.0.unpivot=[\"quizzes\",\"exams\"]"];
-    let run = project.pql(&[&["features"], &sets[..], &daily].concat()).done();
+    let run = project.pql(&[&["features", "-v"], &sets[..], &daily].concat()).done();
     assert_eq!(
         run.out,
         project.pql(&[&["features"], &sets[..], &["events.0.path=long.csv"]].concat()).done().out
     );
     assert!(run.out.lines().next().unwrap().contains("count_quizzes_7d"));
-    assert!(counted(&run.err, "no event in the row").0 > 10);
+    assert!(counted(&run.err, "all event columns are 0").0 > 10);
 }
 
 #[test]
-fn a_source_may_be_of_one_event_name() {
+fn a_source_can_have_a_single_event_name() {
     let project = Project::trial();
     let rows = rows(&project);
     let mut exams = "account_id,timestamp,minutes\n".to_owned();
@@ -381,7 +386,7 @@ fn a_source_may_be_of_one_event_name() {
 }
 
 #[test]
-fn an_event_counts_from_the_later_of_its_time_and_its_receipt_on() {
+fn an_event_counts_from_its_time_or_receipt_whichever_is_later() {
     let project = Project::trial();
     let rows = rows(&project);
     let signed_up = project
@@ -399,8 +404,8 @@ fn an_event_counts_from_the_later_of_its_time_and_its_receipt_on() {
     let late = rows.iter().position(inside).unwrap();
     let with_receipt = |receipt: &dyn Fn(usize, i64) -> String| {
         let mut text = "account_id,user_id,event,timestamp,minutes,received_at\n".to_owned();
-        for (at, row) in rows.iter().enumerate() {
-            writeln!(text, "{},{}", row.join(","), receipt(at, parse_iso(&row[3]).unwrap()))
+        for (number, row) in rows.iter().enumerate() {
+            writeln!(text, "{},{}", row.join(","), receipt(number, parse_iso(&row[3]).unwrap()))
                 .unwrap();
         }
         project.write("received.csv", text);
@@ -415,14 +420,14 @@ fn an_event_counts_from_the_later_of_its_time_and_its_receipt_on() {
     let dropped = project.features(&["--set", "events.0.path=without.csv"]);
     assert_ne!(dropped, expected);
     assert_eq!(
-        with_receipt(&|at, t| if at == late { iso(t + 8 * DAY) } else { String::new() }),
+        with_receipt(&|number, t| if number == late { iso(t + 8 * DAY) } else { String::new() }),
         dropped,
         "known after the cutoff"
     );
 }
 
 #[test]
-fn a_log_without_users_is_one_in_which_every_user_is_missing() {
+fn a_log_without_users_equals_one_with_missing_users() {
     let project = Project::trial();
     let expected = project.features(&[]);
     let mut none = rows(&project);
@@ -438,21 +443,22 @@ fn a_log_without_users_is_one_in_which_every_user_is_missing() {
 }
 
 #[test]
-fn repeats_of_an_id_change_nothing() {
+fn repeated_ids_change_nothing() {
     let project = Project::trial();
     let expected = project.features(&[]);
     let rows = rows(&project);
     let mut text = "account_id,user_id,event,timestamp,minutes,key\n".to_owned();
-    for (at, row) in rows.iter().enumerate() {
-        writeln!(text, "{},k{at}", row.join(",")).unwrap();
+    for (number, row) in rows.iter().enumerate() {
+        writeln!(text, "{},k{number}", row.join(",")).unwrap();
     }
-    for (at, row) in rows.iter().enumerate().skip(10).take(50) {
-        writeln!(text, "{},k{at}", row.join(",")).unwrap();
+    for (number, row) in rows.iter().enumerate().skip(10).take(50) {
+        writeln!(text, "{},k{number}", row.join(",")).unwrap();
     }
     project.write("twice.csv", text);
     let run = project
         .pql(&[
             "features",
+            "-v",
             "-o",
             "-",
             "--set",
@@ -474,41 +480,39 @@ fn repeats_of_an_id_change_nothing() {
 }
 
 #[test]
-fn a_log_that_is_there_twice_is_told() {
+fn a_log_that_is_read_twice_is_reported() {
     let project = Project::trial();
-    let told = "is a file read twice?";
+    let warning = "as if a file was read twice";
     let run = project.pql(&["features", "-o", "-"]).done();
-    assert!(!run.err.contains(told), "{}", run.err);
+    assert!(!run.err.contains(warning), "{}", run.err);
     let rows = rows(&project);
-    // Numbered by minutes, so that no event is another's repeat of itself.
+    // The minutes differ, so that no event is an exact duplicate.
     let text = |copies: usize| {
         let once: Vec<_> = rows
             .iter()
             .enumerate()
-            .map(|(at, row)| format!("{},{at}\n", row[..4].join(",")))
+            .map(|(number, row)| format!("{},{number}\n", row[..4].join(",")))
             .collect();
         format!("account_id,user_id,event,timestamp,minutes\n{}", once.concat().repeat(copies))
     };
-    for (copies, share) in [(1, None), (2, Some("warning: 50 % of")), (3, Some("warning: 67 % of"))]
-    {
+    for (copies, share) in [(1, None), (2, Some("warning: 50% of")), (3, Some("warning: 67% of"))] {
         project.write("twice.csv", text(copies));
         let run = project.pql(&["features", "-o", "-", "--set", "events.0.path=twice.csv"]).done();
-        assert_eq!(run.err.contains(told), share.is_some(), "{}", run.err);
-        run.says(share.as_slice());
+        assert_eq!(run.err.contains(warning), share.is_some(), "{}", run.err);
+        run.stderr_has(share.as_slice());
     }
 }
 
 #[test]
-fn a_role_that_no_event_has_offers_the_nearest() {
+fn a_role_without_events_suggests_the_nearest_name() {
     let project = Project::trial();
-    project
-        .pql(&["features", "-o", "-", "--set", "roles.value=[\"reprot\"]"])
-        .done()
-        .says(&["no event is named `reprot` (`roles.value`)", "did you mean `report`?"]);
+    project.pql(&["features", "-o", "-", "--set", "roles.value=[\"reprot\"]"]).done().stderr_has(
+        &["`roles.value` lists `reprot`, which is not in the log", "did you mean `report`?"],
+    );
 }
 
 #[test]
-fn a_batch_of_which_no_event_has_a_listed_account_is_refused() {
+fn a_batch_without_events_of_listed_accounts_is_refused() {
     let project = Project::trial();
     project.train(&[]).done();
     let rows: Vec<String> =
@@ -517,7 +521,6 @@ fn a_batch_of_which_no_event_has_a_listed_account_is_refused() {
         "events.csv",
         format!("account_id,user_id,event,timestamp,minutes\n{}", rows.concat()),
     );
-    let words =
-        ["no event of usage is left", "unknown account", "the events have accounts such as `x"];
-    project.pql(&["score", "--model", "t", "--at", "2025-05-01", "-o", "-"]).refused(3, &words);
+    let words = ["no usage events left", "unknown account", "found `x"];
+    project.pql(&["score", "t", "--at", "2025-05-01", "-o", "-"]).fails_with(3, &words);
 }

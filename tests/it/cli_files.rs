@@ -1,5 +1,4 @@
-//! Files: absent, empty or damaged ones are named; every promised form of one log gives the same
-//! features.
+//! Missing, empty and damaged files are errors, and every supported format gives the same features.
 
 use std::fs;
 
@@ -20,32 +19,32 @@ fn ingest(project: &Project, args: &[&str]) -> crate::project::Run {
 }
 
 #[test]
-fn an_absent_file_is_named() {
+fn a_missing_file_is_reported() {
     let project = Project::trial();
     fs::remove_file(project.path("events.csv")).unwrap();
-    project.train(&[]).refused(3, &["cannot read `events.csv`", "No such file"]);
+    project.train(&[]).fails_with(3, &["cannot read `events.csv`", "No such file"]);
     let project = Project::trial();
     fs::remove_file(project.path("accounts.csv")).unwrap();
-    project.train(&[]).refused(3, &["cannot read `accounts.csv`", "No such file"]);
+    project.train(&[]).fails_with(3, &["cannot read `accounts.csv`", "No such file"]);
     let project = Project::matrix();
     project
         .train(&["--features", "absent.parquet"])
-        .refused(3, &["cannot read `absent.parquet`", "No such file"]);
+        .fails_with(3, &["cannot read `absent.parquet`", "No such file"]);
 }
 
 #[cfg(unix)]
 #[test]
-fn an_unreadable_file_is_named() {
+fn an_unreadable_file_is_reported() {
     let project = small(EVENTS);
     fs::remove_file(project.path("events.csv")).unwrap();
     std::os::unix::fs::symlink("events.csv", project.path("events.csv")).unwrap();
-    ingest(&project, &[]).refused(3, &["cannot read `events.csv`", "symbolic links"]);
+    ingest(&project, &[]).fails_with(3, &["cannot read `events.csv`", "symbolic links"]);
 }
 
 #[test]
-fn an_empty_file_is_named() {
+fn an_empty_file_is_reported() {
     for nothing in ["", "\u{feff}", "\n\n", "account_id,event,timestamp\n"] {
-        ingest(&small(nothing), &[]).refused(3, &["`events.csv` is empty: "]);
+        ingest(&small(nothing), &[]).fails_with(3, &["`events.csv` is empty: "]);
     }
     for (name, bytes) in [
         ("events.csv.gz", gz("")),
@@ -56,110 +55,110 @@ fn an_empty_file_is_named() {
         let project = small(EVENTS);
         project.write(name, bytes);
         ingest(&project, &["--set", &format!("events.0.path={name}")])
-            .refused(3, &[&format!("`{name}` is empty")]);
+            .fails_with(3, &[&format!("`{name}` is empty")]);
     }
     let project = Project::trial();
     project.write("accounts.csv", "account_id,signed_up_at,industry\n");
-    project.train(&[]).refused(3, &["`accounts.csv` is empty", "one row per account"]);
+    project.train(&[]).fails_with(3, &["`accounts.csv` is empty", "one row per account"]);
     let project = Project::matrix();
     project.write("matrix.csv", "account_id,usage,converted\n");
     project
         .train(&["--features", "matrix.csv"])
-        .refused(3, &["`matrix.csv` is empty", "one row per observation"]);
+        .fails_with(3, &["`matrix.csv` is empty", "one row per observation"]);
 }
 
 #[test]
-fn an_empty_folder_or_glob_is_named() {
+fn an_empty_folder_or_glob_is_reported() {
     let project = small(EVENTS);
     fs::create_dir(project.path("logs")).unwrap();
     project.write("logs/_part.csv", EVENTS);
     for path in ["logs", "logs/*.csv", "*.parquet"] {
         ingest(&project, &["--set", &format!("events.0.path={path}")])
-            .refused(3, &[&format!("`{path}` is empty"), "`.parquet`, `.csv`"]);
+            .fails_with(3, &[&format!("`{path}` is empty"), "`.parquet`, `.csv`"]);
     }
 }
 
 #[test]
-fn a_row_of_too_few_or_too_many_fields_is_named() {
+fn a_row_with_too_few_or_too_many_fields_is_reported() {
     ingest(&small(format!("{EVENTS}a,login\n")), &[])
-        .refused(3, &["`events.csv`, row 3", "found 2 fields, expected 3"]);
+        .fails_with(3, &["`events.csv`, row 3", "found 2 fields, expected 3"]);
     ingest(&small(format!("{EVENTS}a,login,2025-01-03,x\n")), &[])
-        .refused(3, &["`events.csv`, row 3", "found 4 fields, expected 3"]);
+        .fails_with(3, &["`events.csv`, row 3", "found 4 fields, expected 3"]);
     let project = Project::trial();
     project.replace("accounts.csv", "00001,", "00001,,");
-    project.train(&[]).refused(3, &["`accounts.csv`, row 2", "found 5 fields, expected 4"]);
+    project.train(&[]).fails_with(3, &["`accounts.csv`, row 2", "found 5 fields, expected 4"]);
     let project = Project::matrix();
     project.replace("matrix.csv", "\nm5,", "\nm5,1,");
     project
         .train(&["--features", "matrix.csv"])
-        .refused(3, &["`matrix.csv`, row 6", "found 5 fields, expected 4"]);
+        .fails_with(3, &["`matrix.csv`, row 6", "found 5 fields, expected 4"]);
 }
 
 #[test]
-fn a_quote_that_is_never_closed_is_named() {
+fn an_unclosed_quote_is_reported() {
     ingest(&small(format!("{EVENTS}a,\"login,2025-01-03\n")), &[])
-        .refused(3, &["`events.csv`, row 3", "not closed"]);
+        .fails_with(3, &["`events.csv`, row 3", "is a closing quote missing?"]);
 }
 
 #[test]
-fn bytes_that_are_not_utf_8_are_named() {
+fn invalid_utf_8_is_reported() {
     let mut bytes = EVENTS.as_bytes().to_vec();
     bytes.extend(b"a,caf\xe9,2025-01-03T00:00:00Z\n");
-    ingest(&small(bytes), &[]).refused(3, &["`events.csv`, row 3", "not UTF-8", "field 2"]);
+    ingest(&small(bytes), &[]).fails_with(3, &["`events.csv`, row 3", "not UTF-8", "field 2"]);
     ingest(&small(b"\xff\xfea\0c\0"), &[])
-        .refused(3, &["`events.csv`", "UTF-16", "expected UTF-8"]);
+        .fails_with(3, &["`events.csv`", "UTF-16", "expected UTF-8"]);
     let project = small(EVENTS);
     project.write("e.ndjson", b"{\"account_id\":\"a\",\"event\":\"caf\xe9\",\"timestamp\":1}\n");
     ingest(&project, &["--set", "events.0.path=e.ndjson"])
-        .refused(3, &["`e.ndjson`, row 1", "UTF-8"]);
+        .fails_with(3, &["`e.ndjson`, row 1", "UTF-8"]);
 }
 
 #[test]
-fn two_columns_of_one_name_are_named() {
+fn two_columns_with_the_same_name_are_reported() {
     ingest(&small("account_id,event,timestamp,event\na,b,2025-01-01,c\n"), &[])
-        .refused(3, &["`events.csv`", "two columns", "`event`"]);
+        .fails_with(3, &["`events.csv`", "found the column `event` twice"]);
 }
 
 #[test]
-fn an_unknown_ending_names_the_known_ones() {
+fn an_unknown_extension_error_lists_the_supported_ones() {
     let project = small(EVENTS);
     project.write("events.xlsx", "PK");
     ingest(&project, &["--set", "events.0.path=events.xlsx"])
-        .refused(3, &["`events.xlsx`", "`.parquet`, `.csv`"]);
+        .fails_with(3, &["`events.xlsx`", "`.parquet`, `.csv`"]);
 }
 
 #[test]
-fn a_line_that_is_not_json_is_named() {
+fn a_line_that_is_not_json_is_reported() {
     let project = small(EVENTS);
     let line = "{\"account_id\":\"a\",\"event\":\"b\",\"timestamp\":\"2025-01-01\"}\n";
     project.write("e.ndjson", format!("{line}{{\"account_id\":\n"));
-    ingest(&project, &["--set", "events.0.path=e.ndjson"]).refused(3, &["`e.ndjson`, row 2"]);
+    ingest(&project, &["--set", "events.0.path=e.ndjson"]).fails_with(3, &["`e.ndjson`, row 2"]);
     project.write("e.ndjson", format!("{line}{}", line.replace("\"b\"", "[1]")));
     ingest(&project, &["--set", "events.0.path=e.ndjson"])
-        .refused(3, &["`e.ndjson`, row 2, column `event`", "found `[1]`"]);
+        .fails_with(3, &["`e.ndjson`, row 2, column `event`", "found `[1]`"]);
 }
 
 #[test]
-fn a_damaged_or_foreign_file_is_named() {
+fn a_damaged_or_foreign_file_is_reported() {
     let project = small(EVENTS);
     let packed = gz(&EVENTS.repeat(50));
     project.write("e.csv.gz", &packed[..packed.len() / 2]);
     ingest(&project, &["--set", "events.0.path=e.csv.gz"])
-        .refused(3, &["`e.csv.gz`", "gzip data ends too early"]);
+        .fails_with(3, &["`e.csv.gz`", "gzip data ends too early"]);
     project.write("e.csv.zst", "account_id,event,timestamp\n");
     ingest(&project, &["--set", "events.0.path=e.csv.zst"])
-        .refused(3, &["`e.csv.zst`", "zstd data"]);
+        .fails_with(3, &["`e.csv.zst`", "zstd data"]);
     project.write("e.parquet", EVENTS);
     ingest(&project, &["--set", "events.0.path=e.parquet"])
-        .refused(3, &["`e.parquet`", "not a Parquet file"]);
+        .fails_with(3, &["`e.parquet`", "not a Parquet file"]);
     ingest(&project, &[]).done();
     let whole = project.read("out/events.parquet");
     project.write("e.parquet", &whole[..whole.len() - 9]);
     ingest(&project, &["--set", "events.0.path=e.parquet"])
-        .refused(3, &["`e.parquet`", "truncated"]);
+        .fails_with(3, &["`e.parquet`", "truncated"]);
 }
 
-/// Features of the trial log with its events in another file.
+/// Returns the features of the trial log with its events in another file.
 fn features_from(project: &Project, path: &str) -> String {
     project.features(&["--set", &format!("events.0.path={path}")])
 }
@@ -234,23 +233,23 @@ fn a_glob_and_a_folder_give_the_same_features_as_one_file() {
         "--set",
         "events.1.values=[\"minutes\"]",
     ]);
-    assert_eq!(two, expected, "two sources are read as one log, in whatever order");
+    assert_eq!(two, expected, "two sources are read as one log, in any order");
 }
 
 #[test]
-fn a_bad_value_in_one_of_many_files_names_that_file() {
+fn a_bad_value_in_one_of_many_files_is_reported_with_its_file() {
     let project = small(EVENTS);
     project.write("logs/a.csv", EVENTS);
     project.write("logs/b.csv", format!("{EVENTS}a,login,soon\n"));
     ingest(&project, &["--set", "events.0.path=logs"])
-        .refused(3, &["`logs/b.csv`, row 3, column `timestamp`: found `soon`"]);
+        .fails_with(3, &["`logs/b.csv`, row 3, column `timestamp`: found `soon`"]);
     project.write("logs/b.csv", "account_id,timestamp\na,2025-01-01\n");
     ingest(&project, &["--set", "events.0.path=logs"])
-        .refused(3, &["`logs/b.csv` has no column `event`"]);
+        .fails_with(3, &["`logs/b.csv`: missing column `event`"]);
 }
 
 #[test]
-fn what_ingest_wrote_gives_the_same_features() {
+fn the_output_of_ingest_gives_the_same_features() {
     let project = Project::trial();
     let expected = project.features(&[]);
     project.pql(&["ingest", "-o", "clean"]).done();
@@ -264,16 +263,16 @@ fn what_ingest_wrote_gives_the_same_features() {
 }
 
 #[test]
-fn no_table_is_written_over_what_is_read() {
-    let told = &["is read by this very command", "name another file with `-o`"];
+fn an_input_file_is_never_overwritten() {
+    let words = &["refusing to overwrite an input file", "choose another file with `-o`"];
     let project = Project::new();
     project.pql(&["simulate", "-o", ".", "--accounts", "400", "--seed", "1"]).done();
     let before = ["events.parquet", "accounts.parquet"].map(|name| project.read(name));
-    project.pql(&["ingest", "-o", "."]).refused(2, told);
-    project.pql(&["features", "-o", "accounts.parquet"]).refused(2, told);
+    project.pql(&["ingest", "-o", "."]).fails_with(2, words);
+    project.pql(&["features", "-o", "accounts.parquet"]).fails_with(2, words);
     project
         .pql(&["features", "-o", "./events.parquet", "--set", "events.0.path=e*.parquet"])
-        .refused(2, told);
+        .fails_with(2, words);
     assert!(before == ["events.parquet", "accounts.parquet"].map(|name| project.read(name)));
     project.pql(&["ingest", "-o", "clean"]).done();
     project.pql(&["features", "-o", "features.parquet"]).done();
@@ -281,13 +280,13 @@ fn no_table_is_written_over_what_is_read() {
 
     let project = Project::trial();
     project.train(&[]).done();
-    project.pql(&["score", "--model", "t", "-o", "events.csv"]).refused(2, told);
+    project.pql(&["score", "t", "-o", "events.csv"]).fails_with(2, words);
     project.pql(&["features", "-o", "features.csv"]).done();
     let project = Project::matrix();
     project.train(&["--features", "matrix.csv"]).done();
     let before = project.read("matrix.csv");
     project
-        .pql(&["score", "--model", "t", "--features", "matrix.csv", "-o", "matrix.csv"])
-        .refused(2, told);
+        .pql(&["score", "t", "--features", "matrix.csv", "-o", "matrix.csv"])
+        .fails_with(2, words);
     assert!(before == project.read("matrix.csv"));
 }

@@ -1,4 +1,4 @@
-//! Where results go: stdout, files that appear whole or not at all, pipes that close.
+//! Output: stdout, stderr, atomic files and closed pipes.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
@@ -12,16 +12,16 @@ const PQL: &str = env!("CARGO_BIN_EXE_pql");
 fn results_go_to_stdout_and_all_else_to_stderr() {
     let project = Project::trial();
     let train = project.train(&[]).done();
-    for word in ["base rate", "ROC AUC", "What weighs most", "Model t/0001"] {
+    for word in ["base rate", "ROC AUC", "Most important features", "Stored as t/0001"] {
         assert!(train.out.contains(word), "{word}: {}", train.out);
     }
-    for word in ["Data quality", "warning", "Log: "] {
+    for word in ["Data quality", "warning", "Read "] {
         assert!(!train.out.contains(word), "{word}: {}", train.out);
     }
-    train.says(&["Data quality", "Log: 2025-01-01T"]);
-    let score = project.pql(&["score", "--model", "t", "-o", "scores.csv"]).done();
+    train.stderr_has(&["Data quality", "Read "]);
+    let score = project.pql(&["score", "t", "-o", "scores.csv"]).done();
     assert_eq!(score.out, "");
-    score.says(&["accounts scored", "reach the threshold"]);
+    score.stderr_has(&["accounts scored as of", "reach the threshold", "Wrote scores.csv"]);
     assert_eq!(project.pql(&["ingest", "-o", "clean"]).done().out, "");
     assert_eq!(project.pql(&["features", "-o", "f.parquet"]).done().out, "");
     assert_eq!(project.pql(&["inspect", "t"]).done().err, "");
@@ -32,30 +32,27 @@ fn results_go_to_stdout_and_all_else_to_stderr() {
 }
 
 #[test]
-fn quiet_leaves_stderr_to_errors() {
+fn quiet_prints_only_errors_to_stderr() {
     let project = Project::trial();
     for args in [
         ["train", "--name", "t", "-q"].as_slice(),
-        &["-q", "score", "--model", "t", "-o", "-"],
+        &["-q", "score", "t", "-o", "-"],
         &["--quiet", "features", "-o", "-"],
         &["ingest", "-o", "clean", "-q"],
         &["evaluate", "t", "-q"],
     ] {
         assert_eq!(project.pql(args).done().err, "", "{args:?}");
     }
-    assert_eq!(project.pql_score(&["-q", "--model", "t", "-o", "-"]).done().err, "");
-    project.pql(&["-q", "inspect", "none"]).refused(4, &["there is no model `none`"]);
+    assert_eq!(project.pql_score(&["-q", "t", "-o", "-"]).done().err, "");
+    project.pql(&["-q", "inspect", "none"]).fails_with(4, &["model `none` not found"]);
 }
 
 #[test]
-fn score_writes_the_promised_columns() {
+fn score_writes_the_documented_columns() {
     let project = Project::trial();
     project.train(&[]).done();
-    let run = project.pql(&["score", "--model", "t", "--at", "2025-04-01", "-o", "-"]).done();
-    let run = run.says(&[
-        "accounts give no row: converted or churned before the cutoff",
-        "signs up at or after the end of the log",
-    ]);
+    let run = project.pql(&["score", "t", "--at", "2025-04-01", "-o", "-"]).done();
+    let run = run.stderr_has(&["accounts skipped: converted or churned already"]);
     let header = "account_id,cutoff,probability,probability_low,probability_high,percentile,tier,qualified,qualified_by,pql_types,pql_at,holdout,reason_1,reason_2,reason_3,model";
     assert_eq!(run.out.lines().next(), Some(header));
     let young = run
@@ -67,37 +64,36 @@ fn score_writes_the_promised_columns() {
         young.contains(",2025-04-01T00:00:00Z,,,,,,,,,,false,not scored: too young,,,t/0001"),
         "{young}"
     );
-    assert!(run.out.lines().any(|l| l.contains("not scored: its horizon is over")), "{}", run.out);
+    assert!(run.out.lines().any(|l| l.contains("not scored: horizon is over")), "{}", run.out);
     let codes: Vec<&str> = run.out.lines().skip(1).map(|l| l.split(',').next().unwrap()).collect();
     assert!(codes.is_sorted() && codes.len() > 50);
 }
 
 #[test]
-fn pql_score_gives_the_bytes_of_pql_score() {
+fn both_programs_write_the_same_scores() {
     let project = Project::trial();
     project.train(&[]).done();
     for name in ["a.csv", "a.parquet", "a.ndjson"] {
-        let args = ["--model", "t", "--at", "2025-04-01", "-o"];
+        let args = ["t", "--at", "2025-04-01", "-o"];
         project.pql(&[&["score"], args.as_slice(), &[name]].concat()).done();
         let alone = format!("alone-{name}");
         project.pql_score(&[args.as_slice(), &[&alone]].concat()).done();
         assert_eq!(project.read(name), project.read(&alone), "{name}");
     }
-    let args = ["--model", "t", "-o", "-"];
+    let args = ["t", "-o", "-"];
     assert_eq!(
         project.pql_score(&args).done().out,
         project.pql(&[&["score"], args.as_slice()].concat()).done().out
     );
-    project.pql_score(&["--model", "none", "-o", "-"]).refused(4, &["there is no model `none`"]);
-    project.pql_score(&["--model", "t"]).refused(2, &["--output <FILE>"]);
+    project.pql_score(&["none", "-o", "-"]).fails_with(4, &["model `none` not found"]);
+    project.pql_score(&["t"]).fails_with(2, &["--output <FILE>"]);
 }
 
 #[test]
-fn the_format_is_the_ending_or_what_is_asked_for() {
+fn the_format_is_the_option_or_the_file_extension() {
     let project = Project::trained_matrix();
-    let score = |args: &[&str]| {
-        project.pql(&[&["score", "--model", "m", "--features", "matrix.csv"], args].concat())
-    };
+    let score =
+        |args: &[&str]| project.pql(&[&["score", "m", "--features", "matrix.csv"], args].concat());
     let csv = score(&["-o", "-"]).done().out;
     assert_eq!(csv.lines().count(), 201);
     for name in ["s.csv", "s.CSV"] {
@@ -116,37 +112,23 @@ fn the_format_is_the_ending_or_what_is_asked_for() {
     score(&["-o", "s.parquet"]).done();
     assert!(project.read("s.parquet").starts_with(b"PAR1"));
     let parquet = project
-        .command(
-            PQL,
-            &[
-                "score",
-                "--model",
-                "m",
-                "--features",
-                "matrix.csv",
-                "-o",
-                "-",
-                "--format",
-                "parquet",
-            ],
-        )
+        .command(PQL, &["score", "m", "--features", "matrix.csv", "-o", "-", "--format", "parquet"])
         .output()
         .unwrap();
     assert_eq!(parquet.stdout, project.read("s.parquet"));
-    score(&["-o", "s.txt"]).refused(
+    score(&["-o", "s.txt"]).fails_with(
         2,
-        &["the ending of `s.txt` tells no format", "hint: ", "`--format parquet|csv|ndjson`"],
+        &["`s.txt`: unsupported file extension", "hint: ", "`--format parquet|csv|ndjson`"],
     );
-    score(&["-o", "-", "--format", "xml"])
-        .refused(2, &["found `xml`, expected `parquet`, `csv` or `ndjson`"]);
+    score(&["-o", "-", "--format", "xml"]).fails_with(2, &["'xml'", "parquet, csv, ndjson"]);
 }
 
 #[test]
-fn inspect_writes_every_promised_form() {
+fn inspect_writes_every_format() {
     let project = Project::trained_matrix();
     let inspect = |format: &str| project.pql(&["inspect", "m", "--format", format]).done().out;
     let csv = inspect("csv");
-    let header = "feature,coef,std_error,z,p,low,high,odds_ratio,coef_raw,std_error_raw,odds_ratio_raw,vif,mean,sd,missing";
+    let header = "feature,coef,std_error,z_unpenalized,p_unpenalized,low,high,odds_ratio,coef_raw,std_error_raw,odds_ratio_raw,vif,mean,sd,missing";
     assert_eq!(csv.lines().next(), Some(header));
     assert!(csv.lines().nth(1).unwrap().starts_with("intercept,"));
     let json: Vec<serde_json::Map<String, serde_json::Value>> =
@@ -177,7 +159,8 @@ fn inspect_writes_every_promised_form() {
 #[test]
 fn evaluate_gives_one_json_object() {
     let project = Project::trained_matrix();
-    let run = project.pql(&["evaluate", "m", "--features", "matrix.csv", "--json"]).done();
+    let run =
+        project.pql(&["evaluate", "m", "--features", "matrix.csv", "--format", "json"]).done();
     let object: serde_json::Value = serde_json::from_str(&run.out).unwrap();
     for key in ["n", "conversions", "base_rate", "average_precision"] {
         assert!(object[key].is_number(), "{key}: {object}");
@@ -188,43 +171,34 @@ fn evaluate_gives_one_json_object() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_named() {
+fn an_unwritable_output_is_reported() {
     let project = Project::trained_matrix();
     let score = |to: &str| {
-        project.pql(&[
-            "score",
-            "--model",
-            "m",
-            "--features",
-            "matrix.csv",
-            "--format",
-            "csv",
-            "-o",
-            to,
-        ])
+        project.pql(&["score", "m", "--features", "matrix.csv", "--format", "csv", "-o", to])
     };
-    score("no/such/scores.csv").refused(1, &["cannot write `no/such/scores.csv`", "No such file"]);
-    score("models").refused(1, &["cannot write `models`", "directory"]);
-    score("matrix.csv/x.csv").refused(1, &["cannot write `matrix.csv/x.csv`"]);
+    score("no/such/scores.csv")
+        .fails_with(1, &["cannot write `no/such/scores.csv`", "No such file"]);
+    score("models").fails_with(1, &["cannot write `models`", "directory"]);
+    score("matrix.csv/x.csv").fails_with(1, &["cannot write `matrix.csv/x.csv`"]);
     project.write("taken", "a file");
     project
         .pql(&["train", "--name", "m", "--features", "matrix.csv", "--models", "taken"])
-        .refused(1, &["cannot write `taken"]);
+        .fails_with(1, &["cannot write `taken"]);
     let project = Project::trial();
     project.write("taken", "a file");
-    project.pql(&["ingest", "-o", "taken"]).refused(1, &["cannot write `taken`"]);
-    project.pql(&["features", "-o", "no/such.csv"]).refused(1, &["cannot write `no/such.csv`"]);
+    project.pql(&["ingest", "-o", "taken"]).fails_with(1, &["cannot write `taken`"]);
+    project.pql(&["features", "-o", "no/such.csv"]).fails_with(1, &["cannot write `no/such.csv`"]);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_under_stdout_is_told() {
+fn a_full_disk_under_stdout_is_reported() {
     let project = Project::trained_matrix();
     for args in [
         ["inspect", "m"].as_slice(),
         &["inspect", "m", "--format", "csv"],
-        &["score", "--model", "m", "--features", "matrix.csv", "-o", "-"],
-        &["score", "--model", "m", "--features", "matrix.csv", "-o", "-", "--format", "parquet"],
+        &["score", "m", "--features", "matrix.csv", "-o", "-"],
+        &["score", "m", "--features", "matrix.csv", "-o", "-", "--format", "parquet"],
     ] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let mut command = project.command(PQL, args);
@@ -244,7 +218,6 @@ fn a_full_disk_under_stdout_is_told() {
     }
     let to = project.pql(&[
         "score",
-        "--model",
         "m",
         "--features",
         "matrix.csv",
@@ -253,48 +226,20 @@ fn a_full_disk_under_stdout_is_told() {
         "-o",
         "/dev/full",
     ]);
-    to.refused(1, &["cannot write `/dev/full`", "No space left"]);
+    to.fails_with(1, &["cannot write `/dev/full`", "No space left"]);
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_the_program_quietly() {
+fn a_closed_pipe_ends_the_program_quietly() {
     let project = Project::trained_matrix();
     let long = lines(50_000, |i| format!("a{i},0.5,pro"));
     project.write("long.csv", format!("account_id,usage,plan\n{long}"));
     for (args, lines) in [
         (["inspect", "m"].as_slice(), 0),
         (&["inspect", "m", "--format", "csv"], 1),
-        (&["score", "-q", "--model", "m", "--features", "long.csv", "-o", "-"], 1),
-        (
-            &[
-                "score",
-                "-q",
-                "--model",
-                "m",
-                "--features",
-                "long.csv",
-                "-o",
-                "-",
-                "--format",
-                "ndjson",
-            ],
-            0,
-        ),
-        (
-            &[
-                "score",
-                "-q",
-                "--model",
-                "m",
-                "--features",
-                "long.csv",
-                "-o",
-                "-",
-                "--format",
-                "parquet",
-            ],
-            0,
-        ),
+        (&["score", "-q", "m", "--features", "long.csv", "-o", "-"], 1),
+        (&["score", "-q", "m", "--features", "long.csv", "-o", "-", "--format", "ndjson"], 0),
+        (&["score", "-q", "m", "--features", "long.csv", "-o", "-", "--format", "parquet"], 0),
     ] {
         let mut child = project
             .command(PQL, args)
@@ -314,31 +259,31 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
 }
 
 #[test]
-fn a_run_that_fails_on_the_way_leaves_the_output_as_it_was() {
+fn a_failed_run_does_not_change_the_output() {
     let project = Project::trained_matrix();
-    // More rows than a batch has, so that the first is written before the mistake is met.
+    // More rows than a batch, so that the first batch is written before the error.
     let long = lines(70_000, |i| format!("a{i},0.5,pro"));
     project.write("long.csv", format!("account_id,usage,plan\n{long}b,much,pro\n"));
     project.write("scores.csv", "as it was\n");
     let before = project.names("");
     for name in ["scores.csv", "new.csv", "new.parquet", "new.ndjson"] {
-        let run = project.pql(&["score", "--model", "m", "--features", "long.csv", "-o", name]);
-        run.refused(3, &["`long.csv`, row 70001, column `usage`: found `much`"]);
+        let run = project.pql(&["score", "m", "--features", "long.csv", "-o", name]);
+        run.fails_with(3, &["`long.csv`, row 70,001, column `usage`: found `much`"]);
     }
     assert_eq!(project.text("scores.csv"), "as it was\n");
-    assert_eq!(project.names(""), before, "no new file, no unfinished one");
+    assert_eq!(project.names(""), before, "no new and no unfinished file");
 }
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_run_exits_with_130_and_leaves_the_output_as_it_was() {
+fn an_interrupted_run_exits_with_130_and_keeps_the_old_output() {
     for signal in ["-INT", "-TERM"] {
         let project = Project::trained_matrix();
         project.write("scores.csv", "as it was\n");
-        // Nobody writes into the pipe, so that the program waits for its first byte.
+        // The pipe stays empty, so that the program waits for its first byte.
         assert!(project.command("mkfifo", &["batch.csv"]).status().unwrap().success());
         let before = project.names("");
-        let args = ["score", "--model", "m", "--features", "batch.csv", "-o", "scores.csv"];
+        let args = ["score", "m", "--features", "batch.csv", "-o", "scores.csv"];
         let mut child = project
             .command(PQL, &args)
             .stdout(Stdio::null())
@@ -364,10 +309,10 @@ fn an_interrupted_run_exits_with_130_and_leaves_the_output_as_it_was() {
 }
 
 #[test]
-fn an_output_replaces_what_was_there() {
+fn an_output_replaces_the_existing_file() {
     let project = Project::trained_matrix();
     project.write("scores.csv", "as it was\n".repeat(10_000));
-    project.pql(&["score", "--model", "m", "--features", "matrix.csv", "-o", "scores.csv"]).done();
+    project.pql(&["score", "m", "--features", "matrix.csv", "-o", "scores.csv"]).done();
     let text = project.text("scores.csv");
     assert!(text.starts_with("account_id,") && !text.contains("as it was"));
 }
@@ -383,23 +328,12 @@ fn csv_numbers_and_texts_read_back_exactly() {
             .replace("m3,", "\"m,3\","),
     );
     project.pql(&["train", "--name", "m", "--features", "matrix.csv"]).done();
-    let out =
-        project.pql(&["score", "--model", "m", "--features", "matrix.csv", "-o", "-"]).done().out;
+    let out = project.pql(&["score", "m", "--features", "matrix.csv", "-o", "-"]).done().out;
     let rows: Vec<csv::StringRecord> =
         csv::Reader::from_reader(out.as_bytes()).records().map(|r| r.unwrap()).collect();
     assert_eq!((rows.len(), &rows[3][0]), (200, "m,3"));
     let json = project
-        .pql(&[
-            "score",
-            "--model",
-            "m",
-            "--features",
-            "matrix.csv",
-            "-o",
-            "-",
-            "--format",
-            "ndjson",
-        ])
+        .pql(&["score", "m", "--features", "matrix.csv", "-o", "-", "--format", "ndjson"])
         .done()
         .out;
     for (row, line) in rows.iter().zip(json.lines()) {
@@ -420,21 +354,34 @@ fn on_a_terminal_progress_is_drawn_and_cleared_and_the_run_ends() {
         .command("timeout", &["60", "script", "-qec", &train, "/dev/null"])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
     assert!(
-        said.contains("Data quality") && said.contains("Model tty/0001, the champion"),
-        "{said}"
+        text.contains("ROC AUC") && text.contains("Stored as tty/0001, now the champion"),
+        "{text}"
     );
 }
 
 #[test]
 fn two_million_events_become_a_model_within_15_seconds() {
     let project = Project::new();
-    project.pql(&["simulate", "-o", "log", "--accounts", "20000", "-q"]).done();
+    project
+        .pql(&[
+            "simulate",
+            "-o",
+            "log",
+            "--accounts",
+            "20000",
+            "--base-rate",
+            "0.1",
+            "--events-per-account",
+            "100",
+            "-q",
+        ])
+        .done();
     let start = Instant::now();
     let run = project.pql(&["train", "-c", "log/pql.toml", "--name", "big"]).done();
     let seconds = start.elapsed().as_secs_f64();
-    assert!(run.out.contains("Model big/0001"), "{}", run.out);
+    assert!(run.out.contains("Stored as big/0001"), "{}", run.out);
     assert!(seconds < 15.0, "{seconds} s");
 }

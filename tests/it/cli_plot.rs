@@ -1,4 +1,4 @@
-//! Plots in the terminal: as wide as it is, plain in a pipe, and nowhere unasked.
+//! Plots in the terminal: as wide as the terminal, plain in a pipe, and only on request.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::common::python;
 use crate::common::succeed;
 use crate::project::Project;
 
-/// The commands that draw, on the model `t` of a trial.
+/// Commands with plots, for the model `t` of a trial.
 const DRAWING: [&[&str]; 2] = [&["inspect", "t"], &["evaluate", "t", "--all"]];
 
 fn trained() -> Project {
@@ -17,8 +17,8 @@ fn trained() -> Project {
     project
 }
 
-/// What a command says with these variables, and no others that bear on plots.
-fn said(project: &Project, args: &[&str], variables: &[(&str, &str)]) -> String {
+/// Runs a command with these variables and without others that affect plots.
+fn stdout(project: &Project, args: &[&str], variables: &[(&str, &str)]) -> String {
     let mut command = project.command(env!("CARGO_BIN_EXE_pql"), args);
     ["COLUMNS", "NO_COLOR", "LC_ALL", "LC_CTYPE", "LANG"].into_iter().for_each(|name| {
         command.env_remove(name);
@@ -26,30 +26,30 @@ fn said(project: &Project, args: &[&str], variables: &[(&str, &str)]) -> String 
     succeed(command.envs(variables.iter().copied())).0
 }
 
-/// What `--plot always` adds at the end.
+/// Returns the text that `--plot always` adds at the end.
 fn drawn(project: &Project, args: &[&str], variables: &[(&str, &str)]) -> String {
-    let plain = said(project, args, &[]);
-    let all = said(project, &[args, &["--plot", "always"]].concat(), variables);
-    all.strip_prefix(&plain).unwrap_or_else(|| panic!("the rest stays as it is: {all}")).to_owned()
+    let plain = stdout(project, args, &[]);
+    let all = stdout(project, &[args, &["--plot", "always"]].concat(), variables);
+    all.strip_prefix(&plain).unwrap_or_else(|| panic!("the text is unchanged: {all}")).to_owned()
 }
 
 #[test]
-fn a_pipe_gets_no_plot_unasked() {
+fn a_pipe_gets_no_plot_by_default() {
     let project = trained();
     for args in DRAWING {
-        let plain = said(&project, args, &[("LC_ALL", "C.UTF-8"), ("TERM", "xterm")]);
+        let plain = stdout(&project, args, &[("LC_ALL", "C.UTF-8"), ("TERM", "xterm")]);
         assert_eq!(
-            said(&project, &[args, &["--plot", "never"]].concat(), &[("COLUMNS", "40")]),
+            stdout(&project, &[args, &["--plot", "never"]].concat(), &[("COLUMNS", "40")]),
             plain
         );
-        assert!(!plain.contains("Weights:") && !plain.contains('●'));
+        assert!(!plain.contains("Gains: ") && !plain.contains('●'));
     }
     for args in [
         ["inspect", "t", "--format", "csv"].as_slice(),
-        &["inspect", "t", "--path"],
-        &["evaluate", "t", "--all", "--json"],
+        &["inspect", "t", "--regularization-path"],
+        &["evaluate", "t", "--all", "--format", "json"],
     ] {
-        assert_eq!(drawn(&project, args, &[]), "", "only what is for people is drawn");
+        assert_eq!(drawn(&project, args, &[]), "", "only tables have plots");
     }
 }
 
@@ -68,12 +68,12 @@ fn no_line_of_a_plot_is_longer_than_the_terminal() {
                 let widest = plot.lines().map(UnicodeWidthStr::width).max().unwrap();
                 assert!(widest <= columns.parse().unwrap(), "{columns}: {widest}\n{plot}");
                 assert!(plot.lines().count() > 12 && plot.is_ascii() != unicode, "{plot}");
-                assert!(!plot.contains('\u{1b}'), "a pipe has no colours");
+                assert!(!plot.contains('\u{1b}'), "a pipe has no colors");
                 longest.push(widest);
             }
             assert!(longest.is_sorted_by(|a, b| a < b), "{longest:?}");
         }
-        assert_eq!(drawn(&project, args, &[("COLUMNS", "20")]), "", "too narrow for any");
+        assert_eq!(drawn(&project, args, &[("COLUMNS", "20")]), "", "too narrow for a plot");
         assert_eq!(
             drawn(&project, args, &[]),
             drawn(&project, args, &[("COLUMNS", "80"), ("LANG", "C")])
@@ -82,28 +82,31 @@ fn no_line_of_a_plot_is_longer_than_the_terminal() {
 }
 
 #[test]
-fn plots_hold_the_numbers_of_their_tables() {
+fn plots_show_the_numbers_of_their_tables() {
     let project = trained();
-    let weights = drawn(&project, DRAWING[0], &[]);
-    let csv = said(&project, &["inspect", "t", "--format", "csv", "--flat"], &[]);
-    let heaviest: Vec<&str> = csv.lines().nth(2).unwrap().split(',').collect();
-    let first =
-        weights.lines().find(|line| line.contains('o') && line.contains(heaviest[0])).unwrap();
-    assert!(first.ends_with(&format!("{:+.3}", heaviest[1].parse::<f64>().unwrap())), "{first}");
-    let judged = drawn(&project, DRAWING[1], &[]);
+    let plot = drawn(&project, DRAWING[0], &[]);
+    let csv = stdout(&project, &["inspect", "t", "--format", "csv"], &[]);
+    let coefficients = csv.lines().skip(2).map(|line| {
+        let cells: Vec<&str> = line.split(',').collect();
+        (cells[0], cells[1].parse::<f64>().unwrap())
+    });
+    let (name, coef) = coefficients.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap();
+    let first = plot.lines().find(|line| line.contains('o') && line.contains(name)).unwrap();
+    assert!(first.ends_with(&format!("{coef:+.3}")), "{first}");
+    let plots = drawn(&project, DRAWING[1], &[]);
     assert!(
-        judged.contains("Reliability by mean probability")
-            && judged.contains("Gains: share of all conversions")
+        plots.contains("Reliability by mean predicted probability")
+            && plots.contains("Gains: share of all conversions")
     );
-    let last = judged.lines().find(|line| line.contains("top 100 %")).unwrap();
+    let last = plots.lines().find(|line| line.contains("top 100%")).unwrap();
     assert!(last.ends_with("1.0000") && last.contains("####") && !last.contains("# "), "{last}");
 }
 
 #[cfg(unix)]
 #[test]
 #[ignore = "needs Python: `make python`"]
-fn a_terminal_gets_plots_in_its_width_with_colours_unless_no_color_says_none() {
-    /// Runs a command on a terminal of 60 columns and prints what it says there.
+fn a_terminal_gets_plots_of_its_width_with_colors_unless_no_color_is_set() {
+    /// Runs a command on a terminal of 60 columns and prints its output.
     const ON_TERMINAL: &str = "import fcntl, os, pty, struct, sys, termios
 pid, fd = pty.fork()
 if pid == 0:
@@ -136,11 +139,13 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))";
         .0
     };
     let plain = on_terminal(&[], &[("NO_COLOR", "1")]);
-    let plot = &plain[plain.find("Weights:").unwrap()..];
+    let title = "Coefficients per standard deviation";
+    // The table of coefficients has the same title.
+    let plot = &plain[plain.rfind(title).unwrap()..];
     assert_eq!(plot.lines().map(UnicodeWidthStr::width).max(), Some(60), "{plot}");
     assert!(plot.contains('●') && !plain.contains('\u{1b}'), "{plot}");
     let colored = on_terminal(&[], &[]);
     assert!(colored.contains("\u{1b}[36m●\u{1b}[0m") || colored.contains("\u{1b}[33m●\u{1b}[0m"));
     assert!(!on_terminal(&[], &[("TERM", "dumb")]).contains('\u{1b}'));
-    assert!(!on_terminal(&["--plot", "never"], &[]).contains("Weights:"));
+    assert_eq!(on_terminal(&["--plot", "never"], &[]).matches(title).count(), 1);
 }

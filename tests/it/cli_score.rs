@@ -1,5 +1,4 @@
-//! Scores of large batches through the command line: what is asked for, and that neither threads
-//! nor files leave a trace.
+//! Scores of large batches from the command line: options, and independence of threads and files.
 
 use polars::prelude::*;
 
@@ -30,18 +29,18 @@ fn rows(range: std::ops::Range<u64>) -> DataFrame {
     DataFrame::new(usize::try_from(range.end - range.start).unwrap(), columns).unwrap()
 }
 
-/// A cell of each row of a CSV.
+/// Returns a column of a CSV.
 fn cells(csv: &str, name: &str) -> Vec<String> {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    let at = reader.headers().unwrap().iter().position(|h| h == name).unwrap();
-    reader.records().map(|row| row.unwrap()[at].to_owned()).collect()
+    let index = reader.headers().unwrap().iter().position(|h| h == name).unwrap();
+    reader.records().map(|row| row.unwrap()[index].to_owned()).collect()
 }
 
 #[test]
-fn reasons_are_as_many_as_asked_for() {
+fn reasons_limits_the_number_of_reasons() {
     let project = Project::trained_matrix();
     project.parquet("batch.parquet", rows(0..2_000));
-    let args = ["--model", "m", "--features", "batch.parquet", "-o", "-"];
+    let args = ["m", "--features", "batch.parquet", "-o", "-"];
     let score =
         |reasons: &[&str]| project.pql(&[&["score"], args.as_slice(), reasons].concat()).done().out;
     let all = score(&[]);
@@ -54,12 +53,12 @@ fn reasons_are_as_many_as_asked_for() {
         {
             assert_eq!(cells(&some, name), cells(&all, name), "{name}");
         }
-        for (at, name) in ["reason_1", "reason_2", "reason_3"].into_iter().enumerate() {
-            let (given, asked) = (cells(&some, name), cells(&all, name));
-            let kept = |row: usize| at < reasons || asked[row].starts_with("not scored");
+        for (i, name) in ["reason_1", "reason_2", "reason_3"].into_iter().enumerate() {
+            let (limited, full) = (cells(&some, name), cells(&all, name));
+            let kept = |row: usize| i < reasons || full[row].starts_with("not scored");
             assert!(
-                (0..given.len())
-                    .all(|row| given[row] == if kept(row) { asked[row].as_str() } else { "" }),
+                (0..limited.len())
+                    .all(|row| limited[row] == if kept(row) { full[row].as_str() } else { "" }),
                 "{name}, {reasons}"
             );
         }
@@ -73,26 +72,27 @@ fn reasons_are_as_many_as_asked_for() {
     }
     project
         .pql(&[&["score"], args.as_slice(), &["--reasons", "4"]].concat())
-        .refused(2, &["4 is not in 0..=3"]);
+        .fails_with(2, &["4 is not in 0..=3"]);
 }
 
 #[test]
-fn threads_leave_no_trace_in_the_scores() {
+fn scores_do_not_depend_on_the_number_of_threads() {
     let project = Project::trained_matrix();
     project.parquet("batch.parquet", rows(0..ROWS));
     for name in ["scores.parquet", "scores.csv"] {
         let scores = ["1", "2"].map(|threads| {
-            let args = ["score", "--model", "m", "--features", "batch.parquet", "-o", name];
+            let args = ["score", "m", "--features", "batch.parquet", "-o", name];
             let mut command = project.command(env!("CARGO_BIN_EXE_pql"), &args);
-            let told =
+            let scored =
                 run(command.env("RAYON_NUM_THREADS", threads).env("POLARS_MAX_THREADS", threads))
                     .done();
             (
-                told.says(&[
-                    "299700 accounts scored",
-                    "300 rows not scored: `usage` is not finite",
-                ])
-                .err,
+                scored
+                    .stderr_has(&[
+                        "299,700 accounts scored",
+                        "300 rows not scored: `usage` is not finite",
+                    ])
+                    .err,
                 project.read(name),
             )
         });
@@ -101,33 +101,34 @@ fn threads_leave_no_trace_in_the_scores() {
 }
 
 #[test]
-fn files_of_a_batch_leave_no_trace_in_the_scores() {
+fn scores_do_not_depend_on_the_files_of_a_batch() {
     let project = Project::trained_matrix();
     project.parquet("whole.parquet", rows(0..ROWS));
-    for (at, part) in [0..1, 1..40_000, 40_000..290_000, 290_000..ROWS].into_iter().enumerate() {
-        project.parquet(&format!("part-{at}.parquet"), rows(part));
+    for (number, part) in [0..1, 1..40_000, 40_000..290_000, 290_000..ROWS].into_iter().enumerate()
+    {
+        project.parquet(&format!("part-{number}.parquet"), rows(part));
     }
     let scores = ["whole.parquet", "part-*.parquet"].map(|batch| {
-        project.pql(&["score", "--model", "m", "--features", batch, "-o", "scores.parquet"]).done();
+        project.pql(&["score", "m", "--features", batch, "-o", "scores.parquet"]).done();
         project.read("scores.parquet")
     });
     assert!(scores[0] == scores[1]);
 }
 
 #[test]
-fn a_matrix_without_accounts_goes_by_numbers_but_into_no_ledger() {
+fn a_matrix_without_accounts_is_numbered_and_not_added_to_a_ledger() {
     let project = Project::matrix();
     project.train(&["--features", "matrix.csv"]).done();
     project.replace("matrix.csv", "account_id,", "Account_ID,");
-    let score = ["score", "--model", "t", "--features", "matrix.csv", "-o", "-"];
+    let score = ["score", "t", "--features", "matrix.csv", "-o", "-"];
     let words = [
         "warning: `matrix.csv` has no column `account_id`",
-        "rows go by their numbers; did you mean `Account_ID`?",
+        "rows are identified by their number; did you mean `Account_ID`?",
     ];
-    project.pql(&score).done().says(&words);
+    project.pql(&score).done().stderr_has(&words);
     project
         .pql(&[&score[..], &["--ledger", "led"]].concat())
-        .refused(3, &["a ledger keeps scores by account", "`Account_ID`"]);
+        .fails_with(3, &["missing column `account_id`, which a ledger requires", "`Account_ID`"]);
     assert!(
         !project
             .pql(&[&score[..], &["--set", "matrix.account=Account_ID"]].concat())
@@ -138,16 +139,16 @@ fn a_matrix_without_accounts_goes_by_numbers_but_into_no_ledger() {
 }
 
 #[test]
-fn features_of_a_time_tell_how_many_rows_are_not_scored() {
+fn features_of_a_time_report_how_many_rows_are_not_scored() {
     let project = Project::trial();
     project.train(&[]).done();
-    let at = ["--model", "t", "--at", "2025-05-01", "-o", "-"];
-    let scores = project.pql(&[&["score"][..], &at].concat()).done().out;
+    let args = ["--at", "2025-05-01", "-o", "-"];
+    let scores = project.pql(&[&["score", "t"][..], &args].concat()).done().out;
     let unscored = scores.lines().filter(|line| line.contains("not scored: ")).count();
     assert!(unscored > 0 && unscored < scores.lines().count() - 1);
     let words = format!(
-        "warning: {unscored} of {} rows are of accounts that `pql score --at` does not score",
+        "warning: {unscored} of {} rows are not eligible for scoring",
         scores.lines().count() - 1
     );
-    project.pql(&[&["features"][..], &at].concat()).done().says(&[&words]);
+    project.pql(&[&["features", "--model", "t"][..], &args].concat()).done().stderr_has(&[&words]);
 }

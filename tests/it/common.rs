@@ -1,5 +1,4 @@
-//! What several tests need: the real binaries, files in a folder of their own, random numbers that
-//! are the same every time.
+//! Shared helpers: the `pql` binary, paths, CSV files and comparisons.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -14,19 +13,19 @@ pub(crate) const DAY: i64 = 86_400_000_000;
 /// 2025-01-01T00:00:00Z, µs.
 pub(crate) const NEW_YEAR: i64 = 1_735_689_600_000_000;
 
-/// The `pql` of this build, deaf to the environment of who runs the tests.
+/// Returns the `pql` command of this build, independent of the caller's thread settings.
 pub(crate) fn pql() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pql"));
     command.env_remove("RAYON_NUM_THREADS").env_remove("POLARS_MAX_THREADS").current_dir(root());
     command
 }
 
-/// Run `pql` and take what it says on stdout; where it fails, so does the test, with its words.
+/// Runs `pql` and returns its stdout; panics with its output if it fails.
 pub(crate) fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> String {
     succeed(pql().args(args)).0
 }
 
-/// Run a command that must succeed: its stdout and stderr.
+/// Runs a command that must succeed; returns stdout and stderr.
 pub(crate) fn succeed(command: &mut Command) -> (String, String) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -35,7 +34,7 @@ pub(crate) fn succeed(command: &mut Command) -> (String, String) {
     (out, err)
 }
 
-/// The folder of the crate.
+/// Returns the folder of the crate.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -56,21 +55,21 @@ pub(crate) fn python() -> PathBuf {
 }
 
 /// Prints a measured figure.
-pub(crate) fn say(line: &str) {
+pub(crate) fn print_figure(line: &str) {
     println!("{line}");
 }
 
-/// A path as text, for an argument.
+/// Returns a path as text.
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Rows of a CSV file by column.
+/// Returns the rows of a CSV file, by column.
 pub(crate) fn csv_rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     csv::Reader::from_path(path).unwrap().deserialize().map(|row| row.unwrap()).collect()
 }
 
-/// The sign of equality of two measured numbers.
+/// Returns whether two numbers are equal to nine digits, or both absent.
 pub(crate) fn close(a: Option<f64>, b: Option<f64>) -> bool {
     match (a, b) {
         (None, None) => true,

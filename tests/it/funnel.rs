@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use pql::rules::funnel::{Figures, Lead, Terms};
+use pql::rules::funnel::{AccountJourney, FunnelMetrics, FunnelWindow};
 use serde_json::Value;
 
 use crate::common::{DAY, root};
 use crate::project::Project;
 
-/// Relative difference of two numbers, or whether both are absent.
+/// Asserts that two numbers are equal, or both absent.
 fn same(found: Option<f64>, expected: &Value) {
     let (Some(found), Some(expected)) = (found, expected.as_f64()) else {
         assert_eq!(found.map(|f| f.to_string()), expected.as_f64().map(|e| e.to_string()));
@@ -29,28 +29,33 @@ fn golden() -> Value {
 }
 
 #[test]
-fn intervals_of_lifts_are_those_of_scipy() {
-    let lead = |held: bool, converts: bool| Lead {
+fn lift_intervals_match_scipy() {
+    let journey = |matches: bool, converts: bool| AccountJourney {
         signed_up: 0,
-        held: held.then_some(DAY),
+        first_match: matches.then_some(DAY),
         converted: if converts { 8 * DAY } else { i64::MAX },
         churned: i64::MAX,
         revenue: f64::NAN,
         first_revenue: f64::NAN,
     };
     for case in golden()["ratios"].as_array().unwrap() {
-        let [a, n, b, m] = [0, 1, 2, 3].map(|at| case[at].as_u64().unwrap());
-        let sides = [(true, a, n), (false, b, m)];
-        let leads: Vec<Lead> = sides
+        let [a, n, b, m] = [0, 1, 2, 3].map(|i| case[i].as_u64().unwrap());
+        let groups = [(true, a, n), (false, b, m)];
+        let journeys: Vec<AccountJourney> = groups
             .iter()
-            .flat_map(|(held, k, n)| (0..*n).map(move |at| lead(*held, at < *k)))
+            .flat_map(|(matches, k, n)| (0..*n).map(move |i| journey(*matches, i < *k)))
             .collect();
-        let figures = Figures::of(
-            &leads,
-            &Terms { within: Some(7 * DAY), horizon: 10 * DAY, until: 100 * DAY, date_only: false },
+        let metrics = FunnelMetrics::compute(
+            &journeys,
+            &FunnelWindow {
+                within: Some(7 * DAY),
+                horizon: 10 * DAY,
+                until: 100 * DAY,
+                date_only: false,
+            },
             false,
         );
-        let landmark = figures.landmark.unwrap();
+        let landmark = metrics.landmark.unwrap();
         let ends = [
             landmark.lift_interval.map(|interval| interval.low),
             landmark.lift_interval.map(|interval| interval.high),
@@ -66,7 +71,7 @@ fn intervals_of_lifts_are_those_of_scipy() {
 const TWO: &str = "[[definition]]\nname = \"three reports\"\nwithin = \"7d\"\nall = [{ event = \"report\", at_least = 3 }]\n\n\
                    [[definition]]\nname = \"a team\"\ntype = \"limit\"\nany = [{ users = 3 }]\n";
 
-/// A trial with two definitions after its project file, and more.
+/// Creates a trial with two definitions and more text in its project file.
 fn project(more: &str) -> Project {
     let project = Project::trial();
     let config = project.text("pql.toml");
@@ -80,46 +85,51 @@ fn json(project: &Project, args: &[&str]) -> Value {
 }
 
 fn row<'a>(answer: &'a Value, level: &str, name: &str, cohort: &str) -> &'a Value {
-    let is = |row: &&Value| row["level"] == level && row["name"] == name && row["cohort"] == cohort;
+    let matches =
+        |row: &&Value| row["level"] == level && row["name"] == name && row["cohort"] == cohort;
     answer["rows"]
         .as_array()
         .unwrap()
         .iter()
-        .find(is)
+        .find(matches)
         .unwrap_or_else(|| panic!("{level} {name} {cohort}"))
 }
 
 #[test]
-fn all_cohorts_stand_first_then_each() {
+fn the_table_starts_with_all_cohorts() {
     let project = project("");
     let run = project.pql(&["funnel"]).done();
     for words in [
         "240 sign-ups from 2025-01-01",
         "three reports",
         "a team",
-        "any of them",
-        "15 to 25",
-        "20 to 40",
-        "by month of the sign-up",
+        "any definition",
+        "15% to 25%",
+        "20% to 40%",
+        "cohort",
     ] {
         assert!(run.out.contains(words), "{words}: {}", run.out);
     }
-    assert!(run.out.contains("a team has no `within`"), "{}", run.out);
+    assert!(run.out.contains("a team: no comparison, because it has no `within`"), "{}", run.out);
     let weeks =
         project.pql(&["funnel", "--by", "week", "--definition", "three reports"]).done().out;
     assert!(
-        weeks.contains("2024-12-30") && !weeks.contains("a team") && !weeks.contains("any of them"),
+        weeks.contains("2024-12-30")
+            && !weeks.contains("a team")
+            && !weeks.contains("any definition"),
         "{weeks}"
     );
 }
 
 #[test]
-fn figures_agree_with_one_another() {
+fn metrics_are_consistent() {
     let answer = json(&project(""), &[]);
     let rows = answer["rows"].as_array().unwrap();
-    let count = |row: &Value, key: &str| row["figures"][key].as_u64().unwrap();
+    let count = |row: &Value, key: &str| row["metrics"][key].as_u64().unwrap();
     let customers = |row: &Value| {
-        count(row, "customers") + count(row, "already_customers") + count(row, "customers_without")
+        count(row, "customers")
+            + count(row, "already_customers")
+            + count(row, "customers_without_match")
     };
     for (level, name) in [
         ("definition", "three reports"),
@@ -128,13 +138,14 @@ fn figures_agree_with_one_another() {
         ("any", "any"),
     ] {
         let all = row(&answer, level, name, "all");
-        let of: Vec<&Value> = rows
+        let cohorts: Vec<&Value> = rows
             .iter()
             .filter(|r| r["level"] == level && r["name"] == name && r["cohort"] != "all")
             .collect();
-        for key in ["sign_ups", "pqls", "customers", "already_customers", "customers_without"] {
+        for key in ["sign_ups", "pqls", "customers", "already_customers", "customers_without_match"]
+        {
             assert_eq!(
-                of.iter().map(|row| count(row, key)).sum::<u64>(),
+                cohorts.iter().map(|row| count(row, key)).sum::<u64>(),
                 count(all, key),
                 "{name}: {key}"
             );
@@ -146,13 +157,13 @@ fn figures_agree_with_one_another() {
         (row(&answer, "definition", "three reports", "all"), row(&answer, "any", "any", "all"));
     assert!(count(any, "pqls") > count(reports, "pqls"));
     assert_eq!((&reports["within_days"], &any["within_days"]), (&Value::from(7.0), &Value::Null));
-    assert!(reports["figures"]["landmark"]["lift"].as_f64().unwrap() > 1.0);
-    assert_eq!(any["figures"]["landmark"], Value::Null);
-    assert_eq!(answer["usual_sign_up_to_pql"], serde_json::json!({ "low": 0.15, "high": 0.25 }));
+    assert!(reports["metrics"]["landmark"]["lift"].as_f64().unwrap() > 1.0);
+    assert_eq!(any["metrics"]["landmark"], Value::Null);
+    assert_eq!(answer["typical_sign_up_to_pql"], serde_json::json!({ "low": 0.15, "high": 0.25 }));
 }
 
 #[test]
-fn a_csv_has_a_flat_line_for_each_row_and_goes_to_a_file() {
+fn csv_output_has_one_line_per_row() {
     let project = project("");
     let rows = json(&project, &[])["rows"].as_array().unwrap().len();
     project.pql(&["funnel", "-o", "funnel.csv"]).done();
@@ -160,7 +171,7 @@ fn a_csv_has_a_flat_line_for_each_row_and_goes_to_a_file() {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().unwrap().clone();
     assert!(
-        ["level", "sign_up_to_pql_low", "landmark_others_of", "lift", "converted_30d_share"]
+        ["level", "sign_up_to_pql_low", "landmark_others_mature", "lift", "converted_30d_share"]
             .iter()
             .all(|c| header.iter().any(|h| h == *c))
     );
@@ -169,47 +180,49 @@ fn a_csv_has_a_flat_line_for_each_row_and_goes_to_a_file() {
     let share = header.iter().position(|h| h == "sign_up_to_pql_share").unwrap();
     assert_eq!(
         lines[0][share].parse::<f64>().ok(),
-        json(&project, &[])["rows"][0]["figures"]["sign_up_to_pql"]["share"].as_f64()
+        json(&project, &[])["rows"][0]["metrics"]["sign_up_to_pql"]["share"].as_f64()
     );
     assert_eq!(project.pql(&["funnel", "--format", "csv"]).done().out, text);
 }
 
 #[test]
-fn the_horizon_and_the_end_of_the_log_change_what_is_mature() {
+fn maturity_depends_on_the_horizon_and_the_end_of_the_log() {
     let project = project("");
-    let of = |args: &[&str]| {
+    let counts = |args: &[&str]| {
         let answer = json(&project, args);
         let rate =
-            &row(&answer, "definition", "three reports", "all")["figures"]["pql_to_customer"];
-        (rate["of"].as_u64().unwrap(), rate["not_mature"].as_u64().unwrap())
+            &row(&answer, "definition", "three reports", "all")["metrics"]["pql_to_customer"];
+        (rate["mature"].as_u64().unwrap(), rate["immature"].as_u64().unwrap())
     };
-    let (some, none) =
-        (of(&["--set", "observation.horizon=60d"]), of(&["--set", "observation.horizon=7d"]));
+    let (some, none) = (
+        counts(&["--set", "observation.horizon=60d"]),
+        counts(&["--set", "observation.horizon=7d"]),
+    );
     assert_eq!(some.0 + some.1, none.0 + none.1);
     assert!(some.1 > none.1, "{some:?} {none:?}");
-    assert!(of(&["--set", "observation.until=2025-03-01"]).0 < none.0);
+    assert!(counts(&["--set", "observation.until=2025-03-01"]).0 < none.0);
 }
 
 #[test]
-fn accounts_from_before_the_log_are_left_out() {
+fn accounts_from_before_the_log_are_skipped() {
     let project = project("");
     let run = project
         .pql(&["funnel", "--format", "json", "--set", "observation.since=2025-02-01"])
         .done();
     let answer: Value = serde_json::from_str(&run.out).unwrap();
     let left_out = answer["signed_up_before_log"].as_u64().unwrap();
-    assert_eq!(left_out + answer["rows"][0]["figures"]["sign_ups"].as_u64().unwrap(), 240);
+    assert_eq!(left_out + answer["rows"][0]["metrics"]["sign_ups"].as_u64().unwrap(), 240);
     assert!(
         left_out > 0
             && answer["rows"].as_array().unwrap().iter().all(|row| row["cohort"] != "2025-01")
     );
-    run.says(&["accounts left out: they signed up before the log begins"]);
+    run.stderr_has(&["accounts skipped: signed up before the log starts"]);
     project
         .pql(&["funnel", "--set", "observation.since=2025-05-25"])
-        .refused(3, &["signed up before the log begins", "observation.since"]);
+        .fails_with(3, &["signed up before the log starts", "observation.since"]);
 }
 
-/// Visitors of each day from 2025-01-01 on.
+/// Returns a visitor file with each day from 2025-01-01.
 fn visitors(days: i64) -> String {
     let mut text = "date,visitors\n".to_owned();
     for day in 0..days {
@@ -219,80 +232,82 @@ fn visitors(days: i64) -> String {
 }
 
 #[test]
-fn visitors_are_set_against_sign_ups() {
+fn visitors_are_compared_with_sign_ups() {
     let project = project("[visitors]\npath = \"visitors.csv\"\n");
     project.write("visitors.csv", visitors(90));
     let run = project
         .pql(&["funnel", "--format", "json"])
         .done()
-        .says(&["the visitors' file lacks the days of 60 sign-ups"]);
+        .stderr_has(&["the visitor file lacks the days of 60 sign-ups"]);
     let answer: Value = serde_json::from_str(&run.out).unwrap();
-    let of = |cohort: &str| row(&answer, "definition", "a team", cohort)["visitors"].clone();
+    let traffic = |cohort: &str| row(&answer, "definition", "a team", cohort)["visitors"].clone();
     assert_eq!(
-        (of("all")["visitors"].as_u64(), of("2025-01")["visitors"].as_u64()),
+        (traffic("all")["visitors"].as_u64(), traffic("2025-01")["visitors"].as_u64()),
         (Some(90 * 40), Some(31 * 40))
     );
     assert_eq!(
-        (of("all")["sign_ups"].as_u64(), of("all")["share"].as_f64()),
+        (traffic("all")["sign_ups"].as_u64(), traffic("all")["share"].as_f64()),
         (Some(180), Some(0.05))
     );
-    assert!(project.pql(&["funnel"]).done().out.contains("3600 visitors on 90 days"));
+    assert!(project.pql(&["funnel"]).done().out.contains("3,600 visitors on 90 days"));
     project.replace(
         "pql.toml",
         "path = \"visitors.csv\"",
         "path = \"visitors.csv\"\ndate = \"day\"\nvisitors = \"sessions\"\nformat = \"%d.%m.%Y\"",
     );
     project.write("visitors.csv", "day;sessions\n01.01.2025;1\n02.01.2025;2\n");
-    let run = project.pql(&["funnel"]).done().says(&["3 visitors, but"]);
+    let run = project
+        .pql(&["funnel"])
+        .done()
+        .stderr_has(&["more sign-ups than visitors on the same days"]);
     assert!(run.out.contains("3 visitors on 2 days\n"), "{}", run.out);
 }
 
 #[test]
-fn bad_visitors_are_named_with_their_row() {
+fn invalid_visitors_are_reported_with_their_row() {
     let project = project("[visitors]\npath = \"visitors.csv\"\n");
     for (text, words) in [
         ("date,visitors\n2025-01-01,4\nsoon,5\n", ["row 2", "`date`", "`soon`"]),
-        ("date,visitors\n2025-01-01,-4\n", ["row 1", "`visitors`", "whole number of visitors"]),
+        ("date,visitors\n2025-01-01,-4\n", ["row 1", "`visitors`", "non-negative integer"]),
         ("date,visitors\n2025-01-01,4.5\n", ["row 1", "`visitors`", "`4.5`"]),
-        ("date,visitors\n2025-01-01,\n", ["row 1", "`visitors`", "whole number of visitors"]),
+        ("date,visitors\n2025-01-01,\n", ["row 1", "`visitors`", "non-negative integer"]),
         ("date,visitors\n2025-01-01,many\n", ["row 1", "`visitors`", "`many`"]),
         ("date,visitors\n,4\n", ["row 1", "`date`", "a date"]),
-        (
-            "date,visitors\n2025-01-01,4\n2025-01-01,4\n",
-            ["row 2", "`2025-01-01`", "one row per day"],
-        ),
-        ("dates,visitors\n2025-01-01,4\n", ["no column `date`", "visitors.date", "`dates`"]),
+        ("date,visitors\n2025-01-01,4\n2025-01-01,4\n", ["row 2", "`2025-01-01`", "each day once"]),
+        ("dates,visitors\n2025-01-01,4\n", ["missing column `date`", "visitors.date", "`dates`"]),
         ("date,visitors\n", ["is empty", "visitors.csv", "one row per day"]),
     ] {
         project.write("visitors.csv", text);
-        project.pql(&["funnel"]).refused(3, &words);
+        project.pql(&["funnel"]).fails_with(3, &words);
     }
     project.replace("pql.toml", "path = \"visitors.csv\"", "date = \"day\"");
-    project.pql(&["funnel"]).refused(2, &["`[visitors]` has no `path`"]);
+    project.pql(&["funnel"]).fails_with(2, &["missing key `path` in [visitors]"]);
     project.replace("pql.toml", "date = \"day\"", "path = \"nowhere.csv\"");
-    project.pql(&["funnel"]).refused(3, &["nowhere.csv"]);
+    project.pql(&["funnel"]).fails_with(3, &["nowhere.csv"]);
 }
 
 #[test]
-fn what_is_asked_for_must_exist() {
+fn unknown_arguments_are_errors() {
     let project = project("");
     project
         .pql(&["funnel", "--definition", "three report"])
-        .refused(2, &["no definition `three report`", "did you mean `three reports`?"]);
-    project.pql(&["funnel", "--by", "day"]).refused(2, &["`week` or `month`"]);
-    Project::trial().pql(&["funnel"]).refused(2, &["has no `[[definition]]`"]);
-    project.pql(&["funnel", "-o", "nowhere/funnel.csv"]).refused(1, &["nowhere/funnel.csv"]);
+        .fails_with(2, &["no definition `three report`", "did you mean `three reports`?"]);
+    project.pql(&["funnel", "--by", "day"]).fails_with(2, &["[possible values: week, month]"]);
+    Project::trial().pql(&["funnel"]).fails_with(2, &["has no `[[definition]]`"]);
+    project.pql(&["funnel", "-o", "nowhere/funnel.csv"]).fails_with(1, &["nowhere/funnel.csv"]);
 }
 
 #[test]
-fn revenue_and_its_expansion_are_told_where_there_are_columns() {
+fn revenue_and_its_expansion_need_columns() {
     let project = project("");
-    assert_eq!(json(&project, &[])["rows"][0]["figures"]["revenue"], Value::Null);
-    let with: String =
-        project.text("accounts.csv").lines().enumerate().fold(String::new(), |text, (at, line)| {
-            let more = if at == 0 { "mrr,start" } else { "60,50" };
+    assert_eq!(json(&project, &[])["rows"][0]["metrics"]["revenue"], Value::Null);
+    let with: String = project.text("accounts.csv").lines().enumerate().fold(
+        String::new(),
+        |text, (row, line)| {
+            let more = if row == 0 { "mrr,start" } else { "60,50" };
             text + &format!("{line},{more}\n")
-        });
+        },
+    );
     project.write("accounts.csv", with);
     project.replace(
         "pql.toml",
@@ -300,14 +315,14 @@ fn revenue_and_its_expansion_are_told_where_there_are_columns() {
         "path = \"accounts.csv\"\nfirst_revenue = \"start\"",
     );
     let answer = json(&project, &[]);
-    let figures = &row(&answer, "definition", "three reports", "all")["figures"];
-    let share = figures["pql_to_customer"]["share"].as_f64().unwrap();
-    assert_eq!(figures["revenue"]["per_customer"], 60.0);
-    assert!((figures["revenue"]["per_pql"].as_f64().unwrap() - 60.0 * share).abs() < 1e-9);
-    assert_eq!(figures["revenue"]["expansion"], 1.2);
+    let metrics = &row(&answer, "definition", "three reports", "all")["metrics"];
+    let share = metrics["pql_to_customer"]["share"].as_f64().unwrap();
+    assert_eq!(metrics["revenue"]["per_customer"], 60.0);
+    assert!((metrics["revenue"]["per_pql"].as_f64().unwrap() - 60.0 * share).abs() < 1e-9);
+    assert_eq!(metrics["revenue"]["expansion"], 1.2);
     assert!(project.pql(&["funnel"]).done().out.contains("per other customer"));
     project.replace("pql.toml", "first_revenue = \"start\"", "first_revenue = \"strat\"");
     project
         .pql(&["funnel"])
-        .refused(3, &["no column `strat`", "`accounts.first_revenue`", "`start`"]);
+        .fails_with(3, &["missing column `strat`", "`accounts.first_revenue`", "`start`"]);
 }

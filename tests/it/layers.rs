@@ -1,17 +1,19 @@
-//! Which module may import which, and which dependency has which home: read from the sources.
+//! Modules import only modules before them, and each dependency is used only by its home modules.
 
 use std::fs;
 use std::path::Path;
 
 use crate::common::root;
 
-/// The folders and files of `src`: each imports only those to its left.
+/// The modules of `src`; each imports only those to its left.
 const ORDER: &str = "time names warning error config io log dataset rules model training registry operations export report tools cli";
 
-/// Dependencies and the only modules that name them.
-const HOMES: [(&str, &str); 16] = [
+/// Dependencies and the only modules that use them.
+const HOMES: [(&str, &str); 19] = [
     ("bincode", "model"),
     ("clap", "cli"),
+    ("clap_complete", "cli"),
+    ("clap_mangen", "cli"),
     ("comfy_table", "report"),
     ("csv", "io"),
     ("ctrlc", "cli"),
@@ -21,6 +23,7 @@ const HOMES: [(&str, &str); 16] = [
     ("maud", "report"),
     ("polars", "io log dataset rules model training registry operations tools cli"),
     ("polars_parquet", "io"),
+    ("schemars", "config"),
     ("terminal_size", "report"),
     ("toml", "config"),
     ("unicode_width", "report"),
@@ -28,12 +31,12 @@ const HOMES: [(&str, &str); 16] = [
     ("zstd", "io"),
 ];
 
-/// Returns each line of code outside of tests with its place, such as `src/io/mod.rs:7`.
-fn code(folder: &Path, lines: &mut Vec<(String, String)>) {
+/// Collects each line of code outside of tests with its place, such as `src/io/mod.rs:7`.
+fn collect_code(folder: &Path, lines: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            code(&path, lines);
+            collect_code(&path, lines);
         } else if path.extension().is_some_and(|extension| extension == "rs")
             && !path.ends_with("tests.rs")
         {
@@ -49,8 +52,8 @@ fn code(folder: &Path, lines: &mut Vec<(String, String)>) {
     }
 }
 
-/// Returns what is wrong with a line of a module.
-fn problem(module: &str, line: &str) -> Option<String> {
+/// Returns the forbidden import in a line of a module, if any.
+fn forbidden_import(module: &str, line: &str) -> Option<String> {
     let rank = |name: &str| ORDER.split(' ').position(|other| other == name);
     let is_allowed = |path: &str| match path.split("::").collect::<Vec<_>>()[..] {
         ["super", "super", ..] => false,
@@ -66,20 +69,21 @@ fn problem(module: &str, line: &str) -> Option<String> {
 }
 
 #[test]
-fn a_module_imports_only_modules_to_its_left_and_dependencies_at_home() {
+fn modules_import_only_modules_to_their_left_and_their_own_dependencies() {
     let mut lines = Vec::new();
-    code(&root().join("src"), &mut lines);
+    collect_code(&root().join("src"), &mut lines);
     assert!(
         HOMES
             .iter()
             .all(|(name, _)| lines.iter().any(|(_, line)| line.contains(&format!("{name}::")))),
-        "a home is out of date"
+        "a dependency in the list is not used"
     );
     let mut problems = Vec::new();
     for (place, line) in &lines {
         let module = place.split(['/', '.']).nth(1).unwrap();
         if !["bin", "lib", "main"].contains(&module) {
-            problems.extend(problem(module, line).map(|problem| format!("{place}: {problem}")));
+            problems
+                .extend(forbidden_import(module, line).map(|import| format!("{place}: {import}")));
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));

@@ -1,8 +1,8 @@
-//! Nothing at or after a cutoff changes anything before it: byte for byte, through the command
+//! Data at or after a cutoff never changes results before it, byte for byte, through the command
 //! line.
 //!
-//! A log *cut* at T has no event known and no account signed up at or after T, and conversions and
-//! churns from T on are blank.
+//! A log *truncated* at T has no events that became known and no accounts that signed up at or
+//! after T; conversions and churns from T on are blank.
 
 mod laws;
 
@@ -16,8 +16,8 @@ use crate::common::{DAY, Lcg, NEW_YEAR, csv_rows, pql, run, succeed, text};
 
 const HOUR: i64 = DAY / 24;
 
-/// The end of what models learn from, and the time of scoring; after each of them things appear
-/// that were never there before.
+/// The end of the training data, and the scoring time; new event names and values appear after each
+/// of them.
 const X: i64 = NEW_YEAR + 150 * DAY + 7 * HOUR;
 const T: i64 = NEW_YEAR + 170 * DAY + 13 * HOUR;
 
@@ -33,7 +33,7 @@ struct Event {
 }
 
 impl Event {
-    fn seen(&self) -> i64 {
+    fn known_at(&self) -> i64 {
         self.received.map_or(self.time, |r| r.max(self.time))
     }
 }
@@ -49,40 +49,41 @@ struct Account {
     industry: &'static str,
 }
 
-/// What a log looks like.
+/// The form of a log.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
-    /// An account list in CSV, times of receipt, repeated ids.
+enum LogForm {
+    /// An account list in CSV, receipt times and repeated ids.
     Listed,
-    /// No account list: accounts, conversions and churns come from events.
+    /// No account list: accounts, conversions and churns are derived from events.
     Derived,
     /// Dates without a time of day; the account list is NDJSON.
     Dates,
-    /// Events have dates alone, the account list has times of day.
+    /// Dates without a time of day in the events only.
     DatedEvents,
 }
 
-const KINDS: [Kind; 4] = [Kind::Listed, Kind::Derived, Kind::Dates, Kind::DatedEvents];
-const AT: [&str; 2] = ["snapshot", "age"];
+const LOG_FORMS: [LogForm; 4] =
+    [LogForm::Listed, LogForm::Derived, LogForm::Dates, LogForm::DatedEvents];
+const SCHEMES: [&str; 2] = ["snapshot", "age"];
 
 #[derive(Debug, Clone)]
 struct World {
-    kind: Kind,
+    form: LogForm,
     odd: i64,
     events: Vec<Event>,
     accounts: Vec<Account>,
 }
 
 impl World {
-    /// A log in which attributes have odd values from `odd` on, and events new names from X and
-    /// from T on.
-    fn new(kind: Kind, odd: i64) -> Self {
-        let mut world = Self { kind, odd, events: Vec::new(), accounts: Vec::new() };
+    /// Creates a log in which attributes have odd values from `odd` on, and events have new names
+    /// from X and T on.
+    fn new(form: LogForm, odd: i64) -> Self {
+        let mut world = Self { form, odd, events: Vec::new(), accounts: Vec::new() };
         let mut lcg = Lcg::new(7);
         for number in 0..300 {
             world.add_account(number, &mut lcg);
         }
-        if kind != Kind::Derived {
+        if form != LogForm::Derived {
             world.repeat_events(&mut lcg);
             world.add_oddities();
         }
@@ -91,7 +92,7 @@ impl World {
         world
     }
 
-    /// An account whose use tells whether it converts.
+    /// Adds an account whose usage predicts its conversion.
     fn add_account(&mut self, number: i64, lcg: &mut Lcg) {
         let id = format!("a{number:03}");
         let signed_up = self.listed(NEW_YEAR + lcg.below(185 * DAY));
@@ -113,14 +114,13 @@ impl World {
                 lcg.pick::<&str>(&["law", "farming", ""])
             },
         });
-        // It follows from the conversion, which the audit finds by what is known before the first
-        // test cutoff.
+        // An event that follows the conversion, which the leakage audit must find.
         self.events.extend(converted.map(|t| event(&id, "receipt", self.moment(t + HOUR))));
         for _ in 0..2 + keen / 4 + lcg.below(10) {
             let time = self.moment(signed_up - DAY + lcg.below(45 * DAY));
             self.add_event(&id, time, lcg);
         }
-        if self.kind == Kind::Derived {
+        if self.form == LogForm::Derived {
             for (name, time) in
                 [("signed_up", Some(signed_up)), ("upgraded", converted), ("left", churned)]
             {
@@ -131,7 +131,7 @@ impl World {
 
     fn add_event(&mut self, account: &str, time: i64, lcg: &mut Lcg) {
         let mut names = vec!["login", "report", "invite", "open", "export", "invoice"];
-        // Names that nothing has before the end of learning, and before the time of scoring.
+        // Names that first occur after the training data and after the scoring time.
         names.extend(if time >= X { vec!["beta", "wall"] } else { Vec::new() });
         names.extend(if time >= T { vec!["gamma", "plea"] } else { Vec::new() });
         let late = !self.dated() && lcg.chance(20);
@@ -147,8 +147,8 @@ impl World {
             if id.is_multiple_of(3) { format!("m{id}") } else { String::new() };
     }
 
-    /// Events delivered again: at once, or with one copy known only after the end of learning or
-    /// the time of scoring.
+    /// Adds repeated deliveries of events: immediate ones, and ones that become known only after
+    /// the training data or the scoring time.
     fn repeat_events(&mut self, lcg: &mut Lcg) {
         let mut copies = Vec::new();
         for event in self.events.iter().filter(|e| !e.id.is_empty()) {
@@ -158,11 +158,11 @@ impl World {
             let mut copy = event.clone();
             match lcg.below(3) {
                 0 => {}
-                n if self.kind == Kind::Listed => {
+                n if self.form == LogForm::Listed => {
                     copy.received =
-                        Some(copy.seen().max(if n == 1 { X } else { T }) + lcg.below(9 * DAY));
+                        Some(copy.known_at().max(if n == 1 { X } else { T }) + lcg.below(9 * DAY));
                 }
-                // Without times of receipt the repeat is one that comes with a later time.
+                // Without receipt times, the repeat has a later event time.
                 n => {
                     copy.time = copy
                         .time
@@ -174,13 +174,13 @@ impl World {
         self.events.extend(copies);
     }
 
-    /// What exists in the whole log and must not tell that it does.
+    /// Adds records of the full log that must not affect earlier results.
     fn add_oddities(&mut self) {
-        // An account of tomorrow already left a trace, at a time of day where all others have dates
-        // alone.
+        // Events of an account that signs up later, with a time of day where all other events have
+        // dates only.
         let tomorrow = self.accounts.iter().find(|a| a.signed_up >= T).unwrap().id.clone();
-        for at in [X - 20 * DAY, X + 12 * HOUR, T + HOUR] {
-            self.events.push(event(&tomorrow, "trace", at / HOUR * HOUR + HOUR / 2));
+        for time in [X - 20 * DAY, X + 12 * HOUR, T + HOUR] {
+            self.events.push(event(&tomorrow, "trace", time / HOUR * HOUR + HOUR / 2));
         }
         let soon = self
             .accounts
@@ -194,34 +194,34 @@ impl World {
     }
 
     fn dated(&self) -> bool {
-        matches!(self.kind, Kind::Dates | Kind::DatedEvents)
+        matches!(self.form, LogForm::Dates | LogForm::DatedEvents)
     }
 
-    /// A time as events have it.
+    /// Returns a time in the precision of events.
     fn moment(&self, time: i64) -> i64 {
         if self.dated() { time / DAY * DAY } else { time }
     }
 
-    /// A time as the account list has it.
+    /// Returns a time in the precision of the account list.
     fn listed(&self, time: i64) -> i64 {
-        if self.kind == Kind::Dates { time / DAY * DAY } else { time }
+        if self.form == LogForm::Dates { time / DAY * DAY } else { time }
     }
 
-    fn cut(&self, at: i64) -> Self {
-        let before = |time: Option<i64>| time.filter(|t| *t < at);
+    fn truncate(&self, end: i64) -> Self {
+        let before = |time: Option<i64>| time.filter(|t| *t < end);
         let known = |a: &Account| Account {
             converted: before(a.converted),
             churned: before(a.churned),
             ..a.clone()
         };
         Self {
-            events: self.events.iter().filter(|e| e.seen() < at).cloned().collect(),
-            accounts: self.accounts.iter().filter(|a| a.signed_up < at).map(known).collect(),
+            events: self.events.iter().filter(|e| e.known_at() < end).cloned().collect(),
+            accounts: self.accounts.iter().filter(|a| a.signed_up < end).map(known).collect(),
             ..*self
         }
     }
 
-    /// Rows in another order.
+    /// Returns the log with its rows in another order.
     fn shuffled(&self, seed: u64) -> Self {
         let (mut other, mut lcg) = (self.clone(), Lcg::new(seed));
         lcg.shuffle(&mut other.events);
@@ -229,14 +229,14 @@ impl World {
         other
     }
 
-    /// More of everything at or after `at`: events, late news of events, repeats, accounts,
-    /// conversions.
-    fn with_more_after(&self, at: i64) -> Self {
+    /// Returns the log with more data at or after `start`: events, late events, repeats, accounts
+    /// and conversions.
+    fn with_more_after(&self, start: i64) -> Self {
         let (mut other, mut lcg) = (self.clone(), Lcg::new(11));
         for number in 300..330 {
             let mut new = Self { events: Vec::new(), accounts: Vec::new(), ..*self };
             new.add_account(number, &mut lcg);
-            let shift = (at - new.accounts[0].signed_up).max(0) / DAY * DAY + DAY + DAY;
+            let shift = (start - new.accounts[0].signed_up).max(0) / DAY * DAY + DAY + DAY;
             new.events.iter_mut().for_each(|e| e.time += shift);
             new.events.iter_mut().for_each(|e| e.received = e.received.map(|r| r + shift));
             new.accounts[0].signed_up += shift;
@@ -245,35 +245,35 @@ impl World {
         }
         for account in &self.accounts {
             for _ in 0..3 {
-                let time = self.moment(at + DAY + lcg.below(20 * DAY));
+                let time = self.moment(start + DAY + lcg.below(20 * DAY));
                 other.add_event(&account.id, time, &mut lcg);
                 other
                     .events
                     .push(Event { received: Some(time), ..event(&account.id, "login", time) });
             }
         }
-        other.events.push(event(&self.accounts[0].id, "login", at));
+        other.events.push(event(&self.accounts[0].id, "login", start));
         let again: Vec<Event> = self.events.iter().filter(|e| !e.id.is_empty()).cloned().collect();
         other.events.extend(again.into_iter().map(|e| Event {
-            time: self.moment(at + DAY),
+            time: self.moment(start + DAY),
             received: None,
             ..e
         }));
-        for account in other.accounts.iter_mut().filter(|a| a.signed_up < at) {
-            let open = |time: Option<i64>| time.is_none_or(|t| t >= at);
+        for account in other.accounts.iter_mut().filter(|a| a.signed_up < start) {
+            let open = |time: Option<i64>| time.is_none_or(|t| t >= start);
             if open(account.converted) && open(account.churned) {
-                (account.converted, account.churned) = (Some(self.listed(at + DAY)), None);
+                (account.converted, account.churned) = (Some(self.listed(start + DAY)), None);
             }
         }
         lcg.shuffle(&mut other.events);
         other
     }
 
-    /// Write the log and its project file into a folder of its own.
+    /// Writes the log and its project file to a temporary folder.
     fn write(&self) -> Files {
         let dir = tempfile::tempdir().unwrap();
         let put = |name: &str, text: String| std::fs::write(dir.path().join(name), text).unwrap();
-        // A date is a date until a time of day is needed.
+        // Dates are written without a time of day where possible.
         let time = |t: i64| if self.dated() && t % DAY == 0 { iso_day(t) } else { iso(t) };
         let maybe = |t: Option<i64>| t.map_or(String::new(), time);
         let number = |n: Option<i64>| n.map_or(String::new(), |n| n.to_string());
@@ -281,9 +281,10 @@ impl World {
             String::from("account_id,user_id,event,timestamp,message_id,minutes,received_at\n");
         for e in &self.events {
             let user = e.user.as_deref().unwrap_or("");
-            let (account, name, at, minutes, received) =
+            let (account, name, happened, minutes, received) =
                 (&e.account, e.name, time(e.time), number(e.minutes), maybe(e.received));
-            writeln!(events, "{account},{user},{name},{at},{},{minutes},{received}", e.id).unwrap();
+            writeln!(events, "{account},{user},{name},{happened},{},{minutes},{received}", e.id)
+                .unwrap();
         }
         put("events.csv", events);
         let mut list =
@@ -303,7 +304,7 @@ impl World {
             .unwrap();
             let null = |t: String| if t.is_empty() { "null".to_owned() } else { format!("{t:?}") };
             let seats = a.seats.map_or("null".to_owned(), |s| s.to_string());
-            // The odd thing here is a number written as text.
+            // The odd value is a number written as text.
             let size = if a.signed_up < self.odd { a.size.clone() } else { "\"7\"".to_owned() };
             writeln!(
                 lines,
@@ -315,7 +316,7 @@ impl World {
             )
             .unwrap();
         }
-        let (name, list) = if self.kind == Kind::Dates {
+        let (name, list) = if self.form == LogForm::Dates {
             ("accounts.ndjson", lines)
         } else {
             ("accounts.csv", list)
@@ -329,7 +330,7 @@ impl World {
                 "[[events]]\npath = \"events.csv\"\nvalues = [\"minutes\"]\n{}\n[roles]\nvalue = [\"report\"]\ninvite = [\"invite\"]\n\
                  limit = [\"wall\"]\nhand_raise = [\"plea\"]\nconverted = [\"upgraded\"]\nchurned = [\"left\"]\nexclude = [\"invoice\", \"signed_up\"]\n\
                  [observation]\nhorizon = \"20d\"\nage = \"10d\"\nevery = \"10d\"\n[model]\nalpha = 5.0\n",
-                if self.kind == Kind::Derived { "" } else { &source }
+                if self.form == LogForm::Derived { "" } else { &source }
             ),
         );
         Files { dir }
@@ -358,9 +359,10 @@ impl Files {
         self.dir.path().join(name)
     }
 
-    /// Train on what was before `until`: the path of the model.
-    fn train(&self, name: &str, until: i64, at: &str) -> PathBuf {
-        let sets = [format!("observation.until={}", iso(until)), format!("observation.at={at}")];
+    /// Trains on the data before `until` and returns the path of the model.
+    fn train(&self, name: &str, until: i64, scheme: &str) -> PathBuf {
+        let sets =
+            [format!("observation.until={}", iso(until)), format!("observation.cutoffs={scheme}")];
         let models = self.path("models");
         run([
             "train",
@@ -377,22 +379,21 @@ impl Files {
         models.join(name).join("0001").join("model.pql")
     }
 
-    fn score(&self, model: &Path, at: i64) -> String {
+    fn score(&self, model: &Path, time: i64) -> String {
         run([
             "score",
             "-q",
             "-c",
             text(&self.path("pql.toml")),
-            "--model",
             text(model),
             "--at",
-            &iso(at),
+            &iso(time),
             "-o",
             "-",
         ])
     }
 
-    fn features(&self, model: &Path, at: i64) -> String {
+    fn features(&self, model: &Path, time: i64) -> String {
         let out = self.path("features.csv");
         run([
             "features",
@@ -402,7 +403,7 @@ impl Files {
             "--model",
             text(model),
             "--at",
-            &iso(at),
+            &iso(time),
             "-o",
             text(&out),
         ]);
@@ -414,18 +415,18 @@ fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// The first line in which two texts differ.
+/// Returns the numbers of lines and the first line in which two texts differ.
 fn difference(a: &str, b: &str) -> String {
     let lines = || a.lines().zip(b.lines());
     let first = lines().find(|(a, b)| a != b).map_or(String::new(), |(a, b)| format!("\n{a}\n{b}"));
     format!("{} and {} lines{first}", a.lines().count(), b.lines().count())
 }
 
-/// The card tells better than the bytes of a model where two of them part.
-fn same_model(a: &Path, b: &Path, what: &str) {
+/// Compares two models; a difference is shown by their model cards, which are readable.
+fn assert_same_model(a: &Path, b: &Path, label: &str) {
     if bytes(a) != bytes(b) {
         let card =
             |path: &Path| std::fs::read_to_string(path.with_file_name("model.json")).unwrap();
-        panic!("{what}: the models differ; their cards: {}", difference(&card(a), &card(b)));
+        panic!("{label}: the models differ; their cards: {}", difference(&card(a), &card(b)));
     }
 }

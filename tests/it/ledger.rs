@@ -1,4 +1,4 @@
-//! `pql score --ledger`: what a run leaves there, and what reads it.
+//! `pql score --ledger`: the stored scores, and the commands that read them.
 
 use std::fs;
 use std::path::Path;
@@ -10,16 +10,18 @@ use pql::time::parse_iso;
 
 use crate::project::{Project, TRIAL};
 
-/// A trial log whose accounts are scored each week, with a model of it.
+/// Creates a trial whose accounts are scored each week, with a model.
 pub(crate) fn weekly() -> Project {
     weekly_with(&[])
 }
 
-/// The same with further settings of the training.
+/// Creates the project of [`weekly`] with more settings of the training.
 pub(crate) fn weekly_with(sets: &[&str]) -> Project {
     let project = Project::trial();
-    let toml =
-        TRIAL.replace("at = \"age\"\nage = \"7d\"\n", "at = \"snapshot\"\nmax_age = \"60d\"\n");
+    let toml = TRIAL.replace(
+        "cutoffs = \"age\"\nage = \"7d\"\n",
+        "cutoffs = \"snapshot\"\nmax_age = \"60d\"\n",
+    );
     project.write("pql.toml", toml);
     let sets: Vec<&str> =
         ["model.min_conversions=5"].iter().chain(sets).flat_map(|set| ["--set", set]).collect();
@@ -27,10 +29,10 @@ pub(crate) fn weekly_with(sets: &[&str]) -> Project {
     project
 }
 
-/// Score at a time into the ledger `led`.
+/// Scores as of a time and adds the scores to the ledger `led`; returns the messages.
 #[track_caller]
-pub(crate) fn score(project: &Project, at: &str, args: &[&str]) -> String {
-    let all = [&["score", "--model", "t", "--at", at, "--ledger", "led"], args].concat();
+pub(crate) fn score(project: &Project, time: &str, args: &[&str]) -> String {
+    let all = [&["score", "t", "--at", time, "--ledger", "led"], args].concat();
     project.pql(&all).done().err
 }
 
@@ -39,26 +41,22 @@ fn runs(project: &Project, name: Option<&str>) -> pql::Result<Vec<String>> {
     Ok(ledger
         .runs(name)?
         .into_iter()
-        .map(|run| format!("{} {}", pql::time::iso(run.at), run.label))
+        .map(|run| format!("{} {}", pql::time::iso(run.time), run.label))
         .collect())
 }
 
 #[test]
-fn a_run_is_one_file_in_the_folder_of_its_time_and_again_the_same_bytes() {
+fn a_run_is_one_file_and_reproducible() {
     let project = weekly();
     score(&project, "2025-05-01", &["-o", "scores.parquet"]);
     score(&project, "2025-05-08T06:45:00Z", &[]);
     assert_eq!(project.names("led"), ["cutoff=2025-05-01", "cutoff=2025-05-08T064500Z"]);
     let file = "led/cutoff=2025-05-01/t@0001.parquet";
     let before = project.read(file);
-    assert!(
-        before == project.read("scores.parquet"),
-        "the ledger has what was asked for with `-o`"
-    );
-    let again = project
-        .pql_score(&["--model", "t", "--at", "2025-05-01", "--ledger", "led", "-o", "-"])
-        .done();
-    again.says(&["scores kept in led/cutoff=2025-05-01/t@0001.parquet"]);
+    assert!(before == project.read("scores.parquet"), "the ledger and `-o` have the same bytes");
+    let again =
+        project.pql_score(&["t", "--at", "2025-05-01", "--ledger", "led", "-o", "-"]).done();
+    again.stderr_has(&["Wrote led/cutoff=2025-05-01/t@0001.parquet"]);
     assert!(before == project.read(file));
     assert_eq!(project.names("led/cutoff=2025-05-01"), ["t@0001.parquet"]);
     assert_eq!(
@@ -68,26 +66,27 @@ fn a_run_is_one_file_in_the_folder_of_its_time_and_again_the_same_bytes() {
 }
 
 #[test]
-fn a_run_that_lies_ahead_or_scores_nobody_is_not_kept() {
+fn a_run_in_the_future_or_without_scores_is_not_stored() {
     let project = weekly();
     score(&project, "2025-05-01", &[]);
-    for command in [
-        &["score", "--model", "t", "--ledger", "led"][..],
-        &["monitor", "t"],
-        &["explain", "a1", "--model", "t"],
-    ] {
+    for command in
+        [&["score", "t", "--ledger", "led"][..], &["monitor", "t"], &["explain", "t", "a1"]]
+    {
         let ahead = [command, &["--at", "2025-07-01", "--now", "2025-06-01"]].concat();
-        project.pql(&ahead).refused(2, &["the log cannot be complete before 2025-07-01T00:00:00Z: it is 2025-06-01T00:00:00Z now"]);
+        project.pql(&ahead).fails_with(2, &["end of the log: found 2025-07-01T00:00:00Z, expected no later than now (2025-06-01T00:00:00Z)"]);
     }
-    // Nobody is of an age any more at which the model scores.
-    let said = score(&project, "2025-11-01", &["-o", "scores.csv"]);
-    assert!(said.contains("no account was scored: the ledger keeps nothing of this run"), "{said}");
+    // All accounts are older than the maximum age of the model.
+    let messages = score(&project, "2025-11-01", &["-o", "scores.csv"]);
+    assert!(
+        messages.contains("no account was scored, so nothing was added to the ledger"),
+        "{messages}"
+    );
     assert_eq!(project.names("led"), ["cutoff=2025-05-01"]);
     assert!(project.text("scores.csv").starts_with("account_id,"));
 }
 
 #[test]
-fn the_rows_read_back_are_those_that_were_scored() {
+fn stored_rows_equal_the_scored_rows() {
     let project = weekly();
     score(&project, "2025-05-01", &["-o", "scores.csv"]);
     let run = &Ledger::open(&project.path("led")).unwrap().runs(None).unwrap()[0];
@@ -108,14 +107,14 @@ fn the_rows_read_back_are_those_that_were_scored() {
 }
 
 #[test]
-fn versions_of_a_model_stand_beside_each_other() {
+fn versions_of_a_model_have_separate_files() {
     let project = weekly();
     project.train(&["--set", "model.min_conversions=5", "--set", "model.penalty=none"]).done();
     for model in ["t/0002", "t/0001"] {
-        project.pql(&["score", "--model", model, "--at", "2025-05-01", "--ledger", "led"]).done();
+        project.pql(&["score", model, "--at", "2025-05-01", "--ledger", "led"]).done();
     }
     fs::copy(project.path("models/t/0001/model.pql"), project.path("other.pql")).unwrap();
-    project.pql(&["score", "--model", "other.pql", "--at", "2025-04-01", "--ledger", "led"]).done();
+    project.pql(&["score", "other.pql", "--at", "2025-04-01", "--ledger", "led"]).done();
     assert_eq!(
         runs(&project, Some("t")).unwrap(),
         ["2025-05-01T00:00:00Z t/0001", "2025-05-01T00:00:00Z t/0002"]
@@ -125,19 +124,19 @@ fn versions_of_a_model_stand_beside_each_other() {
 }
 
 #[test]
-fn an_account_scored_at_its_own_age_lies_in_the_folder_of_the_run() {
+fn accounts_scored_at_an_age_are_in_the_folder_of_the_run() {
     let project = Project::trial();
     project.train(&[]).done();
     score(&project, "2025-04-01", &[]);
     let run = &Ledger::open(&project.path("led")).unwrap().runs(None).unwrap()[0];
-    assert_eq!(run.at, parse_iso("2025-04-01").unwrap());
+    assert_eq!(run.time, parse_iso("2025-04-01").unwrap());
     let cutoff =
         run.rows().unwrap().column("cutoff").unwrap().datetime().unwrap().physical().clone();
-    assert!(cutoff.n_unique().unwrap() > 10 && cutoff.max().unwrap() <= run.at);
+    assert!(cutoff.n_unique().unwrap() > 10 && cutoff.max().unwrap() <= run.time);
 }
 
 #[test]
-fn in_a_log_of_dates_the_time_of_a_run_is_a_midnight() {
+fn a_log_with_dates_has_runs_at_midnight() {
     let project = weekly();
     for file in ["events.csv", "accounts.csv"] {
         let cell =
@@ -153,12 +152,12 @@ fn in_a_log_of_dates_the_time_of_a_run_is_a_midnight() {
 }
 
 #[test]
-fn a_matrix_lies_at_its_newest_cutoff_and_without_cutoffs_nowhere() {
+fn a_matrix_is_stored_at_its_newest_cutoff() {
     let project = Project::trained_matrix();
-    let args = ["score", "--model", "m", "--ledger", "led", "--features"];
+    let args = ["score", "m", "--ledger", "led", "--features"];
     project
         .pql(&[&args[..], &["matrix.csv"]].concat())
-        .refused(2, &["`matrix.csv` has rows without a cutoff", "hint: "]);
+        .fails_with(2, &["`matrix.csv`: found rows without a cutoff", "hint: "]);
     assert!(runs(&project, None).unwrap_or_default().is_empty());
     project.write("dated.csv", "account_id,cutoff,usage,plan\na,2025-01-01,0.5,pro\nb,2025-01-08,0.2,pro\nc,2025-01-03,0.1,team\n");
     project.pql(&[&args[..], &["dated.csv"]].concat()).done();
@@ -167,13 +166,13 @@ fn a_matrix_lies_at_its_newest_cutoff_and_without_cutoffs_nowhere() {
     project
         .pql(&[&args[..], &["none.csv"]].concat())
         .done()
-        .says(&["no account was scored: the ledger keeps nothing of this run"]);
+        .stderr_has(&["no account was scored, so nothing was added to the ledger"]);
     assert_eq!(runs(&project, None).unwrap().len(), 1);
-    project.pql(&["score", "--model", "m", "--features", "dated.csv"]).refused(2, &["--output"]);
+    project.pql(&["score", "m", "--features", "dated.csv"]).fails_with(2, &["--output"]);
 }
 
 #[test]
-fn what_is_no_part_of_a_ledger_is_named_and_leftovers_are_not() {
+fn foreign_files_are_errors_and_leftovers_are_ignored() {
     let project = weekly();
     score(&project, "2025-05-01", &[]);
     for leftover in [
@@ -199,7 +198,7 @@ fn what_is_no_part_of_a_ledger_is_named_and_leftovers_are_not() {
 }
 
 #[test]
-fn damaged_scores_are_named() {
+fn damaged_score_files_are_errors() {
     let project = weekly();
     score(&project, "2025-05-01", &[]);
     let file = "led/cutoff=2025-05-01/t@0001.parquet";

@@ -1,4 +1,4 @@
-//! All tests beside those of the modules, in one crate, so that polars is linked once.
+//! All integration tests in one crate, so that polars is linked once.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 #![allow(clippy::print_stdout, reason = "tests print what they measure")]
 
@@ -8,6 +8,7 @@ mod audit;
 mod browser;
 mod certified;
 mod cli_accounts;
+mod cli_commands;
 mod cli_config;
 mod cli_data;
 mod cli_evaluate;
@@ -24,6 +25,7 @@ mod compare;
 mod definition;
 mod explain;
 mod funnel;
+mod language;
 mod layers;
 #[path = "../../crates/pql-stats/tests/it/lcg.rs"]
 mod lcg;
@@ -36,6 +38,7 @@ mod oracle;
 mod project;
 mod readme;
 mod report;
+mod schema;
 mod shared_data;
 mod simulation;
 mod speed;

@@ -1,23 +1,38 @@
-//! A log that does not fit into the memory allowed gives what it gives in memory.
+//! A log that exceeds the memory budget gives the same results as one in memory.
 
 use crate::project::Project;
 
-/// A log of several parts.
-fn large() -> Project {
+/// Creates a log with several partitions.
+fn large_project() -> Project {
     let project = Project::new();
-    project.pql(&["simulate", "-o", ".", "--accounts", "4000", "--seed", "3", "-q"]).done();
+    project
+        .pql(&[
+            "simulate",
+            "-o",
+            ".",
+            "--accounts",
+            "4000",
+            "--seed",
+            "3",
+            "--base-rate",
+            "0.1",
+            "--events-per-account",
+            "100",
+            "-q",
+        ])
+        .done();
     project
 }
 
 #[test]
-fn a_log_larger_than_the_memory_gives_the_same_features_and_model() {
-    let project = large();
+fn a_log_beyond_the_memory_budget_gives_the_same_features_and_model() {
+    let project = large_project();
     for memory in ["4GB", "10MB", "1MB"] {
-        let said = project
+        let messages = project
             .pql(&["features", "--memory", memory, "-o", &format!("{memory}.parquet")])
             .done()
             .err;
-        assert!(said.contains("events of 4000 accounts"), "{said}");
+        assert!(messages.contains("events of 4,000 accounts"), "{messages}");
         project.pql(&["ingest", "--memory", memory, "-o", memory]).done();
         project
             .pql(&["train", "--name", memory, "--memory", memory, "--set", "model.alpha=10"])
@@ -34,18 +49,18 @@ fn a_log_larger_than_the_memory_gives_the_same_features_and_model() {
 }
 
 #[test]
-fn numbers_as_times_ids_and_late_events_wait_in_the_file_as_well() {
+fn numeric_times_ids_and_late_events_are_spilled_correctly() {
     let project = Project::trial();
     let events = project.text("events.csv");
     let (header, rows) = events.split_once('\n').unwrap();
     let mut log = format!("{header},received_at,message_id\n");
     for copy in 0..300_u64 {
-        for (at, row) in rows.lines().enumerate() {
-            // Of every third copy all rows but the first are repeats of an id.
-            let id = if copy % 3 == 0 { format!("{at}") } else { format!("{at}-{copy}") };
+        for (index, row) in rows.lines().enumerate() {
+            // In every third copy, the rows repeat the ids of the first copy.
+            let id = if copy % 3 == 0 { format!("{index}") } else { format!("{index}-{copy}") };
             log += &format!(
                 "{row},{},{id}\n",
-                1_735_689_600_000 + 3_600_000 * (at as u64 * 7 % 2_000)
+                1_735_689_600_000 + 3_600_000 * (index as u64 * 7 % 2_000)
             );
         }
     }
@@ -59,7 +74,7 @@ fn numbers_as_times_ids_and_late_events_wait_in_the_file_as_well() {
 fn the_size_of_the_memory_needs_a_unit() {
     let project = Project::trial();
     for bad in ["4", "4XB", "GB", "12KB", "1.2.3GB"] {
-        project.pql(&["features", "--memory", bad, "-o", "-"]).refused(2, &["--memory"]);
+        project.pql(&["features", "--memory", bad, "-o", "-"]).fails_with(2, &["--memory"]);
     }
     project.pql(&["features", "--memory", "1.5 GiB", "-o", "-"]).done();
 }

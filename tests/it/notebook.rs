@@ -1,5 +1,5 @@
-//! `pql export notebook`: what it writes runs as it stands, rebuilds every score, and notices where
-//! one is not the model's.
+//! `pql export notebook`: the notebook runs unchanged, rebuilds every score, and detects changed
+//! numbers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::common::{csv_rows, pql, python, root, succeed, text};
 use crate::project::{Project, Run};
 
-/// The files of a folder, the notebook first.
+/// The files of an export.
 const FILES: [&str; 5] =
     ["analysis.ipynb", "coefficients.csv", "features.parquet", "model.json", "scores.parquet"];
 
@@ -17,28 +17,28 @@ fn export(project: &Project, args: &[&str]) -> Run {
     project.pql(&[&["export", "notebook"], args].concat())
 }
 
-/// Train `name` with settings of the project file, and export it.
-fn exported(project: &Project, name: &str, set: &[&str], source: &[&str], more: &[&str]) {
+/// Trains `name` with settings of the project file, and exports it.
+fn train_and_export(project: &Project, name: &str, set: &[&str], source: &[&str], more: &[&str]) {
     let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
     project.pql(&[&["train", "--name", name], source, &set].concat()).done();
     export(project, &[&[name, "-o", name], more].concat()).done();
 }
 
-/// What the notebooks in folders say at their end, run without their plots.
-fn ends(python: &Path, folders: &[std::path::PathBuf]) -> Vec<String> {
+/// Runs the notebooks of folders without their plots, and returns `ok` or the error of each.
+fn run_notebooks(python: &Path, folders: &[std::path::PathBuf]) -> Vec<String> {
     let (out, _) =
         succeed(Command::new(python).arg(root().join("tests/parity/notebooks.py")).args(folders));
-    let end = |line: &str| line.split_once(": ").unwrap().1.to_owned();
-    out.lines().map(end).collect()
+    let result = |line: &str| line.split_once(": ").unwrap().1.to_owned();
+    out.lines().map(result).collect()
 }
 
 #[test]
 #[ignore = "needs Python: `make python`"]
-fn the_notebook_of_the_demo_runs_from_top_to_bottom() {
+fn the_notebook_of_the_demo_runs() {
     let python = python();
     let project = Project::new();
     let config = root().join("data/demo/pql.toml");
-    exported(&project, "demo", &[], &["-c", text(&config)], &[]);
+    train_and_export(&project, "demo", &[], &["-c", text(&config)], &[]);
     let mut notebook = project
         .command(text(&python), &["-m", "nbconvert", "--to", "notebook", "--execute", "--stdout"]);
     let (run, _) =
@@ -61,65 +61,65 @@ fn the_notebook_of_the_demo_runs_from_top_to_bottom() {
             .iter()
             .any(|output| output.contains("rebuilt and reported probabilities differ by at most"))
     );
-    assert!(outputs.iter().any(|output| output.contains("335 test rows")));
+    assert!(outputs.iter().any(|output| output.contains("1166 test rows")));
 }
 
 #[test]
 #[ignore = "needs Python: `make python`"]
-fn the_notebook_of_every_kind_of_model_rebuilds_its_scores() {
+fn notebooks_rebuild_the_scores_of_every_kind_of_model() {
     let python = python();
     let (trial, matrix) = (Project::trial(), Project::new());
     trial.pql(&["features", "-o", "matrix.parquet"]).done();
     let rows = ["--features", "matrix.parquet"];
-    exported(&trial, "platt", &[], &[], &rows);
-    exported(&trial, "isotonic", &["model.calibration=isotonic"], &[], &[]);
-    exported(&trial, "spline", &["design.spline=3", "model.calibration=none"], &[], &[]);
-    exported(&trial, "again", &["model.refit=true"], &[], &rows);
-    exported(&trial, "firth", &["model.penalty=firth"], &[], &rows);
-    exported(
+    train_and_export(&trial, "platt", &[], &[], &rows);
+    train_and_export(&trial, "isotonic", &["model.calibration=isotonic"], &[], &[]);
+    train_and_export(&trial, "spline", &["design.spline=3", "model.calibration=none"], &[], &[]);
+    train_and_export(&trial, "again", &["model.refit=true"], &[], &rows);
+    train_and_export(&trial, "firth", &["model.penalty=firth"], &[], &rows);
+    train_and_export(
         &trial,
         "plain",
-        &["model.penalty=none", "design.use=[\"logins_7d\",\"industry\",\"sum_minutes_7d\"]"],
+        &["model.penalty=none", "design.include=[\"logins_7d\",\"industry\",\"sum_minutes_7d\"]"],
         &[],
         &rows,
     );
-    exported(&trial, "l1", &["model.penalty=l1"], &[], &[]);
-    let often = "observation.at=snapshot";
+    train_and_export(&trial, "l1", &["model.penalty=l1"], &[], &[]);
+    let often = "observation.cutoffs=snapshot";
     trial.pql(&["features", "-o", "often.parquet", "--set", often]).done();
-    exported(&trial, "snapshot", &[often], &[], &["--features", "often.parquet"]);
+    train_and_export(&trial, "snapshot", &[often], &[], &["--features", "often.parquet"]);
     matrix.write("matrix.csv", odd_matrix());
     let rows = ["--features", "matrix.csv"];
-    exported(
+    train_and_export(
         &matrix,
         "odd",
-        &["matrix.label=paid", "design.rare=0.1", "design.categories=[\"code\"]"],
+        &["matrix.label=paid", "design.rare=0.1", "design.categorical=[\"code\"]"],
         &rows,
         &rows,
     );
     let names = ["platt", "isotonic", "spline", "again", "firth", "plain", "l1", "snapshot"];
     let mut folders: Vec<_> = names.iter().map(|name| trial.path(name)).collect();
     folders.push(matrix.path("odd"));
-    assert_eq!(ends(&python, &folders), ["ok"; 9]);
+    assert_eq!(run_notebooks(&python, &folders), ["ok"; 9]);
     assert!(
         trial.text("isotonic/model.json").contains("\"Isotonic\"")
             && trial.text("platt/model.json").contains("\"Platt\"")
     );
     let coefficients = [trial.path("spline/coefficients.csv"), matrix.path("odd/coefficients.csv")];
-    let parts: BTreeSet<String> = coefficients
+    let terms: BTreeSet<String> = coefficients
         .iter()
         .flat_map(|file| csv_rows(file))
-        .map(|mut row| row.remove("part").unwrap())
+        .map(|mut row| row.remove("term").unwrap())
         .collect();
     assert_eq!(
-        parts,
+        terms,
         ["hinge", "intercept", "jump", "level", "missing", "other", "value"]
             .map(str::to_owned)
             .into()
     );
 }
 
-/// A matrix with what is hard to rebuild: nulls, levels that are rare, look like numbers or have to
-/// be quoted, two rows per account.
+/// Returns a matrix with difficult cases: missing values, levels that are rare, look like numbers
+/// or need quotes, and two rows per account.
 fn odd_matrix() -> String {
     let mut text = "account_id,code,plan,usage,depth,paid\n".to_owned();
     for row in 0..400_u32 {
@@ -141,10 +141,10 @@ fn odd_matrix() -> String {
 
 #[test]
 #[ignore = "needs Python: `make python`"]
-fn a_changed_number_ends_the_notebook() {
+fn a_changed_number_fails_the_notebook() {
     let python = python();
     let project = Project::trial();
-    exported(&project, "good", &[], &[], &[]);
+    train_and_export(&project, "good", &[], &[], &[]);
     let change = |name: &str, file: &str, from: &str, to: &str| {
         for copied in FILES {
             project.write(&format!("{name}/{copied}"), project.read(&format!("good/{copied}")));
@@ -162,30 +162,35 @@ fn a_changed_number_ends_the_notebook() {
         "\"roc_auc\": {\n      \"value\": 0.",
         "\"roc_auc\": {\n      \"value\": 0.1",
     );
-    let ends = ends(&python, &[other_coef, other_slope, other_auc]);
+    let results = run_notebooks(&python, &[other_coef, other_slope, other_auc]);
     assert!(
-        ends[..2].iter().all(|end| end.contains("the rebuilt probabilities differ by")),
-        "{ends:?}"
+        results[..2].iter().all(|error| error.contains("the rebuilt probabilities differ by")),
+        "{results:?}"
     );
-    assert!(ends[2].contains("roc_auc"), "{ends:?}");
+    assert!(results[2].contains("roc_auc"), "{results:?}");
 }
 
 #[test]
-fn the_export_in_the_folder_is_that_of_this_version() {
+fn the_export_in_the_repository_is_current() {
     let project = Project::new();
-    let made = project.path("made");
-    succeed(pql().args(["export", "notebook", "demo", "-o", text(&made)]));
+    let written = project.path("written");
+    succeed(pql().args(["export", "notebook", "demo", "-o", text(&written)]));
     for file in ["analysis.ipynb", "coefficients.csv", "model.json"] {
         let kept = fs::read(root().join("notebooks-export/demo-0001").join(file)).unwrap();
-        assert!(kept == fs::read(made.join(file)).unwrap(), "`make data` writes {file} anew");
+        assert!(
+            kept == fs::read(written.join(file)).unwrap(),
+            "{file} is outdated: run `make data`"
+        );
     }
 }
 
 #[test]
 fn an_export_needs_the_rows_of_its_model() {
     let project = Project::trained_matrix();
-    export(&project, &["m"])
-        .refused(3, &["the model has no test rows", "hint: train it with `model.test` above 0"]);
+    export(&project, &["m"]).fails_with(
+        3,
+        &["the model has no test rows", "hint: train with `model.test_size` above 0"],
+    );
     let train = |more: &[&str]| {
         project
             .pql(
@@ -197,7 +202,7 @@ fn an_export_needs_the_rows_of_its_model() {
                         "--features",
                         "matrix.csv",
                         "--set",
-                        "model.test=0.3",
+                        "model.test_size=0.3",
                     ],
                     more,
                 ]
@@ -205,37 +210,42 @@ fn an_export_needs_the_rows_of_its_model() {
             )
             .done();
     };
-    train(&["--no-rows"]);
-    export(&project, &["t/0001"]).refused(
+    train(&["--no-test-rows"]);
+    export(&project, &["t/0001"]).fails_with(
         3,
-        &["no `models/t/0001/test.parquet`", "hint: train it again without `--no-rows`"],
+        &["missing `models/t/0001/test.parquet`", "hint: train again without `--no-test-rows`"],
     );
     assert!(!project.path("notebooks-export").exists());
     train(&[]);
-    train(&["--set", "model.test=0.4"]);
+    train(&["--set", "model.test_size=0.4"]);
     fs::copy(
         project.path("models/t/0003/test.parquet"),
         project.path("models/t/0001/test.parquet"),
     )
     .unwrap();
-    export(&project, &["t/0001"])
-        .refused(3, &["test.parquet", "expected the", "that the model was judged by"]);
+    export(&project, &["t/0001"]).fails_with(3, &["test.parquet", "expected"]);
     project.write(
         "fewer.csv",
         project.text("matrix.csv").lines().take(150).collect::<Vec<_>>().join("\n"),
     );
-    export(&project, &["t/0002", "--features", "fewer.csv"])
-        .refused(3, &["are not those of the model", "hint: give the matrix"]);
-    assert_eq!(project.names("notebooks-export/t-0002"), [""; 0], "nothing is written by halves");
+    export(&project, &["t/0002", "--features", "fewer.csv"]).fails_with(
+        3,
+        &["is not the training matrix of the model", "hint: pass the training matrix"],
+    );
+    assert_eq!(
+        project.names("notebooks-export/t-0002"),
+        [""; 0],
+        "a failed export leaves no files"
+    );
     export(&project, &["t/0002", "--features", "matrix.csv"]).done();
     assert!(project.path("notebooks-export/t-0002/train.parquet").exists());
 }
 
 #[test]
-fn an_export_is_never_overwritten_unasked() {
+fn an_export_is_only_overwritten_with_force() {
     let project = Project::trained_matrix();
     project
-        .pql(&["train", "--name", "t", "--features", "matrix.csv", "--set", "model.test=0.3"])
+        .pql(&["train", "--name", "t", "--features", "matrix.csv", "--set", "model.test_size=0.3"])
         .done();
     let run = export(&project, &["t"]).done();
     assert_eq!(
@@ -244,9 +254,12 @@ fn an_export_is_never_overwritten_unasked() {
     );
     let written = FILES.map(|file| project.read(&format!("notebooks-export/t-0001/{file}")));
     project.write("notebooks-export/t-0001/analysis.ipynb", "hours of work");
-    export(&project, &["t"]).refused(
+    export(&project, &["t"]).fails_with(
         2,
-        &["`notebooks-export/t-0001/analysis.ipynb` is there already", "hint: name another folder"],
+        &[
+            "refusing to overwrite `notebooks-export/t-0001/analysis.ipynb`",
+            "hint: choose another folder",
+        ],
     );
     assert_eq!(project.text("notebooks-export/t-0001/analysis.ipynb"), "hours of work");
     export(&project, &["t", "--force", "--features", "matrix.csv"]).done();
@@ -254,17 +267,17 @@ fn an_export_is_never_overwritten_unasked() {
     export(&project, &["t", "--force"]).done();
     assert!(
         !project.path("notebooks-export/t-0001/train.parquet").exists(),
-        "what this export does not write is gone"
+        "a file that this export does not write is removed"
     );
     assert_eq!(
         FILES.map(|file| project.read(&format!("notebooks-export/t-0001/{file}"))),
         written,
-        "the same again, to the byte"
+        "a repeated export is identical"
     );
     fs::remove_file(project.path("models/t/0001/model.json")).unwrap();
     export(&project, &["models/t/0001/model.pql", "-o", "alone"]).done();
     assert!(
         project.text("alone/model.json").contains("\"evaluation\""),
-        "a card of the model alone"
+        "a new model card is written"
     );
 }

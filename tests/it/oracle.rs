@@ -1,5 +1,5 @@
-//! Every usage feature, computed from its meaning by looking at all events for each row, against
-//! the product.
+//! Compares every usage feature with a direct implementation of its definition, which scans all
+//! events for each row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -7,17 +7,17 @@ use std::path::Path;
 
 use polars::prelude::DataFrame;
 use pql::config::Config;
-use pql::dataset::features::{Catalogue, compute};
+use pql::dataset::features::{FeatureCatalog, compute};
 use pql::dataset::observations::{Observations, Outcome, Split, observe};
 use pql::io::progress::Progress;
-use pql::log::{Clip, Log, Sources, ingest};
+use pql::log::{Log, LogBounds, LogSources, ingest};
 use pql::time::iso;
 
 use crate::common::{DAY, Lcg, NEW_YEAR, close, csv_rows, root, run, text};
 
 const MINUTE: i64 = 60_000_000;
 
-/// An event as it is in the file.
+/// An event of the file.
 #[derive(Debug, Clone)]
 struct Event {
     account: String,
@@ -30,13 +30,13 @@ struct Event {
 }
 
 impl Event {
-    /// From when on it counts.
-    fn seen(&self) -> i64 {
+    /// Returns the time when the event became known.
+    fn known_at(&self) -> i64 {
         self.received.map_or(self.time, |r| r.max(self.time))
     }
 }
 
-/// An account as it is in the file.
+/// An account of the file.
 #[derive(Debug, Clone)]
 struct Account {
     id: String,
@@ -45,7 +45,7 @@ struct Account {
     seats: Option<f64>,
 }
 
-/// What events mean.
+/// Event names by role.
 const LOGIN: [&str; 2] = ["login", "sso"];
 const VALUE: [&str; 1] = ["report"];
 const INVITE: [&str; 2] = ["invite", "login"];
@@ -55,8 +55,8 @@ const NO_USAGE: [&str; 2] = ["paid", "invoice"];
 const NAMES: [&str; 9] =
     ["login", "sso", "report", "invite", "limit", "ask \"sales\", now", "open", "paid", "invoice"];
 
-/// A log with everything in it that may go wrong.
-#[expect(clippy::struct_excessive_bools, reason = "each is a column or file that may be there")]
+/// A random log with many edge cases.
+#[expect(clippy::struct_excessive_bools, reason = "each is an optional column or file")]
 struct World {
     events: Vec<Event>,
     accounts: Vec<Account>,
@@ -89,7 +89,7 @@ impl World {
             until,
             age: 1 + lcg.below(20),
         };
-        // One account stays in every log.
+        // Every log has at least this account.
         world.accounts.push(Account {
             id: "quiet".to_owned(),
             signed_up: NEW_YEAR,
@@ -127,15 +127,15 @@ impl World {
         let most = if lcg.chance(20) { 2 } else { 120 };
         for _ in 0..lcg.below(most) {
             let time = match lcg.below(7) {
-                // On the border of a window or day, or beside it.
+                // At or next to the boundary of a window or day.
                 0 | 1 => self.border(signed_up, lcg) - lcg.below(60) * DAY + (lcg.below(3) - 1),
-                // A session over a border, or one that ends by a hair.
+                // A session across a boundary, or one that barely ends.
                 2 => {
                     self.border(signed_up, lcg) - *lcg.pick(self.windows) * DAY
                         + (lcg.below(7) - 3) * 10 * MINUTE
                 }
                 3 if !times.is_empty() => *lcg.pick(&times) + 30 * MINUTE - lcg.below(2),
-                // At the same time as another one.
+                // At the same time as another event.
                 4 if !times.is_empty() => *lcg.pick(&times),
                 5 if !times.is_empty() => *lcg.pick(&times) + lcg.below(40 * MINUTE),
                 _ => signed_up - 5 * DAY + lcg.below(80 * DAY),
@@ -154,7 +154,7 @@ impl World {
         }
     }
 
-    /// A cutoff of either kind.
+    /// Returns a cutoff of either scheme.
     fn border(&self, signed_up: i64, lcg: &mut Lcg) -> i64 {
         if lcg.chance(50) {
             signed_up + self.age * DAY
@@ -197,7 +197,7 @@ impl World {
         let toml = format!(
             "[[events]]\npath = \"events.csv\"\nvalues = [\"minutes\", \"credits\"]\n{}\n[roles]\nlogin = {LOGIN:?}\nvalue = {VALUE:?}\n\
              invite = {INVITE:?}\nlimit = {LIMIT:?}\nhand_raise = {HAND_RAISE:?}\nconverted = [\"paid\"]\nexclude = [\"invoice\"]\n\
-             [observation]\nuntil = \"{}\"\nhorizon = \"10d\"\nage = \"{}d\"\n[features]\nwindows = [{}]\ncounts = {}\n",
+             [observation]\nuntil = \"{}\"\nhorizon = \"10d\"\nage = \"{}d\"\n[features]\nwindows = [{}]\nevent_types = {}\n",
             if self.listed { "[accounts]\npath = \"accounts.csv\"\n" } else { "" },
             iso(self.until),
             self.age,
@@ -207,7 +207,8 @@ impl World {
         Config::parse(&toml, &dir.join("pql.toml"), &[]).unwrap()
     }
 
-    /// Sign-up and seats of an account; without a list it begins when its first event is seen.
+    /// Returns the sign-up and seats of an account; without a list, the sign-up is the time at
+    /// which the first event became known.
     fn account(&self, id: &str) -> (i64, Option<f64>) {
         if self.listed {
             let account = self.accounts.iter().find(|a| a.id == id).unwrap();
@@ -216,17 +217,20 @@ impl World {
         let first = self
             .events
             .iter()
-            .filter(|e| e.account == id && e.seen() < self.until)
-            .map(Event::seen)
+            .filter(|e| e.account == id && e.known_at() < self.until)
+            .map(Event::known_at)
             .min();
         (first.unwrap(), None)
     }
 
-    /// Every feature of a row, by name.
+    /// Computes all features of a row, by name.
     fn features(&self, id: &str, cutoff: i64, counted: &[String]) -> BTreeMap<String, Option<f64>> {
         let (signed_up, seats) = self.account(id);
         let known = |e: &&Event| {
-            e.account == id && e.time < cutoff && e.seen() < cutoff && !NO_USAGE.contains(&e.name)
+            e.account == id
+                && e.time < cutoff
+                && e.known_at() < cutoff
+                && !NO_USAGE.contains(&e.name)
         };
         let seen: Vec<&Event> = self.events.iter().filter(known).collect();
         let mut row = lifetime(&seen, signed_up, cutoff);
@@ -252,12 +256,11 @@ impl World {
         row
     }
 
-    /// The event names most used, by the accounts that train and what they did before the first
-    /// test row.
+    /// Returns the event names that most training accounts used before the first test cutoff.
     fn most_used(&self, log: &Log, observations: &Observations) -> Vec<String> {
         let all: BTreeSet<u32> = observations.account.iter().copied().collect();
         let train: BTreeSet<u32> = observations
-            .rows(Split::Train)
+            .split_rows(Split::Train)
             .iter()
             .map(|r| observations.account[*r as usize])
             .collect();
@@ -270,7 +273,9 @@ impl World {
         for name in NAMES.iter().filter(|n| !NO_USAGE.contains(n)) {
             let uses = |a: &&u32| {
                 let id = &log.accounts.id[**a as usize];
-                self.events.iter().any(|e| e.account == *id && e.name == *name && e.seen() < before)
+                self.events
+                    .iter()
+                    .any(|e| e.account == *id && e.name == *name && e.known_at() < before)
             };
             ranks.push((
                 -i64::try_from(accounts.iter().filter(uses).count()).unwrap(),
@@ -342,7 +347,7 @@ fn one_window<T>(
     put("active_days", Some(days_with(&now)));
     put("active_users", Some(count(users(&now).len())));
     put("features_used", Some(count(names(&now).len())));
-    let share = |n: usize, of: usize| count(n) / count(of);
+    let share = |n: usize, total: usize| count(n) / count(total);
     let entropy = names(&now)
         .into_iter()
         .map(|name| share(now.iter().filter(|e| e.name == name).count(), now.len()))
@@ -368,8 +373,8 @@ fn one_window<T>(
     put("sum_credits", Some(now.iter().filter_map(|e| e.credits).sum()));
 }
 
-/// A session of a user starts at each of its times that has no other of the user in the 30 minutes
-/// before it.
+/// Counts session starts: event times of a user without another event of the same user in the 30
+/// minutes before.
 fn sessions(seen: &[&Event], now: &[&Event]) -> usize {
     let starts = |e: &&&Event| {
         !seen.iter().any(|p| p.user == e.user && p.time < e.time && e.time - p.time < 30 * MINUTE)
@@ -377,7 +382,7 @@ fn sessions(seen: &[&Event], now: &[&Event]) -> usize {
     now.iter().filter(starts).map(|e| (&e.user, e.time)).collect::<BTreeSet<_>>().len()
 }
 
-/// Slope of the line of least squares through numbers one apart.
+/// Computes the least-squares slope of equally spaced numbers.
 fn slope(y: &[f64]) -> f64 {
     let n = count(y.len());
     let x = |i: usize| count(i) - (n - 1.0) / 2.0;
@@ -390,15 +395,14 @@ fn slope(y: &[f64]) -> f64 {
     }
 }
 
-/// Compare every number of a table of features with those of the oracle; answers how many there
-/// were.
+/// Compares every value of a feature table with the oracle; returns the number of values.
 fn compare(
     world: &World,
     log: &Log,
     rows: &Observations,
-    catalogue: &Catalogue,
+    catalog: &FeatureCatalog,
     frame: &DataFrame,
-    what: &str,
+    label: &str,
 ) -> usize {
     assert_eq!(frame.height(), rows.len());
     let mut compared = 0;
@@ -409,83 +413,88 @@ fn compare(
         .collect();
     for row in 0..rows.len() {
         let (id, cutoff) = (&log.accounts.id[rows.account[row] as usize], rows.cutoff[row]);
-        let mut expected = world.features(id, cutoff, &catalogue.counted);
+        let mut expected = world.features(id, cutoff, &catalog.counted_events);
         for (name, values) in &columns {
-            let right =
-                expected.remove(name).unwrap_or_else(|| panic!("{what}: `{name}` means nothing"));
+            let expected_value = expected
+                .remove(name)
+                .unwrap_or_else(|| panic!("{label}: unknown feature `{name}`"));
             let value = values[row];
             assert!(
-                close(value, right),
-                "{what}: {name} of {id} at {}: {value:?}, but by its meaning {right:?}",
+                close(value, expected_value),
+                "{label}: {name} of {id} at {}: found {value:?}, expected {expected_value:?}",
                 iso(cutoff)
             );
             compared += 1;
         }
-        assert!(expected.is_empty(), "{what}: {expected:?} are no columns");
+        assert!(expected.is_empty(), "{label}: missing columns {expected:?}");
     }
     compared
 }
 
 fn read(config: &Config, until: i64) -> Log {
     let kinds = BTreeMap::new();
-    let sources = Sources {
+    let sources = LogSources {
         events: &config.events,
         accounts: config.accounts.as_ref(),
         roles: &config.roles,
         kinds: &kinds,
-        memory: pql::log::MEMORY,
+        memory: pql::log::DEFAULT_MEMORY,
     };
-    ingest(&sources, Clip { now: i64::MAX, since: None, until: Some(until) }, &Progress::silent())
-        .unwrap()
+    ingest(
+        &sources,
+        LogBounds { now: i64::MAX, since: None, until: Some(until) },
+        &Progress::silent(),
+    )
+    .unwrap()
 }
 
 #[test]
-fn every_feature_is_what_it_means_at_the_cutoffs_of_both_kinds() {
+fn every_feature_matches_its_definition_for_both_cutoff_schemes() {
     let mut compared = 0;
     for seed in 0..60 {
         let world = World::new(seed);
         let dir = tempfile::tempdir().unwrap();
         let mut config = world.write(dir.path());
         let log = read(&config, world.until);
-        for at in [pql::config::At::Snapshot, pql::config::At::Age] {
-            config.observation.at = at;
-            // A small log may have no account of that age.
+        for scheme in [pql::config::CutoffScheme::Snapshot, pql::config::CutoffScheme::Age] {
+            config.observation.cutoffs = scheme;
+            // A small log may have no account of the age.
             let Ok(rows) = observe(&log, &config.observation, 0.3) else { continue };
-            let (mut catalogue, left_out) =
-                Catalogue::learn(&log, &rows, &config.features, &config.roles).unwrap();
+            let (mut catalog, dropped) =
+                FeatureCatalog::fit(&log, &rows, &config.features, &config.roles).unwrap();
             let (names, sums) =
                 (world.most_used(&log, &rows), ["minutes", "credits"].map(str::to_owned).to_vec());
-            // No such log has the ten training accounts that a column asks for, but where none
-            // trains none are asked for.
-            if rows.rows(Split::Train).is_empty() {
+            // These logs never have the ten training accounts that a feature requires; without any
+            // training accounts, no support is required.
+            if rows.split_rows(Split::Train).is_empty() {
                 assert_eq!(
-                    (&catalogue.counted, &catalogue.sums),
+                    (&catalog.counted_events, &catalog.summed_properties),
                     (&names, &sums),
-                    "log {seed}, {at:?}"
+                    "log {seed}, {scheme:?}"
                 );
             } else {
                 assert!(
-                    catalogue.counted.is_empty() && catalogue.sums.is_empty(),
-                    "log {seed}, {at:?}"
+                    catalog.counted_events.is_empty() && catalog.summed_properties.is_empty(),
+                    "log {seed}, {scheme:?}"
                 );
                 for name in &names {
                     assert!(
-                        left_out.iter().any(|l| l.column == format!("count_{name}")),
-                        "log {seed}, {at:?}: {left_out:?}"
+                        dropped.iter().any(|l| l.column == format!("count_{name}")),
+                        "log {seed}, {scheme:?}: {dropped:?}"
                     );
                 }
             }
-            (catalogue.counted, catalogue.sums) = (names, sums);
-            let frame = compute(&catalogue, &log, &rows, &Progress::silent()).unwrap();
+            (catalog.counted_events, catalog.summed_properties) = (names, sums);
+            let frame = compute(&catalog, &log, &rows, &Progress::silent()).unwrap();
             compared +=
-                compare(&world, &log, &rows, &catalogue, &frame, &format!("log {seed}, {at:?}"));
+                compare(&world, &log, &rows, &catalog, &frame, &format!("log {seed}, {scheme:?}"));
         }
     }
     assert!(compared > 50_000, "{compared}");
 }
 
 #[test]
-fn every_feature_is_what_it_means_at_many_cutoffs_of_an_account() {
+fn every_feature_matches_its_definition_at_many_cutoffs_of_an_account() {
     let mut compared = 0;
     for seed in 100..140 {
         let world = World::new(seed);
@@ -495,9 +504,12 @@ fn every_feature_is_what_it_means_at_many_cutoffs_of_an_account() {
         let mut lcg = Lcg::new(seed);
         let mut rows = Observations::default();
         for account in 0..log.accounts.id.len() {
-            // Cutoffs at events and beside them, close together and far apart, the same one twice.
+            // Cutoffs at and next to events, near and far from each other, with duplicates.
             let of_account = |events: &pql::log::Events| {
-                events.accounts.contains(&account).then(|| events.time[events.of(account)].to_vec())
+                events
+                    .accounts
+                    .contains(&account)
+                    .then(|| events.time[events.account_range(account)].to_vec())
             };
             let times = log
                 .events
@@ -518,48 +530,51 @@ fn every_feature_is_what_it_means_at_many_cutoffs_of_an_account() {
             for cutoff in cutoffs.into_iter().filter(|c| *c <= world.until) {
                 rows.account.push(u32::try_from(account).unwrap());
                 rows.cutoff.push(cutoff);
-                rows.outcome.push(Outcome::Open);
+                rows.outcome.push(Outcome::Immature);
                 rows.split.push(Split::Unused);
             }
         }
-        let (catalogue, _) =
-            Catalogue::learn(&log, &rows, &config.features, &config.roles).unwrap();
-        let frame = compute(&catalogue, &log, &rows, &Progress::silent()).unwrap();
-        compared += compare(&world, &log, &rows, &catalogue, &frame, &format!("log {seed}"));
+        let (catalog, _) =
+            FeatureCatalog::fit(&log, &rows, &config.features, &config.roles).unwrap();
+        let frame = compute(&catalog, &log, &rows, &Progress::silent()).unwrap();
+        compared += compare(&world, &log, &rows, &catalog, &frame, &format!("log {seed}"));
     }
     assert!(compared > 50_000, "{compared}");
 }
 
 #[test]
-fn the_worked_example_has_the_numbers_worked_out_by_hand() {
+fn the_worked_example_matches_manual_results() {
     let folder = root().join("tests/fixtures/golden_log");
     let dir = tempfile::tempdir().unwrap();
-    for (at, expected) in [("snapshot", "expected_snapshot.csv"), ("age", "expected_age.csv")] {
+    for (scheme, expected) in [("snapshot", "expected_snapshot.csv"), ("age", "expected_age.csv")] {
         let out = dir.path().join(expected);
         run([
             "features",
             "-c",
             text(&folder.join("pql.toml")),
             "--set",
-            &format!("observation.at={at}"),
+            &format!("observation.cutoffs={scheme}"),
             "-o",
             text(&out),
         ]);
         let (found, expected) = (csv_rows(&out), csv_rows(&folder.join(expected)));
-        assert_eq!(found.len(), expected.len(), "{at}");
+        assert_eq!(found.len(), expected.len(), "{scheme}");
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(
                 found.keys().collect::<Vec<_>>(),
                 expected.keys().collect::<Vec<_>>(),
-                "{at}"
+                "{scheme}"
             );
-            for (name, right) in expected {
+            for (name, expected_value) in expected {
                 let (value, row) = (&found[name], (&expected["account_id"], &expected["cutoff"]));
-                let same = match (value.parse::<f64>(), right.parse::<f64>()) {
-                    (Ok(value), Ok(right)) => close(Some(value), Some(right)),
-                    _ => value == right,
+                let same = match (value.parse::<f64>(), expected_value.parse::<f64>()) {
+                    (Ok(value), Ok(expected_value)) => close(Some(value), Some(expected_value)),
+                    _ => value == expected_value,
                 };
-                assert!(same, "{at}: {name} of {row:?}: `{value}`, worked out `{right}`");
+                assert!(
+                    same,
+                    "{scheme}: {name} of {row:?}: `{value}`, expected `{expected_value}`"
+                );
             }
         }
     }

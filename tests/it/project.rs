@@ -1,4 +1,4 @@
-//! A folder with a small log, and the binaries run in it.
+//! A temporary project with a small log, in which tests run the binaries.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use polars::prelude::{DataFrame, ParquetWriter};
 
-/// A folder of its own for each test, removed at its end.
+/// A temporary folder for one test.
 pub(crate) struct Project {
     dir: tempfile::TempDir,
 }
@@ -24,16 +24,16 @@ path = \"accounts.csv\"
 attributes = [\"industry\"]
 
 [observation]
-at = \"age\"
+cutoffs = \"age\"
 age = \"7d\"
 horizon = \"14d\"
 
 [features]
 windows = [\"7d\"]
-counts = 3
+event_types = 3
 ";
 
-/// The keys of a project file for a feature matrix that is taken as it is.
+/// Project file for a feature matrix without transforms and penalty.
 pub(crate) const PLAIN: &str = "\
 [design]
 log1p = \"never\"
@@ -42,7 +42,7 @@ rare = 0
 
 [model]
 penalty = \"none\"
-test = 0
+test_size = 0
 ";
 
 /// A day in seconds.
@@ -50,7 +50,7 @@ const DAY: u64 = 86_400;
 /// 2025-01-01T00:00:00Z in epoch seconds.
 const START: u64 = 1_735_689_600;
 
-/// What a program answered.
+/// Result of a program.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
@@ -59,26 +59,26 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Check that it did what it was asked for.
+    /// Checks that the program succeeded.
     #[track_caller]
     pub(crate) fn done(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.err);
         self
     }
 
-    /// Check that it refused with this exit code, nothing on stdout, and each of the words in its
-    /// message.
+    /// Checks that the program failed with an exit code, wrote nothing to stdout, and wrote all
+    /// words to stderr.
     #[track_caller]
-    pub(crate) fn refused(self, code: i32, words: &[&str]) -> Self {
+    pub(crate) fn fails_with(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
-        assert_eq!(self.out, "", "a refusal is no result");
+        assert_eq!(self.out, "", "no output on failure");
         assert!(!self.err.contains("panicked"), "{}", self.err);
-        self.says(words)
+        self.stderr_has(words)
     }
 
-    /// Check that stderr has each of the words.
+    /// Checks that stderr has all words.
     #[track_caller]
-    pub(crate) fn says(self, words: &[&str]) -> Self {
+    pub(crate) fn stderr_has(self, words: &[&str]) -> Self {
         for word in words {
             assert!(self.err.contains(word), "`{word}` is not in: {}", self.err);
         }
@@ -87,12 +87,13 @@ impl Run {
 }
 
 impl Project {
-    /// An empty folder.
+    /// Creates an empty project.
     pub(crate) fn new() -> Self {
         Self { dir: tempfile::Builder::new().prefix("project").tempdir().unwrap() }
     }
 
-    /// A log of 240 trials, with an account list and a pql.toml, that trains in a moment.
+    /// Creates a log of 240 trials with an account list and pql.toml, small enough to train
+    /// quickly.
     pub(crate) fn trial() -> Self {
         let project = Self::new();
         project.write("pql.toml", TRIAL);
@@ -101,8 +102,8 @@ impl Project {
         project
     }
 
-    /// A feature matrix `matrix.csv` with a number, a text and the outcome, and a pql.toml that
-    /// takes it as it is.
+    /// Creates a feature matrix `matrix.csv` with a number, a text and the outcome, and its
+    /// pql.toml.
     pub(crate) fn matrix() -> Self {
         let project = Self::new();
         project.write("pql.toml", PLAIN);
@@ -110,7 +111,7 @@ impl Project {
         project
     }
 
-    /// The same with the model `m`.
+    /// Creates the feature matrix with a model `m`.
     pub(crate) fn trained_matrix() -> Self {
         let project = Self::matrix();
         project.pql(&["train", "--name", "m", "--features", "matrix.csv"]).done();
@@ -135,7 +136,7 @@ impl Project {
         String::from_utf8(self.read(name)).unwrap()
     }
 
-    /// Change a text of a file, which must be in it.
+    /// Replaces a text in a file that contains it.
     #[track_caller]
     pub(crate) fn replace(&self, name: &str, from: &str, to: &str) {
         let before = self.text(name);
@@ -147,7 +148,7 @@ impl Project {
         ParquetWriter::new(fs::File::create(self.path(name)).unwrap()).finish(&mut frame).unwrap();
     }
 
-    /// Names in a folder, sorted.
+    /// Returns the names in a folder, sorted.
     pub(crate) fn names(&self, folder: &str) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.path(folder))
             .unwrap()
@@ -163,22 +164,22 @@ impl Project {
         command
     }
 
-    /// Run `pql` in the folder.
+    /// Runs `pql` in the folder.
     pub(crate) fn pql(&self, args: &[&str]) -> Run {
         run(&mut self.command(env!("CARGO_BIN_EXE_pql"), args))
     }
 
-    /// Run `pql-score` in the folder.
+    /// Runs `pql-score` in the folder.
     pub(crate) fn pql_score(&self, args: &[&str]) -> Run {
         run(&mut self.command(env!("CARGO_BIN_EXE_pql-score"), args))
     }
 
-    /// Run `pql train --name t`, with more arguments.
+    /// Runs `pql train --name t --verbose`, with more arguments.
     pub(crate) fn train(&self, args: &[&str]) -> Run {
-        self.pql(&[&["train", "--name", "t"], args].concat())
+        self.pql(&[&["train", "--name", "t", "-v"], args].concat())
     }
 
-    /// The features as CSV.
+    /// Returns the features as CSV.
     #[track_caller]
     pub(crate) fn features(&self, args: &[&str]) -> String {
         self.pql(&[&["features", "-o", "-"], args].concat()).done().out
@@ -191,12 +192,12 @@ pub(crate) fn run(command: &mut Command) -> Run {
     Run { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// Lines of a file, each made from its number.
+/// Returns the lines of a file, generated from their numbers.
 pub(crate) fn lines(count: u64, line: impl Fn(u64) -> String) -> String {
-    (0..count).map(|at| line(at) + "\n").collect()
+    (0..count).map(|number| line(number) + "\n").collect()
 }
 
-/// A number in [0, 1) that depends on its arguments alone.
+/// Returns a pseudorandom number in [0, 1) for its arguments.
 pub(crate) fn dice(a: u64, b: u64) -> f64 {
     let mut x = a.wrapping_mul(0x9E37_79B9_7F4A_7C15)
         ^ b.wrapping_mul(0xD1B5_4A32_D192_ED03)
@@ -211,22 +212,22 @@ fn iso(t: u64) -> String {
     pql::time::iso(i64::try_from(t).unwrap() * 1_000_000)
 }
 
-/// Seconds below `most`, from a share of it.
+/// Returns a share of a maximum, in whole seconds.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a share of a small number"
 )]
-fn within(share: f64, most: u64) -> u64 {
-    (share * f64::from(u32::try_from(most).unwrap())) as u64
+fn within(share: f64, max: u64) -> u64 {
+    (share * f64::from(u32::try_from(max).unwrap())) as u64
 }
 
-/// When an account of the trial log signs up, epoch seconds.
+/// Returns the sign-up time of an account, epoch seconds.
 fn signed_up(account: u64) -> u64 {
     START + account % 120 * DAY + within(dice(account, 1), DAY)
 }
 
-/// `account_id,signed_up_at,converted_at,industry` of 240 accounts: the busy ones convert.
+/// Returns an account list of 240 accounts, in which active accounts convert more often.
 fn accounts() -> String {
     let mut text = "account_id,signed_up_at,converted_at,industry\n".to_owned();
     for account in 0..240 {
@@ -243,7 +244,7 @@ fn accounts() -> String {
     text
 }
 
-/// `account_id,user_id,event,timestamp,minutes` of 30 days each.
+/// Returns the events of 30 days for each account.
 fn events() -> String {
     let mut text = "account_id,user_id,event,timestamp,minutes\n".to_owned();
     for account in 0..240 {
@@ -272,25 +273,26 @@ fn matrix() -> String {
     text
 }
 
-/// Compress as gzip.
+/// Compresses as gzip.
 pub(crate) fn gz(text: &str) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();
     encoder.finish().unwrap()
 }
 
-/// Compress as zstd.
+/// Compresses as zstd.
 pub(crate) fn zst(text: &str) -> Vec<u8> {
     zstd::encode_all(text.as_bytes(), 1).unwrap()
 }
 
-/// How many rows the data-quality table counts for a reason, and where the first one stands.
+/// Returns the count and first place of a reason in the data-quality table.
 #[track_caller]
-pub(crate) fn counted(said: &str, reason: &str) -> (u64, String) {
-    let line = said
+pub(crate) fn counted(output: &str, reason: &str) -> (u64, String) {
+    let line = output
         .lines()
         .find_map(|l| l.trim().strip_prefix(reason))
-        .unwrap_or_else(|| panic!("no `{reason}` in: {said}"));
+        .unwrap_or_else(|| panic!("no `{reason}` in: {output}"));
     let (count, place) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+    let count = count.replace(',', "");
     (count.parse().unwrap_or_else(|_| panic!("{line}")), place.trim().to_owned())
 }

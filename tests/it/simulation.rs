@@ -1,8 +1,8 @@
-//! Data simulated from known coefficients: intervals cover, probabilities are calibrated, nothing
-//! is found where nothing is.
+//! Tests on data simulated from known coefficients: coverage of intervals, calibration of
+//! probabilities, and no skill without signal.
 //!
-//! A few seeds run always, with bounds as wide as so few allow; `PQL_LONG=1` runs 200 of each with
-//! the bounds that hold of the method.
+//! By default, a few seeds run with wide bounds. `PQL_LONG=1` runs 200 seeds with the nominal
+//! bounds.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,23 +13,23 @@ use polars::prelude::{Column, DataFrame};
 use pql::dataset::matrix::Matrix;
 use pql::dataset::observations::Split;
 use pql::model::explain::coefficients;
-use pql::model::score::Batch;
 use pql::model::score::Scorer;
-use pql::{Config, Model, Rows, Sink, TrainOptions, Trained, train_on_rows};
+use pql::model::score::ScoringBatch;
+use pql::{Config, Model, Rows, Sink, TrainOptions, TrainedModel, train_on_rows};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use crate::common::say;
+use crate::common::print_figure;
 
-/// How many seeds, and how much wider the bounds are than with 200.
-fn extent() -> (u64, f64) {
+/// Returns the number of seeds and the factor by which the bounds are wider than with 200 seeds.
+fn scale() -> (u64, f64) {
     if std::env::var_os("PQL_LONG").is_some() { (200, 1.0) } else { (24, 2.5) }
 }
 
-/// What each seed gives, in their order; on threads outside of rayon's, whose own work would pile
-/// up inside of one another.
-fn each<T: Send>(seeds: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
+/// Returns the result for each seed, in order. Uses threads outside of rayon because nested rayon
+/// jobs would pile up.
+fn for_each_seed<T: Send>(seeds: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (next, done) = (AtomicU64::new(0), Mutex::new(BTreeMap::new()));
     std::thread::scope(|scope| {
@@ -49,34 +49,34 @@ fn each<T: Send>(seeds: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
     done.into_inner().unwrap().into_values().collect()
 }
 
-/// How data is drawn: `η = intercept + Σ coef·x`, correlated normal columns, accounts of several
-/// rows with a shared effect.
+/// Simulation settings: `η = intercept + Σ coef·x` with correlated normal columns, and accounts of
+/// several rows with a shared effect.
 #[derive(Clone)]
-struct World {
+struct Scenario {
     intercept: f64,
     coef: Vec<f64>,
     rows: usize,
     per_account: usize,
 }
 
-/// A table with the true probability of each row.
-struct Drawn {
+/// A simulated table with the true probability of each row.
+struct SimulatedRows {
     features: DataFrame,
     account: Vec<String>,
     y: Vec<bool>,
     truth: Vec<f64>,
 }
 
-/// Attenuation of the effect that the rows of an account share.
+/// Attenuation of the shared effect of an account.
 const BRIDGE: f64 = 0.8;
 
-impl World {
-    /// Draw a table.
+impl Scenario {
+    /// Draws a table.
     ///
     /// The shared effect has the bridge distribution of Wang and Louis (*Biometrika* 90, 2003), so
-    /// that the marginal model is again logistic, with exactly these coefficients: `logit P(y |
+    /// that the marginal model is logistic with exactly these coefficients: `logit P(y |
     /// x, b) = η/φ + b` gives `logit P(y | x) = η`.
-    fn draw(&self, seed: u64) -> Drawn {
+    fn draw(&self, seed: u64) -> SimulatedRows {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let p = self.coef.len();
         let mut columns = vec![Vec::with_capacity(self.rows); p];
@@ -91,22 +91,22 @@ impl World {
             }
             let mut eta = self.intercept;
             for (column, coef) in columns.iter_mut().zip(&self.coef) {
-                // Correlated with the other columns, and inside an account.
+                // Correlated with the other columns and within accounts.
                 let x = 0.5 * common + rng.sample::<f64, _>(StandardNormal);
                 eta += coef * x;
                 column.push(x);
             }
-            let given = if self.per_account > 1 { eta / BRIDGE + effect } else { eta };
-            y.push(rng.random_bool(sigmoid(given)));
+            let conditional = if self.per_account > 1 { eta / BRIDGE + effect } else { eta };
+            y.push(rng.random_bool(sigmoid(conditional)));
             truth.push(sigmoid(eta));
             account.push(format!("a{:06}", row / self.per_account));
         }
         let columns = columns
             .into_iter()
             .enumerate()
-            .map(|(at, values)| Column::new(format!("x{at}").into(), values))
+            .map(|(index, values)| Column::new(format!("x{index}").into(), values))
             .collect();
-        Drawn { features: DataFrame::new(self.rows, columns).unwrap(), account, y, truth }
+        SimulatedRows { features: DataFrame::new(self.rows, columns).unwrap(), account, y, truth }
     }
 }
 
@@ -114,72 +114,74 @@ fn sigmoid(eta: f64) -> f64 {
     1.0 / (1.0 + (-eta).exp())
 }
 
-/// Train on a table; the rows from `test` on judge.
-fn fitted(drawn: &Drawn, keys: &str, test: usize) -> Trained {
+/// Trains on the rows before `test` and evaluates on the others.
+fn train(rows: &SimulatedRows, keys: &str, test: usize) -> TrainedModel {
     let text = format!("[design]\nlog1p = \"never\"\nwinsorize = \"never\"\n[model]\n{keys}");
     let config = Config::parse(&text, Path::new("pql.toml"), &[]).unwrap();
     let split =
-        (0..drawn.y.len()).map(|row| if row < test { Split::Train } else { Split::Test }).collect();
+        (0..rows.y.len()).map(|row| if row < test { Split::Train } else { Split::Test }).collect();
     let matrix = Matrix {
-        features: drawn.features.clone(),
-        account: drawn.account.clone(),
+        features: rows.features.clone(),
+        account: rows.account.clone(),
         cutoff: None,
-        y: drawn.y.iter().map(|y| Some(*y)).collect(),
+        y: rows.y.iter().map(|y| Some(*y)).collect(),
         split: Some(split),
     };
-    let rows = Rows::of_matrix(matrix, &config);
+    let rows = Rows::from_matrix(matrix, &config);
     train_on_rows(&config, &rows, TrainOptions::default(), &mut Sink::silent()).unwrap()
 }
 
-/// How many of how many intervals hold the truth.
+/// Number of intervals that contain the true value, and number of intervals.
 #[derive(Clone, Copy, Default)]
-struct Cover {
-    held: f64,
-    of: f64,
+struct Coverage {
+    covered: f64,
+    total: f64,
 }
 
-impl Cover {
+impl Coverage {
     fn count(&mut self, low: f64, truth: f64, high: f64) {
-        self.held += f64::from(u8::from(low <= truth && truth <= high));
-        self.of += 1.0;
+        self.covered += f64::from(u8::from(low <= truth && truth <= high));
+        self.total += 1.0;
     }
 
     fn add(mut self, other: Self) -> Self {
-        (self.held, self.of) = (self.held + other.held, self.of + other.of);
+        (self.covered, self.total) = (self.covered + other.covered, self.total + other.total);
         self
     }
 
     fn share(self) -> f64 {
-        self.held / self.of
+        self.covered / self.total
     }
 }
 
-/// What one model covers: each coefficient, the same without penalty, and the probabilities of
-/// fresh rows.
+/// Coverage of one model: each coefficient, all unpenalized coefficients, and the probabilities of
+/// new rows.
 #[derive(Clone, Default)]
-struct Covered {
-    coef: Vec<Cover>,
-    unpenalised: Cover,
-    probability: Cover,
+struct ModelCoverage {
+    coef: Vec<Coverage>,
+    unpenalized: Coverage,
+    probability: Coverage,
 }
 
-fn covered(world: &World, model: &Model, fresh: &Drawn) -> Covered {
-    let mut covered =
-        Covered { coef: vec![Cover::default(); world.coef.len()], ..Covered::default() };
+fn model_coverage(scenario: &Scenario, model: &Model, fresh: &SimulatedRows) -> ModelCoverage {
+    let mut covered = ModelCoverage {
+        coef: vec![Coverage::default(); scenario.coef.len()],
+        ..ModelCoverage::default()
+    };
     let rows = coefficients(model);
-    let refit = model.maximum_likelihood.as_ref().expect("the unpenalised fit exists");
-    for (at, row) in rows.iter().enumerate().skip(1) {
-        let which: usize = row.feature.strip_prefix('x').unwrap().parse().unwrap();
-        let truth = world.coef[which] * row.sd.unwrap();
+    let refit = model.maximum_likelihood.as_ref().expect("the unpenalized fit exists");
+    for (index, row) in rows.iter().enumerate().skip(1) {
+        let column: usize = row.feature.strip_prefix('x').unwrap().parse().unwrap();
+        let truth = scenario.coef[column] * row.sd.unwrap();
         let interval = row.interval.unwrap();
-        covered.coef[which].count(interval.low, truth, interval.high);
-        let half = 1.96 * refit.std_error[at];
-        covered.unpenalised.count(refit.coef[at] - half, truth, refit.coef[at] + half);
+        covered.coef[column].count(interval.low, truth, interval.high);
+        let half = 1.96 * refit.std_error[index];
+        covered.unpenalized.count(refit.coef[index] - half, truth, refit.coef[index] + half);
     }
     let scorer = Scorer::new(model, "").unwrap();
     let n = fresh.y.len();
     let account = Column::new("account_id".into(), &fresh.account);
-    let batch = Batch {
+    let batch = ScoringBatch {
         features: &fresh.features,
         account: &account,
         cutoff: &vec![None; n],
@@ -198,105 +200,121 @@ fn covered(world: &World, model: &Model, fresh: &Drawn) -> Covered {
     covered
 }
 
-/// Coverage over many seeds.
-fn coverage(world: &World, keys: &str) -> Covered {
-    let (seeds, _) = extent();
-    let all = each(seeds, |seed| {
-        let model = fitted(&world.draw(seed), &format!("{keys}\ntest = 0\n"), world.rows).model;
-        covered(world, &model, &World { rows: 400, ..world.clone() }.draw(1_000_000 + seed))
+/// Computes the coverage over many seeds.
+fn coverage(scenario: &Scenario, keys: &str) -> ModelCoverage {
+    let (seeds, _) = scale();
+    let all = for_each_seed(seeds, |seed| {
+        let model =
+            train(&scenario.draw(seed), &format!("{keys}\ntest_size = 0\n"), scenario.rows).model;
+        model_coverage(
+            scenario,
+            &model,
+            &Scenario { rows: 400, ..scenario.clone() }.draw(1_000_000 + seed),
+        )
     });
-    let mut total =
-        Covered { coef: vec![Cover::default(); world.coef.len()], ..Covered::default() };
+    let mut total = ModelCoverage {
+        coef: vec![Coverage::default(); scenario.coef.len()],
+        ..ModelCoverage::default()
+    };
     for one in all {
         total.coef = total.coef.iter().zip(&one.coef).map(|(a, b)| a.add(*b)).collect();
-        total.unpenalised = total.unpenalised.add(one.unpenalised);
+        total.unpenalized = total.unpenalized.add(one.unpenalized);
         total.probability = total.probability.add(one.probability);
     }
     let each: Vec<String> = total.coef.iter().map(|c| format!("{:.3}", c.share())).collect();
-    let (together, unpenalised, probability) =
-        (together(&total).share(), total.unpenalised.share(), total.probability.share());
-    say(&format!(
-        "{} rows an account, {keys:?}: coefficients {together:.3} ({}), unpenalised {unpenalised:.3}, probabilities {probability:.3}",
-        world.per_account,
+    let (together, unpenalized, probability) =
+        (together(&total).share(), total.unpenalized.share(), total.probability.share());
+    print_figure(&format!(
+        "{} rows an account, {keys:?}: coefficients {together:.3} ({}), unpenalized {unpenalized:.3}, probabilities {probability:.3}",
+        scenario.per_account,
         each.join(" ")
     ));
     total
 }
 
-fn together(covered: &Covered) -> Cover {
-    covered.coef.iter().fold(Cover::default(), |a, b| a.add(*b))
+fn together(covered: &ModelCoverage) -> Coverage {
+    covered.coef.iter().fold(Coverage::default(), |a, b| a.add(*b))
 }
 
-fn world(per_account: usize) -> World {
-    World { intercept: -1.5, coef: vec![0.8, -0.5, 0.3, 0.0, 0.15, -0.2], rows: 1200, per_account }
+fn scenario(per_account: usize) -> Scenario {
+    Scenario {
+        intercept: -1.5,
+        coef: vec![0.8, -0.5, 0.3, 0.0, 0.15, -0.2],
+        rows: 1200,
+        per_account,
+    }
 }
 
-/// A share that should be 0.95, within 0.02 or more where there are few seeds.
+/// Asserts that a share is near 0.95: within 0.02, or more with few seeds.
 #[track_caller]
-fn near_95(what: &str, cover: Cover) {
-    let (_, wider) = extent();
+fn assert_near_95(name: &str, cover: Coverage) {
+    let (_, wider) = scale();
     let share = cover.share();
-    // Intervals that hold everything would be no intervals.
-    assert!(0.95 - 0.02 * wider <= share && share <= 0.985, "{what}: {share}");
+    // Coverage near 1 means that the intervals are too wide.
+    assert!(0.95 - 0.02 * wider <= share && share <= 0.985, "{name}: {share}");
 }
 
 #[test]
-fn intervals_of_maximum_likelihood_cover_the_truth() {
-    let (_, wider) = extent();
+fn maximum_likelihood_intervals_have_nominal_coverage() {
+    let (_, wider) = scale();
     for per_account in [1, 4] {
-        let covered = coverage(&world(per_account), "penalty = \"none\"\ncalibration = \"none\"");
-        near_95("coefficients", together(&covered));
-        near_95("probabilities", covered.probability);
-        for (at, cover) in covered.coef.iter().enumerate() {
-            assert!(cover.share() >= 0.95 - 0.06 * wider, "x{at}: {}", cover.share());
+        let covered =
+            coverage(&scenario(per_account), "penalty = \"none\"\ncalibration = \"none\"");
+        assert_near_95("coefficients", together(&covered));
+        assert_near_95("probabilities", covered.probability);
+        for (index, cover) in covered.coef.iter().enumerate() {
+            assert!(cover.share() >= 0.95 - 0.06 * wider, "x{index}: {}", cover.share());
         }
     }
 }
 
 #[test]
-fn intervals_at_the_cross_validated_penalty_cover_nearly_as_often() {
-    let (_, wider) = extent();
-    let covered = coverage(&world(1), "");
+fn penalized_intervals_have_almost_nominal_coverage() {
+    let (_, wider) = scale();
+    let covered = coverage(&scenario(1), "");
     assert!(together(&covered).share() >= 0.95 - 0.05 * wider, "{}", together(&covered).share());
-    near_95("the unpenalised refit", covered.unpenalised);
+    assert_near_95("the unpenalized refit", covered.unpenalized);
 }
 
 #[test]
-fn probabilities_of_fresh_data_are_calibrated_at_every_base_rate() {
-    let (seeds, wider) = extent();
+fn probabilities_of_new_data_are_calibrated_at_every_base_rate() {
+    let (seeds, wider) = scale();
     // At least 20 converting accounts for each of 5 columns.
     for (rate, intercept, rows) in [(1, -5.1, 14_000), (10, -2.5, 2_000), (40, -0.45, 1_000)] {
-        let world = World { intercept, coef: vec![0.7, -0.5, 0.3, 0.2, 0.0], rows, per_account: 1 };
-        let mut slopes = each(seeds, |seed| {
-            // The second half is fresh data, drawn apart from the training rows.
-            let drawn = World { rows: 2 * rows, ..world.clone() }.draw(seed);
-            let model = fitted(&drawn, "test = 0.5", rows).model;
+        let scenario =
+            Scenario { intercept, coef: vec![0.7, -0.5, 0.3, 0.2, 0.0], rows, per_account: 1 };
+        let mut slopes = for_each_seed(seeds, |seed| {
+            // The second half is the test set.
+            let simulated = Scenario { rows: 2 * rows, ..scenario.clone() }.draw(seed);
+            let model = train(&simulated, "test_size = 0.5", rows).model;
             assert!(
-                model.extent.train.converting_accounts >= 80,
+                model.split.train.converting_accounts >= 80,
                 "{}",
-                model.extent.train.converting_accounts
+                model.split.train.converting_accounts
             );
             slope(&model)
         });
         slopes.sort_by(f64::total_cmp);
         let median = slopes[slopes.len() / 2];
-        say(&format!("base rate {rate} %: median calibration slope {median:.3}"));
-        assert!((median - 1.0).abs() <= 0.05 * wider, "{rate} %: {median}");
+        print_figure(&format!("base rate {rate}%: median calibration slope {median:.3}"));
+        assert!((median - 1.0).abs() <= 0.05 * wider, "{rate}%: {median}");
     }
 }
 
 fn slope(model: &Model) -> f64 {
-    model.judgement.as_ref().unwrap().evaluation.calibration_slope.unwrap().value
+    model.evaluation.as_ref().unwrap().metrics.calibration_slope.unwrap().value
 }
 
 #[test]
-fn nothing_is_found_where_nothing_is() {
-    let seeds = if extent().0 == 200 { 100 } else { 40 };
-    let world = World { intercept: -1.8, coef: vec![0.0; 6], rows: 900, per_account: 1 };
-    let beaten = each(seeds, |seed| {
-        fitted(&world.draw(7_000 + seed), "test = 0.3", 600).model.baselines[0].difference.better()
+fn models_without_signal_rarely_beat_the_base_rate() {
+    let seeds = if scale().0 == 200 { 100 } else { 40 };
+    let scenario = Scenario { intercept: -1.8, coef: vec![0.0; 6], rows: 900, per_account: 1 };
+    let beaten = for_each_seed(seeds, |seed| {
+        train(&scenario.draw(7_000 + seed), "test_size = 0.3", 600).model.baselines[0]
+            .difference
+            .is_better()
     });
     let beaten = beaten.into_iter().filter(|beaten| *beaten).count();
-    say(&format!("noise beats the base rate in {beaten} of {seeds} seeds"));
+    print_figure(&format!("noise beats the base rate in {beaten} of {seeds} seeds"));
     assert!(beaten * 20 <= usize::try_from(seeds).unwrap(), "{beaten} of {seeds}");
 }

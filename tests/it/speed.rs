@@ -1,11 +1,11 @@
-//! The benchmark beside other tools runs, on little data, and what all of them compute is the same.
+//! The benchmark against other tools runs on little data, and all tools agree.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::common::{python, root, succeed, text};
 
-/// Returns the newest kernels that `cargo test` has built beside this test.
+/// Returns the newest `kernels` benchmark that `cargo test` has built.
 fn kernels() -> Option<PathBuf> {
     let folder = std::env::current_exe().ok()?.parent()?.to_owned();
     let named = |path: &PathBuf| {
@@ -29,7 +29,7 @@ fn the_benchmark_runs() {
         .arg(kernels().expect("`cargo test` builds the kernels, `cargo test --test it` does not"));
     let (tables, _) = succeed(&mut bench);
     for expected in [
-        "| the same bytes | the same bytes | yes |",
+        "| identical | identical | yes |",
         "### Features",
         "### Score",
         "### From 20 million events",

@@ -1,4 +1,4 @@
-//! A browser by `WebDriver`: JSON over HTTP to chromedriver, as far as tests need it.
+//! A minimal `WebDriver` client: JSON over HTTP to chromedriver.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -6,12 +6,12 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// A chromium of its own, ended with the test.
+/// A chromium process that ends with the test.
 pub(crate) struct Browser {
     driver: Child,
     port: u16,
     session: String,
-    /// Where it keeps its profile, which it leaves behind.
+    /// Temporary folder of its profile.
     _home: tempfile::TempDir,
 }
 
@@ -44,7 +44,7 @@ impl Browser {
             session: String::new(),
             _home: home,
         };
-        // Chromium's own sandbox does not start where root runs it, as in a container.
+        // Chromium's sandbox does not start as root, as in a container.
         let mut args = vec![
             "--headless=new",
             "--no-sandbox",
@@ -52,7 +52,7 @@ impl Browser {
             "--disable-dev-shm-usage",
             "--hide-scrollbars",
         ];
-        // What it would fetch for itself.
+        // No requests of its own.
         args.extend([
             "--no-first-run",
             "--disable-quic",
@@ -100,56 +100,56 @@ impl Browser {
         if value.get("error").is_some() { Err(value.to_string()) } else { Ok(value) }
     }
 
-    /// Ask something of the session.
-    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+    /// Sends a request of the session.
+    fn send(&self, method: &str, path: &str, body: &Value) -> Value {
         self.request(method, &format!("/session/{}/{path}", self.session), body).unwrap()
     }
 
-    /// Open a page.
+    /// Opens a page.
     pub(crate) fn visit(&self, url: &str) {
-        self.ask("POST", "url", &json!({"url": url}));
+        self.send("POST", "url", &json!({"url": url}));
     }
 
-    /// Run a script in the page, which returns something.
+    /// Runs a script in the page and returns its result.
     pub(crate) fn script(&self, script: &str) -> Value {
-        self.ask("POST", "execute/sync", &json!({"script": script, "args": []}))
+        self.send("POST", "execute/sync", &json!({"script": script, "args": []}))
     }
 
-    /// Give a command of the developer tools.
-    fn tool(&self, command: &str, params: &Value) {
-        self.ask("POST", "goog/cdp/execute", &json!({"cmd": command, "params": params}));
+    /// Sends a command of the Chrome `DevTools` protocol.
+    fn devtools(&self, command: &str, params: &Value) {
+        self.send("POST", "goog/cdp/execute", &json!({"cmd": command, "params": params}));
     }
 
-    /// Look at the page on a screen of so many CSS pixels, light or dark.
+    /// Sets the width of the screen in CSS pixels, and the color scheme: `light` or `dark`.
     pub(crate) fn screen(&self, width: u32, scheme: &str) {
-        self.tool(
+        self.devtools(
             "Emulation.setDeviceMetricsOverride",
             &json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false}),
         );
-        self.tool(
+        self.devtools(
             "Emulation.setEmulatedMedia",
             &json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
         );
     }
 
-    /// What the console said, and the addresses asked for, since the last look.
+    /// Returns the console messages and the requested URLs since the last call.
     pub(crate) fn log(&self) -> (Vec<String>, Vec<String>) {
         let read = |kind: &str| {
-            self.ask("POST", "se/log", &json!({"type": kind})).as_array().unwrap().clone()
+            self.send("POST", "se/log", &json!({"type": kind})).as_array().unwrap().clone()
         };
-        let said = read("browser").iter().map(|entry| entry["message"].to_string()).collect();
+        let messages = read("browser").iter().map(|entry| entry["message"].to_string()).collect();
         let message = |entry: &Value| {
             serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap()["message"]
                 .take()
         };
-        let asked = read("performance")
+        let requests = read("performance")
             .iter()
             .map(message)
             .filter(|message| message["method"] == "Network.requestWillBeSent")
             .collect::<Vec<_>>();
         (
-            said,
-            asked
+            messages,
+            requests
                 .iter()
                 .map(|message| message["params"]["request"]["url"].as_str().unwrap().to_owned())
                 .collect(),
@@ -159,7 +159,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // What does not answer any more is killed all the same.
+        // A driver that no longer responds is killed, too.
         let _ = self.request("DELETE", &format!("/session/{}", self.session), &Value::Null);
         let _ = self.driver.kill();
         let _ = self.driver.wait();

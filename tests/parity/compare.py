@@ -1,4 +1,4 @@
-"""Compare what `pql features` wrote with the reference SQL at the same cutoffs, and print the worst column.
+"""Compare the output of `pql features` with the reference SQL at the same cutoffs, and print the worst column.
 
     python compare.py REFERENCE EVENTS ACCOUNTS FEATURES [--attributes a,b] [--logins login] …
 
@@ -50,7 +50,7 @@ def compare(features: str, reference: str, columns: list[str]) -> int:
         print("columns without a partner:", ", ".join(without))
         return 1
     quoted = ['"' + c.replace('"', '""') + '"' for c in columns]
-    # 1e300 stands for a null against a number.
+    # 1e300 marks a null compared with a number.
     apart = ", ".join(f"max(CASE WHEN a.{c} IS NULL AND b.{c} IS NULL THEN 0 ELSE coalesce(abs(a.{c} - b.{c}) / greatest(1, abs(b.{c})), 1e300) END)"
                       for c in quoted)
     join = f"FROM '{features}' a FULL JOIN '{reference}' b USING (account_id, cutoff)"

@@ -1,4 +1,4 @@
-"""A matrix of ds365 that leaks: use over all time, also after the purchase that is to be predicted.
+"""Create a matrix of ds365 with leakage: usage over all time, including after the predicted purchase.
 
     python ds365_all_time.py FOLDER_OF_DS365 ds365_all_time.made.csv
 """

@@ -1,4 +1,4 @@
-//! From the log-odds of a fit to the probabilities that are reported.
+//! Calibration: maps the log-odds of a fit to calibrated probabilities.
 
 use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
@@ -8,32 +8,32 @@ use crate::error::{Error, Result};
 use crate::glm::{Logistic, LogisticFit, Penalty, sigmoid};
 use crate::intervals::{Interval, Z_95};
 
-/// Every probability lies between this and 1 minus it.
+/// Smallest probability; the largest is 1 minus this value.
 pub const SMALLEST: f64 = 1e-9;
 
-/// What is done to the log-odds of a fit before they are reported.
+/// Calibration of the log-odds of a fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Calibration {
-    /// Nothing.
+    /// No calibration.
     None,
-    /// A line.
+    /// Platt scaling: a line.
     Platt(Platt),
-    /// A rising line of straight pieces.
+    /// Isotonic regression: an increasing, piecewise linear function.
     Isotonic(Isotonic),
 }
 
-/// The line `intercept + slope·η` in the log-odds.
+/// Platt scaling: the line `intercept + slope·η`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Platt {
-    /// Log-odds where η is 0.
+    /// Calibrated log-odds if η is 0.
     pub intercept: f64,
-    /// Change of the log-odds per unit of η.
+    /// Change of the calibrated log-odds per unit of η.
     pub slope: f64,
-    /// Covariance of intercept and slope, by rows; by account where accounts repeat.
+    /// Covariance of intercept and slope, by rows of the matrix; by account if accounts repeat.
     pub covariance: [f64; 4],
 }
 
-/// Probabilities that rise with η: linear between the knots, constant beyond them.
+/// Isotonic calibration: probabilities linear between knots of η, constant beyond them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Isotonic {
     /// η of each knot, ascending.
@@ -43,12 +43,12 @@ pub struct Isotonic {
 }
 
 impl Calibration {
-    /// Fit the line `a + bη` by maximum likelihood; `None` unless there is one with `b > 0`.
+    /// Fits the line `a + bη` by maximum likelihood; `None` unless it exists with `b > 0`.
     ///
     /// # Arguments
-    /// * `eta` – log-odds of rows that the fit has not seen, finite
-    /// * `y` – outcomes, taken as they are: 1 and 0
-    /// * `group` – number of the account of each row, in any order
+    /// * `eta` – cross-fitted log-odds, finite
+    /// * `y` – outcomes
+    /// * `group` – account number of each row, in any order
     /// # Errors
     /// * [`Error::NoRows`], [`Error::LengthMismatch`], [`Error::NotFinite`]: no rows, unequal
     ///   lengths, or log-odds that are not finite
@@ -57,12 +57,13 @@ impl Calibration {
     /// Classifiers* (1999), without its smoothed targets, so that the calibrated probabilities
     /// sum to the conversions
     pub fn platt(eta: &[f64], y: &[bool], group: &[u32]) -> Result<Option<Platt>> {
-        Ok(line(eta, y, group)?.filter(|platt| platt.slope > 0.0))
+        Ok(fit_line(eta, y, group)?.filter(|platt| platt.slope > 0.0))
     }
 
-    /// Pool adjacent violators on η; a knot stands at the mean η of each block.
+    /// Fits an isotonic regression by pooling adjacent violators, with a knot at the mean η of each
+    /// block.
     ///
-    /// Probabilities are clipped to [1/(n + 2), 1 − 1/(n + 2)]: n rows do not tell more.
+    /// Probabilities are clipped to [1/(n + 2), 1 − 1/(n + 2)], which is the resolution of n rows.
     /// # Panics
     /// If there is no row, the lengths differ or log-odds are not finite.
     /// # Source
@@ -73,34 +74,36 @@ impl Calibration {
     pub fn isotonic(eta: &[f64], y: &[bool]) -> Isotonic {
         assert!(!eta.is_empty() && eta.len() == y.len(), "log-odds and outcomes");
         assert!(eta.iter().all(|eta| eta.is_finite()), "log-odds are finite");
-        let edge = 1.0 / (count(eta.len()) + 2.0);
-        let blocks = blocks(eta, y);
+        let margin = 1.0 / (count(eta.len()) + 2.0);
+        let blocks = pool_adjacent_violators(eta, y);
         Isotonic {
             log_odds: blocks.iter().map(|block| block.eta / count(block.rows)).collect(),
             probability: blocks
                 .iter()
-                .map(|block| (count(block.positive) / count(block.rows)).clamp(edge, 1.0 - edge))
+                .map(|block| {
+                    (count(block.positive) / count(block.rows)).clamp(margin, 1.0 - margin)
+                })
                 .collect(),
         }
     }
 
-    /// Intercept and slope by which the log-odds of the fit enter the reported ones; isotonic steps
-    /// come on top of the fit's own.
+    /// Returns the linear part of the calibration: intercept and slope; (0, 1) for isotonic
+    /// calibration, whose correction is added to it.
     #[must_use]
-    pub fn base_and_slope(&self) -> (f64, f64) {
+    pub fn intercept_and_slope(&self) -> (f64, f64) {
         match self {
             Self::Platt(platt) => (platt.intercept, platt.slope),
             Self::None | Self::Isotonic(_) => (0.0, 1.0),
         }
     }
 
-    /// Whether steps come on top of a line.
+    /// Returns whether the calibration is isotonic, and adds a correction to its linear part.
     #[must_use]
-    pub fn has_steps(&self) -> bool {
+    pub fn is_isotonic(&self) -> bool {
         matches!(self, Self::Isotonic(_))
     }
 
-    /// Compute the calibrated log-odds; NaN where `eta` is not finite.
+    /// Computes the calibrated log-odds; NaN if `eta` is not finite.
     #[must_use]
     pub fn log_odds(&self, eta: f64) -> f64 {
         match self {
@@ -108,42 +111,42 @@ impl Calibration {
             Self::None => eta,
             Self::Platt(platt) => platt.intercept + platt.slope * eta,
             Self::Isotonic(isotonic) => {
-                let p = isotonic.at(eta);
+                let p = isotonic.interpolate(eta);
                 (p / (1.0 - p)).ln()
             }
         }
     }
 
-    /// Compute the calibrated probability, between [`SMALLEST`] and 1 − [`SMALLEST`]; NaN where
-    /// `eta` is not finite.
+    /// Computes the calibrated probability, between [`SMALLEST`] and 1 − [`SMALLEST`]; NaN if `eta`
+    /// is not finite.
     #[must_use]
     pub fn probability(&self, eta: f64) -> f64 {
         match self {
             Self::Isotonic(isotonic) if eta.is_finite() => {
-                isotonic.at(eta).clamp(SMALLEST, 1.0 - SMALLEST)
+                isotonic.interpolate(eta).clamp(SMALLEST, 1.0 - SMALLEST)
             }
             _ => probability(self.log_odds(eta)),
         }
     }
 
-    /// Compute the 95 % interval of the calibrated probability: the uncertainty of the estimate,
+    /// Computes the 95% interval of the calibrated probability: the uncertainty of the estimate,
     /// not of the outcome.
     ///
-    /// With a line L = a + bη it is σ(L ∓ 1.96·se), se² = b²·`variance` + (1, η)·C·(1, η)ᵀ, C the
-    /// covariance of (a, b). Isotonic: the ends η ∓ 1.96·√`variance` are calibrated; the
-    /// uncertainty of the steps themselves is not in it.
+    /// With a line L = a + bη, it is σ(L ∓ 1.96·se), se² = b²·`variance` + (1, η)·C·(1, η)ᵀ, where
+    /// C is the covariance of (a, b). With isotonic calibration, the ends η ∓ 1.96·√`variance` are
+    /// calibrated, without the uncertainty of the calibration itself.
     ///
     /// # Arguments
     /// * `eta` – log-odds of the fit
-    /// * `variance` – their variance, at least 0
+    /// * `variance` – variance of the log-odds, at least 0
     #[must_use]
     pub fn interval(&self, eta: f64, variance: f64) -> Interval {
-        // Rounding may leave a variance a little below 0; NaN stays.
+        // Rounding may make a variance slightly negative; NaN stays NaN.
         let root = |variance: f64| variance.clamp(0.0, f64::INFINITY).sqrt();
         if let Self::Platt(platt) = self {
-            let at = self.log_odds(eta);
+            let center = self.log_odds(eta);
             let half = Z_95 * root(platt.slope.powi(2) * variance + platt.variance(eta));
-            return Interval { low: probability(at - half), high: probability(at + half) };
+            return Interval { low: probability(center - half), high: probability(center + half) };
         }
         let half = Z_95 * root(variance);
         Interval { low: self.probability(eta - half), high: self.probability(eta + half) }
@@ -151,7 +154,7 @@ impl Calibration {
 }
 
 impl Platt {
-    /// Variance of `a + bη` at a given η: (1, η)·C·(1, η)ᵀ.
+    /// Computes the variance of `a + bη`: (1, η)·C·(1, η)ᵀ.
     fn variance(&self, eta: f64) -> f64 {
         let [a, ab, _, b] = self.covariance;
         a + eta * (2.0 * ab + eta * b)
@@ -159,7 +162,8 @@ impl Platt {
 }
 
 impl Isotonic {
-    fn at(&self, eta: f64) -> f64 {
+    /// Computes the probability by linear interpolation between knots.
+    fn interpolate(&self, eta: f64) -> f64 {
         let above = self.log_odds.partition_point(|knot| *knot <= eta);
         let last = self.log_odds.len() - 1;
         if above == 0 || above > last {
@@ -171,12 +175,12 @@ impl Isotonic {
     }
 }
 
-/// The line `a + bη` of greatest likelihood, whatever its slope; `None` where there is none: one
-/// outcome only, equal η, or separated outcomes.
+/// Fits the line `a + bη` by maximum likelihood, with any slope; `None` if it does not exist: equal
+/// outcomes, equal η, or separated outcomes.
 ///
-/// Rows of one single account count as independent.
-pub(crate) fn line(eta: &[f64], y: &[bool], group: &[u32]) -> Result<Option<Platt>> {
-    /// Spread of the log-odds, relative to their size, that is rounding.
+/// If all rows belong to one account, they count as independent.
+pub(crate) fn fit_line(eta: &[f64], y: &[bool], group: &[u32]) -> Result<Option<Platt>> {
+    /// Relative spread of the log-odds below which they count as equal.
     const FLAT: f64 = 1e-12;
     let n = count(eta.len());
     let mean = eta.iter().sum::<f64>() / n;
@@ -184,38 +188,43 @@ pub(crate) fn line(eta: &[f64], y: &[bool], group: &[u32]) -> Result<Option<Plat
     if deviation <= FLAT * (1.0 + mean.abs()) {
         return Ok(None);
     }
-    // Standardised, so that the second derivatives are well scaled wherever the log-odds lie.
+    // Standardize, so that the second derivatives are well scaled for any log-odds.
     let x: Vec<f64> = eta.iter().map(|eta| (eta - mean) / deviation).collect();
     let x = Array2::from_shape_vec((x.len(), 1), x).expect("a column of all values");
     let logistic = Logistic { penalty: Penalty::None, ..Logistic::default() };
     let y = ArrayView1::from(y);
-    let several = group.iter().any(|g| *g != group[0]);
-    let fit = if several {
+    let several_accounts = group.iter().any(|g| *g != group[0]);
+    let fit = if several_accounts {
         logistic.fit_groups(x.view(), y, group)
     } else {
         logistic.fit_rows(x.view(), y)
     };
     match fit {
-        Ok(fit) => Ok(Some(unscaled(&fit, mean, deviation))),
+        Ok(fit) => Ok(Some(unstandardized(&fit, mean, deviation))),
         Err(Error::NotConverged { .. } | Error::OneClass { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The line in η of a fit on (η − mean)/deviation.
-fn unscaled(fit: &LogisticFit, mean: f64, deviation: f64) -> Platt {
+/// Converts a fit on (η − mean)/deviation to a line in η.
+fn unstandardized(fit: &LogisticFit, mean: f64, deviation: f64) -> Platt {
     let slope = fit.coef[0] / deviation;
     let shift = mean / deviation;
-    let [a, ab, b] = [0, 1, 3].map(|at| fit.covariance.as_ref().expect("it is unpenalised")[at]);
-    let between = (ab - shift * b) / deviation;
+    let [a, ab, b] = [0, 1, 3].map(|i| fit.covariance.as_ref().expect("an unpenalized fit")[i]);
+    let covariance = (ab - shift * b) / deviation;
     Platt {
         intercept: fit.intercept - slope * mean,
         slope,
-        covariance: [a - shift * (2.0 * ab - shift * b), between, between, b / deviation.powi(2)],
+        covariance: [
+            a - shift * (2.0 * ab - shift * b),
+            covariance,
+            covariance,
+            b / deviation.powi(2),
+        ],
     }
 }
 
-/// Rows that share a probability.
+/// A block of rows with the same calibrated probability.
 struct Block {
     rows: usize,
     positive: usize,
@@ -223,8 +232,9 @@ struct Block {
     eta: f64,
 }
 
-/// Blocks by rising η, the share of positive rows rising from each to the next.
-fn blocks(eta: &[f64], y: &[bool]) -> Vec<Block> {
+/// Pools adjacent violators. Returns blocks in ascending order of η, with increasing shares of
+/// positive rows.
+fn pool_adjacent_violators(eta: &[f64], y: &[bool]) -> Vec<Block> {
     let mut order: Vec<usize> = (0..eta.len()).collect();
     order.sort_unstable_by(|&a, &b| eta[a].total_cmp(&eta[b]));
     let mut blocks: Vec<Block> = Vec::new();
@@ -243,14 +253,14 @@ fn blocks(eta: &[f64], y: &[bool]) -> Vec<Block> {
 }
 
 impl Block {
-    /// Whether its share of positive rows is not below that of another: in whole numbers, without
-    /// rounding.
+    /// Returns whether its share of positive rows is at least that of another block, in exact
+    /// integer arithmetic.
     fn at_least(&self, other: &Self) -> bool {
         self.positive as u128 * other.rows as u128 >= other.positive as u128 * self.rows as u128
     }
 }
 
-/// σ(η), kept inside [`SMALLEST`] and 1 − [`SMALLEST`]; NaN where `eta` is not finite.
+/// Computes σ(η), clamped to [`SMALLEST`] and 1 − [`SMALLEST`]; NaN if `eta` is not finite.
 #[must_use]
 pub fn probability(eta: f64) -> f64 {
     if eta.is_finite() { sigmoid(eta).clamp(SMALLEST, 1.0 - SMALLEST) } else { f64::NAN }
@@ -264,7 +274,7 @@ mod tests {
         assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
     }
 
-    /// Two values of η with 1 of 4 and 2 of 3 positive: the line goes through both log-odds.
+    /// Two values of η with 1 of 4 and 2 of 3 positive rows: the line goes through both log-odds.
     const ETA: [f64; 7] = [-1.0, -1.0, -1.0, -1.0, 3.0, 3.0, 3.0];
     const Y: [bool; 7] = [true, false, false, false, true, true, false];
     const EACH: [u32; 7] = [0, 1, 2, 3, 4, 5, 6];
@@ -289,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_accounts_change_the_covariance_alone() {
+    fn repeated_accounts_change_only_the_covariance() {
         let single = Calibration::platt(&ETA, &Y, &EACH).unwrap().unwrap();
         let repeated = Calibration::platt(&ETA, &Y, &[0, 0, 1, 1, 2, 2, 3]).unwrap().unwrap();
         assert_eq!((single.intercept, single.slope), (repeated.intercept, repeated.slope));
@@ -297,10 +307,10 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_line_that_falls_is_flat_or_separates() {
+    fn no_platt_scaling_for_negative_flat_or_separated_log_odds() {
         let falling: Vec<f64> = ETA.iter().map(|eta| -eta).collect();
         assert_eq!(Calibration::platt(&falling, &Y, &EACH).unwrap(), None);
-        assert!(line(&falling, &Y, &EACH).unwrap().unwrap().slope < 0.0);
+        assert!(fit_line(&falling, &Y, &EACH).unwrap().unwrap().slope < 0.0);
         assert_eq!(Calibration::platt(&[0.3; 7], &Y, &EACH).unwrap(), None);
         assert_eq!(Calibration::platt(&ETA, &[true; 7], &EACH).unwrap(), None);
         assert_eq!(
@@ -313,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn violators_are_pooled_and_knots_stand_at_block_means() {
+    fn isotonic_pools_violators_and_has_knots_at_block_means() {
         // Shares by η: 0, then 1 and 0 pooled to 1/2, then 1.
         let isotonic = Calibration::isotonic(&[2.0, 0.0, 1.0, 5.0], &[false, false, true, true]);
         assert_eq!(isotonic.log_odds, [0.0, 1.5, 5.0]);
@@ -330,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn tied_log_odds_and_equal_shares_are_one_block() {
+    fn ties_and_equal_shares_form_one_block() {
         let isotonic = Calibration::isotonic(&[1.0, 1.0, 2.0, 2.0], &[true, false, false, true]);
         assert_eq!((isotonic.log_odds, isotonic.probability), (vec![1.5], vec![0.5]));
         let none = Calibration::isotonic(&[1.0, 2.0], &[false, false]);
@@ -339,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn without_calibration_the_probability_is_the_sigmoid_inside_its_limits() {
+    fn no_calibration_gives_the_clamped_sigmoid() {
         near(Calibration::None.probability(0.0), 0.5);
         assert_eq!(Calibration::None.probability(800.0), 1.0 - SMALLEST);
         assert_eq!(Calibration::None.probability(-800.0), SMALLEST);
@@ -349,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_has_no_probability() {
+    fn log_odds_that_are_not_finite_give_nan() {
         let platt = Calibration::Platt(Calibration::platt(&ETA, &Y, &EACH).unwrap().unwrap());
         let isotonic = Calibration::Isotonic(Calibration::isotonic(&ETA, &Y));
         for calibration in [Calibration::None, platt, isotonic] {

@@ -2,7 +2,7 @@
 
 use statrs::function::gamma::gamma_ur;
 
-/// Returns the probability that χ² with `df` degrees of freedom is at least `value`, to full
+/// Computes the probability that χ² with `df` degrees of freedom is at least `value`, with full
 /// relative precision in the tail.
 #[must_use]
 pub fn chi_squared_tail(df: f64, value: f64) -> f64 {

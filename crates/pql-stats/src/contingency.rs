@@ -1,4 +1,5 @@
-//! A rule against an outcome: the two-by-two table and what it tells.
+//! Two-by-two tables of a rule and an outcome: lift, odds ratio, correlation and Fisher's exact
+//! test.
 
 use std::ops::RangeInclusive;
 
@@ -8,16 +9,16 @@ use statrs::function::factorial::ln_factorial;
 use crate::counts::{count, share};
 use crate::intervals::Interval;
 
-/// Accounts by whether a rule holds and whether they convert.
+/// Accounts by whether they match a rule and whether they convert.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ContingencyTable {
-    /// It holds and they convert.
+    /// Match the rule and convert.
     pub both: u64,
-    /// It holds and they do not.
+    /// Match the rule and do not convert.
     pub rule_only: u64,
-    /// They convert without it.
+    /// Convert and do not match the rule.
     pub outcome_only: u64,
-    /// Neither.
+    /// Neither match nor convert.
     pub neither: u64,
 }
 
@@ -30,63 +31,63 @@ pub struct OddsRatio {
     pub interval: Interval,
 }
 
-/// Returns the share that a part has of a whole; `None` of nothing.
-fn share_of(part: u64, whole: u64) -> Option<f64> {
+/// Computes a share; `None` if the whole is 0.
+fn checked_share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| share(part, whole))
 }
 
 impl ContingencyTable {
-    /// A table from how many a rule holds for and how many convert, of them and of all.
+    /// Creates a table from the number of matches, matches that convert, conversions and accounts.
     #[must_use]
-    pub fn from_margins(holds: u64, both: u64, converted: u64, all: u64) -> Self {
-        let (rule_only, outcome_only) = (holds - both, converted - both);
-        Self { both, rule_only, outcome_only, neither: all - both - rule_only - outcome_only }
+    pub fn from_margins(matches: u64, both: u64, converted: u64, total: u64) -> Self {
+        let (rule_only, outcome_only) = (matches - both, converted - both);
+        Self { both, rule_only, outcome_only, neither: total - both - rule_only - outcome_only }
     }
 
-    /// Accounts for which the rule holds.
+    /// Returns the number of accounts that match the rule.
     #[must_use]
-    pub fn holds(&self) -> u64 {
+    pub fn matches(&self) -> u64 {
         self.both + self.rule_only
     }
 
-    /// Accounts that convert.
+    /// Returns the number of accounts that convert.
     #[must_use]
     pub fn converted(&self) -> u64 {
         self.both + self.outcome_only
     }
 
-    /// All accounts.
+    /// Returns the number of accounts.
     #[must_use]
-    pub fn all(&self) -> u64 {
-        self.holds() + self.outcome_only + self.neither
+    pub fn total(&self) -> u64 {
+        self.matches() + self.outcome_only + self.neither
     }
 
-    /// Share of the accounts for which the rule holds.
+    /// Computes the support: the share of the accounts that match the rule.
     #[must_use]
     pub fn support(&self) -> Option<f64> {
-        share_of(self.holds(), self.all())
+        checked_share(self.matches(), self.total())
     }
 
-    /// Share that converts where the rule holds: how far it suffices.
+    /// Computes the precision: the share of the matching accounts that convert.
     #[must_use]
     pub fn precision(&self) -> Option<f64> {
-        share_of(self.both, self.holds())
+        checked_share(self.both, self.matches())
     }
 
-    /// Share of those that convert for which the rule holds: how far it is necessary.
+    /// Computes the recall: the share of the converting accounts that match.
     #[must_use]
     pub fn recall(&self) -> Option<f64> {
-        share_of(self.both, self.converted())
+        checked_share(self.both, self.converted())
     }
 
-    /// Precision against the share of all that converts.
+    /// Computes the lift: precision divided by the base rate.
     #[must_use]
     pub fn lift(&self) -> Option<f64> {
-        Some(self.precision()? / share_of(self.converted(), self.all())?)
+        Some(self.precision()? / checked_share(self.converted(), self.total())?)
             .filter(|lift| lift.is_finite())
     }
 
-    /// Correlation of rule and outcome; `None` where one of them is the same for all.
+    /// Computes the correlation of rule and outcome; `None` if one of them is constant.
     ///
     /// # Source
     /// Yule, On the methods of measuring association between two attributes, *Journal of the Royal
@@ -102,7 +103,7 @@ impl ContingencyTable {
         [self.both, self.rule_only, self.outcome_only, self.neither].map(count)
     }
 
-    /// Odds ratio with its 95 % interval; half an account is added to each cell where one is empty.
+    /// Computes the odds ratio with its 95% interval; adds 0.5 to each cell if one is empty.
     ///
     /// # Source
     /// Woolf, *Annals of Human Genetics* 19 (1955); the half: Haldane, *Annals of Human Genetics*
@@ -119,21 +120,21 @@ impl ContingencyTable {
         OddsRatio { value: log.exp(), interval: Interval::normal(log, error).map(f64::exp) }
     }
 
-    /// Two-sided p of Fisher's exact test: all tables with these margins that are at most as
-    /// likely.
+    /// Computes the two-sided p-value of Fisher's exact test: the probability of all tables with
+    /// these margins that are at most as likely.
     ///
     /// # Source
     /// Fisher, *Statistical Methods for Research Workers*, 5th ed. (1934), §21.02; two-sided as in
     /// R and scipy
     #[must_use]
     pub fn fisher(&self) -> f64 {
-        /// Tables as likely but for rounding count as equal.
+        /// Tolerance for equally likely tables.
         const ROUNDING: f64 = 1e-7;
-        let seen = self.log_likelihood(self.both);
-        self.sum_of(|log| log <= seen + ROUNDING)
+        let observed = self.log_likelihood(self.both);
+        self.sum_tables(|log| log <= observed + ROUNDING)
     }
 
-    /// One-sided p of Fisher's exact test: at least so many for which both hold.
+    /// Computes the one-sided p-value of Fisher's exact test: at least as many accounts in `both`.
     #[must_use]
     pub fn fisher_greater(&self) -> f64 {
         (self.both..=*self.range().end())
@@ -142,26 +143,26 @@ impl ContingencyTable {
             .min(1.0)
     }
 
-    /// Fewest and most for which both can hold with these margins.
+    /// Returns the possible values of `both` with these margins.
     fn range(&self) -> RangeInclusive<u64> {
-        (self.holds() + self.converted()).saturating_sub(self.all())
-            ..=self.holds().min(self.converted())
+        (self.matches() + self.converted()).saturating_sub(self.total())
+            ..=self.matches().min(self.converted())
     }
 
-    fn sum_of(&self, counts: impl Fn(f64) -> bool) -> f64 {
+    fn sum_tables(&self, include: impl Fn(f64) -> bool) -> f64 {
         self.range()
             .map(|both| self.log_likelihood(both))
-            .filter(|log| counts(*log))
+            .filter(|log| include(*log))
             .map(f64::exp)
             .sum::<f64>()
             .min(1.0)
     }
 
-    /// Log of the hypergeometric probability that both hold for so many.
+    /// Computes the log of the hypergeometric probability of a value of `both`.
     fn log_likelihood(&self, both: u64) -> f64 {
         let choose = |n: u64, k: u64| ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k);
-        let (holds, converted, all) = (self.holds(), self.converted(), self.all());
-        choose(converted, both) + choose(all - converted, holds - both) - choose(all, holds)
+        let (matches, converted, total) = (self.matches(), self.converted(), self.total());
+        choose(converted, both) + choose(total - converted, matches - both) - choose(total, matches)
     }
 }
 
@@ -170,11 +171,11 @@ mod tests {
     use super::*;
 
     fn near(a: f64, b: f64) {
-        assert!((a - b).abs() <= 1e-9 * b.abs().max(1e-3), "{a} for {b}");
+        assert!((a - b).abs() <= 1e-9 * b.abs().max(1e-3), "found {a}, expected {b}");
     }
 
     #[test]
-    fn the_lady_tasting_tea() {
+    fn fishers_tea_tasting_table_matches_scipy() {
         // scipy.stats.fisher_exact([[3, 1], [1, 3]]): two-sided 34/70, greater 17/70.
         let tea = ContingencyTable { both: 3, rule_only: 1, outcome_only: 1, neither: 3 };
         near(tea.fisher(), 34.0 / 70.0);
@@ -185,9 +186,8 @@ mod tests {
     }
 
     #[test]
-    fn a_large_table_is_as_in_scipy() {
-        // statsmodels Table2x2.oddsratio_confint, scipy.stats.fisher_exact and its alternative
-        // "greater".
+    fn a_large_table_matches_scipy_and_statsmodels() {
+        // statsmodels Table2x2.oddsratio_confint, scipy.stats.fisher_exact with both alternatives.
         let table =
             ContingencyTable { both: 120, rule_only: 880, outcome_only: 300, neither: 8_700 };
         let expected = [3.954_545_454_545_454_6, 3.164_836_920_675_953_5, 4.941_306_659_404_758];
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_margins_tell_nothing() {
+    fn empty_margins_have_no_metrics() {
         let none = ContingencyTable::from_margins(0, 0, 5, 10);
         assert_eq!((none.precision(), none.phi(), none.lift()), (None, None, None));
         near(none.fisher(), 1.0);

@@ -1,40 +1,40 @@
-//! What can go wrong in the statistics.
+//! Errors of this crate.
 
 /// The result of every fallible function of the crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, with the data that a message needs.
+/// An error of a fit or an evaluation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Every row has the same outcome.
-    #[error("one class only: all {rows} training rows {}", if *converted { "converted" } else { "did not convert" })]
+    /// All rows have the same outcome.
+    #[error("one class only: found {rows} {}, and {} converted", if *rows == 1 { "row" } else { "rows" }, if *converted { "all" } else { "none" })]
     OneClass {
         /// Number of rows.
         rows: usize,
-        /// The outcome they share.
+        /// Their outcome.
         converted: bool,
     },
-    /// The solver ended without reaching the optimum.
-    #[error("the fit ({solver}) did not converge{}", ended(*iterations, *gradient, separated_by))]
+    /// The solver stopped before it reached the optimum.
+    #[error("the fit ({solver}) did not converge{}", stopped_at(*iterations, *gradient, separated_by))]
     NotConverged {
         /// The solver.
         solver: &'static str,
-        /// Iterations done; 0 where the solver does not report them.
+        /// Number of iterations; 0 if the solver does not report them.
         iterations: usize,
-        /// Largest absolute gradient entry / n.
+        /// Largest absolute gradient entry per row.
         gradient: f64,
         /// Design columns that separate the outcomes.
         separated_by: Vec<String>,
     },
-    /// There is no row to compute from.
-    #[error("there is no row to {purpose}")]
+    /// No rows.
+    #[error("no rows to {purpose}")]
     NoRows {
-        /// What rows are needed for: `fit` or `evaluate`.
+        /// Purpose of the rows: `fit` or `evaluate`.
         purpose: &'static str,
     },
-    /// Two arguments that go row by row have different lengths.
-    #[error("`{name}` has {found} values, expected {expected}")]
+    /// Two arguments have different lengths.
+    #[error("`{name}`: found {found} values, expected {expected}")]
     LengthMismatch {
         /// The argument.
         name: &'static str,
@@ -44,31 +44,29 @@ pub enum Error {
         expected: usize,
     },
     /// A number outside of its range.
-    #[error("{name} is {found}, expected a number {range}")]
+    #[error("{name}: found {found}, expected a number {range}")]
     OutOfRange {
-        /// What the number is.
+        /// Name of the number.
         name: &'static str,
         /// The number.
         found: f64,
-        /// Where it should lie, such as `from 0 to 1`.
+        /// The valid range, such as `from 0 to 1`.
         range: &'static str,
     },
     /// A NaN or an infinite number.
-    #[error("{name} hold a value that is not finite")]
+    #[error("{name}: found a value that is not finite, expected finite numbers")]
     NotFinite {
         /// The argument.
         name: &'static str,
     },
-    /// Standard errors by group of rows that are all of one group.
-    #[error("all rows are of one account: standard errors by account need at least two")]
+    /// Clustered standard errors with only one group.
+    #[error("standard errors by account: found 1 account, expected at least 2")]
     OneGroup,
-    /// A penalty that the solver cannot fit.
-    #[error(
-        "the solver `lbfgs` fits without penalty or with l2 alone, not with l1, elastic net or Firth's"
-    )]
+    /// A penalty that the solver does not support.
+    #[error("solver `lbfgs`: found an l1, elastic net or Firth penalty, expected l2 or no penalty")]
     UnsupportedPenalty,
-    /// A row that two folds hold out, or that does not exist.
-    #[error("row {row} of {rows} is held out a second time, or does not exist")]
+    /// A row that two folds hold out, or that is out of range.
+    #[error("cross-validation folds: row {row} is held out twice or out of range ({rows} rows)")]
     HeldOutTwice {
         /// Index of the row.
         row: usize,
@@ -76,21 +74,20 @@ pub enum Error {
         rows: usize,
     },
     /// A row that no fold holds out.
-    #[error("row {row} of {rows} is not held out by any fold")]
+    #[error("cross-validation folds: row {row} of {rows} is never held out")]
     NotHeldOut {
         /// Index of the row.
         row: usize,
         /// Number of rows.
         rows: usize,
     },
-    /// linfa refused its input.
-    #[error("linfa refused the data")]
+    /// linfa rejected its input.
+    #[error("linfa rejected the data")]
     Linfa(#[from] linfa::Error),
 }
 
-/// Returns how far a fit came that did not converge; where outcomes are separated the gradient
-/// vanishes and says nothing.
-fn ended(iterations: usize, gradient: f64, separated_by: &[String]) -> String {
+/// Describes where a fit stopped. With separated outcomes the gradient vanishes, so it is omitted.
+fn stopped_at(iterations: usize, gradient: f64, separated_by: &[String]) -> String {
     if separated_by.is_empty() {
         format!(
             ": after {iterations} iterations the largest gradient entry per row is {gradient:.1e}"

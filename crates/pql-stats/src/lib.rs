@@ -1,11 +1,12 @@
-//! Statistics of binary outcomes, from numbers alone: no data frames, no files.
+//! Statistics of binary outcomes on plain arrays, without data frames or files.
 //!
 //! * [`glm`] fits logistic regressions: maximum likelihood, l1, l2 and elastic net, Firth; with
 //!   standard errors and regularization paths
 //! * [`calibration`] maps log-odds to calibrated probabilities
 //! * [`metrics`] computes metrics with intervals that allow for several rows per account
-//! * [`counts`], [`intervals`], [`quantile`], [`chi_squared`], [`contingency`], [`multiplicity`]
-//!   and [`survival`] hold what these and others share
+//! * [`intervals`], [`quantile`], [`chi_squared`], [`contingency`], [`multiplicity`], [`survival`]
+//!   and [`counts`] have confidence intervals, quantiles, tests, corrections for multiple tests,
+//!   Kaplan-Meier curves and shares
 
 pub mod calibration;
 pub mod chi_squared;
@@ -21,6 +22,11 @@ pub mod survival;
 
 pub use error::{Error, Result};
 
-/// Microseconds in a day: times are whole microseconds here, instants those since 1970-01-01 00:00
-/// UTC.
+/// Microseconds per day. Durations are in microseconds, and times in microseconds since 1970-01-01
+/// 00:00 UTC.
 pub const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// Runs the Rust blocks of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,8 +1,9 @@
-//! Corrections of p values for the number of tests.
+//! Corrections of p values for multiple tests.
 
 use crate::counts::count;
 
-/// Adjusted p values that control the false discovery rate, in the order given.
+/// Adjusts p values to control the false discovery rate (Benjamini-Hochberg). Returns them in input
+/// order.
 ///
 /// # Source
 /// Benjamini, Hochberg, Controlling the false discovery rate, *Journal of the Royal Statistical
@@ -12,14 +13,14 @@ pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|a, b| p[*b].total_cmp(&p[*a]));
     let (mut adjusted, mut least) = (vec![1.0; p.len()], 1.0_f64);
-    for (from_last, at) in order.into_iter().enumerate() {
-        least = least.min(p[at] * count(p.len()) / count(p.len() - from_last));
-        adjusted[at] = least;
+    for (from_last, index) in order.into_iter().enumerate() {
+        least = least.min(p[index] * count(p.len()) / count(p.len() - from_last));
+        adjusted[index] = least;
     }
     adjusted
 }
 
-/// Returns p values adjusted for the family-wise error rate, in the order given.
+/// Adjusts p values to control the family-wise error rate (Holm). Returns them in input order.
 ///
 /// # Source
 /// Holm, "A simple sequentially rejective multiple test procedure", *Scandinavian Journal of
@@ -29,9 +30,9 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
     let (mut adjusted, mut largest) = (vec![1.0; p.len()], 0.0_f64);
-    for (rank, at) in order.into_iter().enumerate() {
-        largest = largest.max(p[at] * count(p.len() - rank)).min(1.0);
-        adjusted[at] = largest;
+    for (rank, index) in order.into_iter().enumerate() {
+        largest = largest.max(p[index] * count(p.len() - rank)).min(1.0);
+        adjusted[index] = largest;
     }
     adjusted
 }
@@ -41,12 +42,12 @@ mod tests {
     use super::*;
 
     fn near(a: f64, b: f64) {
-        assert!((a - b).abs() <= 1e-9 * b.abs().max(1e-3), "{a} for {b}");
+        assert!((a - b).abs() <= 1e-9 * b.abs().max(1e-3), "found {a}, expected {b}");
     }
 
     #[test]
-    fn adjusted_p_are_those_of_r() {
-        // p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), "BH") and with ties and disorder.
+    fn benjamini_hochberg_equals_p_adjust_of_r() {
+        // p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), "BH"), and unsorted values.
         benjamini_hochberg(&[0.01, 0.02, 0.03, 0.04, 0.05]).into_iter().for_each(|q| near(q, 0.05));
         let q = benjamini_hochberg(&[0.5, 0.001, 0.9, 0.01]);
         [2.0 / 3.0, 0.004, 0.9, 0.02]
@@ -57,8 +58,8 @@ mod tests {
     }
 
     #[test]
-    fn holm_multiplies_by_the_number_of_tests_left() {
-        // p.adjust(c(0.004, 0.001, 0.5), "holm") and a p that cannot fall below a smaller one's.
+    fn holm_equals_p_adjust_of_r() {
+        // p.adjust(c(0.004, 0.001, 0.5), "holm"), and adjusted p values that stay monotone.
         assert_eq!(holm(&[0.004, 0.001, 0.5]), [0.008, 0.003, 0.5]);
         assert_eq!(holm(&[0.03, 0.04, 0.9]), [0.09, 0.09, 0.9]);
         assert!(holm(&[]).is_empty());

@@ -1,6 +1,6 @@
 //! Quantiles of samples.
 
-/// Returns a quantile of sorted values by linear interpolation; `None` of no values.
+/// Computes a quantile of sorted values by linear interpolation; `None` without values.
 ///
 /// # Arguments
 /// * `sorted` – ascending, without NaN
@@ -17,13 +17,13 @@
 #[must_use]
 pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
-    let at = q * last as f64;
-    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
-    Some(low + (high - low) * at.fract())
+    let position = q * last as f64;
+    let (low, high) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
+    Some(low + (high - low) * position.fract())
 }
 
-/// Returns the median, of an even number of values the mean of the two in the middle; `None` of no
-/// values.
+/// Computes the median; the mean of the two middle values for an even number of values; `None`
+/// without values.
 ///
 /// # Arguments
 /// * `values` – in any order, without NaN

@@ -1,64 +1,65 @@
-//! One pass over an account's events for all its cutoffs and windows.
+//! Computes the features of an account for all cutoffs and windows in one pass over its events.
 //!
-//! With c the cutoff, an event at time t has distance u = c − t > 0; a window of w days covers u ≤
-//! w days, the one before it w days < u ≤ 2w days, and day k of it is (u − 1) div 1 day. Going back
-//! in time u only grows, so the first time a user, event name or day is met tells the smallest
-//! window it belongs to, and sums over windows give all windows at once.
+//! With cutoff c, an event at time t has distance u = c − t > 0. A window of w days covers u ≤ w
+//! days, the preceding window covers w days < u ≤ 2w days, and the day of an event is (u − 1) div 1
+//! day. The pass goes back in time, so u only increases: the first occurrence of a user, event name
+//! or day determines the shortest window that contains it, and cumulative sums over the windows
+//! give the counts of all windows.
 
 use pql_stats::counts::count;
 
-use super::catalogue::LIFETIME;
+use super::catalog::LIFETIME;
 use super::plan::{HAND_RAISE, INVITE, LIMIT, LOGIN, Plan, VALUE};
-use super::tally::Tally;
+use super::window_counts::WindowCounts;
 use crate::log::{Events, NO_USER};
 use crate::time::{DAY, SECOND, in_days};
 
-/// A user's session ends where no event of the user follows within this time.
+/// A session ends if the user has no other event within this time.
 const SESSION_GAP: i64 = 30 * 60 * SECOND;
 
-/// What a thread needs for one account after the other; stamps say what was met in the row at hand.
+/// Buffers of a thread, reused for every account. A stamp marks what occurred in the current row.
 pub(super) struct Kernel<'a> {
     pub(super) plan: &'a Plan<'a>,
     events: &'a Events,
     pub(super) stamp: u32,
     user_stamp: Vec<u32>,
     pub(super) event_stamp: Vec<u32>,
-    /// By window, then user or event: met in the window before.
+    /// Stamps of the preceding window, by window, then user or event name.
     previous_user: Vec<u32>,
     previous_event: Vec<u32>,
-    /// By user or event, then window: events whose smallest window this is, then (by `accumulate`)
-    /// events in the window.
+    /// By user or event name, then window: events whose shortest window this is; after
+    /// `accumulate`, all events in the window.
     pub(super) user_count: Vec<u32>,
     pub(super) event_count: Vec<u32>,
-    /// Users and events with a count other than 0.
-    pub(super) met_users: Vec<usize>,
-    pub(super) met_events: Vec<usize>,
-    /// Stamps of accounts: what an account, or a cutoff of an account with late events, has met.
+    /// Users and event names with a count other than 0.
+    pub(super) touched_users: Vec<usize>,
+    pub(super) touched_events: Vec<usize>,
+    /// Stamp of the lifetime of an account, or of one cutoff if the account has late events.
     lifetime: u32,
     lifetime_user: Vec<u32>,
     lifetime_event: Vec<u32>,
     session: Vec<bool>,
     last_of_user: Vec<i64>,
-    pub(super) tallies: Vec<Tally>,
+    pub(super) tallies: Vec<WindowCounts>,
     /// By window, then numeric property.
     pub(super) sums: Vec<f64>,
 }
 
-/// Events of an account: all of them, or those already seen at a cutoff.
+/// The events of an account: all of them, or those known at a cutoff.
 #[derive(Clone, Copy)]
-pub(super) struct View<'a> {
+pub(super) struct EventView<'a> {
     time: &'a [i64],
     event: &'a [u16],
     user: &'a [u32],
-    /// In the order of the log's properties.
+    /// Numeric properties, in the order of the log.
     values: &'a [&'a [f64]],
-    /// Users of the account.
+    /// Number of users of the account.
     users: usize,
     signed_up: i64,
     pub(super) seats: Option<f64>,
 }
 
-impl View<'_> {
+impl EventView<'_> {
     fn event(&self, i: usize) -> usize {
         usize::from(self.event[i])
     }
@@ -69,11 +70,11 @@ impl View<'_> {
 }
 
 impl<'a> Kernel<'a> {
-    /// Make ready for the accounts of a part of the log.
+    /// Allocates the buffers for a partition of the log.
     pub(super) fn new(plan: &'a Plan<'a>, events: &'a Events) -> Self {
         let k = plan.windows.len();
         let users =
-            events.accounts.clone().map(|account| events.users_of(account)).max().unwrap_or(0);
+            events.accounts.clone().map(|account| events.user_count(account)).max().unwrap_or(0);
         Self {
             plan,
             events,
@@ -84,14 +85,14 @@ impl<'a> Kernel<'a> {
             previous_event: vec![0; k * plan.names],
             user_count: vec![0; k * users],
             event_count: vec![0; k * plan.names],
-            met_users: Vec::new(),
-            met_events: Vec::new(),
+            touched_users: Vec::new(),
+            touched_events: Vec::new(),
             lifetime: 0,
             lifetime_user: vec![0; users],
             lifetime_event: vec![0; plan.names],
             session: Vec::new(),
             last_of_user: Vec::new(),
-            tallies: vec![Tally::default(); k],
+            tallies: vec![WindowCounts::default(); k],
             sums: vec![0.0; k * plan.sums.len()],
         }
     }
@@ -109,47 +110,48 @@ impl<'a> Kernel<'a> {
             self.stamp = 0;
         }
         self.stamp += 1;
-        self.met_users.clear();
-        self.met_events.clear();
-        self.tallies.fill(Tally::default());
+        self.touched_users.clear();
+        self.touched_events.clear();
+        self.tallies.fill(WindowCounts::default());
         self.sums.fill(0.0);
     }
 
-    /// Compute the rows of one account, its cutoffs ascending, into `out`, row by row.
+    /// Computes the rows of one account into `out`, row by row; `cutoffs` are ascending.
     pub(super) fn account_rows(&mut self, account: usize, cutoffs: &[i64], out: &mut [f64]) {
         let (plan, events) = (self.plan, self.events);
-        let range = events.of(account);
+        let range = events.account_range(account);
         let values: Vec<&[f64]> =
             events.values.iter().map(|values| &values[range.clone()]).collect();
-        let view = View {
+        let view = EventView {
             time: &events.time[range.clone()],
             event: &events.event[range.clone()],
             user: &events.user[range.clone()],
             values: &values,
-            users: events.users_of(account),
+            users: events.user_count(account),
             signed_up: plan.accounts.signed_up[account],
             seats: plan.seats.map(|seats| seats[account]),
         };
-        let seen = events.seen.as_ref().map(|seen| &seen[range]);
-        let Some(seen) =
-            seen.filter(|seen| seen.iter().zip(view.time).any(|(seen, time)| seen > time))
-        else {
+        let known_at = events.known_at.as_ref().map(|known_at| &known_at[range]);
+        let Some(known_at) = known_at.filter(|known_at| {
+            known_at.iter().zip(view.time).any(|(known_at, time)| known_at > time)
+        }) else {
             return self.view_rows(view, cutoffs, out);
         };
-        // Some events became known late: each cutoff sees a log of its own.
+        // Some events became known late, so that each cutoff has its own set of known events.
         for (cutoff, row) in cutoffs.iter().zip(out.chunks_mut(plan.width())) {
-            let known = |at: &usize| seen[*at] < *cutoff;
+            let known = |index: &usize| known_at[*index] < *cutoff;
             let (time, event, user) =
-                (of(view.time, known), of(view.event, known), of(view.user, known));
+                (select(view.time, known), select(view.event, known), select(view.user, known));
             let values: Vec<Vec<f64>> =
-                view.values.iter().map(|values| of(values, known)).collect();
+                view.values.iter().map(|values| select(values, known)).collect();
             let values: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
-            let view = View { time: &time, event: &event, user: &user, values: &values, ..view };
+            let view =
+                EventView { time: &time, event: &event, user: &user, values: &values, ..view };
             self.view_rows(view, std::slice::from_ref(cutoff), row);
         }
     }
 
-    fn view_rows(&mut self, view: View<'_>, cutoffs: &[i64], out: &mut [f64]) {
+    fn view_rows(&mut self, view: EventView<'_>, cutoffs: &[i64], out: &mut [f64]) {
         let plan = self.plan;
         self.mark_sessions(view);
         self.next_lifetime();
@@ -162,10 +164,10 @@ impl<'a> Kernel<'a> {
             self.accumulate();
             let (lived, windows) = row.split_at_mut(LIFETIME.len());
             lifetime.write(view, *cutoff, lived);
-            for (w, into) in
+            for (w, out_window) in
                 (0..plan.windows.len()).rev().zip(windows.chunks_mut(plan.window_width()))
             {
-                self.write_window(view, w, into);
+                self.write_window(view, w, out_window);
             }
         }
     }
@@ -179,9 +181,9 @@ impl<'a> Kernel<'a> {
         self.lifetime += 1;
     }
 
-    /// A session starts at an event of a user that follows none of the same user within 30 minutes;
-    /// events without user are one stream.
-    fn mark_sessions(&mut self, view: View<'_>) {
+    /// Marks the events that start a session: those without another event of the same user in the
+    /// 30 minutes before. Events without a user are treated as one user.
+    fn mark_sessions(&mut self, view: EventView<'_>) {
         self.session.clear();
         self.last_of_user.clear();
         self.last_of_user.resize(view.users + 1, i64::MIN / 2);
@@ -192,16 +194,16 @@ impl<'a> Kernel<'a> {
         }
     }
 
-    /// Go back in time from the cutoff to the start of the longest window before.
-    fn scan(&mut self, view: View<'_>, end: usize, cutoff: i64) {
+    /// Scans back in time from the cutoff to the start of the longest preceding window.
+    fn scan(&mut self, view: EventView<'_>, end: usize, cutoff: i64) {
         let plan = self.plan;
         let (mut last_day, mut last_login_day) = (-1, -1);
         for i in (0..end).rev() {
             let day = (cutoff - view.time[i] - 1) / DAY;
-            let at = usize::try_from(day).expect("only events before the cutoff are looked at");
-            let Some(previous) = plan.previous_of.get(at) else { break };
+            let index = usize::try_from(day).expect("all events are before the cutoff");
+            let Some(previous) = plan.previous_of.get(index) else { break };
             let roles = plan.roles[view.event(i)];
-            if let Some(w) = plan.window_of.get(at).copied() {
+            if let Some(w) = plan.window_of.get(index).copied() {
                 let tally = &mut self.tallies[w];
                 tally.events += 1;
                 tally.days += day;
@@ -225,40 +227,40 @@ impl<'a> Kernel<'a> {
         }
     }
 
-    fn count_distinct(&mut self, view: View<'_>, i: usize, w: usize) {
+    fn count_distinct(&mut self, view: EventView<'_>, i: usize, w: usize) {
         let k = self.plan.windows.len();
         let event = view.event(i);
         if std::mem::replace(&mut self.event_stamp[event], self.stamp) != self.stamp {
             self.tallies[w].names += 1;
-            self.met_events.push(event);
+            self.touched_events.push(event);
             self.event_count[event * k..(event + 1) * k].fill(0);
         }
         self.event_count[event * k + w] += 1;
         let Some(user) = view.user(i) else { return };
         if std::mem::replace(&mut self.user_stamp[user], self.stamp) != self.stamp {
             self.tallies[w].users += 1;
-            self.met_users.push(user);
+            self.touched_users.push(user);
             self.user_count[user * k..(user + 1) * k].fill(0);
         }
         self.user_count[user * k + w] += 1;
     }
 
-    fn count_previous(&mut self, view: View<'_>, i: usize, w: usize) {
+    fn count_previous(&mut self, view: EventView<'_>, i: usize, w: usize) {
         let plan = self.plan;
         let roles = plan.roles[view.event(i)];
         let previous = &mut self.tallies[w].previous;
         previous.events += 1;
         previous.logins += u32::from(roles & LOGIN != 0);
-        let met = &mut self.previous_event[w * plan.names + view.event(i)];
-        previous.names += u32::from(std::mem::replace(met, self.stamp) != self.stamp);
+        let stamp = &mut self.previous_event[w * plan.names + view.event(i)];
+        previous.names += u32::from(std::mem::replace(stamp, self.stamp) != self.stamp);
         if let Some(user) = view.user(i) {
-            let met = &mut self.previous_user[w * self.user_stamp.len() + user];
-            previous.users += u32::from(std::mem::replace(met, self.stamp) != self.stamp);
+            let stamp = &mut self.previous_user[w * self.user_stamp.len() + user];
+            previous.users += u32::from(std::mem::replace(stamp, self.stamp) != self.stamp);
         }
     }
 }
 
-/// What is counted from the first event on.
+/// Counts over the lifetime of an account.
 #[derive(Default)]
 struct Lifetime {
     events: usize,
@@ -270,7 +272,7 @@ struct Lifetime {
 }
 
 impl Lifetime {
-    fn advance(&mut self, view: View<'_>, end: usize, kernel: &mut Kernel<'_>) {
+    fn advance(&mut self, view: EventView<'_>, end: usize, kernel: &mut Kernel<'_>) {
         for i in self.events..end {
             let event = view.event(i);
             let roles = kernel.plan.roles[event];
@@ -295,7 +297,7 @@ impl Lifetime {
         self.events = end;
     }
 
-    fn write(&self, view: View<'_>, cutoff: i64, out: &mut [f64]) {
+    fn write(&self, view: EventView<'_>, cutoff: i64, out: &mut [f64]) {
         let since = |t: Option<i64>| t.map_or(f64::NAN, |t| in_days(cutoff - t));
         out.copy_from_slice(&[
             in_days(cutoff - view.signed_up),
@@ -309,7 +311,7 @@ impl Lifetime {
     }
 }
 
-/// The values at the places that `known` takes.
-fn of<T: Copy>(values: &[T], known: impl Fn(&usize) -> bool) -> Vec<T> {
-    (0..values.len()).filter(known).map(|at| values[at]).collect()
+/// Returns the values whose indices `known` accepts.
+fn select<T: Copy>(values: &[T], known: impl Fn(&usize) -> bool) -> Vec<T> {
+    (0..values.len()).filter(known).map(|index| values[index]).collect()
 }

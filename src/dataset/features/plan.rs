@@ -1,6 +1,6 @@
-//! The catalogue in the codes of one log.
+//! The catalog translated to the codes of a log.
 
-use super::catalogue::{Catalogue, LIFETIME, PER_WINDOW};
+use super::catalog::{FeatureCatalog, LIFETIME, PER_WINDOW};
 use crate::error::{Error, Result};
 use crate::log::{Accounts, Log};
 
@@ -10,29 +10,29 @@ pub(super) const INVITE: u8 = 4;
 pub(super) const LIMIT: u8 = 8;
 pub(super) const HAND_RAISE: u8 = 16;
 
-/// The catalogue in the codes of one log.
+/// The catalog translated to the codes of a log, and lookup tables for its windows.
 pub(super) struct Plan<'a> {
     pub(super) accounts: &'a Accounts,
     /// Windows in days, ascending.
     pub(super) windows: Vec<i64>,
-    /// Roles of each event name.
+    /// Role bits of each event name.
     pub(super) roles: Vec<u8>,
-    /// Codes of the event names with counts of their own; `None`: not in this log.
+    /// Codes of the event names that have a count; `None` where the log lacks the name.
     pub(super) counted: Vec<Option<u16>>,
-    /// Numeric properties that are summed, by their place in the log.
+    /// Indices of the numeric properties that are summed.
     pub(super) sums: Vec<usize>,
     pub(super) seats: Option<&'a [f64]>,
-    /// Event names of the log.
+    /// Number of event names of the log.
     pub(super) names: usize,
-    /// By day before the cutoff, the smallest window it belongs to, up to the longest.
+    /// The shortest window that contains each day before the cutoff, up to the longest window.
     pub(super) window_of: Vec<usize>,
-    /// By day before the cutoff, the windows whose window before it belongs to, up to twice the
-    /// longest.
+    /// The windows whose preceding window contains each day before the cutoff, up to twice the
+    /// longest window.
     pub(super) previous_of: Vec<Vec<usize>>,
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(catalogue: &Catalogue, log: &'a Log) -> Result<Self> {
+    pub(super) fn new(catalog: &FeatureCatalog, log: &'a Log) -> Result<Self> {
         let names = &log.events.names;
         let mut roles = vec![0; names.len()];
         for (role, bit) in [
@@ -42,7 +42,7 @@ impl<'a> Plan<'a> {
             ("limit", LIMIT),
             ("hand_raise", HAND_RAISE),
         ] {
-            for code in catalogue.role(role).iter().filter_map(|name| names.code(name)) {
+            for code in catalog.role(role).iter().filter_map(|name| names.code(name)) {
                 roles[code] |= bit;
             }
         }
@@ -50,12 +50,12 @@ impl<'a> Plan<'a> {
             let found = log.events.values.iter().position(|n| n == name);
             found.ok_or_else(|| Error::MissingProperty { property: name.clone() })
         };
-        let seats = match (&log.accounts.seats, catalogue.seats) {
+        let seats = match (&log.accounts.seats, catalog.has_seats) {
             (Some(seats), true) => Some(seats.as_slice()),
             (None, true) => return Err(Error::MissingSeats),
             (_, false) => None,
         };
-        let windows: Vec<i64> = catalogue.windows.iter().map(|w| i64::from(*w)).collect();
+        let windows: Vec<i64> = catalog.windows.iter().map(|w| i64::from(*w)).collect();
         let longest = windows[windows.len() - 1];
         let previous = |day: i64| {
             (0..windows.len()).filter(|w| (windows[*w]..2 * windows[*w]).contains(&day)).collect()
@@ -66,22 +66,23 @@ impl<'a> Plan<'a> {
             previous_of: (0..2 * longest).map(previous).collect(),
             windows,
             roles,
-            counted: catalogue
-                .counted
+            counted: catalog
+                .counted_events
                 .iter()
                 .map(|n| names.code(n).and_then(|c| u16::try_from(c).ok()))
                 .collect(),
-            sums: catalogue.sums.iter().map(sum).collect::<Result<_>>()?,
+            sums: catalog.summed_properties.iter().map(sum).collect::<Result<_>>()?,
             seats,
             names: names.len(),
         })
     }
 
-    /// Numbers in a row.
+    /// Returns the number of computed features.
     pub(super) fn width(&self) -> usize {
         LIFETIME.len() + self.windows.len() * self.window_width()
     }
 
+    /// Returns the number of features of one window.
     pub(super) fn window_width(&self) -> usize {
         PER_WINDOW.len() + usize::from(self.seats.is_some()) + self.counted.len() + self.sums.len()
     }

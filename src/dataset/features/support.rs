@@ -1,5 +1,5 @@
-//! Which events, properties and roles enough training accounts had, and early enough, to get
-//! columns.
+//! Support of events, properties and roles among the training accounts; only those with enough
+//! support get features.
 
 use crate::config::Roles;
 use crate::dataset::observations::{Observations, Split};
@@ -8,42 +8,44 @@ use crate::log::{Events, Log};
 use crate::time::Timestamp;
 use crate::warning::FeatureDrop;
 
-/// Distinct training accounts that must have had something before a cutoff of theirs: fewer tell of
-/// themselves, not of accounts.
-const ACCOUNTS: u32 = 10;
+/// Minimum number of distinct training accounts that had something before one of their cutoffs;
+/// with fewer, a feature identifies single accounts.
+const MIN_ACCOUNTS: u32 = 10;
 
-/// How training accounts use one event, property or role.
+/// The support of one event, property or role among the training accounts.
 #[derive(Debug, Clone)]
-pub(super) struct Use {
-    /// Distinct accounts that had it before the first test cutoff.
+pub(super) struct UsageSupport {
+    /// Number of distinct accounts that had it before the first test cutoff.
     pub(super) accounts: u32,
-    /// Distinct accounts that had it before their last training cutoff.
+    /// Number of distinct accounts that had it before their last training cutoff.
     before: u32,
-    /// When it was first seen, µs UTC.
+    /// Time at which it first became known, µs UTC.
     first: i64,
-    /// The account that was met last, and whether before its cutoff.
-    met: Option<(u32, bool)>,
+    /// The account recorded last, and whether it had it before its cutoff.
+    last_account: Option<(u32, bool)>,
 }
 
-impl Use {
-    const NONE: Self = Self { accounts: 0, before: 0, first: i64::MAX, met: None };
+impl UsageSupport {
+    const NONE: Self = Self { accounts: 0, before: 0, first: i64::MAX, last_account: None };
 
-    fn meet(&mut self, account: u32, seen: i64, last_cutoff: i64) {
-        let known = self.met.filter(|(of, _)| *of == account);
-        let before = seen < last_cutoff;
-        self.first = self.first.min(seen);
+    /// Records an event of an account that became known at `known_at`.
+    fn record(&mut self, account: u32, known_at: i64, last_cutoff: i64) {
+        let known = self.last_account.filter(|(last, _)| *last == account);
+        let before = known_at < last_cutoff;
+        self.first = self.first.min(known_at);
         self.accounts += u32::from(known.is_none());
         self.before += u32::from(before && known.is_none_or(|(_, before)| !before));
-        self.met = Some((account, before || known.is_some_and(|(_, before)| before)));
+        self.last_account = Some((account, before || known.is_some_and(|(_, before)| before)));
     }
 
-    /// Whether an event of this account, seen now, tells nothing new.
-    fn is_told(&self, account: u32, seen: i64, last_cutoff: i64) -> bool {
-        self.met.is_some_and(|(of, before)| of == account && (before || seen >= last_cutoff))
-            && self.first <= seen
+    /// Returns whether recording an event of this account would change nothing.
+    fn is_redundant(&self, account: u32, known_at: i64, last_cutoff: i64) -> bool {
+        self.last_account
+            .is_some_and(|(last, before)| last == account && (before || known_at >= last_cutoff))
+            && self.first <= known_at
     }
 
-    /// Add the use of other accounts.
+    /// Adds the support among other accounts.
     fn add(&mut self, other: &Self) {
         self.accounts += other.accounts;
         self.before += other.before;
@@ -51,37 +53,38 @@ impl Use {
     }
 }
 
-/// What is asked of every account.
-struct Asked<'a> {
+/// Context of the support of an event.
+struct SupportContext<'a> {
     observations: &'a Observations,
-    /// The rows that tell, in order.
+    /// The rows to use, ascending.
     rows: Vec<u32>,
-    /// What was seen at or after this does not exist.
+    /// Events that became known at or after this time are ignored, µs UTC.
     until: i64,
-    /// By event name, its roles.
-    with_roles: Vec<Vec<usize>>,
+    /// Roles by event name.
+    roles_of_event: Vec<Vec<usize>>,
 }
 
-/// What the training accounts had before the first test cutoff.
+/// The support of all events, properties and roles before the first test cutoff.
 #[derive(Debug, Clone)]
 pub(super) struct Support {
     /// By event name.
-    pub(super) events: Vec<Use>,
-    /// By numeric property: values that are neither missing nor 0.
-    pub(super) values: Vec<Use>,
+    pub(super) events: Vec<UsageSupport>,
+    /// By numeric property; only values that are neither missing nor 0 count.
+    pub(super) values: Vec<UsageSupport>,
     /// By role, in the order of [`Roles::usage`].
-    pub(super) roles: Vec<Use>,
-    /// Median cutoff of the training rows; without such rows nothing is asked for.
+    pub(super) roles: Vec<UsageSupport>,
+    /// Median cutoff of the training rows, µs UTC; without training rows no support is required.
     median: Option<i64>,
 }
 
 impl Support {
-    /// Count what the training accounts had; without a training row what all observed accounts had.
+    /// Computes the support among the training accounts; without training rows, among all observed
+    /// accounts.
     ///
-    /// An event counts from when it was seen on, and what was seen at or after the first test
-    /// cutoff does not exist.
-    pub(super) fn of(log: &Log, observations: &Observations, roles: &Roles) -> Result<Self> {
-        let mut rows = observations.rows(Split::Train);
+    /// An event counts from the time at which it became known; events that became known at or after
+    /// the first test cutoff are ignored.
+    pub(super) fn compute(log: &Log, observations: &Observations, roles: &Roles) -> Result<Self> {
+        let mut rows = observations.split_rows(Split::Train);
         let median = median(rows.iter().map(|row| observations.cutoff[*row as usize]).collect());
         let mut until = observations.first_test.unwrap_or(log.until);
         if rows.is_empty() {
@@ -89,44 +92,48 @@ impl Support {
         }
         let roles: Vec<&[String]> = roles.usage().into_iter().map(|(_, names)| names).collect();
         let names = log.events.names.iter();
-        let with_roles = names
+        let roles_of_event = names
             .map(|name| (0..roles.len()).filter(|r| roles[*r].iter().any(|n| n == name)).collect())
             .collect();
         let none = Self {
-            events: vec![Use::NONE; log.events.names.len()],
-            values: vec![Use::NONE; log.events.values.len()],
-            roles: vec![Use::NONE; roles.len()],
+            events: vec![UsageSupport::NONE; log.events.names.len()],
+            values: vec![UsageSupport::NONE; log.events.values.len()],
+            roles: vec![UsageSupport::NONE; roles.len()],
             median,
         };
-        let asked = Asked { observations, rows, until, with_roles };
-        let parts = log.events.map(|events| none.clone().met(events, &asked))?;
-        Ok(parts.iter().fold(none, Self::with))
+        let context = SupportContext { observations, rows, until, roles_of_event };
+        let parts = log.events.map(|events| none.clone().scan(events, &context))?;
+        Ok(parts.iter().fold(none, Self::merge))
     }
 
-    /// The same with what the accounts of a part of the log had.
-    fn met(mut self, events: &Events, asked: &Asked<'_>) -> Self {
-        let account = |row: &u32| asked.observations.account[*row as usize];
-        let place = |code: usize| asked.rows.partition_point(|row| (account(row) as usize) < code);
-        let rows = &asked.rows[place(events.accounts.start)..place(events.accounts.end)];
-        for of_account in rows.chunk_by(|a, b| account(a) == account(b)) {
-            let last = of_account.last().expect("a chunk has a row");
-            let (account, last) = (account(last), asked.observations.cutoff[*last as usize]);
-            for at in events.of(account as usize) {
-                let seen = events.seen_at(at);
-                if seen >= asked.until {
+    /// Adds the support among the accounts of a partition of the log.
+    fn scan(mut self, events: &Events, context: &SupportContext<'_>) -> Self {
+        let account = |row: &u32| context.observations.account[*row as usize];
+        let first_row =
+            |code: usize| context.rows.partition_point(|row| (account(row) as usize) < code);
+        let rows = &context.rows[first_row(events.accounts.start)..first_row(events.accounts.end)];
+        for account_rows in rows.chunk_by(|a, b| account(a) == account(b)) {
+            let last = account_rows.last().expect("a chunk has a row");
+            let (account, last) = (account(last), context.observations.cutoff[*last as usize]);
+            for index in events.account_range(account as usize) {
+                let known_at = events.known_at(index);
+                if known_at >= context.until {
                     continue;
                 }
-                let event = usize::from(events.event[at]);
-                if !self.events[event].is_told(account, seen, last) {
-                    self.events[event].meet(account, seen, last);
-                    asked.with_roles[event]
+                let event = usize::from(events.event[index]);
+                if !self.events[event].is_redundant(account, known_at, last) {
+                    self.events[event].record(account, known_at, last);
+                    context.roles_of_event[event]
                         .iter()
-                        .for_each(|role| self.roles[*role].meet(account, seen, last));
+                        .for_each(|role| self.roles[*role].record(account, known_at, last));
                 }
-                for (values, of) in events.values.iter().zip(&mut self.values) {
-                    if !of.is_told(account, seen, last) && !values[at].is_nan() && values[at] != 0.0
+                for (values, support) in events.values.iter().zip(&mut self.values) {
+                    let value = values[index];
+                    if !support.is_redundant(account, known_at, last)
+                        && !value.is_nan()
+                        && value != 0.0
                     {
-                        of.meet(account, seen, last);
+                        support.record(account, known_at, last);
                     }
                 }
             }
@@ -134,8 +141,8 @@ impl Support {
         self
     }
 
-    /// The same with what other accounts had.
-    fn with(mut self, other: &Self) -> Self {
+    /// Adds the support among other accounts.
+    fn merge(mut self, other: &Self) -> Self {
         let pairs = [
             (&mut self.events, &other.events),
             (&mut self.values, &other.values),
@@ -147,26 +154,27 @@ impl Support {
         self
     }
 
-    /// Returns why something gets no columns; `None`: it gets them.
-    pub(super) fn lack(&self, of: &Use) -> Option<FeatureDrop> {
+    /// Returns why something gets no features; `None` where it has enough support.
+    pub(super) fn drop_reason(&self, usage: &UsageSupport) -> Option<FeatureDrop> {
         let median = self.median?;
-        if of.before < ACCOUNTS {
-            return Some(FeatureDrop::FewAccounts { accounts: of.before, needed: ACCOUNTS });
+        if usage.before < MIN_ACCOUNTS {
+            return Some(FeatureDrop::FewAccounts { accounts: usage.before, needed: MIN_ACCOUNTS });
         }
-        (of.first >= median).then_some(FeatureDrop::TooRecent {
-            first: Timestamp(of.first),
+        (usage.first >= median).then_some(FeatureDrop::TooRecent {
+            first: Timestamp(usage.first),
             median: Timestamp(median),
         })
     }
 
-    /// The same for a role; one that no training account has before a cutoff is left out as a
-    /// constant anyway, and not named here.
-    pub(super) fn role_lack(&self, role: usize) -> Option<FeatureDrop> {
-        Some(&self.roles[role]).filter(|of| of.before > 0).and_then(|of| self.lack(of))
+    /// Returns why a role gets no features. A role without any events is not reported: its features
+    /// are constant and dropped for that reason.
+    pub(super) fn role_drop_reason(&self, role: usize) -> Option<FeatureDrop> {
+        let usage = &self.roles[role];
+        if usage.before > 0 { self.drop_reason(usage) } else { None }
     }
 }
 
-/// The middle one, between two the mean of them.
+/// Returns the median; the mean of the two middle values if their number is even.
 fn median(mut times: Vec<i64>) -> Option<i64> {
     times.sort_unstable();
     let last = times.len().checked_sub(1)?;
@@ -181,7 +189,7 @@ mod tests {
     use crate::warning::DroppedFeature;
 
     #[test]
-    fn the_median_lies_in_the_middle() {
+    fn the_median_is_the_mean_of_the_middle_values() {
         assert_eq!(median(vec![]), None);
         assert_eq!(median(vec![5]), Some(5));
         assert_eq!(median(vec![9, 1, 4]), Some(4));
@@ -190,42 +198,44 @@ mod tests {
 
     #[test]
     fn an_account_counts_once_and_only_before_its_last_cutoff() {
-        let mut of = Use::NONE;
-        for (account, seen, cutoff) in
+        let mut usage = UsageSupport::NONE;
+        for (account, known_at, cutoff) in
             [(1, 5, 5), (1, 4, 5), (1, 3, 5), (2, 9, 8), (3, 2, 8), (3, 9, 8)]
         {
-            of.meet(account, seen, cutoff);
+            usage.record(account, known_at, cutoff);
         }
-        assert_eq!((of.accounts, of.before, of.first), (3, 2, 2));
+        assert_eq!((usage.accounts, usage.before, usage.first), (3, 2, 2));
     }
 
     #[test]
     fn ten_accounts_and_a_first_time_before_the_median_are_needed() {
         let support =
             |median| Support { events: Vec::new(), values: Vec::new(), roles: Vec::new(), median };
-        let of = |before, first| Use { before, first, ..Use::NONE };
-        let lack = |before, first| {
-            support(Some(10 * DAY)).lack(&of(before, first)).map(|lack| lack.to_string())
+        let usage = |before, first| UsageSupport { before, first, ..UsageSupport::NONE };
+        let reason = |before, first| {
+            support(Some(10 * DAY))
+                .drop_reason(&usage(before, first))
+                .map(|reason| reason.to_string())
         };
-        assert_eq!(lack(10, 10 * DAY - 1), None);
+        assert_eq!(reason(10, 10 * DAY - 1), None);
         assert_eq!(
-            lack(9, 0).unwrap(),
-            "occurs in 9 training accounts before their cutoffs, where 10 are needed"
+            reason(9, 0).unwrap(),
+            "occurs in 9 training accounts before the cutoff (10 required)"
         );
         assert_eq!(
-            lack(10, 11 * DAY).unwrap(),
-            "first occurs on 1970-01-12, not before the median training cutoff of 1970-01-11"
+            reason(10, 11 * DAY).unwrap(),
+            "first occurs on 1970-01-12, after half of the training cutoffs (1970-01-11)"
         );
-        assert!(lack(10, 10 * DAY).is_some());
+        assert!(reason(10, 10 * DAY).is_some());
         assert_eq!(
-            support(None).lack(&of(0, i64::MAX)),
+            support(None).drop_reason(&usage(0, i64::MAX)),
             None,
-            "without training rows nothing is asked for"
+            "without training rows no support is required"
         );
     }
 
     #[test]
-    fn a_measure_stands_for_its_windows() {
+    fn a_dropped_measure_covers_all_its_windows() {
         let covers = |column: &str, feature: &str| {
             DroppedFeature::new(column, FeatureDrop::Constant).covers(feature)
         };

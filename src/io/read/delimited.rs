@@ -1,4 +1,4 @@
-//! CSV and its kin: a header line, one row at a time, every value as it is written.
+//! CSV and similar formats: a header line and one record per row; values are read as written.
 
 use std::io::{self, BufReader, Chain, Cursor, Read as _};
 use std::ops::ControlFlow;
@@ -6,62 +6,64 @@ use std::path::Path;
 
 use csv::{ErrorKind, StringRecord};
 
-use super::source::{self, Source};
-use super::{Batch, Gatherer, Packing, Read, Take, distinct, empty, places};
+use super::decompress::{self, TextSource};
+use super::{
+    BatchBuilder, BatchHandler, Compression, ReadSummary, RowBatch, check_distinct_names,
+    column_indices, empty,
+};
 use crate::error::{Error, Result};
 
-/// Bytes in which the header line is looked for: enough for thousands of columns.
+/// Number of bytes searched for the separator of the header line: enough for thousands of columns.
 const HEADER: u64 = 1 << 18;
 
-/// Separators that are known; of equally common ones the first.
+/// Supported separators; among equally frequent ones, the first is used.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-pub(super) fn columns(file: &Path, packing: Packing) -> Result<Vec<String>> {
-    Ok(open(file, packing)?.1)
+pub(super) fn columns(file: &Path, compression: Compression) -> Result<Vec<String>> {
+    Ok(open(file, compression)?.1)
 }
 
 pub(super) fn read(
     file: &Path,
-    packing: Packing,
-    wanted: Option<&[String]>,
-    batch: &mut Take<'_, Batch>,
-) -> Result<ControlFlow<(), Read>> {
-    let (mut reader, header) = open(file, packing)?;
-    let places = places(file, wanted, &header)?;
-    let mut gatherer = Gatherer::new(places.iter().map(|&place| header[place].as_str()), batch);
+    compression: Compression,
+    requested: Option<&[String]>,
+    batch: &mut BatchHandler<'_, RowBatch>,
+) -> Result<ControlFlow<(), ReadSummary>> {
+    let (mut reader, header) = open(file, compression)?;
+    let indices = column_indices(file, requested, &header)?;
+    let mut builder = BatchBuilder::new(indices.iter().map(|&index| header[index].as_str()), batch);
     let mut record = StringRecord::new();
-    let mut open_end = false;
+    let mut ends_inside_value = false;
     while reader
         .read_record(&mut record)
-        .map_err(|e| failure(file, packing, Some(gatherer.rows + 1), e))?
+        .map_err(|e| failure(file, compression, Some(builder.rows + 1), e))?
     {
         if record.len() != header.len() {
-            return Err(ragged(file, gatherer.rows + 1, &record, header.len()));
+            return Err(wrong_field_count(file, builder.rows + 1, &record, header.len()));
         }
-        open_end = record.get(header.len() - 1).is_some_and(|last| last.contains('\n'));
-        if gatherer.push(places.iter().map(|&place| record.get(place)))?.is_break() {
+        ends_inside_value = record.get(header.len() - 1).is_some_and(|last| last.contains('\n'));
+        if builder.push(indices.iter().map(|&index| record.get(index)))?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
-    // A line end inside the last value means that it is quoted; then the file has to end with that
-    // quote.
-    if open_end && reader.get_ref().last != Some(b'"') {
+    // A last value with a line end is quoted, so the file must end with a quote.
+    if ends_inside_value && reader.get_ref().last != Some(b'"') {
         return Err(Error::malformed_row(
             file,
-            Some(gatherer.rows),
-            "found a quoted value that is never closed, expected `\"` at its end",
+            Some(builder.rows),
+            "found a quoted value without a closing quote, expected `\"` at its end",
         ));
     }
-    Ok(gatherer.finish()?.map_continue(|rows| Read { rows, ..Read::default() }))
+    Ok(builder.finish()?.map_continue(|rows| ReadSummary { rows, ..ReadSummary::default() }))
 }
 
-/// The bytes of a file, remembering the last one that does not end a line.
-struct Watched {
-    bytes: Chain<Cursor<Vec<u8>>, BufReader<Source>>,
+/// The bytes of a file; remembers the last byte that is not a line end.
+struct LastByteReader {
+    bytes: Chain<Cursor<Vec<u8>>, BufReader<TextSource>>,
     last: Option<u8>,
 }
 
-impl io::Read for Watched {
+impl io::Read for LastByteReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.bytes.read(buffer)?;
         let last = buffer[..count].iter().rfind(|byte| !matches!(byte, b'\n' | b'\r'));
@@ -70,17 +72,20 @@ impl io::Read for Watched {
     }
 }
 
-/// Open a file and read its header line.
-fn open(file: &Path, packing: Packing) -> Result<(csv::Reader<Watched>, Vec<String>)> {
-    let mut source = source::open(file, packing)?;
+/// Opens a file and reads its header line.
+fn open(
+    file: &Path,
+    compression: Compression,
+) -> Result<(csv::Reader<LastByteReader>, Vec<String>)> {
+    let mut source = decompress::open(file, compression)?;
     let mut start = Vec::new();
     source
         .by_ref()
         .take(HEADER)
         .read_to_end(&mut start)
-        .map_err(|e| source::failure(file, packing, None, e))?;
+        .map_err(|e| decompress::failure(file, compression, None, e))?;
     let separator = separator(&start);
-    let bytes = Watched { bytes: Cursor::new(start).chain(source), last: None };
+    let bytes = LastByteReader { bytes: Cursor::new(start).chain(source), last: None };
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(separator)
         .flexible(true)
@@ -88,18 +93,18 @@ fn open(file: &Path, packing: Packing) -> Result<(csv::Reader<Watched>, Vec<Stri
         .from_reader(bytes);
     let header: Vec<String> = reader
         .headers()
-        .map_err(|e| failure(file, packing, None, e))?
+        .map_err(|e| failure(file, compression, None, e))?
         .iter()
         .map(str::to_owned)
         .collect();
     if header.is_empty() {
         return Err(empty(file));
     }
-    distinct(file, &header)?;
+    check_distinct_names(file, &header)?;
     Ok((reader, header))
 }
 
-/// The commonest separator in the header line, outside quotes.
+/// Returns the most frequent separator of the header line, ignoring quoted text.
 fn separator(start: &[u8]) -> u8 {
     let mut counts = [0_usize; SEPARATORS.len()];
     let mut quoted = false;
@@ -121,9 +126,9 @@ fn separator(start: &[u8]) -> u8 {
     SEPARATORS[best.unwrap_or(0)]
 }
 
-fn ragged(file: &Path, row: u64, record: &StringRecord, expected: usize) -> Error {
+fn wrong_field_count(file: &Path, row: u64, record: &StringRecord, expected: usize) -> Error {
     let quote = if record.iter().any(|value| value.contains('\n')) {
-        "; is a quoted value in it not closed?"
+        " (is a closing quote missing?)"
     } else {
         ""
     };
@@ -135,9 +140,9 @@ fn ragged(file: &Path, row: u64, record: &StringRecord, expected: usize) -> Erro
     )
 }
 
-fn failure(file: &Path, packing: Packing, row: Option<u64>, error: csv::Error) -> Error {
+fn failure(file: &Path, compression: Compression, row: Option<u64>, error: csv::Error) -> Error {
     match error.into_kind() {
-        ErrorKind::Io(error) => source::failure(file, packing, row, error),
+        ErrorKind::Io(error) => decompress::failure(file, compression, row, error),
         ErrorKind::Utf8 { err, .. } => {
             let field = err.field() + 1;
             Error::malformed_row(

@@ -1,4 +1,4 @@
-//! Texts of which a Parquet file holds each once, taken as codes: no row needs a text of its own.
+//! Dictionary columns of Parquet files, read without expanding them to one text per row.
 
 use std::fs::File;
 use std::io::{Cursor, Read as _, Seek, SeekFrom};
@@ -11,42 +11,42 @@ use polars_parquet::read::{
     BasicDecompressor, ColumnChunkMetadata, PageReader, column_iter_to_arrays,
 };
 
-/// The texts of some rows of a column: each text once, and which of them a row has.
+/// Some rows of a text column: the distinct texts, and a key into them for each row.
 #[derive(Debug, Clone)]
 pub(crate) struct Dictionary {
     texts: Utf8ViewArray,
-    codes: PrimitiveArray<u32>,
+    keys: PrimitiveArray<u32>,
 }
 
 impl Dictionary {
-    /// The number of rows.
+    /// Returns the number of rows.
     pub(crate) fn len(&self) -> usize {
-        self.codes.len()
+        self.keys.len()
     }
 
-    /// The number of texts.
+    /// Returns the number of distinct texts.
     pub(crate) fn texts(&self) -> usize {
         self.texts.len()
     }
 
-    /// A text by its code.
-    pub(crate) fn text(&self, code: u32) -> &str {
-        self.texts.value(code as usize)
+    /// Returns the text of a key.
+    pub(crate) fn text(&self, key: u32) -> &str {
+        self.texts.value(key as usize)
     }
 
-    /// Whether every code has its text.
-    fn is_whole(&self) -> bool {
-        let has = |code: &u32| (*code as usize) < self.texts.len();
-        self.codes.values().iter().all(has) || self.codes.iter().flatten().all(has)
+    /// Returns whether every key has a text.
+    fn is_valid(&self) -> bool {
+        let has_text = |key: &u32| (*key as usize) < self.texts.len();
+        self.keys.values().iter().all(has_text) || self.keys.iter().flatten().all(has_text)
     }
 
-    /// The code of each row, and which rows have a text; `None`: all of them.
-    pub(crate) fn codes(&self) -> (&[u32], Option<impl Iterator<Item = bool>>) {
-        (self.codes.values(), self.codes.validity().map(|valid| valid.iter()))
+    /// Returns the key of each row, and which rows are not null (`None`: all rows).
+    pub(crate) fn keys(&self) -> (&[u32], Option<impl Iterator<Item = bool>>) {
+        (self.keys.values(), self.keys.validity().map(|valid| valid.iter()))
     }
 }
 
-/// Whether a column of this type holds text.
+/// Returns whether a type is text.
 pub(super) fn is_text(dtype: &ArrowDataType) -> bool {
     match dtype {
         ArrowDataType::Dictionary(_, values, _) => is_text(values),
@@ -57,7 +57,7 @@ pub(super) fn is_text(dtype: &ArrowDataType) -> bool {
     }
 }
 
-/// Read the texts of a column in a row group; all its pages hold codes.
+/// Reads a column chunk of which all pages have dictionary keys.
 pub(super) fn read(mut file: &File, chunk: &ColumnChunkMetadata) -> PolarsResult<Vec<Dictionary>> {
     let range = chunk.byte_range();
     let mut bytes = vec![
@@ -70,12 +70,12 @@ pub(super) fn read(mut file: &File, chunk: &ColumnChunkMetadata) -> PolarsResult
     file.read_exact(&mut bytes)?;
     let pages = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), usize::MAX);
     let descriptor = &chunk.descriptor().descriptor;
-    // By this mark the reader knows a column of which every page holds codes.
-    let marked = Arc::new([(DTYPE_CATEGORICAL_NEW.into(), "".into())].into());
+    // With this metadata, the reader expects dictionary keys in every page.
+    let metadata = Arc::new([(DTYPE_CATEGORICAL_NEW.into(), "".into())].into());
     let dtype =
         ArrowDataType::Dictionary(IntegerType::UInt32, Box::new(ArrowDataType::Utf8View), false);
     let field = ArrowField {
-        metadata: Some(marked),
+        metadata: Some(metadata),
         ..ArrowField::new(descriptor.primitive_type.field_info.name.clone(), dtype, true)
     };
     let pages = vec![BasicDecompressor::new(pages, Vec::new())];
@@ -84,11 +84,11 @@ pub(super) fn read(mut file: &File, chunk: &ColumnChunkMetadata) -> PolarsResult
         let array = array.as_any().downcast_ref::<DictionaryArray<u32>>()?;
         Some(Dictionary {
             texts: array.values().as_any().downcast_ref::<Utf8ViewArray>()?.clone(),
-            codes: array.keys().clone(),
+            keys: array.keys().clone(),
         })
     };
     let parts: Option<Vec<Dictionary>> = arrays.into_iter().map(parts).collect();
     parts
-        .filter(|parts| parts.iter().all(Dictionary::is_whole))
-        .ok_or_else(|| PolarsError::ComputeError("codes without a text".into()))
+        .filter(|parts| parts.iter().all(Dictionary::is_valid))
+        .ok_or_else(|| PolarsError::ComputeError("found dictionary keys without a text".into()))
 }

@@ -1,39 +1,39 @@
-//! From a path, glob or folder to the files it means.
+//! Resolves a path, glob or folder to files.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::{ENDINGS, Kind, kind, unreadable};
+use super::{FileFormat, SUPPORTED_EXTENSIONS, file_format, unreadable};
 use crate::error::{Error, Result};
 
-/// Name the files that a path, glob or folder means, in byte order of their paths.
+/// Returns the files of a path, glob or folder, in byte order of their paths.
 ///
-/// A folder means all its files of known endings, subfolders too; so does a folder that a glob
-/// matches. Names starting with `.` or `_` are passed over, unless the path or the glob itself
-/// spells that first character.
+/// A folder, or a folder that a glob matches, stands for all its files with supported extensions,
+/// including subfolders. Names that start with `.` or `_` are skipped, unless the path or glob
+/// contains that first character.
 ///
 /// # Errors
-/// * [`Error::Read`]: there is no such file, or a folder cannot be read
-/// * [`Error::Empty`]: the folder or glob holds no file of a known ending
-/// * [`Error::Malformed`]: the ending of a single file is unknown, or the glob is none
+/// * [`Error::Read`]: the file does not exist, or a folder cannot be read
+/// * [`Error::Empty`]: the folder or glob has no file with a supported extension
+/// * [`Error::Malformed`]: the extension of a single file is not supported, or the glob is invalid
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    let (mut found, what) = if path.is_dir() {
+    let (mut found, source) = if path.is_dir() {
         let mut found = Vec::new();
         walk(path, &mut BTreeSet::new(), &mut found)?;
         (found, "folder")
     } else if path.exists() || !path.to_string_lossy().contains(['*', '?', '[']) {
         fs::metadata(path).map_err(|source| unreadable(path, source))?;
-        kind(path)?;
+        file_format(path)?;
         return Ok(vec![path.to_owned()]);
     } else {
-        (matches(path)?, "match of this glob")
+        (expand_glob(path)?, "glob")
     };
     if found.is_empty() {
         return Err(Error::Empty {
             path: path.to_owned(),
-            expected: format!("expected a {what} with files ending in {ENDINGS}"),
+            expected: format!("expected a {source} with files of type {SUPPORTED_EXTENSIONS}"),
         });
     }
     found.sort_by(|a, b| bytes(a).cmp(bytes(b)));
@@ -45,11 +45,10 @@ fn bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
 
-/// Gather the files of a folder; `above` are the folders it lies in, so that a link to one of them
-/// ends the way.
-fn walk(folder: &Path, above: &mut BTreeSet<PathBuf>, found: &mut Vec<PathBuf>) -> Result<()> {
+/// Collects the files of a folder; `ancestors` are the folders above it, to detect cyclic links.
+fn walk(folder: &Path, ancestors: &mut BTreeSet<PathBuf>, found: &mut Vec<PathBuf>) -> Result<()> {
     let real = fs::canonicalize(folder).map_err(|source| unreadable(folder, source))?;
-    if !above.insert(real.clone()) {
+    if !ancestors.insert(real.clone()) {
         return Ok(());
     }
     for entry in fs::read_dir(folder).map_err(|source| unreadable(folder, source))? {
@@ -59,41 +58,41 @@ fn walk(folder: &Path, above: &mut BTreeSet<PathBuf>, found: &mut Vec<PathBuf>) 
             continue;
         }
         if path.is_dir() {
-            walk(&path, above, found)?;
-        } else if Kind::of(&path).is_some() {
+            walk(&path, ancestors, found)?;
+        } else if FileFormat::from_path(&path).is_some() {
             found.push(path);
         }
     }
-    above.remove(&real);
+    ancestors.remove(&real);
     Ok(())
 }
 
-fn matches(path: &Path) -> Result<Vec<PathBuf>> {
+fn expand_glob(path: &Path) -> Result<Vec<PathBuf>> {
     let problem = |problem: String| Error::malformed(path, problem, None);
     let pattern =
         path.to_str().ok_or_else(|| problem("found a glob that is not UTF-8".to_owned()))?;
-    let spelled: Vec<u8> = names(path).filter_map(hidden).collect();
+    let explicit: Vec<u8> = names(path).filter_map(hidden).collect();
     let mut found = Vec::new();
-    for entry in glob::glob(pattern).map_err(|e| {
-        problem(format!("found a glob with an error at character {}: {}", e.pos + 1, e.msg))
-    })? {
+    for entry in glob::glob(pattern)
+        .map_err(|e| problem(format!("invalid glob at character {}: {}", e.pos + 1, e.msg)))?
+    {
         let entry = entry.map_err(|e| {
             let path = e.path().to_owned();
             unreadable(&path, e.into())
         })?;
-        if names(&entry).filter_map(hidden).any(|first| !spelled.contains(&first)) {
+        if names(&entry).filter_map(hidden).any(|first| !explicit.contains(&first)) {
             continue;
         }
         if entry.is_dir() {
             walk(&entry, &mut BTreeSet::new(), &mut found)?;
-        } else if Kind::of(&entry).is_some() {
+        } else if FileFormat::from_path(&entry).is_some() {
             found.push(entry);
         }
     }
     Ok(found)
 }
 
-/// The names a path is made of, without `..` and the root.
+/// Iterates over the components of a path, without `..` and the root.
 fn names(path: &Path) -> impl Iterator<Item = &OsStr> {
     path.components().filter_map(|part| match part {
         Component::Normal(name) => Some(name),
@@ -101,7 +100,7 @@ fn names(path: &Path) -> impl Iterator<Item = &OsStr> {
     })
 }
 
-/// The first character of a name that is passed over.
+/// Returns the first character of a hidden name, one that starts with `.` or `_`.
 fn hidden(name: &OsStr) -> Option<u8> {
     name.as_encoded_bytes().first().copied().filter(|first| matches!(first, b'.' | b'_'))
 }
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_means_its_known_files_in_byte_order() {
+    fn a_folder_stands_for_its_supported_files_in_byte_order() {
         let folder = folder(&[
             "b.csv",
             "B.CSV.GZ",
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_glob_passes_over_hidden_names_unless_it_spells_them() {
+    fn a_glob_skips_hidden_names_unless_it_contains_their_first_character() {
         let folder = folder(&[
             "d1/a.csv",
             "d2/_b.csv",
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_named() {
+    fn missing_and_unsupported_files_are_refused() {
         let folder = folder(&["notes.txt", "x.parquet.gz", "sub/.hidden.csv"]);
         let error = |path: &str| files(&folder.path().join(path)).unwrap_err();
         assert!(
@@ -175,13 +174,13 @@ mod tests {
         assert!(matches!(error(""), Error::Empty { .. }));
         assert!(matches!(error("*.csv"), Error::Empty { .. }));
         assert!(error("notes.txt").to_string().contains("`.parquet`, `.csv`"));
-        assert!(error("x.parquet.gz").to_string().contains("unpack it"));
+        assert!(error("x.parquet.gz").to_string().contains("decompress the file"));
         assert!(matches!(error("[.csv"), Error::Malformed { .. }));
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_link_to_a_folder_above_ends_the_way() {
+    fn cyclic_links_are_not_followed() {
         let folder = folder(&["a/b.csv"]);
         std::os::unix::fs::symlink(folder.path(), folder.path().join("a/up")).unwrap();
         assert_eq!(found(&folder, ""), ["a/b.csv"]);

@@ -1,6 +1,7 @@
-//! Tables of every supported format, read in batches of rows; text stays text until a caller knows
-//! what a column is.
+//! Reading tables of every supported format in batches of rows. Values of text files remain text;
+//! the caller converts them.
 
+mod decompress;
 mod delimited;
 mod dictionary;
 mod files;
@@ -8,7 +9,6 @@ mod ndjson;
 mod pages;
 mod parquet;
 mod scalars;
-mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -27,101 +27,101 @@ use polars::prelude::{
 use crate::error::{Error, Result};
 use crate::names::nearest;
 
-/// Endings of the files that can be read, as messages name them.
-const ENDINGS: &str = "`.parquet`, `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.json`, the text formats also with `.gz` or `.zst` after it";
+/// File extensions that can be read, for messages.
+const SUPPORTED_EXTENSIONS: &str = "`.parquet`, `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.json` (text formats also with `.gz` or `.zst`)";
 
-/// Rows of a batch of a text file.
+/// Maximum number of rows of a batch of a text file.
 const BATCH_ROWS: usize = 65_536;
 
-/// Cells of a batch of a text file: a table of thousands of columns comes in batches of fewer rows,
-/// so that memory stays bounded.
+/// Maximum number of values of a batch of a text file: batches of tables with thousands of columns
+/// have fewer rows, so that memory stays bounded.
 const BATCH_CELLS: usize = 1 << 24;
 
-/// What [`read`] learned about a file besides its rows.
+/// Summary of a file that [`read`] returns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Read {
+pub struct ReadSummary {
     /// Number of rows.
     pub rows: u64,
-    /// NDJSON columns in which at least one value was a JSON string (`"00123"` there is no
-    /// number), and the rows from one string to the last before a value that is none, counted
-    /// from 1; missing values may lie among them.
+    /// Rows with JSON strings by NDJSON column, as ranges counted from 1, which may include
+    /// missing values. A string such as `"00123"` is text even if it looks like a number.
     pub quoted: BTreeMap<String, Vec<RangeInclusive<u64>>>,
 }
 
-/// Name the columns of one file, in their order, and read nothing else.
+/// Returns the column names of a file, in order.
 ///
-/// NDJSON has no header: its columns are the keys of all its objects, in order of first appearance.
+/// The columns of NDJSON are the keys of all objects, in order of first appearance.
+///
 /// # Errors
-/// * [`Error::Read`]: the file is absent or cannot be read
-/// * [`Error::Empty`]: nothing is in it
-/// * [`Error::Malformed`]: it is not of the format its ending names, or names a column twice
+/// * [`Error::Read`]: the file does not exist or cannot be read
+/// * [`Error::Empty`]: the file is empty
+/// * [`Error::Malformed`]: the content does not match the file extension, or a column name occurs
+///   twice
 pub fn columns(file: &Path) -> Result<Vec<String>> {
-    match kind(file)? {
-        Kind::Parquet => parquet::columns(file),
-        Kind::Delimited(packing) => delimited::columns(file, packing),
-        Kind::Ndjson(packing) => ndjson::columns(file, packing),
+    match file_format(file)? {
+        FileFormat::Parquet => parquet::columns(file),
+        FileFormat::Delimited(compression) => delimited::columns(file, compression),
+        FileFormat::Ndjson(compression) => ndjson::columns(file, compression),
     }
 }
 
-/// Read one file in batches, in the order of the file.
+/// Reads a file in batches, in order.
 ///
-/// CSV and NDJSON give String columns with the values as written and the empty value as null;
-/// Parquet gives its own types, but text for binary and categorical columns. Blank lines of a text
-/// file are no rows.
+/// Columns of CSV and NDJSON are `String`, with the values as written and null for empty values.
+/// Columns of Parquet keep their type, except that binary and categorical columns become `String`.
+/// Blank lines of text files are skipped.
 ///
 /// # Arguments
-/// * `columns` – the columns wanted (one that is named twice comes once); `None`: all of them
-/// * `batch` – gets the number of the batch's first row in the file, counted from 1, and the
-///   columns in the order asked for
+/// * `columns` – the columns to read, without duplicates in the result; `None`: all columns
+/// * `batch` – receives the number of the first row of the batch in the file, counted from 1, and
+///   the columns in the requested order
 /// # Errors
-/// * [`Error::Read`]: the file is absent or cannot be read
-/// * [`Error::Empty`]: nothing is in it
-/// * [`Error::Malformed`]: it is not of the format its ending names, is damaged, or a row does not
-///   fit
-/// * [`Error::MissingColumn`]: a wanted column is absent (of NDJSON: from every object, known at
-///   the end)
-/// * [`Error::BadValue`]: an array or object in a wanted NDJSON column
-/// * whatever `batch` returns
+/// * [`Error::Read`]: the file does not exist or cannot be read
+/// * [`Error::Empty`]: the file is empty
+/// * [`Error::Malformed`]: the content does not match the file extension, or is damaged
+/// * [`Error::MissingColumn`]: a requested column is missing (for NDJSON, in every object; reported
+///   at the end)
+/// * [`Error::BadValue`]: a requested NDJSON column has an array or object
+/// * errors of `batch`
 pub fn read(
     file: &Path,
     columns: Option<&[String]>,
     batch: &mut dyn FnMut(u64, DataFrame) -> Result<()>,
-) -> Result<Read> {
+) -> Result<ReadSummary> {
     let mut batch =
-        |Batch { first_row, frame, .. }| batch(first_row, frame).map(ControlFlow::Continue);
+        |RowBatch { first_row, frame, .. }| batch(first_row, frame).map(ControlFlow::Continue);
     Ok(read_ahead(file, columns, &[], &mut batch)?
         .continue_value()
         .expect("no batch stops the reading"))
 }
 
-/// Rows of a file that follow each other.
-pub(crate) struct Batch {
-    /// Number of the first of them in the file, counted from 1.
+/// Consecutive rows of a file.
+pub(crate) struct RowBatch {
+    /// Number of the first row in the file, counted from 1.
     pub(crate) first_row: u64,
-    /// Their columns.
+    /// The columns.
     pub(crate) frame: DataFrame,
-    /// Columns that came as codes, in pieces; they are not in `frame`.
-    pub(crate) coded: BTreeMap<String, Vec<Dictionary>>,
+    /// Columns read as dictionaries, in pieces; they are not in `frame`.
+    pub(crate) dictionaries: BTreeMap<String, Vec<Dictionary>>,
 }
 
-/// Takes a batch and decides whether the reading goes on.
-pub(crate) type Take<'a, T> = dyn FnMut(T) -> Result<ControlFlow<()>> + 'a;
+/// Processes a batch and decides whether to continue reading.
+pub(crate) type BatchHandler<'a, T> = dyn FnMut(T) -> Result<ControlFlow<()>> + 'a;
 
-/// Runs `read` in a thread: while `take` works on one batch, the next is read.
-pub(crate) fn ahead<T: Send, R: Send>(
-    read: impl FnOnce(&mut Take<'_, T>) -> Result<ControlFlow<(), R>> + Send,
-    take: &mut Take<'_, T>,
+/// Runs `read` in a thread: while `handle` processes one batch, the next is read.
+pub(crate) fn prefetch<T: Send, R: Send>(
+    read: impl FnOnce(&mut BatchHandler<'_, T>) -> Result<ControlFlow<(), R>> + Send,
+    handle: &mut BatchHandler<'_, T>,
 ) -> Result<ControlFlow<(), R>> {
-    // Without room: no more than one batch waits.
+    // A capacity of 0 means that at most one batch is waiting.
     let (sender, batches) = mpsc::sync_channel(0);
     thread::scope(|scope| {
-        // Where nobody takes batches any more, the reading stops.
+        // Reading stops when the receiver is gone.
         let mut send = move |batch| {
             Ok(sender.send(batch).map_or(ControlFlow::Break(()), ControlFlow::Continue))
         };
         let reading = scope.spawn(move || read(&mut send));
         for batch in batches {
-            if take(batch)?.is_break() {
+            if handle(batch)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -129,32 +129,34 @@ pub(crate) fn ahead<T: Send, R: Send>(
     })
 }
 
-/// Reads a file as [`read_batches`] does, [`ahead`] of `batch`.
+/// Reads a file like [`read_batches`]; the next batch is read while `batch` processes one.
 pub(crate) fn read_ahead(
     file: &Path,
     columns: Option<&[String]>,
-    coded: &[String],
-    batch: &mut Take<'_, Batch>,
-) -> Result<ControlFlow<(), Read>> {
-    ahead(|send| read_batches(file, columns, coded, send), batch)
+    dictionary_columns: &[String],
+    batch: &mut BatchHandler<'_, RowBatch>,
+) -> Result<ControlFlow<(), ReadSummary>> {
+    prefetch(|send| read_batches(file, columns, dictionary_columns, send), batch)
 }
 
-/// Reads one file in batches as [`read`] does, until `batch` stops it; the texts of the columns
-/// `coded` come as codes where the file holds them so.
+/// Reads a file in batches like [`read`], until `batch` stops it.
+///
+/// # Arguments
+/// * `dictionary_columns` – text columns to return as dictionaries where the file stores them so
 pub(crate) fn read_batches(
     file: &Path,
     columns: Option<&[String]>,
-    coded: &[String],
-    batch: &mut Take<'_, Batch>,
-) -> Result<ControlFlow<(), Read>> {
+    dictionary_columns: &[String],
+    batch: &mut BatchHandler<'_, RowBatch>,
+) -> Result<ControlFlow<(), ReadSummary>> {
     let mut seen = BTreeSet::new();
     let columns: Option<Vec<String>> = columns
         .map(|names| names.iter().filter(|name| seen.insert(name.as_str())).cloned().collect());
     let columns = columns.as_deref();
-    match kind(file)? {
-        Kind::Parquet => parquet::read(file, columns, coded, batch),
-        Kind::Delimited(packing) => delimited::read(file, packing, columns, batch),
-        Kind::Ndjson(packing) => ndjson::read(file, packing, columns, batch),
+    match file_format(file)? {
+        FileFormat::Parquet => parquet::read(file, columns, dictionary_columns, batch),
+        FileFormat::Delimited(compression) => delimited::read(file, compression, columns, batch),
+        FileFormat::Ndjson(compression) => ndjson::read(file, compression, columns, batch),
     }
 }
 
@@ -163,54 +165,58 @@ pub(crate) fn column<'b>(file: &Path, frame: &'b DataFrame, name: &str) -> Resul
     frame.column(name).map_err(|e| Error::unexpected_table(file, e))
 }
 
-/// The number of rows of a file, where its format tells it without reading them.
+/// Returns the number of rows of a Parquet file; `None` for text formats.
 #[must_use]
-pub fn rows(file: &Path) -> Option<u64> {
-    matches!(Kind::of(file), Some(Kind::Parquet)).then(|| parquet::rows(file)).flatten()
+pub fn row_count(file: &Path) -> Option<u64> {
+    matches!(FileFormat::from_path(file), Some(FileFormat::Parquet))
+        .then(|| parquet::row_count(file))
+        .flatten()
 }
 
-/// What the ending of a file says.
+/// The format and compression of a file, by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FileFormat {
     Parquet,
-    Delimited(Packing),
-    Ndjson(Packing),
+    Delimited(Compression),
+    Ndjson(Compression),
 }
 
-/// How a text file is compressed.
+/// Compression of a text file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Packing {
+enum Compression {
     Plain,
     Gz,
     Zst,
 }
 
-impl Kind {
-    fn of(file: &Path) -> Option<Self> {
+impl FileFormat {
+    fn from_path(file: &Path) -> Option<Self> {
         let name = file.file_name()?.to_string_lossy().to_lowercase();
-        let (stem, packing) = match (name.strip_suffix(".gz"), name.strip_suffix(".zst")) {
-            (Some(stem), _) => (stem, Packing::Gz),
-            (None, Some(stem)) => (stem, Packing::Zst),
-            (None, None) => (name.as_str(), Packing::Plain),
+        let (stem, compression) = match (name.strip_suffix(".gz"), name.strip_suffix(".zst")) {
+            (Some(stem), _) => (stem, Compression::Gz),
+            (None, Some(stem)) => (stem, Compression::Zst),
+            (None, None) => (name.as_str(), Compression::Plain),
         };
         match stem.rsplit_once('.')?.1 {
-            "parquet" if packing == Packing::Plain => Some(Self::Parquet),
-            "csv" | "tsv" => Some(Self::Delimited(packing)),
-            "ndjson" | "jsonl" | "json" => Some(Self::Ndjson(packing)),
+            "parquet" if compression == Compression::Plain => Some(Self::Parquet),
+            "csv" | "tsv" => Some(Self::Delimited(compression)),
+            "ndjson" | "jsonl" | "json" => Some(Self::Ndjson(compression)),
             _ => None,
         }
     }
 }
 
-fn kind(file: &Path) -> Result<Kind> {
-    Kind::of(file).ok_or_else(|| {
+fn file_format(file: &Path) -> Result<FileFormat> {
+    FileFormat::from_path(file).ok_or_else(|| {
         let name =
             file.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let packed = [".parquet.gz", ".parquet.zst"].iter().any(|ending| name.ends_with(ending));
-        let problem = if packed {
-            "Parquet is compressed inside: unpack it, expected the ending `.parquet`".to_owned()
+        let compressed =
+            [".parquet.gz", ".parquet.zst"].iter().any(|extension| name.ends_with(extension));
+        let problem = if compressed {
+            "found compressed Parquet, expected the extension `.parquet` (decompress the file)"
+                .to_owned()
         } else {
-            format!("unknown format: expected the ending {ENDINGS}")
+            format!("unknown file extension, expected {SUPPORTED_EXTENSIONS}")
         };
         Error::malformed(file, problem, None)
     })
@@ -223,61 +229,72 @@ fn unreadable(file: &Path, source: io::Error) -> Error {
 fn empty(file: &Path) -> Error {
     Error::Empty {
         path: file.to_owned(),
-        expected: "expected a table with at least a row of column names".to_owned(),
+        expected: "expected a table with column names".to_owned(),
     }
 }
 
-fn missing<'a>(file: &Path, column: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
+fn missing<'a>(file: &Path, column: &str, existing: impl IntoIterator<Item = &'a str>) -> Error {
     Error::MissingColumn {
         path: file.to_owned(),
         column: column.to_owned(),
-        role: "a column asked for".to_owned(),
-        near: nearest(column, known),
+        role: "requested column".to_owned(),
+        suggestion: nearest(column, existing),
     }
 }
 
-/// Refuse a file in which two columns have one name.
-fn distinct(file: &Path, names: &[String]) -> Result<()> {
+/// Checks that column names are unique.
+fn check_distinct_names(file: &Path, names: &[String]) -> Result<()> {
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(name.as_str())) {
         Some(name) => Err(Error::malformed(
             file,
-            format!("found two columns of the name `{name}`, expected one"),
+            format!("found the column `{name}` twice, expected unique column names"),
             None,
         )),
         None => Ok(()),
     }
 }
 
-/// Places of the wanted columns among the known ones.
-fn places(file: &Path, wanted: Option<&[String]>, known: &[String]) -> Result<Vec<usize>> {
-    let place = |name: &String| {
-        known
+/// Returns the indices of the requested columns.
+fn column_indices(
+    file: &Path,
+    requested: Option<&[String]>,
+    existing: &[String],
+) -> Result<Vec<usize>> {
+    let index = |name: &String| {
+        existing
             .iter()
             .position(|other| other == name)
-            .ok_or_else(|| missing(file, name, known.iter().map(String::as_str)))
+            .ok_or_else(|| missing(file, name, existing.iter().map(String::as_str)))
     };
-    wanted.map_or_else(|| Ok((0..known.len()).collect()), |names| names.iter().map(place).collect())
+    requested.map_or_else(
+        || Ok((0..existing.len()).collect()),
+        |names| names.iter().map(index).collect(),
+    )
 }
 
-/// Takes rows of text and hands them on in batches of String columns.
-struct Gatherer<'a> {
+/// Collects rows of text into batches of String columns.
+struct BatchBuilder<'a> {
     names: Vec<PlSmallStr>,
     columns: Vec<StringChunkedBuilder>,
     batch_rows: usize,
-    waiting: usize,
+    /// Number of rows in the current batch.
+    pending: usize,
     rows: u64,
-    batch: &'a mut Take<'a, Batch>,
+    batch: &'a mut BatchHandler<'a, RowBatch>,
 }
 
-impl<'a> Gatherer<'a> {
-    fn new<'n>(names: impl Iterator<Item = &'n str>, batch: &'a mut Take<'a, Batch>) -> Self {
+impl<'a> BatchBuilder<'a> {
+    fn new<'n>(
+        names: impl Iterator<Item = &'n str>,
+        batch: &'a mut BatchHandler<'a, RowBatch>,
+    ) -> Self {
         let names: Vec<PlSmallStr> = names.map(Into::into).collect();
         let batch_rows = (BATCH_CELLS / names.len().max(1)).clamp(1, BATCH_ROWS);
-        Self { columns: builders(&names), names, batch_rows, waiting: 0, rows: 0, batch }
+        Self { columns: builders(&names), names, batch_rows, pending: 0, rows: 0, batch }
     }
 
-    /// Take one row; the empty value is null.
+    /// Adds a row; the empty value becomes null.
     fn push<'v>(
         &mut self,
         values: impl Iterator<Item = Option<&'v str>>,
@@ -286,24 +303,24 @@ impl<'a> Gatherer<'a> {
             column.append_option(value.filter(|value| !value.is_empty()));
         }
         self.rows += 1;
-        self.waiting += 1;
-        if self.waiting == self.batch_rows { self.flush() } else { Ok(ControlFlow::Continue(())) }
+        self.pending += 1;
+        if self.pending == self.batch_rows { self.flush() } else { Ok(ControlFlow::Continue(())) }
     }
 
     fn flush(&mut self) -> Result<ControlFlow<()>> {
         let filled = std::mem::replace(&mut self.columns, builders(&self.names));
         let columns =
             filled.into_iter().map(|column| column.finish().into_series().into_column()).collect();
-        let frame = DataFrame::new(self.waiting, columns)
-            .expect("every column got a value of every row, and names are distinct");
-        let first_row = self.rows - self.waiting as u64 + 1;
-        self.waiting = 0;
-        (self.batch)(Batch { first_row, frame, coded: BTreeMap::new() })
+        let frame = DataFrame::new(self.pending, columns)
+            .expect("every column has a value of every row, and names are unique");
+        let first_row = self.rows - self.pending as u64 + 1;
+        self.pending = 0;
+        (self.batch)(RowBatch { first_row, frame, dictionaries: BTreeMap::new() })
     }
 
-    /// Hand on what is left; returns the number of all rows.
+    /// Passes on the last batch and returns the number of rows.
     fn finish(mut self) -> Result<ControlFlow<(), u64>> {
-        let flow = if self.waiting > 0 { self.flush()? } else { ControlFlow::Continue(()) };
+        let flow = if self.pending > 0 { self.flush()? } else { ControlFlow::Continue(()) };
         Ok(flow.map_continue(|()| self.rows))
     }
 }

@@ -1,4 +1,4 @@
-//! NDJSON: one JSON object per line, its scalars as text, numbers as they are written.
+//! NDJSON: one JSON object per line; scalars are read as text, numbers as written.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -11,54 +11,54 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::source::{self, Source};
-use super::{Batch, Gatherer, Packing, Read, Take, empty, missing};
+use super::decompress::{self, TextSource};
+use super::{BatchBuilder, BatchHandler, Compression, ReadSummary, RowBatch, empty, missing};
 use crate::error::{Error, Result};
 
-/// Characters of a value that a message shows.
+/// Maximum number of characters of a value shown in messages.
 const SHOWN: usize = 60;
 
-pub(super) fn columns(file: &Path, packing: Packing) -> Result<Vec<String>> {
-    keys(file, packing)
+pub(super) fn columns(file: &Path, compression: Compression) -> Result<Vec<String>> {
+    keys(file, compression)
 }
 
 pub(super) fn read(
     file: &Path,
-    packing: Packing,
-    wanted: Option<&[String]>,
-    batch: &mut Take<'_, Batch>,
-) -> Result<ControlFlow<(), Read>> {
-    let names = wanted.map_or_else(|| keys(file, packing), |names| Ok(names.to_vec()))?;
-    let place: HashMap<&str, usize> =
+    compression: Compression,
+    requested: Option<&[String]>,
+    batch: &mut BatchHandler<'_, RowBatch>,
+) -> Result<ControlFlow<(), ReadSummary>> {
+    let names = requested.map_or_else(|| keys(file, compression), |names| Ok(names.to_vec()))?;
+    let indices: HashMap<&str, usize> =
         names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
     let mut present = vec![false; names.len()];
     let mut quoted: Vec<Vec<RangeInclusive<u64>>> = vec![Vec::new(); names.len()];
-    let mut goes_on = vec![false; names.len()];
-    let mut lines = Lines::open(file, packing)?;
-    let mut gatherer = Gatherer::new(names.iter().map(String::as_str), batch);
-    while let Some((at, line)) = lines.next()? {
+    let mut extends = vec![false; names.len()];
+    let mut lines = Lines::open(file, compression)?;
+    let mut builder = BatchBuilder::new(names.iter().map(String::as_str), batch);
+    while let Some((position, line)) = lines.next()? {
         let mut raw = vec![None; names.len()];
-        object(&at, line, &mut |key| place.get(key).copied(), &mut raw)?;
+        object(&position, line, &mut |key| indices.get(key).copied(), &mut raw)?;
         let mut texts = Vec::with_capacity(names.len());
         for (i, raw) in raw.into_iter().enumerate() {
-            let text = raw.map_or(Ok(None), |raw| scalar(&at, &names[i], raw))?;
+            let text = raw.map_or(Ok(None), |raw| scalar(&position, &names[i], raw))?;
             present[i] |= raw.is_some();
             if text.as_ref().is_some_and(|text| !text.is_empty()) {
                 let is_string = raw.is_some_and(|raw| raw.get().starts_with('"'));
-                match quoted[i].last_mut().filter(|_| goes_on[i]) {
-                    Some(rows) if is_string => *rows = *rows.start()..=at.row,
-                    None if is_string => quoted[i].push(at.row..=at.row),
+                match quoted[i].last_mut().filter(|_| extends[i]) {
+                    Some(rows) if is_string => *rows = *rows.start()..=position.row,
+                    None if is_string => quoted[i].push(position.row..=position.row),
                     _ => {}
                 }
-                goes_on[i] = is_string;
+                extends[i] = is_string;
             }
             texts.push(text);
         }
-        if gatherer.push(texts.iter().map(Option::as_deref))?.is_break() {
+        if builder.push(texts.iter().map(Option::as_deref))?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
-    let ControlFlow::Continue(rows) = gatherer.finish()? else { return Ok(ControlFlow::Break(())) };
+    let ControlFlow::Continue(rows) = builder.finish()? else { return Ok(ControlFlow::Break(())) };
     if rows == 0 {
         return Err(empty(file));
     }
@@ -66,39 +66,39 @@ pub(super) fn read(
         return Err(missing(
             file,
             &names[absent],
-            columns(file, packing)?.iter().map(String::as_str),
+            columns(file, compression)?.iter().map(String::as_str),
         ));
     }
     let quoted = names.into_iter().zip(quoted).filter(|(_, rows)| !rows.is_empty()).collect();
-    Ok(ControlFlow::Continue(Read { rows, quoted }))
+    Ok(ControlFlow::Continue(ReadSummary { rows, quoted }))
 }
 
-/// The keys of all objects, in order of first appearance: the last object may be the first with
-/// one.
-fn keys(file: &Path, packing: Packing) -> Result<Vec<String>> {
-    let mut lines = Lines::open(file, packing)?;
-    let (mut names, mut known) = (Vec::new(), HashSet::new());
-    while let Some((at, line)) = lines.next()? {
+/// Returns the keys of all objects, in order of first appearance; a key may first appear in the
+/// last object.
+fn keys(file: &Path, compression: Compression) -> Result<Vec<String>> {
+    let mut lines = Lines::open(file, compression)?;
+    let (mut names, mut seen) = (Vec::new(), HashSet::new());
+    while let Some((position, line)) = lines.next()? {
         let mut note = |key: &str| {
-            if !known.contains(key) {
-                known.insert(key.to_owned());
+            if !seen.contains(key) {
+                seen.insert(key.to_owned());
                 names.push(key.to_owned());
             }
             None
         };
-        object(&at, line, &mut note, &mut [])?;
+        object(&position, line, &mut note, &mut [])?;
     }
     if lines.row == 0 { Err(empty(file)) } else { Ok(names) }
 }
 
-/// Where a line stands.
-struct At<'f> {
+/// The position of a line, for messages.
+struct LinePosition<'f> {
     file: &'f Path,
     row: u64,
     line: u64,
 }
 
-impl At<'_> {
+impl LinePosition<'_> {
     fn malformed(&self, problem: &str) -> Error {
         let line =
             if self.line == self.row { String::new() } else { format!("line {}: ", self.line) };
@@ -117,33 +117,33 @@ impl At<'_> {
 /// The lines of a file that are not blank.
 struct Lines<'f> {
     file: &'f Path,
-    packing: Packing,
-    source: BufReader<Source>,
+    compression: Compression,
+    source: BufReader<TextSource>,
     buffer: Vec<u8>,
     row: u64,
     line: u64,
 }
 
 impl<'f> Lines<'f> {
-    fn open(file: &'f Path, packing: Packing) -> Result<Self> {
+    fn open(file: &'f Path, compression: Compression) -> Result<Self> {
         Ok(Self {
             file,
-            packing,
-            source: source::open(file, packing)?,
+            compression,
+            source: decompress::open(file, compression)?,
             buffer: Vec::new(),
             row: 0,
             line: 0,
         })
     }
 
-    fn next(&mut self) -> Result<Option<(At<'f>, &str)>> {
+    fn next(&mut self) -> Result<Option<(LinePosition<'f>, &str)>> {
         loop {
             self.buffer.clear();
             let row = self.row + 1;
             let count = self
                 .source
                 .read_until(b'\n', &mut self.buffer)
-                .map_err(|e| source::failure(self.file, self.packing, Some(row), e))?;
+                .map_err(|e| decompress::failure(self.file, self.compression, Some(row), e))?;
             if count == 0 {
                 return Ok(None);
             }
@@ -153,30 +153,30 @@ impl<'f> Lines<'f> {
             }
         }
         self.row += 1;
-        let at = At { file: self.file, row: self.row, line: self.line };
+        let position = LinePosition { file: self.file, row: self.row, line: self.line };
         match std::str::from_utf8(&self.buffer) {
-            Ok(text) => Ok(Some((at, text.trim_ascii()))),
-            Err(_) => Err(at.malformed("found bytes that are not UTF-8")),
+            Ok(text) => Ok(Some((position, text.trim_ascii()))),
+            Err(_) => Err(position.malformed("found bytes that are not UTF-8")),
         }
     }
 }
 
-/// Read one object: `place` says for each key into which of `values` its value goes, if into any.
+/// Reads an object; `index` maps each key to an index of `values`, or `None` to skip its value.
 fn object<'l>(
-    at: &At,
+    position: &LinePosition,
     line: &'l str,
-    place: &mut dyn FnMut(&str) -> Option<usize>,
+    index: &mut dyn FnMut(&str) -> Option<usize>,
     values: &mut [Option<&'l RawValue>],
 ) -> Result<()> {
     let mut json = serde_json::Deserializer::from_str(line);
-    Object { place, values }
+    Object { index, values }
         .deserialize(&mut json)
         .and_then(|()| json.end())
-        .map_err(|e| at.not_json(&e))
+        .map_err(|e| position.not_json(&e))
 }
 
 struct Object<'a, 'l> {
-    place: &'a mut dyn FnMut(&str) -> Option<usize>,
+    index: &'a mut dyn FnMut(&str) -> Option<usize>,
     values: &'a mut [Option<&'l RawValue>],
 }
 
@@ -196,11 +196,11 @@ impl<'l> Visitor<'l> for Object<'_, 'l> {
     }
 
     fn visit_map<A: MapAccess<'l>>(self, mut map: A) -> std::result::Result<(), A::Error> {
-        while let Some(place) = map.next_key_seed(Key(self.place))? {
-            match place {
+        while let Some(index) = map.next_key_seed(Key(self.index))? {
+            match index {
                 None => drop(map.next_value::<IgnoredAny>()?),
                 Some(i) if self.values[i].is_some() => {
-                    return Err(A::Error::custom("found a key twice in an object"));
+                    return Err(A::Error::custom("found a duplicate key"));
                 }
                 Some(i) => self.values[i] = Some(map.next_value()?),
             }
@@ -234,29 +234,34 @@ impl Visitor<'_> for Key<'_> {
     }
 }
 
-/// A text, number, true or false as text.
-fn scalar<'l>(at: &At, column: &str, raw: &'l RawValue) -> Result<Option<Cow<'l, str>>> {
-    /// A text that is borrowed where it has no escapes.
+/// Returns a string, number, true or false as text.
+fn scalar<'l>(
+    position: &LinePosition,
+    column: &str,
+    raw: &'l RawValue,
+) -> Result<Option<Cow<'l, str>>> {
+    /// A string, borrowed unless it has escapes.
     #[derive(Deserialize)]
     struct Text<'l>(#[serde(borrow)] Cow<'l, str>);
     let text = raw.get();
     match text.as_bytes()[0] {
         b'n' => Ok(None),
-        b'"' => {
-            serde_json::from_str::<Text>(text).map(|text| Some(text.0)).map_err(|e| at.not_json(&e))
-        }
+        b'"' => serde_json::from_str::<Text>(text)
+            .map(|text| Some(text.0))
+            .map_err(|e| position.not_json(&e)),
         b'[' | b'{' => Err(Error::BadValue {
-            path: at.file.to_owned(),
-            row: Some(at.row),
+            path: position.file.to_owned(),
+            row: Some(position.row),
             column: column.to_owned(),
-            found: shown(text),
-            expected: "a text, number or true/false".to_owned(),
+            found: truncated(text),
+            expected: "text, a number or true/false".to_owned(),
         }),
         _ => Ok(Some(Cow::Borrowed(text))),
     }
 }
 
-fn shown(text: &str) -> String {
+/// Shortens a value for messages.
+fn truncated(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -1,5 +1,5 @@
-//! The page headers of a Parquet column, checked ahead of the reader, which trusts the counts in
-//! them and aborts the program when it cannot get the memory that a damaged one asks for.
+//! Validation of Parquet page headers before decoding. The reader of polars trusts their sizes and
+//! aborts the program if it cannot allocate the memory that a damaged header requests.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek, SeekFrom};
@@ -8,82 +8,83 @@ use std::ops::Range;
 use polars_parquet_format::thrift::protocol::TCompactInputProtocol;
 use polars_parquet_format::{Encoding, PageHeader};
 
-/// Bytes read at once: a page header has a few dozen, with statistics of long texts a few thousand.
+/// Size of the read buffer, in bytes: a page header takes some dozens, or thousands with statistics
+/// of long texts.
 const BUFFER: usize = 4_096;
 
-/// Bytes that a page may have unpacked whatever the footer says of its column: some writers sum
-/// their sizes wrongly.
-const SMALL: i64 = 1 << 26;
+/// Uncompressed size that is always accepted for a page, in bytes: some writers store a wrong total
+/// in the footer.
+const MIN_SIZE_LIMIT: i64 = 1 << 26;
 
-/// What the pages of a column are like.
+/// The state and encoding of the pages of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pages {
-    /// They do not fit their column.
+    /// The headers do not match the column.
     Damaged,
-    /// They fit, and hold values.
+    /// Valid pages with values.
     Plain,
-    /// They fit, and all of them hold codes in a dictionary.
-    Coded,
+    /// Valid pages, all with dictionary keys.
+    Dictionary,
 }
 
-/// Encodings of codes.
-const CODES: [Encoding; 2] = [Encoding::PLAIN_DICTIONARY, Encoding::RLE_DICTIONARY];
+/// Encodings of dictionary keys.
+const DICTIONARY_ENCODINGS: [Encoding; 2] = [Encoding::PLAIN_DICTIONARY, Encoding::RLE_DICTIONARY];
 
-/// Whether the pages in `bytes` lie in them, hold `values` values in all, and none claims more than
-/// `unpacked` bytes.
-pub(super) fn look(
+/// Checks that the pages are within `bytes` and have `values` values in total, and that none of
+/// them takes more than `uncompressed` bytes.
+pub(super) fn inspect(
     file: &File,
     bytes: Range<u64>,
     values: i64,
-    unpacked: i64,
+    uncompressed: i64,
 ) -> io::Result<Pages> {
     let mut reader = BufReader::with_capacity(BUFFER, file);
     reader.seek(SeekFrom::Start(bytes.start))?;
     let mut left = bytes.end - bytes.start;
     let mut seen = 0;
-    let (mut dictionary, mut coded) = (false, true);
+    let (mut has_dictionary, mut all_keys) = (false, true);
     while seen < values {
         let mut rest = reader.by_ref().take(left);
-        // Texts in a header, too, may claim no more than is left.
+        // Texts in a header must not exceed the remaining bytes either.
         let mut header =
             TCompactInputProtocol::new(&mut rest, usize::try_from(left).unwrap_or(usize::MAX));
         let header = PageHeader::read_from_in_protocol(&mut header).ok();
         left = rest.limit();
-        let Some(page) =
-            header.and_then(|header| Page::checked(&header, left, unpacked.max(SMALL)))
+        let Some(page) = header
+            .and_then(|header| PageSizes::checked(&header, left, uncompressed.max(MIN_SIZE_LIMIT)))
         else {
             return Ok(Pages::Damaged);
         };
-        left -= page.packed;
-        reader.seek_relative(page.packed.cast_signed())?;
+        left -= page.compressed;
+        reader.seek_relative(page.compressed.cast_signed())?;
         seen += page.values;
         match page.encoding {
-            Some(encoding) => coded &= CODES.contains(&encoding),
-            None => dictionary |= page.entries > 0,
+            Some(encoding) => all_keys &= DICTIONARY_ENCODINGS.contains(&encoding),
+            None => has_dictionary |= page.entries > 0,
         }
     }
     Ok(match seen == values {
-        true if dictionary && coded => Pages::Coded,
+        true if has_dictionary && all_keys => Pages::Dictionary,
         true => Pages::Plain,
         false => Pages::Damaged,
     })
 }
 
 /// The sizes in a page header.
-struct Page {
-    packed: u64,
-    /// Values of a data page.
+struct PageSizes {
+    compressed: u64,
+    /// Number of values of a data page.
     values: i64,
     /// Encoding of a data page.
     encoding: Option<Encoding>,
-    /// Entries of a dictionary.
+    /// Number of entries of a dictionary page.
     entries: i64,
 }
 
-impl Page {
-    /// Returns the sizes of a page of at most `left` bytes and at most `most` unpacked; `None`
-    /// where they do not fit each other.
-    fn checked(header: &PageHeader, left: u64, most: i64) -> Option<Self> {
+impl PageSizes {
+    /// Returns the sizes of a page; `None` if they are inconsistent or exceed `left` bytes
+    /// compressed or `max_uncompressed` bytes uncompressed.
+    fn checked(header: &PageHeader, left: u64, max_uncompressed: i64) -> Option<Self> {
         let (values, encoding, levels) =
             match (&header.data_page_header, &header.data_page_header_v2) {
                 (Some(v1), None) => (v1.num_values, Some(v1.encoding), [0, 0]),
@@ -105,13 +106,14 @@ impl Page {
             levels[0],
             levels[1],
         ];
-        let [unpacked, packed, values, entries, definition, repetition] = sizes.map(i64::from);
-        let fits = unpacked <= most
-            && definition + repetition <= packed
-            && entries <= (8 * unpacked).max(1);
-        let packed = u64::try_from(packed).ok().filter(|packed| *packed <= left)?;
+        let [uncompressed, compressed, values, entries, definition, repetition] =
+            sizes.map(i64::from);
+        let fits = uncompressed <= max_uncompressed
+            && definition + repetition <= compressed
+            && entries <= (8 * uncompressed).max(1);
+        let compressed = u64::try_from(compressed).ok().filter(|compressed| *compressed <= left)?;
         (sizes.iter().all(|size| *size >= 0) && fits).then_some(Self {
-            packed,
+            compressed,
             values,
             encoding,
             entries,
@@ -145,7 +147,7 @@ mod tests {
         DictionaryPageHeader { num_values, encoding: Encoding::PLAIN, is_sorted: None }
     }
 
-    /// A data page of 3 values in 8 bytes.
+    /// Returns the header of a data page of 3 values in 8 bytes.
     fn page() -> PageHeader {
         let values = DataPageHeaderV2 {
             num_values: 3,
@@ -160,7 +162,7 @@ mod tests {
         PageHeader { data_page_header_v2: Some(values), ..empty(PageType::DATA_PAGE_V2, 8) }
     }
 
-    /// A dictionary of 2 texts in 16 bytes.
+    /// Returns the header of a dictionary of 2 texts in 16 bytes.
     fn dictionary() -> PageHeader {
         PageHeader {
             dictionary_page_header: Some(entries(2)),
@@ -174,20 +176,20 @@ mod tests {
         bytes
     }
 
-    fn looked_at(column: &[u8], values: i64) -> Pages {
+    fn inspect_column(column: &[u8], values: i64) -> Pages {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(column).unwrap();
-        look(&file, 0..column.len() as u64, values, 100).unwrap()
+        inspect(&file, 0..column.len() as u64, values, 100).unwrap()
     }
 
-    /// A column of one page.
-    fn alone(header: &PageHeader) -> Pages {
-        looked_at(&[bytes(header), vec![0; 8]].concat(), 3)
+    /// Validates a column of one page.
+    fn single_page(header: &PageHeader) -> Pages {
+        inspect_column(&[bytes(header), vec![0; 8]].concat(), 3)
     }
 
     #[test]
-    fn pages_that_fit_are_told_apart_by_their_encoding() {
-        assert_eq!(alone(&page()), Pages::Plain);
+    fn valid_pages_are_classified_by_their_encoding() {
+        assert_eq!(single_page(&page()), Pages::Plain);
         let column = [
             bytes(&dictionary()),
             vec![0; 16],
@@ -197,13 +199,13 @@ mod tests {
             vec![0; 8],
         ]
         .concat();
-        assert_eq!(looked_at(&column, 6), Pages::Coded);
-        assert_eq!(looked_at(&column, 7), Pages::Damaged);
-        assert_eq!(looked_at(&column[..column.len() - 1], 6), Pages::Damaged);
+        assert_eq!(inspect_column(&column, 6), Pages::Dictionary);
+        assert_eq!(inspect_column(&column, 7), Pages::Damaged);
+        assert_eq!(inspect_column(&column[..column.len() - 1], 6), Pages::Damaged);
     }
 
     #[test]
-    fn a_header_that_claims_more_than_its_column_has_is_damaged() {
+    fn a_header_that_exceeds_its_column_is_damaged() {
         let huge = i32::MAX;
         let values =
             |values: DataPageHeaderV2| PageHeader { data_page_header_v2: Some(values), ..page() };
@@ -220,12 +222,12 @@ mod tests {
             values(DataPageHeaderV2 { repetition_levels_byte_length: -3, ..v2() }),
         ];
         for header in damaged {
-            assert_eq!(alone(&header), Pages::Damaged, "{header:?}");
+            assert_eq!(single_page(&header), Pages::Damaged, "{header:?}");
         }
     }
 
     #[test]
-    fn a_text_in_a_header_is_no_longer_than_its_column() {
+    fn a_text_in_a_header_must_fit_into_its_column() {
         let statistics = Statistics {
             max: None,
             min: None,
@@ -243,10 +245,10 @@ mod tests {
         let mut column =
             [bytes(&PageHeader { data_page_header_v2: Some(values), ..page() }), vec![0; 8]]
                 .concat();
-        assert_eq!(looked_at(&column, 3), Pages::Plain);
-        // Its length, in front of it, as the largest number of 32 bits.
+        assert_eq!(inspect_column(&column, 3), Pages::Plain);
+        // The preceding length is set to the largest 32-bit number.
         let length = column.iter().position(|byte| *byte == b'x').unwrap() - 1;
         column.splice(length..=length, [0xff, 0xff, 0xff, 0xff, 0x0f]);
-        assert_eq!(looked_at(&column, 3), Pages::Damaged);
+        assert_eq!(inspect_column(&column, 3), Pages::Damaged);
     }
 }

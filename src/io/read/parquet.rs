@@ -1,5 +1,5 @@
-//! Parquet: row groups as batches, of which only the wanted columns are read; nothing in a file can
-//! make the program panic.
+//! Parquet files: row groups are read as batches, with only the requested columns. Damaged files
+//! cause errors, never panics.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,49 +19,52 @@ use rayon::prelude::*;
 
 use super::dictionary::{self, Dictionary};
 use super::pages::{self, Pages};
-use super::{Batch, Read, Take, distinct, empty, places, scalars, unreadable};
+use super::{
+    BatchHandler, ReadSummary, RowBatch, check_distinct_names, column_indices, empty, scalars,
+    unreadable,
+};
 use crate::error::{Error, Result};
 
-/// Rows of a batch: small row groups are gathered up to it.
+/// Maximum number of rows of a batch; small row groups are combined up to this number.
 const BATCH_ROWS: usize = 1 << 19;
 
-/// Cells of a batch: a table of many columns comes in batches of fewer rows, so that memory stays
-/// bounded.
+/// Maximum number of values of a batch: batches of wide tables have fewer rows, so that memory
+/// stays bounded.
 const BATCH_CELLS: usize = 1 << 23;
 
-/// Rows of a row group above which it is read in slices of a batch: each slice walks the pages
-/// before it again.
+/// Number of rows above which a row group is read in slices. Each slice scans the pages before it
+/// again.
 const LARGE_GROUP: usize = 1 << 21;
 
 /// First and last bytes of every Parquet file.
 const MAGIC: &[u8; 4] = b"PAR1";
 
-/// Bytes of the two magics and the length of the footer.
-const FRAME: u64 = 12;
+/// Size of the magic bytes at both ends and the footer length, in bytes.
+const FRAME_BYTES: u64 = 12;
 
 pub(super) fn columns(file: &Path) -> Result<Vec<String>> {
-    Ok(Table::open(file)?.names)
+    Ok(ParquetFile::open(file)?.names)
 }
 
-pub(super) fn rows(file: &Path) -> Option<u64> {
-    Table::open(file).ok().map(|table| table.metadata.num_rows as u64)
+pub(super) fn row_count(file: &Path) -> Option<u64> {
+    ParquetFile::open(file).ok().map(|table| table.metadata.num_rows as u64)
 }
 
 pub(super) fn read(
     file: &Path,
-    wanted: Option<&[String]>,
-    coded: &[String],
-    batch: &mut Take<'_, Batch>,
-) -> Result<ControlFlow<(), Read>> {
-    let table = Table::open(file)?;
-    let places = places(file, wanted, &table.names)?;
-    table.check(&places)?;
-    let columns: Vec<Wanted> = places.into_iter().map(|place| table.wanted(place, coded)).collect();
+    columns: Option<&[String]>,
+    dictionary_columns: &[String],
+    batch: &mut BatchHandler<'_, RowBatch>,
+) -> Result<ControlFlow<(), ReadSummary>> {
+    let table = ParquetFile::open(file)?;
+    let indices = column_indices(file, columns, &table.names)?;
+    table.check(&indices)?;
+    let columns: Vec<ColumnRequest> =
+        indices.into_iter().map(|index| table.request(index, dictionary_columns)).collect();
     let mut groups = table.metadata;
     let row_groups = std::mem::take(&mut groups.row_groups);
     if columns.iter().any(|column| column.uuid) {
-        // The schema that Arrow leaves there may have its own type for them, which the reader does
-        // not take.
+        // An embedded Arrow schema may give UUIDs a type that the reader does not support.
         groups.key_value_metadata = None;
     }
     let batch_rows = (BATCH_CELLS / columns.len().max(1)).clamp(1, BATCH_ROWS);
@@ -72,18 +75,18 @@ pub(super) fn read(
         let mut groups = groups.clone();
         groups.row_groups = row_groups[range].to_vec();
         groups.num_rows = groups.row_groups.iter().map(RowGroupMetadata::num_rows).sum();
-        let (frame, coded) = Part { file, groups, slice }.read(&columns)?;
+        let (frame, dictionaries) = RowGroupBatch { file, groups, slice }.read(&columns)?;
         let first_row = rows + 1;
         rows += frame.height() as u64;
-        if batch(Batch { first_row, frame, coded })?.is_break() {
+        if batch(RowBatch { first_row, frame, dictionaries })?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
-    Ok(ControlFlow::Continue(Read { rows, ..Read::default() }))
+    Ok(ControlFlow::Continue(ReadSummary { rows, ..ReadSummary::default() }))
 }
 
-/// What the footer of a file says.
-struct Table<'f> {
+/// A file and the content of its footer.
+struct ParquetFile<'f> {
     file: &'f Path,
     names: Vec<String>,
     metadata: FileMetadata,
@@ -91,7 +94,7 @@ struct Table<'f> {
     bytes: u64,
 }
 
-impl<'f> Table<'f> {
+impl<'f> ParquetFile<'f> {
     fn open(file: &'f Path) -> Result<Self> {
         let (opened, bytes) = open(file)?;
         let (metadata, schema) = guarded(file, || {
@@ -101,56 +104,56 @@ impl<'f> Table<'f> {
         })?;
         let names: Vec<String> =
             metadata.schema().fields().iter().map(|field| field.name().to_owned()).collect();
-        distinct(file, &names)?;
+        check_distinct_names(file, &names)?;
         if names.is_empty() || schema.len() != names.len() {
-            return Err(damaged(file, "its columns cannot be told"));
+            return Err(damaged(file, "its columns cannot be determined"));
         }
         Ok(Self { file, names, metadata, schema, bytes })
     }
 
-    /// A column to be read, as codes where that is asked for and it holds text.
-    fn wanted(&self, place: usize, coded: &[String]) -> Wanted {
-        let name = self.names[place].clone();
+    /// Returns the request for a column; only text columns can be read as dictionaries.
+    fn request(&self, index: usize, dictionary_columns: &[String]) -> ColumnRequest {
+        let name = self.names[index].clone();
         let is_text = self.schema.get(&name).is_some_and(|field| dictionary::is_text(&field.dtype));
-        Wanted {
-            as_codes: is_text && coded.contains(&name),
-            uuid: self.is_uuid(place),
-            place,
+        ColumnRequest {
+            as_dictionary: is_text && dictionary_columns.contains(&name),
+            uuid: self.is_uuid(index),
+            index,
             name,
         }
     }
 
-    fn is_uuid(&self, place: usize) -> bool {
-        scalars::is_uuid(&self.metadata.schema().fields()[place])
+    fn is_uuid(&self, index: usize) -> bool {
+        scalars::is_uuid(&self.metadata.schema().fields()[index])
     }
 
-    /// Refuse what the reader would trust, and types that are no scalars.
-    fn check(&self, places: &[usize]) -> Result<()> {
+    /// Checks sizes that the reader trusts, and that all columns are scalars.
+    fn check(&self, indices: &[usize]) -> Result<()> {
         let groups = &self.metadata.row_groups;
         let total = groups.iter().try_fold(0_usize, |sum, group| sum.checked_add(group.num_rows()));
         if total != Some(self.metadata.num_rows) {
             return Err(damaged(self.file, "its row groups do not add up to its rows"));
         }
-        for &place in places {
-            let name = &self.names[place];
+        for &index in indices {
+            let name = &self.names[index];
             let dtype = self
                 .schema
                 .get(name)
                 .map(|field| &field.dtype)
-                .ok_or_else(|| damaged(self.file, "its columns cannot be told"))?;
-            if !scalars::readable(dtype) && !self.is_uuid(place) {
+                .ok_or_else(|| damaged(self.file, "its columns cannot be determined"))?;
+            if !scalars::readable(dtype) && !self.is_uuid(index) {
                 let dtype = format!("{dtype:?}");
-                // Without what it consists of.
+                // Without the parameters of the type.
                 let dtype = dtype.split(['(', ' ']).next().unwrap_or_default();
                 let problem = format!(
-                    "column `{name}` is of type {dtype}, expected text, numbers, times or true/false"
+                    "column `{name}`: found type {dtype}, expected text, numbers, times or true/false"
                 );
                 return Err(Error::malformed(self.file, problem, None));
             }
             for group in groups {
                 let mut chunks = group
                     .columns_under_root_iter(name)
-                    .ok_or_else(|| damaged(self.file, "a row group lacks a column"))?;
+                    .ok_or_else(|| damaged(self.file, "a row group lacks the column"))?;
                 let fits = |(values, start, bytes): (i64, u64, u64)| {
                     u64::try_from(values) == Ok(group.num_rows() as u64)
                         && start.checked_add(bytes).is_some_and(|end| end <= self.bytes)
@@ -162,7 +165,7 @@ impl<'f> Table<'f> {
                 }) {
                     return Err(damaged(
                         self.file,
-                        &format!("the sizes of column `{name}` do not fit the file"),
+                        &format!("the size of column `{name}` exceeds the file"),
                     ));
                 }
             }
@@ -171,7 +174,8 @@ impl<'f> Table<'f> {
     }
 }
 
-/// Batches as (row groups, rows of these): small groups together, a very large one in slices.
+/// Splits row groups into batches, as (row groups, rows of these): small groups are combined, very
+/// large ones are sliced.
 fn batches(groups: &[usize], batch_rows: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let mut batches = Vec::new();
     let mut start = 0;
@@ -190,49 +194,51 @@ fn batches(groups: &[usize], batch_rows: usize) -> Vec<(Range<usize>, Range<usiz
     batches
 }
 
-/// A column that is read.
-struct Wanted {
-    place: usize,
+/// A column to read.
+struct ColumnRequest {
+    index: usize,
     name: String,
-    /// Whether it may come as codes.
-    as_codes: bool,
-    /// Whether it holds UUIDs.
+    /// Whether it may be read as a dictionary.
+    as_dictionary: bool,
+    /// Whether it contains UUIDs.
     uuid: bool,
 }
 
-/// Rows of a batch: a frame, and the columns that came as codes.
-type Decoded = (DataFrame, BTreeMap<String, Vec<Dictionary>>);
+/// The columns of a batch: a data frame, and the dictionaries.
+type DecodedBatch = (DataFrame, BTreeMap<String, Vec<Dictionary>>);
 
-/// Row groups that are read together, and which of their rows.
-struct Part<'a> {
+/// Row groups that are read as one batch, and the rows to read.
+struct RowGroupBatch<'a> {
     file: &'a Path,
     groups: FileMetadata,
     slice: Range<usize>,
 }
 
-impl Part<'_> {
-    fn read(self, columns: &[Wanted]) -> Result<Decoded> {
+impl RowGroupBatch<'_> {
+    fn read(self, columns: &[ColumnRequest]) -> Result<DecodedBatch> {
         let opened = File::open(self.file).map_err(|source| unreadable(self.file, source))?;
-        let (mut as_codes, mut plain) = (Vec::new(), Vec::new());
+        let (mut as_dictionary, mut plain) = (Vec::new(), Vec::new());
         for column in columns {
-            if self.look(&opened, column)? == Pages::Coded {
-                as_codes.push(column);
+            if self.page_kind(&opened, column)? == Pages::Dictionary {
+                as_dictionary.push(column);
             } else {
                 plain.push(column);
             }
         }
-        let coded = guarded(self.file, || self.read_coded(&as_codes))?;
+        let dictionaries = guarded(self.file, || self.read_dictionaries(&as_dictionary))?;
         let rows = |pieces: &Vec<Dictionary>| pieces.iter().map(Dictionary::len).sum::<usize>();
-        if let Some((name, _)) = coded.iter().find(|(_, pieces)| rows(pieces) != self.slice.len()) {
+        if let Some((name, _)) =
+            dictionaries.iter().find(|(_, pieces)| rows(pieces) != self.slice.len())
+        {
             return Err(damaged(
                 self.file,
-                &format!("column `{name}` has other rows than its row groups"),
+                &format!("column `{name}` has a different number of rows than its row groups"),
             ));
         }
-        Ok((self.read_plain(opened, &plain)?, coded))
+        Ok((self.read_plain(opened, &plain)?, dictionaries))
     }
 
-    /// The column in each row group.
+    /// Iterates over the column chunks of the row groups.
     fn chunks<'c>(&'c self, name: &'c str) -> impl Iterator<Item = &'c ColumnChunkMetadata> {
         self.groups
             .row_groups
@@ -241,17 +247,17 @@ impl Part<'_> {
             .flatten()
     }
 
-    /// What the pages of a column are like that may come as codes; of another, and where only a
-    /// slice is read, they are plain.
-    fn look(&self, opened: &File, column: &Wanted) -> Result<Pages> {
-        let mut all = if column.as_codes && self.slice.len() == self.groups.num_rows {
-            Pages::Coded
+    /// Validates the pages of a column and returns their kind: `Plain` for columns that are not
+    /// read as dictionaries and for slices.
+    fn page_kind(&self, opened: &File, column: &ColumnRequest) -> Result<Pages> {
+        let mut all = if column.as_dictionary && self.slice.len() == self.groups.num_rows {
+            Pages::Dictionary
         } else {
             Pages::Plain
         };
-        // The first slice looks for all of them.
+        // The first slice validates the pages for all slices.
         for chunk in self.chunks(&column.name).filter(|_| self.slice.start == 0) {
-            let pages = pages::look(
+            let pages = pages::inspect(
                 opened,
                 chunk.byte_range(),
                 chunk.num_values(),
@@ -261,17 +267,20 @@ impl Part<'_> {
                 Pages::Damaged => {
                     return Err(damaged(
                         self.file,
-                        &format!("the pages of column `{}` do not fit", column.name),
+                        &format!("the pages of column `{}` do not match its size", column.name),
                     ));
                 }
                 Pages::Plain => all = Pages::Plain,
-                Pages::Coded => {}
+                Pages::Dictionary => {}
             }
         }
         Ok(all)
     }
 
-    fn read_coded(&self, columns: &[&Wanted]) -> PolarsResult<BTreeMap<String, Vec<Dictionary>>> {
+    fn read_dictionaries(
+        &self,
+        columns: &[&ColumnRequest],
+    ) -> PolarsResult<BTreeMap<String, Vec<Dictionary>>> {
         let chunks: Vec<(&str, &ColumnChunkMetadata)> = columns
             .iter()
             .flat_map(|column| self.chunks(&column.name).map(|chunk| (column.name.as_str(), chunk)))
@@ -281,16 +290,16 @@ impl Part<'_> {
         };
         let pieces: Vec<(String, Vec<Dictionary>)> =
             chunks.into_par_iter().map(read).collect::<PolarsResult<_>>()?;
-        let mut coded: BTreeMap<String, Vec<Dictionary>> = BTreeMap::new();
+        let mut dictionaries: BTreeMap<String, Vec<Dictionary>> = BTreeMap::new();
         for (name, pieces) in pieces {
-            coded.entry(name).or_default().extend(pieces);
+            dictionaries.entry(name).or_default().extend(pieces);
         }
-        Ok(coded)
+        Ok(dictionaries)
     }
 
-    fn read_plain(self, opened: File, wanted: &[&Wanted]) -> Result<DataFrame> {
+    fn read_plain(self, opened: File, columns: &[&ColumnRequest]) -> Result<DataFrame> {
         let Self { file, groups, slice } = self;
-        if wanted.is_empty() {
+        if columns.is_empty() {
             return Ok(DataFrame::empty_with_height(slice.len()));
         }
         let strategy = if groups.row_groups.len() > 1 {
@@ -298,28 +307,27 @@ impl Part<'_> {
         } else {
             ParallelStrategy::Columns
         };
-        let places = wanted.iter().map(|column| column.place).collect();
+        let indices = columns.iter().map(|column| column.index).collect();
         let uuid = |column: &Column| {
-            wanted.iter().any(|wanted| wanted.uuid && wanted.name == column.name().as_str())
+            columns.iter().any(|request| request.uuid && request.name == column.name().as_str())
         };
         guarded(file, || {
             let mut reader = ParquetReader::new(opened);
             reader.set_metadata(groups.into());
             let reader =
-                reader.with_projection(Some(places)).with_slice(Some((slice.start, slice.len())));
+                reader.with_projection(Some(indices)).with_slice(Some((slice.start, slice.len())));
             let columns = reader.read_parallel(strategy).finish()?.into_columns();
             let columns = columns
                 .into_iter()
-                .map(|column| scalars::plain(&column, uuid(&column)))
+                .map(|column| scalars::normalize(&column, uuid(&column)))
                 .collect::<PolarsResult<Vec<_>>>()?;
-            // The reader does not compare the lengths of columns: a damaged page gives a shorter
-            // one.
+            // The reader does not compare column lengths; a damaged page gives a shorter column.
             DataFrame::new(slice.len(), columns)
         })
     }
 }
 
-/// Open a file and look whether it is framed as Parquet; returns its length, too.
+/// Opens a file and checks its magic bytes; also returns its length.
 fn open(file: &Path) -> Result<(File, u64)> {
     let read_error = |source| unreadable(file, source);
     let mut opened = File::open(file).map_err(read_error)?;
@@ -329,7 +337,7 @@ fn open(file: &Path) -> Result<(File, u64)> {
     }
     let mut head = [0; 4];
     let mut tail = [0; 8];
-    if bytes >= FRAME {
+    if bytes >= FRAME_BYTES {
         opened.read_exact(&mut head).map_err(read_error)?;
         opened.seek(SeekFrom::End(-8)).map_err(read_error)?;
         opened.read_exact(&mut tail).map_err(read_error)?;
@@ -338,22 +346,22 @@ fn open(file: &Path) -> Result<(File, u64)> {
     if &head == b"PARE" || &tail[4..] == b"PARE" {
         return Err(Error::malformed(
             file,
-            "found an encrypted Parquet file, expected one that is not encrypted",
+            "found an encrypted Parquet file, expected an unencrypted one",
             None,
         ));
     }
     if &head != MAGIC {
         return Err(Error::malformed(
             file,
-            "not a Parquet file: it does not begin with `PAR1`",
+            "not a Parquet file: it does not start with `PAR1`",
             None,
         ));
     }
     let footer = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
-    if &tail[4..] != MAGIC || footer + FRAME > bytes {
+    if &tail[4..] != MAGIC || footer + FRAME_BYTES > bytes {
         return Err(Error::malformed(
             file,
-            "the Parquet file is truncated: it does not end with a footer",
+            "the Parquet file is truncated: it has no footer",
             None,
         ));
     }
@@ -364,11 +372,11 @@ fn damaged(file: &Path, problem: &str) -> Error {
     Error::malformed(file, format!("the Parquet file is damaged: {problem}"), None)
 }
 
-/// Run the reader so that neither its errors nor its panics get past this module.
+/// Runs the reader of polars and converts its errors and panics to errors.
 fn guarded<T>(file: &Path, read: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
-    let quiet = Quiet::new();
+    let silencer = PanicSilencer::new();
     let outcome = panic::catch_unwind(AssertUnwindSafe(read));
-    drop(quiet);
+    drop(silencer);
     match outcome {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(PolarsError::IO { error, .. })) if error.raw_os_error().is_some() => {
@@ -382,30 +390,30 @@ fn guarded<T>(file: &Path, read: impl FnOnce() -> PolarsResult<T>) -> Result<T> 
     }
 }
 
-/// Readers at work whose panics are not to be printed.
-static QUIET: AtomicUsize = AtomicUsize::new(0);
+/// Number of running readers whose panics are not printed.
+static SILENCED_READERS: AtomicUsize = AtomicUsize::new(0);
 
-/// While it lives, panics (of any thread: the reader has its own) print nothing.
-struct Quiet;
+/// Suppresses the output of panics in all threads while it exists; the reader has its own threads.
+struct PanicSilencer;
 
-impl Quiet {
+impl PanicSilencer {
     fn new() -> Self {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = panic::take_hook();
             panic::set_hook(Box::new(move |info| {
-                if QUIET.load(Ordering::SeqCst) == 0 {
+                if SILENCED_READERS.load(Ordering::SeqCst) == 0 {
                     before(info);
                 }
             }));
         });
-        QUIET.fetch_add(1, Ordering::SeqCst);
+        SILENCED_READERS.fetch_add(1, Ordering::SeqCst);
         Self
     }
 }
 
-impl Drop for Quiet {
+impl Drop for PanicSilencer {
     fn drop(&mut self) {
-        QUIET.fetch_sub(1, Ordering::SeqCst);
+        SILENCED_READERS.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -23,12 +23,12 @@ impl Files {
     }
 }
 
-/// All rows of a file as texts, `None` for null.
-fn texts(path: &Path, wanted: Option<&[&str]>) -> Result<Vec<Vec<Option<String>>>> {
-    let wanted: Option<Vec<String>> =
-        wanted.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+/// Returns all rows of a file as texts, `None` for null.
+fn texts(path: &Path, requested: Option<&[&str]>) -> Result<Vec<Vec<Option<String>>>> {
+    let requested: Option<Vec<String>> =
+        requested.map(|names| names.iter().map(|&name| name.to_owned()).collect());
     let mut rows = Vec::new();
-    let told = super::read(path, wanted.as_deref(), &mut |first, frame| {
+    let message = super::read(path, requested.as_deref(), &mut |first, frame| {
         assert_eq!(first, rows.len() as u64 + 1);
         for row in 0..frame.height() {
             let text = |column: &Column| column.str().unwrap().get(row).map(str::to_owned);
@@ -36,7 +36,7 @@ fn texts(path: &Path, wanted: Option<&[&str]>) -> Result<Vec<Vec<Option<String>>
         }
         Ok(())
     })?;
-    assert_eq!(told.rows, rows.len() as u64);
+    assert_eq!(message.rows, rows.len() as u64);
     Ok(rows)
 }
 
@@ -57,7 +57,7 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn csv_values_are_text_as_written_and_empty_is_null() {
+fn csv_values_are_text_and_empty_values_are_null() {
     let files = Files::new();
     let path = files.put("a.csv", "\u{feff}id,x,note\r\n00001, NA ,\"a,\"\"b\"\"\nc\"\r\n,,last");
     assert_eq!(columns(&path).unwrap(), ["id", "x", "note"]);
@@ -69,7 +69,7 @@ fn csv_values_are_text_as_written_and_empty_is_null() {
 }
 
 #[test]
-fn the_commonest_separator_of_the_header_is_taken() {
+fn the_most_frequent_separator_of_the_header_is_used() {
     let files = Files::new();
     for (text, name) in [
         ("a;b,c;d\n1;2,3;4\n", "s.csv"),
@@ -84,7 +84,7 @@ fn the_commonest_separator_of_the_header_is_taken() {
 }
 
 #[test]
-fn rows_that_do_not_fit_are_named() {
+fn malformed_rows_are_reported() {
     let files = Files::new();
     assert!(
         message(&files.put("few.csv", "a,b\n1,2\n3\n"))
@@ -94,14 +94,12 @@ fn rows_that_do_not_fit_are_named() {
         message(&files.put("many.csv", "a,b\n1,2,3\n"))
             .ends_with("row 1: found 3 fields, expected 2 as in the header")
     );
-    assert!(
-        message(&files.put("open.csv", "a,b\n1,2\n3,\"4\n5,6\n")).ends_with(
-            "row 2: found a quoted value that is never closed, expected `\"` at its end"
-        )
-    );
+    assert!(message(&files.put("open.csv", "a,b\n1,2\n3,\"4\n5,6\n")).ends_with(
+        "row 2: found a quoted value without a closing quote, expected `\"` at its end"
+    ));
     assert!(
         message(&files.put("first.csv", "a,b\n\"1,2\n3,4\n"))
-            .contains("is a quoted value in it not closed?")
+            .contains("is a closing quote missing?")
     );
     assert!(
         message(&files.put("latin.csv", b"a,b\n1,2\n3,caf\xe9\n"))
@@ -110,25 +108,25 @@ fn rows_that_do_not_fit_are_named() {
     assert!(message(&files.put("head.csv", b"caf\xe9,b\n1,2\n")).contains("not UTF-8"));
     assert!(message(&files.put("wide.csv", b"\xff\xfea\0,\0b\0")).contains("UTF-16"));
     assert!(
-        message(&files.put("twice.csv", "a,b,a\n1,2,3\n")).contains("two columns of the name `a`")
+        message(&files.put("twice.csv", "a,b,a\n1,2,3\n")).contains("found the column `a` twice")
     );
 }
 
 #[test]
-fn an_absent_column_comes_with_the_nearest_name() {
+fn a_missing_column_is_reported_with_a_suggestion() {
     let files = Files::new();
     for path in
         [files.put("a.csv", "account_id,x\n1,2\n"), files.put("a.jsonl", "{\"account_id\":1}\n")]
     {
         let error = texts(&path, Some(&["acount_id"])).unwrap_err();
         assert!(
-            matches!(&error, Error::MissingColumn { column, near: Some(near), .. } if column == "acount_id" && near == "account_id")
+            matches!(&error, Error::MissingColumn { column, suggestion: Some(suggestion), .. } if column == "acount_id" && suggestion == "account_id")
         );
     }
 }
 
 #[test]
-fn nothing_in_a_file_is_an_error_but_a_header_alone_is_not() {
+fn an_empty_file_is_an_error_but_a_header_alone_is_not() {
     let files = Files::new();
     for path in [
         files.put("a.csv", ""),
@@ -148,7 +146,7 @@ fn nothing_in_a_file_is_an_error_but_a_header_alone_is_not() {
 }
 
 #[test]
-fn a_long_file_comes_in_batches_with_their_first_rows() {
+fn a_long_file_is_read_in_batches() {
     let files = Files::new();
     let mut csv = String::from("n,x\n");
     let mut json = String::new();
@@ -162,7 +160,7 @@ fn a_long_file_comes_in_batches_with_their_first_rows() {
         files.put("a.ndjson", &json),
     ] {
         let mut firsts = Vec::new();
-        let told = super::read(&path, Some(&["n".to_owned()]), &mut |first, frame| {
+        let message = super::read(&path, Some(&["n".to_owned()]), &mut |first, frame| {
             firsts.push(first);
             assert_eq!(
                 frame.column("n").unwrap().str().unwrap().get(0),
@@ -170,14 +168,14 @@ fn a_long_file_comes_in_batches_with_their_first_rows() {
             );
             Ok(())
         });
-        assert_eq!(told.unwrap().rows, 150_000);
+        assert_eq!(message.unwrap().rows, 150_000);
         assert_eq!(firsts, [1, 65_537, 131_073]);
-        assert_eq!(rows(&path), None);
+        assert_eq!(row_count(&path), None);
     }
 }
 
 #[test]
-fn an_error_of_the_caller_ends_the_reading() {
+fn an_error_of_the_caller_stops_reading() {
     let path = Files::new();
     let path = path.put("a.csv", "a\n1\n");
     assert!(matches!(
@@ -187,7 +185,7 @@ fn an_error_of_the_caller_ends_the_reading() {
 }
 
 #[test]
-fn a_reading_that_is_stopped_is_no_error_whatever_comes_later() {
+fn stopping_early_hides_later_errors() {
     let files = Files::new();
     let csv = format!("n,x\n{}1\n", "1,2\n".repeat(200_000));
     let json = format!("{}[]\n", "{\"n\":1}\n".repeat(200_000));
@@ -212,30 +210,30 @@ fn a_reading_that_is_stopped_is_no_error_whatever_comes_later() {
 }
 
 #[test]
-fn json_numbers_stay_as_written_and_texts_are_remembered() {
+fn json_numbers_keep_their_digits_and_strings_are_recorded() {
     let files = Files::new();
     let text = "\u{feff}{\"id\":\"00123\",\"n\":1.50,\"ok\":true}\n\n{\"n\":1e400,\"id\":\"\",\"late\":\"\\u00e9\\n\"}\r\n{\"n\":null,\"big\":12345678901234567890123,\"deep\":[1]}";
     let path = files.put("a.ndjson", text);
     assert_eq!(columns(&path).unwrap(), ["id", "n", "ok", "late", "big", "deep"]);
-    let wanted = ["id", "n", "ok", "late", "big"];
+    let requested = ["id", "n", "ok", "late", "big"];
     let rows = [
         row(&["00123", "1.50", "true", "", ""]),
         row(&["", "1e400", "", "é\n", ""]),
         row(&["", "", "", "", "12345678901234567890123"]),
     ];
-    assert_eq!(texts(&path, Some(&wanted)).unwrap(), rows);
-    let wanted = wanted.map(str::to_owned);
-    let told = super::read(&path, Some(&wanted), &mut |_, _| Ok(())).unwrap();
+    assert_eq!(texts(&path, Some(&requested)).unwrap(), rows);
+    let requested = requested.map(str::to_owned);
+    let message = super::read(&path, Some(&requested), &mut |_, _| Ok(())).unwrap();
     assert_eq!(
-        told.quoted,
+        message.quoted,
         BTreeMap::from([("id".to_owned(), vec![1..=1]), ("late".to_owned(), vec![2..=2])])
     );
     let mixed = files.put(
         "mixed.ndjson",
         "{\"a\":\"1\"}\n{\"a\":null}\n{\"a\":\"2\"}\n{\"a\":3}\n{}\n{\"a\":\"4\"}",
     );
-    let told = super::read(&mixed, None, &mut |_, _| Ok(())).unwrap();
-    assert_eq!(told.quoted["a"], [1..=3, 6..=6], "missing values part no rows of strings");
+    let message = super::read(&mixed, None, &mut |_, _| Ok(())).unwrap();
+    assert_eq!(message.quoted["a"], [1..=3, 6..=6], "missing values part no rows of strings");
     let error = texts(&path, None).unwrap_err();
     assert!(
         matches!(&error, Error::BadValue { row: Some(3), column, found, .. } if column == "deep" && found == "[1]"),
@@ -244,7 +242,7 @@ fn json_numbers_stay_as_written_and_texts_are_remembered() {
 }
 
 #[test]
-fn a_key_that_comes_late_is_a_column() {
+fn a_key_that_first_appears_late_is_a_column() {
     let files = Files::new();
     let mut text = "{\"a\":1}\n".repeat(1_500);
     text.push_str("{\"b\":2}\n");
@@ -255,7 +253,7 @@ fn a_key_that_comes_late_is_a_column() {
 }
 
 #[test]
-fn lines_that_are_no_object_are_named() {
+fn lines_without_an_object_are_reported() {
     let files = Files::new();
     let bad = |text: &[u8]| message(&files.put("a.ndjson", text));
     assert!(
@@ -267,7 +265,7 @@ fn lines_that_are_no_object_are_named() {
         bad(b"\n{\"a\":1}\n\n[1]\n")
             .contains("row 2: line 4: invalid type: sequence, expected an object")
     );
-    assert!(bad(b"{\"a\":1,\"a\":2}\n").contains("twice"));
+    assert!(bad(b"{\"a\":1,\"a\":2}\n").contains("duplicate key"));
     assert!(bad(b"{\"a\":1").contains("row 1"));
     assert!(bad(b"{\"a\":\"\xe9\"}\n").contains("not UTF-8"));
     assert!(bad(b"{\"a\":\"\\ud800\"}\n").contains("row 1"));
@@ -275,7 +273,7 @@ fn lines_that_are_no_object_are_named() {
 }
 
 #[test]
-fn packed_files_are_read_and_damaged_ones_refused() {
+fn compressed_files_are_read_and_damaged_ones_refused() {
     let files = Files::new();
     let mut text = String::from("n,x\n");
     (0..20_000).for_each(|i| writeln!(text, "{i},{}", i * 7919 % 10_007).unwrap());
@@ -288,9 +286,9 @@ fn packed_files_are_read_and_damaged_ones_refused() {
             let error = texts(&files.put(name, &packed[..cut]), None).unwrap_err();
             assert!(matches!(error, Error::Malformed { .. }), "{name} {cut}: {error}");
         }
-        for at in (0..packed.len()).step_by(97) {
+        for index in (0..packed.len()).step_by(97) {
             let mut broken = packed.clone();
-            broken[at] ^= 0x10;
+            broken[index] ^= 0x10;
             // Some flips (a time in a header) change nothing; none panics.
             drop(texts(&files.put(name, &broken), None));
         }
@@ -312,30 +310,30 @@ fn log(rows: u32) -> DataFrame {
 }
 
 #[test]
-fn row_groups_come_in_order_with_only_the_wanted_columns() {
+fn row_groups_are_read_in_order_with_the_requested_columns() {
     let files = Files::new();
     let path = files.0.path().join("a.parquet");
     let frame = log(1_000_000);
     let mut writer = TableWriter::create(&path, Format::Parquet, frame.schema()).unwrap();
     writer.write(&frame).unwrap();
     writer.finish().unwrap();
-    assert_eq!(rows(&path), Some(1_000_000));
+    assert_eq!(row_count(&path), Some(1_000_000));
     assert_eq!(columns(&path).unwrap(), ["id", "x", "n"]);
     let mut firsts = Vec::new();
-    let wanted = ["n".to_owned(), "id".to_owned()];
-    let told = super::read(&path, Some(&wanted), &mut |first, frame| {
+    let requested = ["n".to_owned(), "id".to_owned()];
+    let message = super::read(&path, Some(&requested), &mut |first, frame| {
         assert_eq!(frame.get_column_names(), ["n", "id"]);
         let n = frame.column("n").unwrap().i64().unwrap();
         assert!(n.iter().zip(first..).all(|(n, row)| n == i64::try_from(row - 1).ok()));
         firsts.push(first);
         Ok(())
     });
-    assert_eq!(told.unwrap(), Read { rows: 1_000_000, quoted: BTreeMap::new() });
+    assert_eq!(message.unwrap(), ReadSummary { rows: 1_000_000, quoted: BTreeMap::new() });
     assert_eq!(firsts, [1, 524_289]);
 }
 
 #[test]
-fn what_is_no_parquet_is_told_apart() {
+fn invalid_parquet_files_are_reported() {
     let files = Files::new();
     let path = files.0.path().join("a.parquet");
     write_table(&path, Format::Parquet, &log(1_000)).unwrap();
@@ -346,26 +344,26 @@ fn what_is_no_parquet_is_told_apart() {
         assert!(message(&files.put("b.parquet", &bytes[..cut])).contains("truncated"), "{cut}");
     }
     let mut long = bytes.clone();
-    let at = long.len() - 8;
-    long[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    let index = long.len() - 8;
+    long[index..index + 4].copy_from_slice(&u32::MAX.to_le_bytes());
     assert!(message(&files.put("b.parquet", &long)).contains("truncated"));
-    assert!(message(&files.put("b.parquet.gz", gz(&bytes))).contains("unpack it"));
+    assert!(message(&files.put("b.parquet.gz", gz(&bytes))).contains("decompress the file"));
 }
 
 #[test]
-fn a_column_of_lists_is_named() {
+fn a_column_of_lists_is_reported() {
     let files = Files::new();
     let path = files.0.path().join("a.parquet");
     let lists =
         Series::new("tags".into(), [Series::new("".into(), [1, 2]), Series::new("".into(), [3])]);
     let mut frame = DataFrame::new(2, vec![lists.into_column()]).unwrap();
     ParquetWriter::new(fs::File::create(&path).unwrap()).finish(&mut frame).unwrap();
-    let told = message(&path);
+    let message = message(&path);
     assert!(
-        told.contains(
-            "column `tags` is of type LargeList, expected text, numbers, times or true/false"
+        message.contains(
+            "column `tags`: found type LargeList, expected text, numbers, times or true/false"
         ),
-        "{told}"
+        "{message}"
     );
 }
 
@@ -375,48 +373,49 @@ fn flipped_bits_in_parquet_never_panic_and_keep_the_number_of_rows() {
     let path = files.0.path().join("a.parquet");
     write_table(&path, Format::Parquet, &log(3_000)).unwrap();
     let warehouse = |name: &str| fs::read(warehouse(name)).unwrap();
-    let whole = [
+    let originals = [
         (fs::read(&path).unwrap(), "id"),
         (warehouse("duckdb.parquet"), "plan"),
         (warehouse("pyarrow.parquet"), "plan"),
     ];
     let flips = |bytes: &[u8]| (4..bytes.len() - 4).step_by((bytes.len() / 1_500).max(1));
     let mut refused = 0;
-    for (bytes, text, at) in
-        whole.iter().flat_map(|(bytes, text)| flips(bytes).map(move |at| (bytes, *text, at)))
+    for (bytes, text, index) in originals
+        .iter()
+        .flat_map(|(bytes, text)| flips(bytes).map(move |index| (bytes, *text, index)))
     {
         let mut broken = bytes.clone();
-        broken[at] ^= 1 << (at % 8);
+        broken[index] ^= 1 << (index % 8);
         let broken = files.put("b.parquet", broken);
         let mut count = 0;
         match super::read(&broken, None, &mut |_, frame| {
             count += frame.height() as u64;
             Ok(())
         }) {
-            Ok(told) => assert_eq!(told.rows, count),
+            Ok(message) => assert_eq!(message.rows, count),
             Err(error) => {
                 assert_eq!(error.exit_code(), 3);
                 refused += 1;
             }
         }
         let coded = read_batches(&broken, None, &[text.to_owned()], &mut |batch| {
-            // Where the name itself is broken there is none.
-            if batch.coded.contains_key(text) || batch.frame.column(text).is_ok() {
+            // A damaged name has no suggestion.
+            if batch.dictionaries.contains_key(text) || batch.frame.column(text).is_ok() {
                 texts_of(&batch, text);
             }
             Ok(ControlFlow::Continue(()))
         });
         assert!(coded.map_or_else(
             |error| error.exit_code() == 3,
-            |told| told.continue_value().is_some_and(|told| told.rows <= 3_000)
+            |message| message.continue_value().is_some_and(|message| message.rows <= 3_000)
         ));
     }
     assert!(refused > 100);
 }
 
-/// The texts of a column, however they came, and whether they came as codes.
-fn texts_of(batch: &Batch, name: &str) -> (Vec<Option<String>>, bool) {
-    let Some(pieces) = batch.coded.get(name) else {
+/// Returns the texts of a column, and whether they were read as a dictionary.
+fn texts_of(batch: &RowBatch, name: &str) -> (Vec<Option<String>>, bool) {
+    let Some(pieces) = batch.dictionaries.get(name) else {
         let plain = batch
             .frame
             .column(name)
@@ -429,7 +428,7 @@ fn texts_of(batch: &Batch, name: &str) -> (Vec<Option<String>>, bool) {
         return (plain, false);
     };
     let text = |piece: &Dictionary| {
-        let (codes, valid) = piece.codes();
+        let (codes, valid) = piece.keys();
         let valid = valid.map_or_else(|| vec![true; codes.len()], Iterator::collect);
         codes
             .iter()
@@ -441,12 +440,12 @@ fn texts_of(batch: &Batch, name: &str) -> (Vec<Option<String>>, bool) {
 }
 
 #[test]
-fn texts_come_as_codes_where_the_file_holds_them_so() {
+fn text_columns_are_read_as_dictionaries_where_stored_so() {
     let files = Files::new();
     let path = files.0.path().join("a.parquet");
     let text = |row: u32| match row {
         _ if row.is_multiple_of(13) => None,
-        // The last batch has texts of its own in every row: no codes are written for them.
+        // The texts of the last batch are all distinct, so they have no dictionary.
         _ if row >= 600_000 => Some(format!("text {row}")),
         _ => Some(format!("text {}", row % 97)),
     };
@@ -462,7 +461,7 @@ fn texts_come_as_codes_where_the_file_holds_them_so() {
         .unwrap();
     let both = ["id".to_owned(), "n".to_owned()];
     let (mut read, mut coded) = (Vec::new(), Vec::new());
-    let told = read_batches(&path, None, &both, &mut |batch| {
+    let message = read_batches(&path, None, &both, &mut |batch| {
         assert_eq!(usize::try_from(batch.first_row).unwrap(), read.len() + 1);
         assert_eq!(
             batch.frame.column("n").unwrap().i64().unwrap().get(0),
@@ -475,23 +474,29 @@ fn texts_come_as_codes_where_the_file_holds_them_so() {
         coded.push(as_codes);
         Ok(ControlFlow::Continue(()))
     });
-    assert_eq!(told.unwrap(), ControlFlow::Continue(Read { rows: 900_000, ..Read::default() }));
+    assert_eq!(
+        message.unwrap(),
+        ControlFlow::Continue(ReadSummary { rows: 900_000, ..ReadSummary::default() })
+    );
     assert!(read == texts);
     assert_eq!(coded, [true, false]);
     let alone = read_ahead(&path, Some(&both[..1]), &both, &mut |batch| {
         assert_eq!(texts_of(&batch, "id").0.len(), batch.frame.height());
         Ok(ControlFlow::Continue(()))
     });
-    assert_eq!(alone.unwrap(), ControlFlow::Continue(Read { rows: 900_000, ..Read::default() }));
+    assert_eq!(
+        alone.unwrap(),
+        ControlFlow::Continue(ReadSummary { rows: 900_000, ..ReadSummary::default() })
+    );
 }
 
-/// A file as a warehouse exports it.
+/// Returns the path of a file exported by a warehouse.
 fn warehouse(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/warehouse").join(name)
 }
 
 #[test]
-fn what_warehouses_write_comes_as_text_numbers_and_times() {
+fn warehouse_exports_are_read_as_text_numbers_and_times() {
     let expected = texts(&warehouse("rows.csv"), None).unwrap();
     for file in ["duckdb.parquet", "pyarrow.parquet"] {
         let mut frames = Vec::new();
@@ -502,18 +507,20 @@ fn what_warehouses_write_comes_as_text_numbers_and_times() {
         .unwrap();
         let [frame] = &frames[..] else { panic!("a small file is one batch") };
         let values = |column: usize| expected.iter().map(move |row| row[column].as_deref());
-        for (at, column) in frame.columns().iter().enumerate() {
+        for (index, column) in frame.columns().iter().enumerate() {
             match column.name().as_str() {
                 "account_id" | "user_id" | "plan" => {
-                    assert!(column.str().unwrap().iter().eq(values(at)), "{file}: {column:?}");
+                    assert!(column.str().unwrap().iter().eq(values(index)), "{file}: {column:?}");
                 }
-                // One is too large for a double; as a number of 64 bits it keeps its last digit.
+                // One number exceeds the precision of a double; as a 64-bit integer it keeps its
+                // last digit.
                 "number" | "seats" => {
-                    let whole = values(at).map(|text| text.map(|text| text.parse().unwrap()));
-                    assert!(column.i64().unwrap().iter().eq(whole), "{file}: {column:?}");
+                    let originals =
+                        values(index).map(|text| text.map(|text| text.parse().unwrap()));
+                    assert!(column.i64().unwrap().iter().eq(originals), "{file}: {column:?}");
                 }
                 "minutes" | "revenue" => {
-                    let number = values(at).map(|text| text.map(|text| text.parse().unwrap()));
+                    let number = values(index).map(|text| text.map(|text| text.parse().unwrap()));
                     assert!(column.f64().unwrap().iter().eq(number), "{file}: {column:?}");
                 }
                 other => assert!(

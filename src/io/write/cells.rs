@@ -1,4 +1,4 @@
-//! The values of a table as text.
+//! Formatting of table values as CSV and JSON.
 
 use std::fmt::{Display, LowerExp, Write as _};
 use std::io::{self, Write};
@@ -7,10 +7,10 @@ use polars::prelude::{AnyValue, DataFrame, TimeUnit};
 
 use crate::time;
 
-/// Write a number with the fewest digits that read back exactly; very large and very small ones
-/// with an exponent.
+/// Formats a number with the fewest digits that parse back exactly; very large and very small
+/// numbers have an exponent.
 ///
-/// What is not finite has no such form and gives the empty text, which stands for null.
+/// NaN and infinities give the empty text, which means null.
 #[must_use]
 pub fn format_number(x: f64) -> String {
     if x.is_finite() { shortest(x.abs(), &x) } else { String::new() }
@@ -20,7 +20,7 @@ fn shortest(size: f64, x: &(impl Display + LowerExp)) -> String {
     if size == 0.0 || (1e-5..1e16).contains(&size) { format!("{x}") } else { format!("{x:e}") }
 }
 
-/// A line of CSV without its end, quoted where it has to be.
+/// Formats a CSV record without its line end; values are quoted where necessary.
 #[must_use]
 pub fn csv_line(cells: &[String]) -> String {
     let special = [',', '"', '\n', '\r'];
@@ -34,32 +34,32 @@ pub fn csv_line(cells: &[String]) -> String {
     cells.iter().map(quote).collect::<Vec<_>>().join(",")
 }
 
-/// How a value stands in JSON.
-enum Cell {
+/// Form of a value in JSON.
+enum JsonCell {
     Null,
     Bare,
     Text,
 }
 
-/// Put the text of a value into `text`, and say what it is.
-fn cell(value: &AnyValue, text: &mut String) -> Cell {
+/// Writes a value to `text` and returns how to write it in JSON.
+fn cell(value: &AnyValue, text: &mut String) -> JsonCell {
     text.clear();
     match value {
         AnyValue::Float64(x) => text.push_str(&format_number(*x)),
         AnyValue::Float32(x) if x.is_finite() => text.push_str(&shortest(f64::from(x.abs()), x)),
-        AnyValue::Null | AnyValue::Float32(_) => return Cell::Null,
+        AnyValue::Null | AnyValue::Float32(_) => return JsonCell::Null,
         AnyValue::Boolean(yes) => text.push_str(if *yes { "true" } else { "false" }),
-        // Not by the Display of polars: that may separate thousands.
-        whole if whole.is_integer() => {
-            write!(text, "{}", whole.extract::<i128>().expect("every integer fits 128 bits"))
-                .expect("a String takes all text");
+        // The `Display` of polars may add thousands separators.
+        integer if integer.is_integer() => {
+            write!(text, "{}", integer.extract::<i128>().expect("every integer fits 128 bits"))
+                .expect("writing to a String succeeds");
         }
         other => {
             push_text(other, text);
-            return Cell::Text;
+            return JsonCell::Text;
         }
     }
-    if text.is_empty() { Cell::Null } else { Cell::Bare }
+    if text.is_empty() { JsonCell::Null } else { JsonCell::Bare }
 }
 
 fn push_text(value: &AnyValue, text: &mut String) {
@@ -70,7 +70,7 @@ fn push_text(value: &AnyValue, text: &mut String) {
         }
         other => match other.get_str() {
             Some(value) => text.push_str(value),
-            None => write!(text, "{other}").expect("a String takes all text"),
+            None => write!(text, "{other}").expect("writing to a String succeeds"),
         },
     }
 }
@@ -83,7 +83,7 @@ fn micros(t: i64, unit: TimeUnit) -> i64 {
     }
 }
 
-/// Write rows to a CSV file, null as the empty value.
+/// Writes rows as CSV; null is the empty value.
 pub(super) fn write_csv(
     writer: &mut csv::Writer<impl Write>,
     frame: &DataFrame,
@@ -98,7 +98,7 @@ pub(super) fn write_csv(
     })
 }
 
-/// Write rows as JSON objects, one a line; `keys` are the column names as JSON texts.
+/// Writes rows as JSON objects, one per line; `keys` are the column names as JSON strings.
 pub(super) fn write_ndjson(
     writer: &mut impl Write,
     keys: &[String],
@@ -110,9 +110,9 @@ pub(super) fn write_ndjson(
         for (key, value) in keys.iter().zip(row) {
             write!(writer, "{before}{key}:")?;
             match cell(value, &mut text) {
-                Cell::Null => writer.write_all(b"null")?,
-                Cell::Bare => writer.write_all(text.as_bytes())?,
-                Cell::Text => {
+                JsonCell::Null => writer.write_all(b"null")?,
+                JsonCell::Bare => writer.write_all(text.as_bytes())?,
+                JsonCell::Text => {
                     serde_json::to_writer(&mut *writer, &text).map_err(io::Error::from)?;
                 }
             }
@@ -122,22 +122,22 @@ pub(super) fn write_ndjson(
     })
 }
 
-/// A text as JSON.
+/// Formats a text as a JSON string.
 pub(super) fn json_text(text: &str) -> String {
-    serde_json::to_string(text).expect("every text is a JSON text")
+    serde_json::to_string(text).expect("every text is a valid JSON string")
 }
 
-/// Call `write` with the values of each row.
+/// Calls `write` with the values of each row.
 fn each_row<E>(
     frame: &DataFrame,
     mut write: impl FnMut(&[AnyValue]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut whole = frame.clone();
-    whole.rechunk_mut();
+    let mut frame = frame.clone();
+    frame.rechunk_mut();
     let mut columns: Vec<_> =
-        whole.columns().iter().map(|column| column.as_materialized_series().iter()).collect();
+        frame.columns().iter().map(|column| column.as_materialized_series().iter()).collect();
     let mut row = Vec::with_capacity(columns.len());
-    for _ in 0..whole.height() {
+    for _ in 0..frame.height() {
         row.clear();
         row.extend(
             columns
@@ -154,13 +154,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_end_a_cell_is_quoted() {
+    fn special_characters_are_quoted() {
         let cells = ["a", "b,c", "\"d\"", "e\rf", ""].map(str::to_owned);
         assert_eq!(csv_line(&cells), "a,\"b,c\",\"\"\"d\"\"\",\"e\rf\",");
     }
 
     #[test]
-    fn numbers_read_back_exactly_in_their_fewest_digits() {
+    fn numbers_have_the_fewest_digits_that_parse_back_exactly() {
         for (x, text) in [
             (0.0, "0"),
             (-0.0, "-0"),

@@ -1,33 +1,34 @@
-//! Results to files and standard output: every file appears whole or not at all.
+//! Output to files and standard output; files are written atomically.
 
+mod atomic;
 mod cells;
-mod coded;
-mod groups;
-mod whole;
+mod dictionary;
+mod row_groups;
 
-use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, fs};
 
+use atomic::Target;
+pub(crate) use atomic::without_path;
 pub use cells::{csv_line, format_number};
-pub use coded::{Coded, Table, Values};
-use groups::Groups;
+pub use dictionary::{ColumnValues, DictionaryColumn, OutputTable};
 use polars::prelude::{
     ArrowDataType, BooleanChunked, Column, DataFrame, Int64Chunked, IntoColumn, PolarsError,
     Schema, TimeUnit, TimeZone,
 };
 use polars_arrow::array::BooleanArray;
 use polars_arrow::bitmap::Bitmap;
-use whole::Target;
+use row_groups::RowGroupWriter;
 
 use crate::error::{Error, Result};
 
-/// The form of a table that is written.
+/// The file format of a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
-    /// Parquet, compressed with zstd where that makes it smaller.
+    /// Parquet, compressed with zstd where that saves space.
     Parquet,
     /// Comma-separated values with a header line.
     Csv,
@@ -36,9 +37,9 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that the ending of a path names; standard output (`-`) is CSV.
+    /// Returns the format by file extension; standard output (`-`) is CSV.
     #[must_use]
-    pub fn of(path: &Path) -> Option<Self> {
+    pub fn from_path(path: &Path) -> Option<Self> {
         if path == Path::new("-") {
             return Some(Self::Csv);
         }
@@ -64,20 +65,20 @@ impl FromStr for Format {
     }
 }
 
-/// A table written batch by batch; the file appears when it is finished, and nothing is left of it
-/// when it is not.
+/// Writes a table batch by batch. The file appears when it is finished; an unfinished file is
+/// removed.
 pub struct TableWriter {
     target: Target,
-    rows: Rows,
+    writer: FormatWriter,
     schema: Schema,
-    failed: Failure,
+    failure: WriteFailure,
 }
 
-/// The writers of the formats.
-enum Rows {
-    Parquet(Box<Groups>),
-    Csv(Box<csv::Writer<Sink>>),
-    Ndjson { sink: Sink, keys: Vec<String> },
+/// The writer of a format.
+enum FormatWriter {
+    Parquet(Box<RowGroupWriter>),
+    Csv(Box<csv::Writer<RecordingSink>>),
+    Ndjson { sink: RecordingSink, keys: Vec<String> },
 }
 
 impl fmt::Debug for TableWriter {
@@ -87,95 +88,109 @@ impl fmt::Debug for TableWriter {
 }
 
 impl TableWriter {
-    /// Begin a table of the given columns; the path `-` is standard output.
+    /// Starts a table with the given columns; the path `-` is standard output.
+    ///
     /// # Errors
-    /// * [`Error::Write`]: the folder is absent or cannot be written to, or the path is a folder
-    /// * [`Error::BrokenPipe`]: nobody reads standard output any more
+    /// * [`Error::Write`]: the folder does not exist or is not writable, or the path is a folder
+    /// * [`Error::BrokenPipe`]: standard output was closed
     pub fn create(path: &Path, format: Format, schema: &Schema) -> Result<Self> {
         let target = Target::create(path)?;
-        let failed = Failure { path: path.to_owned(), first: Arc::default() };
-        let sink = Sink { to: target.writer()?, failed: failed.first.clone() };
-        let rows = match format {
-            Format::Parquet => Rows::Parquet(Box::new(
-                Groups::create(sink, schema).map_err(|e| failed.of_polars(e))?,
+        let failure = WriteFailure { path: path.to_owned(), first: Arc::default() };
+        let sink = RecordingSink { to: target.writer()?, failure: failure.first.clone() };
+        let writer = match format {
+            Format::Parquet => FormatWriter::Parquet(Box::new(
+                RowGroupWriter::create(sink, schema).map_err(|e| failure.polars_error(e))?,
             )),
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(sink);
-                writer.write_record(schema.iter_names()).map_err(|e| failed.of_csv(e))?;
-                Rows::Csv(Box::new(writer))
+                writer.write_record(schema.iter_names()).map_err(|e| failure.csv_error(e))?;
+                FormatWriter::Csv(Box::new(writer))
             }
-            Format::Ndjson => Rows::Ndjson {
+            Format::Ndjson => FormatWriter::Ndjson {
                 sink,
                 keys: schema.iter_names().map(|name| cells::json_text(name)).collect(),
             },
         };
-        Ok(Self { target, rows, schema: schema.clone(), failed })
+        Ok(Self { target, writer, schema: schema.clone(), failure })
     }
 
-    /// Write some rows.
+    /// Writes a batch of rows.
+    ///
     /// # Panics
-    /// When `table` has other columns than the table was begun with.
+    /// If the columns of `table` differ from those passed to [`TableWriter::create`].
+    ///
     /// # Errors
-    /// * [`Error::Write`]: the disk is full, or whatever else the system says
-    /// * [`Error::BrokenPipe`]: nobody reads standard output any more
-    pub fn write(&mut self, table: impl Into<Table>) -> Result<()> {
+    /// * [`Error::Write`]: the disk is full, or another error of the system
+    /// * [`Error::BrokenPipe`]: standard output was closed
+    pub fn write(&mut self, table: impl Into<OutputTable>) -> Result<()> {
         let table = table.into();
-        assert!(
-            table.schema() == self.schema,
-            "every batch has the columns of the table it is written to"
-        );
-        let failed = &self.failed;
-        let frame = |table: Table| table.frame().map_err(|e| failed.of_polars(e));
-        match &mut self.rows {
-            Rows::Parquet(groups) => groups.put(table).map_err(|e| failed.of_polars(e)),
-            Rows::Csv(writer) => {
-                cells::write_csv(writer, &frame(table)?).map_err(|e| failed.of_csv(e))
+        assert!(table.schema() == self.schema, "every batch has the columns of its table");
+        let failure = &self.failure;
+        let frame = |table: OutputTable| table.frame().map_err(|e| failure.polars_error(e));
+        match &mut self.writer {
+            FormatWriter::Parquet(groups) => {
+                groups.push(table).map_err(|e| failure.polars_error(e))
             }
-            Rows::Ndjson { sink, keys } => {
-                cells::write_ndjson(sink, keys, &frame(table)?).map_err(|e| failed.of(e))
+            FormatWriter::Csv(writer) => {
+                cells::write_csv(writer, &frame(table)?).map_err(|e| failure.csv_error(e))
+            }
+            FormatWriter::Ndjson { sink, keys } => {
+                cells::write_ndjson(sink, keys, &frame(table)?).map_err(|e| failure.io_error(e))
             }
         }
     }
 
-    /// Write what is left and let the file appear.
+    /// Writes pending rows and lets the file appear.
+    ///
     /// # Errors
-    /// As for [`TableWriter::write`].
+    /// Those of [`TableWriter::write`].
     pub fn finish(self) -> Result<()> {
-        let failed = self.failed;
-        match self.rows {
-            Rows::Parquet(groups) => groups.finish().map_err(|e| failed.of_polars(e))?,
-            Rows::Csv(mut writer) => writer.flush().map_err(|e| failed.of(e))?,
-            Rows::Ndjson { mut sink, .. } => sink.flush().map_err(|e| failed.of(e))?,
+        let failure = self.failure;
+        match self.writer {
+            FormatWriter::Parquet(groups) => {
+                groups.finish().map_err(|e| failure.polars_error(e))?;
+            }
+            FormatWriter::Csv(mut writer) => writer.flush().map_err(|e| failure.io_error(e))?,
+            FormatWriter::Ndjson { mut sink, .. } => {
+                sink.flush().map_err(|e| failure.io_error(e))?;
+            }
         }
         self.target.finish()
     }
 }
 
-/// Check that a file can be written, before work is done whose result is to go there.
+/// Checks that a file can be written, before computing its content.
+///
 /// # Errors
-/// * [`Error::Write`]: the folder is absent or cannot be written to, or the path is a folder
+/// * [`Error::Write`]: the folder does not exist or is not writable, or the path is a folder
 pub fn check_writable(path: &Path) -> Result<()> {
+    // The reader of a pipe would see its end.
+    let is_special = |there: fs::Metadata| !there.is_file() && !there.is_dir();
+    if fs::metadata(path).is_ok_and(is_special) {
+        return Ok(());
+    }
     Target::create(path).map(drop)
 }
 
-/// A column of times, µs UTC; null where there is none.
+/// Creates a column of times from µs UTC; `None` becomes null.
 #[must_use]
 pub fn time_column(name: &str, times: impl Iterator<Item = Option<i64>>) -> Column {
     let times: Vec<Option<i64>> = times.collect();
-    let known = bits(&times, Option::is_some);
+    let known = bitmap(&times, Option::is_some);
     let times = Int64Chunked::from_vec_validity(
         name.into(),
         times.into_iter().map(Option::unwrap_or_default).collect(),
         Some(known),
     );
-    // By a cast the zone would be lost: polars keeps zones only where all of them are compiled in.
+    // A cast would lose the time zone, because polars is compiled without its `timezones` feature.
     times.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column()
 }
 
-/// A column of true and false; null where there is neither.
+/// Creates a column of true and false; `None` becomes null.
 #[must_use]
-pub fn truth_column(name: &str, values: &[Option<bool>]) -> Column {
-    let [yes, known] = [bits(values, |value| *value == Some(true)), bits(values, Option::is_some)];
+pub fn bool_column(name: &str, values: &[Option<bool>]) -> Column {
+    let [yes, known] =
+        [bitmap(values, |value| *value == Some(true)), bitmap(values, Option::is_some)];
     BooleanChunked::with_chunk(
         name.into(),
         BooleanArray::new(ArrowDataType::Boolean, yes, Some(known)),
@@ -183,26 +198,28 @@ pub fn truth_column(name: &str, values: &[Option<bool>]) -> Column {
     .into_column()
 }
 
-/// Which values are so, as bits.
-pub(crate) fn bits<T>(values: &[T], is: impl Fn(&T) -> bool) -> Bitmap {
+/// Returns a bitmap of the values that match.
+pub(crate) fn bitmap<T>(values: &[T], matches: impl Fn(&T) -> bool) -> Bitmap {
     let byte = |values: &[T]| {
-        (0..).zip(values).fold(0, |bits, (at, value)| bits | u8::from(is(value)) << at)
+        (0..).zip(values).fold(0, |bits, (bit, value)| bits | u8::from(matches(value)) << bit)
     };
     Bitmap::from_u8_vec(values.chunks(8).map(byte).collect(), values.len())
 }
 
-/// Write a table; the path `-` is standard output.
+/// Writes a table; the path `-` is standard output.
+///
 /// # Errors
-/// As for [`TableWriter::create`] and [`TableWriter::write`].
+/// Those of [`TableWriter::create`] and [`TableWriter::write`].
 pub fn write_table(path: &Path, format: Format, frame: &DataFrame) -> Result<()> {
     let mut writer = TableWriter::create(path, format, frame.schema())?;
     writer.write(frame)?;
     writer.finish()
 }
 
-/// Write a file of any bytes; the path `-` is standard output.
+/// Writes bytes to a file; the path `-` is standard output.
+///
 /// # Errors
-/// As for [`TableWriter::create`] and [`TableWriter::write`].
+/// Those of [`TableWriter::create`] and [`TableWriter::write`].
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     let target = Target::create(path)?;
     let mut writer = target.writer()?;
@@ -219,15 +236,15 @@ fn write_error(path: &Path, source: io::Error) -> Error {
     Error::Write { path: path.to_owned(), source }
 }
 
-/// Where bytes go. It remembers the first failure, because polars turns what the system said into
-/// its own text.
-struct Sink {
-    to: whole::Writer,
-    failed: Arc<Mutex<Option<io::Error>>>,
+/// Writes to a target and records the first error of the system, which polars would replace by a
+/// text of its own.
+struct RecordingSink {
+    to: atomic::TargetWriter,
+    failure: Arc<Mutex<Option<io::Error>>>,
 }
 
-impl Sink {
-    fn note<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
+impl RecordingSink {
+    fn record<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
         if let Err(error) = &outcome
             && error.kind() != io::ErrorKind::Interrupted
         {
@@ -235,42 +252,42 @@ impl Sink {
                 || io::Error::new(error.kind(), error.to_string()),
                 io::Error::from_raw_os_error,
             );
-            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(copy);
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(copy);
         }
         outcome
     }
 }
 
-impl Write for Sink {
+impl Write for RecordingSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let outcome = self.to.write(bytes);
-        self.note(outcome)
+        self.record(outcome)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let outcome = self.to.flush();
-        self.note(outcome)
+        self.record(outcome)
     }
 }
 
-/// What made a table fail, for its error.
-struct Failure {
+/// The recorded error of a table, for messages.
+struct WriteFailure {
     path: PathBuf,
     first: Arc<Mutex<Option<io::Error>>>,
 }
 
-impl Failure {
-    fn of(&self, error: io::Error) -> Error {
+impl WriteFailure {
+    fn io_error(&self, error: io::Error) -> Error {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         write_error(&self.path, first.unwrap_or(error))
     }
 
-    fn of_csv(&self, error: csv::Error) -> Error {
-        self.of(error.into())
+    fn csv_error(&self, error: csv::Error) -> Error {
+        self.io_error(error.into())
     }
 
-    fn of_polars(&self, error: PolarsError) -> Error {
-        self.of(io::Error::other(error))
+    fn polars_error(&self, error: PolarsError) -> Error {
+        self.io_error(io::Error::other(error))
     }
 }
 

@@ -6,7 +6,7 @@ use polars::prelude::*;
 use super::*;
 use crate::io::read;
 
-/// A column of every type that a result has, each with a null.
+/// Returns a column of every supported type, each with a null.
 fn every_type() -> DataFrame {
     let utc = Some(TimeZone::UTC);
     let times = Int64Chunked::new("cutoff".into(), &[Some(1_751_241_600_000_000), None, Some(1)]);
@@ -62,7 +62,7 @@ fn listed(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn csv_holds_every_type() {
+fn csv_supports_every_type() {
     let folder = folder();
     let path = folder.path().join("x.csv");
     write_table(&path, Format::Csv, &every_type()).unwrap();
@@ -74,7 +74,7 @@ fn csv_holds_every_type() {
 }
 
 #[test]
-fn ndjson_holds_every_type_in_the_order_of_the_columns() {
+fn ndjson_supports_every_type_in_column_order() {
     let folder = folder();
     let path = folder.path().join("x.ndjson");
     write_table(&path, Format::Ndjson, &every_type().tail(Some(2))).unwrap();
@@ -86,17 +86,17 @@ fn ndjson_holds_every_type_in_the_order_of_the_columns() {
 }
 
 #[test]
-fn parquet_gives_back_what_was_written() {
+fn parquet_survives_a_round_trip() {
     let folder = folder();
     let path = folder.path().join("x.parquet");
     let frame = every_type();
     write_table(&path, Format::Parquet, &frame).unwrap();
     let mut read = Vec::new();
-    let told = read::read(&path, None, &mut |first, batch| {
+    let summary = read::read(&path, None, &mut |first, batch| {
         read.push((first, batch));
         Ok(())
     });
-    assert_eq!(told.unwrap().rows, 3);
+    assert_eq!(summary.unwrap().rows, 3);
     assert_eq!(read.len(), 1);
     assert_eq!(read[0].0, 1);
     assert_eq!(read[0].1.schema(), frame.schema());
@@ -104,18 +104,18 @@ fn parquet_gives_back_what_was_written() {
         read[0].1.schema().get("cutoff"),
         Some(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))
     );
-    for (was, is) in frame.columns().iter().zip(read[0].1.columns()) {
-        let (was, is) = (was.to_physical_repr(), is.to_physical_repr());
+    for (written, read_back) in frame.columns().iter().zip(read[0].1.columns()) {
+        let (written, read_back) = (written.to_physical_repr(), read_back.to_physical_repr());
         assert!(
-            was.as_materialized_series().iter().eq(is.as_materialized_series().iter()),
+            written.as_materialized_series().iter().eq(read_back.as_materialized_series().iter()),
             "{}",
-            was.name()
+            written.name()
         );
     }
 }
 
 #[test]
-fn how_rows_are_gathered_leaves_no_trace_in_the_file() {
+fn the_file_does_not_depend_on_the_batches() {
     let folder = folder();
     let (one, many) = (folder.path().join("one.parquet"), folder.path().join("many.parquet"));
     write_table(&one, Format::Parquet, &numbers(0..600_000)).unwrap();
@@ -125,7 +125,7 @@ fn how_rows_are_gathered_leaves_no_trace_in_the_file() {
     }
     writer.finish().unwrap();
     assert!(fs::read(&one).unwrap() == fs::read(&many).unwrap());
-    assert_eq!(read::rows(&one), Some(600_000));
+    assert_eq!(read::row_count(&one), Some(600_000));
 }
 
 #[test]
@@ -133,15 +133,15 @@ fn a_table_without_rows_has_its_columns() {
     let folder = folder();
     for name in ["x.parquet", "x.csv"] {
         let path = folder.path().join(name);
-        write_table(&path, Format::of(&path).unwrap(), &every_type().head(Some(0))).unwrap();
+        write_table(&path, Format::from_path(&path).unwrap(), &every_type().head(Some(0))).unwrap();
         assert_eq!(read::columns(&path).unwrap().len(), 9, "{name}");
-        let told = read::read(&path, None, &mut |_, frame| panic!("{frame:?}")).unwrap();
-        assert_eq!(told.rows, 0);
+        let summary = read::read(&path, None, &mut |_, frame| panic!("{frame:?}")).unwrap();
+        assert_eq!(summary.rows, 0);
     }
 }
 
 #[test]
-fn an_unfinished_file_leaves_nothing_and_keeps_what_was_there() {
+fn an_unfinished_file_is_removed_and_the_old_one_kept() {
     let folder = folder();
     for format in [Format::Parquet, Format::Csv, Format::Ndjson] {
         let path = folder.path().join("scores");
@@ -156,7 +156,7 @@ fn an_unfinished_file_leaves_nothing_and_keeps_what_was_there() {
 }
 
 #[test]
-fn bytes_replace_a_file_whole() {
+fn bytes_replace_a_file() {
     let folder = folder();
     let path = folder.path().join("model.pql");
     write_bytes(&path, b"one").unwrap();
@@ -166,7 +166,7 @@ fn bytes_replace_a_file_whole() {
 }
 
 #[test]
-fn a_folder_that_is_absent_or_is_the_target_is_an_error() {
+fn a_missing_folder_or_a_folder_as_target_is_an_error() {
     let folder = folder();
     for path in [folder.path().to_owned(), folder.path().join("absent/x.csv")] {
         assert!(matches!(write_bytes(&path, b""), Err(Error::Write { .. })), "{}", path.display());
@@ -180,24 +180,24 @@ fn a_folder_that_is_absent_or_is_the_target_is_an_error() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_is_readable_as_any_new_file_and_a_link_stays_one() {
+fn permissions_and_links_are_preserved() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let folder = folder();
-    let (path, link, usual) =
+    let (path, link, reference) =
         (folder.path().join("a.csv"), folder.path().join("b.csv"), folder.path().join("c"));
-    fs::write(&usual, "").unwrap();
+    fs::write(&reference, "").unwrap();
     write_bytes(&path, b"1").unwrap();
     symlink("a.csv", &link).unwrap();
     write_bytes(&link, b"2").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"2");
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
-    assert_eq!(mode(&path), mode(&usual));
+    assert_eq!(mode(&path), mode(&reference));
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_device_is_written_to_and_a_full_disk_is_told() {
+fn devices_are_written_directly_and_a_full_disk_is_an_error() {
     let null = Path::new("/dev/null");
     write_table(null, Format::Parquet, &every_type()).unwrap();
     assert!(!fs::metadata(null).unwrap().is_file());
@@ -211,7 +211,7 @@ fn a_device_is_written_to_and_a_full_disk_is_told() {
 }
 
 #[test]
-fn old_orphans_are_swept_and_young_ones_stay() {
+fn only_old_temporary_files_are_removed() {
     let folder = folder();
     let day = Duration::from_hours(24);
     for (name, age) in
@@ -227,18 +227,18 @@ fn old_orphans_are_swept_and_young_ones_stay() {
 }
 
 #[test]
-fn formats_are_told_by_ending_and_by_name() {
-    let of = |path: &str| Format::of(Path::new(path));
-    assert_eq!(of("a/b.PARQUET"), Some(Format::Parquet));
-    assert_eq!(of("-"), Some(Format::Csv));
-    assert_eq!(of("b.jsonl"), Some(Format::Ndjson));
-    assert_eq!(of("b"), None);
+fn formats_are_parsed_from_extensions_and_names() {
+    let format = |path: &str| Format::from_path(Path::new(path));
+    assert_eq!(format("a/b.PARQUET"), Some(Format::Parquet));
+    assert_eq!(format("-"), Some(Format::Csv));
+    assert_eq!(format("b.jsonl"), Some(Format::Ndjson));
+    assert_eq!(format("b"), None);
     assert_eq!("ndjson".parse(), Ok(Format::Ndjson));
     assert!("xlsx".parse::<Format>().unwrap_err().contains("`parquet`"));
 }
 
 #[test]
-fn few_numbers_are_written_as_codes_and_come_back_bit_by_bit() {
+fn columns_with_few_distinct_numbers_are_dictionaries_and_keep_all_bits() {
     let folder = folder();
     let numbers = |name: &str, number: fn(u32) -> Option<f64>| {
         (0..20_000).map(number).collect::<Float64Chunked>().with_name(name.into()).into_column()
@@ -255,11 +255,11 @@ fn few_numbers_are_written_as_codes_and_come_back_bit_by_bit() {
     let path = folder.path().join("x.parquet");
     write_table(&path, Format::Parquet, &frame).unwrap();
     read::read(&path, None, &mut |_, read| {
-        for (was, is) in frame.columns().iter().zip(read.columns()) {
-            let bits = |column: &Column| {
+        for (written, read_back) in frame.columns().iter().zip(read.columns()) {
+            let float_bits = |column: &Column| {
                 column.f64().unwrap().iter().map(|x| x.map(f64::to_bits)).collect::<Vec<_>>()
             };
-            assert!(bits(was) == bits(is), "{}", was.name());
+            assert!(float_bits(written) == float_bits(read_back), "{}", written.name());
         }
         Ok(())
     })

@@ -1,4 +1,4 @@
-//! Columns of any type as names, times and numbers, with the row in every error.
+//! Conversion of columns of any type to text, times and numbers; errors name the row.
 
 mod times;
 
@@ -6,33 +6,44 @@ use std::path::Path;
 
 use polars::prelude::*;
 use times::native_times;
-pub(crate) use times::{Numbers, Scale, Times};
+pub(crate) use times::{NumericTimes, TimeColumn, UnitHint};
 
 use crate::error::{Error, Result};
-use crate::io::write::{bits, format_number};
+use crate::io::write::{bitmap, format_number};
 use crate::time;
 
 /// A missing time.
 pub(crate) const NO_TIME: i64 = i64::MIN;
 
-/// Where a column stands, for messages.
+/// Expected value of a time, for messages.
+pub(crate) const EXPECTED_YEARS: &str = "a time between the years 1900 and 2262";
+
+/// The location of a batch of a column in its file, for messages.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct CellLocation<'a> {
     /// The file.
     pub(crate) path: &'a Path,
     /// The column.
     pub(crate) column: &'a str,
-    /// Number of the batch's first row, from 1.
+    /// Number of the first row of the batch, from 1.
     pub(crate) first_row: u64,
-    /// Offset of each row from it; empty where every row of the batch is taken.
+    /// Offset of each row from `first_row`; empty where every row of the batch is used.
     pub(crate) rows: &'a [u32],
 }
 
-impl Place<'_> {
-    pub(crate) fn bad(&self, at: usize, found: impl Into<String>, expected: &str) -> Error {
+impl CellLocation<'_> {
+    /// Returns the error for the value at an index of the batch.
+    pub(crate) fn bad_value(
+        &self,
+        index: usize,
+        found: impl Into<String>,
+        expected: &str,
+    ) -> Error {
         Error::BadValue {
             path: self.path.to_owned(),
-            row: Some(self.first_row + self.rows.get(at).map_or(at as u64, |r| u64::from(*r))),
+            row: Some(
+                self.first_row + self.rows.get(index).map_or(index as u64, |r| u64::from(*r)),
+            ),
             column: self.column.to_owned(),
             found: found.into(),
             expected: expected.to_owned(),
@@ -40,7 +51,8 @@ impl Place<'_> {
     }
 }
 
-/// A column as text: what is no text is written as a person would; `None` where missing.
+/// Converts a column to text: numbers in their shortest form, times in ISO 8601; null where
+/// missing.
 pub(crate) fn text(column: &Column) -> Result<StringChunked> {
     use DataType as T;
     let series = column.as_materialized_series();
@@ -68,15 +80,14 @@ pub(crate) fn text(column: &Column) -> Result<StringChunked> {
     Ok(text.with_name(series.name().clone()))
 }
 
-/// A column as numbers: integers, floats and true/false as they are, text parsed; `None` where
-/// missing.
+/// Converts a column to numbers: true/false become 1/0 and text is parsed; null where missing.
 ///
 /// # Errors
-/// * [`Error::BadValue`]: a text that is neither a number nor true/false
-pub(crate) fn numbers(column: &Column, place: Place<'_>) -> Result<Float64Chunked> {
+/// * [`Error::BadValue`]: a text is neither a number nor true/false
+pub(crate) fn numbers(column: &Column, location: CellLocation<'_>) -> Result<Float64Chunked> {
     let series = column.as_materialized_series();
     if series.dtype().is_temporal() {
-        return Err(place.bad(0, format!("type {}", series.dtype()), "a number"));
+        return Err(location.bad_value(0, format!("type {}", series.dtype()), "a number"));
     }
     if series.dtype() != &DataType::String {
         let numbers = float(series)?;
@@ -85,41 +96,46 @@ pub(crate) fn numbers(column: &Column, place: Place<'_>) -> Result<Float64Chunke
         return Ok(if nan { numbers.apply(|v| v.filter(|v| !v.is_nan())) } else { numbers });
     }
     let mut out = Vec::with_capacity(series.len());
-    for (at, value) in series.str().expect("dtype was checked").iter().enumerate() {
+    for (index, value) in series.str().expect("dtype was checked").iter().enumerate() {
         out.push(match value.map(str::trim).filter(|v| !v.is_empty()) {
             None => None,
-            Some(v) => {
-                Some(number(v).or_else(|| truth(v)).ok_or_else(|| place.bad(at, v, "a number"))?)
-            }
+            Some(v) => Some(
+                parse_number(v)
+                    .or_else(|| parse_bool(v))
+                    .ok_or_else(|| location.bad_value(index, v, "a number"))?,
+            ),
         });
     }
     Ok(Float64Chunked::from_iter_options(series.name().clone(), out.into_iter()))
 }
 
-/// A column as numbers, none of them infinite; NaN where missing.
+/// Converts a column to finite numbers; NaN where missing.
 ///
 /// # Errors
-/// * [`Error::BadValue`]: a text that is no number, or a number that is not finite
-pub(crate) fn finite(column: &Column, place: Place<'_>) -> Result<Vec<f64>> {
+/// * [`Error::BadValue`]: a text is not a number, or a number is infinite
+pub(crate) fn finite(column: &Column, location: CellLocation<'_>) -> Result<Vec<f64>> {
     let series = column.as_materialized_series();
-    let numbers =
-        if series.dtype() == &DataType::String { numbers(column, place)? } else { float(series)? };
+    let numbers = if series.dtype() == &DataType::String {
+        numbers(column, location)?
+    } else {
+        float(series)?
+    };
     let numbers = values(&numbers, f64::NAN);
     position(&numbers, |v| v.is_infinite())
-        .map_or(Ok(numbers), |at| Err(place.bad(at, "inf", "a finite number")))
+        .map_or(Ok(numbers), |index| Err(location.bad_value(index, "inf", "a finite number")))
 }
 
-/// The first value that is so; many at a time are looked at without a stop in between.
-fn position<T>(values: &[T], is: impl Fn(&T) -> bool) -> Option<usize> {
-    const PART: usize = 4_096;
-    let (part, of) = values
-        .chunks(PART)
+/// Returns the index of the first value that matches; checks blocks without branches, for speed.
+fn position<T>(values: &[T], matches: impl Fn(&T) -> bool) -> Option<usize> {
+    const BLOCK: usize = 4_096;
+    let (number, block) = values
+        .chunks(BLOCK)
         .enumerate()
-        .find(|(_, part)| part.iter().fold(false, |any, value| any | is(value)))?;
-    of.iter().position(is).map(|at| part * PART + at)
+        .find(|(_, block)| block.iter().fold(false, |any, value| any | matches(value)))?;
+    block.iter().position(matches).map(|index| number * BLOCK + index)
 }
 
-/// The values of a column; `missing` for null.
+/// Returns the values of a column; `missing` for null.
 pub(crate) fn values<T: PolarsNumericType>(
     column: &ChunkedArray<T>,
     missing: T::Native,
@@ -137,7 +153,7 @@ pub(crate) fn values<T: PolarsNumericType>(
                     values
                         .iter_mut()
                         .enumerate()
-                        .filter(|(at, _)| valid >> at & 1 == 0)
+                        .filter(|(index, _)| valid >> index & 1 == 0)
                         .for_each(|(_, value)| *value = missing);
                 }
             }
@@ -146,63 +162,71 @@ pub(crate) fn values<T: PolarsNumericType>(
     out
 }
 
-/// A column of numbers in which NaN stands for null.
+/// Returns a column of numbers in which NaN becomes null.
 pub(crate) fn nullable(name: &str, values: Vec<f64>) -> Column {
     if position(&values, |value| value.is_nan()).is_none() {
         return Float64Chunked::from_vec(name.into(), values).into_column();
     }
-    let known = bits(&values, |value| !value.is_nan());
+    let known = bitmap(&values, |value| !value.is_nan());
     Float64Chunked::from_vec_validity(name.into(), values, Some(known)).into_column()
 }
 
-/// What a feature column is taken for.
+/// Kind of the values of a column: numbers or categories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A number; true/false are 1/0.
+pub enum ValueKind {
+    /// Numbers; true/false are 1/0.
     Number,
-    /// A category.
+    /// Categories.
     Text,
 }
 
-/// A column as `Float64` or `String`, as asked, or as its values tell: numbers or true/false if
-/// every value is one.
-pub(crate) fn typed(column: &Column, kind: Option<Kind>, place: Place<'_>) -> Result<Column> {
+/// Converts a column to `Float64` or `String`, by `kind` or as inferred from its values.
+pub(crate) fn typed(
+    column: &Column,
+    kind: Option<ValueKind>,
+    location: CellLocation<'_>,
+) -> Result<Column> {
     let is_text = column.dtype() == &DataType::String;
     let kind = kind.unwrap_or_else(|| match column.dtype() {
-        DataType::String => told_by(column.str().expect("dtype was checked")),
+        DataType::String => infer_kind(column.str().expect("dtype was checked")),
         t if t.is_primitive_numeric() || t == &DataType::Boolean || t == &DataType::Null => {
-            Kind::Number
+            ValueKind::Number
         }
-        _ => Kind::Text,
+        _ => ValueKind::Text,
     });
     Ok(match kind {
-        Kind::Number => numbers(column, place)?.with_name(column.name().clone()).into_column(),
-        Kind::Text if is_text => column.clone(),
-        Kind::Text => text(column)?.into_column(),
+        ValueKind::Number => {
+            numbers(column, location)?.with_name(column.name().clone()).into_column()
+        }
+        ValueKind::Text if is_text => column.clone(),
+        ValueKind::Text => text(column)?.into_column(),
     })
 }
 
-fn told_by(texts: &StringChunked) -> Kind {
+/// Infers the kind of a text column: numeric if all values are numbers, or all are true/false.
+fn infer_kind(texts: &StringChunked) -> ValueKind {
     let mut values = texts.iter().flatten().map(str::trim).filter(|v| !v.is_empty()).peekable();
     if values.peek().is_none() {
-        return Kind::Number;
+        return ValueKind::Number;
     }
     let values: Vec<&str> = values.collect();
-    if values.iter().all(|v| number(v).is_some()) || values.iter().all(|v| truth(v).is_some()) {
-        Kind::Number
+    if values.iter().all(|v| parse_number(v).is_some())
+        || values.iter().all(|v| parse_bool(v).is_some())
+    {
+        ValueKind::Number
     } else {
-        Kind::Text
+        ValueKind::Text
     }
 }
 
-/// A decimal number; neither `nan` nor `inf` is one.
-pub(crate) fn number(text: &str) -> Option<f64> {
+/// Parses a finite decimal number; `nan` and `inf` are not accepted.
+pub(crate) fn parse_number(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
     plain.then(|| text.parse().ok()).flatten().filter(|x: &f64| x.is_finite())
 }
 
-/// `true` and `false` in the usual writings, as 1 and 0.
-pub(crate) fn truth(text: &str) -> Option<f64> {
+/// Parses `true` and `false` in lower, title or upper case as 1 and 0.
+pub(crate) fn parse_bool(text: &str) -> Option<f64> {
     match text {
         "true" | "True" | "TRUE" => Some(1.0),
         "false" | "False" | "FALSE" => Some(0.0),
@@ -231,22 +255,23 @@ mod tests {
 
     fn times(values: &[&str]) -> std::result::Result<Vec<i64>, String> {
         let column = Column::new("t".into(), values);
-        let place = Place { path: Path::new("f.csv"), column: "t", first_row: 1, rows: &[] };
-        let mut times = Times::default();
-        times.push(&column, None, place).map_err(|e| e.to_string())?;
-        times.finish().map_err(|(at, value)| format!("{at}: {value}"))
+        let location =
+            CellLocation { path: Path::new("f.csv"), column: "t", first_row: 1, rows: &[] };
+        let mut times = TimeColumn::default();
+        times.push(&column, None, location).map_err(|e| e.to_string())?;
+        times.finish().map_err(|(index, value)| format!("{index}: {value}"))
     }
 
     #[test]
-    fn a_number_of_another_unit_is_no_time() {
+    fn a_number_in_another_unit_is_refused() {
         assert_eq!(times(&["1735689600", "0", "1735689601"]).unwrap().len(), 3);
         for (other, unit) in [
             ("1735689600000", "milliseconds"),
             ("253402214400", "milliseconds"),
             ("1735689600000000000", "nanoseconds"),
         ] {
-            let told = times(&["1735689600", other, "1735689601"]).unwrap_err();
-            assert_eq!(told, format!("0: 1735689600 among times in {unit}"));
+            let message = times(&["1735689600", other, "1735689601"]).unwrap_err();
+            assert_eq!(message, format!("0: 1735689600 among times in {unit}"));
         }
         assert_eq!(
             times(&["1735689600", "20250630"]).unwrap_err(),
@@ -259,41 +284,44 @@ mod tests {
     }
 
     #[test]
-    fn a_time_far_out_is_named_whatever_its_type() {
-        let place = Place { path: Path::new("f.parquet"), column: "t", first_row: 1, rows: &[] };
+    fn an_implausible_native_time_is_refused() {
+        let location =
+            CellLocation { path: Path::new("f.parquet"), column: "t", first_row: 1, rows: &[] };
         let micros = |t: i64| {
             Int64Chunked::from_vec("t".into(), vec![0, t])
                 .into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
         };
-        for (t, named) in
+        for (t, shown) in
             [(253_402_214_400_000_000, "9999-12-31T00:00:00Z"), (i64::MAX, "9223372036854775807")]
         {
-            let told = Times::default()
-                .push(&micros(t).into_column(), None, place)
+            let message = TimeColumn::default()
+                .push(&micros(t).into_column(), None, location)
                 .unwrap_err()
                 .to_string();
             assert!(
-                told.contains(&format!("row 2, column `t`: found `{named}`, expected a time between the years 1900 and 2262")),
-                "{told}"
+                message.contains(&format!("row 2, column `t`: found `{shown}`, expected a time between the years 1900 and 2262")),
+                "{message}"
             );
         }
-        let told = numbers(&micros(0).into_column(), place).unwrap_err().to_string();
-        assert!(told.contains("expected a number"), "{told}");
+        let message = numbers(&micros(0).into_column(), location).unwrap_err().to_string();
+        assert!(message.contains("expected a number"), "{message}");
     }
 
     #[test]
-    fn what_is_missing_gives_way_to_the_value_for_it() {
+    fn nulls_are_replaced_by_the_missing_value() {
         for n in [1, 63, 64, 65, 1_000] {
-            let given: Vec<Option<f64>> =
-                (0..n).map(|at| (at % 7 != 3).then(|| f64::from(at))).collect();
-            let mut column = Float64Chunked::from_iter_options("x".into(), given.iter().copied());
-            let expected =
-                |from: usize| given[from..].iter().map(|v| v.unwrap_or(-1.0)).collect::<Vec<_>>();
+            let values_with_gaps: Vec<Option<f64>> =
+                (0..n).map(|index| (index % 7 != 3).then(|| f64::from(index))).collect();
+            let mut column =
+                Float64Chunked::from_iter_options("x".into(), values_with_gaps.iter().copied());
+            let expected = |from: usize| {
+                values_with_gaps[from..].iter().map(|v| v.unwrap_or(-1.0)).collect::<Vec<_>>()
+            };
             assert_eq!(values(&column, -1.0), expected(0), "{n}");
             assert_eq!(
                 values(&column.slice(1, column.len()), -1.0),
                 expected(1),
-                "{n}, not from the first bit on"
+                "{n}, validity not starting at the first bit"
             );
             column.append(&column.clone()).unwrap();
             assert_eq!(values(&column, -1.0), [expected(0), expected(0)].concat());
@@ -301,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_of_a_number_tells_its_unit() {
+    fn the_unit_is_inferred_from_the_largest_number() {
         let t = 1_541_105_830_796_000;
         for text in [
             "1541105830.796",
@@ -320,16 +348,17 @@ mod tests {
     }
 
     #[test]
-    fn text_where_a_time_should_be_names_its_row() {
+    fn an_invalid_time_is_reported_with_its_row() {
         let message = times(&["2025-01-01", "soon"]).unwrap_err();
         assert!(message.contains("row 2") && message.contains("`soon`"), "{message}");
     }
 
     #[test]
-    fn a_text_column_is_a_number_only_if_every_value_is() {
-        let place = Place { path: Path::new("f.csv"), column: "x", first_row: 1, rows: &[] };
+    fn a_text_column_is_numeric_only_if_every_value_is() {
+        let location =
+            CellLocation { path: Path::new("f.csv"), column: "x", first_row: 1, rows: &[] };
         let kind = |values: &[&str]| {
-            typed(&Column::new("x".into(), values), None, place).unwrap().dtype().clone()
+            typed(&Column::new("x".into(), values), None, location).unwrap().dtype().clone()
         };
         assert_eq!(kind(&["1", " 2.5 ", "", " ", "-1e3"]), DataType::Float64);
         assert_eq!(kind(&["TRUE", "false"]), DataType::Float64);

@@ -1,4 +1,4 @@
-//! Learn on training rows how each feature becomes design columns.
+//! Fits the encoding of each feature on the training rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,209 +7,225 @@ use pql_stats::counts::{count, share};
 use pql_stats::quantile::quantile;
 use rayon::prelude::*;
 
-use super::scale::{Scale, distinct, scale, scale_of_share};
-use super::{MISSING, Number, OTHER, Prepared, Preprocessor, Text, Way, independent, spline};
-use crate::config::{DesignRule, Log1p, Winsorize};
+use super::scale::{Scale, count_distinct, scale, scale_from_counts};
+use super::{
+    CategoricalEncoding, Encoding, FeatureEncoder, MISSING, NumericEncoding, OTHER, Preprocessor,
+    independent, spline,
+};
+use crate::config::{DesignConfig, Log1p, Winsorize};
 use crate::dataset::columns::{feature_column, numbers, texts};
 use crate::dataset::features::{Feature, FeatureKind};
 use crate::error::{Error, Result};
-use crate::names::nearest;
+use crate::names::suggest;
 use crate::warning::{DroppedFeature, FeatureDrop};
 
-/// Skewness from which on log1p is taken of columns known from elsewhere.
+/// Skewness above which log1p is applied to columns of a matrix or account attributes.
 const SKEWED: f64 = 1.0;
 
 impl Preprocessor {
-    /// Learn the ways of all features on the training rows, and leave out the columns that repeat
-    /// others.
+    /// Fits the encoders of all features on the training rows, and drops redundant columns.
     ///
+    /// Returns the preprocessor and the dropped columns.
     /// # Arguments
-    /// * `features` – a column per feature
-    /// * `catalogue` – what each feature is, in the order that decides which of two equal columns
-    ///   stays
+    /// * `features` – one column per feature
+    /// * `catalog` – the features; of two equal columns, the earlier one in this order stays
     /// * `rows` – indices of the training rows
-    ///
-    /// Answers the preprocessor and the columns that were left out.
     /// # Errors
-    /// * [`Error::NoFeatures`]: no column is left
+    /// * [`Error::NoFeatures`]: no column remains
     pub fn fit(
         features: &DataFrame,
-        catalogue: &[Feature],
+        catalog: &[Feature],
         rows: &[u32],
-        rule: &DesignRule,
+        config: &DesignConfig,
     ) -> Result<(Self, Vec<DroppedFeature>)> {
-        let kept: Vec<&Feature> = catalogue
+        let kept: Vec<&Feature> = catalog
             .iter()
-            .filter(|f| rule.keep.is_empty() || rule.keep.contains(&f.name))
+            .filter(|f| config.include.is_empty() || config.include.contains(&f.name))
             .collect();
-        let learned: Vec<Learned> = kept
+        let fitted: Vec<FittedFeature> = kept
             .par_iter()
-            .map(|feature| learn(features, feature, rows, rule))
+            .map(|feature| fit_feature(features, feature, rows, config))
             .collect::<Result<_>>()?;
-        let mut left_out = Vec::new();
-        let mut prepared = Vec::new();
-        for learned in learned {
-            left_out.extend(learned.left_out);
-            prepared.push(learned.prepared);
+        let mut dropped = Vec::new();
+        let mut encoders = Vec::new();
+        for feature in fitted {
+            dropped.extend(feature.dropped);
+            encoders.push(feature.encoder);
         }
-        let all = Self { features: prepared };
+        let all = Self { features: encoders };
         if all.columns().is_empty() {
             return Err(Error::NoFeatures {
-                problem: left_out.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+                problem: dropped.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
             });
         }
         let x = all.transform(features, Some(rows))?.x;
-        let repeats = independent::repeats(x.view());
+        let redundant = independent::redundant_columns(x.view());
         let names: Vec<String> = all.columns().into_iter().map(|c| c.name).collect();
         let mut drop = vec![false; names.len()];
-        for repeat in &repeats {
-            drop[repeat.column] = true;
-            left_out.push(DroppedFeature::new(&names[repeat.column], repeat.reason(&names)));
+        for column in &redundant {
+            drop[column.column] = true;
+            dropped.push(DroppedFeature::new(&names[column.column], column.reason(&names)));
         }
-        Ok((all.without(&drop), left_out))
+        Ok((all.drop_columns(&drop), dropped))
     }
 
-    /// The same without some design columns, and without features that have none left.
-    fn without(self, drop: &[bool]) -> Self {
+    /// Drops some design columns, and the features that have no column left.
+    fn drop_columns(self, drop: &[bool]) -> Self {
         let mut drop = drop.iter();
-        let mut strike = |scale: &mut Option<Scale>| {
+        let mut drop_next = |scale: &mut Option<Scale>| {
             if scale.is_some() && drop.next() == Some(&true) {
                 *scale = None;
             }
         };
         let mut features = Vec::new();
-        for mut prepared in self.features {
-            match &mut prepared.way {
-                Way::Number(number) => {
-                    strike(&mut number.value);
-                    number.bend_scales().for_each(&mut strike);
-                    strike(&mut number.missing);
+        for mut encoder in self.features {
+            match &mut encoder.encoding {
+                Encoding::Numeric(number) => {
+                    drop_next(&mut number.value);
+                    number.spline_scales().for_each(&mut drop_next);
+                    drop_next(&mut number.missing);
                 }
-                Way::Text(text) => text
+                Encoding::Categorical(text) => text
                     .levels
                     .iter_mut()
                     .map(|(_, s)| s)
                     .chain([&mut text.other])
-                    .for_each(&mut strike),
+                    .for_each(&mut drop_next),
             }
-            if !prepared.columns(0).is_empty() {
-                features.push(prepared);
+            if !encoder.columns(0).is_empty() {
+                features.push(encoder);
             }
         }
         Self { features }
     }
 }
 
-/// Names in the rule that no feature has are mistakes, but for those of features that were left
-/// out, and so are features that are named like the bends of others.
+/// Checks that the features named in `[design]` exist or were dropped, and that no feature has the
+/// name of a spline column of another.
 ///
 /// # Errors
-/// * [`Error::Usage`]: the rule names a feature that does not exist
+/// * [`Error::Usage`]: a feature does not exist, or has the name of a spline column
 pub(crate) fn check_names(
-    catalogue: &[Feature],
-    left_out: &[DroppedFeature],
-    rule: &DesignRule,
+    catalog: &[Feature],
+    dropped: &[DroppedFeature],
+    config: &DesignConfig,
 ) -> Result<()> {
     let exists = |name: &String| {
-        catalogue.iter().any(|f| f.name == *name) || left_out.iter().any(|l| l.covers(name))
+        catalog.iter().any(|f| f.name == *name) || dropped.iter().any(|l| l.covers(name))
     };
     let keys = [
-        ("use", rule.keep.iter().collect::<Vec<_>>()),
-        ("categories", rule.categories.iter().collect()),
-        ("base", rule.base.keys().collect()),
+        ("include", config.include.iter().collect::<Vec<_>>()),
+        ("categorical", config.categorical.iter().collect()),
+        ("reference_levels", config.reference_levels.keys().collect()),
     ];
     for (key, names) in keys {
         if let Some(name) = names.into_iter().find(|n| !exists(n)) {
-            let near = nearest(name, catalogue.iter().map(|f| f.name.as_str()));
+            let hint = suggest(name, catalog.iter().map(|f| f.name.as_str()));
             return Err(Error::Usage {
-                problem: format!("`design.{key}` names `{name}`, which is no feature"),
-                hint: near.map(|n| format!("did you mean `{n}`?")),
+                problem: format!("`design.{key}`: found `{name}`, expected the name of a feature"),
+                hint,
             });
         }
     }
-    if rule.spline == 0 {
+    if config.spline == 0 {
         return Ok(());
     }
-    let is_feature = |name: &str| catalogue.iter().any(|f| f.name == name);
-    for name in catalogue.iter().map(|f| f.name.as_str()) {
-        let Some(of) = spline::bend_of(name) else { continue };
-        if let Some(other) =
-            [of.to_owned(), format!("missing_{of}")].into_iter().find(|other| is_feature(other))
+    let is_feature = |name: &str| catalog.iter().any(|f| f.name == name);
+    for name in catalog.iter().map(|f| f.name.as_str()) {
+        let Some(feature) = spline::spline_feature(name) else { continue };
+        if let Some(other) = [feature.to_owned(), format!("missing_{feature}")]
+            .into_iter()
+            .find(|other| is_feature(other))
         {
             return Err(Error::Usage {
-                problem: format!(
-                    "with `design.spline` a feature cannot be named `{name}` beside `{other}`: design columns are named so"
-                ),
-                hint: Some("rename the column".to_owned()),
+                problem: format!("feature `{name}` has the name of a spline column of `{other}`"),
+                hint: Some("rename the column, or set `design.spline = 0`".to_owned()),
             });
         }
     }
     Ok(())
 }
 
-/// A base level that no training row has is a mistake; in a part of them it may be absent.
+/// Checks that the levels of `design.reference_levels` occur in the training rows. In a fold they
+/// may be absent.
 ///
 /// # Errors
-/// * [`Error::Usage`]: `design.base` names a level that no row has, or a feature that is no text
-pub(crate) fn check_bases(features: &DataFrame, rows: &[u32], rule: &DesignRule) -> Result<()> {
-    for (name, level) in &rule.base {
+/// * [`Error::Usage`]: a level does not occur, or the feature is a number
+pub(crate) fn check_reference_levels(
+    features: &DataFrame,
+    rows: &[u32],
+    config: &DesignConfig,
+) -> Result<()> {
+    for (name, level) in &config.reference_levels {
         let column = feature_column(features, name)?;
-        let is_text = column.dtype() == &DataType::String || rule.categories.contains(name);
+        let is_text = column.dtype() == &DataType::String || config.categorical.contains(name);
         let levels: BTreeSet<String> = if is_text {
             texts(column, Some(rows))?.into_iter().flatten().collect()
         } else {
             BTreeSet::new()
         };
         if !levels.contains(level) {
-            let near = nearest(level, levels.iter().map(String::as_str))
-                .map(|n| format!("did you mean `{n}`?"));
+            let suggestion = suggest(level, levels.iter().map(String::as_str));
             return Err(Error::Usage {
-                problem: format!("`design.base` names the level `{level}` of `{name}`, which no training row has"),
-                hint: near
-                    .or_else(|| (!is_text).then(|| format!("`{name}` is a number: name it in `design.categories` to treat it as text"))),
+                problem: format!("`design.reference_levels`: found the level `{level}` of `{name}`, which is not in the training rows"),
+                hint: suggestion
+                    .or_else(|| (!is_text).then(|| format!("`{name}` is a number: add it to `design.categorical` to treat it as text"))),
             });
         }
     }
     Ok(())
 }
 
-/// One feature's way, and the columns it cannot have.
-struct Learned {
-    prepared: Prepared,
-    left_out: Vec<DroppedFeature>,
+/// A fitted encoder, and the columns that were dropped.
+struct FittedFeature {
+    encoder: FeatureEncoder,
+    dropped: Vec<DroppedFeature>,
 }
 
-fn learn(
+fn fit_feature(
     features: &DataFrame,
     feature: &Feature,
     rows: &[u32],
-    rule: &DesignRule,
-) -> Result<Learned> {
+    config: &DesignConfig,
+) -> Result<FittedFeature> {
     let column = feature_column(features, &feature.name)?;
-    let text = column.dtype() == &DataType::String || rule.categories.contains(&feature.name);
-    let (way, missing, left_out) = if text {
-        learn_text(feature, &texts(column, Some(rows))?, rule)
+    let is_text = column.dtype() == &DataType::String || config.categorical.contains(&feature.name);
+    let FittedEncoding { encoding, missing, dropped } = if is_text {
+        fit_text(feature, &texts(column, Some(rows))?, config)
     } else {
-        learn_number(feature, &numbers(column, Some(rows))?, rule)?
+        fit_number(feature, &numbers(column, Some(rows))?, config)?
     };
     let missing_share = share(missing, rows.len());
     let (feature, measure, window) =
         (feature.name.clone(), feature.measure.clone(), feature.window);
-    Ok(Learned { prepared: Prepared { feature, measure, window, way, missing_share }, left_out })
+    Ok(FittedFeature {
+        encoder: FeatureEncoder { feature, measure, window, encoding, missing_share },
+        dropped,
+    })
 }
 
-/// A way, the rows in which the feature is missing, and the columns it cannot have.
-type Learnt = (Way, usize, Vec<DroppedFeature>);
+/// A fitted encoding.
+struct FittedEncoding {
+    encoding: Encoding,
+    /// Rows in which the feature is missing.
+    missing: usize,
+    /// Columns that were dropped.
+    dropped: Vec<DroppedFeature>,
+}
 
-fn learn_number(feature: &Feature, raw: &[Option<f64>], rule: &DesignRule) -> Result<Learnt> {
+fn fit_number(
+    feature: &Feature,
+    raw: &[Option<f64>],
+    config: &DesignConfig,
+) -> Result<FittedEncoding> {
     let mut present: Vec<f64> = raw.iter().flatten().copied().collect();
     if let Some(bad) = present.iter().find(|v| !v.is_finite()) {
         return Err(Error::NotFinite { feature: feature.name.clone(), found: *bad });
     }
     let missing = raw.len() - present.len();
     present.sort_unstable_by(f64::total_cmp);
-    let typical = quantile(&present, 0.5).unwrap_or(f64::NAN);
-    let mut number = Number {
+    let median = quantile(&present, 0.5).unwrap_or(f64::NAN);
+    let mut number = NumericEncoding {
         log1p: false,
         bounds: None,
         fill: 0.0,
@@ -217,100 +233,105 @@ fn learn_number(feature: &Feature, raw: &[Option<f64>], rule: &DesignRule) -> Re
         jump: None,
         hinges: Vec::new(),
         missing: None,
-        typical,
+        median,
     };
-    let mut left_out = Vec::new();
-    number.log1p = rule.log1p == Log1p::Auto && takes_log(feature.kind, &present);
+    let mut dropped = Vec::new();
+    number.log1p = config.log1p == Log1p::Auto && takes_log(feature.kind, &present);
     if number.log1p {
         present.iter_mut().for_each(|v| *v = v.ln_1p());
     }
-    // Spans have no outliers, and those of a young product pass every bound that earlier rows have
-    // set.
-    if let Winsorize::At(low, high) = rule.winsorize
-        && feature.kind != FeatureKind::Span
+    // Durations have no outliers, and those of a young product exceed any bound set by earlier
+    // rows.
+    if let Winsorize::Quantiles(low, high) = config.winsorize
+        && feature.kind != FeatureKind::Duration
     {
         let bounds = quantile(&present, low).zip(quantile(&present, high));
-        number.bounds = bounds.filter(|(low, high)| low < high && distinct(&present) > 2);
+        number.bounds = bounds.filter(|(low, high)| low < high && count_distinct(&present) > 2);
     }
     if let Some((low, high)) = number.bounds {
         present.iter_mut().for_each(|v| *v = v.clamp(low, high));
     }
     number.fill = quantile(&present, 0.5).unwrap_or(0.0);
-    let treated: Vec<f64> = raw.iter().map(|v| number.treat(*v)).collect();
-    match scale(&treated) {
+    let transformed: Vec<f64> = raw.iter().map(|v| number.transform(*v)).collect();
+    match scale(&transformed) {
         Some(scale) => number.value = Some(scale),
         None if present.is_empty() => {
-            left_out.push(DroppedFeature::new(&feature.name, FeatureDrop::AllMissing));
+            dropped.push(DroppedFeature::new(&feature.name, FeatureDrop::AllMissing));
         }
-        None if treated.iter().any(|v| *v != treated[0]) => {
-            left_out.push(DroppedFeature::new(&feature.name, FeatureDrop::OutOfRange));
+        None if transformed.iter().any(|v| *v != transformed[0]) => {
+            dropped.push(DroppedFeature::new(&feature.name, FeatureDrop::OutOfRange));
         }
-        None => left_out.push(DroppedFeature::new(&feature.name, FeatureDrop::Constant)),
+        None => dropped.push(DroppedFeature::new(&feature.name, FeatureDrop::Constant)),
     }
-    (number.jump, number.hinges) = spline::learn(&present, &treated, rule.spline);
+    (number.jump, number.hinges) = spline::fit_spline(&present, &transformed, config.spline);
     if missing > 0 && missing < raw.len() {
-        number.missing = scale_of_share(missing, raw.len());
+        number.missing = scale_from_counts(missing, raw.len());
     }
-    Ok((Way::Number(number), missing, left_out))
+    Ok(FittedEncoding { encoding: Encoding::Numeric(number), missing, dropped })
 }
 
-/// Counts and spans are right-skewed by nature; of other columns the training rows tell.
+/// Returns whether log1p is applied: to counts, sums and durations, which are right-skewed, and to
+/// other columns that are skewed in the training rows.
 fn takes_log(kind: FeatureKind, sorted: &[f64]) -> bool {
     let from_zero = sorted.first().is_some_and(|min| *min >= 0.0);
     let binary = sorted.iter().all(|v| *v == 0.0 || *v == 1.0);
     from_zero
         && !binary
         && match kind {
-            FeatureKind::Count | FeatureKind::Span | FeatureKind::Sum => true,
-            FeatureKind::Shape => false,
-            FeatureKind::Given => skewness(sorted) > SKEWED,
+            FeatureKind::Count | FeatureKind::Duration | FeatureKind::Sum => true,
+            FeatureKind::Derived => false,
+            FeatureKind::External => skewness(sorted) > SKEWED,
         }
 }
 
-fn learn_text(feature: &Feature, raw: &[Option<String>], rule: &DesignRule) -> Learnt {
+fn fit_text(feature: &Feature, raw: &[Option<String>], config: &DesignConfig) -> FittedEncoding {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for value in raw {
         *counts.entry(value.as_deref().unwrap_or(MISSING)).or_default() += 1;
     }
-    // Ties go to the level first in byte order: `max_by` keeps the last of equals, so the order of
-    // names is turned round.
-    let typical = counts
+    // Ties go to the first level in byte order: `max_by` keeps the last of equal ones, so the names
+    // are compared in reverse.
+    let mode = counts
         .iter()
         .max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0)))
         .map_or(MISSING, |(level, _)| level)
         .to_owned();
-    let given = rule.base.get(&feature.name).filter(|level| counts.contains_key(level.as_str()));
-    let base = given.unwrap_or(&typical).clone();
-    // A text that reads like the pool belongs to it: two columns of one name would not tell which
-    // is which.
-    let rare = |level: &str, count: usize| level == OTHER || share(count, raw.len()) < rule.rare;
-    let of = |count: usize| scale_of_share(count, raw.len());
-    let (mut levels, mut pooled, mut others) = (Vec::new(), Vec::new(), 0);
+    let configured = config
+        .reference_levels
+        .get(&feature.name)
+        .filter(|level| counts.contains_key(level.as_str()));
+    let reference_level = configured.unwrap_or(&mode).clone();
+    // A text equal to [`OTHER`] counts as rare: two columns cannot have the same name.
+    let is_rare =
+        |level: &str, count: usize| level == OTHER || share(count, raw.len()) < config.rare;
+    let column = |count: usize| scale_from_counts(count, raw.len());
+    let (mut levels, mut rare_levels, mut others) = (Vec::new(), Vec::new(), 0);
     for (level, count) in &counts {
-        if rare(level, *count) && !(given.is_some() && **level == base) {
-            pooled.push((*level).to_owned());
+        if is_rare(level, *count) && !(configured.is_some() && **level == reference_level) {
+            rare_levels.push((*level).to_owned());
             others += count;
-        } else if **level != base {
-            levels.push(((*level).to_owned(), of(*count)));
+        } else if **level != reference_level {
+            levels.push(((*level).to_owned(), column(*count)));
         }
     }
-    let mut left_out = Vec::new();
-    let other = of(others);
+    let mut dropped = Vec::new();
+    let other = column(others);
     if other.is_none() && levels.iter().all(|(_, s)| s.is_none()) {
-        left_out.push(DroppedFeature::new(
+        dropped.push(DroppedFeature::new(
             &feature.name,
             if counts.len() > 1 {
-                FeatureDrop::RareLevels { levels: counts.len(), needed: rule.rare.to_string() }
+                FeatureDrop::RareLevels { levels: counts.len(), needed: config.rare.to_string() }
             } else {
                 FeatureDrop::Constant
             },
         ));
     }
     let missing = counts.get(MISSING).copied().unwrap_or(0);
-    (Way::Text(Text { base, levels, pooled, other, typical }), missing, left_out)
+    let encoding = CategoricalEncoding { reference_level, levels, rare_levels, other, mode };
+    FittedEncoding { encoding: Encoding::Categorical(encoding), missing, dropped }
 }
 
-/// Moment coefficient of skewness g₁ = m₃ / m₂^(3/2).
+/// Computes the moment coefficient of skewness g₁ = m₃ / m₂^(3/2).
 fn skewness(values: &[f64]) -> f64 {
     let n = count(values.len());
     let mean = values.iter().sum::<f64>() / n;
@@ -323,16 +344,16 @@ mod tests {
     use super::*;
     use crate::model::encoder::scale::sum;
 
-    fn fit(columns: Vec<Column>, rule: &DesignRule) -> (Preprocessor, Vec<DroppedFeature>) {
+    fn fit(columns: Vec<Column>, config: &DesignConfig) -> (Preprocessor, Vec<DroppedFeature>) {
         let frame = DataFrame::new(columns[0].len(), columns).unwrap();
-        let catalogue: Vec<Feature> =
-            frame.get_column_names().iter().map(|n| Feature::given(n)).collect();
+        let catalog: Vec<Feature> =
+            frame.get_column_names().iter().map(|n| Feature::external(n)).collect();
         let rows: Vec<u32> = (0..).take(frame.height()).collect();
-        Preprocessor::fit(&frame, &catalogue, &rows, rule).unwrap()
+        Preprocessor::fit(&frame, &catalog, &rows, config).unwrap()
     }
 
-    fn linear() -> DesignRule {
-        DesignRule { log1p: Log1p::Never, winsorize: Winsorize::Never, ..DesignRule::default() }
+    fn linear() -> DesignConfig {
+        DesignConfig { log1p: Log1p::Never, winsorize: Winsorize::Never, ..DesignConfig::default() }
     }
 
     #[test]
@@ -343,46 +364,46 @@ mod tests {
     }
 
     #[test]
-    fn a_column_a_million_deviations_from_0_lies_around_0() {
+    fn a_column_far_from_0_is_centered() {
         let values: Vec<f64> = (0..301).map(|i| 1e6 + f64::from(i * i % 97) / 7.0).collect();
         let scale = scale(&values).unwrap();
         let mean = sum(values.iter().map(|v| scale.apply(*v))) / 301.0;
-        assert!(mean.abs() < 1e-16 && scale.rest != 0.0, "{mean:e}");
+        assert!(mean.abs() < 1e-16 && scale.mean_low != 0.0, "{mean:e}");
         assert_eq!(sum([1e16, 1.0, -1e16].into_iter()), 1.0);
         assert_eq!(sum([f64::MAX, f64::MAX].into_iter()), f64::INFINITY);
     }
 
     #[test]
-    fn a_null_takes_the_median_and_a_column_of_its_own() {
+    fn missing_values_become_the_median_and_a_0_1_column() {
         let (p, _) =
             fit(vec![Column::new("x".into(), [Some(1.0), Some(2.0), None, Some(9.0)])], &linear());
         let names: Vec<_> = p.columns().into_iter().map(|c| c.name).collect();
         assert_eq!(names, ["x", "missing_x"]);
-        let Way::Number(x) = &p.features[0].way else { panic!("a number") };
+        let Encoding::Numeric(x) = &p.features[0].encoding else { panic!("a number") };
         assert_eq!((x.fill, x.value.unwrap().mean, x.missing.unwrap().mean), (2.0, 3.5, 0.25));
     }
 
     #[test]
-    fn nan_counts_as_null() {
+    fn nan_counts_as_missing() {
         let values = |odd: Option<f64>| -> Vec<Option<f64>> {
             (0..700).map(|i| if i % 9 == 4 { odd } else { Some(f64::from(i % 50)) }).collect()
         };
         let (null, nan) = (values(None), values(Some(f64::NAN)));
         for spline in [0, 3] {
-            let rule = DesignRule { spline, ..DesignRule::default() };
-            let (of_null, _) = fit(vec![Column::new("x".into(), &null)], &rule);
-            assert_eq!(fit(vec![Column::new("x".into(), &nan)], &rule).0, of_null);
+            let config = DesignConfig { spline, ..DesignConfig::default() };
+            let (expected, _) = fit(vec![Column::new("x".into(), &null)], &config);
+            assert_eq!(fit(vec![Column::new("x".into(), &nan)], &config).0, expected);
             let design = |values: &Vec<Option<f64>>| {
                 let frame =
                     DataFrame::new(values.len(), vec![Column::new("x".into(), values)]).unwrap();
-                of_null.transform(&frame, None).unwrap().x
+                expected.transform(&frame, None).unwrap().x
             };
             assert_eq!(design(&nan), design(&null));
         }
     }
 
     #[test]
-    fn constant_equal_and_combined_columns_are_left_out_and_named() {
+    fn constant_equal_and_combined_columns_are_dropped() {
         let a = [1.0, 2.0, 3.0, 5.0, 8.0];
         let b = [2.0, 0.0, 1.0, 1.0, 7.0];
         let columns = vec![
@@ -392,13 +413,13 @@ mod tests {
             Column::new("b".into(), b),
             Column::new("sum".into(), [0, 1, 2, 3, 4].map(|i| a[i] + b[i])),
         ];
-        let (p, left_out) = fit(columns, &linear());
+        let (p, dropped) = fit(columns, &linear());
         assert_eq!(p.columns().into_iter().map(|c| c.name).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(
-            left_out.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            dropped.iter().map(ToString::to_string).collect::<Vec<_>>(),
             [
-                "`one` is the same in all training rows",
-                "`minus_a` repeats `a`",
+                "`one` is constant in the training rows",
+                "`minus_a` duplicates `a`",
                 "`sum` is a linear combination of `a`, `b`"
             ]
         );
@@ -409,8 +430,8 @@ mod tests {
         let mut levels = vec!["a"; 60];
         levels.extend(["b"; 38]);
         levels.extend(["c", "d"]);
-        let rule = DesignRule { rare: 0.02, ..linear() };
-        let (p, _) = fit(vec![Column::new("x".into(), levels)], &rule);
+        let config = DesignConfig { rare: 0.02, ..linear() };
+        let (p, _) = fit(vec![Column::new("x".into(), levels)], &config);
         assert_eq!(
             p.columns().into_iter().map(|c| c.name).collect::<Vec<_>>(),
             ["x=b", "x=(other)"]
@@ -425,28 +446,35 @@ mod tests {
     }
 
     #[test]
-    fn the_base_can_be_named_and_must_exist() {
+    fn a_configured_reference_level_must_exist() {
         let columns = || vec![Column::new("x".into(), ["a", "a", "b", "c"])];
-        let rule =
-            DesignRule { base: BTreeMap::from([("x".to_owned(), "b".to_owned())]), ..linear() };
-        assert_eq!(fit(columns(), &rule).0.columns()[0].name, "x=a");
-        let rule =
-            DesignRule { base: BTreeMap::from([("x".to_owned(), "z".to_owned())]), ..linear() };
+        let config = DesignConfig {
+            reference_levels: BTreeMap::from([("x".to_owned(), "b".to_owned())]),
+            ..linear()
+        };
+        assert_eq!(fit(columns(), &config).0.columns()[0].name, "x=a");
+        let config = DesignConfig {
+            reference_levels: BTreeMap::from([("x".to_owned(), "z".to_owned())]),
+            ..linear()
+        };
         let frame = DataFrame::new(4, columns()).unwrap();
-        assert_eq!(check_bases(&frame, &[0, 1, 2, 3], &rule).unwrap_err().exit_code(), 2);
+        assert_eq!(
+            check_reference_levels(&frame, &[0, 1, 2, 3], &config).unwrap_err().exit_code(),
+            2
+        );
     }
 
     #[test]
-    fn only_training_rows_are_learned_from() {
+    fn only_training_rows_are_fitted() {
         let frame = |last: f64| {
             DataFrame::new(4, vec![Column::new("x".into(), [1.0, 2.0, 4.0, last])]).unwrap()
         };
         let learn = |last| {
             Preprocessor::fit(
                 &frame(last),
-                &[Feature::given("x")],
+                &[Feature::external("x")],
                 &[0, 1, 2],
-                &DesignRule::default(),
+                &DesignConfig::default(),
             )
             .unwrap()
         };
@@ -454,19 +482,19 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_not_cut_off() {
+    fn durations_are_not_winsorized() {
         let values: Vec<f64> = (0..1_000).map(f64::from).collect();
         let bounds = |kind| {
-            let feature = Feature { kind, ..Feature::given("x") };
+            let feature = Feature { kind, ..Feature::external("x") };
             let raw: Vec<Option<f64>> = values.iter().map(|v| Some(*v)).collect();
-            let (Way::Number(number), ..) =
-                learn_number(&feature, &raw, &DesignRule::default()).unwrap()
+            let Encoding::Numeric(number) =
+                fit_number(&feature, &raw, &DesignConfig::default()).unwrap().encoding
             else {
                 panic!("a number")
             };
             number.bounds
         };
-        assert!(bounds(FeatureKind::Span).is_none() && bounds(FeatureKind::Count).is_some());
+        assert!(bounds(FeatureKind::Duration).is_none() && bounds(FeatureKind::Count).is_some());
     }
 
     #[test]
@@ -474,11 +502,11 @@ mod tests {
         let sorted = [0.0, 1.0, 2.0, 3.0];
         assert!(
             takes_log(FeatureKind::Count, &sorted)
-                && !takes_log(FeatureKind::Shape, &sorted)
-                && !takes_log(FeatureKind::Given, &sorted)
+                && !takes_log(FeatureKind::Derived, &sorted)
+                && !takes_log(FeatureKind::External, &sorted)
         );
-        assert!(takes_log(FeatureKind::Given, &[0.0, 0.0, 0.0, 0.0, 0.0, 50.0]));
-        assert!(!takes_log(FeatureKind::Given, &[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]), "a 0/1 column");
+        assert!(takes_log(FeatureKind::External, &[0.0, 0.0, 0.0, 0.0, 0.0, 50.0]));
+        assert!(!takes_log(FeatureKind::External, &[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]), "a 0/1 column");
         assert!(!takes_log(FeatureKind::Sum, &[-1.0, 2.0, 5.0]));
     }
 }

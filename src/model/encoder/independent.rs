@@ -1,31 +1,31 @@
-//! Which standardised columns repeat earlier ones.
+//! Finds standardized columns that are redundant given earlier ones.
 
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use crate::warning::FeatureDrop;
 
-/// A pivot of the Gram matrix below this means a linear combination: 1 − R² of the column on those
-/// before it (tuned: rounding of the Gram matrix stays under 1e-12).
+/// Pivot of the Gram matrix (1 − R² of a column on the earlier ones) below which the column is a
+/// linear combination. Tuned: rounding of the Gram matrix stays below 1e-12.
 const PIVOT: f64 = 1e-9;
-/// Two columns with a correlation from 1 − this are one column, up to sign.
+/// Two columns with an absolute correlation of at least 1 − this value are equal up to sign.
 const EQUAL: f64 = 1e-9;
-/// Coefficients of a combination below this are rounding.
-const NAMED: f64 = 1e-6;
+/// Coefficients of a combination below this value are rounding errors.
+const NEGLIGIBLE: f64 = 1e-6;
 /// Rows in a partial sum; fixed, so that the result does not depend on the number of threads.
 const CHUNK: usize = 4_096;
 
-/// A column that repeats others.
+/// A column that is equal to another one, or a linear combination of others.
 #[derive(Debug, PartialEq)]
-pub(super) struct Repeat {
+pub(super) struct RedundantColumn {
     pub(super) column: usize,
     equal: bool,
-    of: Vec<usize>,
+    sources: Vec<usize>,
 }
 
-impl Repeat {
+impl RedundantColumn {
     pub(super) fn reason(&self, names: &[String]) -> FeatureDrop {
-        let columns = self.of.iter().map(|column| names[*column].clone()).collect();
+        let columns = self.sources.iter().map(|column| names[*column].clone()).collect();
         if self.equal {
             FeatureDrop::Repeats { columns }
         } else {
@@ -34,11 +34,12 @@ impl Repeat {
     }
 }
 
-/// Find the columns that repeat earlier ones, by a Cholesky decomposition of the Gram matrix in the
-/// order of the columns.
+/// Finds redundant columns by a Cholesky decomposition of the Gram matrix, in the order of the
+/// columns.
 ///
-/// `x` is standardised, shape (n, p), so that the Gram matrix / n holds correlations.
-pub(super) fn repeats(x: ArrayView2<'_, f64>) -> Vec<Repeat> {
+/// # Arguments
+/// * `x` – standardized, shape (n, p), so that the Gram matrix / n is the correlation matrix
+pub(super) fn redundant_columns(x: ArrayView2<'_, f64>) -> Vec<RedundantColumn> {
     let gram = gram(x);
     let p = gram.nrows();
     let mut kept: Vec<usize> = Vec::new();
@@ -55,7 +56,7 @@ pub(super) fn repeats(x: ArrayView2<'_, f64>) -> Vec<Repeat> {
         let pivot = gram[[column, column]] - row.iter().map(|v| v * v).sum::<f64>();
         let equal = kept.iter().find(|i| gram[[**i, column]].abs() >= 1.0 - EQUAL);
         if let Some(equal) = equal {
-            found.push(Repeat { column, equal: true, of: vec![*equal] });
+            found.push(RedundantColumn { column, equal: true, sources: vec![*equal] });
         } else if pivot >= PIVOT {
             row.push(pivot.sqrt());
             lower.row_mut(k).iter_mut().zip(row).for_each(|(to, v)| *to = v);
@@ -66,15 +67,19 @@ pub(super) fn repeats(x: ArrayView2<'_, f64>) -> Vec<Repeat> {
                 let dot: f64 = (i + 1..k).map(|j| lower[[j, i]] * row[j]).sum();
                 row[i] = (row[i] - dot) / lower[[i, i]];
             }
-            let of =
-                kept.iter().zip(&row).filter(|(_, c)| c.abs() > NAMED).map(|(i, _)| *i).collect();
-            found.push(Repeat { column, equal: false, of });
+            let sources = kept
+                .iter()
+                .zip(&row)
+                .filter(|(_, c)| c.abs() > NEGLIGIBLE)
+                .map(|(i, _)| *i)
+                .collect();
+            found.push(RedundantColumn { column, equal: false, sources });
         }
     }
     found
 }
 
-/// xᵀx / n, in sums over fixed chunks of rows.
+/// Computes xᵀx / n in sums over fixed chunks of rows.
 #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
 fn gram(x: ArrayView2<'_, f64>) -> Array2<f64> {
     let chunks: Vec<ArrayView2<'_, f64>> = x.axis_chunks_iter(Axis(0), CHUNK).collect();

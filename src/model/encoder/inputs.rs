@@ -1,4 +1,4 @@
-//! The features of a batch made ready, to be turned into design columns block by block.
+//! Prepares the features of a batch, and computes their design columns block by block.
 
 use std::ops::Range;
 
@@ -7,31 +7,34 @@ use polars::prelude::{DataFrame, StringChunked};
 use polars_arrow::array::{PrimitiveArray, StaticArray};
 use rayon::prelude::*;
 
-use super::{DesignColumn, Level, Number, Part, Prepared, Preprocessor, Text, Way};
+use super::{
+    CategoricalEncoding, DesignColumn, Encoding, FeatureEncoder, Level, NumericEncoding,
+    Preprocessor, Term,
+};
 use crate::dataset::columns::{feature_column, number_column, text_column};
 use crate::error::Result;
 
-/// Rows that are turned into design columns at once: a block of a hundred columns stays in the
-/// cache nearest but one.
+/// Rows encoded at once: a block of a hundred columns fits the second-level cache.
 pub(crate) const BLOCK: usize = 512;
 
 /// A raw value of a feature.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Raw<'a> {
-    /// A number; `None` where missing.
+pub enum RawValue<'a> {
+    /// A number; `None` if missing.
     Number(Option<f64>),
-    /// A text; `None` where missing.
+    /// A text; `None` if missing.
     Text(Option<&'a str>),
 }
 
-/// The features of a batch, each with the design columns it becomes.
+/// The features of a batch with their design columns.
 pub(crate) struct Inputs<'a> {
-    features: Vec<Input<'a>>,
+    features: Vec<FeatureInput<'a>>,
 }
 
-struct Input<'a> {
-    prepared: &'a Prepared,
-    /// Its design columns, and the place of the first.
+/// One feature of a batch.
+struct FeatureInput<'a> {
+    encoder: &'a FeatureEncoder,
+    /// Its design columns, and the index of the first.
     columns: Vec<DesignColumn<'a>>,
     first: usize,
     values: Values<'a>,
@@ -40,26 +43,31 @@ struct Input<'a> {
 /// The raw values of a feature, in one chunk.
 enum Values<'a> {
     Numbers(Numbers<'a>),
-    Texts(StringChunked, &'a Text),
+    Texts(StringChunked, &'a CategoricalEncoding),
 }
 
+/// The raw values of a numeric feature.
 struct Numbers<'a> {
     raw: PrimitiveArray<f64>,
-    /// Rows that have none, ascending.
+    /// Rows with null, ascending.
     nulls: Vec<usize>,
-    number: &'a Number,
-    /// Whether all its columns are the standardised value and the 0/1 column of nulls.
-    straight: bool,
+    number: &'a NumericEncoding,
+    /// Whether its only columns are the transformed value and the missing indicator.
+    is_linear: bool,
 }
 
 impl<'a> Numbers<'a> {
-    fn new(raw: PrimitiveArray<f64>, number: &'a Number, columns: &[DesignColumn<'_>]) -> Self {
+    fn new(
+        raw: PrimitiveArray<f64>,
+        number: &'a NumericEncoding,
+        columns: &[DesignColumn<'_>],
+    ) -> Self {
         let nulls = raw.validity().map_or(Vec::new(), |valid| (!valid).true_idx_iter().collect());
-        let straight = !columns.iter().any(|column| column.part.bends());
-        Self { raw, nulls, number, straight }
+        let is_linear = !columns.iter().any(|column| column.term.is_spline_term());
+        Self { raw, nulls, number, is_linear }
     }
 
-    /// Find the places among some rows that have no number: null or NaN.
+    /// Finds the positions of missing values (null or NaN) among some rows.
     fn missing(&self, rows: &Range<usize>, into: &mut Vec<usize>) {
         into.clear();
         let from = self.nulls.partition_point(|null| *null < rows.start);
@@ -69,48 +77,51 @@ impl<'a> Numbers<'a> {
                 .take_while(|null| **null < rows.end)
                 .map(|null| null - rows.start),
         );
-        // All are looked at without a stop in between, which fetches them from memory faster than
-        // treating them could.
+        // A loop without early exit reads memory faster than the transformation would.
         let raw = &self.raw.values()[rows.clone()];
         if raw.iter().fold(false, |any, value| any | value.is_nan()) {
             into.extend(
-                raw.iter().enumerate().filter(|(_, value)| value.is_nan()).map(|(at, _)| at),
+                raw.iter().enumerate().filter(|(_, value)| value.is_nan()).map(|(index, _)| index),
             );
         }
     }
 }
 
 impl Preprocessor {
-    /// Find the features in a batch; NaN counts as null.
+    /// Finds the features in a batch; NaN counts as missing.
     ///
     /// # Errors
     /// * [`MissingFeature`](crate::Error::MissingFeature),
-    ///   [`FeatureType`](crate::Error::FeatureType): a feature is absent or of another type
+    ///   [`FeatureType`](crate::Error::FeatureType): a feature is absent or has another type
     pub(crate) fn inputs<'a>(
         &'a self,
         features: &DataFrame,
         rows: Option<&[u32]>,
     ) -> Result<Inputs<'a>> {
-        let values = |(prepared, columns): (&'a Prepared, &Vec<DesignColumn<'a>>)| {
-            let column = feature_column(features, &prepared.feature)?;
-            Ok(match &prepared.way {
-                Way::Number(number) => Values::Numbers(Numbers::new(
+        let values = |(encoder, columns): (&'a FeatureEncoder, &Vec<DesignColumn<'a>>)| {
+            let column = feature_column(features, &encoder.feature)?;
+            Ok(match &encoder.encoding {
+                Encoding::Numeric(number) => Values::Numbers(Numbers::new(
                     number_column(column, rows)?.downcast_as_array().clone(),
                     number,
                     columns,
                 )),
-                Way::Text(text) => Values::Texts(text_column(column, rows)?, text),
+                Encoding::Categorical(text) => Values::Texts(text_column(column, rows)?, text),
             })
         };
-        let columns: Vec<Vec<DesignColumn<'_>>> =
-            self.features.iter().enumerate().map(|(at, prepared)| prepared.columns(at)).collect();
+        let columns: Vec<Vec<DesignColumn<'_>>> = self
+            .features
+            .iter()
+            .enumerate()
+            .map(|(index, encoder)| encoder.columns(index))
+            .collect();
         let values: Vec<Values<'_>> =
             self.features.par_iter().zip(&columns).map(values).collect::<Result<_>>()?;
         let mut inputs = Inputs { features: Vec::new() };
         let mut first = 0;
-        for ((prepared, columns), values) in self.features.iter().zip(columns).zip(values) {
+        for ((encoder, columns), values) in self.features.iter().zip(columns).zip(values) {
             let width = columns.len();
-            inputs.features.push(Input { prepared, columns, first, values });
+            inputs.features.push(FeatureInput { encoder, columns, first, values });
             first += width;
         }
         Ok(inputs)
@@ -118,31 +129,35 @@ impl Preprocessor {
 }
 
 impl Inputs<'_> {
-    /// Fill the design columns of some rows, `x` having a row for each; answers for each feature
-    /// how many texts were unseen.
+    /// Computes the design columns of some rows. Returns the number of unseen texts by feature.
+    ///
+    /// # Arguments
+    /// * `x` – output, shape (columns, rows)
     pub(crate) fn fill(&self, rows: &Range<usize>, x: &mut ArrayViewMut2<'_, f64>) -> Vec<u64> {
-        let (mut treated, mut missing) = (vec![0.0; rows.len()], vec![false; rows.len()]);
+        let (mut transformed, mut missing) = (vec![0.0; rows.len()], vec![false; rows.len()]);
         let mut nulls = Vec::new();
-        let fill = |input: &Input<'_>| {
+        let fill = |input: &FeatureInput<'_>| {
             let columns = (input.first..).zip(&input.columns);
             match &input.values {
                 Values::Numbers(numbers) => {
                     numbers.missing(rows, &mut nulls);
                     let (raw, number) = (&numbers.raw.values()[rows.clone()], numbers.number);
-                    if numbers.straight {
-                        columns.for_each(|(at, column)| {
-                            straight(raw, &nulls, number, column, x.row_mut(at));
+                    if numbers.is_linear {
+                        columns.for_each(|(index, column)| {
+                            linear(raw, &nulls, number, column, x.row_mut(index));
                         });
                         return 0;
                     }
-                    treated
+                    transformed
                         .iter_mut()
                         .zip(raw)
-                        .for_each(|(value, raw)| *value = number.treat_known(*raw));
+                        .for_each(|(value, raw)| *value = number.transform_present(*raw));
                     missing.fill(false);
-                    nulls.iter().for_each(|at| (treated[*at], missing[*at]) = (number.fill, true));
-                    columns.for_each(|(at, column)| {
-                        standardise(column, &treated, &missing, x.row_mut(at));
+                    nulls.iter().for_each(|index| {
+                        (transformed[*index], missing[*index]) = (number.fill, true);
+                    });
+                    columns.for_each(|(index, column)| {
+                        standardize(column, &transformed, &missing, x.row_mut(index));
                     });
                     0
                 }
@@ -151,10 +166,9 @@ impl Inputs<'_> {
                         .clone()
                         .map(|row| text.level(values.get(row).filter(|v| !v.is_empty())))
                         .collect();
-                    for (at, DesignColumn { part, scale, .. }) in columns {
-                        for (x, level) in x.row_mut(at).iter_mut().zip(&levels) {
-                            *x = scale
-                                .apply(f64::from(u8::from(*part == Part::Level(level.counts_as))));
+                    for (index, DesignColumn { term, scale, .. }) in columns {
+                        for (x, level) in x.row_mut(index).iter_mut().zip(&levels) {
+                            *x = scale.apply(f64::from(u8::from(*term == Term::Level(level.name))));
                         }
                     }
                     levels.iter().filter(|level| level.unseen).count() as u64
@@ -164,59 +178,59 @@ impl Inputs<'_> {
         self.features.iter().map(fill).collect()
     }
 
-    /// The raw value of a feature in a row.
-    pub(crate) fn raw(&self, feature: usize, row: usize) -> Raw<'_> {
+    /// Returns the raw value of a feature in a row.
+    pub(crate) fn raw(&self, feature: usize, row: usize) -> RawValue<'_> {
         match &self.features[feature].values {
             Values::Numbers(numbers) => {
-                Raw::Number(numbers.raw.get(row).filter(|value| !value.is_nan()))
+                RawValue::Number(numbers.raw.get(row).filter(|value| !value.is_nan()))
             }
-            Values::Texts(values, _) => Raw::Text(values.get(row).filter(|v| !v.is_empty())),
+            Values::Texts(values, _) => RawValue::Text(values.get(row).filter(|v| !v.is_empty())),
         }
     }
 
-    /// Features, each with a count of its own that is not 0.
+    /// Returns the nonzero counts with the names of their features.
     pub(crate) fn named(&self, counts: &[u64]) -> impl Iterator<Item = (String, u64)> {
         let named = self.features.iter().zip(counts).filter(|(_, count)| **count > 0);
-        named.map(|(input, count)| (input.prepared.feature.clone(), *count))
+        named.map(|(input, count)| (input.encoder.feature.clone(), *count))
     }
 }
 
-/// A column of a number that has no bends, in one pass: the standardised value, or whether it is
-/// missing.
-fn straight(
+/// Computes a column of a feature without spline in one pass: the standardized value or the missing
+/// indicator.
+fn linear(
     raw: &[f64],
     nulls: &[usize],
-    number: &Number,
+    number: &NumericEncoding,
     column: &DesignColumn<'_>,
     into: ArrayViewMut1<'_, f64>,
 ) {
     let into = into.into_slice().expect("a column is a row here");
-    let (DesignColumn { part, scale, .. }, fill) = (column, number.fill);
-    let null = if *part == Part::Missing {
-        into.fill(scale.apply(part.of(fill, false)));
-        scale.apply(part.of(fill, true))
+    let (DesignColumn { term, scale, .. }, fill) = (column, number.fill);
+    let null = if *term == Term::Missing {
+        into.fill(scale.apply(term.evaluate(fill, false)));
+        scale.apply(term.evaluate(fill, true))
     } else {
         into.iter_mut()
             .zip(raw)
-            .for_each(|(value, raw)| *value = scale.apply(number.treat_known(*raw)));
+            .for_each(|(value, raw)| *value = scale.apply(number.transform_present(*raw)));
         scale.apply(fill)
     };
-    nulls.iter().for_each(|at| into[*at] = null);
+    nulls.iter().for_each(|index| into[*index] = null);
 }
 
-fn standardise(
+fn standardize(
     column: &DesignColumn<'_>,
-    treated: &[f64],
+    transformed: &[f64],
     missing: &[bool],
     into: ArrayViewMut1<'_, f64>,
 ) {
     let into = into.into_slice().expect("a column is a row here");
-    let DesignColumn { part, scale, .. } = column;
-    if *part == Part::Value {
-        into.iter_mut().zip(treated).for_each(|(x, value)| *x = scale.apply(*value));
+    let DesignColumn { term, scale, .. } = column;
+    if *term == Term::Value {
+        into.iter_mut().zip(transformed).for_each(|(x, value)| *x = scale.apply(*value));
     } else {
-        for (x, (value, missing)) in into.iter_mut().zip(treated.iter().zip(missing)) {
-            *x = scale.apply(part.of(*value, *missing));
+        for (x, (value, missing)) in into.iter_mut().zip(transformed.iter().zip(missing)) {
+            *x = scale.apply(term.evaluate(*value, *missing));
         }
     }
 }

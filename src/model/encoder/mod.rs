@@ -1,5 +1,5 @@
-//! Raw feature → design columns: learned on training rows, stored in the model, the same for train,
-//! score and export.
+//! Encodes features as design columns. Fitted on training rows, stored in the model, and shared by
+//! training, scoring and export.
 
 mod fit;
 mod independent;
@@ -10,72 +10,72 @@ mod spline;
 
 use std::collections::BTreeMap;
 
-pub(crate) use fit::{check_bases, check_names};
-pub use inputs::Raw;
+pub(crate) use fit::{check_names, check_reference_levels};
+pub use inputs::RawValue;
 pub(crate) use inputs::{BLOCK, Inputs};
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
-pub use number::Number;
+pub use number::NumericEncoding;
 use polars::prelude::DataFrame;
 pub use scale::Scale;
 use serde::{Deserialize, Serialize};
 pub use spline::{Hinge, Jump};
 
 use crate::error::Result;
-use crate::log::Kind;
+use crate::log::ValueKind;
 
-/// Name of the level of missing texts.
+/// Level of missing texts.
 pub const MISSING: &str = "(missing)";
-/// Name of the level of rare and unseen texts.
+/// Level of rare and unseen texts.
 pub const OTHER: &str = "(other)";
 
-/// How a text feature becomes 0/1 columns.
+/// Encoding of a text feature as 0/1 columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Text {
-    /// The reference level, which has no column.
-    pub base: String,
-    /// Levels and their standardised columns; `None` where one was left out.
+pub struct CategoricalEncoding {
+    /// Reference level, which has no column.
+    pub reference_level: String,
+    /// Levels with their standardized columns; `None`: the column was dropped.
     pub levels: Vec<(String, Option<Scale>)>,
-    /// Levels too rare for a column of their own.
-    pub pooled: Vec<String>,
-    /// The column of the pooled levels; `None` without them or where it was left out.
+    /// Levels too rare for a column of their own, ascending.
+    pub rare_levels: Vec<String>,
+    /// Column of the rare levels; `None` without rare levels, or if it was dropped.
     pub other: Option<Scale>,
-    /// The most frequent level of the training rows.
-    pub typical: String,
+    /// Most frequent level of the training rows.
+    pub mode: String,
 }
 
-/// How one feature becomes design columns.
+/// Encoding of a feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Way {
-    /// A number.
-    Number(Number),
-    /// A text.
-    Text(Text),
+pub enum Encoding {
+    /// Encoding of a number.
+    Numeric(NumericEncoding),
+    /// Encoding of a text.
+    Categorical(CategoricalEncoding),
 }
 
-/// A feature that has design columns.
+/// Encodes one feature as design columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Prepared {
+pub struct FeatureEncoder {
     /// Name of the feature.
     pub feature: String,
-    /// What it measures.
+    /// Name of its measure.
     pub measure: String,
-    /// Days its window looks back; `None` without a window.
+    /// Days of its window; `None` without a window.
     pub window: Option<u32>,
-    /// How it becomes design columns.
-    pub way: Way,
-    /// Share of training rows in which it is null.
+    /// Its encoding.
+    pub encoding: Encoding,
+    /// Share of the training rows in which it is missing.
     pub missing_share: f64,
 }
 
-/// What one design column is of its feature.
+/// The function of a feature that a design column computes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Part<'a> {
-    /// The treated value.
+pub enum Term<'a> {
+    /// The transformed value.
     Value,
-    /// Whether the treated value lies above this.
+    /// Whether the transformed value is above this value.
     Jump(f64),
-    /// By how much the treated value exceeds this, else 0.
+    /// Excess of the transformed value over this knot, at least 0.
     Hinge(f64),
     /// Whether the value is missing.
     Missing,
@@ -86,76 +86,76 @@ pub enum Part<'a> {
 /// A design column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DesignColumn<'a> {
-    /// Name: the feature, `{feature}>{minimum}`, `{feature} from {knot}`, `missing_{feature}` or
+    /// Name: `{feature}`, `{feature}>{minimum}`, `{feature} from {knot}`, `missing_{feature}` or
     /// `{feature}={level}`.
     pub name: String,
     /// Index of its feature in [`Preprocessor::features`].
     pub feature: usize,
-    /// What it is of the feature.
-    pub part: Part<'a>,
-    /// How it was standardised.
+    /// Function of the feature.
+    pub term: Term<'a>,
+    /// Mean and standard deviation in the training rows.
     pub scale: Scale,
 }
 
 impl DesignColumn<'_> {
-    /// The value it has in most rows, where there is one: that of a 0/1 column for 0, if few
-    /// training rows have 1.
+    /// Returns the standardized value of most rows: that of 0 for a 0/1 column that is 1 in few
+    /// training rows; `None` for other columns.
     #[must_use]
-    pub fn usual(&self) -> Option<f64> {
-        /// Share up to which most of eight rows, which are scored together, have 0.
+    pub fn modal_value(&self) -> Option<f64> {
+        /// Share of ones up to which most of eight rows, which are scored together, are 0.
         const FEW: f64 = 0.125;
-        let flag = matches!(self.part, Part::Jump(_) | Part::Missing | Part::Level(_));
-        (flag && self.scale.mean <= FEW).then(|| self.scale.apply(0.0))
+        let is_flag = matches!(self.term, Term::Jump(_) | Term::Missing | Term::Level(_));
+        (is_flag && self.scale.mean <= FEW).then(|| self.scale.apply(0.0))
     }
 }
 
-/// From feature columns to the standardised design matrix.
+/// Turns feature columns into the standardized design matrix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preprocessor {
-    /// Features with at least one design column, in the order of the catalogue.
-    pub features: Vec<Prepared>,
+    /// Encoders of the features with at least one design column, in the order of the catalog.
+    pub features: Vec<FeatureEncoder>,
 }
 
-/// The design matrix, and what was met for the first time.
+/// A design matrix, with counts of unseen levels.
 #[derive(Debug, Clone)]
 pub struct Design {
-    /// Shape (rows, columns), standardised, without intercept column.
+    /// Shape (rows, columns), standardized, without intercept column.
     pub x: Array2<f64>,
-    /// Texts that no training row had: how many rows, by feature.
+    /// Rows with a level that does not occur in the training rows, by feature.
     pub unseen: BTreeMap<String, u64>,
 }
 
-impl Prepared {
-    /// The design columns, in their order.
+impl FeatureEncoder {
+    /// Returns the design columns, in order.
     fn columns(&self, feature: usize) -> Vec<DesignColumn<'_>> {
-        let column = |name: String, part, scale: Option<Scale>| {
-            scale.map(|scale| DesignColumn { name, feature, part, scale })
+        let column = |name: String, term, scale: Option<Scale>| {
+            scale.map(|scale| DesignColumn { name, feature, term, scale })
         };
-        match &self.way {
-            Way::Number(number) => {
-                let value = column(self.feature.clone(), Part::Value, number.value);
+        match &self.encoding {
+            Encoding::Numeric(number) => {
+                let value = column(self.feature.clone(), Term::Value, number.value);
                 let missing =
-                    column(format!("missing_{}", self.feature), Part::Missing, number.missing);
+                    column(format!("missing_{}", self.feature), Term::Missing, number.missing);
                 let bends = number
-                    .bends(&self.feature)
+                    .spline_terms(&self.feature)
                     .into_iter()
-                    .filter_map(|(name, part, scale)| column(name, part, scale));
+                    .filter_map(|(name, term, scale)| column(name, term, scale));
                 value.into_iter().chain(bends).chain(missing).collect()
             }
-            Way::Text(text) => {
+            Encoding::Categorical(text) => {
                 let level = |(level, scale): &'_ (String, Option<Scale>)| (level.clone(), *scale);
                 let named: Vec<(String, Option<Scale>)> = text.levels.iter().map(level).collect();
                 let mut columns = Vec::new();
                 for ((name, scale), (stored, _)) in named.into_iter().zip(&text.levels) {
                     columns.extend(column(
                         format!("{}={name}", self.feature),
-                        Part::Level(stored),
+                        Term::Level(stored),
                         scale,
                     ));
                 }
                 columns.extend(column(
                     format!("{}={OTHER}", self.feature),
-                    Part::Level(OTHER),
+                    Term::Level(OTHER),
                     text.other,
                 ));
                 columns
@@ -164,65 +164,77 @@ impl Prepared {
     }
 }
 
-impl Text {
-    /// The level a text counts as: itself, [`OTHER`] where it is rare or unseen, the base where
-    /// nothing was pooled.
+impl CategoricalEncoding {
+    /// Returns the level of a text: itself, or [`OTHER`] if it is rare or unseen, or the reference
+    /// level without rare levels.
     #[must_use]
     pub fn level<'a>(&'a self, value: Option<&'a str>) -> Level<'a> {
         let value = value.unwrap_or(MISSING);
-        if value == self.base {
-            return Level { counts_as: &self.base, unseen: false };
+        if value == self.reference_level {
+            return Level { name: &self.reference_level, unseen: false };
         }
         if let Some((level, _)) = self.levels.iter().find(|(level, _)| level == value) {
-            return Level { counts_as: level, unseen: false };
+            return Level { name: level, unseen: false };
         }
-        let unseen = self.pooled.binary_search_by(|p| p.as_str().cmp(value)).is_err();
-        Level { counts_as: if self.pooled.is_empty() { &self.base } else { OTHER }, unseen }
+        let unseen = self.rare_levels.binary_search_by(|p| p.as_str().cmp(value)).is_err();
+        Level {
+            name: if self.rare_levels.is_empty() { &self.reference_level } else { OTHER },
+            unseen,
+        }
     }
 }
 
-/// What a text counts as.
+/// The level of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level<'a> {
-    /// A level, the base or [`OTHER`].
-    pub counts_as: &'a str,
-    /// Whether no training row had this text.
+    /// A level with a column, the reference level or [`OTHER`].
+    pub name: &'a str,
+    /// Whether the text does not occur in the training rows.
     pub unseen: bool,
 }
 
 impl Preprocessor {
-    /// The design columns, in the order of the columns of the design matrix.
+    /// Returns the columns of the design matrix, in order.
     #[must_use]
     pub fn columns(&self) -> Vec<DesignColumn<'_>> {
-        self.features.iter().enumerate().flat_map(|(at, prepared)| prepared.columns(at)).collect()
+        self.features
+            .iter()
+            .enumerate()
+            .flat_map(|(index, encoder)| encoder.columns(index))
+            .collect()
     }
 
-    /// What each feature is taken for, so that a batch is read as the training rows were.
+    /// Returns the type of each feature, so that batches are read like the training rows.
     #[must_use]
-    pub fn kinds(&self) -> BTreeMap<String, Kind> {
-        let kind =
-            |way: &Way| if matches!(way, Way::Number(_)) { Kind::Number } else { Kind::Text };
-        self.features.iter().map(|p| (p.feature.clone(), kind(&p.way))).collect()
+    pub fn kinds(&self) -> BTreeMap<String, ValueKind> {
+        let kind = |encoding: &Encoding| {
+            if matches!(encoding, Encoding::Numeric(_)) {
+                ValueKind::Number
+            } else {
+                ValueKind::Text
+            }
+        };
+        self.features.iter().map(|p| (p.feature.clone(), kind(&p.encoding))).collect()
     }
 
-    /// Turn features into the design matrix.
+    /// Computes the design matrix.
     ///
     /// # Arguments
-    /// * `features` – a column per feature, numbers as `Float64` (NaN as null), texts as `String`;
-    ///   other columns are passed over
-    /// * `rows` – indices of the rows wanted; `None`: all
+    /// * `features` – one column per feature: numbers as `Float64` (NaN counts as missing), texts
+    ///   as `String`; other columns are ignored
+    /// * `rows` – indices of the rows; `None`: all
     /// # Errors
     /// * [`MissingFeature`](crate::Error::MissingFeature),
-    ///   [`FeatureType`](crate::Error::FeatureType): a feature is absent or of another type
+    ///   [`FeatureType`](crate::Error::FeatureType): a feature is absent or has another type
     pub fn transform(&self, features: &DataFrame, rows: Option<&[u32]>) -> Result<Design> {
         let inputs = self.inputs(features, rows)?;
         let n = rows.map_or(features.height(), <[u32]>::len);
         let mut x = Array2::zeros((n, self.columns().len()));
         let blocks = x.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().enumerate();
-        let unseen = blocks.map(|(at, mut block)| {
+        let unseen = blocks.map(|(index, mut block)| {
             let mut columns = Array2::zeros((block.ncols(), block.nrows()));
-            let unseen =
-                inputs.fill(&(at * BLOCK..at * BLOCK + block.nrows()), &mut columns.view_mut());
+            let unseen = inputs
+                .fill(&(index * BLOCK..index * BLOCK + block.nrows()), &mut columns.view_mut());
             block.assign(&columns.t());
             unseen
         });

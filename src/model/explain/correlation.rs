@@ -1,8 +1,8 @@
-//! Which columns move together.
+//! Correlations of the design columns.
 
 use ndarray::{Array2, ArrayView2};
 
-/// Compute the correlation (Pearson) of each pair of columns; 0 with a column that does not vary.
+/// Computes the Pearson correlation of each pair of columns; 0 with a constant column.
 ///
 /// # Arguments
 /// * `x` – shape (n, p), finite
@@ -10,35 +10,36 @@ use ndarray::{Array2, ArrayView2};
 pub fn correlation(x: ArrayView2<'_, f64>) -> Array2<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
     let n = x.nrows() as f64;
-    let centred: Vec<Vec<f64>> = x
+    let centered: Vec<Vec<f64>> = x
         .columns()
         .into_iter()
         .map(|column| {
             let mean = column.sum() / n;
             let values: Vec<f64> = column.iter().map(|v| v - mean).collect();
             let size = values.iter().map(|v| v * v).sum::<f64>().sqrt();
-            // Rounding alone may leave a trace of a constant.
+            // Rounding errors may leave a small variance in a constant column.
             let flat = size <= 1e-9 * (1.0 + mean.abs()) * n.sqrt();
             values.iter().map(|v| if flat { 0.0 } else { v / size }).collect()
         })
         .collect();
     let product =
         |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>().clamp(-1.0, 1.0);
-    Array2::from_shape_fn((centred.len(), centred.len()), |(a, b)| {
-        if a == b { 1.0 } else { product(&centred[a], &centred[b]) }
+    Array2::from_shape_fn((centered.len(), centered.len()), |(a, b)| {
+        if a == b { 1.0 } else { product(&centered[a], &centered[b]) }
     })
 }
 
-/// Order columns so that those which move together stand together: average linkage on 1 − |r|, the
-/// leaves of the tree from left to right.
+/// Returns an order of the columns that puts correlated ones next to each other: the leaves, from
+/// left to right, of the tree of average linkage on 1 − |r|.
 ///
 /// # Source
 /// Hastie, Tibshirani, Friedman, *The Elements of Statistical Learning*, 2nd ed. (2009), §14.3.12
 #[must_use]
-pub fn clustered(correlation: &Array2<f64>) -> Vec<usize> {
-    let mut clusters: Vec<Vec<usize>> = (0..correlation.nrows()).map(|at| vec![at]).collect();
+pub fn cluster_order(correlation: &Array2<f64>) -> Vec<usize> {
+    let mut clusters: Vec<Vec<usize>> =
+        (0..correlation.nrows()).map(|column| vec![column]).collect();
     #[expect(clippy::cast_precision_loss, reason = "counts of columns")]
-    let near = |a: &[usize], b: &[usize]| {
+    let mean_correlation = |a: &[usize], b: &[usize]| {
         let pairs = a.iter().flat_map(|i| b.iter().map(|j| correlation[[*i, *j]].abs()));
         pairs.sum::<f64>() / (a.len() * b.len()) as f64
     };
@@ -46,9 +47,9 @@ pub fn clustered(correlation: &Array2<f64>) -> Vec<usize> {
         let (mut best, mut pair) = (f64::NEG_INFINITY, (0, 1));
         for b in 1..clusters.len() {
             for a in 0..b {
-                let found = near(&clusters[a], &clusters[b]);
-                if found > best {
-                    (best, pair) = (found, (a, b));
+                let linkage = mean_correlation(&clusters[a], &clusters[b]);
+                if linkage > best {
+                    (best, pair) = (linkage, (a, b));
                 }
             }
         }
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_that_move_together_stand_together() {
+    fn correlated_columns_are_adjacent() {
         let x = array![
             [1.0, 5.0, -2.0, 7.0],
             [2.0, 1.0, -4.1, 7.0],
@@ -75,7 +76,7 @@ mod tests {
         let r = correlation(x.view());
         assert!((r[[0, 2]] + 1.0).abs() < 1e-2 && r[[0, 0]] == 1.0 && r[[0, 3]] == 0.0, "{r}");
         assert_eq!(r[[1, 2]], r[[2, 1]]);
-        assert_eq!(clustered(&r), [0, 2, 1, 3]);
-        assert!(clustered(&Array2::zeros((0, 0))).is_empty());
+        assert_eq!(cluster_order(&r), [0, 2, 1, 3]);
+        assert!(cluster_order(&Array2::zeros((0, 0))).is_empty());
     }
 }

@@ -1,23 +1,28 @@
-//! What a model has learned, and why an account has its score: coefficients, contributions,
-//! reasons.
+//! Explanations of a model and its scores: coefficients, effects, contributions and reasons.
 
 mod correlation;
+mod direction;
 mod effect;
 mod measures;
-mod words;
+mod reasons;
 
-pub use correlation::{clustered, correlation};
+pub use correlation::{cluster_order, correlation};
+pub use direction::{Direction, direction};
 pub use effect::{Effect, effects, level_effects};
 pub use measures::{Measures, importance};
 use pql_stats::intervals::Interval;
+pub use reasons::{
+    Reason, ReasonTemplates, ReasonTexts, describe_feature, describe_measure, format_value,
+    is_count, reason, without_contribution,
+};
 use serde::Serialize;
-pub use words::{Reason, Reasons, Words, reason, said, what};
 
 use crate::model::Model;
-pub use crate::model::encoder::Raw;
-use crate::model::encoder::{Part, Way};
+pub use crate::model::encoder::RawValue;
+use crate::model::encoder::{Encoding, Term};
 
-/// A row of `pql inspect`: all per standard deviation but the columns that say raw.
+/// A coefficient with its inference, as `pql inspect` lists it. Numbers are per standard deviation,
+/// except those named `raw`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Coefficient {
     /// Design column, `intercept` first.
@@ -27,17 +32,17 @@ pub struct Coefficient {
     pub measure: String,
     /// Coefficient per standard deviation.
     pub coef: f64,
-    /// Its standard error; `None` where a penalty has selected columns.
+    /// Its standard error; `None` if a penalty selected columns.
     pub std_error: Option<f64>,
-    /// Wald test of the same columns without penalty.
-    pub z: Option<f64>,
-    /// Its two-sided p.
-    pub p: Option<f64>,
-    /// Its 95% interval; `None` where a penalty has selected columns.
+    /// Wald statistic of the same columns without penalty.
+    pub z_unpenalized: Option<f64>,
+    /// Its two-sided p-value.
+    pub p_unpenalized: Option<f64>,
+    /// Its 95% interval; `None` if a penalty selected columns.
     pub interval: Option<Interval>,
     /// exp(coef).
     pub odds_ratio: f64,
-    /// Coefficient per raw unit, where the column is a straight line in the raw value.
+    /// Coefficient per raw unit, if the column is linear in the raw value.
     pub coef_raw: Option<f64>,
     /// Its standard error.
     pub std_error_raw: Option<f64>,
@@ -45,7 +50,7 @@ pub struct Coefficient {
     pub odds_ratio_raw: Option<f64>,
     /// Variance inflation factor; `None` for the intercept.
     pub vif: Option<f64>,
-    /// Mean of the column over the training rows, before it is standardised.
+    /// Mean of the column over the training rows, before it is standardized.
     pub mean: Option<f64>,
     /// Standard deviation of the column over the training rows.
     pub sd: Option<f64>,
@@ -54,14 +59,14 @@ pub struct Coefficient {
 }
 
 impl Coefficient {
-    /// The numbers, in the order in which tables have them, each with the name of its column.
+    /// Returns the numbers with their column names, in the order of the tables.
     #[must_use]
     pub fn numbers(&self) -> [(&'static str, Option<f64>); 14] {
         [
             ("coef", Some(self.coef)),
             ("std_error", self.std_error),
-            ("z", self.z),
-            ("p", self.p),
+            ("z_unpenalized", self.z_unpenalized),
+            ("p_unpenalized", self.p_unpenalized),
             ("low", self.interval.map(|interval| interval.low)),
             ("high", self.interval.map(|interval| interval.high)),
             ("odds_ratio", Some(self.odds_ratio)),
@@ -76,21 +81,21 @@ impl Coefficient {
     }
 }
 
-/// The coefficients of a model, intercept first, in the order of the design columns.
+/// Returns the coefficients of a model, intercept first, in the order of the design columns.
 #[must_use]
 pub fn coefficients(model: &Model) -> Vec<Coefficient> {
     let columns = model.preprocessor.columns();
     let std_error = model.fit.std_error();
-    let error = |at: usize| std_error.as_ref().map(|errors| errors[at]);
+    let error = |index: usize| std_error.as_ref().map(|errors| errors[index]);
     let tests = model.maximum_likelihood.as_ref();
-    let base = |at: usize, feature: String, coef: f64| Coefficient {
+    let row = |index: usize, feature: String, coef: f64| Coefficient {
         feature,
         measure: String::new(),
         coef,
-        std_error: error(at),
-        z: tests.map(|t| t.z[at]),
-        p: tests.map(|t| t.p[at]),
-        interval: error(at).map(|error| Interval::normal(coef, error)),
+        std_error: error(index),
+        z_unpenalized: tests.map(|t| t.z[index]),
+        p_unpenalized: tests.map(|t| t.p[index]),
+        interval: error(index).map(|error| Interval::normal(coef, error)),
         odds_ratio: coef.exp(),
         coef_raw: None,
         std_error_raw: None,
@@ -100,45 +105,46 @@ pub fn coefficients(model: &Model) -> Vec<Coefficient> {
         sd: None,
         missing: None,
     };
-    let mut intercept = base(0, "intercept".to_owned(), model.fit.intercept);
+    let mut intercept = row(0, "intercept".to_owned(), model.fit.intercept);
     if let Some((raw, error)) = raw_intercept(model) {
         intercept.coef_raw = Some(raw);
         intercept.std_error_raw = error;
         intercept.odds_ratio_raw = Some(raw.exp());
     }
     let mut rows = vec![intercept];
-    for (at, column) in columns.iter().enumerate() {
+    for (index, column) in columns.iter().enumerate() {
         let prepared = &model.preprocessor.features[column.feature];
-        let coef = model.fit.coef[at];
-        let raw = linear(&prepared.way, column.part).then(|| coef / column.scale.sd);
+        let coef = model.fit.coef[index];
+        let raw = linear(&prepared.encoding, column.term).then(|| coef / column.scale.sd);
         rows.push(Coefficient {
             measure: prepared.measure.clone(),
             coef_raw: raw,
-            std_error_raw: raw.and(error(at + 1)).map(|error| error / column.scale.sd),
+            std_error_raw: raw.and(error(index + 1)).map(|error| error / column.scale.sd),
             odds_ratio_raw: raw.map(f64::exp),
-            vif: Some(model.vif[at]).filter(|v| v.is_finite()),
+            vif: Some(model.vif[index]).filter(|v| v.is_finite()),
             mean: Some(column.scale.mean),
             sd: Some(column.scale.sd),
             missing: Some(prepared.missing_share),
-            ..base(at + 1, column.name.clone(), coef)
+            ..row(index + 1, column.name.clone(), coef)
         });
     }
     rows
 }
 
-/// Whether a design column is a straight line in its raw value.
-fn linear(way: &Way, part: Part<'_>) -> bool {
-    match (way, part) {
-        (Way::Number(number), Part::Value) => number.linear(),
-        (_, Part::Hinge(_)) => false,
+/// Returns whether a design column is linear in its raw value.
+fn linear(encoding: &Encoding, term: Term<'_>) -> bool {
+    match (encoding, term) {
+        (Encoding::Numeric(number), Term::Value) => number.is_linear(),
+        (_, Term::Hinge(_)) => false,
         _ => true,
     }
 }
 
-/// β₀ − Σ βⱼ·meanⱼ/sdⱼ and its standard error, where all columns are straight lines.
+/// Returns β₀ − Σ βⱼ·meanⱼ/sdⱼ and its standard error; `None` unless all columns are linear.
 fn raw_intercept(model: &Model) -> Option<(f64, Option<f64>)> {
     let columns = model.preprocessor.columns();
-    let all = columns.iter().all(|c| linear(&model.preprocessor.features[c.feature].way, c.part));
+    let all =
+        columns.iter().all(|c| linear(&model.preprocessor.features[c.feature].encoding, c.term));
     if !all {
         return None;
     }

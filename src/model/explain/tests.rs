@@ -1,24 +1,24 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::encoder::{Number, Prepared, Preprocessor, Scale, Way};
+use crate::model::encoder::{Encoding, FeatureEncoder, NumericEncoding, Preprocessor, Scale};
 
 fn preprocessor() -> Preprocessor {
-    let number = |typical| Number {
+    let number = |median| NumericEncoding {
         log1p: false,
         bounds: None,
         fill: 0.0,
-        value: Some(Scale { mean: 0.0, rest: 0.0, sd: 1.0 }),
+        value: Some(Scale { mean: 0.0, mean_low: 0.0, sd: 1.0 }),
         jump: None,
         hinges: Vec::new(),
         missing: None,
-        typical,
+        median,
     };
-    let prepared = |feature: &str, measure: &str, window, typical| Prepared {
+    let prepared = |feature: &str, measure: &str, window, median| FeatureEncoder {
         feature: feature.to_owned(),
         measure: measure.to_owned(),
         window,
-        way: Way::Number(number(typical)),
+        encoding: Encoding::Numeric(number(median)),
         missing_share: 0.0,
     };
     Preprocessor {
@@ -31,9 +31,9 @@ fn preprocessor() -> Preprocessor {
 }
 
 #[test]
-fn windows_of_a_measure_are_added_up_and_the_heaviest_is_named() {
+fn windows_of_a_measure_are_summed_and_the_largest_is_named() {
     let p = preprocessor();
-    let measures = Measures::of(&p);
+    let measures = Measures::new(&p);
     assert_eq!(measures.names, ["active_users", "size"]);
     let (coef, x) = ([0.5, 1.0, 2.0], [1.0, -1.0, 1.0]);
     let rows = ndarray::arr2(&[[1.0, 0.0], [-1.0, 0.5], [1.0, 2.0]]);
@@ -43,23 +43,26 @@ fn windows_of_a_measure_are_added_up_and_the_heaviest_is_named() {
         sums
     });
     assert_eq!(sums, [[2.5, 4.0], [-1.0, 0.5]]);
-    assert_eq!(measures.heaviest(0, &coef, |at| x[at]), 2);
+    assert_eq!(measures.largest_feature(0, &coef, |index| x[index]), 2);
 }
 
 #[test]
 fn a_reason_reads_like_a_sentence() {
     let p = preprocessor();
-    let say = |feature, value| reason(&p, feature, Raw::Number(value), 0.904);
-    assert_eq!(say(2, Some(12.0)), "12 active users in the last 7 days, typical 2: +0.90");
-    assert_eq!(say(1, Some(12.5)), "size = 12.5, typical 10: +0.90");
-    assert_eq!(say(0, None), "active users in the last 28 days: none known, typical 4: +0.90");
+    let text = |feature, value| reason(&p, feature, RawValue::Number(value), 0.904);
+    assert_eq!(text(2, Some(12.0)), "12 active users in the last 7 days (typical: 2): +0.90");
+    assert_eq!(text(2, Some(1.0)), "1 active user in the last 7 days (typical: 2): +0.90");
+    assert_eq!(text(1, Some(12.5)), "size = 12.5 (typical: 10): +0.90");
+    assert_eq!(text(1, None), "size is missing (typical: 10): +0.90");
+    assert_eq!(text(0, None), "active users in the last 28 days: unknown (typical: 4): +0.90");
+    assert_eq!(without_contribution(&text(1, Some(12.5))), "size = 12.5 (typical: 10)");
 }
 
 #[test]
-fn a_text_made_once_is_the_text_of_each_of_its_rows() {
+fn interned_texts_equal_freshly_written_ones() {
     let p = preprocessor();
-    let words = Words::of(&p);
-    let mut reasons = Reasons::default();
+    let templates = ReasonTemplates::new(&p);
+    let mut reasons = ReasonTexts::default();
     let mut values = vec![
         0.0,
         -0.0,
@@ -93,35 +96,36 @@ fn a_text_made_once_is_the_text_of_each_of_its_rows() {
     }
     let sums = values.iter().rev().map(|v| v.clamp(-700.0, 700.0) / 3.0).collect::<Vec<_>>();
     let values: Vec<Option<f64>> = values.into_iter().map(Some).chain([None, None]).collect();
-    let said = |(at, (value, sum)): (usize, (&Option<f64>, &f64))| Reason {
-        feature: at % 3,
-        value: Raw::Number(*value),
+    let to_reason = |(i, (value, sum)): (usize, (&Option<f64>, &f64))| Reason {
+        feature: i % 3,
+        value: RawValue::Number(*value),
         contribution: *sum,
     };
-    let said: Vec<Reason<'_>> =
-        values.iter().zip(sums.iter().cycle()).enumerate().map(said).collect();
-    let places: Vec<u32> = said.iter().map(|reason| reasons.place(&words, reason)).collect();
+    let expected: Vec<Reason<'_>> =
+        values.iter().zip(sums.iter().cycle()).enumerate().map(to_reason).collect();
+    let indices: Vec<u32> =
+        expected.iter().map(|reason| reasons.intern(&templates, reason)).collect();
     let texts = reasons.texts();
-    for (said, place) in said.iter().zip(places) {
+    for (expected, index) in expected.iter().zip(indices) {
         assert_eq!(
-            *texts[place as usize],
-            reason(&p, said.feature, said.value, said.contribution),
-            "{said:?}"
+            *texts[index as usize],
+            reason(&p, expected.feature, expected.value, expected.contribution),
+            "{expected:?}"
         );
     }
-    let mut place = |value| {
-        reasons.place(
-            &words,
-            &Reason { feature: 0, value: Raw::Number(Some(value)), contribution: 0.5 },
+    let mut intern = |value| {
+        reasons.intern(
+            &templates,
+            &Reason { feature: 0, value: RawValue::Number(Some(value)), contribution: 0.5 },
         )
     };
-    assert_eq!(place(2.5), place(2.5));
+    assert_eq!(intern(2.5), intern(2.5));
     assert!(
         reasons.texts().len() > texts.len() && reasons.texts().starts_with(&texts),
-        "new texts come after those that a table has"
+        "new texts follow those that a table has"
     );
     assert!(
-        Arc::ptr_eq(&texts[0], &reasons.kept().texts()[0]),
-        "rows that come later have the very same text"
+        Arc::ptr_eq(&texts[0], &reasons.retained().texts()[0]),
+        "later rows share the same text"
     );
 }

@@ -1,4 +1,4 @@
-//! One account's score as a sum of contributions.
+//! Explains one account's score as an exact sum of contributions.
 
 use ndarray::ArrayView2;
 use polars::prelude::DataFrame;
@@ -12,55 +12,56 @@ use crate::model::encoder::Inputs;
 use crate::model::explain::reason;
 use crate::warning::Unscored;
 
-/// What a design column adds to the log-odds of an account.
+/// Contribution of a design column to the log-odds of an account.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ColumnShare {
-    /// The design column.
+pub struct ColumnContribution {
+    /// Name of the design column.
     pub column: String,
-    /// Its value after transforms, in standard deviations from the mean of the training rows.
+    /// Standardized value: standard deviations from the mean of the training rows.
     pub x: f64,
-    /// What it adds.
+    /// Contribution to the log-odds.
     pub contribution: f64,
 }
 
-/// What a measure adds to the log-odds of an account, against the average training account.
+/// Contribution of a measure to the log-odds, relative to the average training account.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Contribution {
     /// The measure.
     pub measure: String,
-    /// Sum over its columns.
+    /// Sum of the contributions of its columns.
     pub contribution: f64,
-    /// In words: the value of its heaviest feature, the typical value and the sum.
+    /// Reason for people: the value of its most important feature, the typical value and the sum.
     pub reason: String,
     /// Its columns.
-    pub columns: Vec<ColumnShare>,
+    pub columns: Vec<ColumnContribution>,
 }
 
-/// One account's score: `base + Σ contributions + calibration` is the log-odds of the probability.
+/// One account's score. The log-odds of the probability are
+/// `intercept + Σ contributions + calibration`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     /// The probability.
     pub probability: f64,
     /// Its 95% interval; `None` after l1 and elastic net.
     pub probability_interval: Option<Interval>,
-    /// Percent of the reference population below it.
+    /// Percentile in the reference distribution, from 0 to 100.
     pub percentile: f64,
-    /// A, B, C or D.
+    /// Tier: A, B, C or D.
     pub tier: &'static str,
-    /// Whether it reaches the threshold.
+    /// Whether the probability reaches the threshold.
     pub reaches_threshold: bool,
     /// Log-odds of the probability.
     pub log_odds: f64,
     /// Log-odds of the average training account.
-    pub base: f64,
-    /// What isotonic calibration adds; `None` with another kind.
+    pub intercept: f64,
+    /// Correction by isotonic calibration; `None` with another calibration.
     pub calibration: Option<f64>,
-    /// What each measure adds, largest first.
+    /// Contribution of each measure, largest first.
     pub contributions: Vec<Contribution>,
 }
 
 impl Scorer<'_> {
-    /// Explain one row of features.
+    /// Explains the score of one row of features.
     ///
     /// # Errors
     /// * [`Error::MissingFeature`], [`Error::FeatureType`], [`Error::NotFiniteColumn`]: a feature
@@ -71,15 +72,15 @@ impl Scorer<'_> {
         let x = self.design_row(&inputs);
         let (eta, variance) = (
             fit.log_odds_by_column(x.view())[0],
-            self.variances.as_ref().map(|v| v.of_rows(x.view())[0]),
+            self.variances.as_ref().map(|v| v.evaluate_rows(x.view())[0]),
         );
         if let Some(Unscored::NotFinite { column }) = self.not_finite(eta, x.column(0)) {
             return Err(Error::NotFiniteColumn { column });
         }
-        let row = self.row(eta, variance);
+        let row = self.row_score(eta, variance);
         let percentile = reference.percentile(row.probability);
-        let (intercept, slope) = calibration.base_and_slope();
-        let (base, line) = (intercept + slope * fit.intercept, intercept + slope * eta);
+        let (offset, slope) = calibration.intercept_and_slope();
+        let (intercept, line) = (offset + slope * fit.intercept, offset + slope * eta);
         let log_odds = calibration.log_odds(eta);
         let steps = log_odds - line;
         Ok(Explanation {
@@ -89,8 +90,8 @@ impl Scorer<'_> {
             tier: TIERS[tier(percentile)],
             reaches_threshold: row.probability >= *threshold,
             log_odds,
-            base,
-            calibration: calibration.has_steps().then_some(steps),
+            intercept,
+            calibration: calibration.is_isotonic().then_some(steps),
             contributions: self.contributions(&inputs, x.view()),
         })
     }
@@ -98,16 +99,16 @@ impl Scorer<'_> {
     fn contributions(&self, inputs: &Inputs<'_>, x: ArrayView2<'_, f64>) -> Vec<Contribution> {
         let preprocessor = &self.model.preprocessor;
         let (columns, coef) = (preprocessor.columns(), &self.coef);
-        let share = |at: &usize| ColumnShare {
-            column: columns[*at].name.clone(),
-            x: x[[*at, 0]],
-            contribution: coef[*at] * x[[*at, 0]],
+        let share = |index: &usize| ColumnContribution {
+            column: columns[*index].name.clone(),
+            x: x[[*index, 0]],
+            contribution: coef[*index] * x[[*index, 0]],
         };
         let mut contributions: Vec<Contribution> = (0..self.measures.names.len())
             .map(|measure| {
                 let mut sum = [0.0];
                 self.measures.contributions(measure, coef, x, &mut sum);
-                let feature = self.measures.heaviest(measure, coef, |column| x[[column, 0]]);
+                let feature = self.measures.largest_feature(measure, coef, |column| x[[column, 0]]);
                 Contribution {
                     measure: self.measures.names[measure].clone(),
                     contribution: sum[0],

@@ -1,14 +1,14 @@
-//! The row of features of one account, from a log or a matrix.
+//! The feature row of one account, from a log or a matrix.
 
 use std::path::Path;
 
 use polars::prelude::DataFrame;
 
 use super::{Explanation, Scorer};
-use crate::config::{Config, MatrixRule};
+use crate::config::{Config, MatrixConfig};
 use crate::dataset::features::compute;
 use crate::dataset::matrix;
-use crate::dataset::observations::{Observations, Standing, observe_at, scored_at};
+use crate::dataset::observations::{Eligibility, Observations, observe_for_scoring, scoring_time};
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::log::Log;
@@ -17,24 +17,24 @@ use crate::names::nearest;
 use crate::time::{Timestamp, iso};
 use crate::warning::Unscored;
 
-/// An account as the model sees it.
+/// The feature row of one account.
 #[derive(Debug, Clone)]
 pub struct AccountRow {
     pub(crate) features: DataFrame,
     pub(crate) cutoff: Option<Timestamp>,
-    pub(crate) standing: Standing,
-    /// The time that scoring looks back from; `None` for a row of a matrix.
-    pub(crate) at: Option<Timestamp>,
+    pub(crate) eligibility: Eligibility,
+    /// The scoring time; `None` for a row of a matrix.
+    pub(crate) time: Option<Timestamp>,
 }
 
 impl AccountRow {
     /// Observes an account at the end of a log.
     ///
     /// # Arguments
-    /// * `config` – what [`Model::project_config`] returns
+    /// * `config` – configuration from [`Model::project_config`]
     /// # Errors
-    /// * [`Error::Usage`]: the log does not have the account, or it converted, churned or had not
-    ///   signed up
+    /// * [`Error::Usage`]: the account is not in the log, or it is not open: it converted, churned
+    ///   or has not signed up
     pub fn from_log(
         (model, label): (&Model, &str),
         config: &Config,
@@ -45,69 +45,82 @@ impl AccountRow {
         let names = &log.accounts.id;
         let usage = |problem: String, hint: Option<String>| Error::Usage { problem, hint };
         let code = names.code(account).ok_or_else(|| {
-            let near = nearest(account, names.iter()).map(|n| format!("did you mean `{n}`?"));
-            usage(format!("there is no account `{account}` before {}", iso(log.until)), near)
+            let suggestion = nearest(account, names.iter()).map(|n| format!("did you mean `{n}`?"));
+            usage(format!("account `{account}` not found before {}", iso(log.until)), suggestion)
         })?;
-        let (all, standings) = observe_at(log, &config.observation);
-        let at =
+        let (all, eligibility) = observe_for_scoring(log, &config.observation);
+        let row =
             all.account.iter().position(|account| *account as usize == code).ok_or_else(|| {
-                let why = "it converted or churned before, or signed up on that day";
-                usage(format!("`{account}` is not scored at {}: {why}", iso(log.until)), None)
+                let problem = format!(
+                    "account `{account}` is not open at {}: it has converted or churned, or it signed up on that day",
+                    iso(log.until)
+                );
+                usage(problem, None)
             })?;
         let one = Observations {
-            account: vec![all.account[at]],
-            cutoff: vec![all.cutoff[at]],
-            outcome: vec![all.outcome[at]],
-            split: vec![all.split[at]],
+            account: vec![all.account[row]],
+            cutoff: vec![all.cutoff[row]],
+            outcome: vec![all.outcome[row]],
+            split: vec![all.split[row]],
             ..Observations::default()
         };
         let features = compute(model.usage_features(label)?, log, &one, sink.progress())?;
-        let cutoff = Some(Timestamp(all.cutoff[at]));
-        Ok(Self { features, cutoff, standing: standings[at], at: Some(Timestamp(scored_at(log))) })
+        let cutoff = Some(Timestamp(all.cutoff[row]));
+        Ok(Self {
+            features,
+            cutoff,
+            eligibility: eligibility[row],
+            time: Some(Timestamp(scoring_time(log))),
+        })
     }
 
-    /// Reads the newest row of an account in a matrix.
+    /// Reads the newest row of an account from a matrix.
     ///
     /// # Errors
-    /// * [`Error::Usage`]: the matrix does not have the account
+    /// * [`Error::Usage`]: the account is not in the matrix
     /// * those of [`matrix::batches`]
     pub fn from_matrix(
         model: &Model,
         path: &Path,
-        file: MatrixRule,
+        file: MatrixConfig,
         account: &str,
     ) -> Result<Self> {
         let rule = model.matrix_config(file)?;
         let mut newest: Option<(Option<i64>, DataFrame)> = None;
         matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
             let accounts = batch.account.str().map_err(|e| Error::table("the accounts", e))?;
-            for (at, found) in accounts.iter().enumerate() {
+            for (index, found) in accounts.iter().enumerate() {
                 if found == Some(account)
-                    && newest.as_ref().is_none_or(|(cutoff, _)| *cutoff <= batch.cutoff[at])
+                    && newest.as_ref().is_none_or(|(cutoff, _)| *cutoff <= batch.cutoff[index])
                 {
-                    let index = i64::try_from(at).unwrap_or(i64::MAX);
-                    newest = Some((batch.cutoff[at], batch.features.slice(index, 1)));
+                    let offset = i64::try_from(index).unwrap_or(i64::MAX);
+                    newest = Some((batch.cutoff[index], batch.features.slice(offset, 1)));
                 }
             }
             Ok(())
         })?;
         let (cutoff, features) = newest.ok_or_else(|| Error::Usage {
-            problem: format!("`{}` has no row of the account `{account}`", path.display()),
+            problem: format!("account `{account}` not found in `{}`", path.display()),
             hint: None,
         })?;
-        Ok(Self { features, cutoff: cutoff.map(Timestamp), standing: Standing::Scored, at: None })
+        Ok(Self {
+            features,
+            cutoff: cutoff.map(Timestamp),
+            eligibility: Eligibility::Scored,
+            time: None,
+        })
     }
 
-    /// Returns why the account gets no score; `None`: it gets one.
+    /// Returns why the account is not scored; `None` if it is.
     #[must_use]
     pub fn not_scored(&self) -> Option<Unscored> {
-        self.standing.reason()
+        self.eligibility.reason()
     }
 
     /// Explains the score as an exact sum of contributions.
     ///
     /// # Arguments
-    /// * `label` – what the model is called
+    /// * `label` – label of the model
     /// # Errors
     /// Those of [`Scorer::explain`]
     pub fn explain(&self, model: &Model, label: &str) -> Result<Explanation> {

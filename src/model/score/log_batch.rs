@@ -1,11 +1,11 @@
-//! The accounts of a log that can be scored at its end.
+//! The open accounts at the end of a log, ready to score.
 
 use polars::prelude::{Column, DataFrame, IntoColumn, StringChunked};
 
-use super::{Batch, Scorer, Summary};
+use super::{Scorer, ScoringBatch, ScoringSummary};
 use crate::config::{Config, QualifyBy};
-use crate::dataset::features::{Catalogue, compute};
-use crate::dataset::observations::{observe_at, scored_at};
+use crate::dataset::features::{FeatureCatalog, compute};
+use crate::dataset::observations::{observe_for_scoring, scoring_time};
 use crate::error::Result;
 use crate::io::sink::Sink;
 use crate::log::Log;
@@ -14,7 +14,7 @@ use crate::rules::definition::{Definition, Pql, pqls};
 use crate::time::{DAY, Timestamp};
 use crate::warning::{Notice, Unscored, Warning};
 
-/// The open accounts of a log with the features of a model.
+/// The open accounts of a log, with the features of a model.
 #[derive(Debug, Clone)]
 pub struct LogBatch {
     features: DataFrame,
@@ -22,18 +22,18 @@ pub struct LogBatch {
     cutoff: Vec<Option<i64>>,
     unscored: Vec<Option<Unscored>>,
     pqls: Vec<Option<Pql>>,
-    /// What makes an account qualify.
+    /// How accounts qualify.
     pub(crate) qualify_by: QualifyBy,
-    /// The time of the run.
-    pub(crate) at: Timestamp,
+    /// Scoring time.
+    pub(crate) time: Timestamp,
 }
 
 impl LogBatch {
     /// Observes the open accounts at the end of a log.
     ///
     /// # Arguments
-    /// * `config` – what [`Model::project_config`] returns
-    /// * `label` – what the model is called, for messages
+    /// * `config` – configuration from [`Model::project_config`]
+    /// * `label` – label of the model, for messages
     /// # Errors
     /// * [`Error::Usage`](crate::Error::Usage): the model was trained on a feature matrix
     /// * [`Error::Write`](crate::Error::Write): the temporary file of a large log fails
@@ -44,49 +44,49 @@ impl LogBatch {
         log: &Log,
         sink: &mut Sink<'_>,
     ) -> Result<Self> {
-        let catalogue = model.usage_features(label)?;
-        let (definitions, unknown) = Definition::compile_known(&config.definition, &log.events);
+        let catalog = model.usage_features(label)?;
+        let (definitions, unknown) = Definition::compile_lenient(&config.definition, &log.events);
         let warnings =
-            log_warnings(log, catalogue).into_iter().chain(unknown.into_iter().map(Warning::from));
+            log_warnings(log, catalog).into_iter().chain(unknown.into_iter().map(Warning::from));
         warnings.for_each(|warning| sink.notify(warning));
-        let (observations, standings) = observe_at(log, &config.observation);
-        for (reason, count) in &observations.left_out {
+        let (observations, eligibility) = observe_for_scoring(log, &config.observation);
+        for (reason, count) in &observations.dropped_accounts {
             sink.notify(Notice::AccountsDropped { count: *count, reason: *reason });
         }
         let account: StringChunked =
             observations.account.iter().map(|a| Some(&log.accounts.id[*a as usize])).collect();
         Ok(Self {
-            features: compute(catalogue, log, &observations, sink.progress())?,
+            features: compute(catalog, log, &observations, sink.progress())?,
             account: account.into_column(),
             pqls: pqls(&definitions, log, &observations.account)?,
             cutoff: observations.cutoff.iter().map(|c| Some(*c)).collect(),
-            unscored: standings.iter().map(|s| s.reason()).collect(),
+            unscored: eligibility.iter().map(|s| s.reason()).collect(),
             qualify_by: config.qualify.by,
-            at: Timestamp(scored_at(log)),
+            time: Timestamp(scoring_time(log)),
         })
     }
 
     /// Returns the rows to score.
-    pub(crate) fn as_batch(&self) -> Batch<'_> {
+    pub(crate) fn as_batch(&self) -> ScoringBatch<'_> {
         let Self { features, account, cutoff, unscored, pqls, .. } = self;
-        Batch { features, account, cutoff, unscored, pqls }
+        ScoringBatch { features, account, cutoff, unscored, pqls }
     }
 }
 
-/// Scores of some accounts.
+/// Scores of the open accounts of a log.
 #[derive(Debug, Clone)]
 pub struct Scores {
-    /// A row for each account, with the columns of `pql score`.
+    /// One row per account, with the columns of `pql score`.
     pub table: DataFrame,
     /// Counts and sums over the accounts.
-    pub summary: Summary,
+    pub summary: ScoringSummary,
 }
 
 /// Scores the open accounts at the end of a log.
 ///
 /// # Arguments
-/// * `config` – what [`Model::project_config`] returns
-/// * `label` – what the scores call the model
+/// * `config` – configuration from [`Model::project_config`]
+/// * `label` – label of the model, for the column `model`
 /// # Errors
 /// Those of [`LogBatch::observe`]
 pub fn score_log(
@@ -103,18 +103,18 @@ pub fn score_log(
     Ok(Scores { table, summary })
 }
 
-/// Returns what makes a log look unlike those the model knows: it ends long before the cutoff, or
-/// event names are gone.
-pub(crate) fn log_warnings(log: &Log, catalogue: &Catalogue) -> Vec<Warning> {
-    /// Days without any event after which a log looks as if its extract had stopped.
-    const SILENT: i64 = 3;
+/// Returns warnings about a log that ends long before the cutoff, or that lacks event types of the
+/// model.
+pub(crate) fn log_warnings(log: &Log, catalog: &FeatureCatalog) -> Vec<Warning> {
+    /// Days without events after which the export of the log has probably stopped.
+    const SILENT_DAYS: i64 = 3;
     let mut warnings = Vec::new();
     let silent = log.events.last().map_or(0, |last| (log.until - last) / DAY);
-    if silent >= SILENT {
+    if silent >= SILENT_DAYS {
         warnings.push(Warning::LogEndsEarly { days: silent });
     }
-    let events: Vec<String> = catalogue
-        .counted
+    let events: Vec<String> = catalog
+        .counted_events
         .iter()
         .filter(|name| log.events.names.code(name).is_none())
         .cloned()

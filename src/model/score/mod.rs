@@ -1,85 +1,85 @@
-//! Model + features → probabilities with percentile, tier and reasons.
+//! Computes scores from a model and features: probability, percentile, tier and reasons.
 
 mod account;
 mod account_row;
-#[expect(clippy::inline_always, reason = "only what is inlined is compiled for wide registers")]
+mod change;
+mod chunk;
+#[expect(clippy::inline_always, reason = "only inlined functions are compiled for wide registers")]
 mod largest;
 mod log_batch;
-mod moved;
-mod part;
 mod qualified;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-pub use account::{ColumnShare, Contribution, Explanation};
+pub use account::{ColumnContribution, Contribution, Explanation};
 pub use account_row::AccountRow;
+pub use change::{ContributionChange, ScoreChange};
+use chunk::ChunkScorer;
 pub(crate) use log_batch::log_warnings;
 pub use log_batch::{LogBatch, Scores, score_log};
-pub use moved::{Move, Moved};
-use part::Part;
 use polars::prelude::*;
-use pql_stats::glm::Quadratic;
+use pql_stats::glm::QuadraticForm;
 use rayon::prelude::*;
 
-use crate::config::{Config, Cut, QualifyBy, Worth};
+use crate::config::{Config, ContactValue, QualifyBy, ThresholdRule};
 use crate::error::{Error, Result};
-use crate::io::write::Table;
+use crate::io::write::OutputTable;
 use crate::model::Model;
-use crate::model::encoder::{DesignColumn, Way};
-use crate::model::explain::{Measures, Reasons, Words};
+use crate::model::encoder::{DesignColumn, Encoding};
+use crate::model::explain::{Measures, ReasonTemplates, ReasonTexts};
 use crate::rules::definition::Pql;
 use crate::warning::{Unscored, Warning};
 
-/// The most reasons that are given for an account: the table has a column for each.
+/// Maximum number of reasons per account: the score table has a column for each.
 pub const REASONS: usize = 3;
-/// Rows of a part that one thread scores: enough that few texts of reasons are made in several
-/// parts, and no more than half a row group.
-const PART: std::ops::RangeInclusive<usize> = 16_384..=131_072;
-/// Parts into which a batch of any size is cut, so that every thread has some.
-const PARTS: usize = 4;
+/// Rows that one thread scores at a time: enough to reuse most reason texts, and at most half a
+/// row group.
+const CHUNK_ROWS: std::ops::RangeInclusive<usize> = 16_384..=131_072;
+/// Minimum number of chunks of a large batch, so that every thread has work.
+const MIN_CHUNKS: usize = 4;
 
-/// Batch to be scored.
+/// Rows to score.
 #[derive(Debug, Clone, Copy)]
-pub struct Batch<'a> {
-    /// The features, a column each.
+pub struct ScoringBatch<'a> {
+    /// The features, one column each.
     pub features: &'a DataFrame,
-    /// Account of each row, as text.
+    /// Account of each row, as a text column.
     pub account: &'a Column,
-    /// Cutoff of each row, µs UTC, where known.
+    /// Cutoff of each row, µs UTC, if known.
     pub cutoff: &'a [Option<i64>],
-    /// Why a row is not scored; `None`: it is. Empty: all are.
+    /// Reason why each row is not scored; `None`: the row is scored. Empty: all rows are scored.
     pub unscored: &'a [Option<Unscored>],
-    /// What PQL definitions say of each row. Empty: there are none.
+    /// Matches of the PQL definitions by row. Empty: no definitions.
     pub pqls: &'a [Option<Pql>],
 }
 
-/// What a run of scoring prints.
+/// Counts and sums over scored rows.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Summary {
+pub struct ScoringSummary {
     /// Rows with a probability.
     pub scored: u64,
-    /// Rows without, by reason.
+    /// Rows without a probability, by reason.
     pub unscored: BTreeMap<Unscored, u64>,
-    /// Rows from the threshold up.
-    pub reached: u64,
-    /// Rows for which a definition has held.
-    pub pqls: u64,
-    /// Rows that qualify, by the threshold, a definition or both.
-    pub qualified: u64,
+    /// Rows with a probability at or above the threshold.
+    pub above_threshold: u64,
+    /// Rows with a probability that qualify: by the model, by a definition and by both.
+    pub qualified_by: [u64; 3],
+    /// Rows without a probability that match a PQL definition.
+    pub unscored_pqls: u64,
     /// Sum of the probabilities.
     pub expected_conversions: f64,
-    /// Sum of the probabilities from the threshold up.
-    pub expected_of_reached: f64,
-    /// What contacting those from the threshold up brings, where `qualify.value` says what a
-    /// conversion is worth.
+    /// Sum of the probabilities at or above the threshold.
+    pub expected_above_threshold: f64,
+    /// Expected net value of contacting the rows at or above the threshold; `None` without
+    /// `qualify.value`.
     pub expected_value: Option<f64>,
-    /// Texts that no training row had: how many rows, by feature.
+    /// Rows with a level that does not occur in the training rows, by feature.
     pub unseen: BTreeMap<String, u64>,
 }
 
-impl Summary {
-    /// Returns what to warn of: levels that are new, and rows without a score.
+impl ScoringSummary {
+    /// Returns warnings about new levels and rows without a score.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let unseen = self
@@ -93,14 +93,14 @@ impl Summary {
         unseen.chain(unscored).collect()
     }
 
-    /// Add the numbers of another batch.
+    /// Adds the counts and sums of another batch.
     pub fn add(&mut self, other: Self) {
         self.scored += other.scored;
-        self.reached += other.reached;
-        self.pqls += other.pqls;
-        self.qualified += other.qualified;
+        self.above_threshold += other.above_threshold;
+        self.qualified_by.iter_mut().zip(other.qualified_by).for_each(|(sum, n)| *sum += n);
+        self.unscored_pqls += other.unscored_pqls;
         self.expected_conversions += other.expected_conversions;
-        self.expected_of_reached += other.expected_of_reached;
+        self.expected_above_threshold += other.expected_above_threshold;
         self.expected_value = match (self.expected_value, other.expected_value) {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),
@@ -114,82 +114,86 @@ impl Summary {
     }
 }
 
-/// A model made ready for scoring.
+/// Scores rows with a model.
 #[derive(Debug)]
 pub struct Scorer<'a> {
     model: &'a Model,
     measures: Measures,
-    words: Words,
-    /// Texts of the reasons of earlier rows: each thread that scores takes some and gives them
-    /// back.
-    known: Mutex<Vec<Reasons>>,
-    /// Coefficients as they act on the reported log-odds.
+    reason_templates: ReasonTemplates,
+    /// Reason texts of earlier rows, reused by the threads.
+    reason_texts: Mutex<Vec<ReasonTexts>>,
+    /// Coefficients on the scale of the calibrated log-odds.
     coef: Vec<f64>,
-    variances: Option<Quadratic>,
+    variances: Option<QuadraticForm>,
     label: String,
     reasons: usize,
-    by: QualifyBy,
+    qualify_by: QualifyBy,
     holdout: f64,
     seed: u64,
-    worth: Option<Worth>,
+    contact_value: Option<ContactValue>,
 }
 
 impl<'a> Scorer<'a> {
-    /// Make a model ready; `label` is what the column `model` says.
+    /// Creates a scorer.
     ///
+    /// # Arguments
+    /// * `label` – value of the column `model`
     /// # Errors
-    /// * [`Error::DamagedModel`]: the configuration in the model cannot be read
+    /// * [`Error::DamagedModel`]: the stored configuration cannot be read
     pub fn new(model: &'a Model, label: &str) -> Result<Self> {
         let config: Config = model.config()?;
-        let slope = model.calibration.base_and_slope().1;
-        let measures = Measures::of(&model.preprocessor);
-        let usual: Vec<Option<f64>> =
-            model.preprocessor.columns().iter().map(DesignColumn::usual).collect();
+        let slope = model.calibration.intercept_and_slope().1;
+        let measures = Measures::new(&model.preprocessor);
+        let modal_values: Vec<Option<f64>> =
+            model.preprocessor.columns().iter().map(DesignColumn::modal_value).collect();
         Ok(Self {
             model,
             measures,
-            words: Words::of(&model.preprocessor),
-            known: Mutex::default(),
+            reason_templates: ReasonTemplates::new(&model.preprocessor),
+            reason_texts: Mutex::default(),
             coef: model.fit.coef.iter().map(|coef| slope * coef).collect(),
-            variances: model.fit.variances(&usual),
+            variances: model.fit.variances(&modal_values),
             label: label.to_owned(),
             reasons: REASONS,
-            by: config.qualify.by,
+            qualify_by: config.qualify.by,
             holdout: config.qualify.holdout,
             seed: config.model.seed,
-            worth: if let Cut::Value(worth) = config.qualify.cut() { Some(worth) } else { None },
+            contact_value: match config.qualify.threshold_rule() {
+                ThresholdRule::Value(value) => Some(value),
+                _ => None,
+            },
         })
     }
 
-    /// Texts that an earlier thread has made, or none.
-    fn reasons_before(&self) -> Reasons {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    /// Takes the reason texts of an earlier chunk, or starts with none.
+    fn take_reason_texts(&self) -> ReasonTexts {
+        self.reason_texts.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    /// Keep the texts of a thread for the next.
-    fn keep(&self, reasons: Reasons) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(reasons.kept());
+    /// Stores the reason texts of a chunk for later chunks.
+    fn store_reason_texts(&self, reasons: ReasonTexts) {
+        self.reason_texts.lock().unwrap_or_else(PoisonError::into_inner).push(reasons.retained());
     }
 
-    /// What the column `model` says.
+    /// Returns the value of the column `model`.
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    /// Give so many reasons instead of [`REASONS`]; the other columns of reasons stay empty.
+    /// Limits the number of reasons to fewer than [`REASONS`]; the other reason columns stay empty.
     #[must_use]
     pub fn with_reasons(self, reasons: usize) -> Self {
         Self { reasons: reasons.min(REASONS), ..self }
     }
 
-    /// Let accounts qualify by something else than what the model was trained with.
+    /// Sets how accounts qualify, in place of the stored `qualify.by`.
     #[must_use]
     pub fn qualifying_by(self, by: QualifyBy) -> Self {
-        Self { by, ..self }
+        Self { qualify_by: by, ..self }
     }
 
-    /// Compute the probability of each row, and nothing else; NaN where a feature is infinite.
+    /// Computes the probability of each row; NaN if a feature is infinite.
     ///
     /// # Errors
     /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or of another type
@@ -197,71 +201,79 @@ impl<'a> Scorer<'a> {
         Ok(self.model.probabilities(self.model.preprocessor.transform(features, None)?.x.view()))
     }
 
-    /// Score rows: a table in the order of the rows, and what to print about it.
+    /// Scores rows. Returns a table in the order of the rows, and a summary.
     ///
     /// Columns: `account_id, cutoff, probability, probability_low, probability_high, percentile,
     /// tier, qualified, qualified_by, pql_types, pql_at, holdout, reason_1, reason_2, reason_3,
-    /// model`. A row that is not scored has null probability and the reason why in `reason_1`.
-    /// The 95 % interval is the uncertainty of the estimate; it is null after l1 and elastic net.
-    /// `qualified_by` is `model`, `definition` or `both`; `pql_types` are the kinds of the
-    /// definitions that have held by the end of the log, as `criteria;limit`, and `pql_at` is
-    /// when the first of them did.
+    /// model`. A row that is not scored has a null probability and the cause in `reason_1`.
+    /// The 95% interval is the uncertainty of the estimate; it is null after l1 and elastic net.
+    /// `qualified_by` is `model`, `definition` or `both`. `pql_types` are the types of the
+    /// definitions that match by the end of the log, such as `criteria;limit`, and `pql_at` is the
+    /// time of the first match.
     ///
     /// # Errors
     /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or of another type
-    pub fn score(&self, rows: &Batch<'_>) -> Result<(DataFrame, Summary)> {
-        let (parts, summary) = self.parts(rows)?;
+    pub fn score(&self, rows: &ScoringBatch<'_>) -> Result<(DataFrame, ScoringSummary)> {
+        let (chunks, summary) = self.score_chunks(rows)?;
         let failed = |e: PolarsError| Error::table("the scores", e);
-        let mut frames = parts.into_iter().map(Table::frame);
-        let mut table =
-            frames.next().expect("there is a part even without rows").map_err(failed)?;
+        let mut frames = chunks.into_iter().map(OutputTable::frame);
+        let mut table = frames.next().expect("there is at least one chunk").map_err(failed)?;
         for frame in frames {
             table.vstack_mut_owned(frame.map_err(failed)?).map_err(failed)?;
         }
         Ok((table, summary))
     }
 
-    /// Score rows as [`Scorer::score`] does, the table in parts as it is written: at least one,
-    /// also without rows.
+    /// Scores rows as [`Scorer::score`] does; returns the table in at least one chunk.
     ///
     /// # Errors
     /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or of another type
-    pub(crate) fn parts(&self, rows: &Batch<'_>) -> Result<(Vec<Table>, Summary)> {
+    pub(crate) fn score_chunks(
+        &self,
+        rows: &ScoringBatch<'_>,
+    ) -> Result<(Vec<OutputTable>, ScoringSummary)> {
         let n = rows.account.len();
-        let step = (n / PARTS).clamp(*PART.start(), *PART.end());
+        let step = (n / MIN_CHUNKS).clamp(*CHUNK_ROWS.start(), *CHUNK_ROWS.end());
         let starts: Vec<usize> = (0..n.max(1)).step_by(step).collect();
-        let part = |from: usize| Part::score(self, rows, from..n.min(from + step));
-        let parts: Vec<(Table, Summary)> =
-            starts.into_par_iter().map(part).collect::<Result<_>>()?;
-        let mut all = Summary { expected_value: self.worth.map(|_| 0.0), ..Summary::default() };
+        let score = |from: usize| ChunkScorer::score(self, rows, from..n.min(from + step));
+        let chunks: Vec<(OutputTable, ScoringSummary)> =
+            starts.into_par_iter().map(score).collect::<Result<_>>()?;
+        let mut all = ScoringSummary {
+            expected_value: self.contact_value.map(|_| 0.0),
+            ..ScoringSummary::default()
+        };
         let mut tables = Vec::new();
-        for (table, summary) in parts {
+        for (table, summary) in chunks {
             all.add(summary);
             tables.push(table);
         }
         Ok((tables, all))
     }
 
-    /// The table of no rows, with all its columns.
+    /// Returns a score table without rows, with all columns.
     ///
     /// # Errors
-    /// * [`Error::Table`]: polars cannot hold it
-    pub(crate) fn empty(&self) -> Result<Table> {
-        let dtype = |way: &Way| {
-            if matches!(way, Way::Number(_)) { DataType::Float64 } else { DataType::String }
+    /// * [`Error::OutputTable`]: the table cannot be created
+    pub(crate) fn empty(&self) -> Result<OutputTable> {
+        let dtype = |encoding: &Encoding| {
+            if matches!(encoding, Encoding::Numeric(_)) {
+                DataType::Float64
+            } else {
+                DataType::String
+            }
         };
         let features = self
             .model
             .preprocessor
             .features
             .iter()
-            .map(|p| Column::new_empty(p.feature.as_str().into(), &dtype(&p.way)));
+            .map(|p| Column::new_empty(p.feature.as_str().into(), &dtype(&p.encoding)));
         let features =
             DataFrame::new(0, features.collect()).map_err(|e| Error::table("the features", e))?;
         let account = Column::new_empty("account_id".into(), &DataType::String);
-        Ok(Part::score(
+        Ok(ChunkScorer::score(
             self,
-            &Batch {
+            &ScoringBatch {
                 features: &features,
                 account: &account,
                 cutoff: &[],
@@ -274,10 +286,10 @@ impl<'a> Scorer<'a> {
     }
 }
 
-/// Tiers, the best first.
+/// Tiers, best first.
 pub(crate) const TIERS: [&str; 4] = ["A", "B", "C", "D"];
 
-/// The place among [`TIERS`]: A from percentile 95, B from 80, C from 50, D below.
+/// Returns the index in [`TIERS`]: A from percentile 95, B from 80, C from 50, D below.
 pub(crate) fn tier(percentile: f64) -> usize {
     match percentile {
         p if p >= 95.0 => 0,

@@ -1,35 +1,34 @@
-//! Whether an account qualifies: by the model, by a definition, or by both.
+//! Decides whether an account qualifies: by the model, by a definition, or by both.
 
 use crate::config::QualifyBy;
 
-/// What makes a row qualify, in words.
-pub(super) const WORDS: [&str; 3] = ["model", "definition", "both"];
+/// Values of the column `qualified_by`.
+pub(super) const QUALIFIED_BY: [&str; 3] = ["model", "definition", "both"];
 
-/// Whether a row qualifies, and by what, a place among [`WORDS`].
+/// Returns whether a row qualifies, and the index of the cause in [`QUALIFIED_BY`].
 ///
 /// # Arguments
-/// * `reached` – whether it reaches the model's threshold; `None` for a row without a probability,
-///   which neither does nor does not
-/// * `held` – whether a definition has held
-pub(super) fn of_row(
+/// * `reached` – whether the probability reaches the threshold; `None` without a probability
+/// * `matched` – whether the account matches a definition
+pub(super) fn qualification(
     by: QualifyBy,
     reached: Option<bool>,
-    held: bool,
+    matched: bool,
 ) -> (Option<bool>, Option<u32>) {
     let qualified = match by {
-        QualifyBy::Definition => Some(held),
-        QualifyBy::Either if held => Some(true),
-        QualifyBy::Both if !held => Some(false),
+        QualifyBy::Definition => Some(matched),
+        QualifyBy::Either if matched => Some(true),
+        QualifyBy::Both if !matched => Some(false),
         QualifyBy::Model | QualifyBy::Either | QualifyBy::Both => reached,
     };
     let (by_model, by_definition) =
-        (by != QualifyBy::Definition && reached == Some(true), by != QualifyBy::Model && held);
-    let what = match (by_model, by_definition) {
+        (by != QualifyBy::Definition && reached == Some(true), by != QualifyBy::Model && matched);
+    let cause = match (by_model, by_definition) {
         (true, true) => 2,
         (false, true) => 1,
         _ => 0,
     };
-    (qualified, (qualified == Some(true)).then_some(what))
+    (qualified, (qualified == Some(true)).then_some(cause))
 }
 
 #[cfg(test)]
@@ -37,10 +36,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_way_to_qualify_asks_for_what_it_says() {
-        let found = |by, reached, held| {
-            let (qualified, what) = of_row(by, reached, held);
-            (qualified, what.map(|place| WORDS[place as usize]))
+    fn each_qualify_rule_uses_its_criteria() {
+        let found = |by, reached, matched| {
+            let (qualified, cause) = qualification(by, reached, matched);
+            (qualified, cause.map(|index| QUALIFIED_BY[index as usize]))
         };
         let (yes, no) = (Some(true), Some(false));
         for (by, expected) in [
@@ -84,7 +83,11 @@ mod tests {
         ] {
             let cases =
                 [(yes, true), (yes, false), (no, true), (no, false), (None, true), (None, false)];
-            assert_eq!(cases.map(|(reached, held)| found(by, reached, held)), expected, "{by:?}");
+            assert_eq!(
+                cases.map(|(reached, matched)| found(by, reached, matched)),
+                expected,
+                "{by:?}"
+            );
         }
     }
 }

@@ -1,158 +1,162 @@
-//! One change, as it is sent: its fields, and the same in words.
+//! One alert: its fields and its text.
 
 use serde::Serialize;
 
-use super::scores::Details;
-use super::{Kind, Standing};
+use super::scores::AlertDetails;
+use super::{AccountState, AlertKind};
 use crate::registry::ledger::Run;
 use crate::time::iso;
 
-/// What has changed about an account.
+/// Alert about a change of one account.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alert {
-    /// The same for the same change of the same account in the same run, whatever run it is
-    /// compared with and whichever version of the model scored it.
+    /// Identifier: equal for the same change of the same account in the same run, independent of
+    /// the previous run and of the model version.
     pub id: String,
-    /// What has changed.
-    pub kind: Kind,
-    /// The account.
+    /// Kind of the change.
+    pub kind: AlertKind,
+    /// Account ID.
     pub account_id: String,
-    /// All of it in words.
+    /// Text of the alert.
     pub text: String,
     /// Time of the run, UTC.
     pub cutoff: String,
-    /// Time of the run before; `None`: there is none.
-    pub cutoff_before: Option<String>,
-    /// The probability; `None`: the account has no score, but qualifies by a definition.
+    /// Time of the previous run; `None` for a first run.
+    pub previous_cutoff: Option<String>,
+    /// Probability; `None`: the account has no score but qualifies by a definition.
     pub probability: Option<f64>,
-    /// The probability in the run before; `None`: the account had none.
-    pub probability_before: Option<f64>,
-    /// Percent of the reference population below it.
+    /// Probability in the previous run; `None`: the account had none.
+    pub previous_probability: Option<f64>,
+    /// Percent of the reference distribution below the probability.
     pub percentile: Option<f64>,
-    /// The percentile in the run before.
-    pub percentile_before: Option<f64>,
-    /// A, B, C or D.
+    /// Percentile in the previous run.
+    pub previous_percentile: Option<f64>,
+    /// Tier: A, B, C or D.
     pub tier: Option<String>,
-    /// The tier in the run before.
-    pub tier_before: Option<String>,
+    /// Tier in the previous run.
+    pub previous_tier: Option<String>,
     /// Whether the account qualifies.
     pub qualified: Option<bool>,
-    /// `model`, `definition` or `both`.
+    /// Reason to qualify: `model`, `definition` or `both`.
     pub qualified_by: Option<String>,
-    /// The types of the PQL definitions that have held.
+    /// Types of the matched PQL definitions.
     pub pql_types: Vec<String>,
-    /// When the first of them did, UTC.
+    /// Time of the first match, UTC.
     pub pql_at: Option<String>,
-    /// Whether the account is to be left alone for comparison.
+    /// Whether the account is in the holdout.
     pub holdout: bool,
-    /// What moves the probability most.
+    /// Main reasons for the probability.
     pub reasons: Vec<String>,
-    /// The model, `NAME/VERSION`.
+    /// Label of the model, `NAME/VERSION`.
     pub model: String,
-    /// The model of the run before.
-    pub model_before: Option<String>,
+    /// Label of the model in the previous run.
+    pub previous_model: Option<String>,
 }
 
-/// A change of an account that was found.
-pub(super) struct Change<'a> {
-    pub(super) kind: Kind,
+/// A change of an account between two runs.
+pub(super) struct AccountChange<'a> {
+    pub(super) kind: AlertKind,
     pub(super) account: &'a str,
-    /// Its row among the scores of the newest run.
+    /// Row in the newest run.
     pub(super) row: usize,
-    /// How it stands there.
-    pub(super) now: Standing<'a>,
-    /// How it stood in the run before.
-    pub(super) before: Option<Standing<'a>>,
+    /// State in the newest run.
+    pub(super) current: AccountState<'a>,
+    /// State in the previous run.
+    pub(super) previous: Option<AccountState<'a>>,
 }
 
 impl Alert {
-    /// Tell of a change in `run` since the run before.
+    /// Creates the alert for a change in `run` since the previous run.
     pub(super) fn new(
-        change: &Change<'_>,
-        details: &Details,
+        change: &AccountChange<'_>,
+        details: &AlertDetails,
         run: &Run,
-        before: Option<&Run>,
+        previous_run: Option<&Run>,
     ) -> Self {
-        let Change { kind, account, row, now, before: was } = *change;
+        let AccountChange { kind, account, row, current, previous } = *change;
         let (pql_types, pql_at) = details.pql(row);
         let owned = |tier: &str| tier.to_owned();
         let alert = Self {
-            id: id_of(&[run.name(), &iso(run.at), kind.name(), account]),
+            id: hash_id(&[run.name(), &iso(run.time), kind.name(), account]),
             kind,
             account_id: account.to_owned(),
             text: String::new(),
-            cutoff: iso(run.at),
-            cutoff_before: before.map(|before| iso(before.at)),
-            probability: now.probability,
-            probability_before: was.and_then(|was| was.probability),
-            percentile: now.percentile,
-            percentile_before: was.and_then(|was| was.percentile),
-            tier: now.tier.map(owned),
-            tier_before: was.and_then(|was| was.tier).map(owned),
-            qualified: now.qualified,
+            cutoff: iso(run.time),
+            previous_cutoff: previous_run.map(|run| iso(run.time)),
+            probability: current.probability,
+            previous_probability: previous.and_then(|state| state.probability),
+            percentile: current.percentile,
+            previous_percentile: previous.and_then(|state| state.percentile),
+            tier: current.tier.map(owned),
+            previous_tier: previous.and_then(|state| state.tier).map(owned),
+            qualified: current.qualified,
             qualified_by: details.qualified_by(row),
             pql_types,
             pql_at,
-            holdout: details.held_out(row),
+            holdout: details.is_holdout(row),
             reasons: details.reasons(row),
             model: run.label.clone(),
-            model_before: before.map(|before| before.label.clone()),
+            previous_model: previous_run.map(|run| run.label.clone()),
         };
-        Self { text: alert.in_words(), ..alert }
+        Self { text: alert.format_text(), ..alert }
     }
 
-    fn in_words(&self) -> String {
-        let Self { account_id, tier, tier_before, .. } = self;
-        let what = match self.kind {
-            Kind::Qualified => match self.qualified_by.as_deref() {
-                Some("definition") => "newly qualifies, by a definition",
-                Some("both") => "newly qualifies, by the model and a definition",
+    fn format_text(&self) -> String {
+        let Self { account_id, tier, previous_tier, .. } = self;
+        let change = match self.kind {
+            AlertKind::Qualified => match self.qualified_by.as_deref() {
+                Some("definition") => "newly qualifies by a PQL definition",
+                Some("both") => "newly qualifies by the model and a PQL definition",
                 _ => "newly qualifies",
             },
-            Kind::Unqualified => "no longer qualifies",
-            Kind::Rose => "rose a tier",
-            Kind::Fell => "fell a tier",
+            AlertKind::Unqualified => "no longer qualifies",
+            AlertKind::Rose => "moved up",
+            AlertKind::Fell => "moved down",
         };
-        let mut text = format!("{account_id} {what}");
-        if let Some(now) = self.probability {
-            text += &format!(": {} likely to convert", percent(now));
-            text += &match (self.probability_before, &self.cutoff_before) {
-                (Some(was), Some(when)) => format!(" ({} on {})", percent(was), day(when)),
-                (None, Some(when)) => format!(" (no score on {})", day(when)),
+        let mut text = format!("{account_id} {change}");
+        if let Some(current) = self.probability {
+            text += &format!(": {} likely to convert", percent(current));
+            text += &match (self.previous_probability, &self.previous_cutoff) {
+                (Some(previous), Some(time)) => {
+                    format!(" ({} on {})", percent(previous), day(time))
+                }
+                (None, Some(time)) => format!(" (no score on {})", day(time)),
                 (_, None) => String::new(),
             };
         }
-        text += &match (tier, tier_before) {
-            (Some(tier), Some(before)) if before != tier => format!(", tier {tier} after {before}"),
+        text += &match (tier, previous_tier) {
+            (Some(tier), Some(previous)) if previous != tier => {
+                format!(", tier {tier} (was {previous})")
+            }
             (Some(tier), _) => format!(", tier {tier}"),
             (None, _) => String::new(),
         };
         if !self.reasons.is_empty() {
-            // Of an account without a score the only reason says why it has none.
+            // For an account without a score, the only reason is why it was not scored.
             text += if self.probability.is_some() { ". " } else { ", " };
             text += &self.reasons.join("; ");
         }
-        if let Some(before) = self.model_before.as_ref().filter(|before| **before != self.model) {
-            text += &format!(". By model {}, before by {before}", self.model);
+        if let Some(previous) = self.previous_model.as_ref().filter(|label| **label != self.model) {
+            text += &format!(". Scored by {}, previously by {previous}", self.model);
         }
         text
     }
 }
 
-/// A probability as people read it.
+/// Formats a probability.
 fn percent(probability: f64) -> String {
-    format!("{:.1} %", 100.0 * probability)
+    format!("{:.1}%", 100.0 * probability)
 }
 
-/// A time, a midnight being its day.
+/// Shortens a time at midnight to its date.
 fn day(time: &str) -> &str {
     time.strip_suffix("T00:00:00Z").unwrap_or(time)
 }
 
-/// The first half of the BLAKE3 of some parts, each with its length before it, in hexadecimal
+/// Computes an ID: the first half of the BLAKE3 hash of length-prefixed parts, in hexadecimal
 /// digits.
-fn id_of(parts: &[&str]) -> String {
-    /// Digits of 128 bits, which no two alerts share by chance.
+fn hash_id(parts: &[&str]) -> String {
+    /// Hexadecimal digits of 128 bits, so that collisions are negligible.
     const DIGITS: usize = 32;
     let mut hasher = blake3::Hasher::new();
     for part in parts {
@@ -166,20 +170,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_without_a_score_and_one_by_another_model_are_put_in_words() {
+    fn alert_text_of_an_unscored_account_and_of_a_changed_model() {
         let alert = Alert {
             id: String::new(),
-            kind: Kind::Qualified,
+            kind: AlertKind::Qualified,
             account_id: "a1".to_owned(),
             text: String::new(),
             cutoff: "2025-06-30T00:00:00Z".to_owned(),
-            cutoff_before: Some("2025-06-29T12:00:00Z".to_owned()),
+            previous_cutoff: Some("2025-06-29T12:00:00Z".to_owned()),
             probability: None,
-            probability_before: None,
+            previous_probability: None,
             percentile: None,
-            percentile_before: None,
+            previous_percentile: None,
             tier: None,
-            tier_before: None,
+            previous_tier: None,
             qualified: Some(true),
             qualified_by: Some("definition".to_owned()),
             pql_types: Vec::new(),
@@ -187,28 +191,31 @@ mod tests {
             holdout: false,
             reasons: vec!["not scored: too young".to_owned()],
             model: "t/0001".to_owned(),
-            model_before: Some("t/0001".to_owned()),
+            previous_model: Some("t/0001".to_owned()),
         };
-        assert_eq!(alert.in_words(), "a1 newly qualifies, by a definition, not scored: too young");
+        assert_eq!(
+            alert.format_text(),
+            "a1 newly qualifies by a PQL definition, not scored: too young"
+        );
         let scored = Alert {
-            kind: Kind::Fell,
+            kind: AlertKind::Fell,
             probability: Some(0.0213),
-            probability_before: Some(0.2),
+            previous_probability: Some(0.2),
             tier: Some("C".to_owned()),
-            tier_before: Some("A".to_owned()),
+            previous_tier: Some("A".to_owned()),
             reasons: Vec::new(),
-            model_before: Some("t/0002".to_owned()),
+            previous_model: Some("t/0002".to_owned()),
             ..alert
         };
-        let expected = "a1 fell a tier: 2.1 % likely to convert (20.0 % on 2025-06-29T12:00:00Z), tier C after A. By model t/0001, before by t/0002";
-        assert_eq!(scored.in_words(), expected);
+        let expected = "a1 moved down: 2.1% likely to convert (20.0% on 2025-06-29T12:00:00Z), tier C (was A). Scored by t/0001, previously by t/0002";
+        assert_eq!(scored.format_text(), expected);
     }
 
     #[test]
-    fn ids_tell_every_part_from_the_others() {
-        let id = id_of(&["trial", "2025-06-30", "rose", "a1"]);
+    fn ids_depend_on_the_boundaries_of_parts() {
+        let id = hash_id(&["trial", "2025-06-30", "rose", "a1"]);
         assert_eq!(id.len(), 32);
-        assert_eq!(id, id_of(&["trial", "2025-06-30", "rose", "a1"]));
-        assert_ne!(id, id_of(&["trial", "2025-06-30", "rosea", "1"]));
+        assert_eq!(id, hash_id(&["trial", "2025-06-30", "rose", "a1"]));
+        assert_ne!(id, hash_id(&["trial", "2025-06-30", "rosea", "1"]));
     }
 }

@@ -1,4 +1,4 @@
-//! What has changed between two runs of a model: who newly qualifies, who rose or fell a tier.
+//! Accounts that newly qualified or changed tier between two scoring runs.
 
 mod alert;
 mod scores;
@@ -8,38 +8,38 @@ mod webhook;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use alert::AccountChange;
 pub use alert::Alert;
-use alert::Change;
-use scores::Details;
-pub(crate) use scores::Standings;
-pub use sent::Sent;
+use scores::AlertDetails;
+pub(crate) use scores::RunScores;
+pub use sent::SentAlerts;
 use serde::Serialize;
 pub use webhook::Webhook;
 
 use crate::error::{Error, Result};
-use crate::names::nearest;
+use crate::names::suggest;
 use crate::registry::ledger::{Ledger, Run};
 use crate::time::iso;
 
-/// What has become of an account since the run before.
+/// Change of an account since the previous run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// It qualifies, and did not in the run before or was not in it.
+pub enum AlertKind {
+    /// It qualifies, but did not qualify in the previous run or was not in it.
     Qualified,
-    /// It does not qualify any more.
+    /// It no longer qualifies.
     Unqualified,
-    /// Its tier is better.
+    /// It moved to a better tier.
     Rose,
-    /// Its tier is worse.
+    /// It moved to a worse tier.
     Fell,
 }
 
-impl Kind {
-    /// All of them; an account of which several hold is told of once, by the first.
+impl AlertKind {
+    /// All kinds. An account with several changes gets one alert of the first kind.
     pub const ALL: [Self; 4] = [Self::Qualified, Self::Unqualified, Self::Rose, Self::Fell];
 
-    /// Its name.
+    /// Returns the name of the kind.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -50,20 +50,20 @@ impl Kind {
         }
     }
 
-    /// Whether it holds.
-    fn holds(self, now: &Standing, before: Option<&Standing>) -> bool {
-        let was = before.is_some_and(|before| before.qualified == Some(true));
-        let tiers = before.and_then(|before| before.tier).zip(now.tier);
+    /// Returns whether an account changed in this way.
+    fn matches(self, current: &AccountState, previous: Option<&AccountState>) -> bool {
+        let was_qualified = previous.is_some_and(|previous| previous.qualified == Some(true));
+        let tiers = previous.and_then(|previous| previous.tier).zip(current.tier);
         match self {
-            Self::Qualified => now.qualified == Some(true) && !was,
-            Self::Unqualified => now.qualified == Some(false) && was,
-            Self::Rose => tiers.is_some_and(|(before, now)| now < before),
-            Self::Fell => tiers.is_some_and(|(before, now)| now > before),
+            Self::Qualified => current.qualified == Some(true) && !was_qualified,
+            Self::Unqualified => current.qualified == Some(false) && was_qualified,
+            Self::Rose => tiers.is_some_and(|(previous, current)| current < previous),
+            Self::Fell => tiers.is_some_and(|(previous, current)| current > previous),
         }
     }
 }
 
-impl FromStr for Kind {
+impl FromStr for AlertKind {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
@@ -74,9 +74,9 @@ impl FromStr for Kind {
     }
 }
 
-/// How an account stands in a run, as far as two runs are compared.
+/// State of an account in a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Standing<'a> {
+pub(crate) struct AccountState<'a> {
     pub(crate) probability: Option<f64>,
     percentile: Option<f64>,
     /// A, B, C or D.
@@ -84,59 +84,60 @@ pub(crate) struct Standing<'a> {
     qualified: Option<bool>,
 }
 
-/// What is asked for.
+/// Options of a comparison of runs.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
-    /// The model, NAME or NAME/VERSION; `None`: the only one in the ledger.
+pub struct AlertQuery {
+    /// Model, NAME or NAME/VERSION; `None`: the only model in the ledger.
     pub model: Option<String>,
-    /// Compare with the newest run at or before this time, µs UTC; `None`: with the run before.
+    /// Compare with the newest run at or before this time, µs UTC; `None`: with the previous run.
     pub since: Option<i64>,
-    /// Take the newest run at or before this time for the newest, µs UTC; `None`: any.
+    /// Ignore runs after this time, µs UTC; `None`: use all runs.
     pub until: Option<i64>,
-    /// The kinds of changes.
-    pub kinds: Vec<Kind>,
-    /// Tell of the accounts of the holdout, too, which are to be left alone.
-    pub with_holdout: bool,
+    /// Kinds of changes to report.
+    pub kinds: Vec<AlertKind>,
+    /// Whether to report accounts of the holdout.
+    pub include_holdout: bool,
 }
 
-/// Runs that are looked through for changes that were not sent.
-const LOOKED_BACK: usize = 14;
+/// Number of earlier runs that are searched for unsent alerts.
+const MAX_EARLIER_RUNS: usize = 14;
 
-/// The changes of a run.
+/// Changes between two runs.
 #[derive(Debug, Clone)]
-pub struct Changes {
+pub struct RunDiff {
     /// The newest run.
     pub run: Run,
-    /// The run it is compared with; `None`: it is the first.
-    pub before: Option<Run>,
-    /// The changes, by kind, then by falling probability.
+    /// The run to compare with; `None`: there is no earlier run.
+    pub previous: Option<Run>,
+    /// One alert for each changed account, by kind, then by falling probability.
     pub alerts: Vec<Alert>,
-    /// Changes of accounts of the holdout that are left out.
-    pub held_out: usize,
+    /// Number of changed holdout accounts that are not reported.
+    pub skipped_holdout: usize,
 }
 
-impl Changes {
-    /// Compare the newest run of a model with a run before.
+impl RunDiff {
+    /// Compares the newest run of a model with an earlier run.
     ///
-    /// In the first run every account that qualifies newly does. An account that is no longer in
-    /// the run (it converted or churned) gives no alert; of several rows of an account the one
-    /// with the newest cutoff counts.
+    /// In a first run all qualifying accounts are reported. An account that is no longer in the run
+    /// (it converted or churned) gets no alert. If an account has several rows, the newest cutoff
+    /// counts.
     ///
     /// # Errors
-    /// * [`Error::Usage`]: the ledger has no run of the model, or of several models and none is
-    ///   named
+    /// * [`Error::Usage`]: the ledger has no run of the model, or has several models and the query
+    ///   names none
     /// * those of [`Ledger::runs`] and [`Run::rows`]
-    pub fn find(ledger: &Ledger, wanted: &Wanted) -> Result<Self> {
-        let mut runs = runs_of(ledger, wanted.model.as_deref())?;
-        runs.retain(|run| wanted.until.is_none_or(|until| run.at <= until));
+    pub fn compute(ledger: &Ledger, query: &AlertQuery) -> Result<Self> {
+        let mut runs = model_runs(ledger, query.model.as_deref())?;
+        runs.retain(|run| query.until.is_none_or(|until| run.time <= until));
         let Some(run) = runs.pop() else {
-            let problem = format!("`{}` has no run that early", ledger.dir().display());
+            let problem = format!("`{}` has no run at or before that time", ledger.dir().display());
             return Err(Error::Usage { problem, hint: None });
         };
-        let earlier =
-            |other: &Run| other.at < run.at && wanted.since.is_none_or(|since| other.at <= since);
+        let earlier = |other: &Run| {
+            other.time < run.time && query.since.is_none_or(|since| other.time <= since)
+        };
         runs.retain(earlier);
-        if let (Some(since), true) = (wanted.since, runs.is_empty()) {
+        if let (Some(since), true) = (query.since, runs.is_empty()) {
             let problem = format!(
                 "`{}` has no run of `{}` at or before {}",
                 ledger.dir().display(),
@@ -145,84 +146,89 @@ impl Changes {
             );
             return Err(Error::Usage { problem, hint: None });
         }
-        let newest = runs.last().map(|last| last.at);
-        runs.retain(|other| Some(other.at) == newest);
-        // Of several versions at that time the same one as now says what changed but the model.
+        let newest = runs.last().map(|last| last.time);
+        runs.retain(|other| Some(other.time) == newest);
+        // Prefers the same version, so that the differences are not due to the model.
         let same = runs.iter().position(|other| other.label == run.label);
-        let before = same.map(|at| runs.swap_remove(at)).or_else(|| runs.pop());
-        let mut changes = Self { run, before, alerts: Vec::new(), held_out: 0 };
-        changes.compare(wanted)?;
-        Ok(changes)
+        let previous = same.map(|index| runs.swap_remove(index)).or_else(|| runs.pop());
+        let mut diff = Self { run, previous, alerts: Vec::new(), skipped_holdout: 0 };
+        diff.collect_alerts(query)?;
+        Ok(diff)
     }
 
-    fn compare(&mut self, wanted: &Wanted) -> Result<()> {
-        let then = self.before.as_ref().map(Standings::of).transpose()?;
-        let then = then.as_ref();
-        let (now, details) = (Standings::of(&self.run)?, Details::of(&self.run)?);
-        let places = then.map(Standings::places).unwrap_or_default();
-        let mut rows: Vec<(&str, usize)> = now.places().into_iter().collect();
+    fn collect_alerts(&mut self, query: &AlertQuery) -> Result<()> {
+        let previous = self.previous.as_ref().map(RunScores::read).transpose()?;
+        let previous = previous.as_ref();
+        let (current, details) = (RunScores::read(&self.run)?, AlertDetails::read(&self.run)?);
+        let previous_rows = previous.map(RunScores::newest_rows).unwrap_or_default();
+        let mut rows: Vec<(&str, usize)> = current.newest_rows().into_iter().collect();
         rows.sort_unstable();
         for (account, row) in rows {
-            let now = now.get(row);
-            let before = then.and_then(|then| places.get(account).map(|row| then.get(*row)));
-            let holds =
-                |kind: &Kind| wanted.kinds.contains(kind) && kind.holds(&now, before.as_ref());
-            let Some(kind) = Kind::ALL.into_iter().find(holds) else { continue };
-            if details.held_out(row) && !wanted.with_holdout {
-                self.held_out += 1;
+            let current = current.get(row);
+            let previous =
+                previous.and_then(|runs| previous_rows.get(account).map(|row| runs.get(*row)));
+            let matches = |kind: &AlertKind| {
+                query.kinds.contains(kind) && kind.matches(&current, previous.as_ref())
+            };
+            let Some(kind) = AlertKind::ALL.into_iter().find(matches) else { continue };
+            if details.is_holdout(row) && !query.include_holdout {
+                self.skipped_holdout += 1;
             } else {
-                let change = Change { kind, account, row, now, before };
-                self.alerts.push(Alert::new(&change, &details, &self.run, self.before.as_ref()));
+                let change = AccountChange { kind, account, row, current, previous };
+                self.alerts.push(Alert::new(&change, &details, &self.run, self.previous.as_ref()));
             }
         }
-        let place = |alert: &Alert| (alert.kind, -alert.probability.unwrap_or(0.0));
+        let order = |alert: &Alert| (alert.kind, -alert.probability.unwrap_or(0.0));
         self.alerts.sort_by(|a, b| {
-            let (a, b) = (place(a), place(b));
+            let (a, b) = (order(a), order(b));
             a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
         });
         Ok(())
     }
 
-    /// How many changes of earlier runs have not been sent, back to one whose changes all were, and
-    /// when the run was that the first of them is compared with; `None` where there are none.
+    /// Counts the unsent alerts of earlier runs, back to the last run whose alerts were all sent.
+    /// Returns their number and the `since` time that would report them; `None` if all were sent.
     ///
     /// # Errors
-    /// * those of [`Changes::find`] and [`Sent::look`]
-    pub fn unsent_before(&self, ledger: &Ledger, wanted: &Wanted) -> Result<Option<(usize, i64)>> {
+    /// * those of [`RunDiff::compute`] and [`SentAlerts::read`]
+    pub fn earlier_unsent(
+        &self,
+        ledger: &Ledger,
+        query: &AlertQuery,
+    ) -> Result<Option<(usize, i64)>> {
         let (mut unsent, mut since) = (0, None);
-        let mut run = self.before.clone();
-        for _ in 0..LOOKED_BACK {
-            let Some(at) = run.map(|run| run.at) else { break };
-            let earlier =
-                Self::find(ledger, &Wanted { until: Some(at), since: None, ..wanted.clone() })?;
-            // No time brings back the changes of a first run: everything that qualified in it was
-            // new.
-            let Some(before) = earlier.before else { break };
-            let sent = Sent::look(&earlier.run)?;
-            let left = earlier.alerts.iter().filter(|alert| !sent.has(alert)).count();
-            // A run without changes does not tell whether any went out, unless some did, as with
-            // `--since`.
+        let mut run = self.previous.clone();
+        for _ in 0..MAX_EARLIER_RUNS {
+            let Some(until) = run.map(|run| run.time) else { break };
+            let query = AlertQuery { until: Some(until), since: None, ..query.clone() };
+            let earlier = Self::compute(ledger, &query)?;
+            // The alerts of a first run cannot be requested with `--since`.
+            let Some(previous) = earlier.previous else { break };
+            let sent = SentAlerts::read(&earlier.run)?;
+            let left = earlier.alerts.iter().filter(|alert| !sent.contains(alert)).count();
+            // A run without alerts does not show whether earlier alerts were sent, unless it has
+            // sent alerts from `--since`.
             if left == 0 && !(earlier.alerts.is_empty() && sent.is_empty()) {
                 break;
             }
             if left > 0 {
-                (unsent, since) = (unsent + left, Some(before.at));
+                (unsent, since) = (unsent + left, Some(previous.time));
             }
-            run = Some(before);
+            run = Some(previous);
         }
         Ok(since.map(|since| (unsent, since)))
     }
 
-    /// Whether the runs are of different versions or files of the model, so that probabilities and
-    /// tiers may have moved for that alone.
+    /// Returns whether the two runs used different models, which alone can change probabilities and
+    /// tiers.
     #[must_use]
-    pub fn other_model(&self) -> bool {
-        self.before.as_ref().is_some_and(|before| before.label != self.run.label)
+    pub fn model_changed(&self) -> bool {
+        self.previous.as_ref().is_some_and(|previous| previous.label != self.run.label)
     }
 }
 
-/// The runs of the model that is meant, ascending; at least one.
-fn runs_of(ledger: &Ledger, model: Option<&str>) -> Result<Vec<Run>> {
+/// Returns the runs of the selected model in ascending order; at least one.
+fn model_runs(ledger: &Ledger, model: Option<&str>) -> Result<Vec<Run>> {
     let all = ledger.runs(None)?;
     let names: BTreeSet<String> = all.iter().map(|run| run.name().to_owned()).collect();
     let usage = |problem: String, hint: Option<String>| Err(Error::Usage { problem, hint });
@@ -230,19 +236,22 @@ fn runs_of(ledger: &Ledger, model: Option<&str>) -> Result<Vec<Run>> {
     match model {
         _ if all.is_empty() => usage(
             format!("the ledger `{}` has no scores", ledger.dir().display()),
-            Some("`pql score --ledger DIR` adds some".to_owned()),
+            Some("run `pql score MODEL --ledger DIR` first".to_owned()),
         ),
         None if names.len() > 1 => {
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             usage(
-                format!("`{}` has runs of {}", ledger.dir().display(), names.join(", ")),
-                Some("name one with `--model`".to_owned()),
+                format!(
+                    "`{}` has runs of several models: {}",
+                    ledger.dir().display(),
+                    names.join(", ")
+                ),
+                Some("name one: `pql alerts MODEL --ledger DIR`".to_owned()),
             )
         }
         Some(model) if runs.is_empty() => {
-            let near = nearest(model, names.iter().map(String::as_str))
-                .map(|near| format!("did you mean `{near}`?"));
-            usage(format!("`{}` has no run of a model `{model}`", ledger.dir().display()), near)
+            let hint = suggest(model, names.iter().map(String::as_str));
+            usage(format!("`{}` has no run of `{model}`", ledger.dir().display()), hint)
         }
         _ => Ok(runs),
     }
@@ -252,8 +261,8 @@ fn runs_of(ledger: &Ledger, model: Option<&str>) -> Result<Vec<Run>> {
 mod tests {
     use super::*;
 
-    fn standing(tier: &str, qualified: bool) -> Standing<'_> {
-        Standing {
+    fn state(tier: &str, qualified: bool) -> AccountState<'_> {
+        AccountState {
             probability: Some(0.5),
             percentile: Some(50.0),
             tier: Some(tier),
@@ -262,30 +271,30 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_holds_where_it_should() {
-        let found = |now: Standing<'_>, before: Option<Standing<'_>>| -> Vec<&str> {
-            Kind::ALL
+    fn kinds_match_changes_of_qualification_and_tier() {
+        let kinds = |current: AccountState<'_>, previous: Option<AccountState<'_>>| -> Vec<&str> {
+            AlertKind::ALL
                 .into_iter()
-                .filter(|kind| kind.holds(&now, before.as_ref()))
-                .map(Kind::name)
+                .filter(|kind| kind.matches(&current, previous.as_ref()))
+                .map(AlertKind::name)
                 .collect()
         };
-        assert_eq!(found(standing("A", true), None), ["qualified"]);
-        assert_eq!(found(standing("A", false), None), [""; 0]);
-        assert_eq!(found(standing("A", true), Some(standing("B", false))), ["qualified", "rose"]);
-        assert_eq!(found(standing("D", false), Some(standing("B", true))), ["unqualified", "fell"]);
-        assert_eq!(found(standing("B", true), Some(standing("B", true))), [""; 0]);
+        assert_eq!(kinds(state("A", true), None), ["qualified"]);
+        assert_eq!(kinds(state("A", false), None), [""; 0]);
+        assert_eq!(kinds(state("A", true), Some(state("B", false))), ["qualified", "rose"]);
+        assert_eq!(kinds(state("D", false), Some(state("B", true))), ["unqualified", "fell"]);
+        assert_eq!(kinds(state("B", true), Some(state("B", true))), [""; 0]);
         let unscored =
-            Standing { probability: None, percentile: None, tier: None, qualified: None };
-        assert_eq!(found(unscored, Some(standing("A", true))), [""; 0]);
-        assert_eq!(found(standing("A", true), Some(unscored)), ["qualified"]);
+            AccountState { probability: None, percentile: None, tier: None, qualified: None };
+        assert_eq!(kinds(unscored, Some(state("A", true))), [""; 0]);
+        assert_eq!(kinds(state("A", true), Some(unscored)), ["qualified"]);
     }
 
     #[test]
-    fn kinds_are_read_by_their_names() {
-        for kind in Kind::ALL {
+    fn kinds_are_parsed_from_their_names() {
+        for kind in AlertKind::ALL {
             assert_eq!(kind.name().parse(), Ok(kind));
         }
-        assert!("risen".parse::<Kind>().unwrap_err().contains("`rose`"));
+        assert!("risen".parse::<AlertKind>().unwrap_err().contains("`rose`"));
     }
 }

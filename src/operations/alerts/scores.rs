@@ -1,16 +1,16 @@
-//! The columns of a run that two runs are compared by, and those that an alert tells besides.
+//! Columns of a scoring run: those compared between runs, and those only shown in alerts.
 
 use std::collections::HashMap;
 
 use polars::prelude::*;
 
-use super::Standing;
+use super::AccountState;
 use crate::error::{Error, Result};
 use crate::registry::ledger::Run;
 use crate::time::iso;
 
-/// How the accounts of a run stand, a column each.
-pub(crate) struct Standings {
+/// Scores of a run, one field per column.
+pub(crate) struct RunScores {
     account: StringChunked,
     cutoff: Int64Chunked,
     probability: Float64Chunked,
@@ -19,9 +19,9 @@ pub(crate) struct Standings {
     qualified: BooleanChunked,
 }
 
-impl Standings {
-    /// Read them.
-    pub(crate) fn of(run: &Run) -> Result<Self> {
+impl RunScores {
+    /// Reads the scores of a run.
+    pub(crate) fn read(run: &Run) -> Result<Self> {
         let rows = run.columns(&[
             "account_id",
             "cutoff",
@@ -43,21 +43,22 @@ impl Standings {
         columns().map_err(|e: PolarsError| Error::unexpected_table(&run.path, e))
     }
 
-    /// The row of each account; of several the one with the newest cutoff, of those the last.
-    pub(super) fn places(&self) -> HashMap<&str, usize> {
-        let mut places: HashMap<&str, usize> = HashMap::with_capacity(self.account.len());
+    /// Returns the row of each account: the last one with the newest cutoff.
+    pub(super) fn newest_rows(&self) -> HashMap<&str, usize> {
+        let mut rows: HashMap<&str, usize> = HashMap::with_capacity(self.account.len());
         for (row, account) in self.account.iter().enumerate() {
             let Some(account) = account else { continue };
-            let place = places.entry(account).or_insert(row);
-            if self.cutoff.get(row) >= self.cutoff.get(*place) {
-                *place = row;
+            let newest = rows.entry(account).or_insert(row);
+            if self.cutoff.get(row) >= self.cutoff.get(*newest) {
+                *newest = row;
             }
         }
-        places
+        rows
     }
 
-    pub(super) fn get(&self, row: usize) -> Standing<'_> {
-        Standing {
+    /// Returns the state of the account of a row.
+    pub(super) fn get(&self, row: usize) -> AccountState<'_> {
+        AccountState {
             probability: self.probability.get(row),
             percentile: self.percentile.get(row),
             tier: self.tier.get(row),
@@ -65,14 +66,14 @@ impl Standings {
         }
     }
 
-    /// How an account stands; `None`: it has no row.
-    pub(crate) fn of_account(&self, account: &str) -> Option<Standing<'_>> {
-        self.places().get(account).map(|row| self.get(*row))
+    /// Returns the state of an account; `None`: it has no row.
+    pub(crate) fn account(&self, account: &str) -> Option<AccountState<'_>> {
+        self.newest_rows().get(account).map(|row| self.get(*row))
     }
 }
 
-/// What else an alert tells of a row.
-pub(super) struct Details {
+/// Columns that are shown in alerts only.
+pub(super) struct AlertDetails {
     qualified_by: StringChunked,
     pql_types: StringChunked,
     pql_at: Int64Chunked,
@@ -80,8 +81,9 @@ pub(super) struct Details {
     reasons: [StringChunked; 3],
 }
 
-impl Details {
-    pub(super) fn of(run: &Run) -> Result<Self> {
+impl AlertDetails {
+    /// Reads the columns of a run.
+    pub(super) fn read(run: &Run) -> Result<Self> {
         let rows = run.columns(&[
             "qualified_by",
             "pql_types",
@@ -104,7 +106,7 @@ impl Details {
         columns().map_err(|e: PolarsError| Error::unexpected_table(&run.path, e))
     }
 
-    pub(super) fn held_out(&self, row: usize) -> bool {
+    pub(super) fn is_holdout(&self, row: usize) -> bool {
         self.holdout.get(row) == Some(true)
     }
 
@@ -112,7 +114,7 @@ impl Details {
         self.qualified_by.get(row).map(str::to_owned)
     }
 
-    /// The kinds of the definitions that have held, and when the first of them did.
+    /// Returns the types of the matched definitions and the time of the first match.
     pub(super) fn pql(&self, row: usize) -> (Vec<String>, Option<String>) {
         let types =
             self.pql_types.get(row).map(|types| types.split(';').map(str::to_owned).collect());

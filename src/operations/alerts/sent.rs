@@ -1,4 +1,4 @@
-//! What has been sent of a run: remembered beside its scores, so that nothing is sent twice.
+//! Record of sent alerts, stored next to the scores of a run so that no alert is sent twice.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -7,96 +7,94 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Alert, Kind};
+use super::{Alert, AlertKind};
 use crate::error::{Error, Result};
 use crate::registry::ledger::{Ledger, Run, SENT_FILE};
 
-/// Name of the file in the folder of a ledger that a run of `pql alerts` locks while it sends.
+/// Lock file of `pql alerts` in the folder of a ledger.
 const LOCK: &str = ".alerts.lock";
 
-/// The alerts of a run that have been sent.
+/// Sent alerts of a run.
 #[derive(Debug)]
-pub struct Sent {
+pub struct SentAlerts {
     ids: BTreeSet<String>,
     path: PathBuf,
-    /// The file, once there is something to remember.
+    /// The open file after the first recorded alert.
     file: Option<File>,
-    /// Held as long as this lives; the system lets go of it when the program ends, however it
-    /// ends.
+    /// Lock until this value is dropped. The operating system releases it if the program crashes.
     _lock: Option<File>,
 }
 
 /// A line of the file.
 #[derive(Serialize)]
-struct Line<'a> {
+struct SentRecord<'a> {
     id: &'a str,
-    kind: Kind,
+    kind: AlertKind,
     account_id: &'a str,
 }
 
-/// What is read of it.
+/// The part of a line that is read.
 #[derive(Deserialize)]
-struct Known {
+struct SentId {
     id: String,
 }
 
-impl Sent {
-    /// Look at what has been sent; nothing can be remembered.
+impl SentAlerts {
+    /// Reads the sent alerts without a lock.
     ///
     /// # Errors
     /// * [`Error::Read`]: the file cannot be read
     /// * [`Error::Malformed`]: it is damaged
-    pub fn look(run: &Run) -> Result<Self> {
+    pub fn read(run: &Run) -> Result<Self> {
         let path = run.path.with_file_name(SENT_FILE);
         let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(source) => return Err(Error::Read { path, source }),
         };
-        Ok(Self { ids: known(&path, &text)?.0, path, file: None, _lock: None })
+        Ok(Self { ids: parse_ids(&path, &text)?.0, path, file: None, _lock: None })
     }
 
-    /// Open what has been sent so as to add to it; where another program does, wait until it is
-    /// done.
+    /// Opens the record to add sent alerts. Waits until another process releases the lock.
     ///
     /// # Errors
     /// * [`Error::Write`]: the folder cannot be written to
-    /// * those of [`Sent::look`]
+    /// * those of [`SentAlerts::read`]
     pub fn open(ledger: &Ledger, run: &Run) -> Result<Self> {
         let path = ledger.dir().join(LOCK);
         let lock = File::create(&path)
             .and_then(|lock| lock.lock().map(|()| lock))
             .map_err(|source| Error::Write { path, source })?;
-        Ok(Self { _lock: Some(lock), ..Self::look(run)? })
+        Ok(Self { _lock: Some(lock), ..Self::read(run)? })
     }
 
-    /// Whether an alert has been sent.
+    /// Returns whether an alert has been sent.
     #[must_use]
-    pub fn has(&self, alert: &Alert) -> bool {
+    pub fn contains(&self, alert: &Alert) -> bool {
         self.ids.contains(&alert.id)
     }
 
-    /// Whether none has.
+    /// Returns whether no alert has been sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 
-    /// Remember alerts that were sent.
+    /// Records sent alerts.
     ///
     /// # Errors
     /// * [`Error::Write`]: the file cannot be written
-    pub fn remember(&mut self, alerts: &[Alert]) -> Result<()> {
+    pub fn record(&mut self, alerts: &[Alert]) -> Result<()> {
         let failed = |source| Error::Write { path: self.path.clone(), source };
         let mut lines = String::new();
         for Alert { id, kind, account_id, .. } in alerts {
-            lines += &serde_json::to_string(&Line { id, kind: *kind, account_id })
+            lines += &serde_json::to_string(&SentRecord { id, kind: *kind, account_id })
                 .map_err(|e| failed(e.into()))?;
             lines.push('\n');
         }
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(at_end(&self.path).map_err(failed)?),
+            None => self.file.insert(open_for_append(&self.path).map_err(failed)?),
         };
         file.write_all(lines.as_bytes()).and_then(|()| file.sync_data()).map_err(failed)?;
         self.ids.extend(alerts.iter().map(|alert| alert.id.clone()));
@@ -104,34 +102,36 @@ impl Sent {
     }
 }
 
-/// The ids in a file, and how many bytes its whole lines have: the last one is not whole where a
-/// program was killed while it wrote.
-fn known(path: &Path, text: &[u8]) -> Result<(BTreeSet<String>, u64)> {
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+/// Parses the ids of a file. Returns them and the size of all complete lines in bytes; the last
+/// line is incomplete if a program was killed while writing.
+fn parse_ids(path: &Path, text: &[u8]) -> Result<(BTreeSet<String>, u64)> {
+    let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
     let mut ids = BTreeSet::new();
-    for (row, line) in
-        text[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty())
+    for (row, line) in text[..complete]
+        .split(|byte| *byte == b'\n')
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
     {
-        let known: Known = serde_json::from_slice(line).map_err(|_| Error::Malformed {
+        let sent: SentId = serde_json::from_slice(line).map_err(|_| Error::Malformed {
             path: path.to_owned(),
             row: Some(row as u64 + 1),
-            problem: "it should have the `id` of an alert that was sent; without the file all alerts of this run are sent again".to_owned(),
+            problem: "expected a JSON object with the `id` of a sent alert; delete the file to send all alerts of this run again".to_owned(),
             source: None,
         })?;
-        ids.insert(known.id);
+        ids.insert(sent.id);
     }
-    Ok((ids, whole as u64))
+    Ok((ids, complete as u64))
 }
 
-/// The file, to be written on from the end of its last whole line.
-fn at_end(path: &Path) -> io::Result<File> {
+/// Opens the file at the end of its last complete line.
+fn open_for_append(path: &Path) -> io::Result<File> {
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
-    let (_, whole) = known(path, &text).map_err(io::Error::other)?;
-    file.set_len(whole)?;
-    file.seek(SeekFrom::Start(whole))?;
+    let (_, complete) = parse_ids(path, &text).map_err(io::Error::other)?;
+    file.set_len(complete)?;
+    file.seek(SeekFrom::Start(complete))?;
     Ok(file)
 }
 
@@ -140,13 +140,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_line_is_no_line_and_damage_is_named() {
+    fn incomplete_lines_are_ignored_and_invalid_lines_are_errors() {
         let path = Path::new("sent.ndjson");
-        let (ids, whole) = known(path, b"{\"id\":\"a\",\"kind\":\"rose\"}\n{\"id\":\"b").unwrap();
-        assert_eq!((ids.into_iter().collect::<Vec<_>>(), whole), (vec!["a".to_owned()], 25));
-        assert_eq!(known(path, b"").unwrap().1, 0);
+        let (ids, complete) =
+            parse_ids(path, b"{\"id\":\"a\",\"kind\":\"rose\"}\n{\"id\":\"b").unwrap();
+        assert_eq!((ids.into_iter().collect::<Vec<_>>(), complete), (vec!["a".to_owned()], 25));
+        assert_eq!(parse_ids(path, b"").unwrap().1, 0);
         assert!(
-            known(path, b"{\"id\":\"a\"}\nx\n")
+            parse_ids(path, b"{\"id\":\"a\"}\nx\n")
                 .unwrap_err()
                 .to_string()
                 .contains("`sent.ndjson`, row 2")

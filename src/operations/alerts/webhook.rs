@@ -1,5 +1,5 @@
-//! Alerts posted to a URL, one JSON object each. Of the URL only the host is ever told: its path
-//! and query are as good as a password.
+//! Posting of alerts to a webhook, one JSON object each. Messages show only the host of the URL
+//! because its path and query can contain secrets.
 
 use std::fmt;
 use std::thread::sleep;
@@ -9,22 +9,22 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Uri;
 
-use super::{Alert, Sent};
+use super::{Alert, SentAlerts};
 use crate::error::{Error, Result};
 
-/// Longest time that one attempt may take.
+/// Timeout of one attempt.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Time before the second attempt; each later one waits twice as long.
+/// Delay before the second attempt; it doubles with each further attempt.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Longest time that a server may ask to wait for (`Retry-After`).
-const LONGEST: u64 = 60;
+/// Longest accepted `Retry-After`, in seconds.
+const MAX_RETRY_AFTER: u64 = 60;
 
-/// Where alerts are posted.
+/// Webhook that receives alerts.
 pub struct Webhook {
     agent: Agent,
     uri: Uri,
     host: String,
-    /// Attempts after the first.
+    /// Number of attempts after the first.
     retries: u32,
 }
 
@@ -37,34 +37,36 @@ impl fmt::Debug for Webhook {
     }
 }
 
-/// Why an attempt failed.
-enum Failed {
-    /// Another one would, too, but other alerts may be taken.
-    OfThisOne(String),
-    /// Every other one would, too.
-    Refused(String),
-    /// Another one may do better, after the seconds that the server asks for.
-    Busy(String, Option<u64>),
+/// Cause of a failed attempt.
+enum PostError {
+    /// The server rejects this alert but may accept others.
+    AlertRejected(String),
+    /// The server rejects all alerts.
+    EndpointRejected(String),
+    /// A later attempt may succeed; with the seconds of `Retry-After`.
+    Temporary(String, Option<u64>),
 }
 
 impl Webhook {
-    /// Take a URL; nothing is sent yet.
+    /// Parses a URL. Sends nothing.
     ///
     /// # Errors
-    /// * [`Error::Usage`]: it is no `http` or `https` URL with a host
+    /// * [`Error::Usage`]: not an `http` or `https` URL with a host
     pub fn new(url: &str, retries: u32) -> Result<Self> {
         let usage = |problem: &str| Error::Usage {
-            problem: format!("the URL of `--webhook` {problem}"),
-            hint: Some("it looks like https://hooks.example.com/services/…".to_owned()),
+            problem: format!(
+                "`--webhook`: found a URL {problem}, expected an `https://` or `http://` URL"
+            ),
+            hint: Some("example: https://hooks.example.com/services/…".to_owned()),
         };
-        let uri: Uri = url.parse().map_err(|_| usage("cannot be read"))?;
+        let uri: Uri = url.parse().map_err(|_| usage("that cannot be parsed"))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(usage("begins with neither `https://` nor `http://`"));
+            return Err(usage("with another scheme"));
         }
         let host = uri
             .host()
             .filter(|host| !host.is_empty())
-            .ok_or_else(|| usage("has no host"))?
+            .ok_or_else(|| usage("without a host"))?
             .to_owned();
         let config = Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
@@ -78,96 +80,105 @@ impl Webhook {
         Ok(Self { agent, uri, host, retries })
     }
 
-    /// The host that alerts go to.
+    /// Returns the host of the URL.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Post alerts one after another; each is remembered as soon as it has been taken. One that is
-    /// refused for what it says does not keep back those behind it.
+    /// Posts alerts one after another and records each accepted alert at once. A rejected alert
+    /// does not stop the others.
     ///
     /// # Errors
-    /// * [`Error::WebhookFailed`]: one was not taken; those that were are remembered
-    /// * [`Error::Write`]: what was sent cannot be remembered
-    pub fn deliver(&self, alerts: &[Alert], sent: &mut Sent, done: &mut dyn FnMut()) -> Result<()> {
-        let (mut taken, mut refused) = (0, None);
+    /// * [`Error::WebhookFailed`]: an alert was not accepted; accepted ones are recorded
+    /// * [`Error::Write`]: sent alerts cannot be recorded
+    pub fn deliver(
+        &self,
+        alerts: &[Alert],
+        sent: &mut SentAlerts,
+        done: &mut dyn FnMut(),
+    ) -> Result<()> {
+        let (mut accepted, mut failure) = (0, None);
         for alert in alerts {
             match self.post(alert) {
                 Ok(()) => {
-                    sent.remember(std::slice::from_ref(alert))?;
-                    taken += 1;
+                    sent.record(std::slice::from_ref(alert))?;
+                    accepted += 1;
                     done();
                 }
-                Err(Failed::OfThisOne(problem)) => drop(refused.get_or_insert(problem)),
-                Err(Failed::Refused(problem) | Failed::Busy(problem, _)) => {
-                    refused = Some(problem);
+                Err(PostError::AlertRejected(problem)) => drop(failure.get_or_insert(problem)),
+                Err(PostError::EndpointRejected(problem) | PostError::Temporary(problem, _)) => {
+                    failure = Some(problem);
                     break;
                 }
             }
         }
-        refused.map_or(Ok(()), |problem| {
+        failure.map_or(Ok(()), |problem| {
             Err(Error::WebhookFailed {
                 host: self.host.clone(),
-                sent: taken,
+                sent: accepted,
                 all: alerts.len(),
                 problem,
             })
         })
     }
 
-    /// Post one alert, several times where that may help.
-    fn post(&self, alert: &Alert) -> std::result::Result<(), Failed> {
-        let body = body(alert).map_err(Failed::OfThisOne)?;
+    /// Posts one alert, with retries after temporary failures.
+    fn post(&self, alert: &Alert) -> std::result::Result<(), PostError> {
+        let body = body(alert).map_err(PostError::AlertRejected)?;
         let mut pause = PAUSE;
         for attempt in 1.. {
             match self.attempt(alert, &body) {
                 Ok(()) => break,
-                Err(Failed::Busy(problem, _)) if attempt > self.retries => {
-                    return Err(Failed::Busy(format!("{problem} (attempt {attempt})"), None));
+                Err(PostError::Temporary(problem, _)) if attempt > self.retries => {
+                    return Err(PostError::Temporary(
+                        format!("{problem} (attempt {attempt})"),
+                        None,
+                    ));
                 }
-                Err(Failed::Busy(_, asked)) => {
-                    sleep(asked.map_or(pause, |seconds| Duration::from_secs(seconds.min(LONGEST))));
+                Err(PostError::Temporary(_, retry_after)) => {
+                    let requested = retry_after
+                        .map(|seconds| Duration::from_secs(seconds.min(MAX_RETRY_AFTER)));
+                    sleep(requested.unwrap_or(pause));
                 }
-                Err(lasting) => return Err(lasting),
+                Err(permanent) => return Err(permanent),
             }
             pause *= 2;
         }
         Ok(())
     }
 
-    fn attempt(&self, alert: &Alert, body: &str) -> std::result::Result<(), Failed> {
+    fn attempt(&self, alert: &Alert, body: &str) -> std::result::Result<(), PostError> {
         let request = self
             .agent
             .post(self.uri.clone())
             .content_type("application/json")
             .header("Idempotency-Key", &alert.id);
-        let response = request.send(body).map_err(|e| Failed::Busy(problem(&e), None))?;
+        let response = request.send(body).map_err(|e| PostError::Temporary(describe(&e), None))?;
         let status = response.status();
         if status.is_success() {
             return Ok(());
         }
-        let problem = format!("it answered with status {}", status.as_u16());
+        let problem = format!("the server responded with status {}", status.as_u16());
         match status.as_u16() {
             // Bad Request, Content Too Large, Unprocessable Content: RFC 9110, §15.5.
-            400 | 413 | 422 => return Err(Failed::OfThisOne(problem)),
+            400 | 413 | 422 => return Err(PostError::AlertRejected(problem)),
             429 => {}
-            _ if !status.is_server_error() => return Err(Failed::Refused(problem)),
+            _ if !status.is_server_error() => return Err(PostError::EndpointRejected(problem)),
             _ => {}
         }
-        let asked = response
+        let retry_after = response
             .headers()
             .get("retry-after")
             .and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        Err(Failed::Busy(problem, asked))
+        Err(PostError::Temporary(problem, retry_after))
     }
 }
 
-/// An alert as it is posted.
+/// Serializes an alert as the body of a request.
 ///
-/// In messages of Slack and its like `<…>` is a link or a call to everyone, and account names are
-/// what customers write: the three signs that begin such things are escaped in `text`, as they ask
-/// for.
+/// Slack and similar tools interpret `<…>` as a link or a mention. Account names come from
+/// customers, so `text` escapes `&`, `<` and `>` as Slack requires.
 ///
 /// # Source
 /// Slack, *Formatting text for app surfaces*, "Escaping text"
@@ -178,19 +189,19 @@ fn body(alert: &Alert) -> std::result::Result<String, String> {
     serde_json::to_string(&body).map_err(|e| e.to_string())
 }
 
-/// Why there was no answer, without the URL, which some of the library's messages have.
-fn problem(error: &ureq::Error) -> String {
+/// Describes a failed request without the URL, which some messages of the library contain.
+fn describe(error: &ureq::Error) -> String {
     match error {
-        ureq::Error::Io(e) => format!("it cannot be reached: {e}"),
-        ureq::Error::Timeout(_) => format!("no answer within {} s", TIMEOUT.as_secs()),
-        ureq::Error::HostNotFound => "there is no such host".to_owned(),
-        ureq::Error::Tls(why) => format!("no secure connection: {why}"),
-        ureq::Error::Rustls(why) => format!("no secure connection: {why}"),
+        ureq::Error::Io(e) => format!("connection failed: {e}"),
+        ureq::Error::Timeout(_) => format!("no response within {} s", TIMEOUT.as_secs()),
+        ureq::Error::HostNotFound => "host not found".to_owned(),
+        ureq::Error::Tls(why) => format!("TLS failed: {why}"),
+        ureq::Error::Rustls(why) => format!("TLS failed: {why}"),
         ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
-            "the proxy cannot be used".to_owned()
+            "connection through the proxy failed".to_owned()
         }
-        ureq::Error::Protocol(why) => format!("it does not answer in HTTP: {why}"),
-        _ => "it cannot be reached".to_owned(),
+        ureq::Error::Protocol(why) => format!("invalid HTTP response: {why}"),
+        _ => "connection failed".to_owned(),
     }
 }
 
@@ -199,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_that_cannot_be_posted_to_is_refused_and_never_told() {
+    fn invalid_urls_are_errors_that_do_not_show_the_url() {
         for url in [
             "ftp://host/secret",
             "hooks.example.com/secret",

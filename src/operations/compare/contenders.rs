@@ -1,35 +1,35 @@
-//! Which rows a challenger and a champion are compared on.
+//! Rows on which a challenger and a champion are compared.
 
-use super::{Common, Unlike};
+use super::{Mismatches, PairedScores};
 use crate::config::Config;
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::model::Model;
 use crate::model::score::Scorer;
-use crate::registry::versions::Found;
+use crate::registry::versions::ModelLocation;
 use crate::training::test_set::TestRows;
 use crate::warning::Warning;
 
-/// A model that is compared.
+/// A model in a comparison.
 #[derive(Debug, Clone)]
 pub struct Contender {
     /// The model.
     pub model: Model,
-    /// Where it is, and what it is called.
-    pub found: Found,
+    /// Path and label of the model.
+    pub location: ModelLocation,
 }
 
 impl Contender {
-    /// Makes the model ready for scoring.
+    /// Creates a scorer of the model.
     ///
     /// # Errors
     /// Those of [`Scorer::new`]
     pub fn scorer(&self) -> Result<Scorer<'_>> {
-        Scorer::new(&self.model, &self.found.label)
+        Scorer::new(&self.model, &self.location.label)
     }
 
-    /// Returns the configuration for observing a log as this model does, at the cutoffs of the
+    /// Returns the configuration to build rows of a log for this model at the cutoffs of the
     /// challenger.
     ///
     /// # Errors
@@ -49,18 +49,18 @@ impl Contender {
     }
 }
 
-impl Common {
-    /// Returns rows that both models score, each with the features of its own.
+impl PairedScores {
+    /// Pairs rows that both models score, each with its own features.
     ///
     /// # Errors
-    /// Those of [`Common::of_rows`]
-    pub fn of_contenders(
+    /// Those of [`PairedScores::from_rows`]
+    pub fn from_contenders(
         (challenger, rows): (&Contender, &Rows),
         (champion, others): (&Contender, &Rows),
         sink: &mut Sink<'_>,
     ) -> Result<Self> {
-        let (common, Unlike { outcomes, not_finite }) =
-            Self::of_rows((rows, &challenger.scorer()?), (others, &champion.scorer()?))?;
+        let (common, Mismatches { outcomes, not_finite }) =
+            Self::from_rows((rows, &challenger.scorer()?), (others, &champion.scorer()?))?;
         if outcomes > 0 {
             sink.notify(Warning::OutcomesDiffer { rows: outcomes });
         }
@@ -70,17 +70,17 @@ impl Common {
         Ok(common)
     }
 
-    /// Returns the stored test rows of the challenger, where the champion's features mean the same
-    /// in them.
+    /// Pairs the stored test rows of the challenger if the champion's features have the same
+    /// meaning in them.
     ///
     /// # Errors
     /// * [`Error::NoTestRows`], [`Error::MissingTestRows`]: there are no stored test rows
     /// * [`Error::RolesDiffer`], [`Error::MissingTestFeature`]: features differ
-    pub fn of_stored_test_rows(challenger: &Contender, champion: &Contender) -> Result<Self> {
-        let rows = TestRows::beside(&challenger.found.path, &challenger.model)?;
-        let (label, other) = (&challenger.found.label, &champion.found.label);
+    pub fn from_stored_test_rows(challenger: &Contender, champion: &Contender) -> Result<Self> {
+        let rows = TestRows::require(&challenger.location.path, &challenger.model)?;
+        let (label, other) = (&challenger.location.label, &champion.location.label);
         let other_rows =
-            if challenger.model.catalogue.is_some() { "-c pql.toml" } else { "--features FILE" };
+            if challenger.model.catalog.is_some() { "-c pql.toml" } else { "--features FILE" };
         let (mine, theirs): (Config, Config) =
             (challenger.model.config()?, champion.model.config()?);
         if let Some(different) =
@@ -94,7 +94,7 @@ impl Common {
                 other_rows,
             });
         }
-        if let Some(feature) = rows.lacks(&champion.model) {
+        if let Some(feature) = rows.missing_feature(&champion.model) {
             let feature = feature.to_owned();
             return Err(Error::MissingTestFeature {
                 challenger: label.clone(),
@@ -103,26 +103,27 @@ impl Common {
                 other_rows,
             });
         }
-        Self::of_test_rows(&rows, &champion.scorer()?)
+        Self::from_test_rows(&rows, &champion.scorer()?)
     }
 
-    /// Keeps the rows that neither model has learned from.
+    /// Keeps the rows that neither model was trained on.
     ///
     /// # Arguments
-    /// * `stored` – whether they are the stored test rows of the challenger: their probabilities
-    ///   are those of a fit that had not seen them, also where it has learned from them since
-    /// * `all` – keeps the others, too
-    /// * `warnings` – gets what a reader of the comparison should know
+    /// * `stored` – whether these are the stored test rows of the challenger. Their probabilities
+    ///   are from the fit before the final refit, which had not seen these rows
+    /// * `all` – whether to keep training rows
+    /// * `warnings` – receives warnings about the rows
     /// # Errors
     /// * [`Error::NoNewerRows`]: no row is left
-    pub fn unseen(
+    pub fn exclude_training_rows(
         self,
         [challenger, champion]: [&Model; 2],
         (stored, all): (bool, bool),
         warnings: &mut Vec<Warning>,
     ) -> Result<Self> {
-        let last = if stored { challenger.extent.last_train } else { challenger.last_learned() };
-        let newer = match last.max(champion.last_learned()).map(|last| self.after(last)) {
+        let last =
+            if stored { challenger.split.last_train } else { challenger.last_training_cutoff() };
+        let newer = match last.max(champion.last_training_cutoff()).map(|last| self.after(last)) {
             None | Some((_, 0)) => self,
             Some((_, old)) if all => {
                 warnings.push(Warning::TrainingRowsKept { rows: old });

@@ -1,9 +1,12 @@
-//! Challenger against champion, on the same rows, of which neither has learned.
+//! Comparison of a challenger with the champion on rows that neither was trained on.
 
 mod contenders;
 
 pub use contenders::Contender;
-use pql_stats::metrics::{AgainstRule, Difference, Judged, Judgement, Paired, against_rule};
+use pql_stats::metrics::{
+    Difference, EqualVolumeComparison, EvaluationReport, LabeledScores, PairedProbabilities,
+    compare_at_equal_volume,
+};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -14,31 +17,30 @@ use crate::model::score::{Scorer, TIERS, tier};
 use crate::training::test_set::TestRows;
 use crate::warning::Warning;
 
-/// Rows with an outcome, and what both models say of them.
+/// Rows with an outcome and the probabilities of both models.
 #[derive(Debug, Clone, Default)]
-pub struct Common {
+pub struct PairedScores {
     /// Account of each row.
     pub account: Vec<String>,
-    /// Cutoff of each row, µs UTC; `None` where a matrix has none.
+    /// Cutoff of each row, µs UTC; `None` for a matrix without cutoffs.
     pub cutoff: Option<Vec<i64>>,
     /// Outcomes.
     pub y: Vec<bool>,
-    /// Probabilities by the challenger.
+    /// Probabilities from the challenger.
     pub challenger: Vec<f64>,
-    /// Probabilities by the champion.
+    /// Probabilities from the champion.
     pub champion: Vec<f64>,
 }
 
-/// A row of one table and the row of another that it is paired with.
-type Pair = (u32, u32);
+/// A row of the challenger and the matching row of the champion.
+type RowPair = (u32, u32);
 
-impl Common {
-    /// The test rows of the challenger, with the probabilities it was judged by and those of the
-    /// champion.
+impl PairedScores {
+    /// Takes the test rows of the challenger with the probabilities of its out-of-time test.
     ///
     /// # Errors
     /// * [`Error::MissingFeature`]: the rows lack a feature of the champion
-    pub fn of_test_rows(rows: &TestRows, champion: &Scorer<'_>) -> Result<Self> {
+    pub fn from_test_rows(rows: &TestRows, champion: &Scorer<'_>) -> Result<Self> {
         Ok(Self {
             account: rows.account.clone(),
             cutoff: rows.cutoff.clone(),
@@ -48,33 +50,33 @@ impl Common {
         })
     }
 
-    /// Rows that both have and score, those of a matrix by their place, those of a log by account
-    /// and cutoff; outcomes are the challenger's.
+    /// Pairs the rows that both models score. Rows of a matrix are paired by position, rows of a
+    /// log by account and cutoff. Outcomes are those of the challenger's rows.
     ///
     /// # Arguments
-    /// * `challenger`, `champion` – its rows, with its own features, and what it says of them
+    /// * `challenger`, `champion` – rows with the features of the model, and its scorer
     /// # Errors
     /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or of another type
-    pub fn of_rows(
+    pub fn from_rows(
         challenger: (&Rows, &Scorer<'_>),
         champion: (&Rows, &Scorer<'_>),
-    ) -> Result<(Self, Unlike)> {
+    ) -> Result<(Self, Mismatches)> {
         let (rows, others) = (challenger.0, champion.0);
-        let pairs = pairs(rows, others);
+        let pairs = pair_rows(rows, others);
         let (one, other) = (
             challenger.1.probabilities(&rows.features)?,
             champion.1.probabilities(&others.features)?,
         );
-        let labelled = pairs.into_iter().filter(|(row, _)| rows.y[*row as usize].is_some());
-        let (known, not_finite): (Vec<Pair>, Vec<Pair>) = labelled.partition(|pair| {
+        let labeled = pairs.into_iter().filter(|(row, _)| rows.y[*row as usize].is_some());
+        let (known, not_finite): (Vec<RowPair>, Vec<RowPair>) = labeled.partition(|pair| {
             one[pair.0 as usize].is_finite() && other[pair.1 as usize].is_finite()
         });
         let outcomes = known
             .iter()
             .filter(|(row, other)| rows.y[*row as usize] != others.y[*other as usize])
             .count();
-        let row = |pair: &Pair| pair.0 as usize;
-        let common = Self {
+        let row = |pair: &RowPair| pair.0 as usize;
+        let paired = Self {
             account: known
                 .iter()
                 .map(|pair| rows.names[rows.account[row(pair)] as usize].to_owned())
@@ -83,37 +85,41 @@ impl Common {
                 .cutoff
                 .as_ref()
                 .map(|cutoff| known.iter().map(|pair| cutoff[row(pair)]).collect()),
-            y: known.iter().map(|pair| rows.y[row(pair)].expect("it was asked for")).collect(),
+            y: known
+                .iter()
+                .map(|pair| rows.y[row(pair)].expect("rows without an outcome were filtered out"))
+                .collect(),
             challenger: known.iter().map(|pair| one[pair.0 as usize]).collect(),
             champion: known.iter().map(|pair| other[pair.1 as usize]).collect(),
         };
-        Ok((common, Unlike { outcomes, not_finite: not_finite.len() }))
+        Ok((paired, Mismatches { outcomes, not_finite: not_finite.len() }))
     }
 
-    /// The rows after a cutoff, and how many others there are; without cutoffs all.
+    /// Returns the rows after a cutoff and the number of other rows. Without cutoffs all rows are
+    /// kept.
     #[must_use]
     pub fn after(&self, last: i64) -> (Self, usize) {
         let Some(cutoff) = &self.cutoff else { return (self.clone(), 0) };
         let kept: Vec<usize> = (0..self.y.len()).filter(|row| cutoff[*row] > last).collect();
-        let of = |values: &[f64]| kept.iter().map(|row| values[*row]).collect();
+        let select = |values: &[f64]| kept.iter().map(|row| values[*row]).collect();
         let newer = Self {
             account: kept.iter().map(|row| self.account[*row].clone()).collect(),
             cutoff: Some(kept.iter().map(|row| cutoff[*row]).collect()),
             y: kept.iter().map(|row| self.y[*row]).collect(),
-            challenger: of(&self.challenger),
-            champion: of(&self.champion),
+            challenger: select(&self.challenger),
+            champion: select(&self.champion),
         };
         (newer, self.y.len() - kept.len())
     }
 
-    /// Number the accounts: equal numbers are one account.
+    /// Returns the number of the account of each row.
     fn group(&self) -> Vec<u32> {
-        crate::training::test_set::numbered(&self.account)
+        crate::training::test_set::group_numbers(&self.account)
     }
 }
 
-/// Rows of one account and cutoff in both tables, both sorted by them.
-fn pairs(rows: &Rows, others: &Rows) -> Vec<Pair> {
+/// Pairs the rows of the same account and cutoff. Both tables are sorted by account and cutoff.
+fn pair_rows(rows: &Rows, others: &Rows) -> Vec<RowPair> {
     let key = |rows: &'_ Rows, row: usize| {
         (
             rows.names[rows.account[row] as usize].to_owned(),
@@ -121,7 +127,7 @@ fn pairs(rows: &Rows, others: &Rows) -> Vec<Pair> {
         )
     };
     let (n, m) = (rows.y.len(), others.y.len());
-    if rows.catalogue.is_none() {
+    if rows.catalog.is_none() {
         return (0..).zip(0..).take(n.min(m)).collect();
     }
     let (mut a, mut b, mut pairs) = (0, 0, Vec::new());
@@ -137,23 +143,22 @@ fn pairs(rows: &Rows, others: &Rows) -> Vec<Pair> {
     pairs
 }
 
-/// Check that two models predict the same thing, so that one outcome judges both.
+/// Checks that two models predict the same outcome.
 ///
 /// # Errors
-/// * [`Error::TargetsDiffer`]: one reads a log and the other a matrix, or their horizons, lead
-///   times, labels or the values of these that mean converted differ
-pub fn check_alike(challenger: &Model, champion: &Model) -> Result<()> {
+/// * [`Error::TargetsDiffer`]: one model reads a log and the other a matrix, or their horizons,
+///   gaps, label columns or positive labels differ
+pub fn check_same_target(challenger: &Model, champion: &Model) -> Result<()> {
     let different = |key: &'static str, one: &str, other: &str| {
         Err(Error::TargetsDiffer { key, challenger: one.to_owned(), champion: other.to_owned() })
     };
     let (one, other): (Config, Config) = (challenger.config()?, champion.config()?);
-    if challenger.catalogue.is_some() != champion.catalogue.is_some() {
-        let of = |model: &Model| if model.catalogue.is_some() { "a log" } else { "a matrix" };
-        return different("what they read", of(challenger), of(champion));
+    if challenger.catalog.is_some() != champion.catalog.is_some() {
+        let input = |model: &Model| if model.catalog.is_some() { "a log" } else { "a matrix" };
+        return different("the input", input(challenger), input(champion));
     }
-    if challenger.catalogue.is_none() {
-        // A label of 1 and 0 may have been `Yes` and `No` before: two values alone contradict each
-        // other.
+    if challenger.catalog.is_none() {
+        // Labels 0 and 1 may be encoded `Yes` and `No`, so only two explicit values conflict.
         if let (Some(a), Some(b)) = (&one.matrix.positive, &other.matrix.positive)
             && a != b
         {
@@ -174,49 +179,50 @@ pub fn check_alike(challenger: &Model, champion: &Model) -> Result<()> {
             ("`observation.gap`", config.observation.gap),
         ]
     };
-    for ((what, a), (_, b)) in spans(&one).into_iter().zip(spans(&other)) {
+    for ((key, a), (_, b)) in spans(&one).into_iter().zip(spans(&other)) {
         if a != b {
-            return different(what, &a.to_string(), &b.to_string());
+            return different(key, &a.to_string(), &b.to_string());
         }
     }
     Ok(())
 }
 
-/// Rows of two models that are unlike.
+/// Numbers of rows that differ between two models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unlike {
-    /// Rows with another outcome.
+pub struct Mismatches {
+    /// Rows with different outcomes.
     pub outcomes: usize,
-    /// Rows that one of them does not score, since a value is not finite.
+    /// Rows that one model cannot score because a value is not finite.
     pub not_finite: usize,
 }
 
-/// Rows of either outcome that a verdict needs: with fewer the interval, which is that of many,
-/// tells nothing, and of two models the one that says less wins where nobody converts.
-const LEAST: u64 = 10;
+/// Smallest number of conversions, and of non-conversions, for a verdict. With fewer, the
+/// asymptotic interval is unreliable: without conversions the model with lower probabilities always
+/// wins.
+const MIN_PER_OUTCOME: u64 = 10;
 
-/// Which of the two is better by log loss, so far as the rows tell.
+/// Result of the comparison of the log losses of two models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The challenger: the whole interval of the difference lies below 0.
+    /// The challenger: the interval of the difference is below 0.
     Better,
-    /// The champion: it lies above 0.
+    /// The champion: the interval is above 0.
     Worse,
-    /// The rows do not tell.
+    /// The difference is not significant.
     Undecided,
 }
 
-/// Rows of a tier of the challenger and one of the champion.
+/// Rows in one tier of the champion and one tier of the challenger.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Move {
+pub struct TierTransition {
     /// Rows.
     pub rows: u64,
     /// Rows that converted.
     pub conversions: u64,
 }
 
-/// What the challenger gains at a cutoff, or at several near each other.
+/// Difference in log loss at a cutoff or a range of cutoffs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GainAtCutoff {
     /// First cutoff, µs UTC.
@@ -227,144 +233,147 @@ pub struct GainAtCutoff {
     pub rows: u64,
     /// Rows that converted.
     pub conversions: u64,
-    /// Log loss of the challenger less that of the champion.
+    /// Log loss of the challenger minus that of the champion.
     pub log_loss: Difference,
 }
 
-/// A challenger against a champion.
+/// Comparison of a challenger with a champion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// The challenger on the rows, from all sides.
-    pub challenger: Judgement,
-    /// The champion on them.
-    pub champion: Judgement,
-    /// Which is better.
+    /// Metrics of the challenger.
+    pub challenger: EvaluationReport,
+    /// Metrics of the champion.
+    pub champion: EvaluationReport,
+    /// The better model, if the difference is significant.
     pub verdict: Verdict,
-    /// Whether both give every row the same probability.
-    pub alike: bool,
-    /// Log loss of the challenger less that of the champion.
+    /// Whether all probabilities are identical.
+    pub identical: bool,
+    /// Log loss of the challenger minus that of the champion.
     pub log_loss: Difference,
-    /// Brier score of the challenger less that of the champion.
+    /// Brier score of the challenger minus that of the champion.
     pub brier: Difference,
-    /// ROC AUC of the challenger less that of the champion; `None` with one outcome.
+    /// ROC AUC of the challenger minus that of the champion; `None` with a single outcome.
     pub roc_auc: Option<Difference>,
-    /// Spearman's correlation of the two rankings.
+    /// Spearman correlation of the two rankings.
     pub rank_correlation: Option<f64>,
-    /// The rows that the champion qualifies by its threshold, against as many of the challenger's
-    /// best at each cutoff.
-    pub at_equal_volume: AgainstRule,
-    /// Rows by tier of the champion (outer, A first) and of the challenger.
-    pub tiers: [[Move; TIERS.len()]; TIERS.len()],
-    /// The difference by cutoff, the oldest first; none without cutoffs.
+    /// Rows that the champion qualifies by its threshold, compared with the same number of the
+    /// challenger's highest-ranked rows at each cutoff.
+    pub at_equal_volume: EqualVolumeComparison,
+    /// Rows by tier of the champion (rows, A first) and of the challenger (columns).
+    pub tiers: [[TierTransition; TIERS.len()]; TIERS.len()],
+    /// Difference by cutoff, oldest first; empty without cutoffs.
     pub by_cutoff: Vec<GainAtCutoff>,
 }
 
 impl Comparison {
-    /// Set two models against each other.
+    /// Compares two models.
     ///
     /// # Errors
-    /// * [`Error::Statistics`]: there is no row, or a probability is none
-    pub fn of(challenger: &Model, champion: &Model, rows: &Common) -> Result<Self> {
+    /// * [`Error::Statistics`]: there is no row, or a probability is not between 0 and 1
+    pub fn compute(challenger: &Model, champion: &Model, rows: &PairedScores) -> Result<Self> {
         let group = rows.group();
-        let judged = |probability| Judged {
+        let labeled = |probability| LabeledScores {
             y: &rows.y,
             probability,
             group: &group,
             cutoff: rows.cutoff.as_deref(),
         };
-        let paired = Paired {
+        let paired = PairedProbabilities {
             y: &rows.y,
             group: &group,
             probability: &rows.challenger,
             other: &rows.champion,
         };
         let log_loss = paired.log_loss()?;
-        let picked: Vec<bool> = rows.champion.iter().map(|p| *p >= champion.threshold).collect();
-        let judgement = Judgement::of(judged(&rows.challenger), challenger.threshold)?;
+        let champion_qualified: Vec<bool> =
+            rows.champion.iter().map(|p| *p >= champion.threshold).collect();
+        let evaluation =
+            EvaluationReport::compute(labeled(&rows.challenger), challenger.threshold)?;
         Ok(Self {
             verdict: match &log_loss {
-                _ if too_few(&judgement) => Verdict::Undecided,
-                difference if difference.better() => Verdict::Better,
-                difference if difference.worse() => Verdict::Worse,
+                _ if too_few(&evaluation) => Verdict::Undecided,
+                difference if difference.is_better() => Verdict::Better,
+                difference if difference.is_worse() => Verdict::Worse,
                 _ => Verdict::Undecided,
             },
-            alike: rows.challenger == rows.champion,
+            identical: rows.challenger == rows.champion,
             log_loss,
             brier: paired.brier()?,
             roc_auc: paired.roc_auc()?,
             rank_correlation: paired.rank_correlation(),
-            at_equal_volume: against_rule(
-                judged(&rows.challenger),
-                &picked,
+            at_equal_volume: compare_at_equal_volume(
+                labeled(&rows.challenger),
+                &champion_qualified,
                 challenger.config()?.model.seed,
             )?,
             tiers: tiers(challenger, champion, rows),
-            by_cutoff: by_cutoff(&judgement, &paired, rows.cutoff.as_deref())?,
-            champion: Judgement::of(judged(&rows.champion), champion.threshold)?,
-            challenger: judgement,
+            by_cutoff: by_cutoff(&evaluation, &paired, rows.cutoff.as_deref())?,
+            champion: EvaluationReport::compute(labeled(&rows.champion), champion.threshold)?,
+            challenger: evaluation,
         })
     }
 }
 
-/// Whether too few rows converted, or did not, for a verdict.
-fn too_few(judgement: &Judgement) -> bool {
-    let e = &judgement.evaluation;
-    e.conversions.min(e.n - e.conversions) < LEAST
+/// Returns whether there are too few conversions or non-conversions for a verdict.
+fn too_few(evaluation: &EvaluationReport) -> bool {
+    let e = &evaluation.metrics;
+    e.conversions.min(e.n - e.conversions) < MIN_PER_OUTCOME
 }
 
 impl Comparison {
-    /// What keeps the rows from telling anything, in words; `None`: nothing.
+    /// Returns a warning if there are too few rows for a verdict.
     #[must_use]
-    pub fn lack(&self) -> Option<Warning> {
-        let e = &self.challenger.evaluation;
+    pub fn insufficient_data(&self) -> Option<Warning> {
+        let e = &self.challenger.metrics;
         too_few(&self.challenger).then_some(Warning::FewToCompare {
             conversions: e.conversions,
             rows: e.n,
-            needed: LEAST,
+            needed: MIN_PER_OUTCOME,
         })
     }
 }
 
-/// Count rows by the tiers that both models give, each by its own reference population.
+/// Counts rows by the tiers of both models. Each model uses its own reference distribution.
 fn tiers(
     challenger: &Model,
     champion: &Model,
-    rows: &Common,
-) -> [[Move; TIERS.len()]; TIERS.len()] {
-    let mut tiers = [[Move::default(); TIERS.len()]; TIERS.len()];
-    let of = |model: &Model, p: f64| tier(model.reference.percentile(p));
+    rows: &PairedScores,
+) -> [[TierTransition; TIERS.len()]; TIERS.len()] {
+    let mut tiers = [[TierTransition::default(); TIERS.len()]; TIERS.len()];
+    let tier_of = |model: &Model, p: f64| tier(model.reference.percentile(p));
     for ((y, one), other) in rows.y.iter().zip(&rows.challenger).zip(&rows.champion) {
-        let cell = &mut tiers[of(champion, *other)][of(challenger, *one)];
+        let cell = &mut tiers[tier_of(champion, *other)][tier_of(challenger, *one)];
         cell.rows += 1;
         cell.conversions += u64::from(*y);
     }
     tiers
 }
 
-/// The difference in log loss of each part that the challenger was judged by.
+/// Computes the difference in log loss for each cutoff of the challenger's evaluation.
 fn by_cutoff(
-    judgement: &Judgement,
-    paired: &Paired<'_>,
+    evaluation: &EvaluationReport,
+    paired: &PairedProbabilities<'_>,
     cutoff: Option<&[i64]>,
 ) -> Result<Vec<GainAtCutoff>> {
     let cutoff = cutoff.unwrap_or_default();
-    let of = |part: &pql_stats::metrics::AtCutoff| {
+    let difference = |part: &pql_stats::metrics::CutoffMetrics| {
         let rows: Vec<usize> = (0..cutoff.len())
             .filter(|row| (part.first..=part.last).contains(&cutoff[*row]))
             .collect();
-        let values = |of: &[f64]| rows.iter().map(|row| of[*row]).collect::<Vec<f64>>();
+        let select = |values: &[f64]| rows.iter().map(|row| values[*row]).collect::<Vec<f64>>();
         let (y, group): (Vec<bool>, Vec<u32>) =
             rows.iter().map(|row| (paired.y[*row], paired.group[*row])).unzip();
-        let (probability, other) = (values(paired.probability), values(paired.other));
+        let (probability, other) = (select(paired.probability), select(paired.other));
         let log_loss =
-            Paired { y: &y, group: &group, probability: &probability, other: &other }.log_loss()?;
+            PairedProbabilities { y: &y, group: &group, probability: &probability, other: &other }
+                .log_loss()?;
         Ok(GainAtCutoff {
             first: part.first,
             last: part.last,
-            rows: part.part.rows,
-            conversions: part.part.conversions,
+            rows: part.metrics.rows,
+            conversions: part.metrics.conversions,
             log_loss,
         })
     };
-    judgement.by_cutoff.iter().map(of).collect()
+    evaluation.by_cutoff.iter().map(difference).collect()
 }

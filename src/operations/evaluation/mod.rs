@@ -1,61 +1,67 @@
-//! A stored model on rows with outcomes: metrics, also by the values of a column and against a PQL
-//! definition.
+//! Evaluation of a stored model on rows with outcomes.
+//!
+//! Metrics over all rows, by the values of a column, and compared with a PQL definition.
 
 mod groups;
 
 use groups::groups;
-use pql_stats::metrics::{AgainstRule, Judged, Judgement, Part, against_rule, by_part};
+use pql_stats::metrics::{
+    EqualVolumeComparison, EvaluationReport, LabeledScores, SubsetMetrics, compare_at_equal_volume,
+    subset_metrics,
+};
 
-use crate::dataset::rows::{Held, Rows};
+use crate::dataset::rows::{DefinitionMatches, Rows};
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::model::Model;
 use crate::model::score::Scorer;
+use crate::names::suggest;
 use crate::time::Timestamp;
 use crate::warning::{Notice, Warning};
 
-/// What to evaluate.
+/// Options of an evaluation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EvaluationOptions<'a> {
-    /// Whether rows count that the model may have learned from (no).
+    /// Whether to include rows that the model may have been trained on (default: no).
     pub all: bool,
-    /// Columns whose values are evaluated one by one.
+    /// Columns to group by.
     pub by: &'a [String],
-    /// A PQL definition to compare with the model at equal volume.
+    /// Name of a PQL definition to compare with the model at equal volume.
     pub definition: Option<&'a str>,
 }
 
-/// How good a model is on some rows.
+/// Evaluation of a model.
 #[derive(Debug, Clone)]
-pub struct EvaluationReport {
-    /// Rows that counted.
+pub struct ModelEvaluation {
+    /// Number of rows.
     pub rows: usize,
-    /// Metrics over these rows.
-    pub judgement: Judgement,
-    /// For each column its values and their metrics.
-    pub by: Vec<(String, Vec<(String, Part)>)>,
-    /// The definition against the model.
+    /// Metrics over all rows.
+    pub evaluation: EvaluationReport,
+    /// Groups of each column with their metrics.
+    pub by: Vec<(String, Vec<(String, SubsetMetrics)>)>,
+    /// Comparison with a definition.
     pub definition: Option<DefinitionComparison>,
 }
 
-/// A PQL definition against a model.
+/// A PQL definition compared with a model.
 #[derive(Debug, Clone)]
 pub struct DefinitionComparison {
     /// Name of the definition.
     pub name: String,
-    /// It was found on data until then, and some rows are older: they flatter it.
+    /// End of the data on which the definition was discovered, if some rows are older. The result
+    /// is then optimistic for the definition.
     pub found_until: Option<Timestamp>,
-    /// What both find among as many rows.
-    pub against: AgainstRule,
+    /// Conversions captured by both at equal volume.
+    pub equal_volume: EqualVolumeComparison,
 }
 
-/// Evaluates a model on rows with outcomes that it has not learned from.
+/// Evaluates a model on rows with outcomes that it was not trained on.
 ///
 /// # Arguments
-/// * `label` – what the model is called
+/// * `label` – label of the model
 /// # Errors
-/// * [`Error::Usage`]: a column to group by, or a definition, that the rows do not have
-/// * [`Error::NoLabelledRows`]: no row is left
+/// * [`Error::Usage`]: the rows do not have the column to group by or the definition
+/// * [`Error::NoLabeledRows`]: no row is left
 /// * [`Error::MissingFeature`]: a feature is absent
 pub fn evaluate_model(
     model: &Model,
@@ -63,7 +69,7 @@ pub fn evaluate_model(
     rows: &Rows,
     options: EvaluationOptions<'_>,
     sink: &mut Sink<'_>,
-) -> Result<EvaluationReport> {
+) -> Result<ModelEvaluation> {
     let all = Scorer::new(model, label)?.probabilities(&rows.features)?;
     let unseen = unseen_rows(model, rows, options.all, sink)?;
     let (kept, not_finite): (Vec<u32>, Vec<u32>) =
@@ -73,47 +79,59 @@ pub fn evaluate_model(
     }
     let probability: Vec<f64> = kept.iter().map(|row| all[*row as usize]).collect();
     let (y, group, cutoff) = (rows.outcomes(&kept), rows.accounts(&kept), rows.cutoffs(&kept));
-    let judged =
-        Judged { y: &y, probability: &probability, group: &group, cutoff: cutoff.as_deref() };
-    let judgement = Judgement::of(judged, model.threshold)?;
+    let scores = LabeledScores {
+        y: &y,
+        probability: &probability,
+        group: &group,
+        cutoff: cutoff.as_deref(),
+    };
+    let evaluation = EvaluationReport::compute(scores, model.threshold)?;
     let mut by = Vec::new();
     for column in options.by {
         let groups = groups(rows, &kept, column)?;
-        let parts = by_part(&y, &probability, &group, &groups.of_row);
+        let parts = subset_metrics(&y, &probability, &group, &groups.group_of_row);
         by.push((column.clone(), groups.names.into_iter().zip(parts).collect()));
     }
     let seed = model.config()?.model.seed;
     let find = |name: &str| {
-        let held = rows.held.iter().find(|held| held.name == name);
-        let problem = || format!("no definition is named `{name}`");
-        held.ok_or_else(|| Error::Usage { problem: problem(), hint: None })
+        let found = rows.definitions.iter().find(|definition| definition.name == name);
+        found.ok_or_else(|| {
+            let known = rows.definitions.iter().map(|known| known.name.as_str());
+            Error::Usage {
+                problem: format!(
+                    "`--definition`: found `{name}`, expected the name of a `[[definition]]`"
+                ),
+                hint: suggest(name, known),
+            }
+        })
     };
-    let held = options.definition.map(find).transpose()?;
-    let definition = held.map(|held| compare_definition(held, &kept, judged, seed)).transpose()?;
-    Ok(EvaluationReport { rows: kept.len(), judgement, by, definition })
+    let matches = options.definition.map(find).transpose()?;
+    let definition =
+        matches.map(|matches| compare_definition(matches, &kept, scores, seed)).transpose()?;
+    Ok(ModelEvaluation { rows: kept.len(), evaluation, by, definition })
 }
 
-/// Compares a definition with the model on the rows that are kept.
+/// Compares a definition with the model on the kept rows.
 fn compare_definition(
-    held: &Held,
+    matches: &DefinitionMatches,
     kept: &[u32],
-    judged: Judged<'_>,
+    scores: LabeledScores<'_>,
     seed: u64,
 ) -> Result<DefinitionComparison> {
-    let rows: Vec<bool> = kept.iter().map(|row| held.rows[*row as usize]).collect();
-    let first = judged.cutoff.and_then(|cutoff| cutoff.iter().min());
+    let rows: Vec<bool> = kept.iter().map(|row| matches.matches[*row as usize]).collect();
+    let first = scores.cutoff.and_then(|cutoff| cutoff.iter().min());
     let found_until =
-        held.found_until.filter(|until| first.is_some_and(|first| first < until)).map(Timestamp);
+        matches.found_until.filter(|until| first.is_some_and(|first| first < until)).map(Timestamp);
     Ok(DefinitionComparison {
-        name: held.name.clone(),
+        name: matches.name.clone(),
         found_until,
-        against: against_rule(judged, &rows, seed)?,
+        equal_volume: compare_at_equal_volume(scores, &rows, seed)?,
     })
 }
 
-/// Returns the rows with an outcome that the model has not learned from.
+/// Returns the rows with an outcome that the model was not trained on.
 fn unseen_rows(model: &Model, rows: &Rows, all: bool, sink: &mut Sink<'_>) -> Result<Vec<u32>> {
-    let newer = |row: usize| match (&rows.cutoff, model.last_learned()) {
+    let newer = |row: usize| match (&rows.cutoff, model.last_training_cutoff()) {
         (Some(cutoff), Some(last)) if !all => cutoff[row] > last,
         _ => true,
     };
@@ -129,7 +147,7 @@ fn unseen_rows(model: &Model, rows: &Rows, all: bool, sink: &mut Sink<'_>) -> Re
         sink.notify(Warning::NoCutoffs);
     }
     if kept.is_empty() {
-        return Err(Error::NoLabelledRows { old });
+        return Err(Error::NoLabeledRows { old });
     }
     Ok(kept)
 }

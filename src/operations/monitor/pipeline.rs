@@ -1,155 +1,158 @@
-//! The pipelines from a log, or from a matrix, to the report of monitoring.
+//! Pipelines from a log or a matrix to a monitoring report.
 
 use std::path::Path;
 
 use polars::prelude::{IntoColumn, StringChunked};
 
-use super::{EventNames, Monitoring, Outcomes, Realised, Watch};
-use crate::config::{Config, MatrixRule};
+use super::{DriftMonitor, EventNameDrift, MonitoringReport, RealizedPerformance, ScoredOutcomes};
+use crate::config::{Config, MatrixConfig};
 use crate::dataset::features::compute;
 use crate::dataset::matrix;
-use crate::dataset::observations::{observe_newest, scored_at};
+use crate::dataset::observations::{observe_newest, scoring_time};
 use crate::error::Result;
 use crate::io::sink::Sink;
 use crate::log::Log;
 use crate::model::Model;
 use crate::model::score::{Scorer, log_warnings};
 use crate::registry::ledger::Ledger;
-use crate::registry::versions::{find, name_of};
+use crate::registry::versions::{find, model_name};
 use crate::time::iso;
 use crate::warning::Warning;
 
-/// What is monitored.
+/// The monitored model.
 #[derive(Debug, Clone, Copy)]
-pub struct Monitored<'a> {
+pub struct MonitorTarget<'a> {
     /// The model.
     pub model: &'a Model,
-    /// What it is called.
+    /// Label of the model.
     pub label: &'a str,
     /// Features that raise no alarm.
     pub ignore: &'a [String],
 }
 
-/// The scores that were given before.
+/// Folders of earlier scores and their models.
 #[derive(Debug, Clone, Copy)]
 pub struct EarlierScores<'a> {
     /// Folder of the ledger.
     pub ledger: &'a Path,
-    /// Folder of the models that gave them.
+    /// Folder of the models that computed them.
     pub models: &'a Path,
 }
 
 /// Compares the newest accounts of a log with the training rows, and earlier scores with outcomes.
 ///
 /// # Arguments
-/// * `config` – what [`Model::project_config`] returns
+/// * `config` – configuration from [`Model::project_config`]
 /// # Errors
-/// * [`Error::Usage`](crate::Error::Usage): the model was trained on a matrix, or has no such
-///   feature to ignore
+/// * [`Error::Usage`](crate::Error::Usage): the model was trained on a matrix, or an ignored
+///   feature is not a feature of the model
 /// * those of [`Ledger::open`]
 pub fn monitor_log(
-    of: Monitored<'_>,
+    target: MonitorTarget<'_>,
     config: &Config,
     log: &Log,
-    given: Option<EarlierScores<'_>>,
+    earlier: Option<EarlierScores<'_>>,
     sink: &mut Sink<'_>,
-) -> Result<Monitoring> {
-    let catalogue = of.model.usage_features(of.label)?;
-    log_warnings(log, catalogue).into_iter().for_each(|warning| sink.notify(warning));
-    let scorer = Scorer::new(of.model, of.label)?;
-    let mut watch = Watch::new(of.model, &scorer, of.label);
+) -> Result<MonitoringReport> {
+    let catalog = target.model.usage_features(target.label)?;
+    log_warnings(log, catalog).into_iter().for_each(|warning| sink.notify(warning));
+    let scorer = Scorer::new(target.model, target.label)?;
+    let mut monitor = DriftMonitor::new(target.model, &scorer, target.label);
     let observations = observe_newest(log, &config.observation);
     let account: StringChunked = observations
         .account
         .iter()
         .map(|account| Some(&log.accounts.id[*account as usize]))
         .collect();
-    watch
-        .take(&compute(catalogue, log, &observations, sink.progress())?, &account.into_column())?;
-    let events = EventNames::of(catalogue, log, &observations)?;
-    let monitoring = watch.finish(Some(iso(scored_at(log))), of.ignore)?.with_events(events);
-    let outcomes =
-        given.map(|given| realised(given, (log, config), of.label, sink)).transpose()?.flatten();
-    Ok(monitoring.with_outcomes(outcomes))
+    monitor
+        .update(&compute(catalog, log, &observations, sink.progress())?, &account.into_column())?;
+    let events = EventNameDrift::compute(catalog, log, &observations)?;
+    let report = monitor.finish(Some(iso(scoring_time(log))), target.ignore)?.with_events(events);
+    let outcomes = earlier
+        .map(|earlier| realized(earlier, (log, config), target.label, sink))
+        .transpose()?
+        .flatten();
+    Ok(report.with_outcomes(outcomes))
 }
 
-/// Compares the rows of a matrix with the training rows, and with their outcomes where it has some.
+/// Compares the rows of a matrix with the training rows, and their scores with outcomes.
 ///
 /// # Arguments
-/// * `file` – the columns of the project file
+/// * `file` – matrix section of the project file
 /// * `outcomes` – whether the matrix has outcomes
 /// # Errors
-/// * [`Error::Usage`](crate::Error::Usage): the model has no such feature to ignore
+/// * [`Error::Usage`](crate::Error::Usage): an ignored feature is not a feature of the model
 /// * those of [`matrix::batches`]
 pub fn monitor_matrix(
-    of: Monitored<'_>,
+    target: MonitorTarget<'_>,
     path: &Path,
-    file: &MatrixRule,
+    file: &MatrixConfig,
     outcomes: bool,
-) -> Result<Monitoring> {
-    let scorer = Scorer::new(of.model, of.label)?;
-    let mut watch = Watch::new(of.model, &scorer, of.label);
-    let rule = of.model.matrix_config(file.clone())?;
+) -> Result<MonitoringReport> {
+    let scorer = Scorer::new(target.model, target.label)?;
+    let mut monitor = DriftMonitor::new(target.model, &scorer, target.label);
+    let rule = target.model.matrix_config(file.clone())?;
     let mut newest: Option<i64> = None;
-    matrix::batches(path, &rule, &of.model.preprocessor.kinds(), &mut |batch| {
+    matrix::batches(path, &rule, &target.model.preprocessor.kinds(), &mut |batch| {
         newest = newest.max(batch.cutoff.iter().flatten().max().copied());
-        watch.take(&batch.features, &batch.account)
+        monitor.update(&batch.features, &batch.account)
     })?;
-    let mut realised = None;
+    let mut realized = None;
     if outcomes {
-        let rows = of.model.read_matrix(path, file.clone())?;
+        let rows = target.model.read_matrix(path, file.clone())?;
         let all = scorer.probabilities(&rows.features)?;
-        // Of a row with a value that is not finite there is no probability that could be judged; it
-        // is counted with the batch.
-        let judged = |row: &u32| rows.y[*row as usize].is_some() && all[*row as usize].is_finite();
-        let known: Vec<u32> = (0..).take(all.len()).filter(judged).collect();
+        // Rows with a value that is not finite have no score. They are counted with the batch.
+        let has_score =
+            |row: &u32| rows.y[*row as usize].is_some() && all[*row as usize].is_finite();
+        let known: Vec<u32> = (0..).take(all.len()).filter(has_score).collect();
         let account = rows
             .accounts(&known)
             .iter()
             .map(|account| rows.names[*account as usize].to_owned())
             .collect();
         let probability = known.iter().map(|row| all[*row as usize]).collect();
-        realised =
-            Outcomes::of_rows(account, rows.outcomes(&known), probability, of.label).judge()?;
+        realized =
+            ScoredOutcomes::from_rows(account, rows.outcomes(&known), probability, target.label)
+                .evaluate()?;
     }
-    Ok(watch.finish(newest.map(iso), of.ignore)?.with_outcomes(realised))
+    Ok(monitor.finish(newest.map(iso), target.ignore)?.with_outcomes(realized))
 }
 
-/// Returns what became of the accounts that versions of the model scored; those that predicted
-/// something else are left out.
-fn realised(
-    given: EarlierScores<'_>,
+/// Returns the earlier scores of all versions of the model, compared with outcomes. Versions with
+/// another target are skipped.
+fn realized(
+    earlier: EarlierScores<'_>,
     (log, config): (&Log, &Config),
     label: &str,
     sink: &mut Sink<'_>,
-) -> Result<Option<Realised>> {
-    let mut runs = Ledger::open(given.ledger)?.runs(Some(name_of(label)))?;
-    // Later runs are not known at this time.
-    runs.retain(|run| run.at <= log.until);
+) -> Result<Option<RealizedPerformance>> {
+    let mut runs = Ledger::open(earlier.ledger)?.runs(Some(model_name(label)))?;
+    // Skips runs after the end of the log.
+    runs.retain(|run| run.time <= log.until);
     let mut labels: Vec<String> =
-        runs.iter().map(|run| run.label.clone()).filter(|of| of != label).collect();
+        runs.iter().map(|run| run.label.clone()).filter(|other| other != label).collect();
     labels.sort_unstable();
     labels.dedup();
     for other in labels {
         let spans = |config: &Config| {
             (
-                config.observation.at,
+                config.observation.cutoffs,
                 config.observation.age,
                 config.observation.gap,
                 config.observation.horizon,
             )
         };
-        let load = || Model::load(&find(&other, given.models)?.path)?.config();
+        let load = || Model::load(&find(&other, earlier.models)?.path)?.config();
         let same = load().map(|stored| spans(&stored) == spans(config));
         if same.as_ref().is_ok_and(|same| *same) {
             continue;
         }
         let problem = same.map_or_else(
             |error| error.to_string(),
-            |_| "it observed at another age, gap or horizon".to_owned(),
+            |_| "its age, gap or horizon differs".to_owned(),
         );
         runs.retain(|run| run.label != other);
         sink.notify(Warning::ScoresLeftOut { model: other, problem });
     }
-    Outcomes::of_runs(&runs, log, &config.observation)?.judge()
+    ScoredOutcomes::from_runs(&runs, log, &config.observation)?.evaluate()
 }

@@ -1,29 +1,29 @@
-//! How values are spread among rows that converted, upwards, and among the others, downwards.
+//! Distribution of a feature among rows that converted (upward) and other rows (downward).
 
-use super::{Chart, Scale};
-use crate::report::format::{number, percent};
+use super::{AxisScale, Chart};
+use crate::report::format::{counted, grouped, number, percent};
 
-/// Counts of values in bars of equal width on an axis.
+/// Counts of values in bars of equal width.
 pub(in crate::report) struct MirroredHistogram {
     edges: Vec<f64>,
-    /// Of rows that did not convert, and of those that did.
+    /// Counts of rows that did not convert and of rows that did.
     counts: [Vec<u64>; 2],
 }
 
 impl MirroredHistogram {
-    /// Counts values; those beyond the axis count in the bar at its end.
+    /// Counts values; those outside the axis count in the bar at its end.
     ///
     /// # Arguments
-    /// * `values` – those of rows that did not convert, and those of rows that did
-    pub(in crate::report) fn new(values: &[Vec<f64>; 2], scale: Scale, bars: usize) -> Self {
+    /// * `values` – of rows that did not convert and of rows that did
+    pub(in crate::report) fn new(values: &[Vec<f64>; 2], scale: AxisScale, bars: usize) -> Self {
         let mut counts = [vec![0; bars], vec![0; bars]];
         for (counts, values) in counts.iter_mut().zip(values) {
-            values.iter().for_each(|value| counts[bar_index(scale.place(*value), bars)] += 1);
+            values.iter().for_each(|value| counts[bar_index(scale.position(*value), bars)] += 1);
         }
         Self { edges: scale.values(bars + 1), counts }
     }
 
-    /// Returns the share of the rows of one outcome that are in a bar.
+    /// Returns the share of the rows with one outcome that are in a bar.
     fn share(&self, side: usize, bar: usize) -> f64 {
         number(self.counts[side][bar]) / number(self.counts[side].iter().sum::<u64>().max(1))
     }
@@ -48,8 +48,9 @@ impl MirroredHistogram {
                 let (count, share) = (self.counts[side][bar], self.share(side, bar));
                 if count > 0 {
                     let title = format!(
-                        "{}: {count} rows, {} of those {words}",
+                        "{}: {}, {} of those {words}",
                         self.span(bar, format),
+                        counted(count, "row"),
                         percent(share)
                     );
                     let height = if side == 1 { share } else { -share };
@@ -67,22 +68,18 @@ impl MirroredHistogram {
     /// Returns a row for each bar: its range, conversions and other rows.
     pub(in crate::report) fn rows(&self, format: &dyn Fn(f64) -> String) -> Vec<Vec<String>> {
         let row = |bar: usize| {
-            vec![
-                self.span(bar, format),
-                self.counts[1][bar].to_string(),
-                self.counts[0][bar].to_string(),
-            ]
+            vec![self.span(bar, format), grouped(self.counts[1][bar]), grouped(self.counts[0][bar])]
         };
         (0..self.edges.len() - 1).map(row).collect()
     }
 }
 
-/// Returns the bar for a place on an axis.
+/// Returns the bar for a position on an axis.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "below the number of bars"
 )]
-pub(in crate::report) fn bar_index(place: f64, bars: usize) -> usize {
-    ((place * number(bars)) as usize).min(bars - 1)
+pub(in crate::report) fn bar_index(position: f64, bars: usize) -> usize {
+    ((position * number(bars)) as usize).min(bars - 1)
 }

@@ -1,9 +1,9 @@
-//! Charts as inline SVG: classes instead of colours, so that the page's style sheet themes them,
-//! and a title on what can be pointed at.
+//! Charts as inline SVG. Marks have classes instead of colors, so that the style sheet of the page
+//! themes them, and titles that browsers show on hover.
 //!
-//! A module of its own, since kuva 0.6, which draws all these kinds, gives SVG of a fixed size (no
-//! `viewBox`: nothing shrinks to a telephone), without role, title and description, with colours of
-//! one theme in every element, at the price of 74,000 lines to compile.
+//! The crate kuva 0.6 draws all these kinds of charts, but its SVG has a fixed size (no `viewBox`,
+//! so that it does not fit a phone), no role, title or description, and the colors of one theme in
+//! every element. It also adds 74,000 lines to compile.
 
 mod mirrored_histogram;
 mod scale;
@@ -11,32 +11,37 @@ mod scale;
 use maud::{Markup, html};
 pub(super) use mirrored_histogram::{MirroredHistogram, bar_index};
 use pql_stats::intervals::Interval;
-pub(super) use scale::{Scale, Spread};
+pub(super) use scale::{AxisScale, Transform};
 
-use crate::report::format::{clipped, folded, number, percent};
+use crate::report::format::{number, percent, shorten_end, shorten_middle, with_minus};
 
-/// Width of all charts, in units of the drawing: about a CSS pixel on a telephone and in three
-/// columns on a desk.
+/// Width of all charts, in units of the drawing: about one CSS pixel on a phone, and in three
+/// columns on a large screen.
 pub(super) const WIDTH: f64 = 360.0;
 /// Height of most charts.
 pub(super) const HEIGHT: f64 = 270.0;
-/// Width of a character of a tick, which has wide ones, and the mean one of a name.
+/// Width of a character in the label of a tick.
 const CHARACTER: f64 = 7.4;
+/// Mean width of a character in a name.
 const NAME_CHARACTER: f64 = 6.5;
-/// Room for ticks and words below an axis.
+/// Distance of two lines of names.
+pub(super) const NAME_HEIGHT: f64 = 13.0;
+/// Width of the column of values to the left of an axis.
+const VALUE_WIDTH: f64 = 46.0;
+/// Height of ticks and label below an axis.
 pub(super) const FOOT: f64 = 42.0;
-/// Items that are named on an axis.
+/// Most items labeled on an axis.
 const NAMED_ITEMS: usize = 5;
-/// Least distance of ticks, as a share of the axis.
+/// Smallest distance of ticks on a horizontal and a vertical axis, as a share of the axis.
 const TICK_GAP: [f64; 2] = [0.14, 0.12];
 
 /// An axis.
 #[derive(Debug, Clone)]
 pub(super) struct Axis {
-    /// What it shows; empty: nothing is said.
+    /// The label; may be empty.
     pub(super) label: String,
-    pub(super) scale: Scale,
-    /// Where there are ticks, and what they say.
+    pub(super) scale: AxisScale,
+    /// Values and labels of the ticks.
     pub(super) ticks: Vec<(f64, String)>,
 }
 
@@ -44,7 +49,7 @@ impl Axis {
     /// Returns an axis with ticks at round values.
     pub(super) fn new(
         label: &str,
-        scale: Scale,
+        scale: AxisScale,
         format: impl Fn(f64) -> String,
         vertical: bool,
     ) -> Self {
@@ -58,33 +63,33 @@ impl Axis {
 
     /// Returns an axis of shares from 0 to 1.
     pub(super) fn shares(label: &str, vertical: bool) -> Self {
-        Self::new(label, Scale::new(Spread::Linear, 0.0, 1.0), percent, vertical)
+        Self::new(label, AxisScale::new(Transform::Linear, 0.0, 1.0), percent, vertical)
     }
 
-    /// Returns an axis of items side by side, some of which are named.
+    /// Returns an axis of items side by side, some of them labeled.
     pub(super) fn items(label: &str, names: &[String]) -> Self {
         let every = names.len().div_ceil(NAMED_ITEMS);
         let ticks = names
             .iter()
             .enumerate()
             .step_by(every)
-            .map(|(at, name)| (number(at), name.clone()))
+            .map(|(index, name)| (number(index), name.clone()))
             .collect();
         Self {
             label: label.to_owned(),
-            scale: Scale::new(Spread::Linear, -0.5, number(names.len()) - 0.5),
+            scale: AxisScale::new(Transform::Linear, -0.5, number(names.len()) - 0.5),
             ticks,
         }
     }
 
     /// Returns an axis without label and ticks.
-    pub(super) fn blank(scale: Scale) -> Self {
+    pub(super) fn blank(scale: AxisScale) -> Self {
         Self { label: String::new(), scale, ticks: Vec::new() }
     }
 
     /// Returns a vertical axis of rows, the first at the top, without ticks.
     pub(super) fn rows(count: usize) -> Self {
-        Self::blank(Scale::new(Spread::Linear, 0.5 - number(count), 0.5))
+        Self::blank(AxisScale::new(Transform::Linear, 0.5 - number(count), 0.5))
     }
 }
 
@@ -98,9 +103,14 @@ pub(super) struct Area {
 }
 
 impl Area {
-    /// Returns the whole of a drawing of some height, except the room for axes.
-    pub(super) fn of_height(height: f64) -> Self {
+    /// Returns the area of a drawing without the margins for the axes.
+    pub(super) fn with_height(height: f64) -> Self {
         Self { left: 48.0, right: WIDTH - 19.0, top: 26.0, bottom: height - FOOT }
+    }
+
+    /// Returns the area of a drawing that also has room for the label of a vertical line.
+    pub(super) fn below_label(height: f64) -> Self {
+        Self { top: 42.0, ..Self::with_height(height) }
     }
 }
 
@@ -108,8 +118,8 @@ impl Area {
 #[derive(Debug)]
 pub(super) struct Chart {
     area: Area,
-    x: Scale,
-    y: Scale,
+    x: AxisScale,
+    y: AxisScale,
     marks: Vec<Markup>,
 }
 
@@ -119,49 +129,51 @@ impl Chart {
         let mut chart = Self { area, x: x.scale, y: y.scale, marks: Vec::new() };
         let Area { left, right, top, bottom } = area;
         for (tick, label) in &y.ticks {
-            let place = chart.down(*tick);
-            chart.path("grid", &segment([left, place], [right, place]));
-            chart.text([left - 5.0, place + 4.0], "tick end", label);
+            let position = chart.pixel_y(*tick);
+            chart.path("grid", &segment([left, position], [right, position]));
+            chart.text([left - 5.0, position + 4.0], "tick end", label);
         }
         for (tick, label) in &x.ticks {
-            let place = chart.across(*tick);
-            chart.path("grid", &segment([place, top], [place, bottom]));
-            chart.text([inside(place, label), bottom + 17.0], "tick middle", label);
+            let position = chart.pixel_x(*tick);
+            chart.path("grid", &segment([position, top], [position, bottom]));
+            chart.text([clamp_label(position, label), bottom + 17.0], "tick middle", label);
         }
         if !y.label.is_empty() {
-            chart.text([4.0, top - 12.0], "axis", &y.label);
+            // At the top of the drawing, above the labels of lines.
+            chart.text([4.0, 14.0], "axis", &y.label);
         }
         if !x.label.is_empty() {
-            chart.text([f64::midpoint(left, right), bottom + 34.0], "axis middle", &x.label);
+            let middle = clamp_label(f64::midpoint(left, right), &x.label);
+            chart.text([middle, bottom + 34.0], "axis middle", &x.label);
         }
         chart
     }
 
-    fn across(&self, x: f64) -> f64 {
-        self.area.left + self.x.place(x) * (self.area.right - self.area.left)
+    fn pixel_x(&self, x: f64) -> f64 {
+        self.area.left + self.x.position(x) * (self.area.right - self.area.left)
     }
 
-    fn down(&self, y: f64) -> f64 {
-        self.area.bottom - self.y.place(y) * (self.area.bottom - self.area.top)
+    fn pixel_y(&self, y: f64) -> f64 {
+        self.area.bottom - self.y.position(y) * (self.area.bottom - self.area.top)
     }
 
     fn path(&mut self, class: &str, d: &str) {
         self.marks.push(html! { path class=(class) d=(d) {} });
     }
 
-    /// Writes a text at a place of the drawing.
+    /// Writes a text at a position of the drawing.
     fn text(&mut self, [x, y]: [f64; 2], class: &str, text: &str) {
         self.marks.push(html! { text class=(class) x=(rounded(x)) y=(rounded(y)) { (text) } });
     }
 
     /// Returns the path through points.
-    fn through(&self, points: impl IntoIterator<Item = (f64, f64)>) -> String {
-        polyline(points.into_iter().map(|(x, y)| [self.across(x), self.down(y)]))
+    fn path_through(&self, points: impl IntoIterator<Item = (f64, f64)>) -> String {
+        polyline(points.into_iter().map(|(x, y)| [self.pixel_x(x), self.pixel_y(y)]))
     }
 
     /// Draws a line through points.
     pub(super) fn line(&mut self, points: &[(f64, f64)], class: &str) {
-        self.path(&format!("line {class}"), &self.through(points.iter().copied()));
+        self.path(&format!("line {class}"), &self.path_through(points.iter().copied()));
     }
 
     /// Fills the area between two lines over the same x: (x, low, high).
@@ -170,13 +182,13 @@ impl Chart {
             return;
         }
         let low = points.iter().rev().map(|(x, low, _)| (*x, *low));
-        let edge = self.through(points.iter().map(|(x, _, high)| (*x, *high)).chain(low));
+        let edge = self.path_through(points.iter().map(|(x, _, high)| (*x, *high)).chain(low));
         self.path(&format!("band {class}"), &(edge + "Z"));
     }
 
     /// Draws a point.
     pub(super) fn dot(&mut self, (x, y): (f64, f64), class: &str, title: &str) {
-        let [cx, cy] = [self.across(x), self.down(y)].map(rounded);
+        let [cx, cy] = [self.pixel_x(x), self.pixel_y(y)].map(rounded);
         self.marks.push(
             html! { circle class={ "dot " (class) } cx=(cx) cy=(cy) r="4" { title { (title) } } },
         );
@@ -196,7 +208,7 @@ impl Chart {
         self.dot((x, y), class, title);
     }
 
-    /// Draws points that are seen only when pointed at.
+    /// Draws points that are visible only on hover.
     pub(super) fn hover_dots(&mut self, points: &[((f64, f64), String)]) {
         points.iter().for_each(|(point, title)| self.dot(*point, "hover", title));
     }
@@ -209,7 +221,7 @@ impl Chart {
         (class, title): (&str, &str),
     ) {
         let ([left, right], [top, bottom]) =
-            ([x1, x2].map(|x| self.across(x)), [y1, y2].map(|y| self.down(y)));
+            ([x1, x2].map(|x| self.pixel_x(x)), [y1, y2].map(|y| self.pixel_y(y)));
         let [x, y, width, height] =
             [left.min(right), top.min(bottom), (right - left).abs(), (bottom - top).abs()]
                 .map(rounded);
@@ -218,62 +230,83 @@ impl Chart {
 
     /// Draws a line between two points, such as an interval.
     pub(super) fn stroke(&mut self, from: (f64, f64), to: (f64, f64), class: &str) {
-        self.path(&format!("stroke {class}"), &self.through([from, to]));
+        self.path(&format!("stroke {class}"), &self.path_through([from, to]));
     }
 
-    /// Draws a line at an x from top to bottom, with a label at its top on the side where there is
-    /// room.
+    /// Draws a line at an x from top to bottom, with a label above the area.
     pub(super) fn vertical_line(&mut self, x: f64, label: &str) {
-        let place = self.cut(x);
-        let right_half = place > f64::midpoint(self.area.left, self.area.right);
-        let (class, shift) = if right_half { ("cut-label end", -4.0) } else { ("cut-label", 4.0) };
-        self.text([place + shift, self.area.top + 8.0], class, label);
+        let position = self.pixel_x(x);
+        let Area { top, bottom, .. } = self.area;
+        self.path("cut", &segment([position, top - 3.0], [position, bottom]));
+        self.text([clamp_label(position, label), top - 8.0], "cut-label middle", label);
     }
 
-    /// Draws a line at an x from top to bottom, with a label above it.
-    pub(super) fn vertical_line_below_label(&mut self, x: f64, label: &str) {
-        let place = self.cut(x);
-        self.text([inside(place, label), self.area.top - 8.0], "cut-label middle", label);
+    /// Writes the ticks of the vertical axis to the right of the area.
+    pub(super) fn right_ticks(&mut self, axis: &Axis) {
+        let Area { left, right, .. } = self.area;
+        for (tick, label) in &axis.ticks {
+            let position = self.pixel_y(*tick);
+            self.path("grid", &segment([left, position], [right, position]));
+            self.text([right + 5.0, position + 4.0], "tick", label);
+        }
+        self.text([4.0, 14.0], "axis", &axis.label);
     }
 
-    /// Draws a line at an x from top to bottom and returns its place.
-    fn cut(&mut self, x: f64) -> f64 {
-        let place = self.across(x);
-        self.path("cut", &segment([place, self.area.top - 3.0], [place, self.area.bottom]));
-        place
-    }
-
-    /// Writes a text to the right of a point, a little above it.
-    pub(super) fn annotate(&mut self, (x, y): (f64, f64), text: &str) {
-        let place = [self.across(x) + 3.0, (self.down(y) - 3.0).max(self.area.top + 9.0)];
-        self.text(place, "halo", &folded(text, 26));
+    /// Writes the names of curves to the left of the area, each connected with the start of its
+    /// curve and none above another.
+    ///
+    /// # Arguments
+    /// * `curves` – y at which a curve starts, and its name
+    pub(super) fn curve_names(&mut self, curves: &[(f64, &str)]) {
+        let mut names: Vec<(f64, &str)> =
+            curves.iter().map(|(y, name)| (self.pixel_y(*y), *name)).collect();
+        names.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let starts: Vec<f64> = names.iter().map(|(y, _)| *y).collect();
+        let positions = spread(&starts, NAME_HEIGHT, self.area.bottom);
+        for ((start, name), position) in names.into_iter().zip(positions) {
+            let left = self.area.left;
+            self.path("stroke thin", &segment([left - 14.0, position], [left - 1.0, start]));
+            self.name(left - 16.0, position + 4.0, name);
+        }
     }
 
     /// Draws a line at a y from left to right.
     pub(super) fn horizontal_line(&mut self, y: f64, class: &str) {
-        let place = self.down(y);
-        self.path(class, &segment([self.area.left, place], [self.area.right, place]));
+        let position = self.pixel_y(y);
+        self.path(class, &segment([self.area.left, position], [self.area.right, position]));
     }
 
-    /// Writes the name of a row to the left of the axis, cut where there is no room.
+    /// Writes the name of a row to the left of the axis, shortened if it does not fit.
     pub(super) fn row_name(&mut self, row: f64, name: &str) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "some twenty characters"
-        )]
-        let most = ((self.area.left - 8.0) / NAME_CHARACTER) as usize;
-        let shown = clipped(name, most.max(2));
-        let [x, y] = [self.area.left - 6.0, self.down(-row) + 4.0].map(rounded);
+        self.name(self.area.left - 6.0, self.pixel_y(-row) + 4.0, name);
+    }
+
+    /// Writes a name between the left edge of the drawing and `right`, shortened in its middle if
+    /// it does not fit: similar names often differ at the end.
+    fn name(&mut self, right: f64, y: f64, name: &str) {
+        let name = with_minus(name);
+        let shown = shorten_middle(&name, characters(right - 2.0).max(2));
+        let [x, y] = [right, y].map(rounded);
         self.marks.push(html! {
             text class="name end" x=(x) y=(y) { (shown) @if shown != name { title { (name) } } }
         });
     }
 
+    /// Writes a label of at most three lines and a value to the left of a row, in two columns.
+    pub(super) fn row_label(&mut self, row: f64, label: &str, value: &str) {
+        let middle = self.pixel_y(-row) + 4.0;
+        self.text([self.area.left - 8.0, middle], "name end", value);
+        let lines = wrapped(label, characters(self.area.left - 8.0 - VALUE_WIDTH));
+        let top = middle - 0.5 * NAME_HEIGHT * (number(lines.len()) - 1.0);
+        for (line, text) in lines.iter().enumerate() {
+            self.text([2.0, top + NAME_HEIGHT * number(line)], "name", text);
+        }
+    }
+
     /// Writes a name above a row, from the left edge of the drawing.
     pub(super) fn row_heading(&mut self, row: f64, name: &str) {
-        let place = self.down(-row) + 4.0;
-        self.text([2.0, place], "name halo", &clipped(name, 54));
+        let position = self.pixel_y(-row) + 4.0;
+        self.text([2.0, position], "name halo", &shorten_end(name, 54));
     }
 
     /// Returns a drawing of this chart alone.
@@ -290,7 +323,7 @@ pub(super) struct Drawing {
 }
 
 impl Drawing {
-    /// Returns the drawing as SVG, with a text for where it is not seen.
+    /// Returns the drawing as SVG with a title and an alternative text.
     pub(super) fn svg(&self, id: &str, title: &str, alt_text: &str) -> Markup {
         let [title_id, alt_text_id] = ["title", "desc"].map(|part| format!("{id}-{part}"));
         let view_box = format!("0 0 {WIDTH} {}", rounded(self.height));
@@ -304,26 +337,97 @@ impl Drawing {
     }
 }
 
-/// Returns a number of the drawing.
+/// Returns the number of characters of a name that fit into a width.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "some twenty characters"
+)]
+fn characters(width: f64) -> usize {
+    (width.max(0.0) / NAME_CHARACTER) as usize
+}
+
+/// Returns the number of lines of a label to the left of an axis at `left`.
+pub(super) fn label_lines(label: &str, left: f64) -> usize {
+    wrapped(label, characters(left - 8.0 - VALUE_WIDTH)).len()
+}
+
+/// Breaks a text into at most three lines; a text that is too long is shortened in its middle.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest: Vec<char> = text.chars().collect();
+    while rest.len() > width && lines.len() < 2 {
+        // A word that would leave half of the line empty is broken, too.
+        let space = (width / 2..=width).rev().find(|place| rest[*place] == ' ');
+        let tail = rest.split_off(space.unwrap_or(width));
+        lines.push(String::from_iter(&rest));
+        rest = tail.into_iter().skip(usize::from(space.is_some())).collect();
+    }
+    lines.push(shorten_middle(&String::from_iter(&rest), width));
+    lines
+}
+
+/// Moves sorted positions apart to a minimum distance; the last is at most `end`.
+fn spread(positions: &[f64], gap: f64, end: f64) -> Vec<f64> {
+    let mut spread: Vec<f64> = Vec::with_capacity(positions.len());
+    for position in positions {
+        spread.push(spread.last().map_or(*position, |last| position.max(last + gap)));
+    }
+    let mut end = end;
+    for position in spread.iter_mut().rev() {
+        *position = position.min(end);
+        end = *position - gap;
+    }
+    spread
+}
+
+/// Formats a coordinate.
 fn rounded(x: f64) -> String {
     let text = format!("{x:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// Returns the path through places of the drawing.
+/// Returns the path through points of the drawing.
 fn polyline(places: impl IntoIterator<Item = [f64; 2]>) -> String {
     let places: Vec<String> =
-        places.into_iter().map(|place| place.map(rounded).join(" ")).collect();
+        places.into_iter().map(|position| position.map(rounded).join(" ")).collect();
     if places.is_empty() { String::new() } else { format!("M{}", places.join("L")) }
 }
 
-/// Returns the path between two places of the drawing.
+/// Returns the path between two points of the drawing.
 fn segment(from: [f64; 2], to: [f64; 2]) -> String {
     polyline([from, to])
 }
 
-/// Returns the x nearest to a place at which a centered label stays inside of the drawing.
-fn inside(place: f64, label: &str) -> f64 {
-    let half = CHARACTER * number(label.chars().count()) / 2.0;
-    place.min(WIDTH - half - 1.0).max(half)
+/// Returns the x nearest to a position at which a centered label stays inside the drawing.
+fn clamp_label(position: f64, label: &str) -> f64 {
+    // A percent sign is wider than a digit.
+    let width = label.chars().map(|c| if c == '%' { 1.6 } else { 1.0 }).sum::<f64>();
+    let half = CHARACTER * width / 2.0;
+    position.min(WIDTH - half - 1.0).max(half)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_break_into_lines() {
+        assert_eq!(wrapped("10 logins", 20), ["10 logins"]);
+        assert_eq!(
+            wrapped("growth in logins in the last 28 days: −0.69", 25),
+            ["growth in logins in the", "last 28 days: −0.69"]
+        );
+        assert_eq!(
+            wrapped("share of events by the busiest user in the last 28 days: 0.5", 25),
+            ["share of events by the", "busiest user in the last", "28 days: 0.5"]
+        );
+        assert_eq!(wrapped("a_long_name_without_spaces", 20), ["a_long_name_without_", "spaces"]);
+    }
+
+    #[test]
+    fn names_of_curves_keep_their_distance() {
+        assert_eq!(spread(&[10.0, 11.0, 50.0], 13.0, 100.0), [10.0, 23.0, 50.0]);
+        assert_eq!(spread(&[90.0, 95.0, 96.0], 13.0, 100.0), [74.0, 87.0, 100.0]);
+    }
 }

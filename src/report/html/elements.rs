@@ -1,4 +1,4 @@
-//! What pages consist of: the document, texts, lists, tables and figures.
+//! Elements of the pages: the document, paragraphs, lists, tables and figures.
 
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
@@ -6,35 +6,34 @@ use crate::report::charts::Drawing;
 
 const STYLE: &str = include_str!("style.css");
 
-/// A table of texts; the first column is aligned to the left, numbers to the right.
+/// A table of texts: the first column and texts are left-aligned, numbers right-aligned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Table {
-    /// What it shows.
     pub(super) caption: String,
     /// Names of the columns.
     pub(super) header: Vec<String>,
-    /// Its rows, a text for each column.
+    /// Rows, with one cell per column.
     pub(super) rows: Vec<Vec<String>>,
 }
 
-/// Charts with their explanation and their numbers.
+/// A drawing of one or more charts, with its caption, legend and data.
 #[derive(Debug)]
 pub(super) struct Figure<'a> {
     /// Id of the drawing.
     pub(super) id: &'a str,
     pub(super) title: &'a str,
-    /// Replaces the drawing where it cannot be seen.
+    /// Description for readers who do not see the drawing.
     pub(super) alt_text: String,
-    /// How it is to be read.
+    /// How to read the drawing.
     pub(super) caption: String,
     pub(super) drawing: Drawing,
-    /// The class of each kind of mark, and its meaning.
+    /// CSS class of each kind of mark, and its meaning.
     pub(super) legend: Vec<(&'static str, &'a str)>,
-    /// The numbers that are drawn.
+    /// The data behind the drawing.
     pub(super) table: Table,
 }
 
-/// Returns a whole page with this title.
+/// Returns a complete HTML document.
 pub(super) fn document(title: &str, content: &Markup) -> String {
     let document = html! {
         (DOCTYPE)
@@ -49,24 +48,22 @@ pub(super) fn document(title: &str, content: &Markup) -> String {
                 title { (title) }
             }
             body {
-                a.skip href="#answer" { "To the answer" }
+                a.skip href="#summary" { "Skip to the summary" }
                 main { (content) }
             }
         }
     };
-    // HTML and SVG allow no other control characters, which names in data may have.
+    // Names in data may contain control characters, which HTML and SVG forbid.
     document
         .into_string()
         .replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}")
 }
 
-/// Returns a text in which backticks enclose code.
+/// Returns a text as markup: names in backticks become code.
 pub(super) fn rich_text(text: &str) -> Markup {
-    // A number and its sign stay on one line.
-    let text = text.replace(" %", "\u{a0}%");
     let parts: Vec<&str> = text.split('`').collect();
     html! {
-        // An odd number of backticks is no markup.
+        // An unpaired backtick is plain text.
         @if parts.len().is_multiple_of(2) { (text) }
         @else {
             @for (place, part) in parts.iter().enumerate() {
@@ -81,7 +78,7 @@ pub(super) fn paragraph(text: &str) -> Markup {
     html! { p { (rich_text(text)) } }
 }
 
-/// Returns a list of sentences.
+/// Returns a bulleted list.
 pub(super) fn list<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> Markup {
     html! { ul { @for item in items { li { (rich_text(item.as_ref())) } "\n" } } }
 }
@@ -101,8 +98,8 @@ impl Table {
         Self { caption: caption.to_owned(), header, rows: rows.into_iter().collect() }
     }
 
-    /// Returns the class of a column.
-    fn class(&self, column: usize) -> &'static str {
+    /// Returns the CSS class of a column.
+    fn column_class(&self, column: usize) -> &'static str {
         let has_text =
             self.rows.iter().any(|row| row.get(column).is_some_and(|cell| is_text(cell)));
         if has_text { "text" } else { "number" }
@@ -111,8 +108,11 @@ impl Table {
 
 impl Render for Table {
     fn render(&self) -> Markup {
-        let classes: Vec<&str> = (0..self.header.len()).map(|column| self.class(column)).collect();
+        let classes: Vec<&str> =
+            (0..self.header.len()).map(|column| self.column_class(column)).collect();
         html! {
+            // Such tables are wider than a phone.
+            @if self.header.len() > 4 { p.scroll-hint { "Scroll the table sideways to see all columns." } }
             div.scroll tabindex="0" role="region" aria-label=(self.caption) {
                 table {
                     caption { (rich_text(&self.caption)) }
@@ -146,7 +146,7 @@ impl Render for Figure<'_> {
                 }
                 (self.drawing.svg(self.id, self.title, &self.alt_text))
                 details {
-                    summary { "Numbers" span.unseen { " of " (rich_text(self.title)) } }
+                    summary { "Show data" span.visually-hidden { " of " (rich_text(self.title)) } }
                     (self.table)
                 }
             }
@@ -155,11 +155,11 @@ impl Render for Figure<'_> {
     }
 }
 
-/// Returns whether a cell is neither a number nor empty.
+/// Returns whether a cell has text rather than a number.
 fn is_text(cell: &str) -> bool {
-    cell.chars()
-        .next()
-        .is_some_and(|first| !first.is_ascii_digit() && !matches!(first, '+' | '−' | '–' | '<'))
+    cell.chars().next().is_some_and(|first| {
+        !first.is_ascii_digit() && !matches!(first, '+' | '−' | '–' | '<' | '>')
+    })
 }
 
 #[cfg(test)]
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_and_attributes_cannot_become_markup() {
+    fn texts_and_attributes_are_escaped() {
         let hostile = "\"><script>alert('x')</script>&amp;\u{0}";
         let table = Table::new(hostile, &[hostile], vec![vec![hostile.to_owned()]]);
         let page = document(hostile, &html! { p title=(hostile) { (rich_text(hostile)) } (table) });
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn backticks_enclose_code() {
+    fn paired_backticks_become_code() {
         assert_eq!(rich_text("set `a<b` so").into_string(), "set <code>a&lt;b</code> so");
         assert_eq!(rich_text("a ` b").into_string(), "a ` b");
     }

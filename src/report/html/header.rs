@@ -1,23 +1,22 @@
-//! The header of a page: the answer in a sentence, a few numbers, and warnings.
+//! The header of a page: a question, its verdict, key metrics, and notices.
 
 use maud::{Markup, Render, html};
 
 use super::elements::{list, rich_text};
 
-/// What comes before all sections.
+/// The top of a page, before all sections.
 pub(super) struct PageHeader<'a> {
-    /// What the page is about, in which backticks enclose names.
-    pub(super) kicker: String,
-    /// The question.
+    /// Subject of the page; backticks enclose names.
+    pub(super) subject: String,
+    /// The question that the page answers.
     pub(super) title: String,
-    /// The answer.
-    pub(super) verdict: Verdict,
-    pub(super) tiles: Vec<Tile<'a>>,
-    /// Addresses of the sections, with their short names.
+    pub(super) verdict: PageVerdict,
+    pub(super) tiles: Vec<MetricTile<'a>>,
+    /// Anchors of the sections and their short names.
     pub(super) links: Vec<(&'static str, &'static str)>,
 }
 
-/// Whether an answer is good news.
+/// Tone of a verdict, which sets its color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Good,
@@ -25,17 +24,17 @@ pub(super) enum Tone {
     Neutral,
 }
 
-/// An answer in a few words, and its reasons.
-pub(super) struct Verdict {
+/// The answer to the question of a page, and its reasons; backticks enclose names.
+pub(super) struct PageVerdict {
     pub(super) tone: Tone,
     pub(super) lead: String,
     pub(super) reasons: String,
 }
 
-/// A number of the header.
-pub(super) struct Tile<'a> {
+/// A key metric.
+pub(super) struct MetricTile<'a> {
     pub(super) name: &'a str,
-    /// Its name in the model card.
+    /// Its key in the JSON output.
     pub(super) metric: &'a str,
     pub(super) value: Option<f64>,
     /// The value as text.
@@ -46,8 +45,8 @@ pub(super) struct Tile<'a> {
 impl Render for PageHeader<'_> {
     fn render(&self) -> Markup {
         html! {
-            header id="answer" {
-                p.kicker { (rich_text(&self.kicker)) }
+            header id="summary" {
+                p.subject { (rich_text(&self.subject)) }
                 h1 { (rich_text(&self.title)) }
                 (self.verdict)
                 @if !self.tiles.is_empty() {
@@ -60,18 +59,18 @@ impl Render for PageHeader<'_> {
     }
 }
 
-impl Render for Verdict {
+impl Render for PageVerdict {
     fn render(&self) -> Markup {
         let class = match self.tone {
             Tone::Good => "verdict good",
             Tone::Doubt => "verdict doubt",
             Tone::Neutral => "verdict none",
         };
-        html! { p class=(class) id="verdict" { strong { (self.lead) } " " (rich_text(&self.reasons)) } }
+        html! { p class=(class) id="verdict" { strong { (rich_text(&self.lead)) } " " (rich_text(&self.reasons)) } }
     }
 }
 
-impl Render for Tile<'_> {
+impl Render for MetricTile<'_> {
     fn render(&self) -> Markup {
         let value = self.value.map_or(String::new(), |value| value.to_string());
         html! {
@@ -83,20 +82,27 @@ impl Render for Tile<'_> {
     }
 }
 
-/// Returns what a reader should know before trusting the page; nothing without texts.
-pub(super) fn warnings(texts: &[String]) -> Markup {
+/// Returns a box with a title and a list of texts; nothing without texts.
+pub(super) fn notices(title: &str, texts: &[String]) -> Markup {
+    let id = title.to_lowercase();
     html! {
         @if !texts.is_empty() {
-            aside aria-labelledby="beware" {
-                h2 id="beware" { "To bear in mind" }
-                (list(texts.iter().map(|text| capitalized(text))))
+            aside aria-labelledby=(id) {
+                h2 id=(id) { (title) }
+                (list(texts.iter().map(|text| sentence(text))))
             }
         }
     }
 }
 
-/// Returns a sentence with its first letter large, unless that is of a name.
-fn capitalized(text: &str) -> String {
+/// Returns a text with a capital first letter and a period at its end.
+fn sentence(text: &str) -> String {
+    let text = capitalized(text);
+    if text.ends_with(['.', '?', '!', ':']) { text } else { text + "." }
+}
+
+/// Returns a text with a capital first letter.
+pub(super) fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }

@@ -1,132 +1,176 @@
-//! A challenger against the champion.
+//! A challenger compared with the champion.
 
-use pql_stats::intervals::Interval;
 use pql_stats::metrics::{Difference, Evaluation};
 
-use super::judgement::{shown, span};
-use super::rule::{at_equal_volume, signed};
-use super::table;
+use super::definition::{at_equal_volume, signed};
+use super::evaluation::cutoff_range;
+use super::{fixed, percent, signed_decimal, signed_range, table};
 use crate::model::score::TIERS;
-use crate::operations::compare::{Comparison, GainAtCutoff, Move, Verdict};
+use crate::operations::compare::{Comparison, GainAtCutoff, TierTransition, Verdict};
+use crate::report::format::{counted, grouped, wrap};
 
-/// Who is better, by what, and where they disagree; labels of challenger and champion.
-pub(crate) fn comparison(of: &Comparison, [challenger, champion]: [&str; 2]) -> String {
-    let e = &of.challenger.evaluation;
-    let first = match of.verdict {
+/// Describes which model is better, by how much, and where they disagree.
+///
+/// # Arguments
+/// * `[challenger, champion]` – labels of the models
+pub(crate) fn comparison(comparison: &Comparison, [challenger, champion]: [&str; 2]) -> String {
+    let e = &comparison.challenger.metrics;
+    let verdict = match comparison.verdict {
         Verdict::Better => format!("{challenger} is better than {champion}"),
         Verdict::Worse => format!("{challenger} is worse than {champion}"),
-        Verdict::Undecided if of.alike => {
-            format!("{challenger} and {champion} give every row the same probability")
+        Verdict::Undecided if comparison.identical => {
+            return format!(
+                "{challenger} and {champion} are identical on these rows\n{}",
+                compared_rows(e)
+            );
         }
         Verdict::Undecided => {
-            format!("The rows do not tell whether {challenger} or {champion} is better")
+            format!("No significant difference between {challenger} and {champion}")
         }
     };
-    let mut text = format!("{first}: log loss {}\n", with_interval(&of.log_loss));
-    text += &format!("{} rows of {} accounts, {} converted\n\n", e.n, e.accounts, e.conversions);
-    text += &metrics(of, [challenger, champion]);
-    text += &format!("\n\n{}", equal_volume(of, [challenger, champion]));
+    let mut text =
+        wrap(&format!("{verdict}: log loss {}", with_interval(&comparison.log_loss)), "  ");
+    text += &format!("\n{}\n\n", compared_rows(e));
+    text += &metrics(comparison, [challenger, champion]);
+    text += &format!("\n\n{}", equal_volume(comparison, [challenger, champion]));
     text += &format!(
-        "\n\nRows by tier, of {champion} down and of {challenger} across: rows (share that converted)\n{}",
-        tiers(of)
+        "\n\n{}\n{}",
+        wrap(
+            &format!(
+                "Rows (share converted) by tier of {champion} (down) and {challenger} (across)"
+            ),
+            "  "
+        ),
+        tiers(comparison)
     );
-    if let Some(correlation) = of.rank_correlation {
-        text += &format!("\nThe two rankings correlate with {correlation:.3} (Spearman)");
+    if let Some(correlation) = comparison.rank_correlation {
+        text += &format!("\nSpearman rank correlation of the two scores: {correlation:.3}");
     }
-    if of.by_cutoff.len() > 1 {
+    if comparison.by_cutoff.len() > 1 {
         text += &format!(
-            "\n\nLog loss of {challenger} less that of {champion}, by cutoff\n{}",
-            by_cutoff(of)
+            "\n\nLog loss of {challenger} minus {champion}, by cutoff\n{}",
+            by_cutoff(comparison)
         );
     }
     text
 }
 
-/// A difference with its interval.
+/// Describes the rows of the comparison.
+fn compared_rows(e: &Evaluation) -> String {
+    format!(
+        "Compared on {} of {}, {} converted",
+        counted(e.n, "row"),
+        counted(e.accounts, "account"),
+        grouped(e.conversions)
+    )
+}
+
+/// Formats a difference with its interval.
 fn with_interval(difference: &Difference) -> String {
     format!(
         "{}{}",
-        less(difference),
-        ends(difference).map_or(String::new(), |ends| format!(" (95 % {ends})"))
+        signed_difference(difference),
+        range(difference).map_or(String::new(), |range| format!(" (95% CI {range})"))
     )
 }
 
-fn less(difference: &Difference) -> String {
-    format!("{:+.*}", difference.places(), difference.difference)
+fn signed_difference(difference: &Difference) -> String {
+    signed_decimal(difference.difference, difference.places())
 }
 
-fn ends(difference: &Difference) -> Option<String> {
-    let places = difference.places();
-    difference.interval.map(|Interval { low, high }| format!("{low:+.places$} to {high:+.places$}"))
+fn range(difference: &Difference) -> Option<String> {
+    difference.interval.map(|interval| signed_range(Some(interval), difference.places()))
 }
 
-fn metrics(of: &Comparison, labels: [&str; 2]) -> String {
-    let [a, b] = [&of.challenger, &of.champion].map(|judgement| &judgement.evaluation);
-    let row =
-        |name: &str, metric: fn(&Evaluation) -> Option<f64>, difference: Option<&Difference>| {
-            let (one, other) = (metric(a), metric(b));
-            let less = difference
-                .map_or_else(|| signed(one.zip(other).map(|(one, other)| one - other)), less);
-            vec![
-                name.to_owned(),
-                shown(one),
-                shown(other),
-                less,
-                difference.and_then(ends).unwrap_or_default(),
-            ]
+fn metrics(comparison: &Comparison, labels: [&str; 2]) -> String {
+    let [a, b] =
+        [&comparison.challenger, &comparison.champion].map(|evaluation| &evaluation.metrics);
+    let row = |name: &str,
+               metric: fn(&Evaluation) -> Option<f64>,
+               difference: Option<&Difference>| {
+        let (one, other) = (metric(a), metric(b));
+        let is_lift = name.starts_with("Lift");
+        let gain = one.zip(other).map(|(one, other)| one - other);
+        let signed = match (difference, gain) {
+            (Some(difference), _) => signed_difference(difference),
+            (None, Some(gain)) if is_lift => signed_decimal(gain, 2) + "×",
+            (None, gain) => signed(gain),
         };
+        let places = if name == "ROC AUC" { 3 } else { 4 };
+        let format = |value| if is_lift { fixed(value, 2) + "×" } else { fixed(value, places) };
+        vec![
+            name.to_owned(),
+            format(one),
+            format(other),
+            signed,
+            difference.and_then(range).unwrap_or_default(),
+        ]
+    };
     let rows = vec![
-        row("log loss", |e| Some(e.log_loss.value), Some(&of.log_loss)),
-        row("Brier", |e| Some(e.brier.value), Some(&of.brier)),
-        row("ROC AUC", |e| e.roc_auc.map(|auc| auc.value), of.roc_auc.as_ref()),
-        row("average precision", |e| e.average_precision, None),
-        row("precision, top 10 %", |e| e.top_share(10).map(|top| top.precision), None),
-        row("lift, top 10 %", |e| e.top_share(10).and_then(|top| top.lift), None),
+        row("Log loss", |e| Some(e.log_loss.value), Some(&comparison.log_loss)),
+        row("Brier score", |e| Some(e.brier.value), Some(&comparison.brier)),
+        row("ROC AUC", |e| e.roc_auc.map(|auc| auc.value), comparison.roc_auc.as_ref()),
+        row("Average precision", |e| e.average_precision, None),
+        row("Precision, top 10%", |e| e.top_share(10).map(|top| top.precision), None),
+        row("Lift, top 10%", |e| e.top_share(10).and_then(|top| top.lift), None),
         row(
-            "calibration in the large",
+            "Calibration-in-the-large",
             |e| e.calibration_in_the_large.map(|shift| shift.value),
             None,
         ),
-        row("calibration slope", |e| e.calibration_slope.map(|slope| slope.value), None),
-        row("calibration error", |e| Some(e.calibration_error.value), None),
+        row("Calibration slope", |e| e.calibration_slope.map(|slope| slope.value), None),
+        row("Expected calibration error", |e| Some(e.calibration_error.value), None),
     ];
-    table(&["metric", labels[0], labels[1], "difference", "95 %"], rows, 1..5)
+    table(&["metric", labels[0], labels[1], "difference", "95% CI"], rows, 1..5)
 }
 
-fn equal_volume(of: &Comparison, labels: [&str; 2]) -> String {
-    let against = &of.at_equal_volume;
-    let sides = [(labels[0], &against.model), (labels[1], &against.rule)];
-    format!(
-        "{} qualifies {} rows by its threshold; as many of {}'s best at each cutoff\n{}",
+fn equal_volume(comparison: &Comparison, labels: [&str; 2]) -> String {
+    let at_volume = &comparison.at_equal_volume;
+    let sides = [(labels[0], &at_volume.model), (labels[1], &at_volume.baseline)];
+    let rows = format!(
+        "The {} that {} qualifies, and the {} highest scores of {} (as many at each cutoff)",
+        counted(at_volume.matched, "row"),
         labels[1],
-        against.held,
-        labels[0],
-        at_equal_volume(against, sides, "difference")
+        grouped(at_volume.matched),
+        labels[0]
+    );
+    format!(
+        "Conversions captured at equal volume\n{}\n{}",
+        wrap(&rows, "  "),
+        at_equal_volume(at_volume, sides, "difference")
     )
 }
 
-fn tiers(of: &Comparison) -> String {
-    let row = |(tier, moves): (&str, &[Move; TIERS.len()])| {
-        let cell = |of: &Move| {
+fn tiers(comparison: &Comparison) -> String {
+    let row = |(tier, transitions): (&str, &[TierTransition; TIERS.len()])| {
+        let cell = |transition: &TierTransition| {
             #[expect(clippy::cast_precision_loss, reason = "a share")]
-            let share = 100.0 * of.conversions as f64 / of.rows.max(1) as f64;
-            if of.rows == 0 { "–".to_owned() } else { format!("{} ({share:.1} %)", of.rows) }
+            let share = transition.conversions as f64 / transition.rows.max(1) as f64;
+            if transition.rows == 0 {
+                "–".to_owned()
+            } else {
+                format!("{} ({})", grouped(transition.rows), percent(Some(share)))
+            }
         };
-        std::iter::once(tier.to_owned()).chain(moves.iter().map(cell)).collect()
+        std::iter::once(tier.to_owned()).chain(transitions.iter().map(cell)).collect()
     };
     let header: Vec<&str> = std::iter::once("").chain(TIERS).collect();
-    table(&header, TIERS.into_iter().zip(&of.tiers).map(row).collect(), 1..5)
+    table(&header, TIERS.into_iter().zip(&comparison.tiers).map(row).collect(), 1..5)
 }
 
-fn by_cutoff(of: &Comparison) -> String {
-    let row = |at: &GainAtCutoff| {
-        let counts = [at.rows, at.conversions].map(|n| n.to_string());
-        let difference = [less(&at.log_loss), ends(&at.log_loss).unwrap_or_default()];
-        std::iter::once(span(at.first, at.last)).chain(counts).chain(difference).collect()
+fn by_cutoff(comparison: &Comparison) -> String {
+    let row = |gain: &GainAtCutoff| {
+        let counts = [gain.rows, gain.conversions].map(grouped);
+        let difference =
+            [signed_difference(&gain.log_loss), range(&gain.log_loss).unwrap_or_default()];
+        std::iter::once(cutoff_range(gain.first, gain.last))
+            .chain(counts)
+            .chain(difference)
+            .collect()
     };
     table(
-        &["cutoff", "rows", "conversions", "difference", "95 %"],
-        of.by_cutoff.iter().map(row).collect(),
+        &["cutoff", "rows", "conversions", "difference", "95% CI"],
+        comparison.by_cutoff.iter().map(row).collect(),
         1..5,
     )
 }

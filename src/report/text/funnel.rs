@@ -1,277 +1,273 @@
-//! A funnel for people.
+//! The funnel from sign-up to PQL to customer, by definition and cohort.
 
 use pql_stats::intervals::Interval;
 
-use super::table;
+use super::{fixed, lift, percent, percent_range, range, table};
 use crate::io::write::format_number;
 use crate::log::Log;
+use crate::report::format::{counted, grouped, wrap};
 use crate::rules::funnel::{
-    ALL, Funnel, Landmark, Plan, Rate, Revenue, Row, USUAL_CUSTOMERS, USUAL_PQLS,
+    ALL, Funnel, FunnelOptions, FunnelRow, LandmarkComparison, PqlRevenue, Rate,
+    TYPICAL_CUSTOMER_SHARE, TYPICAL_PQL_SHARE,
 };
 use crate::time::{TimeSpan, iso_day};
 
-/// All cohorts together first, then each.
-pub(crate) fn funnel(found: &Funnel, log: &Log, plan: &Plan<'_>) -> String {
-    let shown: Vec<&Row> = found.rows.iter().filter(|row| row.tells_more()).collect();
-    let all: Vec<&Row> = shown.iter().copied().filter(|row| row.cohort == ALL).collect();
-    let horizon = TimeSpan(plan.horizon).to_string();
+/// Describes all cohorts together, then each cohort.
+pub(crate) fn funnel(funnel: &Funnel, log: &Log, plan: &FunnelOptions<'_>) -> String {
+    let shown: Vec<&FunnelRow> = funnel.rows.iter().filter(|row| row.is_distinct()).collect();
+    let all: Vec<&FunnelRow> = shown.iter().copied().filter(|row| row.cohort == ALL).collect();
+    let horizon = crate::report::format::span(TimeSpan(plan.horizon));
     let mut parts = vec![
-        head(&all, log, plan, &horizon),
+        summary(&all, log, plan, &horizon),
         rates(&all, &horizon),
         landmarks(&all, &horizon),
-        after(&all),
-        times(&all),
+        time_to_customer(&all),
+        counts(&all),
     ];
     parts.extend(revenue(&all));
+    let first = shown.iter().copied().filter(|r| {
+        r.cohort != ALL && all.first().is_some_and(|a| (a.level, &a.name) == (r.level, &r.name))
+    });
+    parts.extend(visitors(&first.collect::<Vec<_>>()));
     for row in &all {
-        let cohorts: Vec<&Row> = shown
+        let cohorts: Vec<&FunnelRow> = shown
             .iter()
             .copied()
-            .filter(|of| of.cohort != ALL && (of.level, &of.name) == (row.level, &row.name))
+            .filter(|r| r.cohort != ALL && (r.level, &r.name) == (row.level, &row.name))
             .collect();
-        parts.push(format!(
-            "{}, by {} of the sign-up\n{}",
-            row.title(),
-            plan.by,
-            by_cohort(&cohorts)
-        ));
+        parts.push(format!("{}, by {} of sign-up\n{}", row.title(), plan.by, by_cohort(&cohorts)));
     }
     parts.join("\n\n")
 }
 
-/// A share in per cent, a small one with a digit more.
-fn percent(share: Option<f64>) -> String {
-    share.map_or_else(
-        || "–".to_owned(),
-        |share| {
-            if share > 0.0 && share < 0.01 {
-                format!("{:.2}", 100.0 * share)
-            } else {
-                format!("{:.1}", 100.0 * share)
-            }
-        },
-    )
+/// Returns a share and its interval in percent.
+fn rate_cells(rate: &Rate) -> [String; 2] {
+    [percent(rate.share), percent_range(rate.interval)]
 }
 
-fn between(interval: Option<Interval>) -> String {
-    interval.map_or_else(String::new, |Interval { low, high }| {
-        format!("{} to {}", percent(Some(low)), percent(Some(high)))
-    })
+/// Returns a lift and its interval.
+fn lift_cells(landmark: Option<&LandmarkComparison>) -> [String; 2] {
+    [lift(landmark.and_then(|l| l.lift)), range(landmark.and_then(|l| l.lift_interval), 1)]
 }
 
-/// A lift with its interval.
-fn lift(landmark: Option<&Landmark>) -> [String; 2] {
-    let interval = landmark.and_then(|l| l.lift_interval);
-    let interval = interval
-        .map_or_else(String::new, |Interval { low, high }| format!("{low:.2} to {high:.2}"));
-    [number(landmark.and_then(|l| l.lift), 2), interval]
+fn typical_range(Interval { low, high }: Interval) -> String {
+    format!("{:.0}% to {:.0}%", 100.0 * low, 100.0 * high)
 }
 
-fn number(value: Option<f64>, digits: usize) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
-}
-
-fn share(rate: &Rate) -> [String; 2] {
-    [percent(rate.share), between(rate.interval)]
-}
-
-fn marks(Interval { low, high }: Interval) -> String {
-    format!("{:.0} to {:.0}", 100.0 * low, 100.0 * high)
-}
-
-fn head(all: &[&Row], log: &Log, plan: &Plan<'_>, horizon: &str) -> String {
+fn summary(all: &[&FunnelRow], log: &Log, plan: &FunnelOptions<'_>, horizon: &str) -> String {
     let Some(row) = all.first() else { return String::new() };
-    let (figures, paying) = (&row.figures, &row.figures.sign_up_to_customer);
+    let (metrics, converted) = (&row.metrics, &row.metrics.sign_up_to_customer);
     let mut text = format!(
-        "{} sign-ups from {} to {}",
-        figures.sign_ups,
+        "{} from {} to {}",
+        counted(metrics.sign_ups, "sign-up"),
         iso_day(plan.since),
         iso_day(log.until - 1)
     );
-    if paying.of > 0 {
-        let [share, interval] = share(paying);
+    if converted.mature > 0 {
+        let [share, interval] = rate_cells(converted);
         text += &format!(
-            "\n{share} % (95 % {interval}) of the {} with {horizon} behind them converted in that time",
-            paying.of
+            "\n{share} (95% CI {interval}) of the {} at least {horizon} old converted within {horizon}",
+            counted(converted.mature, "account")
         );
     }
     if let Some(traffic) = &row.visitors {
-        text += &format!("\n{} visitors on {} days", traffic.visitors, traffic.days);
+        text += &format!(
+            "\n{} on {}",
+            counted(traffic.visitors, "visitor"),
+            counted(traffic.days, "day")
+        );
         if traffic.share.is_some() {
             text += &format!(
-                ", of whom {} % (95 % {}) signed up",
+                "; {} of them signed up (95% CI {})",
                 percent(traffic.share),
-                between(traffic.interval)
+                percent_range(traffic.interval)
             );
         }
     }
     text
 }
 
-fn rates(all: &[&Row], horizon: &str) -> String {
-    let row = |row: &&Row| {
-        let figures = &row.figures;
+fn rates(all: &[&FunnelRow], horizon: &str) -> String {
+    let row = |row: &&FunnelRow| {
+        let metrics = &row.metrics;
         let mut cells = vec![row.title()];
-        cells.extend([figures.sign_ups, figures.pqls, figures.customers].map(|n| n.to_string()));
-        for rate in [&figures.sign_up_to_pql, &figures.pql_to_customer] {
-            cells.extend(share(rate));
-            cells.push(rate.of.to_string());
+        for rate in [&metrics.sign_up_to_pql, &metrics.pql_to_customer] {
+            cells.extend([grouped(rate.mature)].into_iter().chain(rate_cells(rate)));
         }
         cells
     };
     let mut rows: Vec<Vec<String>> = all.iter().map(row).collect();
     let blank = String::new;
     rows.push(vec![
-        "usual in the field".to_owned(),
+        "typical in the industry".to_owned(),
         blank(),
         blank(),
+        typical_range(TYPICAL_PQL_SHARE),
         blank(),
         blank(),
-        marks(USUAL_PQLS),
-        blank(),
-        blank(),
-        marks(USUAL_CUSTOMERS),
+        typical_range(TYPICAL_CUSTOMER_SHARE),
     ]);
-    let header =
-        ["", "sign-ups", "PQLs", "customers", "% PQL", "95 %", "of", "% pay", "95 %", "of"];
-    let text = table(&header, rows, 1..10);
+    let header = ["", "sign-ups", "PQL rate", "95% CI", "PQLs", "conversion", "95% CI"];
     format!(
-        "Funnel\n{text}\n% PQL: qualified in time, of the sign-ups old enough; % pay: converted within {horizon} of it, of the PQLs old enough"
+        "Conversion rates\n{}\n{}",
+        table(&header, rows, 1..7),
+        wrap(
+            &format!(
+                "PQL rate: share of sign-ups that qualify in time.\nconversion: share of PQLs that convert within {horizon}. Both count only accounts that are old enough."
+            ),
+            "  "
+        )
     )
 }
 
-/// PQLs against others, and why some accounts are in neither.
-fn landmarks(all: &[&Row], horizon: &str) -> String {
+/// Compares PQLs with other accounts of the same age.
+fn landmarks(all: &[&FunnelRow], horizon: &str) -> String {
     let (mut rows, mut notes): (Vec<Vec<String>>, Vec<String>) = (Vec::new(), Vec::new());
     for row in all {
-        let note = match row.figures.landmark.as_ref().zip(row.within_days) {
+        let note = match row.metrics.landmark.as_ref().zip(row.within_days) {
             Some((landmark, within)) => {
-                let at = format!("{}d", format_number(within));
-                let young = landmark.pqls.not_mature + landmark.others.not_mature;
-                let (converted, churned) = (landmark.converted_before, landmark.churned_before);
-                rows.push(compared(row.title(), &at, landmark));
+                let age = format!("{}d", format_number(within));
+                let young = landmark.pqls.immature + landmark.others.immature;
+                rows.extend(comparison_rows(row.title(), &age, landmark));
                 format!(
-                    "At {at}: {converted} accounts had converted before, {churned} had churned, {young} are too young"
+                    "At {age}: {} had converted before, {} had churned, {} too young",
+                    counted(landmark.converted_before, "account"),
+                    grouped(landmark.churned_before),
+                    grouped(young)
                 )
             }
-            None if row.definitions > 1 => {
-                format!(
-                    "Not each definition of {} has a `within`: there is no moment at which to compare",
-                    row.title()
-                )
-            }
-            None => {
-                format!("{} has no `within`, and so no moment at which to compare", row.title())
-            }
+            None if row.definitions > 1 => format!(
+                "{}: no comparison, because not all of its definitions have a `within`",
+                row.title()
+            ),
+            None => format!("{}: no comparison, because it has no `within`", row.title()),
         };
         if !notes.contains(&note) {
             notes.push(note);
         }
     }
-    let header = ["", "at", "PQLs", "%", "95 %", "others", "%", "95 %", "lift", "95 %"];
+    let header = ["", "age", "group", "accounts", "converted", "95% CI", "lift", "95% CI"];
     let text =
-        if rows.is_empty() { String::new() } else { format!("\n{}", table(&header, rows, 1..10)) };
+        if rows.is_empty() { String::new() } else { format!("\n{}", table(&header, rows, 3..8)) };
     format!(
-        "PQLs against others: free so long after the sign-up, converted in the {horizon} that follow{text}\n{}",
-        notes.join("\n")
+        "PQLs compared with other unconverted accounts of the same age\nconverted: share that converted in the next {horizon}{text}\n{}",
+        wrap(&notes.join("\n"), "  ")
     )
 }
 
-fn compared(name: String, at: &str, landmark: &Landmark) -> Vec<String> {
-    let mut cells = vec![name, at.to_owned()];
-    for rate in [&landmark.pqls, &landmark.others] {
-        cells.push(rate.of.to_string());
-        cells.extend(share(rate));
-    }
-    cells.extend(lift(Some(landmark)));
-    cells
-}
-
-fn after(all: &[&Row]) -> String {
-    let row = |row: &&Row| {
-        let mut cells = vec![row.title()];
-        for after in &row.figures.converted_after {
-            cells.extend([percent(after.share), between(after.interval)]);
-        }
-        cells
+fn comparison_rows(name: String, age: &str, landmark: &LandmarkComparison) -> [Vec<String>; 2] {
+    let cells = |first: [String; 2], group: &str, rate: &Rate| {
+        let group = [group.to_owned(), grouped(rate.mature)];
+        first.into_iter().chain(group).chain(rate_cells(rate)).collect::<Vec<_>>()
     };
-    let header = ["", "7 days", "95 %", "14 days", "95 %", "30 days", "95 %", "90 days", "95 %"];
-    let text = table(&header, all.iter().map(row).collect(), 1..9);
-    format!("% of PQLs that are customers so long after the PQL time (Kaplan-Meier)\n{text}")
+    let mut pqls = cells([name, age.to_owned()], "PQLs", &landmark.pqls);
+    pqls.extend(lift_cells(Some(landmark)));
+    [pqls, cells([String::new(), String::new()], "others", &landmark.others)]
 }
 
-fn times(all: &[&Row]) -> String {
-    let row = |row: &&Row| {
-        let figures = &row.figures;
-        let medians = [figures.median_days_to_pql, figures.median_days_to_customer]
-            .map(|days| number(days, 1));
-        let mut cells = vec![row.title()];
-        cells.extend(medians);
-        cells.extend(
-            [figures.customers_same_day, figures.already_customers, figures.customers_without]
-                .map(|n| n.to_string()),
-        );
-        cells
+fn time_to_customer(all: &[&FunnelRow]) -> String {
+    let rows = |row: &&FunnelRow| {
+        let after = &row.metrics.converted_after;
+        let shares = after.iter().map(|after| percent(after.share));
+        let intervals = after.iter().map(|after| percent_range(after.interval));
+        [
+            std::iter::once(row.title()).chain(shares).collect::<Vec<_>>(),
+            std::iter::once("  95% CI".to_owned()).chain(intervals).collect(),
+        ]
     };
-    let header = ["", "days to PQL", "days to customer", "same day", "before", "never PQLs"];
-    let text = table(&header, all.iter().map(row).collect(), 1..6);
-    let head = "Median days to PQL and from there to customer, of those who got there; customers on the day of it, before it and without";
-    format!("{head}\n{text}")
+    let days = all.first().map_or(&[][..], |row| &row.metrics.converted_after);
+    let names: Vec<String> = days.iter().map(|after| counted(after.days.into(), "day")).collect();
+    let header: Vec<&str> = [""].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let text = table(&header, all.iter().flat_map(rows).collect(), 1..header.len());
+    format!("Share of PQLs that are customers by time since qualifying (Kaplan-Meier)\n{text}")
 }
 
-/// What PQLs are worth; nothing without a revenue column.
-fn revenue(all: &[&Row]) -> Option<String> {
-    let of =
-        || all.iter().filter_map(|row| row.figures.revenue.map(|revenue| (row.title(), revenue)));
-    let expands = of().any(|(_, revenue)| revenue.expansion.is_some());
-    let row = |(name, revenue): (String, Revenue)| {
-        let mut cells = vec![name, revenue.customers.to_string()];
+fn counts(all: &[&FunnelRow]) -> String {
+    let row = |row: &&FunnelRow| {
+        let metrics = &row.metrics;
+        let counts = [
+            metrics.pqls,
+            metrics.customers,
+            metrics.customers_same_day,
+            metrics.already_customers,
+            metrics.customers_without_match,
+        ];
+        let medians = [metrics.median_days_to_pql, metrics.median_days_to_customer];
+        std::iter::once(row.title())
+            .chain(counts.map(grouped))
+            .chain(medians.map(|days| fixed(days, 1)))
+            .collect::<Vec<_>>()
+    };
+    let header =
+        ["", "PQLs", "customers", "same day", "before PQL", "never PQL", "to PQL", "to customer"];
+    let text = table(&header, all.iter().map(row).collect(), 1..8);
+    format!(
+        "Counts, and median days to PQL and to customer\n{text}\ncustomers: PQLs that converted. same day: those that converted on the day they qualified.\nbefore PQL: other customers that converted before they qualified. never PQL: without a match."
+    )
+}
+
+/// Describes the revenue of PQLs; `None` without a revenue column.
+fn revenue(all: &[&FunnelRow]) -> Option<String> {
+    let revenues =
+        || all.iter().filter_map(|row| row.metrics.revenue.map(|revenue| (row.title(), revenue)));
+    let expands = revenues().any(|(_, revenue)| revenue.expansion.is_some());
+    let row = |(name, revenue): (String, PqlRevenue)| {
         let means = [revenue.per_pql, revenue.per_customer, revenue.per_other_customer];
-        cells.extend(
-            means
-                .into_iter()
-                .chain(expands.then_some(revenue.expansion))
-                .map(|value| number(value, 2)),
-        );
-        cells
+        let means = means.into_iter().chain(expands.then_some(revenue.expansion));
+        [name, grouped(revenue.customers)]
+            .into_iter()
+            .chain(means.map(|value| fixed(value, 2)))
+            .collect::<Vec<_>>()
     };
     let mut header = vec!["", "customers", "per PQL", "per customer", "per other customer"];
     header.extend(expands.then_some("expansion"));
-    let rows: Vec<Vec<String>> = of().map(row).collect();
+    let rows: Vec<Vec<String>> = revenues().map(row).collect();
     (!rows.is_empty()).then(|| format!("Revenue\n{}", table(&header, rows, 1..header.len())))
 }
 
-fn by_cohort(cohorts: &[&Row]) -> String {
-    let visitors = cohorts.iter().any(|row| row.visitors.is_some());
-    let row = |row: &&Row| {
-        let figures = &row.figures;
+fn by_cohort(cohorts: &[&FunnelRow]) -> String {
+    let row = |row: &&FunnelRow| {
+        let metrics = &row.metrics;
         let mut cells = vec![row.cohort.clone()];
-        if let Some(traffic) = &row.visitors {
-            cells.extend([traffic.visitors.to_string(), percent(traffic.share)]);
+        cells.extend([metrics.sign_ups, metrics.pqls].map(grouped));
+        for rate in [&metrics.sign_up_to_pql, &metrics.pql_to_customer] {
+            cells.extend([percent(rate.share), narrow_range(rate.interval)]);
         }
-        cells.extend([figures.sign_ups, figures.pqls, figures.customers].map(|n| n.to_string()));
-        for rate in [&figures.sign_up_to_pql, &figures.pql_to_customer] {
-            cells.extend(share(rate));
-            cells.push(rate.of.to_string());
-        }
-        cells.extend(lift(figures.landmark.as_ref()));
+        cells.extend(lift_cells(metrics.landmark.as_ref()));
         cells
     };
-    let traffic: &[&str] = if visitors { &["visitors", "% sign up"] } else { &[] };
-    let rest = [
+    let header = [
+        "cohort",
         "sign-ups",
         "PQLs",
-        "customers",
-        "% PQL",
-        "95 %",
-        "of",
-        "% pay",
-        "95 %",
-        "of",
+        "PQL rate",
+        "95% CI",
+        "conversion",
+        "95% CI",
         "lift",
-        "95 %",
+        "95% CI",
     ];
-    let header: Vec<&str> =
-        ["cohort"].into_iter().chain(traffic.iter().copied()).chain(rest).collect();
     table(&header, cohorts.iter().map(row).collect(), 1..header.len())
+}
+
+/// Formats the visitors and the share of them that signed up, by cohort; `None` without visitors.
+fn visitors(rows: &[&FunnelRow]) -> Option<String> {
+    let row = |row: &&FunnelRow| {
+        let traffic = row.visitors.as_ref()?;
+        Some(vec![
+            row.cohort.clone(),
+            grouped(traffic.visitors),
+            grouped(traffic.sign_ups),
+            percent(traffic.share),
+            percent_range(traffic.interval),
+        ])
+    };
+    let rows: Vec<Vec<String>> = rows.iter().filter_map(row).collect();
+    let header = ["cohort", "visitors", "sign-ups", "sign-up rate", "95% CI"];
+    (!rows.is_empty()).then(|| format!("Visitors\n{}", table(&header, rows, 1..5)))
+}
+
+/// Formats an interval of shares as `10.1 to 14.6%`, for wide tables.
+fn narrow_range(interval: Option<Interval>) -> String {
+    percent_range(interval).replacen("% to", " to", 1)
 }

@@ -1,39 +1,50 @@
-//! Tables for people.
+//! Tables and sentences of the terminal: the answer first, then the evidence.
 
 mod comparison;
+mod definition;
+mod evaluation;
 mod fit;
 mod funnel;
-mod judgement;
 mod monitoring;
 pub(crate) mod plot;
-mod rule;
+mod train;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 pub(crate) use comparison::comparison;
-pub(crate) use fit::{fit, penalty, strength};
+pub(crate) use definition::definition_comparison;
+pub(crate) use evaluation::{by_value, evaluation_report, held_out};
+pub(crate) use fit::{alpha, fit, penalty};
 pub(crate) use funnel::funnel;
-pub(crate) use judgement::{by_value, defeat, held_out, whole};
 pub(crate) use monitoring::monitoring;
-pub(crate) use rule::against_definition;
+use pql_stats::intervals::Interval;
+pub(crate) use train::{
+    TrainingSummary, log_summary, matrix_summary, stored, training_details, training_summary,
+    verdict,
+};
 
-use crate::dataset::counts::{Extent, Side};
+use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::log::Log;
 use crate::model::Model;
-use crate::time::{NEVER, iso, iso_day};
+use crate::model::explain::{Direction, coefficients, direction};
+use crate::report::format::{counted, grouped};
+use crate::time::iso_day;
 
-/// A table without lines; the columns of `numbers` are aligned to the right.
+/// Formats a table without rules; the columns in `numbers` are aligned to the right.
 pub(crate) fn table(
     header: &[&str],
     rows: Vec<Vec<String>>,
     numbers: std::ops::Range<usize>,
 ) -> String {
     let mut table = Table::new();
-    table
-        .load_style(NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header.to_vec());
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    if header.iter().any(|name| !name.is_empty()) {
+        table.set_header(header.to_vec());
+    }
     table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     for column in table.column_iter_mut().skip(numbers.start).take(numbers.len()) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -41,18 +52,18 @@ pub(crate) fn table(
 }
 
 /// Widest bar, in characters.
-const BAR: usize = 12;
+const BAR_WIDTH: usize = 12;
 
-/// A table with a bar for the size of each row at its end, where it is `drawn`; a size of 0 has
-/// none.
-pub(crate) fn with_bars(
+/// Formats a table with a bar for the size of each row at its end, if `bars` is set; a size of 0
+/// has no bar.
+pub(crate) fn table_with_bars(
     header: &[&str],
     mut rows: Vec<Vec<String>>,
     numbers: std::ops::Range<usize>,
     sizes: &[f64],
-    drawn: bool,
+    bars: bool,
 ) -> String {
-    if !drawn {
+    if !bars {
         return table(header, rows, numbers);
     }
     let largest = sizes.iter().fold(0.0_f64, |largest, size| largest.max(size.abs()));
@@ -61,7 +72,7 @@ pub(crate) fn with_bars(
     table(&header, rows, numbers)
 }
 
-/// A bar for a share of the largest, in eighths of a character.
+/// Draws a bar for a share of the largest, in eighths of a character.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -70,129 +81,223 @@ pub(crate) fn with_bars(
 )]
 fn bar(share: f64) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = (share.clamp(0.0, 1.0) * (8 * BAR) as f64).round() as usize;
+    let eighths = (share.clamp(0.0, 1.0) * (8 * BAR_WIDTH) as f64).round() as usize;
     "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
 }
 
-/// Returns what was read, kept and dropped, as a table, and the log in a line.
+/// Formats a number with fixed decimal places, thousands separators and no sign of a 0.
+pub(crate) fn decimal(value: f64, places: usize) -> String {
+    let text = format!("{value:.places$}");
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+    let is_zero = digits.chars().all(|digit| matches!(digit, '0' | '.'));
+    let (whole, fraction) = digits.find('.').map_or((digits, ""), |point| digits.split_at(point));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
+    format!("{}{whole}{fraction}", if is_zero { "" } else { sign })
+}
+
+/// Formats a number like [`decimal`], with a plus if it is positive.
+pub(crate) fn signed_decimal(value: f64, places: usize) -> String {
+    let text = decimal(value, places);
+    let is_positive = text.starts_with(|first: char| first.is_ascii_digit())
+        && text.contains(|digit: char| matches!(digit, '1'..='9'));
+    if is_positive { format!("+{text}") } else { text }
+}
+
+/// Formats a count that may be a mean: a decimal place only if it is not whole.
+pub(crate) fn count(value: f64) -> String {
+    /// Larger than the rounding errors of sums of shares.
+    const TOLERANCE: f64 = 1e-6;
+    decimal(value, usize::from((value - value.round()).abs() > TOLERANCE))
+}
+
+/// Formats a lift, such as `3.9×`; a dash for `None`.
+pub(crate) fn lift(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| decimal(value, 1) + "×")
+}
+
+/// Formats a number with fixed decimal places; a dash for `None`.
+pub(crate) fn fixed(value: Option<f64>, places: usize) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| decimal(value, places))
+}
+
+/// Formats an interval as `low to high`; empty for `None`.
+pub(crate) fn range(interval: Option<Interval>, places: usize) -> String {
+    interval.map_or_else(String::new, |Interval { low, high }| {
+        format!("{} to {}", decimal(low, places), decimal(high, places))
+    })
+}
+
+/// Formats an interval with signs as `-0.02 to +0.01`; empty for `None`.
+pub(crate) fn signed_range(interval: Option<Interval>, places: usize) -> String {
+    interval.map_or_else(String::new, |Interval { low, high }| {
+        format!("{} to {}", signed_decimal(low, places), signed_decimal(high, places))
+    })
+}
+
+/// Formats a number with its interval, such as `0.840 (0.808 to 0.872)`.
+fn with_range(value: Option<f64>, interval: Option<Interval>, places: usize) -> String {
+    let range = interval.map(|interval| format!(" ({})", range(Some(interval), places)));
+    fixed(value, places) + &range.unwrap_or_default()
+}
+
+/// Formats a share in percent with one decimal place, two below 1%; a dash for `None`.
+pub(crate) fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), |share| percent_number(share) + "%")
+}
+
+/// Formats an interval of shares as `10.1% to 14.6%`; empty for `None`.
+fn percent_range(interval: Option<Interval>) -> String {
+    interval.map_or_else(String::new, |Interval { low, high }| {
+        format!("{}% to {}%", percent_number(low), percent_number(high))
+    })
+}
+
+fn percent_number(share: f64) -> String {
+    let places = if share > 0.0 && share < 0.01 { 2 } else { 1 };
+    format!("{:.places$}", 100.0 * share)
+}
+
+/// Formats a p-value with four decimal places.
+fn p_value(p: Option<f64>) -> String {
+    p.map_or_else(
+        || "–".to_owned(),
+        |p| if p < 1e-4 { "<0.0001".to_owned() } else { format!("{p:.4}") },
+    )
+}
+
+/// Formats an odds ratio, with an exponent if it is extreme.
+pub(crate) fn odds_ratio(value: f64, places: usize) -> String {
+    if (1e-4..1e5).contains(&value) { format!("{value:.places$}") } else { format!("{value:.1e}") }
+}
+
+/// Formats the data-quality table: rows read, dropped and kept, by source.
 pub(crate) fn quality(log: &Log) -> String {
+    let blank = String::new;
     let mut rows = Vec::new();
     for source in &log.quality.sources {
-        let path = source.source.display().to_string();
         let dates = if source.date_only { ", dates only" } else { "" };
         rows.push(vec![
-            path,
+            source
+                .source
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
             format!("{}{dates}", source.kind),
             "read".to_owned(),
-            source.rows.to_string(),
-            String::new(),
+            grouped(source.rows),
+            blank(),
         ]);
-        if source.made != source.rows {
-            rows.push(vec![
-                String::new(),
-                String::new(),
-                "events in them".to_owned(),
-                source.made.to_string(),
-                String::new(),
-            ]);
+        if source.records != source.rows {
+            let derived = format!("{} derived", source.kind);
+            rows.push(vec![blank(), blank(), derived, grouped(source.records), blank()]);
         }
         for dropped in &source.dropped {
             let file = dropped
-                .file
+                .first_file
                 .file_name()
                 .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
             rows.push(vec![
-                String::new(),
-                String::new(),
+                blank(),
+                blank(),
                 dropped.reason.to_string(),
-                dropped.count.to_string(),
-                format!("{file}, row {}", dropped.row),
+                grouped(dropped.count),
+                format!("{file}, row {}", dropped.first_row),
             ]);
         }
-        rows.push(vec![
-            String::new(),
-            String::new(),
-            "kept".to_owned(),
-            source.kept.to_string(),
-            String::new(),
-        ]);
+        rows.push(vec![blank(), blank(), "kept".to_owned(), grouped(source.kept), blank()]);
     }
     let mut text = format!(
         "Data quality\n{}\n",
-        table(&["source", "kind", "rows", "count", "first"], rows, 3..4)
+        table(&["source", "kind", "rows", "count", "first such row"], rows, 3..4)
     );
-    for kept in &log.quality.kept {
-        text += &format!("kept: {} {}\n", kept.count, kept.what);
+    for kept in &log.quality.anomalies {
+        text += &format!("Kept, but unusual: {}\n", kept.anomaly.describe(kept.count));
     }
-    text += &format!(
-        "\nLog: {} {}, {} events of {} accounts",
-        iso(log.since),
-        if log.until == NEVER { "on".to_owned() } else { format!("to {}", iso(log.until)) },
-        log.events.len(),
-        log.accounts.id.len()
-    );
-    text
+    text + "\n" + &log_summary(log)
 }
 
-/// How many rows and accounts train and test.
-pub(crate) fn extent(extent: &Extent) -> String {
-    let row = |name: &str, side: &Side| {
+/// Formats the rows, accounts, conversions and base rate of training and test set.
+pub(crate) fn split_summary(summary: &SplitSummary) -> String {
+    let row = |name: &str, sample: &SampleCounts| {
         #[expect(clippy::cast_precision_loss, reason = "a share")]
-        let rate = 100.0 * side.positive_rows as f64 / side.rows.max(1) as f64;
-        let mut cells = vec![name.to_owned()];
-        cells.extend(
-            [side.rows, side.accounts, side.positive_rows, side.converting_accounts]
-                .map(|n| n.to_string()),
-        );
-        cells.push(format!("{rate:.2} %"));
-        cells
+        let rate = sample.positive_rows as f64 / sample.rows.max(1) as f64;
+        let counts =
+            [sample.rows, sample.accounts, sample.positive_rows, sample.converting_accounts];
+        std::iter::once(name.to_owned())
+            .chain(counts.map(grouped))
+            .chain([percent(Some(rate))])
+            .collect::<Vec<_>>()
     };
-    let mut rows = vec![row("train", &extent.train)];
-    if extent.test.rows > 0 {
-        rows.push(row("test", &extent.test));
+    let mut rows = vec![row("training set", &summary.train)];
+    if summary.test.rows > 0 {
+        rows.push(row("test set", &summary.test));
     }
     let mut text = table(
-        &["", "rows", "accounts", "positive rows", "converting accounts", "base rate"],
+        &["", "rows", "accounts", "converted rows", "converting accounts", "base rate"],
         rows,
         1..6,
     );
-    let span = |from: Option<i64>, to: Option<i64>| {
-        from.zip(to)
-            .map_or(String::new(), |(a, b)| format!(" at cutoffs {} to {}", iso_day(a), iso_day(b)))
-    };
-    text += &format!(
-        "\n{} rows without outcome, {} purged between training and test",
-        extent.open, extent.purged
-    );
-    if extent.first_train.is_some() {
-        text += &format!("\ntrained{}", span(extent.first_train, extent.last_train));
+    if let Some((first, last)) = summary.first_train.zip(summary.last_train) {
+        text += &format!("\nTraining cutoffs {} to {}", iso_day(first), iso_day(last));
+        if let Some(first) = summary.first_test {
+            text += &format!("; test cutoffs from {}", iso_day(first));
+        }
     }
-    if let Some(first) = extent.first_test {
-        text += &format!(", tested from {} on", iso_day(first));
+    if summary.immature + summary.purged > 0 {
+        text += &format!(
+            "\nSkipped: {} without a known outcome yet, {} between training and test set (purged)",
+            counted(summary.immature, "row"),
+            counted(summary.purged, "row")
+        );
     }
     text
 }
 
-/// An odds ratio, short also where it is beyond all reason.
-pub(crate) fn ratio(value: f64, digits: usize) -> String {
-    if (1e-4..1e5).contains(&value) { format!("{value:.digits$}") } else { format!("{value:.1e}") }
-}
-
-/// The measures that weigh most, with their heaviest column.
-pub(crate) fn weights(model: &Model, most: usize) -> String {
-    let coefficients = crate::model::explain::coefficients(model);
+/// Formats the most important measures with their direction and largest column.
+pub(crate) fn feature_importance(model: &Model, most: usize) -> String {
+    let coefficients = coefficients(model);
     let mut rows = Vec::new();
     for (measure, importance) in model.importance.iter().take(most) {
-        let of_measure = coefficients.iter().filter(|c| c.measure == *measure);
-        let Some(heaviest) = of_measure.max_by(|a, b| a.coef.abs().total_cmp(&b.coef.abs())) else {
+        let columns = coefficients.iter().filter(|c| c.measure == *measure);
+        let Some(largest) = columns.max_by(|a, b| a.coef.abs().total_cmp(&b.coef.abs())) else {
             continue;
         };
-        let numbers = [
-            format!("{importance:.3}"),
-            format!("{:+.3}", heaviest.coef),
-            ratio(heaviest.odds_ratio, 3),
-        ];
-        rows.push([measure.clone(), heaviest.feature.clone()].into_iter().chain(numbers).collect());
+        rows.push(vec![
+            measure.clone(),
+            direction(model, measure).as_ref().map_or_else(|| "none".to_owned(), short_direction),
+            largest.feature.clone(),
+            decimal(*importance, 3),
+            signed_decimal(largest.coef, 3),
+            odds_ratio(largest.odds_ratio, 3),
+        ]);
     }
-    table(&["measure", "heaviest column", "importance", "coef", "odds ratio"], rows, 2..5)
+    let header = ["feature", "score", "largest column", "importance", "coef", "odds ratio"];
+    table(&header, rows, 3..6)
+}
+
+/// Returns the direction in which a feature changes the score, in a word or two.
+fn short_direction(direction: &Direction) -> String {
+    let verb = |raises: bool| if raises { "raises" } else { "lowers" };
+    match direction {
+        Direction::Raises => verb(true).to_owned(),
+        Direction::Lowers => verb(false).to_owned(),
+        Direction::Varies => "varies".to_owned(),
+        Direction::Level { level, raises } => format!("{level} {}", verb(*raises)),
+        Direction::Missing { raises } => format!("missing {}", verb(*raises)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_separators_and_no_negative_zero() {
+        let numbers = [1234.5, -1_233.956, -0.0004, 0.5, 999.96].map(|x| decimal(x, 1));
+        assert_eq!(numbers, ["1,234.5", "-1,234.0", "0.0", "0.5", "1,000.0"]);
+        let signed = [0.001, -0.001, 0.25, -0.25].map(|x| signed_decimal(x, 2));
+        assert_eq!(signed, ["0.00", "0.00", "+0.25", "-0.25"]);
+        assert_eq!([131.0, 130.5, 2_000.0].map(count), ["131", "130.5", "2,000"]);
+        assert_eq!((lift(Some(3.9163)), lift(None)), ("3.9×".to_owned(), "–".to_owned()));
+        assert_eq!([decimal(f64::NAN, 1), decimal(f64::INFINITY, 1)], ["NaN", "inf"]);
+    }
 }

@@ -1,140 +1,194 @@
-//! A batch against the training rows, for people.
+//! A batch compared with the training data: alarms first, then the numbers behind them.
 
 use pql_stats::intervals::{Estimate, Interval};
+use pql_stats::metrics::SubsetMetrics;
 
-use super::judgement::{between, shown};
-use super::table;
-use crate::operations::monitor::{Drift, EventNames, Monitoring, NameUse, Realised, RunOutcome};
+use super::{decimal, fixed, p_value, percent, range, table};
+use crate::operations::monitor::{
+    EventNameDrift, EventUsage, FeatureDrift, MonitoringReport, RealizedPerformance, RunPerformance,
+};
+use crate::report::format::{alternatives, counted, grouped, wrapped_lines};
+use crate::warning::Alarm;
 
-/// Features shown, and how many of those that have drifted.
-const FEATURES: [usize; 2] = [8, 12];
+/// Least and most features shown; drifted ones come first.
+const FEATURES_SHOWN: [usize; 2] = [8, 12];
+/// Width of the text of an alarm.
+const ALARM_WIDTH: usize = 80;
 
-/// What is to be seen to, and the numbers behind it.
-pub(crate) fn monitoring(of: &Monitoring) -> String {
-    let at = of.at.as_ref().map_or(String::new(), |at| format!(" at {at}"));
-    let mut text = match of.alarms.len() {
-        0 => format!("Nothing is to be seen to in the batch{at}"),
-        n => {
-            let alarms: Vec<String> = of.alarms.iter().map(ToString::to_string).collect();
-            format!("{n} to be seen to in the batch{at}:\n  {}", alarms.join("\n  "))
-        }
-    };
-    text += &format!(
-        "\n{} rows scored, held against {} training rows of {} accounts",
-        of.rows, of.training_rows, of.training_accounts
-    );
-    if of.not_finite > 0 {
-        text += &format!("; {} not, since a value is not finite", of.not_finite);
-    }
-    if let Some(scores) = &of.scores {
-        let percent = |share: f64| format!("{:.2} %", 100.0 * share);
-        let rows = vec![
-            vec![
-                "mean probability".to_owned(),
-                percent(scores.mean_then),
-                percent(scores.mean_now),
-            ],
-            vec![
-                "reach the threshold".to_owned(),
-                percent(scores.reach_then),
-                percent(scores.reach_now),
-            ],
-        ];
+/// Describes the alarms of a batch and what was compared.
+///
+/// # Arguments
+/// * `verbose` – whether the tables of scores, features, event names and outcomes follow
+pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
+    let mut text = alarms(report);
+    if report.rows == 0 {
+        text += "\n\nWithout scored rows, nothing was compared with the training set";
+    } else {
         text += &format!(
-            "\n\nScores: PSI {:.3}, p {}; {:.1} conversions expected\n{}",
-            scores.shift.psi,
-            p(scores.shift.p),
-            scores.expected_conversions,
-            table(&["", "training", "batch"], rows, 1..3)
+            "\n\nCompared {} with {} of {} in the training set",
+            counted(report.rows, "scored row"),
+            counted(report.training_rows, "row"),
+            counted(report.training_accounts, "account"),
         );
     }
-    if !of.features.is_empty() {
-        text += &format!("\n\n{}", features(of));
+    if report.not_finite > 0 {
+        text +=
+            &format!("\n{} not scored: a value is not finite", counted(report.not_finite, "row"));
     }
-    of.events.as_ref().map(names).into_iter().for_each(|names| text += &names);
-    of.realised.as_ref().map(realised).into_iter().for_each(|realised| text += &realised);
+    if !verbose {
+        return text + &unchanged(report) + "\nDetails: -v";
+    }
+    if report.rows > 0 {
+        text += &scores(report);
+    }
+    if !report.features.is_empty() {
+        text += &format!("\n\n{}", features(report));
+    }
+    let events = report.events.as_ref().filter(|_| report.rows > 0);
+    events.map(event_names).into_iter().for_each(|names| text += &names);
+    report.realized.as_ref().map(realized).into_iter().for_each(|realized| text += &realized);
     text
 }
 
-fn p(value: Option<f64>) -> String {
-    value.map_or_else(
-        || "–".to_owned(),
-        |p| if p < 1e-4 { "< 0.0001".to_owned() } else { format!("{p:.4}") },
+/// Describes each alarm with its code.
+fn alarms(report: &MonitoringReport) -> String {
+    let when = report.as_of.as_ref().map_or(String::new(), |time| {
+        format!(" for the accounts as of {}", time.strip_suffix("T00:00:00Z").unwrap_or(time))
+    });
+    if report.alarms.is_empty() {
+        return format!("No alarms{when}");
+    }
+    let codes = report.alarms.iter().map(|alarm| alarm.code().len());
+    let width = codes.max().unwrap_or(0) + 2;
+    let mut text = format!("{}{when}\n", counted(report.alarms.len() as u64, "alarm"));
+    for alarm in &report.alarms {
+        let message = alarm.to_string();
+        for (i, line) in wrapped_lines(&message, ALARM_WIDTH, "").into_iter().enumerate() {
+            let code = if i == 0 { alarm.code() } else { "" };
+            text += &format!("\n{code:width$}{line}");
+        }
+    }
+    text
+}
+
+/// Lists the comparisons without an alarm, in one sentence.
+fn unchanged(report: &MonitoringReport) -> String {
+    let codes: Vec<&str> = report.alarms.iter().map(Alarm::code).collect();
+    let any = report.rows > 0;
+    let parts = [
+        ("features", "feature-drift", any && !report.features.is_empty()),
+        ("scores", "score-shift", any && report.scores.is_some()),
+        ("event names", "event-gone", any && report.events.is_some()),
+        ("outcomes of earlier scores", "miscalibration", report.realized.is_some()),
+    ];
+    let names: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, code, compared)| *compared && !codes.contains(code))
+        .map(|(name, ..)| name.to_owned())
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("\nNo significant change in {}", alternatives(&names))
+}
+
+fn scores(report: &MonitoringReport) -> String {
+    let Some(scores) = &report.scores else { return String::new() };
+    let row = |name: &str, reference: f64, current: f64| {
+        vec![name.to_owned(), percent(Some(reference)), percent(Some(current))]
+    };
+    let rows = vec![
+        row("mean probability", scores.reference_mean, scores.current_mean),
+        row(
+            "at or above the threshold",
+            scores.reference_above_threshold,
+            scores.current_above_threshold,
+        ),
+    ];
+    format!(
+        "\n\nScores: {} conversions expected; PSI {:.3}, p {}\n{}",
+        decimal(scores.expected_conversions, 1),
+        scores.shift.psi,
+        p_value(scores.shift.p),
+        table(&["", "training", "now"], rows, 1..3)
     )
 }
 
-fn features(of: &Monitoring) -> String {
-    let drifted = of.features.iter().filter(|of| of.drifted).count();
-    let percent = |share: f64| format!("{:.1}", 100.0 * share);
-    let row = |drift: &Drift| {
-        let means = [drift.mean_then, drift.mean_now]
-            .map(|mean| mean.map_or_else(|| "–".to_owned(), |mean| format!("{mean:.3}")));
-        let note = match (drift.drifted, drift.watched) {
+fn features(report: &MonitoringReport) -> String {
+    let drifted = report.features.iter().filter(|drift| drift.drifted).count();
+    let percents = |reference: f64, current: f64| {
+        format!("{:.1}% → {:.1}%", 100.0 * reference, 100.0 * current)
+    };
+    let row = |drift: &FeatureDrift| {
+        let means = drift.reference_mean.zip(drift.current_mean).map_or_else(
+            || "–".to_owned(),
+            |(then, now)| format!("{} → {}", decimal(then, 3), decimal(now, 3)),
+        );
+        let status = match (drift.drifted, drift.monitored) {
             (true, true) => "drifted",
-            (true, false) => "drifted, ignored",
+            (true, false) => "ignored",
             _ => "",
         };
-        let numbers = [format!("{:.3}", drift.shift.psi), p(drift.p_holm)];
-        let shares = [
-            percent(drift.missing_then),
-            percent(drift.missing_now),
-            percent(drift.beyond),
-            note.to_owned(),
-        ];
-        std::iter::once(drift.feature.clone()).chain(numbers).chain(means).chain(shares).collect()
+        vec![
+            drift.feature.clone(),
+            format!("{:.3}", drift.shift.psi),
+            p_value(drift.p_holm),
+            means,
+            percents(drift.reference_missing, drift.current_missing),
+            format!("{:.1}%", 100.0 * drift.out_of_range),
+            status.to_owned(),
+        ]
     };
-    let shown: Vec<Vec<String>> =
-        of.features.iter().take(drifted.clamp(FEATURES[0], FEATURES[1])).map(row).collect();
-    let rest = if shown.len() < of.features.len() {
-        format!(", the furthest {} of {}", shown.len(), of.features.len())
+    let most = drifted.clamp(FEATURES_SHOWN[0], FEATURES_SHOWN[1]);
+    let shown: Vec<Vec<String>> = report.features.iter().take(most).map(row).collect();
+    let which = if shown.len() < report.features.len() {
+        format!(": largest drift first, {} of {}", shown.len(), report.features.len())
     } else {
         String::new()
     };
-    let header =
-        ["feature", "PSI", "p, Holm", "mean then", "now", "missing % then", "now", "beyond %", ""];
-    format!("Features{rest}\n{}", table(&header, shown, 1..8))
+    let header = ["feature", "PSI", "p (Holm)", "mean", "missing", "out of range", ""];
+    format!("Features, training → now{which}\n{}", table(&header, shown, 1..6))
 }
 
-fn names(of: &EventNames) -> String {
-    if of.new.is_empty() && of.gone.is_empty() {
-        return format!(
-            "\n\nEvent names: none new, none gone in the {} days before the cutoffs of {} rows",
-            of.days, of.rows
-        );
+fn event_names(drift: &EventNameDrift) -> String {
+    let window = format!(
+        "in the {} before the cutoff of {}",
+        counted(drift.days.into(), "day"),
+        counted(drift.rows, "row")
+    );
+    if drift.new.is_empty() && drift.gone.is_empty() {
+        return format!("\n\nEvent names: no new or missing ones {window}");
     }
-    let row = |kind: &str, name: &NameUse| {
-        let shares = [name.then, name.now].map(|share| format!("{:.1}", 100.0 * share));
-        let last = name.last_seen.clone().unwrap_or_else(|| "never".to_owned());
-        [kind.to_owned(), name.event.clone()].into_iter().chain(shares).chain([last]).collect()
+    let row = |status: &str, usage: &EventUsage| {
+        vec![
+            status.to_owned(),
+            usage.event.clone(),
+            format!("{:.1}%", 100.0 * usage.reference),
+            format!("{:.1}%", 100.0 * usage.current),
+            usage.last_seen.clone().unwrap_or_else(|| "never".to_owned()),
+        ]
     };
-    let rows = of
+    let rows = drift
         .gone
         .iter()
-        .map(|name| row("gone", name))
-        .chain(of.new.iter().map(|name| row("new", name)))
+        .map(|usage| row("gone", usage))
+        .chain(drift.new.iter().map(|usage| row("new", usage)))
         .collect();
-    let header = ["", "event", "% of training rows", "% of the batch", "last seen"];
-    let mut text = format!(
-        "\n\nEvent names in the {} days before the cutoffs of {} rows\n{}",
-        of.days,
-        of.rows,
-        table(&header, rows, 2..4)
-    );
-    for renamed in &of.renamed {
-        text +=
-            &format!("\n`{}` may have become `{}`: {}", renamed.from, renamed.to, renamed.because);
+    let header = ["", "event", "training", "now", "last seen"];
+    let mut text = format!("\n\nEvent names {window}\n{}", table(&header, rows, 2..4));
+    for renamed in &drift.renamed {
+        text += &format!(
+            "\n`{}` may have been renamed to `{}`: {}",
+            renamed.from, renamed.to, renamed.reason
+        );
     }
     text
 }
 
-fn realised(of: &Realised) -> String {
-    let e = &of.evaluation;
-    let mut text = format!(
-        "\n\nWhat became of {} rows of {} accounts that were scored before\n",
-        e.n, e.accounts
-    );
+fn realized(performance: &RealizedPerformance) -> String {
+    let e = &performance.evaluation;
     let row = |name: &str, value: Option<f64>, interval: Option<Interval>, note: &str| {
-        vec![name.to_owned(), shown(value), between(interval), note.to_owned()]
+        vec![name.to_owned(), fixed(value, 4), range(interval, 4), note.to_owned()]
     };
     let estimate = |name: &str, estimate: Option<Estimate>, note: &str| {
         row(
@@ -147,52 +201,69 @@ fn realised(of: &Realised) -> String {
     #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
     let predicted = e.expected_conversions / e.n as f64;
     let rows = vec![
-        row("predicted", Some(predicted), None, "mean probability"),
-        row("converted", Some(e.base_rate), None, &format!("{} rows", e.conversions)),
-        estimate("calibration in the large", e.calibration_in_the_large, "0 is right"),
-        estimate("calibration slope", e.calibration_slope, "1 is right"),
-        estimate("ROC AUC", e.roc_auc, "0.5 is chance"),
-        estimate("log loss", Some(e.log_loss), ""),
+        row("Mean predicted probability", Some(predicted), None, ""),
+        row(
+            "Observed conversion rate",
+            Some(e.base_rate),
+            None,
+            &format!("{} converted", counted(e.conversions, "row")),
+        ),
+        estimate("Calibration-in-the-large", e.calibration_in_the_large, "perfect: 0 (log-odds)"),
+        estimate("Calibration slope", e.calibration_slope, "perfect: 1"),
+        vec![
+            "ROC AUC".to_owned(),
+            fixed(e.roc_auc.map(|auc| auc.value), 3),
+            range(e.roc_auc.and_then(|auc| auc.interval), 3),
+            "chance: 0.5".to_owned(),
+        ],
+        estimate("Log loss", Some(e.log_loss), ""),
     ];
-    text += &table(&["", "value", "95 %", ""], rows, 1..2);
-    if of.runs.len() > 1 {
-        let row = |run: &RunOutcome| {
-            let part = &run.part;
-            let at = run.at.clone().unwrap_or_default();
-            let counts = [
-                part.rows.to_string(),
-                format!("{:.1}", part.expected),
-                part.conversions.to_string(),
-            ];
-            let range = part.expected_interval.map_or_else(
-                || "–".to_owned(),
-                |Interval { low, high }| format!("{low:.1} to {high:.1}"),
-            );
-            let [rows, expected, observed] = counts;
-            vec![at, run.model.clone(), rows, expected, range, observed, shown(part.roc_auc)]
+    let mut text = format!(
+        "\n\nOutcomes of earlier scores: {} of {}\n{}",
+        counted(e.n, "row"),
+        counted(e.accounts, "account"),
+        table(&["metric", "value", "95% CI", ""], rows, 1..2)
+    );
+    if performance.runs.len() > 1 {
+        let row = |run: &RunPerformance| {
+            let metrics = &run.metrics;
+            vec![
+                run.scored_at.clone().unwrap_or_default(),
+                run.model.clone(),
+                grouped(metrics.rows),
+                decimal(metrics.expected, 1),
+                metrics
+                    .expected_interval
+                    .map_or_else(|| "–".to_owned(), |interval| range(Some(interval), 1)),
+                grouped(metrics.conversions),
+                fixed(metrics.roc_auc, 3),
+            ]
         };
-        let header = ["scored at", "model", "rows", "expected", "95 %", "observed", "ROC AUC"];
-        text += &format!("\n\n{}", table(&header, of.runs.iter().map(row).collect(), 2..7));
-    }
-    if let Some([held, others]) = &of.holdout {
-        let share = |part: &pql_stats::metrics::Part| {
-            format!(
-                "{} predicted, {} converted of {} rows",
-                shown(part.probability),
-                shown(part.converted),
-                part.rows
-            )
-        };
+        let header = ["scored at", "model", "rows", "expected", "95% CI", "observed", "ROC AUC"];
         text += &format!(
-            "\nLeft alone (holdout): {}\nOthers, on which scores may have been acted: {}",
-            share(held),
-            share(others)
+            "\n\nBy scoring run\n{}",
+            table(&header, performance.runs.iter().map(row).collect(), 2..7)
+        );
+    }
+    if let Some([holdout, others]) = &performance.holdout {
+        let row = |name: &str, metrics: &SubsetMetrics| {
+            vec![
+                name.to_owned(),
+                grouped(metrics.rows),
+                fixed(metrics.mean_probability, 4),
+                fixed(metrics.observed_rate, 4),
+            ]
+        };
+        let rows = vec![row("holdout (left uncontacted)", holdout), row("others", others)];
+        text += &format!(
+            "\n\nHoldout\n{}",
+            table(&["", "rows", "mean predicted", "observed rate"], rows, 1..4)
         );
     } else {
-        text += "\nWhere scores were acted upon, outcomes are no longer those of being left alone: `qualify.holdout` keeps accounts to compare with";
+        text += "\nIf sales contacts qualified accounts, these outcomes include the effect of the contacts.\nSet `qualify.holdout` to keep uncontacted accounts for comparison.";
     }
-    of.left_out()
-        .iter()
-        .for_each(|(reason, rows)| text += &format!("\n{rows} rows left out {reason}"));
+    performance.dropped_rows().iter().for_each(|(reason, rows)| {
+        text += &format!("\n{} skipped: {reason}", counted(*rows, "row"));
+    });
     text
 }

@@ -1,4 +1,4 @@
-//! Small plots in plain text, as wide as the terminal.
+//! Small plots in plain text that fit the terminal.
 
 use std::env;
 use std::io;
@@ -9,27 +9,30 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::model::explain::Coefficient;
 
-/// Columns where neither `COLUMNS` nor the terminal tells how many there are.
+/// Width if neither `COLUMNS` nor the terminal gives one.
 const WIDTH: usize = 80;
-/// Fewest columns in which a plot tells anything.
-const NARROWEST: usize = 24;
-/// Most columns of a plot: beyond it rows are hard to follow.
-const WIDEST: usize = 100;
-/// Coefficients shown.
-const WEIGHTS: usize = 15;
+/// Narrowest terminal for which plots are drawn.
+const MIN_WIDTH: usize = 24;
+/// Widest plot: longer rows are hard to follow.
+const MAX_WIDTH: usize = 100;
+/// Most coefficients shown.
+const MAX_COEFFICIENTS: usize = 15;
 
-/// What plots are made of.
+/// Characters of the plots.
 #[derive(Debug, PartialEq, Eq)]
 struct Glyphs {
     point: char,
     line: char,
     zero: char,
+    /// The zero line on an interval.
     crossed: char,
     expected: char,
-    met: char,
-    /// Parts of a bar's last character, from nothing to all of it.
+    /// Point and expected value in one cell.
+    overlap: char,
+    /// Fillings of the last character of a bar, from empty to full.
     bar: &'static [char],
-    cut: char,
+    /// End of a shortened name.
+    ellipsis: char,
 }
 
 const UNICODE: Glyphs = Glyphs {
@@ -38,9 +41,9 @@ const UNICODE: Glyphs = Glyphs {
     zero: '│',
     crossed: '┼',
     expected: '◇',
-    met: '◆',
+    overlap: '◆',
     bar: &[' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'],
-    cut: '…',
+    ellipsis: '…',
 };
 
 const ASCII: Glyphs = Glyphs {
@@ -49,19 +52,19 @@ const ASCII: Glyphs = Glyphs {
     zero: '|',
     crossed: '+',
     expected: 'x',
-    met: '@',
+    overlap: '@',
     bar: &[' ', '#'],
-    cut: '~',
+    ellipsis: '~',
 };
 
-/// Colours, beside signs that say the same.
-const ABOVE: &str = "\u{1b}[36m";
-const BELOW: &str = "\u{1b}[33m";
-const PLAIN: &str = "\u{1b}[0m";
+/// Colors of positive and negative numbers, in addition to their signs.
+const POSITIVE: &str = "\u{1b}[36m";
+const NEGATIVE: &str = "\u{1b}[33m";
+const RESET: &str = "\u{1b}[0m";
 
-/// How plots are drawn.
+/// Draws plots for one width and character set.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Drawing {
+pub(crate) struct Plotter {
     width: usize,
     glyphs: &'static Glyphs,
     color: bool,
@@ -69,9 +72,9 @@ pub(crate) struct Drawing {
 
 /// A line of a plot.
 #[derive(Debug, Default)]
-struct Row {
+struct PlotRow {
     name: String,
-    /// Its number in digits, at the end.
+    /// The number, written at the end.
     value: String,
     bar: Option<f64>,
     interval: Option<Interval>,
@@ -80,16 +83,16 @@ struct Row {
     color: Option<&'static str>,
 }
 
-/// What the columns of a plot stand for.
+/// Maps values to columns of a plot.
 #[derive(Debug, Clone, Copy)]
-struct Axis {
+struct TextAxis {
     from: f64,
     to: f64,
     columns: usize,
 }
 
-impl Axis {
-    /// The column of a value; what lies outside stands at the edge.
+impl TextAxis {
+    /// Returns the column of a value; values outside are placed at the edge.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -102,83 +105,79 @@ impl Axis {
     }
 }
 
-impl Drawing {
-    /// Returns how to draw on standard output; `None` where it is too narrow.
+impl Plotter {
+    /// Returns the plotter for standard output; `None` if it is too narrow.
     ///
     /// # Arguments
-    /// * `terminal` – whether standard output is one
+    /// * `terminal` – whether standard output is a terminal
     pub(crate) fn for_stdout(terminal: bool) -> Option<Self> {
-        let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let told = set("COLUMNS").and_then(|columns| columns.parse().ok());
+        let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let requested = variable("COLUMNS").and_then(|columns| columns.parse().ok());
         let measured =
             || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
-        let width = told.or_else(measured).filter(|width| *width > 0).unwrap_or(WIDTH).min(WIDEST);
+        let width =
+            requested.or_else(measured).filter(|width| *width > 0).unwrap_or(WIDTH).min(MAX_WIDTH);
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
-            .find_map(set)
+            .find_map(variable)
             .unwrap_or_default()
             .to_lowercase();
         let unicode = cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8");
-        let color =
-            terminal && set("NO_COLOR").is_none() && set("TERM").is_some_and(|name| name != "dumb");
-        (width >= NARROWEST).then_some(Self {
+        let color = terminal
+            && variable("NO_COLOR").is_none()
+            && variable("TERM").is_some_and(|name| name != "dumb");
+        (width >= MIN_WIDTH).then_some(Self {
             width,
             glyphs: if unicode { &UNICODE } else { &ASCII },
             color,
         })
     }
 
-    /// Coefficients with their intervals, those of largest size, intercept aside.
-    pub(crate) fn weights(&self, coefficients: &[Coefficient]) -> String {
+    /// Draws the largest coefficients with their intervals, without the intercept.
+    pub(crate) fn coefficients(&self, coefficients: &[Coefficient]) -> String {
         let mut largest: Vec<&Coefficient> =
             coefficients.iter().filter(|c| !c.measure.is_empty() && c.coef.is_finite()).collect();
         largest.sort_by(|a, b| b.coef.abs().total_cmp(&a.coef.abs()));
         let all = largest.len();
-        largest.truncate(WEIGHTS);
-        let row = |c: &&Coefficient| Row {
+        largest.truncate(MAX_COEFFICIENTS);
+        let row = |c: &&Coefficient| PlotRow {
             name: c.feature.clone(),
             value: format!("{:+.3}", c.coef),
             interval: c.interval,
             point: Some(c.coef),
-            color: Some(if c.coef < 0.0 { BELOW } else { ABOVE }),
-            ..Row::default()
+            color: Some(if c.coef < 0.0 { NEGATIVE } else { POSITIVE }),
+            ..PlotRow::default()
         };
-        let rows: Vec<Row> = largest.iter().map(row).collect();
+        let rows: Vec<PlotRow> = largest.iter().map(row).collect();
         let which = if all > rows.len() {
-            format!("the {} largest of {all} ", rows.len())
+            format!(" (the {} largest of {all})", rows.len())
         } else {
             String::new()
         };
-        let intervals = if rows.iter().any(|row| row.interval.is_some()) {
-            ", with 95 % intervals"
-        } else {
-            ""
-        };
-        self.plot(
-            &format!("Weights: {which}coefficients per standard deviation{intervals}"),
-            &rows,
-            false,
-        )
+        let intervals =
+            if rows.iter().any(|row| row.interval.is_some()) { ", with 95% CI" } else { "" };
+        self.plot(&format!("Coefficients per standard deviation{which}{intervals}"), &rows, false)
     }
 
-    /// Share that converted against the mean probability, by bin.
+    /// Draws the observed conversion rate of each bin with its mean predicted probability.
     pub(crate) fn reliability(&self, bins: &[Bin]) -> String {
-        let row = |bin: &Bin| Row {
-            name: format!("{:.4}", bin.probability),
-            value: format!("{:.4}", bin.converted),
-            interval: Some(bin.converted_interval),
-            point: Some(bin.converted),
-            expected: Some(bin.probability),
-            ..Row::default()
+        let row = |bin: &Bin| PlotRow {
+            name: format!("{:.4}", bin.mean_probability),
+            value: format!("{:.4}", bin.observed_rate),
+            interval: Some(bin.observed_rate_interval),
+            point: Some(bin.observed_rate),
+            expected: Some(bin.mean_probability),
+            ..PlotRow::default()
         };
-        let Glyphs { point, expected, met, .. } = self.glyphs;
+        let Glyphs { point, expected, overlap, .. } = self.glyphs;
         let title = format!(
-            "Reliability by mean probability of a bin: {point} converted, with its 95 % interval, {expected} expected, {met} both"
+            "Reliability by mean predicted probability: {point} observed rate with 95% CI, {expected} predicted, {overlap} both"
         );
         self.plot(&title, &bins.iter().map(row).collect::<Vec<_>>(), false)
     }
 
-    /// Share of all conversions found from the top down, by decile; empty without conversions.
+    /// Draws the share of all conversions in the highest scores, by decile; empty without
+    /// conversions.
     pub(crate) fn gains(&self, deciles: &[Decile]) -> String {
         #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
         let share =
@@ -187,29 +186,36 @@ impl Drawing {
         let mut rows = Vec::new();
         for decile in deciles {
             so_far += decile.rows;
-            rows.extend(decile.gain.map(|gain| Row {
-                name: format!("top {:.0} %", 100.0 * share(so_far)),
+            rows.extend(decile.gain.map(|gain| PlotRow {
+                name: format!("top {:.0}%", 100.0 * share(so_far)),
                 value: format!("{gain:.4}"),
                 bar: Some(gain),
                 expected: Some(share(so_far)),
-                color: Some(ABOVE),
-                ..Row::default()
+                color: Some(POSITIVE),
+                ..PlotRow::default()
             }));
         }
         self.plot(
-            &format!("Gains: share of all conversions found, {} by chance", self.glyphs.expected),
+            &format!(
+                "Gains: share of all conversions in the highest scores, {} expected by chance",
+                self.glyphs.expected
+            ),
             &rows,
             true,
         )
     }
 
-    /// A title, a line for each row, and the ends of the axis; empty without rows.
-    fn plot(&self, title: &str, rows: &[Row], whole: bool) -> String {
-        let longest =
-            |text: fn(&Row) -> &str| rows.iter().map(|row| text(row).width()).max().unwrap_or(0);
+    /// Draws a title, a line for each row, and the ends of the axis; empty without rows.
+    ///
+    /// # Arguments
+    /// * `unit_axis` – whether the axis is from 0 to 1
+    fn plot(&self, title: &str, rows: &[PlotRow], unit_axis: bool) -> String {
+        let longest = |text: fn(&PlotRow) -> &str| {
+            rows.iter().map(|row| text(row).width()).max().unwrap_or(0)
+        };
         let (names, values) =
             (longest(|row| &row.name).min(self.width / 3), longest(|row| &row.value));
-        // A blank before the name, and one on each side of the plot.
+        // One space before the name, and one on each side of the plot.
         let Some(columns) = self
             .width
             .checked_sub(names + values + 3)
@@ -228,11 +234,11 @@ impl Drawing {
             .filter(|end| end.is_finite())
             .fold((0.0_f64, 0.0_f64), |(from, to), end| (from.min(end), to.max(end)));
         let (from, to) =
-            if whole { (0.0, 1.0) } else { (from, if to > from { to } else { from + 1.0 }) };
-        let axis = Axis { from, to, columns };
+            if unit_axis { (0.0, 1.0) } else { (from, if to > from { to } else { from + 1.0 }) };
+        let axis = TextAxis { from, to, columns };
         let mut lines = self.wrapped(title);
         for row in rows {
-            let name = self.cut(&row.name, names);
+            let name = self.shortened(&row.name, names);
             let pad = " ".repeat(names - name.width());
             lines.push(format!(" {name}{pad} {} {:>values$}", self.cells(row, axis), row.value));
         }
@@ -240,9 +246,9 @@ impl Drawing {
         lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
     }
 
-    /// The drawn part of a row.
-    fn cells(&self, row: &Row, axis: Axis) -> String {
-        let Glyphs { point, line, zero, crossed, expected, met, bar, .. } = self.glyphs;
+    /// Draws the cells of a row.
+    fn cells(&self, row: &PlotRow, axis: TextAxis) -> String {
+        let Glyphs { point, line, zero, crossed, expected, overlap, bar, .. } = self.glyphs;
         let mut cells = vec![(' ', false); axis.columns];
         if let Some(share) = row.bar {
             draw_bar(&mut cells, (share - axis.from) / (axis.to - axis.from), bar);
@@ -251,29 +257,29 @@ impl Drawing {
             cells[axis.column(low)..=axis.column(high)].fill((*line, false));
         }
         if axis.from < 0.0 {
-            let at = &mut cells[axis.column(0.0)];
-            *at = (if at.0 == *line { *crossed } else { *zero }, false);
+            let cell = &mut cells[axis.column(0.0)];
+            *cell = (if cell.0 == *line { *crossed } else { *zero }, false);
         }
         if let Some(value) = row.point {
             cells[axis.column(value)] = (*point, true);
         }
         if let Some(value) = row.expected {
-            let at = &mut cells[axis.column(value)];
-            *at = (if at.0 == *point { *met } else { *expected }, false);
+            let cell = &mut cells[axis.column(value)];
+            *cell = (if cell.0 == *point { *overlap } else { *expected }, false);
         }
         let mut text = String::new();
         for run in cells.chunk_by(|a, b| a.1 == b.1) {
             let glyphs: String = run.iter().map(|cell| cell.0).collect();
             match row.color.filter(|_| self.color && run[0].1) {
-                Some(color) => text += &format!("{color}{glyphs}{PLAIN}"),
+                Some(color) => text += &format!("{color}{glyphs}{RESET}"),
                 None => text += &glyphs,
             }
         }
         text
     }
 
-    /// A name in at most so many columns.
-    fn cut(&self, name: &str, columns: usize) -> String {
+    /// Shortens a name to a number of columns.
+    fn shortened(&self, name: &str, columns: usize) -> String {
         if name.width() <= columns {
             return name.to_owned();
         }
@@ -284,11 +290,11 @@ impl Drawing {
             }
             short.push(char);
         }
-        short.push(self.glyphs.cut);
+        short.push(self.glyphs.ellipsis);
         short
     }
 
-    /// A text in lines of at most the width, broken between words.
+    /// Breaks a text between words into lines that fit the width.
     fn wrapped(&self, text: &str) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for word in text.split(' ') {
@@ -301,7 +307,7 @@ impl Drawing {
     }
 }
 
-/// Fill a share of the cells, the last one in part where there are glyphs for that.
+/// Fills a share of the cells, the last one partly if there are characters for it.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -311,23 +317,22 @@ impl Drawing {
 fn draw_bar(cells: &mut [(char, bool)], share: f64, glyphs: &[char]) {
     let parts = glyphs.len() - 1;
     let filled = (share.clamp(0.0, 1.0) * (parts * cells.len()) as f64).round() as usize;
-    for (at, cell) in cells.iter_mut().enumerate() {
-        *cell = (glyphs[filled.saturating_sub(at * parts).min(parts)], true);
+    for (i, cell) in cells.iter_mut().enumerate() {
+        *cell = (glyphs[filled.saturating_sub(i * parts).min(parts)], true);
     }
 }
 
-/// The ends of the axis in digits, and its zero where there is room between them; `None` where
-/// there is none for the ends.
-fn ticks(axis: Axis) -> Option<String> {
+/// Writes the ends of the axis, and its zero if there is room; `None` if the ends do not fit.
+fn ticks(axis: TextAxis) -> Option<String> {
     let digits = if axis.to - axis.from < 20.0 { 2 } else { 0 };
     let label =
         |value: f64| if value == 0.0 { "0".to_owned() } else { format!("{value:.digits$}") };
     let (from, to) = (label(axis.from), label(axis.to));
     let room = axis.columns.checked_sub(from.len() + to.len() + 2)?;
     let zero = axis.column(0.0);
-    let between = axis.from < 0.0 && (from.len() + 1..from.len() + 1 + room).contains(&zero);
+    let has_zero = axis.from < 0.0 && (from.len() + 1..from.len() + 1 + room).contains(&zero);
     let mut line = from;
-    if between {
+    if has_zero {
         line = format!("{line:zero$}0");
     }
     let rest = axis.columns - line.len();
@@ -338,17 +343,17 @@ fn ticks(axis: Axis) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn drawing(width: usize, glyphs: &'static Glyphs) -> Drawing {
-        Drawing { width, glyphs, color: false }
+    fn plotter(width: usize, glyphs: &'static Glyphs) -> Plotter {
+        Plotter { width, glyphs, color: false }
     }
 
-    fn row(name: &str, point: f64, interval: Option<Interval>) -> Row {
-        Row {
+    fn row(name: &str, point: f64, interval: Option<Interval>) -> PlotRow {
+        PlotRow {
             name: name.to_owned(),
             value: format!("{point:+.1}"),
             point: Some(point),
             interval,
-            ..Row::default()
+            ..PlotRow::default()
         }
     }
 
@@ -366,7 +371,7 @@ mod tests {
             " alone       |o     +1.0",
             "       -4.00 0 3.90",
         ];
-        let plot = drawing(24, &ASCII).plot("effects", &rows, false);
+        let plot = plotter(24, &ASCII).plot("effects", &rows, false);
         assert_eq!(plot.lines().collect::<Vec<_>>(), expected);
     }
 
@@ -392,15 +397,15 @@ mod tests {
             "企業の規模=とても大きい会社です",
             "",
         ];
-        let rows: Vec<Row> = names
+        let rows: Vec<PlotRow> = names
             .iter()
             .zip([0.1, -0.2, 1e9, f64::MIN])
-            .map(|(name, at)| row(name, at, Some(Interval { low: at - 1.0, high: at + 1.0 })))
+            .map(|(name, x)| row(name, x, Some(Interval { low: x - 1.0, high: x + 1.0 })))
             .collect();
         for width in [24, 40, 80, 100] {
             for glyphs in [&UNICODE, &ASCII] {
                 for rows in [&rows[..], &rows[..2], &rows[..1]] {
-                    let plot = drawing(width, glyphs).plot(
+                    let plot = plotter(width, glyphs).plot(
                         "a title of several words that has to be broken",
                         rows,
                         false,
@@ -413,20 +418,22 @@ mod tests {
     }
 
     #[test]
-    fn colours_stand_around_marks_alone_and_change_nothing_else() {
-        let rows =
-            [Row { color: Some(ABOVE), ..row("x", 1.0, Some(Interval { low: -1.0, high: 2.0 })) }];
-        let plain = drawing(40, &UNICODE).plot("x", &rows, false);
-        let colored = Drawing { color: true, ..drawing(40, &UNICODE) }.plot("x", &rows, false);
+    fn only_marks_are_colored() {
+        let rows = [PlotRow {
+            color: Some(POSITIVE),
+            ..row("x", 1.0, Some(Interval { low: -1.0, high: 2.0 }))
+        }];
+        let plain = plotter(40, &UNICODE).plot("x", &rows, false);
+        let colored = Plotter { color: true, ..plotter(40, &UNICODE) }.plot("x", &rows, false);
         assert!(colored.contains("\u{1b}[36m●\u{1b}[0m"));
-        assert_eq!(colored.replace(ABOVE, "").replace(PLAIN, ""), plain);
+        assert_eq!(colored.replace(POSITIVE, "").replace(RESET, ""), plain);
     }
 
     #[test]
-    fn nothing_gives_an_empty_plot() {
-        assert_eq!(drawing(80, &UNICODE).gains(&[]), "");
-        assert_eq!(drawing(80, &UNICODE).weights(&[]), "");
-        let equal = drawing(40, &ASCII).plot("x", &[row("x", 0.0, None)], false);
+    fn a_plot_without_rows_is_empty() {
+        assert_eq!(plotter(80, &UNICODE).gains(&[]), "");
+        assert_eq!(plotter(80, &UNICODE).coefficients(&[]), "");
+        let equal = plotter(40, &ASCII).plot("x", &[row("x", 0.0, None)], false);
         assert!(equal.contains(" o "), "{equal}");
     }
 }

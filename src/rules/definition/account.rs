@@ -1,70 +1,70 @@
-//! What an account has done so far, as far as a definition asks.
+//! Progress of an account toward the conditions of a definition.
 
 use std::collections::BTreeSet;
 
-use super::Leaf;
+use super::CountCondition;
 use crate::log::{Events, NO_USER};
 use crate::time::midnight;
 
-/// What is counted for one account, event after event.
-pub(super) struct Progress<'a> {
-    leaves: &'a [Leaf],
+/// Counters of one account, updated event by event.
+pub(super) struct ConditionCounters<'a> {
+    conditions: &'a [CountCondition],
     signed_up: i64,
-    /// Whether each condition holds.
-    pub(super) held: Vec<bool>,
+    /// Whether each condition is met.
+    pub(super) met: Vec<bool>,
     counts: Vec<u64>,
     sums: Vec<f64>,
-    /// Users, event names or days met.
-    met: Vec<BTreeSet<i64>>,
+    /// Distinct users, event names or days.
+    distinct: Vec<BTreeSet<i64>>,
 }
 
-impl<'a> Progress<'a> {
-    pub(super) fn of(leaves: &'a [Leaf], signed_up: i64) -> Self {
-        let n = leaves.len();
+impl<'a> ConditionCounters<'a> {
+    pub(super) fn new(conditions: &'a [CountCondition], signed_up: i64) -> Self {
+        let n = conditions.len();
         Self {
-            leaves,
+            conditions,
             signed_up,
-            held: vec![false; n],
+            met: vec![false; n],
             counts: vec![0; n],
             sums: vec![0.0; n],
-            met: vec![BTreeSet::new(); n],
+            distinct: vec![BTreeSet::new(); n],
         }
     }
 
-    /// Count one event; answers whether a condition begins or ceases to hold (a sum may fall).
-    pub(super) fn meet(&mut self, events: &Events, at: usize) -> bool {
-        let (event, user) = (events.event[at], events.user[at]);
+    /// Records one event. Returns whether a condition changed (sums can fall).
+    pub(super) fn record(&mut self, events: &Events, row: usize) -> bool {
+        let (event, user) = (events.event[row], events.user[row]);
         let mut changed = false;
-        for (place, leaf) in self.leaves.iter().enumerate() {
-            let met = &mut self.met[place];
-            let holds = match *leaf {
-                Leaf::Events { event: of, at_least } => {
-                    self.counts[place] += u64::from(of == event);
-                    self.counts[place] >= at_least
+        for (index, condition) in self.conditions.iter().enumerate() {
+            let distinct = &mut self.distinct[index];
+            let met = match *condition {
+                CountCondition::Events { event: counted, at_least } => {
+                    self.counts[index] += u64::from(counted == event);
+                    self.counts[index] >= at_least
                 }
-                Leaf::Sum { event: of, property, at_least } => {
-                    let value = events.values[property][at];
-                    if of == event && !value.is_nan() {
-                        self.sums[place] += value;
+                CountCondition::Sum { event: summed, property, at_least } => {
+                    let value = events.values[property][row];
+                    if summed == event && !value.is_nan() {
+                        self.sums[index] += value;
                     }
-                    self.sums[place] >= at_least
+                    self.sums[index] >= at_least
                 }
-                Leaf::Users(least) => {
-                    met.extend(Some(user).filter(|user| *user != NO_USER).map(i64::from));
-                    met.len() as u64 >= least
+                CountCondition::Users(at_least) => {
+                    distinct.extend(Some(user).filter(|user| *user != NO_USER).map(i64::from));
+                    distinct.len() as u64 >= at_least
                 }
-                Leaf::Features(least) => {
-                    met.insert(i64::from(event));
-                    met.len() as u64 >= least
+                CountCondition::Features(at_least) => {
+                    distinct.insert(i64::from(event));
+                    distinct.len() as u64 >= at_least
                 }
-                Leaf::ActiveDays(least) => {
-                    // What was before the sign-up counts at it.
-                    met.insert(midnight(events.time[at].max(self.signed_up)));
-                    met.len() as u64 >= least
+                CountCondition::ActiveDays(at_least) => {
+                    // Events before the sign-up count on its day.
+                    distinct.insert(midnight(events.time[row].max(self.signed_up)));
+                    distinct.len() as u64 >= at_least
                 }
-                Leaf::Never => false,
+                CountCondition::Never => false,
             };
-            changed |= holds != std::mem::replace(&mut self.held[place], holds);
+            changed |= met != std::mem::replace(&mut self.met[index], met);
         }
         changed
     }

@@ -1,236 +1,249 @@
-//! PQL definitions: when each first holds for an account.
+//! PQL definitions and the time when an account first matches each of them.
 
 mod account;
-mod count;
-mod held;
+mod matches;
+mod summary;
 #[cfg(test)]
 mod tests;
 
-use account::Progress;
-pub use count::{Counted, counts};
-pub use held::{Kinds, Pql, held, pqls};
+use account::ConditionCounters;
+pub use matches::{DefinitionKinds, Pql, matches_before_cutoff, pqls};
+pub use summary::{DefinitionSummary, summarize_definitions};
 
-use crate::config::{Condition, DefinitionKind, DefinitionRule};
+use crate::config::{Condition, DefinitionConfig, DefinitionKind};
 use crate::error::Result;
-use crate::log::{Events, Log, Usage};
+use crate::log::{EventStore, Events, Log};
 use crate::names::nearest;
-use crate::warning::{DefinitionLack, Warning};
+use crate::warning::{MissingInput, Warning};
 
-/// A definition in the codes of one log.
+/// A definition, compiled to the codes of one log.
 #[derive(Debug, Clone)]
 pub struct Definition {
-    /// What it is called.
+    /// Name of the definition.
     pub name: String,
-    /// What kind of PQL it makes.
+    /// Type of the definition.
     pub kind: DefinitionKind,
-    /// Time after sign-up in which it has to hold, µs.
+    /// Time limit after sign-up, µs.
     pub within: Option<i64>,
-    /// What is counted, condition by condition.
-    leaves: Vec<Leaf>,
-    rule: Group,
+    /// The counted conditions, referenced by `root`.
+    conditions: Vec<CountCondition>,
+    root: ConditionGroup,
 }
 
-/// A condition that counts.
+/// A counted condition.
 #[derive(Debug, Clone, Copy)]
-enum Leaf {
-    /// Events of a name, by code.
+enum CountCondition {
+    /// Number of events of a name (code).
     Events { event: u16, at_least: u64 },
-    /// Sum of a property, by place, over events of a name.
+    /// Sum of a property (index) over the events of a name (code).
     Sum { event: u16, property: usize, at_least: f64 },
-    /// Distinct users.
+    /// Number of distinct users.
     Users(u64),
-    /// Distinct event names.
+    /// Number of distinct event names.
     Features(u64),
-    /// Distinct days, UTC, from the sign-up on.
+    /// Number of distinct UTC days since sign-up.
     ActiveDays(u64),
-    /// What the log has no name for.
+    /// Condition on a name that is not in the log: never met.
     Never,
 }
 
-/// Conditions that must hold together, or of which one must.
+/// Conditions of which all (or any) must be met.
 #[derive(Debug, Clone)]
-struct Group {
+struct ConditionGroup {
     all: bool,
-    of: Vec<Node>,
+    nodes: Vec<ConditionNode>,
 }
 
 #[derive(Debug, Clone)]
-enum Node {
-    Leaf(usize),
-    Group(Group),
+enum ConditionNode {
+    Count(usize),
+    Group(ConditionGroup),
 }
 
-/// A name in a definition that the log does not have.
+/// A name in a definition that is not in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown {
-    /// Place of the definition among all, from 0.
+pub struct UnknownName {
+    /// Index of the definition, from 0.
     pub definition: usize,
-    /// The definition's name.
+    /// Name of the definition.
     pub name: String,
-    /// What the log lacks.
-    pub lack: DefinitionLack,
+    /// What is missing in the log.
+    pub missing: MissingInput,
 }
 
-impl From<Unknown> for Warning {
-    fn from(unknown: Unknown) -> Self {
-        Self::UnknownInDefinition { definition: unknown.name, lack: unknown.lack }
+impl From<UnknownName> for Warning {
+    fn from(unknown: UnknownName) -> Self {
+        Self::UnknownInDefinition { definition: unknown.name, missing: unknown.missing }
     }
 }
 
 impl Definition {
-    /// Put definitions into the codes of a log.
+    /// Compiles definitions to the codes of a log.
     ///
     /// # Errors
-    /// The first event name or property that the log does not have, or what else it cannot have.
+    /// The first event name, property or count that the log cannot have.
     pub fn compile(
-        rules: &[DefinitionRule],
-        usage: &Usage,
-    ) -> std::result::Result<Vec<Self>, Unknown> {
-        let (definitions, unknown) = Self::compile_known(rules, usage);
+        rules: &[DefinitionConfig],
+        usage: &EventStore,
+    ) -> std::result::Result<Vec<Self>, UnknownName> {
+        let (definitions, unknown) = Self::compile_lenient(rules, usage);
         unknown.into_iter().next().map_or(Ok(definitions), Err)
     }
 
-    /// Put definitions into the codes of a log that may be too short to have every name: a
-    /// condition on one it does not have holds never. Answers all these names, too.
+    /// Compiles definitions to the codes of a log that may be too short to contain every name. A
+    /// condition on a missing name is never met. Also returns the missing names.
     #[must_use]
-    pub fn compile_known(rules: &[DefinitionRule], usage: &Usage) -> (Vec<Self>, Vec<Unknown>) {
+    pub fn compile_lenient(
+        rules: &[DefinitionConfig],
+        usage: &EventStore,
+    ) -> (Vec<Self>, Vec<UnknownName>) {
         let mut unknown = Vec::new();
-        let mut of = |(at, rule): (usize, &DefinitionRule)| {
-            let mut names = Compiling { usage, leaves: Vec::new(), lacks: Vec::new() };
+        let mut compile = |(index, rule): (usize, &DefinitionConfig)| {
+            let mut compiler = Compiler { usage, conditions: Vec::new(), missing: Vec::new() };
             let all = !rule.all.is_empty();
-            let group = names.group(all, if all { &rule.all } else { &rule.any });
-            unknown.extend(names.lacks.into_iter().map(|lack| Unknown {
-                definition: at,
+            let root = compiler.group(all, if all { &rule.all } else { &rule.any });
+            unknown.extend(compiler.missing.into_iter().map(|missing| UnknownName {
+                definition: index,
                 name: rule.name.clone(),
-                lack,
+                missing,
             }));
             Self {
                 name: rule.name.clone(),
                 kind: rule.kind,
                 within: rule.within.map(|d| d.0),
-                leaves: names.leaves,
-                rule: group,
+                conditions: compiler.conditions,
+                root,
             }
         };
-        let definitions = rules.iter().enumerate().map(&mut of).collect();
+        let definitions = rules.iter().enumerate().map(&mut compile).collect();
         (definitions, unknown)
     }
 
-    /// When it first holds for an account: the time at which the event that completes it was known,
+    /// Returns when an account first matches: the time when the completing event became known, but
     /// not before the sign-up.
     ///
-    /// An event counts from when it is known, one before the sign-up from the sign-up on. With
-    /// `within` it must hold before that time after the sign-up is over.
+    /// An event counts from the time it is known; events before the sign-up count from the sign-up.
+    /// With `within`, the match must occur before the limit.
+    ///
     /// # Arguments
-    /// * `account` – code of an account of this part of the log
-    /// * `signed_up` – its sign-up, µs UTC
+    /// * `account` – code of an account in this part of the log
+    /// * `signed_up` – sign-up of the account, µs UTC
     #[must_use]
-    pub fn holds_at(&self, events: &Events, account: usize, signed_up: i64) -> Option<i64> {
+    pub fn first_match(&self, events: &Events, account: usize, signed_up: i64) -> Option<i64> {
         let end = self.within.map_or(i64::MAX, |within| signed_up.saturating_add(within));
-        let mut order: Vec<(i64, usize)> =
-            events.of(account).map(|at| (events.seen_at(at).max(signed_up), at)).collect();
+        let mut order: Vec<(i64, usize)> = events
+            .account_range(account)
+            .map(|row| (events.known_at(row).max(signed_up), row))
+            .collect();
         if !order.is_sorted() {
             order.sort_unstable();
         }
-        let mut progress = Progress::of(&self.leaves, signed_up);
+        let mut progress = ConditionCounters::new(&self.conditions, signed_up);
         order
             .into_iter()
-            .take_while(|(seen, _)| *seen < end)
-            .find(|(_, at)| {
-                let changed = progress.meet(events, *at);
-                changed && self.rule.holds(&progress.held)
+            .take_while(|(known_at, _)| *known_at < end)
+            .find(|(_, row)| {
+                let changed = progress.record(events, *row);
+                changed && self.root.is_met(&progress.met)
             })
-            .map(|(seen, _)| seen)
+            .map(|(known_at, _)| known_at)
     }
 }
 
-/// When each definition first holds, by definition, then account; `None` where it never does.
+/// Returns when each account first matches, by definition, then account; `None`: never.
 ///
 /// # Errors
 /// * [`Error::Write`](crate::Error::Write): the temporary file of a large log fails
-pub fn times(definitions: &[Definition], log: &Log) -> Result<Vec<Vec<Option<i64>>>> {
+pub fn first_matches(definitions: &[Definition], log: &Log) -> Result<Vec<Vec<Option<i64>>>> {
     let parts = log.events.map(|events| {
-        let of = |definition: &Definition| {
-            let at =
-                |account| definition.holds_at(events, account, log.accounts.signed_up[account]);
-            events.accounts.clone().map(at).collect::<Vec<_>>()
+        let by_account = |definition: &Definition| {
+            let first_match =
+                |account| definition.first_match(events, account, log.accounts.signed_up[account]);
+            events.accounts.clone().map(first_match).collect::<Vec<_>>()
         };
-        definitions.iter().map(of).collect::<Vec<_>>()
+        definitions.iter().map(by_account).collect::<Vec<_>>()
     })?;
     let mut times = vec![Vec::with_capacity(log.accounts.id.len()); definitions.len()];
     for part in parts {
-        times.iter_mut().zip(part).for_each(|(all, of)| all.extend(of));
+        times.iter_mut().zip(part).for_each(|(all, part)| all.extend(part));
     }
     Ok(times)
 }
 
-impl Group {
-    fn holds(&self, held: &[bool]) -> bool {
-        let holds = |node: &Node| match node {
-            Node::Leaf(at) => held[*at],
-            Node::Group(group) => group.holds(held),
+impl ConditionGroup {
+    fn is_met(&self, met: &[bool]) -> bool {
+        let is_met = |node: &ConditionNode| match node {
+            ConditionNode::Count(index) => met[*index],
+            ConditionNode::Group(group) => group.is_met(met),
         };
-        if self.all { self.of.iter().all(holds) } else { self.of.iter().any(holds) }
+        if self.all { self.nodes.iter().all(is_met) } else { self.nodes.iter().any(is_met) }
     }
 }
 
-/// A definition on its way into the codes of a log.
-struct Compiling<'a> {
-    usage: &'a Usage,
-    leaves: Vec<Leaf>,
-    lacks: Vec<DefinitionLack>,
+/// Compiler of one definition.
+struct Compiler<'a> {
+    usage: &'a EventStore,
+    conditions: Vec<CountCondition>,
+    missing: Vec<MissingInput>,
 }
 
-impl Compiling<'_> {
-    fn group(&mut self, all: bool, conditions: &[Condition]) -> Group {
+impl Compiler<'_> {
+    fn group(&mut self, all: bool, conditions: &[Condition]) -> ConditionGroup {
         let node = |condition: &Condition| {
             if condition.all.is_empty() && condition.any.is_empty() {
-                let leaf = self.leaf(condition).unwrap_or_else(|lack| {
-                    self.lacks.push(lack);
-                    Leaf::Never
+                let count = self.count(condition).unwrap_or_else(|missing| {
+                    self.missing.push(missing);
+                    CountCondition::Never
                 });
-                self.leaves.push(leaf);
-                Node::Leaf(self.leaves.len() - 1)
+                self.conditions.push(count);
+                ConditionNode::Count(self.conditions.len() - 1)
             } else {
                 let all = !condition.all.is_empty();
-                Node::Group(self.group(all, if all { &condition.all } else { &condition.any }))
+                ConditionNode::Group(
+                    self.group(all, if all { &condition.all } else { &condition.any }),
+                )
             }
         };
-        Group { all, of: conditions.iter().map(node).collect() }
+        ConditionGroup { all, nodes: conditions.iter().map(node).collect() }
     }
 
-    fn leaf(&self, condition: &Condition) -> std::result::Result<Leaf, DefinitionLack> {
+    fn count(&self, condition: &Condition) -> std::result::Result<CountCondition, MissingInput> {
         let usage = self.usage;
         let counts = [
-            condition.users.map(Leaf::Users),
-            condition.features.map(Leaf::Features),
-            condition.active_days.map(Leaf::ActiveDays),
+            condition.users.map(CountCondition::Users),
+            condition.features.map(CountCondition::Features),
+            condition.active_days.map(CountCondition::ActiveDays),
         ];
-        if let Some(asked) = condition.features.filter(|asked| *asked > usage.names.len() as u64) {
-            return Err(DefinitionLack::EventNames { asked, known: usage.names.len() });
+        if let Some(required) =
+            condition.features.filter(|required| *required > usage.names.len() as u64)
+        {
+            return Err(MissingInput::EventTypes { required, available: usage.names.len() });
         }
         if condition.users.is_some() && !usage.has_users() {
-            return Err(DefinitionLack::Users);
+            return Err(MissingInput::Users);
         }
-        if let Some(leaf) = counts.into_iter().flatten().next() {
-            return Ok(leaf);
+        if let Some(count) = counts.into_iter().flatten().next() {
+            return Ok(count);
         }
         let name = condition.event.as_deref().unwrap_or_default();
-        let lack = || DefinitionLack::Event {
+        let missing = || MissingInput::Event {
             event: name.to_owned(),
-            near: nearest(name, usage.names.iter()),
+            suggestion: nearest(name, usage.names.iter()),
         };
         let event =
-            usage.names.code(name).and_then(|code| u16::try_from(code).ok()).ok_or_else(lack)?;
+            usage.names.code(name).and_then(|code| u16::try_from(code).ok()).ok_or_else(missing)?;
         let Some(sum) = &condition.sum else {
-            return Ok(Leaf::Events { event, at_least: whole(condition.at_least.unwrap_or(1.0)) });
+            return Ok(CountCondition::Events {
+                event,
+                at_least: to_whole(condition.at_least.unwrap_or(1.0)),
+            });
         };
-        let lack = || DefinitionLack::Property {
+        let missing = || MissingInput::Property {
             property: sum.clone(),
-            near: nearest(sum, usage.values.iter().map(String::as_str)),
+            suggestion: nearest(sum, usage.values.iter().map(String::as_str)),
         };
-        let property = usage.values.iter().position(|value| value == sum).ok_or_else(lack)?;
-        Ok(Leaf::Sum { event, property, at_least: condition.at_least.unwrap_or(1.0) })
+        let property = usage.values.iter().position(|value| value == sum).ok_or_else(missing)?;
+        Ok(CountCondition::Sum { event, property, at_least: condition.at_least.unwrap_or(1.0) })
     }
 }
 
@@ -239,6 +252,6 @@ impl Compiling<'_> {
     clippy::cast_sign_loss,
     reason = "checked to be whole and above 0; beyond 2⁶⁴ it saturates"
 )]
-fn whole(count: f64) -> u64 {
+fn to_whole(count: f64) -> u64 {
     count as u64
 }

@@ -1,17 +1,18 @@
-//! What each account has done by each landmark: one pass over the log.
+//! Counts of each account at each landmark, in one pass over the log.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::config::{Condition, DefinitionRule};
+use crate::config::{Condition, DefinitionConfig};
 use crate::error::Result;
 use crate::log::{Events, Log, NO_USER};
+use crate::names::counted;
 use crate::time::{DAY, TimeSpan, midnight};
 
-/// Event names that are looked at: those that most accounts have.
-const NAMES: usize = 100;
+/// Number of event names that are searched: those of the most accounts.
+const MAX_EVENT_NAMES: usize = 100;
 
-/// What a condition can count.
+/// A quantity that a condition counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Measure {
     /// Events of a name, by code.
@@ -21,15 +22,15 @@ pub(super) enum Measure {
     ActiveDays,
 }
 
-/// A condition: at least so many.
+/// A condition: a measure is at least `n`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct AtLeast {
+pub(super) struct MinimumCondition {
     pub(super) measure: Measure,
     pub(super) n: u16,
 }
 
-impl AtLeast {
-    /// The condition as `pql.toml` has it.
+impl MinimumCondition {
+    /// Returns the condition as written in `pql.toml`.
     fn condition(self, log: &Log) -> Condition {
         let n = Some(u64::from(self.n));
         match self.measure {
@@ -44,95 +45,110 @@ impl AtLeast {
         }
     }
 
-    fn words(self, log: &Log) -> String {
-        let what = match self.measure {
-            Measure::Event(code) => unmistakable(&log.events.names[usize::from(code)]),
-            Measure::Users => "users".to_owned(),
-            Measure::Features => "features".to_owned(),
-            Measure::ActiveDays => "active days".to_owned(),
-        };
-        format!("{} {what}", self.n)
+    /// Returns the condition as part of a rule name, such as `3 users` or `login 8 times`.
+    fn label(self, log: &Log) -> String {
+        match self.measure {
+            Measure::Event(code) => {
+                let name = quote_if_ambiguous(&log.events.names[usize::from(code)]);
+                if self.n == 1 {
+                    format!("{name} once")
+                } else {
+                    format!("{name} {} times", self.n)
+                }
+            }
+            Measure::Users => counted(self.n.into(), "user"),
+            Measure::Features => counted(self.n.into(), "feature"),
+            Measure::ActiveDays => counted(self.n.into(), "active day"),
+        }
     }
 }
 
-/// An event name inside the name of a rule: in quotes where it could be taken for something else,
-/// so that no two rules have one name.
-fn unmistakable(name: &str) -> String {
+/// Quotes an event name that would be ambiguous in the name of a rule.
+fn quote_if_ambiguous(name: &str) -> String {
     let like_a_measure = ["users", "features", "active days"].contains(&name);
-    let like_a_rule = [" and ", " in ", "\"", "\\"].iter().any(|part| name.contains(part));
+    let like_a_rule =
+        [" and ", " within ", " once", " times", "\"", "\\"].iter().any(|part| name.contains(part));
     let blank = name.trim() != name || name.is_empty() || name.contains(char::is_control);
     if like_a_measure || like_a_rule || blank { format!("{name:?}") } else { name.to_owned() }
 }
 
-/// A rule of one or two conditions within some days of the sign-up.
-pub(super) fn rule(of: &[AtLeast], days: i64, log: &Log) -> DefinitionRule {
-    let words: Vec<String> = of.iter().map(|condition| condition.words(log)).collect();
-    DefinitionRule {
+/// Creates a definition from one or two conditions and a number of days after sign-up.
+pub(super) fn rule(conditions: &[MinimumCondition], days: i64, log: &Log) -> DefinitionConfig {
+    let labels: Vec<String> = conditions.iter().map(|condition| condition.label(log)).collect();
+    DefinitionConfig {
         name: format!(
-            "{} in {days} {}",
-            words.join(" and "),
+            "{} within {days} {}",
+            labels.join(" and "),
             if days == 1 { "day" } else { "days" }
         ),
         within: Some(TimeSpan::days(days)),
-        all: of.iter().map(|condition| condition.condition(log)).collect(),
-        ..DefinitionRule::default()
+        all: conditions.iter().map(|condition| condition.condition(log)).collect(),
+        ..DefinitionConfig::default()
     }
 }
 
-/// Counts of all accounts by landmark, measure and account; what exceeds 65,535 stays there.
-pub(super) struct Counts {
+/// Counts by landmark, measure and account, capped at 65,535.
+pub(super) struct MeasureCounts {
     pub(super) measures: Vec<Measure>,
     accounts: usize,
-    of: Vec<u16>,
+    counts: Vec<u16>,
 }
 
-impl Counts {
-    /// Count what every account has done in the first days after its sign-up.
+impl MeasureCounts {
+    /// Counts the events of each account up to each landmark.
     ///
     /// # Arguments
     /// * `days` – landmarks, ascending
-    /// * `leave_out` – event names by code that are no candidates
-    pub(super) fn of(log: &Log, days: &[i64], leave_out: &BTreeSet<usize>) -> Result<Self> {
-        let measures = measures(log, leave_out)?;
+    /// * `excluded_events` – codes of event names that are not used in rules
+    pub(super) fn compute(
+        log: &Log,
+        days: &[i64],
+        excluded_events: &BTreeSet<usize>,
+    ) -> Result<Self> {
+        let measures = measures(log, excluded_events)?;
         let accounts = log.accounts.id.len();
-        let mut of = vec![0; days.len() * measures.len() * accounts];
+        let mut all = vec![0; days.len() * measures.len() * accounts];
         let parts = log
             .events
-            .map(|events| (events.accounts.clone(), of_part(log, events, days, &measures)))?;
+            .map(|events| (events.accounts.clone(), count_part(log, events, days, &measures)))?;
         for (range, part) in parts {
-            for (rows, counted) in of.chunks_exact_mut(accounts).zip(part.chunks_exact(range.len()))
+            for (rows, counted) in
+                all.chunks_exact_mut(accounts).zip(part.chunks_exact(range.len()))
             {
                 rows[range.clone()].copy_from_slice(counted);
             }
         }
-        Ok(Self { measures, accounts, of })
+        Ok(Self { measures, accounts, counts: all })
     }
 
-    /// The counts of one measure by account.
+    /// Returns the counts of one measure by account.
     pub(super) fn get(&self, landmark: usize, measure: usize) -> &[u16] {
         let row = landmark * self.measures.len() + measure;
-        &self.of[row * self.accounts..(row + 1) * self.accounts]
+        &self.counts[row * self.accounts..(row + 1) * self.accounts]
     }
 }
 
-/// Event names that most accounts have, in the order of their codes, then users, features and days.
-fn measures(log: &Log, leave_out: &BTreeSet<usize>) -> Result<Vec<Measure>> {
+/// Returns the event names of the most accounts in code order, then users, features and active
+/// days.
+fn measures(log: &Log, excluded_events: &BTreeSet<usize>) -> Result<Vec<Measure>> {
     let names = log.events.names.len();
     let parts = log.events.map(|events| {
         let mut with = vec![0_u64; names];
-        let mut met = vec![usize::MAX; names];
+        let mut last_account = vec![usize::MAX; names];
         for account in events.accounts.clone() {
-            for event in &events.event[events.of(account)] {
-                with[usize::from(*event)] +=
-                    u64::from(std::mem::replace(&mut met[usize::from(*event)], account) != account);
+            for event in &events.event[events.account_range(account)] {
+                with[usize::from(*event)] += u64::from(
+                    std::mem::replace(&mut last_account[usize::from(*event)], account) != account,
+                );
             }
         }
         with
     })?;
     let with = |event: usize| parts.iter().map(|part| part[event]).sum::<u64>();
-    let mut order: Vec<usize> = (0..names).filter(|event| !leave_out.contains(event)).collect();
+    let mut order: Vec<usize> =
+        (0..names).filter(|event| !excluded_events.contains(event)).collect();
     order.sort_by_key(|event| (std::cmp::Reverse(with(*event)), *event));
-    order.truncate(NAMES);
+    order.truncate(MAX_EVENT_NAMES);
     order.sort_unstable();
     let names = order
         .into_iter()
@@ -140,8 +156,8 @@ fn measures(log: &Log, leave_out: &BTreeSet<usize>) -> Result<Vec<Measure>> {
     Ok(names.chain([Measure::Users, Measure::Features, Measure::ActiveDays]).collect())
 }
 
-/// The same of the accounts of a part, by landmark, measure, then account.
-fn of_part(log: &Log, events: &Events, days: &[i64], measures: &[Measure]) -> Vec<u16> {
+/// Counts the events of the accounts in a part of the log, by landmark, measure, then account.
+fn count_part(log: &Log, events: &Events, days: &[i64], measures: &[Measure]) -> Vec<u16> {
     let n = events.accounts.len();
     let mut out = vec![0; days.len() * measures.len() * n];
     let mut place_of = vec![None; log.events.names.len()];
@@ -150,9 +166,9 @@ fn of_part(log: &Log, events: &Events, days: &[i64], measures: &[Measure]) -> Ve
             place_of[usize::from(*code)] = Some(place);
         }
     }
-    for (row, account) in events.accounts.clone().enumerate() {
+    for (position, account) in events.accounts.clone().enumerate() {
         let signed_up = log.accounts.signed_up[account];
-        let mut counted = Counting {
+        let mut progress = AccountProgress {
             place_of: &place_of,
             signed_up,
             counts: vec![0; measures.len()],
@@ -160,31 +176,33 @@ fn of_part(log: &Log, events: &Events, days: &[i64], measures: &[Measure]) -> Ve
             names: BTreeSet::new(),
             days: BTreeSet::new(),
         };
-        let order = in_order(events, events.of(account));
+        let order = by_known_time(events, events.account_range(account));
         let mut next = order.iter().peekable();
         for (landmark, days) in days.iter().enumerate() {
-            while let Some((_, at)) = next.next_if(|(seen, _)| *seen < signed_up + days * DAY) {
-                counted.meet(events, *at);
+            while let Some((_, row)) =
+                next.next_if(|(known_at, _)| *known_at < signed_up + days * DAY)
+            {
+                progress.record(events, *row);
             }
-            counted.write(|measure, count| {
-                out[(landmark * measures.len() + measure) * n + row] = count;
+            progress.write(|measure, count| {
+                out[(landmark * measures.len() + measure) * n + position] = count;
             });
         }
     }
     out
 }
 
-/// Events in the order in which they were known.
-fn in_order(events: &Events, range: Range<usize>) -> Vec<(i64, usize)> {
-    let mut order: Vec<(i64, usize)> = range.map(|at| (events.seen_at(at), at)).collect();
+/// Returns the events with the time when they became known, in that order.
+fn by_known_time(events: &Events, range: Range<usize>) -> Vec<(i64, usize)> {
+    let mut order: Vec<(i64, usize)> = range.map(|row| (events.known_at(row), row)).collect();
     if !order.is_sorted() {
         order.sort_unstable();
     }
     order
 }
 
-/// What one account has done so far.
-struct Counting<'a> {
+/// Counters of one account.
+struct AccountProgress<'a> {
     place_of: &'a [Option<usize>],
     signed_up: i64,
     counts: Vec<u16>,
@@ -193,19 +211,20 @@ struct Counting<'a> {
     days: BTreeSet<i64>,
 }
 
-impl Counting<'_> {
-    fn meet(&mut self, events: &Events, at: usize) {
-        let event = events.event[at];
+impl AccountProgress<'_> {
+    /// Records one event.
+    fn record(&mut self, events: &Events, row: usize) {
+        let event = events.event[row];
         if let Some(place) = self.place_of[usize::from(event)] {
             self.counts[place] = self.counts[place].saturating_add(1);
         }
-        self.users.extend(Some(events.user[at]).filter(|user| *user != NO_USER));
+        self.users.extend(Some(events.user[row]).filter(|user| *user != NO_USER));
         self.names.insert(event);
-        // What was before the sign-up counts at it.
-        self.days.insert(midnight(events.time[at].max(self.signed_up)));
+        // Events before the sign-up count on its day.
+        self.days.insert(midnight(events.time[row].max(self.signed_up)));
     }
 
-    /// Users, features and days are the last three measures.
+    /// Passes on all counts. Users, features and active days are the last three measures.
     fn write(&mut self, mut into: impl FnMut(usize, u16)) {
         let others = self.counts.len() - 3;
         let sizes = [self.users.len(), self.names.len(), self.days.len()];
@@ -218,12 +237,12 @@ impl Counting<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::unmistakable;
+    use super::quote_if_ambiguous;
 
     #[test]
-    fn an_event_name_that_could_be_taken_for_something_else_stands_in_quotes() {
+    fn ambiguous_event_names_are_quoted() {
         for plain in ["login", "Thumbs Up", "größer", "sign-in"] {
-            assert_eq!(unmistakable(plain), plain);
+            assert_eq!(quote_if_ambiguous(plain), plain);
         }
         let odd = [
             ("users", "\"users\""),
@@ -233,7 +252,7 @@ mod tests {
             ("\"a", "\"\\\"a\""),
         ];
         for (name, quoted) in odd {
-            assert_eq!(unmistakable(name), quoted);
+            assert_eq!(quote_if_ambiguous(name), quoted);
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Rules that tell who converts, found on older cohorts and confirmed on newer ones.
+//! Discovery of rules that predict conversion. Rules are found on older cohorts and confirmed on
+//! newer ones.
 //!
-//! The outcome is a conversion in [landmark, landmark + horizon), the landmark being some days
-//! after the sign-up, among accounts that have neither converted nor churned before it: who
-//! converts earlier would make any rule look good that customers meet. With dates alone the
-//! landmark is the midnight after it, so that no event counts that may be later than a conversion.
+//! The outcome is a conversion in [landmark, landmark + horizon), where the landmark is a number of
+//! days after sign-up. Only accounts at risk count: those that neither converted nor churned before
+//! the landmark. Otherwise, rules that customers meet would look predictive. With dates instead of
+//! times, the landmark is the next midnight, so that no counted event is later than a conversion.
 
 mod count;
 mod search;
@@ -12,65 +13,64 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use count::Counts;
+use count::MeasureCounts;
 use pql_stats::contingency::ContingencyTable;
 use serde::Serialize;
 
-use crate::config::DefinitionRule;
+use crate::config::DefinitionConfig;
 use crate::dataset::observations::landmark;
 use crate::error::{Error, Result};
 use crate::log::{Log, earlier};
 use crate::time::{DAY, Timestamp};
 
-/// How rules are looked for.
+/// Options of the search for rules.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Search {
-    /// Days after the sign-up that are tried (1, 3, 7, 14, 28), ascending.
+pub struct SearchOptions {
+    /// Landmarks in days after sign-up, ascending (default: 1, 3, 7, 14, 28).
     pub days: Vec<i64>,
-    /// Span in which the outcome is looked for, µs.
+    /// Length of the outcome window, µs.
     pub horizon: i64,
-    /// Accounts for which a rule must hold, at least (30).
-    pub support: u64,
-    /// Of these, how many must convert, at least (10).
-    pub conversions: u64,
-    /// Accounts that signed up before are left out, µs UTC.
+    /// Minimum number of older accounts a rule must match (default: 30).
+    pub min_accounts: u64,
+    /// Minimum number of conversions among them (default: 10).
+    pub min_conversions: u64,
+    /// Accounts that signed up earlier are skipped, µs UTC.
     pub since: i64,
-    /// Rules found on accounts whose horizon ends before this, confirmed on those whose landmark
-    /// is not before it, µs UTC.
+    /// Boundary between older and newer accounts, µs UTC: older ones have their horizon before it,
+    /// newer ones have their landmark at or after it.
     pub newer_from: i64,
-    /// Event names that are no candidates, by code: they follow from conversions, or announce
-    /// them.
-    pub leave_out: BTreeSet<usize>,
+    /// Codes of event names that are not used in rules because they leak the outcome.
+    pub excluded_events: BTreeSet<usize>,
 }
 
-/// Days after the sign-up that are tried.
+/// Default landmarks in days after sign-up.
 pub const DAYS: [i64; 5] = [1, 3, 7, 14, 28];
 
-/// The share of rules found by chance among those that are found, and the level at which one is
-/// confirmed.
+/// False discovery rate among older accounts, and significance level of the confirmation.
 pub const LEVEL: f64 = 0.05;
 
-/// A rule with what it tells of older and newer accounts.
+/// A discovered rule with its results on older and newer accounts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// The rule as a definition.
-    pub definition: DefinitionRule,
-    /// How many conditions it has.
+    pub definition: DefinitionConfig,
+    /// Number of conditions.
     pub conditions: usize,
-    /// Days after the sign-up.
+    /// Landmark in days after sign-up.
     pub days: i64,
-    /// Older accounts, on which it was found.
-    pub found: ContingencyTable,
-    /// Two-sided p of Fisher's exact test among them, adjusted for all rules tried.
+    /// Matches and conversions among older accounts.
+    pub older: ContingencyTable,
+    /// Two-sided p-value of Fisher's exact test on older accounts, adjusted for the number of
+    /// rules.
     pub q: f64,
-    /// Newer accounts.
+    /// Matches and conversions among newer accounts.
     pub newer: ContingencyTable,
-    /// One-sided p of Fisher's exact test among them.
+    /// One-sided p-value of Fisher's exact test on newer accounts.
     pub p: f64,
 }
 
 impl Rule {
-    /// Whether it holds good among newer accounts too.
+    /// Returns whether the rule is significant on newer accounts, too.
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
         self.p < LEVEL
@@ -79,84 +79,89 @@ impl Rule {
 
 /// Accounts at risk at a landmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct AtRisk {
-    /// How many there are.
+pub struct RiskSet {
+    /// Number of accounts.
     pub accounts: u64,
-    /// How many of them convert.
+    /// Number of accounts that convert.
     pub conversions: u64,
 }
 
-/// What a landmark leaves to look at.
+/// Accounts at risk at a landmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Landmark {
-    /// Days after the sign-up.
+pub struct LandmarkCounts {
+    /// Days after sign-up.
     pub days: i64,
     /// Older accounts at risk.
-    pub older: AtRisk,
+    pub older: RiskSet,
     /// Newer accounts at risk.
-    pub newer: AtRisk,
-    /// Accounts that converted before the landmark: no rule at it can help with them.
+    pub newer: RiskSet,
+    /// Accounts that converted before the landmark.
     pub converted_before: u64,
 }
 
-/// What a search has found.
+/// Result of a search for rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Discovery {
-    /// Accounts that signed up before the log begins: what they did then is unknown, so that they
-    /// are left out.
+    /// Skipped accounts that signed up before the start of the log.
     pub before_log: u64,
-    /// Rules tried.
+    /// Number of rules tried.
     pub tried: u64,
     /// Landmarks, ascending.
-    pub landmarks: Vec<Landmark>,
-    /// The best rule of each measure or pair of measures that holds against chance, best first.
+    pub landmarks: Vec<LandmarkCounts>,
+    /// The best significant rule of each measure or pair of measures, best first.
     pub rules: Vec<Rule>,
-    /// How many more there were that hold for nearly the same accounts as a better one.
-    pub alike: u64,
+    /// Number of dropped rules that match nearly the same accounts as a better rule.
+    pub near_duplicates: u64,
 }
 
-/// Look for rules.
+/// Searches for rules.
 ///
 /// # Errors
 /// * [`Error::NoOlderAccounts`]: no account has a landmark and a horizon before the newer ones
 /// * [`Error::Write`]: the temporary file of a large log fails
-pub fn discover(log: &Log, search: &Search) -> Result<Discovery> {
-    let counts = Counts::of(log, &search.days, &search.leave_out)?;
-    let risks: Vec<Risk> = search.days.iter().map(|days| Risk::of(log, *days, search)).collect();
-    if risks.iter().all(|risk| risk.older.rows.is_empty()) {
+pub fn discover(log: &Log, search: &SearchOptions) -> Result<Discovery> {
+    let counts = MeasureCounts::compute(log, &search.days, &search.excluded_events)?;
+    let samples: Vec<LandmarkSample> =
+        search.days.iter().map(|days| LandmarkSample::new(log, *days, search)).collect();
+    if samples.iter().all(|sample| sample.older.rows.is_empty()) {
         return Err(Error::NoOlderAccounts { newer_from: Timestamp(search.newer_from) });
     }
-    let search::Found { tried, rules, alike } = search::run(log, search, &counts, &risks);
+    let search::SearchResult { tried, rules, near_duplicates } =
+        search::run(log, search, &counts, &samples);
     let before_log =
         log.accounts.signed_up.iter().filter(|signed_up| **signed_up < search.since).count() as u64;
     Ok(Discovery {
         before_log,
         tried,
-        landmarks: risks.iter().map(Risk::landmark).collect(),
+        landmarks: samples.iter().map(LandmarkSample::landmark_counts).collect(),
         rules,
-        alike,
+        near_duplicates,
     })
 }
 
 /// Accounts at risk at a landmark.
-struct Risk {
+struct LandmarkSample {
     days: i64,
-    older: Side,
-    newer: Side,
+    older: AccountSample,
+    newer: AccountSample,
     converted_before: u64,
 }
 
-/// Accounts of one side, and which of them convert.
+/// Accounts at risk with their outcomes.
 #[derive(Default)]
-struct Side {
+struct AccountSample {
     rows: Vec<u32>,
     y: Vec<bool>,
 }
 
-impl Risk {
-    fn of(log: &Log, days: i64, search: &Search) -> Self {
-        let mut risk =
-            Self { days, older: Side::default(), newer: Side::default(), converted_before: 0 };
+impl LandmarkSample {
+    fn new(log: &Log, days: i64, search: &SearchOptions) -> Self {
+        let mut sample = Self {
+            days,
+            older: AccountSample::default(),
+            newer: AccountSample::default(),
+            converted_before: 0,
+        };
         let accounts = &log.accounts;
         for (row, signed_up) in (0_u32..).zip(&accounts.signed_up) {
             let (landmark, converted) =
@@ -166,29 +171,29 @@ impl Risk {
                 continue;
             }
             if earlier(converted, accounts.churned[row as usize]) < landmark {
-                risk.converted_before += u64::from(converted < landmark);
+                sample.converted_before += u64::from(converted < landmark);
                 continue;
             }
-            let side = match () {
-                () if end <= search.newer_from => &mut risk.older,
-                () if landmark >= search.newer_from => &mut risk.newer,
+            let accounts = match () {
+                () if end <= search.newer_from => &mut sample.older,
+                () if landmark >= search.newer_from => &mut sample.newer,
                 () => continue,
             };
-            side.rows.push(row);
-            side.y.push(converted < end);
+            accounts.rows.push(row);
+            accounts.y.push(converted < end);
         }
-        risk
+        sample
     }
 
-    fn landmark(&self) -> Landmark {
+    fn landmark_counts(&self) -> LandmarkCounts {
         let (older, newer) = (self.older.size(), self.newer.size());
-        Landmark { days: self.days, older, newer, converted_before: self.converted_before }
+        LandmarkCounts { days: self.days, older, newer, converted_before: self.converted_before }
     }
 }
 
-impl Side {
-    fn size(&self) -> AtRisk {
-        AtRisk {
+impl AccountSample {
+    fn size(&self) -> RiskSet {
+        RiskSet {
             accounts: self.rows.len() as u64,
             conversions: self.y.iter().filter(|y| **y).count() as u64,
         }

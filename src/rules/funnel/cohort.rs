@@ -1,4 +1,4 @@
-//! Accounts that signed up in the same week or month, and who came by then.
+//! Cohorts by week or month of sign-up, and their visitors.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,15 +12,16 @@ use crate::time::{DAY, iso_day, midnight};
 
 /// Calendar span of a cohort, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// From Monday on.
+pub enum CohortPeriod {
+    /// A week from Monday.
     Week,
     /// A calendar month.
     Month,
 }
 
-impl By {
-    /// The cohort of a sign-up: its month as 2025-01, its week by its Monday as 2025-01-06.
+impl CohortPeriod {
+    /// Returns the cohort of a sign-up: its month (`2025-01`) or the Monday of its week
+    /// (`2025-01-06`).
     #[must_use]
     pub fn cohort(self, time: i64) -> String {
         /// 1970-01-01 was a Thursday.
@@ -33,7 +34,7 @@ impl By {
     }
 }
 
-impl fmt::Display for By {
+impl fmt::Display for CohortPeriod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Week => "week",
@@ -42,7 +43,7 @@ impl fmt::Display for By {
     }
 }
 
-impl FromStr for By {
+impl FromStr for CohortPeriod {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -54,46 +55,54 @@ impl FromStr for By {
     }
 }
 
-/// Visitors, and how many of them signed up.
+/// Visitors and the sign-ups among them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Traffic {
-    /// Days that the file of visitors has.
+    /// Number of days in the visitors file.
     pub days: u64,
     /// Visitors on these days.
     pub visitors: u64,
     /// Sign-ups on these days.
     pub sign_ups: u64,
-    /// Sign-ups on other days, which count in no share.
+    /// Sign-ups on other days, which are not in the share.
     pub sign_ups_on_other_days: u64,
-    /// Sign-ups per visitor; `None` without visitors, or with fewer of them than sign-ups.
+    /// Sign-ups per visitor; `None` without visitors or with more sign-ups than visitors.
     pub share: Option<f64>,
-    /// Its 95% interval (Wilson's); `None` without the share.
+    /// 95% interval (Wilson); `None` without a share.
     pub interval: Option<Interval>,
 }
 
 impl Traffic {
-    /// Set sign-ups against the visitors of the same days.
+    /// Compares sign-ups with the visitors of the same days.
     ///
     /// # Arguments
     /// * `days` – midnight of each day, µs UTC, and its visitors
     /// * `sign_ups` – times of the sign-ups, µs UTC
     #[must_use]
-    pub fn of(days: impl Iterator<Item = (i64, u64)>, sign_ups: impl Iterator<Item = i64>) -> Self {
-        let (mut met, mut visitors) = (BTreeSet::new(), 0_u64);
+    pub fn compute(
+        days: impl Iterator<Item = (i64, u64)>,
+        sign_ups: impl Iterator<Item = i64>,
+    ) -> Self {
+        let (mut known_days, mut visitors) = (BTreeSet::new(), 0_u64);
         for (day, count) in days {
-            met.insert(day);
+            known_days.insert(day);
             visitors += count;
         }
-        let (mut on, mut other) = (0, 0);
+        let (mut sign_ups_on_days, mut other) = (0, 0);
         for sign_up in sign_ups {
-            *(if met.contains(&midnight(sign_up)) { &mut on } else { &mut other }) += 1;
+            let is_known = known_days.contains(&midnight(sign_up));
+            *(if is_known { &mut sign_ups_on_days } else { &mut other }) += 1;
         }
-        let rate = if on <= visitors { Rate::share_of(on, visitors) } else { Rate::default() };
+        let rate = if sign_ups_on_days <= visitors {
+            Rate::from_counts(sign_ups_on_days, visitors)
+        } else {
+            Rate::default()
+        };
         let Rate { share, interval, .. } = rate;
         Self {
-            days: met.len() as u64,
+            days: known_days.len() as u64,
             visitors,
-            sign_ups: on,
+            sign_ups: sign_ups_on_days,
             sign_ups_on_other_days: other,
             share,
             interval,

@@ -1,23 +1,23 @@
-//! From sign-up to PQL to customer: shares of those old enough to tell, PQLs against others at a
-//! landmark, and the time in between.
+//! Funnel from sign-up to PQL to customer: conversion rates, comparison of PQLs with other accounts
+//! at a landmark, and times between the stages.
 //!
-//! An account is a PQL from the moment a definition holds for it while it is no customer yet; for
-//! one that has bought already it tells nothing that sales could use, and it is counted apart.
+//! An account is a PQL from the time it matches a definition, unless it is already a customer.
+//! Customers that match later are counted separately.
 
 mod cohort;
-mod figures;
 mod landmark;
+mod metrics;
 mod rate;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use cohort::{By, Traffic};
-pub use figures::{After, Figures, Revenue};
-pub use landmark::Landmark;
+pub use cohort::{CohortPeriod, Traffic};
+pub use landmark::LandmarkComparison;
+pub use metrics::{ConversionAfter, FunnelMetrics, PqlRevenue};
 use pql_stats::intervals::Interval;
-pub use pql_stats::survival::Curve;
+pub use pql_stats::survival::KaplanMeier;
 pub use rate::Rate;
 use serde::Serialize;
 
@@ -25,141 +25,139 @@ use crate::config::DefinitionKind;
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::log::{Log, Visitors};
-use crate::rules::definition::{Definition, times};
+use crate::rules::definition::{Definition, first_matches};
 use crate::time::{Timestamp, in_days, midnight};
 use crate::warning::{Notice, Warning};
 
-/// Range of the share of trials that qualify, as is usual in the field.
+/// Typical range of the share of sign-ups that become PQLs.
 ///
 /// # Source
-/// SaaS Journey, Product Qualified Lead (PQL), mysaasjourney.com; others quote other marks, and
-/// none of them has a study behind it
-pub const USUAL_PQLS: Interval = Interval { low: 0.15, high: 0.25 };
+/// SaaS Journey, Product Qualified Lead (PQL), mysaasjourney.com. Other sources quote other ranges;
+/// no range is based on a study
+pub const TYPICAL_PQL_SHARE: Interval = Interval { low: 0.15, high: 0.25 };
 
-/// Range of the share of PQLs that become customers, as is usual in the field; as [`USUAL_PQLS`].
-pub const USUAL_CUSTOMERS: Interval = Interval { low: 0.20, high: 0.40 };
+/// Typical range of the share of PQLs that become customers. Source as for [`TYPICAL_PQL_SHARE`].
+pub const TYPICAL_CUSTOMER_SHARE: Interval = Interval { low: 0.20, high: 0.40 };
 
-/// What is known of an account.
+/// Stages of one account.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Lead {
+pub struct AccountJourney {
     /// Sign-up, µs UTC.
     pub signed_up: i64,
-    /// When the definition first held, µs UTC; `None` where it never did.
-    pub held: Option<i64>,
-    /// Conversion, µs UTC; [`NEVER`](crate::time::NEVER) where none is known.
+    /// First match of the definition, µs UTC; `None`: never.
+    pub first_match: Option<i64>,
+    /// Conversion, µs UTC; [`NEVER`](crate::time::NEVER) if unknown.
     pub converted: i64,
-    /// Churn, µs UTC; [`NEVER`](crate::time::NEVER) where none is known.
+    /// Churn, µs UTC; [`NEVER`](crate::time::NEVER) if unknown.
     pub churned: i64,
-    /// Revenue, NaN where unknown.
+    /// Current revenue, NaN if unknown.
     pub revenue: f64,
-    /// Revenue at the conversion, NaN where unknown.
+    /// Revenue at the conversion, NaN if unknown.
     pub first_revenue: f64,
 }
 
-impl Lead {
-    /// When it became a PQL: the definition held, and it was no customer before.
+impl AccountJourney {
+    /// Returns when the account became a PQL: the first match, unless it was already a customer.
     #[must_use]
     pub fn pql(&self) -> Option<i64> {
-        self.held.filter(|held| *held <= self.converted)
+        self.first_match.filter(|time| *time <= self.converted)
     }
 }
 
-/// What figures are about.
+/// Time windows of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
-    /// Time after sign-up in which the definition has to hold, µs; `None` without a limit.
+pub struct FunnelWindow {
+    /// Time limit of the definition after sign-up, µs; `None`: no limit.
     pub within: Option<i64>,
-    /// Span in which a conversion is looked for, µs.
+    /// Length of the outcome window, µs.
     pub horizon: i64,
-    /// Nothing is known from here on, µs UTC.
+    /// End of the log, µs UTC.
     pub until: i64,
-    /// Whether times are dates alone: a landmark is then the midnight after it.
+    /// Whether times are dates only. A landmark is then moved to the next midnight.
     pub date_only: bool,
 }
 
-/// What a row is about.
+/// Level of a row of the funnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Level {
+pub enum FunnelLevel {
     /// One definition.
     Definition,
-    /// The definitions of one type: the first of them that holds.
+    /// All definitions of one type: the first match counts.
     Type,
-    /// All definitions: the first of them that holds.
+    /// All definitions: the first match counts.
     Any,
 }
 
-/// The figures of one definition, type or all definitions, for one cohort or all.
+/// Metrics of a definition, of a type or of all definitions, for one cohort or all.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
-    /// What it is about.
-    pub level: Level,
-    /// The name of the definition or type, or `any`.
+pub struct FunnelRow {
+    /// Level of the row.
+    pub level: FunnelLevel,
+    /// Name of the definition or type, or `any`.
     pub name: String,
-    /// The type of the definition or definitions; `None` for all.
+    /// Type of the definitions; `None` for all definitions.
     #[serde(rename = "type")]
     pub kind: Option<&'static str>,
-    /// Definitions in it.
+    /// Number of definitions.
     pub definitions: usize,
-    /// Time after sign-up in which it has to hold, days; `None` without a limit.
+    /// Time limit after sign-up, days; `None`: no limit.
     pub within_days: Option<f64>,
-    /// The month (2025-01) or the Monday (2025-01-06) of the sign-ups; `all`.
+    /// Month (`2025-01`) or Monday (`2025-01-06`) of the sign-ups, or `all`.
     pub cohort: String,
-    /// Visitors and the share of them that signed up; `None` without a file of visitors.
+    /// Visitors and sign-ups among them; `None` without a visitors file.
     pub visitors: Option<Traffic>,
-    /// All else.
-    pub figures: Figures,
+    /// Metrics.
+    pub metrics: FunnelMetrics,
 }
 
-impl Row {
-    /// Whether it says something that no other row says: a type, or all definitions, of which there
-    /// is one tells the same as that one.
+impl FunnelRow {
+    /// Returns whether the row differs from all others. A type with a single definition repeats the
+    /// row of that definition.
     #[must_use]
-    pub fn tells_more(&self) -> bool {
-        self.level == Level::Definition || self.definitions > 1
+    pub fn is_distinct(&self) -> bool {
+        self.level == FunnelLevel::Definition || self.definitions > 1
     }
 
-    /// What it is about, in words.
+    /// Returns a title for tables.
     #[must_use]
     pub fn title(&self) -> String {
         match self.level {
-            Level::Definition => self.name.clone(),
-            Level::Type => format!("type {}", self.name),
-            Level::Any => "any of them".to_owned(),
+            FunnelLevel::Definition => self.name.clone(),
+            FunnelLevel::Type => format!("type: {}", self.name),
+            FunnelLevel::Any => "any definition".to_owned(),
         }
     }
 }
 
-/// The name of the row of all cohorts.
+/// Name of the cohort that contains all sign-ups.
 pub const ALL: &str = "all";
 
-/// What a funnel is to tell.
+/// Options of a funnel.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan<'a> {
-    /// Cohorts.
-    pub by: By,
-    /// Span in which a conversion is looked for, µs.
+pub struct FunnelOptions<'a> {
+    /// Period of the cohorts.
+    pub by: CohortPeriod,
+    /// Length of the outcome window, µs.
     pub horizon: i64,
-    /// Accounts that signed up before are left out, µs UTC.
+    /// Accounts that signed up earlier are skipped, µs UTC.
     pub since: i64,
-    /// Visitors by day.
+    /// Visitors per day.
     pub visitors: Option<&'a Visitors>,
 }
 
-/// What became of the sign-ups.
+/// Funnel of the sign-ups of a log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Funnel {
-    /// Accounts that signed up before the log begins: what they did then is unknown, so that they
-    /// are left out.
+    /// Number of skipped accounts, which signed up before the start of the log.
     pub before_log: u64,
-    /// All cohorts together, by definition, type and all definitions; then the same cohort by
-    /// cohort.
-    pub rows: Vec<Row>,
+    /// Rows of all sign-ups by definition, type and all definitions, then the same by cohort.
+    pub rows: Vec<FunnelRow>,
 }
 
 impl Funnel {
-    /// Reports what limits the meaning of the figures.
-    pub(crate) fn report(&self, log: &Log, plan: &Plan<'_>, sink: &mut Sink<'_>) {
+    /// Reports warnings about the metrics.
+    pub(crate) fn report(&self, log: &Log, plan: &FunnelOptions<'_>, sink: &mut Sink<'_>) {
         if self.before_log > 0 {
             sink.notify(Notice::EarlyAccountsSkipped {
                 accounts: self.before_log,
@@ -169,12 +167,10 @@ impl Funnel {
         if !log.listed {
             sink.notify(Warning::FunnelWithoutAccountList);
         }
-        for row in self
-            .rows
-            .iter()
-            .filter(|row| log.date_only && row.cohort == ALL && row.level == Level::Definition)
-        {
-            let Figures { customers, customers_same_day: same_day, .. } = row.figures;
+        for row in self.rows.iter().filter(|row| {
+            log.date_only && row.cohort == ALL && row.level == FunnelLevel::Definition
+        }) {
+            let FunnelMetrics { customers, customers_same_day: same_day, .. } = row.metrics;
             if same_day > 0 {
                 sink.notify(Warning::SameDayCustomers {
                     same_day,
@@ -199,12 +195,12 @@ impl Funnel {
     }
 }
 
-/// Follow all accounts from sign-up to PQL to customer.
+/// Computes the funnel from sign-up to PQL to customer.
 ///
 /// # Errors
 /// * [`Error::NoSignUps`]: every account signed up before the log begins
 /// * [`Error::Write`]: the temporary file of a large log fails
-pub fn funnel(log: &Log, definitions: &[Definition], plan: &Plan<'_>) -> Result<Funnel> {
+pub fn funnel(log: &Log, definitions: &[Definition], plan: &FunnelOptions<'_>) -> Result<Funnel> {
     let accounts = &log.accounts;
     let in_log: Vec<usize> = (0..accounts.id.len())
         .filter(|account| accounts.signed_up[*account] >= plan.since)
@@ -212,7 +208,7 @@ pub fn funnel(log: &Log, definitions: &[Definition], plan: &Plan<'_>) -> Result<
     if in_log.is_empty() {
         return Err(Error::NoSignUps { since: Timestamp(plan.since) });
     }
-    let held = times(definitions, log)?;
+    let times = first_matches(definitions, log)?;
     let mut cohorts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for account in &in_log {
         cohorts.entry(plan.by.cohort(accounts.signed_up[*account])).or_default().push(*account);
@@ -221,43 +217,47 @@ pub fn funnel(log: &Log, definitions: &[Definition], plan: &Plan<'_>) -> Result<
     for day in plan.visitors.into_iter().flat_map(Visitors::keys).filter(known) {
         cohorts.entry(plan.by.cohort(*day)).or_default();
     }
-    let subjects = subjects(definitions);
-    let traffic = |of: &[usize], cohort: Option<&str>| {
+    let row_definitions = definitions_by_row(definitions);
+    let traffic = |members: &[usize], cohort: Option<&str>| {
         let days = plan
             .visitors?
             .iter()
             .filter(|(day, _)| known(day))
             .filter(|(day, _)| cohort.is_none_or(|c| plan.by.cohort(**day) == c));
-        Some(Traffic::of(
+        Some(Traffic::compute(
             days.map(|(day, count)| (*day, *count)),
-            of.iter().map(|account| accounts.signed_up[*account]),
+            members.iter().map(|account| accounts.signed_up[*account]),
         ))
     };
-    let row = |subject: &Subject<'_>, cohort: Option<&str>, of: &[usize]| {
-        let terms = Terms {
-            within: subject.within,
+    let row = |matched: &RowDefinitions<'_>, cohort: Option<&str>, members: &[usize]| {
+        let window = FunnelWindow {
+            within: matched.within,
             horizon: plan.horizon,
             until: log.until,
             date_only: log.date_only,
         };
-        let leads: Vec<Lead> =
-            of.iter().map(|account| lead(log, *account, subject.held(&held, *account))).collect();
-        let figures = Figures::of(&leads, &terms, accounts.revenue.is_some());
-        subject.row(cohort.unwrap_or(ALL), traffic(of, cohort), figures)
+        let journeys: Vec<AccountJourney> = members
+            .iter()
+            .map(|account| journey(log, *account, matched.first_match(&times, *account)))
+            .collect();
+        let metrics = FunnelMetrics::compute(&journeys, &window, accounts.revenue.is_some());
+        matched.row(cohort.unwrap_or(ALL), traffic(members, cohort), metrics)
     };
-    let mut rows: Vec<Row> = subjects.iter().map(|subject| row(subject, None, &in_log)).collect();
-    for subject in &subjects {
-        rows.extend(cohorts.iter().map(|(cohort, of)| row(subject, Some(cohort), of)));
+    let mut rows: Vec<FunnelRow> =
+        row_definitions.iter().map(|matched| row(matched, None, &in_log)).collect();
+    for matched in &row_definitions {
+        rows.extend(cohorts.iter().map(|(cohort, members)| row(matched, Some(cohort), members)));
     }
     Ok(Funnel { before_log: (accounts.id.len() - in_log.len()) as u64, rows })
 }
 
-fn lead(log: &Log, account: usize, held: Option<i64>) -> Lead {
+fn journey(log: &Log, account: usize, first_match: Option<i64>) -> AccountJourney {
     let accounts = &log.accounts;
-    let number = |of: &Option<Vec<f64>>| of.as_ref().map_or(f64::NAN, |of| of[account]);
-    Lead {
+    let number =
+        |column: &Option<Vec<f64>>| column.as_ref().map_or(f64::NAN, |values| values[account]);
+    AccountJourney {
         signed_up: accounts.signed_up[account],
-        held,
+        first_match,
         converted: accounts.converted[account],
         churned: accounts.churned[account],
         revenue: number(&accounts.revenue),
@@ -265,53 +265,63 @@ fn lead(log: &Log, account: usize, held: Option<i64>) -> Lead {
     }
 }
 
-/// Definitions of which the first that holds counts.
-struct Subject<'a> {
-    level: Level,
+/// Definitions of one row; the first match counts.
+struct RowDefinitions<'a> {
+    level: FunnelLevel,
     name: &'a str,
     kind: Option<DefinitionKind>,
     within: Option<i64>,
-    /// Places of its definitions.
-    of: Vec<usize>,
+    /// Indices of the definitions.
+    members: Vec<usize>,
 }
 
-/// Each definition, each type, and all of them.
-fn subjects(definitions: &[Definition]) -> Vec<Subject<'_>> {
-    let of = |level, name, kind, of: Vec<usize>| {
-        // A limit holds for several only where each has one: the longest.
-        let within: Option<Vec<i64>> = of.iter().map(|at| definitions[*at].within).collect();
-        Subject { level, name, kind, within: within.and_then(|all| all.into_iter().max()), of }
+/// Returns the definitions of each row: each definition, each type and all definitions.
+fn definitions_by_row(definitions: &[Definition]) -> Vec<RowDefinitions<'_>> {
+    let entry = |level, name, kind, members: Vec<usize>| {
+        // Several definitions have a limit only if each has one: the longest.
+        let within: Option<Vec<i64>> =
+            members.iter().map(|index| definitions[*index].within).collect();
+        RowDefinitions {
+            level,
+            name,
+            kind,
+            within: within.and_then(|all| all.into_iter().max()),
+            members,
+        }
     };
     let each = definitions.iter().enumerate();
-    let mut subjects: Vec<Subject<'_>> = each
+    let mut rows: Vec<RowDefinitions<'_>> = each
         .clone()
-        .map(|(at, one)| of(Level::Definition, one.name.as_str(), Some(one.kind), vec![at]))
+        .map(|(index, one)| {
+            entry(FunnelLevel::Definition, one.name.as_str(), Some(one.kind), vec![index])
+        })
         .collect();
     let kinds: BTreeSet<DefinitionKind> = definitions.iter().map(|one| one.kind).collect();
     for kind in kinds {
-        let places = each.clone().filter(|(_, one)| one.kind == kind).map(|(at, _)| at).collect();
-        subjects.push(of(Level::Type, kind.name(), Some(kind), places));
+        let members =
+            each.clone().filter(|(_, one)| one.kind == kind).map(|(index, _)| index).collect();
+        rows.push(entry(FunnelLevel::Type, kind.name(), Some(kind), members));
     }
-    subjects.push(of(Level::Any, "any", None, (0..definitions.len()).collect()));
-    subjects
+    rows.push(entry(FunnelLevel::Any, "any", None, (0..definitions.len()).collect()));
+    rows
 }
 
-impl Subject<'_> {
-    /// When the first of its definitions held.
-    fn held(&self, times: &[Vec<Option<i64>>], account: usize) -> Option<i64> {
-        self.of.iter().filter_map(|at| times[*at][account]).min()
+impl RowDefinitions<'_> {
+    /// Returns the first match of any of the definitions.
+    fn first_match(&self, times: &[Vec<Option<i64>>], account: usize) -> Option<i64> {
+        self.members.iter().filter_map(|index| times[*index][account]).min()
     }
 
-    fn row(&self, cohort: &str, visitors: Option<Traffic>, figures: Figures) -> Row {
-        Row {
+    fn row(&self, cohort: &str, visitors: Option<Traffic>, metrics: FunnelMetrics) -> FunnelRow {
+        FunnelRow {
             level: self.level,
             name: self.name.to_owned(),
             kind: self.kind.map(DefinitionKind::name),
-            definitions: self.of.len(),
+            definitions: self.members.len(),
             within_days: self.within.map(in_days),
             cohort: cohort.to_owned(),
             visitors,
-            figures,
+            metrics,
         }
     }
 }

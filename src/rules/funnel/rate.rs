@@ -1,49 +1,49 @@
-//! A share of those that are old enough to tell.
+//! Rates among accounts whose time window is over.
 
 use pql_stats::counts;
 use pql_stats::intervals::{Interval, wilson};
 use serde::Serialize;
 
-/// A share with its interval.
+/// A rate with its interval.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Rate {
-    /// For how many it holds.
+    /// Number of accounts with the outcome.
     pub count: u64,
-    /// Of how many that are mature.
-    pub of: u64,
-    /// How many are not: their time is not over at the end of the log, so that they count in
-    /// neither.
-    pub not_mature: u64,
-    /// The share; `None` of none.
+    /// Number of accounts whose time window is over.
+    pub mature: u64,
+    /// Number of accounts whose time window is not over at the end of the log. They are not
+    /// counted above.
+    pub immature: u64,
+    /// Share with the outcome; `None` without mature accounts.
     pub share: Option<f64>,
-    /// Its 95% interval (Wilson's); `None` of none.
+    /// 95% interval (Wilson); `None` without mature accounts.
     pub interval: Option<Interval>,
 }
 
 impl Rate {
-    /// The share of those whose outcome is known; `None` is not mature.
+    /// Computes the rate from outcomes; `None` is an immature account.
     ///
     /// # Source
-    /// The interval: Wilson, *Journal of the American Statistical Association* 22 (1927)
+    /// Interval: Wilson, *Journal of the American Statistical Association* 22 (1927)
     #[must_use]
-    pub fn of(outcomes: impl Iterator<Item = Option<bool>>) -> Self {
+    pub fn from_outcomes(outcomes: impl Iterator<Item = Option<bool>>) -> Self {
         let mut rate = Self::default();
         for outcome in outcomes {
             match outcome {
-                Some(holds) => {
-                    rate.of += 1;
-                    rate.count += u64::from(holds);
+                Some(outcome) => {
+                    rate.mature += 1;
+                    rate.count += u64::from(outcome);
                 }
-                None => rate.not_mature += 1,
+                None => rate.immature += 1,
             }
         }
-        Self { not_mature: rate.not_mature, ..Self::share_of(rate.count, rate.of) }
+        Self { immature: rate.immature, ..Self::from_counts(rate.count, rate.mature) }
     }
 
-    /// The share of some counts, all of them mature.
-    pub(super) fn share_of(count: u64, of: u64) -> Self {
-        let share = (of > 0).then(|| counts::share(count, of));
-        let interval = share.map(|share| wilson(share, counts::count(of)));
-        Self { count, of, not_mature: 0, share, interval }
+    /// Computes the rate from counts.
+    pub(super) fn from_counts(count: u64, mature: u64) -> Self {
+        let share = (mature > 0).then(|| counts::share(count, mature));
+        let interval = share.map(|share| wilson(share, counts::count(mature)));
+        Self { count, mature, immature: 0, share, interval }
     }
 }

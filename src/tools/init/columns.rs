@@ -1,4 +1,4 @@
-//! Which column of a source is what.
+//! Columns of a source of events.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::path::Path;
 use pql_stats::counts::share;
 
 use super::roles;
-use super::sample::{Column, Look, Sample};
-use super::times::Reading;
+use super::sample::{Column, ColumnKind, Sample};
+use super::times::TimeFormat;
 use super::words::{any, rank};
 use crate::error::{Error, Result};
 
-/// What the account may be called, the likeliest first.
+/// Words for accounts, likeliest first, in American and British spelling.
 const ACCOUNTS: [&str; 17] = [
     "account",
     "workspace",
     "company",
     "organization",
-    "organisation",
+    concat!("organi", "sation"),
     "org",
     "team",
     "tenant",
@@ -32,7 +32,7 @@ const ACCOUNTS: [&str; 17] = [
     "subscription",
 ];
 
-/// What a person may be called.
+/// Words for users.
 const USERS: [&str; 10] = [
     "user", "member", "person", "learner", "player", "profile", "distinct", "visitor", "contact",
     "actor",
@@ -83,7 +83,7 @@ const TIMES: [&str; 20] = [
 ];
 const TIME_WORDS: [&str; 9] =
     ["timestamp", "occur*", "time", "datetime", "date", "at", "ts", "day", "on"];
-/// Times of something else than the event.
+/// Words of times other than that of the event.
 const OTHER_TIMES: [&str; 20] = [
     "receiv*", "regist*", "sign*", "birth*", "end*", "updat*", "clos*", "resol*", "expir*", "due",
     "next", "schedul*", "delet*", "load*", "ingest*", "join*", "trial", "until", "modif*", "first",
@@ -97,75 +97,76 @@ const QUANTITIES: [&str; 26] = [
     "result", "items", "credits", "units", "rows", "pages",
 ];
 
-/// Distinct event names in a sample above which a column rather holds ids or addresses.
+/// Maximum number of event types in a sample; columns with more contain ids or addresses.
 const EVENT_NAMES: usize = 1_000;
-/// Rows under which a column may hold as many event names as it likes.
+/// Sample size, rows, below which the number of event types is not limited.
 const FEW_ROWS: usize = 50;
-/// Share of an event column's values that are found in the account list, from which the two columns
-/// are taken to be one thing.
+/// Minimum share of the values of an event column in the account list to treat both as accounts.
 const SHARED: f64 = 0.2;
 
-/// What names the events of a source.
+/// Source of the event types.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Naming {
+pub(super) enum EventTypeSource {
     /// A column.
     Column(String),
-    /// One name for all rows.
+    /// One event type for all rows.
     One(String),
     /// Columns of 0/1.
     Unpivot(Vec<String>),
 }
 
-/// The columns of a source of events.
+/// Guessed columns of a source of events.
 #[derive(Debug, Clone)]
-pub(super) struct EventColumns {
+pub(super) struct GuessedEventColumns {
     pub(super) account: String,
     pub(super) user: Option<String>,
-    pub(super) naming: Naming,
+    pub(super) naming: EventTypeSource,
     pub(super) values: Vec<String>,
     pub(super) timestamp: String,
-    pub(super) reading: Reading,
+    pub(super) time_format: TimeFormat,
     pub(super) received: Option<String>,
     pub(super) id: Option<String>,
 }
 
-/// How likely a name is that of an id of one of the things named, 0 the likeliest.
+/// Ranks a name as an id of one of the things, 0 is the likeliest.
 fn id_rank(words: &[String], things: &[&str]) -> Option<usize> {
     let key = words.concat();
-    let place = |at: usize, thing: &str| {
+    let rank = |i: usize, thing: &str| {
         let rest = key.strip_prefix(thing);
         let ends =
             words.len() > 2 && words[words.len() - 2] == thing && words[words.len() - 1] == "id";
         match rest {
-            Some("id") => Some(at),
-            Some("uuid" | "guid" | "key" | "no" | "number" | "code" | "ref") => Some(100 + at),
-            Some("") => Some(200 + at),
-            _ => ends.then_some(300 + at),
+            Some("id") => Some(i),
+            Some("uuid" | "guid" | "key" | "no" | "number" | "code" | "ref") => Some(100 + i),
+            Some("") => Some(200 + i),
+            _ => ends.then_some(300 + i),
         }
     };
-    things.iter().enumerate().filter_map(|(at, thing)| place(at, thing)).min()
+    things.iter().enumerate().filter_map(|(i, thing)| rank(i, thing)).min()
 }
 
-/// How likely a column names accounts.
+/// Ranks a column as account column.
 fn account_rank(column: &Column) -> Option<usize> {
-    let usable = matches!(column.look, Look::Text | Look::Number) && column.distinct() > 1
+    let usable = matches!(column.kind, ColumnKind::Text | ColumnKind::Number)
+        && column.distinct() > 1
         || column.rows < FEW_ROWS;
     let user = || user_rank(column).map(|rank| 1_000 + rank);
     id_rank(&column.words, &ACCOUNTS).or_else(user).filter(|_| usable && column.present > 0)
 }
 
+/// Ranks a column as user column.
 fn user_rank(column: &Column) -> Option<usize> {
     let mail = || any(&column.words, &["email", "mail", "username", "user_name"]).then_some(500);
     id_rank(&column.words, &USERS).or_else(mail).filter(|_| column.present > 0)
 }
 
-/// Share of the distinct values of a column that another one has.
-fn shared(column: &Column, of: &HashSet<&str>) -> f64 {
-    let found = column.texts().filter(|v| of.contains(v)).count();
+/// Returns the share of the distinct values of a column that another column has.
+fn shared(column: &Column, other: &HashSet<&str>) -> f64 {
+    let found = column.texts().filter(|v| other.contains(v)).count();
     share(found, column.distinct())
 }
 
-/// The column of the account list that names the accounts: the one that the events share.
+/// Returns the account column of the account list, preferably one whose values the events share.
 pub(super) fn list_account<'a>(list: &'a Sample, sources: &[Sample]) -> Option<&'a Column> {
     let candidates = list.columns.iter().filter_map(|column| Some((account_rank(column)?, column)));
     let key = |(rank, column): &(usize, &Column)| {
@@ -181,7 +182,7 @@ pub(super) fn list_account<'a>(list: &'a Sample, sources: &[Sample]) -> Option<&
     candidates.min_by_key(key).map(|(_, column)| column)
 }
 
-/// The account column of a source, and whether its values are found in the account list.
+/// Returns the account column of a source, and whether its values are in the account list.
 fn source_account<'a>(sample: &'a Sample, list: Option<&Column>) -> Option<(&'a Column, bool)> {
     let known: HashSet<&str> = list.iter().flat_map(|c| c.texts()).collect();
     let candidates = sample.columns.iter().filter_map(|column| {
@@ -192,35 +193,36 @@ fn source_account<'a>(sample: &'a Sample, list: Option<&Column>) -> Option<(&'a 
     candidates.min_by_key(|(key, _)| *key).map(|((apart, ..), column)| (column, !apart))
 }
 
-impl EventColumns {
-    /// Guess the columns of a source of events; answers remarks beside them.
+impl GuessedEventColumns {
+    /// Guesses the columns of a source of events, and adds remarks.
     ///
     /// # Errors
-    /// * [`Error::UnrecognizedColumns`]: no column looks like accounts, or none like times
-    pub(super) fn of(
+    /// * [`Error::UnrecognizedColumns`]: no recognizable account or time column
+    pub(super) fn guess(
         sample: &Sample,
         list: Option<&Column>,
         remarks: &mut Vec<String>,
     ) -> Result<Self> {
         let named = || sample.path.display();
-        let (account, found) =
-            source_account(sample, list).ok_or_else(|| unrecognized(sample, "an account"))?;
+        let (account, found) = source_account(sample, list)
+            .ok_or_else(|| unrecognized(sample, "an account column"))?;
         if let Some(list) = list.filter(|_| !found) {
-            let hint = "join the id of the account to the events first, or name the right columns";
+            let hint = "add account ids to the events, or set other columns";
             remarks.push(format!(
-                "`{}`: no value of `{}` was found in `{}` of the account list; {hint}",
+                "`{}`: no value of `{}` is in column `{}` of the account list; {hint}",
                 named(),
                 account.name,
                 list.name
             ));
         }
-        let (timestamp, reading) =
-            timestamp(sample, &account.name).ok_or_else(|| unrecognized(sample, "times"))?;
+        let (timestamp, time_format) = timestamp(sample, &account.name)
+            .ok_or_else(|| unrecognized(sample, "a time column"))?;
         let mut taken = vec![account.name.as_str(), timestamp.name.as_str()];
         let user = best(sample, &taken, user_rank).map(|c| c.name.clone());
-        let same_writing = |c: &Column| c.reading().is_some_and(|r| r.format == reading.format);
+        let same_format =
+            |c: &Column| c.time_format().is_some_and(|r| r.format == time_format.format);
         let received =
-            best(sample, &taken, |c| rank(&c.words, &RECEIVED, &[]).filter(|_| same_writing(c)))
+            best(sample, &taken, |c| rank(&c.words, &RECEIVED, &[]).filter(|_| same_format(c)))
                 .map(|c| c.name.clone());
         let distinct = |c: &Column| c.distinct() * 10 >= c.present * 9 && c.present > 0;
         let id = best(sample, &taken, |c| rank(&c.words, &IDS, &[]).filter(|_| distinct(c)))
@@ -228,7 +230,7 @@ impl EventColumns {
         taken.extend([&user, &received, &id].into_iter().flatten().map(String::as_str));
         let naming = naming(sample, &taken);
         let quantity = |c: &&Column| {
-            c.look == Look::Number
+            c.kind == ColumnKind::Number
                 && any(&c.words, &QUANTITIES)
                 && !any(&c.words, &["id", "uuid", "code"])
         };
@@ -245,7 +247,7 @@ impl EventColumns {
             naming,
             values,
             timestamp: timestamp.name.clone(),
-            reading,
+            time_format,
             received,
             id,
         })
@@ -257,7 +259,7 @@ fn unrecognized(sample: &Sample, key: &'static str) -> Error {
     Error::UnrecognizedColumns { path: sample.path.clone(), key, columns }
 }
 
-/// The free column of the lowest rank.
+/// Returns the unused column of the lowest rank.
 fn best<'a>(
     sample: &'a Sample,
     taken: &[&str],
@@ -267,8 +269,9 @@ fn best<'a>(
     free.filter_map(|c| Some((rank(c)?, c))).min_by_key(|(rank, _)| *rank).map(|(_, c)| c)
 }
 
-/// The column of times: by its name, else by its values, and last of all a time of something else.
-fn timestamp<'a>(sample: &'a Sample, account: &str) -> Option<(&'a Column, Reading)> {
+/// Returns the time column: by name, else by its values, and a time other than that of the event
+/// only as a last resort.
+fn timestamp<'a>(sample: &'a Sample, account: &str) -> Option<(&'a Column, TimeFormat)> {
     let by_name = |c: &Column| {
         let whole = rank(&c.words, &TIMES, &[]);
         let part = || {
@@ -279,7 +282,7 @@ fn timestamp<'a>(sample: &'a Sample, account: &str) -> Option<(&'a Column, Readi
         whole.or_else(part)
     };
     let by_value = |c: &Column| {
-        (c.look == Look::Text).then(|| if any(&c.words, &OTHER_TIMES) { 200 } else { 100 })
+        (c.kind == ColumnKind::Text).then(|| if any(&c.words, &OTHER_TIMES) { 200 } else { 100 })
     };
     let mut candidates: Vec<(usize, &Column)> = sample
         .columns
@@ -288,24 +291,24 @@ fn timestamp<'a>(sample: &'a Sample, account: &str) -> Option<(&'a Column, Readi
         .collect();
     candidates.retain(|(_, c)| c.name != account && c.present * 2 > c.rows);
     candidates.sort_by_key(|(rank, _)| *rank);
-    candidates.into_iter().find_map(|(_, c)| Some((c, c.reading()?)))
+    candidates.into_iter().find_map(|(_, c)| Some((c, c.time_format()?)))
 }
 
-fn naming(sample: &Sample, taken: &[&str]) -> Naming {
+fn naming(sample: &Sample, taken: &[&str]) -> EventTypeSource {
     let few = |c: &Column| {
         c.distinct() <= EVENT_NAMES && (c.distinct() * 2 <= c.present || c.present < FEW_ROWS)
     };
-    let names = |c: &Column| c.look == Look::Text && few(c) && c.reading().is_none();
+    let names = |c: &Column| c.kind == ColumnKind::Text && few(c) && c.time_format().is_none();
     let by_name = |c: &Column| {
         rank(&c.words, &EVENTS, &["event_name", "event_type", "event_action"]).filter(|_| names(c))
     };
-    let by_value = |c: &Column| (names(c) && c.texts().any(roles::speaks)).then_some(0);
+    let by_value = |c: &Column| (names(c) && c.texts().any(roles::names_usage_event)).then_some(0);
     if let Some(column) = best(sample, taken, by_name).or_else(|| best(sample, taken, by_value)) {
-        return Naming::Column(column.name.clone());
+        return EventTypeSource::Column(column.name.clone());
     }
-    // A flag such as `is_trial` is a property of the row, no event.
+    // A flag such as `is_trial` is a property of the row, not an event.
     let counted = |c: &&Column| {
-        c.look == Look::Flag
+        c.kind == ColumnKind::Flag
             && !any(&c.words, &["is", "has", "flag", "was", "can", "auto*", "trial", "id"])
     };
     let flags: Vec<String> = sample
@@ -315,11 +318,15 @@ fn naming(sample: &Sample, taken: &[&str]) -> Naming {
         .filter(counted)
         .map(|c| c.name.clone())
         .collect();
-    if flags.len() > 1 { Naming::Unpivot(flags) } else { Naming::One(stem(&sample.path)) }
+    if flags.len() > 1 {
+        EventTypeSource::Unpivot(flags)
+    } else {
+        EventTypeSource::One(stem(&sample.path))
+    }
 }
 
-/// The name of a file without its ending; of a glob what stands before the first sign of it, else
-/// its folder.
+/// Returns the name of a file without its extension, or of a glob the text before its first
+/// wildcard or its folder.
 fn stem(path: &Path) -> String {
     let last = |path: &Path| {
         path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
@@ -343,7 +350,7 @@ mod tests {
     use crate::tools::init::words::split;
 
     #[test]
-    fn an_account_is_an_account_before_it_is_a_customer_or_a_user() {
+    fn account_ids_rank_before_customer_ids_and_user_ids() {
         let rank = |name: &str| id_rank(&split(name), &ACCOUNTS);
         assert!(
             rank("account_id") < rank("customerId")
@@ -355,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_of_one_kind_is_named_after_its_file() {
+    fn a_source_with_one_event_type_is_named_after_its_file() {
         for (path, name) in [
             ("x/exams.csv.gz", "exams"),
             ("logs/2024-*.csv", "2024"),

@@ -1,12 +1,12 @@
-//! `pql init`: a project file guessed from the names and values of columns, and tried on the data.
+//! `pql init`: guesses a project file from column names and values, and tries it on the data.
 
 mod accounts;
 mod columns;
+mod event_types;
 mod observation;
 mod paths;
 mod roles;
 mod sample;
-mod tally;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -16,44 +16,46 @@ mod words;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use accounts::ListColumns;
-use columns::{EventColumns, Naming};
-use observation::Chosen;
-use roles::quoted;
+use accounts::GuessedAccountColumns;
+use columns::{EventTypeSource, GuessedEventColumns};
+use event_types::EventTypeCounts;
+use observation::ObservationGuess;
 use sample::Sample;
-use tally::Tally;
-use text::{List, Plan, Source};
-use times::{Reading, order};
+use text::{AccountsGuess, ProjectDraft, SourceGuess};
+use times::{TimeFormat, order};
 
 use crate::config::Config;
-use crate::dataset::features::Catalogue;
+use crate::dataset::features::FeatureCatalog;
 use crate::dataset::observations::observe;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
 use crate::io::progress::Progress;
-use crate::log::{Clip, Log, MEMORY, Sources, ingest};
+use crate::log::{DEFAULT_MEMORY, Log, LogBounds, LogSources, ingest};
+use crate::names::{backticked, counted, grouped};
 
-/// A project file, and what is to be known about it.
+/// A guessed project file with remarks.
 #[derive(Debug, Clone)]
 pub struct Guess {
     /// The text of pql.toml.
     pub toml: String,
-    /// What was guessed and why, a line each.
+    /// What was guessed and why, one line each.
     pub remarks: Vec<String>,
+    /// Whether a model can be trained with it, as far as known.
+    pub trainable: bool,
 }
 
-/// Guess a project file from the first rows and the event names of sources, and try it on them.
+/// Guesses a project file from the first rows and the event types of sources, and tries it on them.
 ///
 /// # Arguments
 /// * `events` – sources of events: files, globs or folders
-/// * `accounts` – the account list, where there is one
-/// * `now` – events later than this are mistakes, µs UTC
-/// * `folder` – where the project file will lie; paths in it count from there where that finds the
-///   same files, else they are absolute
+/// * `accounts` – account list, if any
+/// * `folder` – folder of the project file; paths are relative to it if that finds the same files,
+///   else absolute
+/// * `now` – events later than this are invalid, µs UTC
 /// # Errors
 /// * [`Error::Read`], [`Error::Empty`], [`Error::Malformed`]: a file that cannot be read
-/// * [`Error::UnrecognizedColumns`]: no column of a source looks like accounts, or none like times
+/// * [`Error::UnrecognizedColumns`]: a source without a recognizable account or time column
 /// * [`Error::Usage`]: a path that is not UTF-8
 pub fn guess(
     events: &[PathBuf],
@@ -62,67 +64,77 @@ pub fn guess(
     now: i64,
 ) -> Result<Guess> {
     let mut remarks = Vec::new();
-    let samples: Vec<Sample> = events.iter().map(|path| Sample::of(path)).collect::<Result<_>>()?;
-    let listed = accounts.map(Sample::of).transpose()?;
-    let key = listed.as_ref().and_then(|list| columns::list_account(list, &samples));
-    let list =
-        listed.as_ref().map(|sample| list_of(sample, key, folder, &mut remarks)).transpose()?;
+    let samples: Vec<Sample> =
+        events.iter().map(|path| Sample::read(path)).collect::<Result<_>>()?;
+    let account_sample = accounts.map(Sample::read).transpose()?;
+    let key = account_sample.as_ref().and_then(|list| columns::list_account(list, &samples));
+    let list = account_sample
+        .as_ref()
+        .map(|sample| guess_accounts(sample, key, folder, &mut remarks))
+        .transpose()?;
     let key = key.filter(|_| list.as_ref().is_some_and(|l| l.columns.is_some()));
     let mut sources = Vec::new();
     for sample in &samples {
-        let mut columns = EventColumns::of(sample, key, &mut remarks)?;
+        let mut columns = GuessedEventColumns::guess(sample, key, &mut remarks)?;
         let named = sample.path.display().to_string();
-        settle(&mut columns.reading, &[(sample, &columns.timestamp)], &named, &mut remarks)?;
-        let tally = Tally::of(sample, &columns)?;
-        remarks.push(told(&named, &columns, &tally));
-        sources.push(Source {
-            path: paths::written(&sample.path, folder, &sample.files)?,
+        resolve_day_order(
+            &mut columns.time_format,
+            &[(sample, &columns.timestamp)],
+            &named,
+            &mut remarks,
+        )?;
+        let event_types = EventTypeCounts::count(sample, &columns)?;
+        remarks.push(describe_source(&named, &columns, &event_types));
+        sources.push(SourceGuess {
+            path: paths::to_project_path(&sample.path, folder, &sample.files)?,
             columns,
-            tally,
+            event_types,
         });
     }
-    let names = all_names(&sources);
-    let by_list =
+    let names = count_event_types(&sources);
+    let listed =
         list.as_ref().and_then(|l| l.columns.as_ref()).is_some_and(|c| c.converted.is_some());
     let roles = roles::guess(
         &names.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-        by_list,
+        listed,
         &mut remarks,
     );
     for (role, names) in
         roles.usage().into_iter().chain(roles.not_usage()).filter(|(_, names)| !names.is_empty())
     {
-        remarks.push(format!("roles.{role}: {}", quoted(names)));
+        remarks.push(format!("roles.{role}: {}", backticked(names)));
     }
-    let mut plan = Plan { sources, list, roles, names, observation: Chosen::usual() };
-    if plan.sources.iter().all(|s| s.tally.whole) {
-        rehearse(&mut plan, folder, now, &mut remarks);
+    let mut draft =
+        ProjectDraft { sources, list, roles, names, observation: ObservationGuess::default() };
+    if draft.sources.iter().all(|s| s.event_types.whole) {
+        dry_run(&mut draft, folder, now, &mut remarks);
     } else {
         remarks.push(format!(
-            "more than {} rows: the observation has its defaults and was not tried on the log",
-            tally::ROWS
+            "more than {} rows: [observation] has its defaults and was not tried on the log",
+            grouped(event_types::ROWS)
         ));
-        if !by_list && plan.roles.converted.is_empty() {
+        if !listed && draft.roles.converted.is_empty() {
+            draft.observation.trainable = false;
             remarks
-                .push("no conversion was found: name a column of times as `accounts.converted`, or events as `roles.converted`".to_owned());
+                .push("no conversions found: set `accounts.converted` to a time column or `roles.converted` to event types".to_owned());
         }
     }
-    Ok(Guess { toml: plan.text(), remarks })
+    Ok(Guess { toml: draft.to_toml(), remarks, trainable: draft.observation.trainable })
 }
 
-/// The account list, its columns and why.
-fn list_of(
+/// Guesses the columns of the account list.
+fn guess_accounts(
     sample: &Sample,
     key: Option<&sample::Column>,
     folder: &Path,
     remarks: &mut Vec<String>,
-) -> Result<List> {
+) -> Result<AccountsGuess> {
     let named = sample.path.display().to_string();
-    let mut columns = key.and_then(|key| ListColumns::of(sample, key, remarks));
+    let mut columns = key.and_then(|key| GuessedAccountColumns::guess(sample, key, remarks));
     match &mut columns {
         None => remarks.push(format!(
-            "`{named}` is not used: no column looks like an account and a sign-up; it has {}",
-            sample.listed()
+            "`{named}` is not used: cannot recognize an account and a sign-up column among {}",
+            sample.column_list()
         )),
         Some(columns) => {
             let times: Vec<String> =
@@ -132,75 +144,89 @@ fn list_of(
                     .cloned()
                     .collect();
             let times: Vec<(&Sample, &String)> = times.iter().map(|name| (sample, name)).collect();
-            settle(&mut columns.reading, &times, &named, remarks)?;
-            remarks.push(told_list(&named, columns));
+            resolve_day_order(&mut columns.time_format, &times, &named, remarks)?;
+            remarks.push(describe_accounts(&named, columns));
             let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-            for (name, reason) in &columns.left_out {
+            for (name, reason) in &columns.rejected {
                 by_reason.entry(reason).or_default().push(name.clone());
             }
-            remarks.extend(
-                by_reason
-                    .iter()
-                    .map(|(reason, names)| format!("no attribute: {} ({reason})", quoted(names))),
-            );
+            remarks.extend(by_reason.iter().map(|(reason, names)| {
+                format!("not an attribute: {} ({reason})", backticked(names))
+            }));
             if let Some(seats) = &columns.seats {
-                remarks.push(format!("seats: `{seats}` must be those granted at sign-up; if it changes on conversion, remove it"));
+                remarks.push(format!("seats: check that `{seats}` is the number at sign-up; remove it if it changes on conversion"));
             }
         }
     }
-    Ok(List { path: paths::written(&sample.path, folder, &sample.files)?, columns })
+    Ok(AccountsGuess {
+        path: paths::to_project_path(&sample.path, folder, &sample.files)?,
+        columns,
+    })
 }
 
-/// Decide between day and month first by the whole columns, where the first rows do not tell.
-fn settle(
-    reading: &mut Reading,
+/// Decides between day and month first by whole columns if the first rows fit both.
+fn resolve_day_order(
+    time_format: &mut TimeFormat,
     columns: &[(&Sample, &String)],
     named: &str,
     remarks: &mut Vec<String>,
 ) -> Result<()> {
-    let (Some(format), Some(other)) = (reading.format.clone(), reading.other.clone()) else {
+    let (Some(format), Some(other)) = (time_format.format.clone(), time_format.other.clone())
+    else {
         return Ok(());
     };
     let fits = |format: &str| -> Result<bool> {
         for (sample, column) in columns {
-            if !tally::all_fit(sample, column, format)? {
+            if !event_types::all_fit(sample, column, format)? {
                 return Ok(false);
             }
         }
         Ok(true)
     };
     match (fits(&format)?, fits(&other)?) {
-        (false, true) => *reading = Reading { format: Some(other), other: None },
+        (false, true) => *time_format = TimeFormat { format: Some(other), other: None },
         (true, true) => remarks.push(format!(
-            "`{named}`: times are read {} (`{format}`), but every one also fits `{other}`: check this, or all times are wrong",
+            "`{named}`: times are read {} (`{format}`), but all of them also fit `{other}`; check which is right",
             order(&format)
         )),
-        _ => reading.other = None,
+        _ => time_format.other = None,
     }
     Ok(())
 }
 
-fn told(source: &str, columns: &EventColumns, tally: &Tally) -> String {
+fn describe_source(
+    source: &str,
+    columns: &GuessedEventColumns,
+    event_types: &EventTypeCounts,
+) -> String {
     let naming = match &columns.naming {
-        Naming::Column(name) => format!("event = `{name}` ({} names)", tally.names.len()),
-        Naming::One(name) => format!("no column names events, so all are `{name}`"),
-        Naming::Unpivot(names) => format!("a daily table, each of {} an event", quoted(names)),
+        EventTypeSource::Column(name) => {
+            format!("event = `{name}` ({})", counted(event_types.names.len() as u64, "type"))
+        }
+        EventTypeSource::One(name) => format!("no event type column (every row is `{name}`)"),
+        EventTypeSource::Unpivot(names) => {
+            format!("a daily table with the event types {}", backticked(names))
+        }
     };
-    let user = columns.user.as_ref().map_or("no user".to_owned(), |u| format!("user = `{u}`"));
+    let user =
+        columns.user.as_ref().map_or("no user column".to_owned(), |u| format!("user = `{u}`"));
     let format =
-        columns.reading.format.as_ref().map(|f| format!(" written as `{f}`")).unwrap_or_default();
+        columns.time_format.format.as_ref().map(|f| format!(" (format `{f}`)")).unwrap_or_default();
     format!(
         "`{source}`: account = `{}`, {user}, {naming}, timestamp = `{}`{format}",
         columns.account, columns.timestamp
     )
 }
 
-fn told_list(named: &str, columns: &ListColumns) -> String {
+fn describe_accounts(named: &str, columns: &GuessedAccountColumns) -> String {
     let optional = |key: &str, name: &Option<String>| {
-        name.as_ref().map_or(format!(", no {key}"), |n| format!(", {key} = `{n}`"))
+        name.as_ref().map_or(format!(", no {key} column"), |n| format!(", {key} = `{n}`"))
     };
-    let attributes =
-        if columns.attributes.is_empty() { "none".to_owned() } else { quoted(&columns.attributes) };
+    let attributes = if columns.attributes.is_empty() {
+        "none".to_owned()
+    } else {
+        backticked(&columns.attributes)
+    };
     format!(
         "`{named}`: account = `{}`, signed_up = `{}`{}{}, attributes: {attributes}",
         columns.account,
@@ -210,10 +236,10 @@ fn told_list(named: &str, columns: &ListColumns) -> String {
     )
 }
 
-/// The event names of all sources, the most frequent first, then by bytes.
-fn all_names(sources: &[Source]) -> Vec<(String, u64)> {
+/// Counts the event types of all sources, most frequent first, then by bytes.
+fn count_event_types(sources: &[SourceGuess]) -> Vec<(String, u64)> {
     let mut counts: HashMap<&str, u64> = HashMap::new();
-    for (name, n) in sources.iter().flat_map(|s| &s.tally.names) {
+    for (name, n) in sources.iter().flat_map(|s| &s.event_types.names) {
         *counts.entry(name).or_default() += n;
     }
     let mut names: Vec<(String, u64)> =
@@ -222,34 +248,38 @@ fn all_names(sources: &[Source]) -> Vec<(String, u64)> {
     names
 }
 
-/// Read the data as the project file says, and fit the observation to it.
-fn rehearse(plan: &mut Plan, folder: &Path, now: i64, remarks: &mut Vec<String>) {
-    let read = Config::parse(&plan.text(), &folder.join("pql.toml"), &[])
-        .and_then(|config| Ok((read(&config, now)?, config)));
-    let tried = read.and_then(|(log, config)| {
-        plan.observation =
-            observation::choose(&log, config.model.min_conversions, config.model.test, remarks);
-        // An attribute may have the name of a usage feature; other than that nothing is learned
-        // here.
-        if let Ok(observations) = observe(&log, &plan.observation.rule, config.model.test) {
-            Catalogue::learn(&log, &observations, &config.features, &config.roles)?;
+/// Reads the data with the project file and chooses an observation for it.
+fn dry_run(draft: &mut ProjectDraft, folder: &Path, now: i64, remarks: &mut Vec<String>) {
+    let parsed = Config::parse(&draft.to_toml(), &folder.join("pql.toml"), &[])
+        .and_then(|config| Ok((read_log(&config, now)?, config)));
+    let tried = parsed.and_then(|(log, config)| {
+        draft.observation = observation::choose(
+            &log,
+            config.model.min_conversions,
+            config.model.test_size,
+            remarks,
+        );
+        // This fails if an attribute has the name of a usage feature.
+        if let Ok(observations) = observe(&log, &draft.observation.config, config.model.test_size) {
+            FeatureCatalog::fit(&log, &observations, &config.features, &config.roles)?;
         }
         Ok(())
     });
     if let Err(error) = tried {
-        let whole = error.with_sources();
+        let problem = error.with_sources();
         let hint = error.hint().map(|h| format!(" ({h})")).unwrap_or_default();
-        remarks.push(format!("it will not train yet: {whole}{hint}"));
+        remarks.push(format!("`pql train` will fail: {problem}{hint}"));
+        draft.observation.trainable = false;
     }
 }
 
-fn read(config: &Config, now: i64) -> Result<Log> {
-    let sources = Sources {
+fn read_log(config: &Config, now: i64) -> Result<Log> {
+    let sources = LogSources {
         events: &config.events,
         accounts: config.accounts.as_ref(),
         roles: &config.roles,
         kinds: &BTreeMap::new(),
-        memory: MEMORY,
+        memory: DEFAULT_MEMORY,
     };
-    ingest(&sources, Clip { now, since: None, until: None }, &Progress::silent())
+    ingest(&sources, LogBounds { now, since: None, until: None }, &Progress::silent())
 }

@@ -1,44 +1,51 @@
-//! Horizon and cutoffs that fit the log, found by trying them.
+//! Choice of horizon and snapshots, by trial on the log.
 
-use crate::config::ObservationRule;
+use crate::config::ObservationConfig;
 use crate::dataset::observations::{Outcome, Split, observe};
 use crate::log::Log;
+use crate::names::{counted, grouped};
 use crate::time::{DAY, NEVER, TimeSpan, iso_day};
 
-/// (horizon, every) in days, the first that does is taken: the usual one, shorter ones, longer
-/// ones.
-const TRIED: [(i64, i64); 6] = [(30, 7), (14, 7), (7, 7), (60, 7), (90, 7), (180, 7)];
-/// The same for logs so short that a snapshot a week leaves too few.
-const TRIED_SHORT: [(i64, i64); 6] = [(30, 7), (14, 7), (7, 7), (7, 1), (3, 1), (1, 1)];
-/// Days of a log up to which it is short.
+/// Candidates (horizon, every), days, in order of preference: default, shorter, longer.
+const CANDIDATES: [(i64, i64); 6] = [(30, 7), (14, 7), (7, 7), (60, 7), (90, 7), (180, 7)];
+/// Candidates for short logs, for which weekly snapshots may be too few.
+const CANDIDATES_SHORT: [(i64, i64); 6] = [(30, 7), (14, 7), (7, 7), (7, 1), (3, 1), (1, 1)];
+/// Maximum length of a short log, days.
 const SHORT: i64 = 60;
-/// Days of a log up to which a window of 28 days is most of it.
+/// Length of logs, days, below which the default windows are too long.
 const NARROW: i64 = 42;
-/// Converting accounts under which there is nothing to learn.
-const LEAST: usize = 3;
+/// Minimum number of converting accounts.
+const MIN_CONVERSIONS: usize = 3;
 
-/// The observation that is written.
+/// The guessed observation.
 #[derive(Debug, Clone)]
-pub(super) struct Chosen {
-    pub(super) rule: ObservationRule,
-    /// Windows, where the usual ones do not suit.
+pub(super) struct ObservationGuess {
+    pub(super) config: ObservationConfig,
+    /// Windows, if not the default.
     pub(super) windows: Option<Vec<TimeSpan>>,
-    /// `min_conversions`, where the usual one is more than there are.
+    /// `min_conversions`, if the default is too high.
     pub(super) min_conversions: Option<usize>,
-    /// First and last day of the log, and the day before which it is complete.
+    /// First day of the log and day after its last complete day.
     pub(super) span: Option<(String, String)>,
+    /// Whether a model can be trained with it, as far as known.
+    pub(super) trainable: bool,
 }
 
-impl Chosen {
-    /// The usual observation, of a log that was not read.
-    pub(super) fn usual() -> Self {
-        Self { rule: ObservationRule::default(), windows: None, min_conversions: None, span: None }
+impl Default for ObservationGuess {
+    fn default() -> Self {
+        Self {
+            config: ObservationConfig::default(),
+            windows: None,
+            min_conversions: None,
+            span: None,
+            trainable: true,
+        }
     }
 }
 
-/// What an observation of the log gives.
+/// Numbers of rows and accounts for one candidate.
 #[derive(Debug, Clone, Copy, Default)]
-struct Trial {
+struct CandidateCounts {
     rows: usize,
     accounts: usize,
     /// Distinct converting accounts.
@@ -48,15 +55,14 @@ struct Trial {
     test_converting: usize,
 }
 
-impl Trial {
-    fn of(log: &Log, rule: &ObservationRule, test: f64) -> Option<Self> {
-        let rows = observe(log, rule, test).ok()?;
+impl CandidateCounts {
+    fn run(log: &Log, config: &ObservationConfig, test_size: f64) -> Option<Self> {
+        let rows = observe(log, config, test_size).ok()?;
         let mut trial = Self::default();
         let (mut counted, mut converting, mut tested) = (None, None, None);
         for ((account, outcome), split) in rows.account.iter().zip(&rows.outcome).zip(&rows.split) {
             let converted = *outcome == Outcome::Converted;
-            // Rows are sorted by account, so that the last one counted tells whether this one is
-            // new.
+            // Rows are sorted by account: a new account differs from the last one counted.
             match split {
                 Split::Train => {
                     trial.rows += 1;
@@ -80,91 +86,104 @@ impl Trial {
         self.converting >= needed && self.positive_rows < self.rows
     }
 
-    /// Whether it is to be taken although another was tried before it: it can be judged and the
-    /// other cannot, or gives half as many again to learn from, which is worth a less usual
-    /// horizon.
-    fn beats(&self, other: &Self) -> bool {
-        let judged = |trial: &Self| trial.test_converting > 0;
-        judged(self) && !judged(other)
-            || judged(self) == judged(other) && self.converting * 2 >= other.converting * 3
+    /// Returns whether it replaces an earlier candidate: only it can be evaluated, or it has at
+    /// least 50% more converting accounts.
+    fn is_preferred_to(&self, other: &Self) -> bool {
+        let evaluable = |trial: &Self| trial.test_converting > 0;
+        evaluable(self) && !evaluable(other)
+            || evaluable(self) == evaluable(other) && self.converting * 2 >= other.converting * 3
     }
 }
 
-/// Choose an observation by which the log trains; answers remarks beside it.
+/// Chooses an observation with which a model can be trained on the log, and adds remarks.
 ///
 /// # Arguments
-/// * `needed` – converting training accounts asked for
-/// * `test` – share of cutoffs held out
-pub(super) fn choose(log: &Log, needed: usize, test: f64, remarks: &mut Vec<String>) -> Chosen {
+/// * `needed` – minimum number of converting training accounts
+/// * `test_size` – share of cutoff days in the test set
+pub(super) fn choose(
+    log: &Log,
+    needed: usize,
+    test_size: f64,
+    remarks: &mut Vec<String>,
+) -> ObservationGuess {
     let days = (log.until - log.since) / DAY;
     let span = Some((iso_day(log.since), iso_day(log.until)));
     if log.accounts.converted.iter().all(|t| *t == NEVER) {
-        let how = "name a column of times as `accounts.converted`, or events as `roles.converted`";
+        let how = "set `accounts.converted` to a time column or `roles.converted` to event types";
         remarks.push(format!(
-            "no conversion before {} was found, so that nothing can be trained yet: {how}",
+            "no conversions before {}, so no model can be trained yet: {how}",
             iso_day(log.until)
         ));
-        return Chosen { span, ..Chosen::usual() };
+        return ObservationGuess { span, trainable: false, ..ObservationGuess::default() };
     }
-    let tried = if days <= SHORT { TRIED_SHORT } else { TRIED };
-    let with = |(horizon, every): (i64, i64)| ObservationRule {
+    let candidates = if days <= SHORT { CANDIDATES_SHORT } else { CANDIDATES };
+    let with = |(horizon, every): (i64, i64)| ObservationConfig {
         horizon: TimeSpan::days(horizon),
         every: TimeSpan::days(every),
-        ..ObservationRule::default()
+        ..ObservationConfig::default()
     };
-    let mut best: Option<(ObservationRule, Trial)> = None;
-    for rule in tried.map(with) {
-        let Some(trial) = Trial::of(log, &rule, test) else { continue };
+    let mut best: Option<(ObservationConfig, CandidateCounts)> = None;
+    for config in candidates.map(with) {
+        let Some(trial) = CandidateCounts::run(log, &config, test_size) else { continue };
         if trial.trains(needed) && trial.test_converting > 0 {
-            best = Some((rule, trial));
+            best = Some((config, trial));
             break;
         }
-        if trial.trains(LEAST) && best.as_ref().is_none_or(|(_, other)| trial.beats(other)) {
-            best = Some((rule, trial));
+        if trial.trains(MIN_CONVERSIONS)
+            && best.as_ref().is_none_or(|(_, other)| trial.is_preferred_to(other))
+        {
+            best = Some((config, trial));
         }
     }
-    let Some((rule, trial)) = best else {
-        remarks.push(hopeless(log, days));
-        return Chosen { span, ..Chosen::usual() };
+    let Some((config, trial)) = best else {
+        remarks.push(explain_failure(log, days));
+        return ObservationGuess { span, trainable: false, ..ObservationGuess::default() };
     };
-    let min_conversions =
-        (trial.converting < needed).then_some(if trial.converting < 5 { LEAST } else { 5 });
-    remarks.push(told(&rule, &trial, days));
-    if let Some(lowered) = min_conversions {
+    let min_conversions = (trial.converting < needed).then_some(if trial.converting < 5 {
+        MIN_CONVERSIONS
+    } else {
+        5
+    });
+    remarks.push(describe(&config, &trial, days));
+    if let Some(reduced) = min_conversions {
         remarks.push(format!(
-            "only {} training accounts convert: `model.min_conversions` is lowered from {needed} to {lowered}, and the model will be weak",
-            trial.converting
+            "only {}: `model.min_conversions` is reduced from {needed} to {reduced}, and the model will be weak",
+            counted(trial.converting as u64, "converting training account")
         ));
     }
     let windows = (days < NARROW).then(|| vec![TimeSpan::days(7), TimeSpan::days(14)]);
-    Chosen { rule, windows, min_conversions, span }
+    ObservationGuess { config, windows, min_conversions, span, trainable: true }
 }
 
-fn told(rule: &ObservationRule, trial: &Trial, days: i64) -> String {
-    let usual = ObservationRule::default();
-    let why = match rule.horizon.cmp(&usual.horizon) {
-        std::cmp::Ordering::Less => format!(", short because the log covers only {days} days"),
+fn describe(config: &ObservationConfig, trial: &CandidateCounts, days: i64) -> String {
+    let default = ObservationConfig::default();
+    let why = match config.horizon.cmp(&default.horizon) {
+        std::cmp::Ordering::Less => {
+            format!(" (short, because the log covers only {})", counted(days.unsigned_abs(), "day"))
+        }
         std::cmp::Ordering::Greater => {
-            format!(", long because within {} too few accounts convert", usual.horizon)
+            format!(" (long, because too few accounts convert within {})", default.horizon)
         }
         std::cmp::Ordering::Equal => String::new(),
     };
     format!(
-        "observation: a horizon of {}{why}, a snapshot every {}: {} training rows of {} accounts, {} of which convert; {} test rows, {} accounts convert in them",
-        rule.horizon,
-        rule.every,
-        trial.rows,
-        trial.accounts,
-        trial.converting,
-        trial.test_rows,
-        trial.test_converting
+        "observation: horizon {}{why}, snapshots every {}; {} of {} ({} converting) and {} ({} converting)",
+        config.horizon,
+        config.every,
+        counted(trial.rows as u64, "training row"),
+        counted(trial.accounts as u64, "account"),
+        grouped(trial.converting as u64),
+        counted(trial.test_rows as u64, "test row"),
+        grouped(trial.test_converting as u64)
     )
 }
 
-/// Why no observation was found by which the log trains.
-fn hopeless(log: &Log, days: i64) -> String {
+/// Explains why no candidate works.
+fn explain_failure(log: &Log, days: i64) -> String {
     let converted = log.accounts.converted.iter().filter(|t| **t != NEVER).count();
     format!(
-        "{converted} accounts convert, but in no observation tried do {LEAST} of them convert after a training cutoff of the {days} days of the log: it will not train yet"
+        "no model can be trained yet: the log covers {} with {}, too few after any training cutoff (at least {MIN_CONVERSIONS} required)",
+        counted(days.unsigned_abs(), "day"),
+        counted(converted as u64, "converting account")
     )
 }

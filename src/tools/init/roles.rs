@@ -1,7 +1,8 @@
-//! What event names mean.
+//! Roles of event types, guessed from their names.
 
 use super::words::{any, only, split};
 use crate::config::Roles;
+use crate::names::backticked;
 
 const LOGIN: [&str; 12] = [
     "login*",
@@ -94,7 +95,7 @@ const CONVERTED: [&str; 16] = [
     "convert*",
     "conversion*",
 ];
-/// What comes before or after a conversion without being it.
+/// Words of events before or after a conversion.
 const NOT_CONVERTED: [&str; 19] = [
     "fail*",
     "abandon*",
@@ -133,9 +134,9 @@ const EXCLUDE: [&str; 14] = [
     "subscription*",
 ];
 
-/// What an event name is taken for.
+/// Role of an event type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meaning {
+enum EventRole {
     Login,
     Invite,
     Limit,
@@ -145,93 +146,88 @@ enum Meaning {
     Exclude,
 }
 
-/// Guess roles from event names.
+/// Guesses roles from event types, and adds remarks.
 ///
 /// # Arguments
-/// * `names` – event names, the most frequent first
-/// * `listed` – whether the account list gives conversions, so that events of conversion are left
-///   out of usage instead
-///
-/// Answers remarks beside the roles.
+/// * `names` – event types, most frequent first
+/// * `listed` – whether the account list has conversions; then conversion events are excluded
 pub(super) fn guess(names: &[&str], listed: bool, remarks: &mut Vec<String>) -> Roles {
-    let mut meant: Vec<(&str, Meaning)> =
-        names.iter().filter_map(|name| Some((*name, meaning(name)?))).collect();
-    let usage = |m: Meaning| !matches!(m, Meaning::Converted | Meaning::Churned | Meaning::Exclude);
-    if !names.is_empty() && meant.iter().filter(|(_, m)| !usage(*m)).count() == names.len() {
+    let mut assigned: Vec<(&str, EventRole)> =
+        names.iter().filter_map(|name| Some((*name, infer_role(name)?))).collect();
+    let usage =
+        |m: EventRole| !matches!(m, EventRole::Converted | EventRole::Churned | EventRole::Exclude);
+    if !names.is_empty() && assigned.iter().filter(|(_, m)| !usage(*m)).count() == names.len() {
         remarks.push(
-            "every event looks like an outcome; none got a role, since no usage would be left"
+            "no roles assigned: every event type looks like an outcome, so no usage would remain"
                 .to_owned(),
         );
-        meant.clear();
+        assigned.clear();
     }
-    if !listed && meant.iter().all(|(_, m)| *m != Meaning::Converted) {
-        for (name, meaning) in meant.iter_mut().filter(|(name, _)| split(name) == ["upgrade"]) {
-            remarks
-                .push(format!("roles.converted: `{name}`, for want of a clearer name; if it is only a page that is looked at, it is none"));
-            *meaning = Meaning::Converted;
+    if !listed && assigned.iter().all(|(_, m)| *m != EventRole::Converted) {
+        for (name, role) in assigned.iter_mut().filter(|(name, _)| split(name) == ["upgrade"]) {
+            remarks.push(format!(
+                "roles.converted: `{name}` is the best guess; remove it if it is only a page view"
+            ));
+            *role = EventRole::Converted;
         }
     }
-    let of = |wanted: Meaning| {
-        meant
+    let with_role = |role: EventRole| {
+        assigned
             .iter()
-            .filter(|(_, m)| *m == wanted)
+            .filter(|(_, m)| *m == role)
             .map(|(name, _)| (*name).to_owned())
             .collect::<Vec<_>>()
     };
-    let (mut converted, mut exclude) = (of(Meaning::Converted), of(Meaning::Exclude));
+    let (mut converted, mut exclude) =
+        (with_role(EventRole::Converted), with_role(EventRole::Exclude));
     if listed && !converted.is_empty() {
         remarks.push(format!(
-            "{} would tell the outcome: excluded, since the account list gives the conversions",
-            quoted(&converted)
+            "roles.exclude: {} would leak the outcome, which the account list already has",
+            backticked(&converted)
         ));
         exclude.append(&mut converted);
     }
     Roles {
-        login: of(Meaning::Login),
+        login: with_role(EventRole::Login),
         value: Vec::new(),
-        invite: of(Meaning::Invite),
-        limit: of(Meaning::Limit),
-        hand_raise: of(Meaning::HandRaise),
+        invite: with_role(EventRole::Invite),
+        limit: with_role(EventRole::Limit),
+        hand_raise: with_role(EventRole::HandRaise),
         converted,
-        churned: of(Meaning::Churned),
+        churned: with_role(EventRole::Churned),
         exclude,
     }
 }
 
-/// Names in backticks.
-pub(super) fn quoted(names: &[String]) -> String {
-    names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Whether a name is one of an event, so that its column may be one of event names; `cancelled` may
-/// be a status as well.
-pub(super) fn speaks(name: &str) -> bool {
+/// Returns whether a name is clearly that of a usage event. Outcomes such as `cancelled` may also
+/// be a status.
+pub(super) fn names_usage_event(name: &str) -> bool {
     matches!(
-        meaning(name),
-        Some(Meaning::Login | Meaning::Invite | Meaning::Limit | Meaning::HandRaise)
+        infer_role(name),
+        Some(EventRole::Login | EventRole::Invite | EventRole::Limit | EventRole::HandRaise)
     )
 }
 
-fn meaning(name: &str) -> Option<Meaning> {
+fn infer_role(name: &str) -> Option<EventRole> {
     let words = split(name);
     let failed = any(&words, &["fail*", "error*"]);
     let cancelled = any(&words, &["cancel*"]) && only(&words, &CANCEL);
-    // File names stand for a kind of event too: `365_student_purchases`, `payments`.
+    // Event types can come from file names: `365_student_purchases`, `payments`.
     let paid = words.last().is_some_and(|w| w == "payments" || w == "payment") && words.len() < 3;
     if any(&words, &CHURNED) || cancelled {
-        Some(Meaning::Churned)
+        Some(EventRole::Churned)
     } else if (any(&words, &CONVERTED) || paid) && !any(&words, &NOT_CONVERTED) {
-        Some(Meaning::Converted)
+        Some(EventRole::Converted)
     } else if any(&words, &HAND_RAISE) {
-        Some(Meaning::HandRaise)
+        Some(EventRole::HandRaise)
     } else if any(&words, &LIMIT) {
-        Some(Meaning::Limit)
+        Some(EventRole::Limit)
     } else if any(&words, &EXCLUDE) || any(&words, &["purchase*", "subscri*", "convert*"]) {
-        Some(Meaning::Exclude)
+        Some(EventRole::Exclude)
     } else if any(&words, &INVITE) {
-        Some(Meaning::Invite)
+        Some(EventRole::Invite)
     } else if any(&words, &LOGIN) && !failed {
-        Some(Meaning::Login)
+        Some(EventRole::Login)
     } else {
         None
     }
@@ -242,9 +238,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_get_the_role_they_speak_of() {
-        use Meaning as M;
-        for (meant, names) in [
+    fn roles_are_inferred_from_names() {
+        use EventRole as M;
+        for (role, names) in [
             (Some(M::Login), ["login", "Logged In", "userSignedIn", "session_start", "sign-in"]),
             (
                 Some(M::Invite),
@@ -303,13 +299,13 @@ mod tests {
             (None, ["upload_cancelled", "Logout", "login_failed", "NextSong", "report_created"]),
         ] {
             for name in names {
-                assert_eq!(meaning(name), meant, "{name}");
+                assert_eq!(infer_role(name), role, "{name}");
             }
         }
     }
 
     #[test]
-    fn an_account_list_with_conversions_leaves_none_to_events() {
+    fn conversion_events_are_excluded_if_the_account_list_has_conversions() {
         let mut remarks = Vec::new();
         let names = ["view", "upgraded", "invoice_paid", "cancelled"];
         let roles = guess(&names, true, &mut remarks);
@@ -323,11 +319,11 @@ mod tests {
             (roles.converted, roles.churned),
             (vec!["upgraded".to_owned()], vec!["cancelled".to_owned()])
         );
-        assert!(roles.login.is_empty(), "no event is a login, and the usual one is none");
+        assert!(roles.login.is_empty(), "no login event");
     }
 
     #[test]
-    fn an_upgrade_is_a_conversion_only_where_nothing_clearer_is_and_usage_is_never_emptied() {
+    fn upgrade_is_only_a_fallback_and_usage_is_never_empty() {
         let mut remarks = Vec::new();
         assert_eq!(guess(&["view", "Upgrade"], false, &mut remarks).converted, ["Upgrade"]);
         assert_eq!(

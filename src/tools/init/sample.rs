@@ -1,4 +1,4 @@
-//! The first rows of a source, column by column.
+//! Sample of the first rows of a source, by column.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -6,26 +6,25 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::DataFrame;
 
-use super::times::{self, Reading};
+use super::times::{self, TimeFormat};
 use super::words;
 use crate::error::{Error, Result};
 use crate::io::read;
 use crate::log::cells;
 
-/// Rows looked at over all files of a source.
+/// Maximum number of rows read from all files of a source.
 const ROWS: usize = 50_000;
-/// Cells looked at: a table of thousands of columns is judged by fewer rows, so that memory stays
-/// bounded.
+/// Maximum number of cells, which bounds memory for wide tables.
 const CELLS: usize = 5_000_000;
-/// Rows looked at in each file at least, where there are many.
+/// Minimum number of rows read per file.
 const FILE_ROWS: usize = 500;
-/// Files looked into, spread evenly, where there are more.
+/// Maximum number of files read, spread evenly.
 const FILES: usize = 100;
 
-/// What the values of a column look like.
+/// Kind of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// No value at all.
+pub(super) enum ColumnKind {
+    /// No values.
     Empty,
     /// 0/1 or true/false.
     Flag,
@@ -35,21 +34,21 @@ pub(super) enum Look {
     Text,
 }
 
-/// One column of a source, as far as it was looked at.
+/// A sampled column of a source.
 #[derive(Debug)]
 pub(super) struct Column {
     /// Its name.
     pub(super) name: String,
     /// The words of its name.
     pub(super) words: Vec<String>,
-    /// The distinct values, each with its number, the commonest first, then by bytes.
+    /// Distinct values and their counts, most frequent first, then by bytes.
     pub(super) values: Vec<(String, usize)>,
     /// Rows with a value.
     pub(super) present: usize,
-    /// Rows looked at.
+    /// Rows sampled.
     pub(super) rows: usize,
-    /// What the values look like.
-    pub(super) look: Look,
+    /// Kind of the values.
+    pub(super) kind: ColumnKind,
 }
 
 impl Column {
@@ -58,47 +57,47 @@ impl Column {
         values.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let present = values.iter().map(|(_, n)| n).sum();
         let all = |holds: &dyn Fn(&str) -> bool| values.iter().all(|(v, _)| holds(v.trim()));
-        let look = if values.is_empty() {
-            Look::Empty
+        let kind = if values.is_empty() {
+            ColumnKind::Empty
         } else if all(&|v| flag(v).is_some()) {
-            Look::Flag
-        } else if all(&|v| cells::number(v).is_some()) {
-            Look::Number
+            ColumnKind::Flag
+        } else if all(&|v| cells::parse_number(v).is_some()) {
+            ColumnKind::Number
         } else {
-            Look::Text
+            ColumnKind::Text
         };
-        Self { words: words::split(&name), name, values, present, rows, look }
+        Self { words: words::split(&name), name, values, present, rows, kind }
     }
 
-    /// How its values read as times.
-    pub(super) fn reading(&self) -> Option<Reading> {
-        times::reading(self.texts())
+    /// Returns the time format of the values, if they are times.
+    pub(super) fn time_format(&self) -> Option<TimeFormat> {
+        times::detect(self.texts())
     }
 
-    /// The distinct values.
+    /// Returns the distinct values.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> + Clone {
         self.values.iter().map(|(value, _)| value.as_str())
     }
 
-    /// Number of distinct values.
+    /// Returns the number of distinct values.
     pub(super) fn distinct(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether no value stands twice and none is missing.
+    /// Returns whether all values are present and distinct.
     pub(super) fn unique(&self) -> bool {
         self.rows > 0 && self.distinct() == self.rows
     }
 
-    /// Whether its name reads the same as that of another, capitals and signs apart.
+    /// Returns whether two names have the same words, ignoring case and punctuation.
     pub(super) fn same_name(&self, other: &Self) -> bool {
         self.words == other.words
     }
 }
 
-/// 0/1 or true/false.
+/// Parses 0/1 or true/false.
 pub(super) fn flag(text: &str) -> Option<bool> {
-    match cells::truth(text).or_else(|| cells::number(text))? {
+    match cells::parse_bool(text).or_else(|| cells::parse_number(text))? {
         0.0 => Some(false),
         1.0 => Some(true),
         _ => None,
@@ -108,7 +107,7 @@ pub(super) fn flag(text: &str) -> Option<bool> {
 /// The first rows of a source.
 #[derive(Debug)]
 pub(super) struct Sample {
-    /// Path, glob or folder, as it was given.
+    /// Path, glob or folder, as passed.
     pub(super) path: PathBuf,
     /// Its files.
     pub(super) files: Vec<PathBuf>,
@@ -117,17 +116,17 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Look at the first rows of a source.
-    pub(super) fn of(path: &Path) -> Result<Self> {
+    /// Reads the first rows of a source.
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let files = read::files(path)?;
         let names = shared_columns(&files)?;
-        let looked: Vec<&PathBuf> = files.iter().step_by(files.len().div_ceil(FILES)).collect();
-        let quota = (ROWS.min(CELLS / names.len().max(1)) / looked.len()).max(FILE_ROWS);
+        let sampled: Vec<&PathBuf> = files.iter().step_by(files.len().div_ceil(FILES)).collect();
+        let quota = (ROWS.min(CELLS / names.len().max(1)) / sampled.len()).max(FILE_ROWS);
         let mut counts: HashMap<String, HashMap<String, usize>> =
             names.iter().map(|n| (n.clone(), HashMap::new())).collect();
         let mut rows = 0;
-        for file in looked {
-            rows += look(file, quota, &names, &mut counts)?;
+        for file in sampled {
+            rows += count_file(file, quota, &names, &mut counts)?;
         }
         if rows == 0 {
             return Err(Error::Empty {
@@ -142,13 +141,13 @@ impl Sample {
         Ok(Self { path: path.to_owned(), files, columns })
     }
 
-    /// The names of the columns, for messages.
-    pub(super) fn listed(&self) -> String {
+    /// Returns the column names in backticks.
+    pub(super) fn column_list(&self) -> String {
         self.columns.iter().map(|c| format!("`{}`", c.name)).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// The columns that every file has, in the order of the first.
+/// Returns the columns that every file has, in the order of the first file.
 fn shared_columns(files: &[PathBuf]) -> Result<Vec<String>> {
     let mut shared: Option<Vec<String>> = None;
     for file in files {
@@ -164,19 +163,19 @@ fn shared_columns(files: &[PathBuf]) -> Result<Vec<String>> {
     Ok(shared.unwrap_or_default())
 }
 
-/// Count the values of the first rows of a file; a column that cannot be read leaves `counts`.
-fn look(
+/// Counts the values of the first rows of a file; unreadable columns are removed from `counts`.
+fn count_file(
     file: &Path,
     quota: usize,
     names: &[String],
     counts: &mut HashMap<String, HashMap<String, usize>>,
 ) -> Result<usize> {
     loop {
-        let wanted: Vec<String> =
+        let requested: Vec<String> =
             names.iter().filter(|n| counts.contains_key(*n)).cloned().collect();
         let mut frames = Vec::new();
         let mut rows = 0;
-        let read = first_rows(file, &wanted, quota, &mut |frame| {
+        let read = first_rows(file, &requested, quota, &mut |frame| {
             rows += frame.height();
             frames.push(frame);
         });
@@ -188,7 +187,7 @@ fn look(
                 return Ok(rows);
             }
             Err(error) => {
-                let unreadable = unreadable(file, &wanted, &error);
+                let unreadable = unreadable(file, &requested, &error);
                 if unreadable.is_empty() {
                     return Err(error);
                 }
@@ -198,24 +197,24 @@ fn look(
     }
 }
 
-/// The columns that the error is about: lists and objects, which are neither text nor number.
-fn unreadable(file: &Path, wanted: &[String], error: &Error) -> Vec<String> {
+/// Returns the columns that cause an error, such as lists and objects.
+fn unreadable(file: &Path, requested: &[String], error: &Error) -> Vec<String> {
     match error {
         Error::BadValue { column, .. } | Error::MissingColumn { column, .. } => {
             vec![column.clone()]
         }
-        _ if wanted.len() < 2 => Vec::new(),
+        _ if requested.len() < 2 => Vec::new(),
         _ => {
             let fails = |name: &&String| {
                 first_rows(file, std::slice::from_ref(*name), 1, &mut |_| {}).is_err()
             };
-            let failing: Vec<String> = wanted.iter().filter(fails).cloned().collect();
-            if failing.len() == wanted.len() { Vec::new() } else { failing }
+            let failing: Vec<String> = requested.iter().filter(fails).cloned().collect();
+            if failing.len() == requested.len() { Vec::new() } else { failing }
         }
     }
 }
 
-/// Read rows of a file until there are enough.
+/// Reads the first rows of a file.
 fn first_rows(
     file: &Path,
     columns: &[String],
@@ -223,7 +222,7 @@ fn first_rows(
     take: &mut dyn FnMut(DataFrame),
 ) -> Result<()> {
     let mut left = rows;
-    // Not ahead: the first batch has them all as a rule.
+    // No read-ahead: the first batch is usually enough.
     let read = read::read_batches(file, Some(columns), &[], &mut |batch| {
         let frame = batch.frame.head(Some(left));
         left -= frame.height();
@@ -253,25 +252,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nested_columns_are_passed_over_and_the_rest_is_counted() {
+    fn nested_columns_are_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("e.ndjson");
         std::fs::write(&file, "{\"a\":\"x\",\"p\":{\"q\":1},\"f\":true}\n{\"a\":\"y\",\"p\":[1],\"f\":false}\n{\"a\":\"x\",\"f\":null}\n")
             .unwrap();
-        let sample = Sample::of(&file).unwrap();
-        assert_eq!(sample.listed(), "`a`, `f`");
+        let sample = Sample::read(&file).unwrap();
+        assert_eq!(sample.column_list(), "`a`, `f`");
         assert_eq!(sample.columns[0].values, [("x".to_owned(), 2), ("y".to_owned(), 1)]);
         assert_eq!(
-            (sample.columns[1].look, sample.columns[1].present, sample.columns[1].rows),
-            (Look::Flag, 2, 3)
+            (sample.columns[1].kind, sample.columns[1].present, sample.columns[1].rows),
+            (ColumnKind::Flag, 2, 3)
         );
     }
 
     #[test]
-    fn only_columns_of_all_files_count() {
+    fn only_columns_of_all_files_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("1.csv"), "a,b\n1,2\n").unwrap();
         std::fs::write(folder.path().join("2.csv"), "c,a\n1,2\n").unwrap();
-        assert_eq!(Sample::of(folder.path()).unwrap().listed(), "`a`");
+        assert_eq!(Sample::read(folder.path()).unwrap().column_list(), "`a`");
     }
 }

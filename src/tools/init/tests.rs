@@ -3,19 +3,19 @@ use std::fs;
 
 use super::*;
 use crate::dataset::rows::Rows;
-use crate::training::{Trained, prepare, train};
+use crate::training::{TrainedModel, prepare, train};
 
-/// Later than all data of the tests.
+/// A time after all test data.
 const NOW: i64 = 2_000_000_000 * crate::time::SECOND;
 
-/// Train by the text of a project file, as `pql train` does.
-fn trained(toml: &str, folder: &Path) -> Result<Trained> {
+/// Trains with the text of a project file, like `pql train`.
+fn trained(toml: &str, folder: &Path) -> Result<TrainedModel> {
     let config = Config::parse(toml, &folder.join("pql.toml"), &[])?;
-    let log = read(&config, NOW)?;
-    let rows = observe(&log, &config.observation, config.model.test)?;
-    let (catalogue, _) = Catalogue::learn(&log, &rows, &config.features, &config.roles)?;
-    let features = crate::dataset::features::compute(&catalogue, &log, &rows, &Progress::silent())?;
-    let rows = Rows::of_log(log, rows, catalogue, features);
+    let log = read_log(&config, NOW)?;
+    let rows = observe(&log, &config.observation, config.model.test_size)?;
+    let (catalog, _) = FeatureCatalog::fit(&log, &rows, &config.features, &config.roles)?;
+    let features = crate::dataset::features::compute(&catalog, &log, &rows, &Progress::silent())?;
+    let rows = Rows::from_log(log, rows, catalog, features);
     train(&config, &rows, prepare(&config, &rows)?, &Progress::silent())
 }
 
@@ -23,7 +23,7 @@ fn day(n: usize) -> String {
     crate::time::iso_day(crate::time::DAY * i64::try_from(19_000 + n).unwrap())
 }
 
-/// A log of 60 accounts over 140 days: who opens reports converts more.
+/// Writes a log of 60 accounts over 140 days, in which opening reports predicts conversion.
 fn demo(folder: &Path) {
     let (mut events, mut accounts) = (
         "workspace_id,user_email,\"the \"\"event\"\" name\",ts,minutes\n".to_owned(),
@@ -42,12 +42,18 @@ fn demo(folder: &Path) {
         )
         .unwrap();
         for step in 0..12 {
-            let at = signed_up + step * (5 + a % 3);
-            if at < 140 {
+            let event_day = signed_up + step * (5 + a % 3);
+            if event_day < 140 {
                 let name =
                     if a % 3 == 0 || step % 4 == 0 { "report \\ opened" } else { "logged_in" };
-                writeln!(events, "w{a},u{}@x.com,{name},{}T10:00:00,{}", step % 3, day(at), step)
-                    .unwrap();
+                writeln!(
+                    events,
+                    "w{a},u{}@x.com,{name},{}T10:00:00,{}",
+                    step % 3,
+                    day(event_day),
+                    step
+                )
+                .unwrap();
             }
         }
         writeln!(events, "w{a},,invoice_paid,{}T11:00:00,", day(signed_up + 30)).unwrap();
@@ -70,9 +76,10 @@ fn guess_demo() -> (tempfile::TempDir, Guess) {
 }
 
 #[test]
-fn the_file_written_names_columns_that_are_there_and_trains_as_it_is() {
+fn the_guessed_project_file_is_right_and_trains() {
     let (folder, guess) = guess_demo();
     let config = Config::parse(&guess.toml, &folder.path().join("pql.toml"), &[]).unwrap();
+    assert!(guess.toml.starts_with("#:schema https://"), "{}", guess.toml);
     let (source, list) = (&config.events[0], config.accounts.as_ref().unwrap());
     assert_eq!(source.path, folder.path().join("log.csv"));
     assert_eq!(source.account.as_deref(), Some("workspace_id"));
@@ -88,30 +95,30 @@ fn the_file_written_names_columns_that_are_there_and_trains_as_it_is() {
         (config.roles.login, config.roles.exclude),
         (vec!["logged_in".to_owned()], vec!["invoice_paid".to_owned()])
     );
-    assert!(guess.toml.contains("perhaps [\"report \\\\ opened\"]"), "{}", guess.toml);
+    assert!(guess.toml.contains("such as [\"report \\\\ opened\"]"), "{}", guess.toml);
     assert!(
-        guess.remarks.iter().any(|r| r.contains("no attribute: `plan_tier`")),
+        guess.remarks.iter().any(|r| r.contains("not an attribute: `plan_tier`")),
         "{:?}",
         guess.remarks
     );
     let model = trained(&guess.toml, folder.path()).unwrap().model;
-    assert!(model.extent.train.converting_accounts >= 10);
+    assert!(model.split.train.converting_accounts >= 10);
 }
 
 #[test]
-fn the_same_files_give_the_same_text() {
+fn the_guess_is_deterministic() {
     let (folder, once) = guess_demo();
-    let again = guess(
+    let repeated = guess(
         &[folder.path().join("log.csv")],
         Some(&folder.path().join("accounts.csv")),
         folder.path(),
         NOW,
     )
     .unwrap();
-    assert_eq!((once.toml, once.remarks), (again.toml, again.remarks));
+    assert_eq!((once.toml, once.remarks), (repeated.toml, repeated.remarks));
 }
 
-/// A month of NDJSON without an account list: 20 users, of whom the first twelve upgrade.
+/// Writes a month of NDJSON without an account list: 20 users, of whom the first 12 upgrade.
 fn month(folder: &Path) {
     for n in 0..30 {
         let mut lines = String::new();
@@ -141,7 +148,7 @@ fn month(folder: &Path) {
 }
 
 #[test]
-fn a_short_log_without_an_account_list_gets_a_short_horizon_and_trains() {
+fn a_short_log_gets_a_short_horizon_and_trains() {
     let folder = tempfile::tempdir().unwrap();
     month(folder.path());
     let guess = guess(&[folder.path().to_owned()], None, folder.path(), NOW).unwrap();
@@ -155,7 +162,7 @@ fn a_short_log_without_an_account_list_gets_a_short_horizon_and_trains() {
     assert_eq!(config.roles.exclude, ["Upgrade"]);
     assert!(config.observation.horizon <= crate::time::TimeSpan::days(14));
     assert!(
-        guess.remarks.iter().any(|r| r.contains("short because the log covers only")),
+        guess.remarks.iter().any(|r| r.contains("short, because the log covers only")),
         "{:?}",
         guess.remarks
     );
@@ -163,7 +170,7 @@ fn a_short_log_without_an_account_list_gets_a_short_horizon_and_trains() {
 }
 
 #[test]
-fn a_daily_table_is_unpivoted_and_purchases_of_another_source_convert() {
+fn a_daily_table_is_unpivoted_and_another_source_has_conversions() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(path("days.csv"), "row_id,student_id,quizzes,exams,day\n1,a,1,0,2024-01-05\n2,b,0,1,2024-01-06\n3,b,1,1,2024-01-08\n")
@@ -190,27 +197,27 @@ fn a_daily_table_is_unpivoted_and_purchases_of_another_source_convert() {
     assert_eq!(config.events[1].event_name.as_deref(), Some("the_purchases"));
     assert_eq!(config.roles.converted, ["the_purchases"]);
     assert!(
-        guess.remarks.iter().any(|r| r.contains("nothing can be trained yet")),
+        !guess.trainable && guess.remarks.iter().any(|r| r.contains("no model can be trained yet")),
         "{:?}",
         guess.remarks
     );
 }
 
 #[test]
-fn day_or_month_first_is_decided_by_the_whole_file_or_said_to_be_open() {
+fn day_or_month_first_is_decided_by_the_whole_file_or_reported_as_ambiguous() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("e.csv");
     let row = |date: &str| format!("a,x,{date}\nb,y,{date}\n");
     let head = "account_id,event,timestamp\n";
     let early: String = std::iter::repeat_n(row("03/04/2024"), 30_000).collect();
     fs::write(&path, format!("{head}{early}")).unwrap();
-    let open = guess(std::slice::from_ref(&path), None, folder.path(), NOW).unwrap();
+    let ambiguous = guess(std::slice::from_ref(&path), None, folder.path(), NOW).unwrap();
     assert!(
-        open.toml.contains("format = \"%m/%d/%Y\"") && open.toml.contains("AMBIGUOUS"),
+        ambiguous.toml.contains("format = \"%m/%d/%Y\"") && ambiguous.toml.contains("AMBIGUOUS"),
         "{}",
-        open.toml
+        ambiguous.toml
     );
-    assert!(open.remarks.iter().any(|r| r.contains("also fits")));
+    assert!(ambiguous.remarks.iter().any(|r| r.contains("also fit")));
     fs::write(&path, format!("{head}{early}{}", row("25/04/2024"))).unwrap();
     let decided = guess(std::slice::from_ref(&path), None, folder.path(), NOW).unwrap();
     assert!(
@@ -228,12 +235,13 @@ fn odd_names_are_escaped() {
 }
 
 #[test]
-fn a_source_without_times_or_accounts_names_its_columns() {
+fn a_source_without_times_or_accounts_is_reported_with_its_columns() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("e.csv");
-    for (text, missing) in
-        [("account_id,event\na,x\n", "times"), ("event,timestamp\nx,2024-01-01\n", "an account")]
-    {
+    for (text, missing) in [
+        ("account_id,event\na,x\n", "a time column"),
+        ("event,timestamp\nx,2024-01-01\n", "an account column"),
+    ] {
         fs::write(&path, text).unwrap();
         let error = guess(std::slice::from_ref(&path), None, folder.path(), NOW).unwrap_err();
         assert_eq!(error.exit_code(), 3);

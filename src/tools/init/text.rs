@@ -1,67 +1,69 @@
-//! The text of the project file.
+//! Text of the guessed project file.
 
 use std::fmt::Write as _;
 
-use super::accounts::ListColumns;
-use super::columns::{EventColumns, Naming};
-use super::observation::Chosen;
-use super::tally::Tally;
-use super::times::{Reading, order};
-use crate::config::{Config, Roles};
+use super::accounts::GuessedAccountColumns;
+use super::columns::{EventTypeSource, GuessedEventColumns};
+use super::event_types::EventTypeCounts;
+use super::observation::ObservationGuess;
+use super::times::{TimeFormat, order};
+use crate::config::schema::SCHEMA_URL;
+use crate::config::{Config, QualifyConfig, Roles};
+use crate::names::{counted, grouped};
 
-/// Column in which comments begin.
+/// Column of comments.
 const COMMENT: usize = 40;
-/// Event names listed.
-const NAMES: usize = 40;
+/// Maximum number of event types listed.
+const LISTED: usize = 40;
 
-/// A source of events and what was guessed about it.
+/// A source of events and its guessed columns.
 #[derive(Debug)]
-pub(super) struct Source {
-    /// As it is written.
+pub(super) struct SourceGuess {
+    /// Path in the project file.
     pub(super) path: String,
-    pub(super) columns: EventColumns,
-    pub(super) tally: Tally,
+    pub(super) columns: GuessedEventColumns,
+    pub(super) event_types: EventTypeCounts,
 }
 
-/// The account list and what was guessed about it.
+/// The account list and its guessed columns.
 #[derive(Debug)]
-pub(super) struct List {
-    /// As it is written.
+pub(super) struct AccountsGuess {
+    /// Path in the project file.
     pub(super) path: String,
-    /// `None` where it has no column of sign-ups.
-    pub(super) columns: Option<ListColumns>,
+    /// `None` without a sign-up column.
+    pub(super) columns: Option<GuessedAccountColumns>,
 }
 
-/// Everything the project file says.
+/// Content of the guessed project file.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) sources: Vec<Source>,
-    pub(super) list: Option<List>,
+pub(super) struct ProjectDraft {
+    pub(super) sources: Vec<SourceGuess>,
+    pub(super) list: Option<AccountsGuess>,
     pub(super) roles: Roles,
-    /// Event names over all sources, the most frequent first.
+    /// Event types of all sources, most frequent first.
     pub(super) names: Vec<(String, u64)>,
-    pub(super) observation: Chosen,
+    pub(super) observation: ObservationGuess,
 }
 
-impl Plan {
-    /// Write the project file.
-    pub(super) fn text(&self) -> String {
-        let mut page = Page::default();
-        page.say("What pql reads and how, guessed from the files by `pql init`: change what was guessed wrong.");
-        page.say("Paths count from the folder of this file, times are UTC, durations are a whole number and w, d, h or m.");
-        page.say("A key that is not here has its default.");
+impl ProjectDraft {
+    /// Returns the project file as TOML.
+    pub(super) fn to_toml(&self) -> String {
+        let mut page = TomlPage(format!("#:schema {SCHEMA_URL}\n"));
+        page.comment("Project file, guessed from the data by `pql init`. Check the guesses and correct them.");
+        page.comment("Paths are relative to this file. Times are UTC. Durations are a number and w, d, h or m.");
+        page.comment("Missing keys have their defaults.");
         for source in &self.sources {
             page.source(source);
         }
         page.list(self.list.as_ref());
         page.roles(&self.roles, &self.names);
         page.observation(&self.observation);
-        page.rest(&self.observation);
+        page.defaults(&self.observation);
         page.0
     }
 }
 
-/// A TOML string; a comment may hold it too, since it has no line break.
+/// Returns a TOML string without line breaks, which also fits into a comment.
 pub(super) fn string(text: &str) -> String {
     let mut out = String::from('"');
     for c in text.chars() {
@@ -79,16 +81,15 @@ pub(super) fn string(text: &str) -> String {
     out
 }
 
-/// A TOML array of strings.
+/// Returns a TOML array of strings.
 fn strings(texts: &[String]) -> String {
     format!("[{}]", texts.iter().map(|t| string(t)).collect::<Vec<_>>().join(", "))
 }
 
-#[derive(Default)]
-struct Page(String);
+struct TomlPage(String);
 
-impl Page {
-    fn say(&mut self, comment: &str) {
+impl TomlPage {
+    fn comment(&mut self, comment: &str) {
         self.0.push_str(format!("# {comment}").trim_end());
         self.0.push('\n');
     }
@@ -99,7 +100,7 @@ impl Page {
         self.0.push('\n');
     }
 
-    /// `key = value`, and a comment where there is one.
+    /// Adds `key = value` and an optional comment.
     fn key(&mut self, key: &str, value: &str, comment: &str) {
         let pair = format!("{key} = {value}");
         if comment.is_empty() {
@@ -110,142 +111,149 @@ impl Page {
         self.0.push('\n');
     }
 
-    /// A key that does not hold until its `#` is removed.
-    fn idle(&mut self, key: &str, value: &str, comment: &str) {
+    /// Adds a key that is commented out.
+    fn commented_key(&mut self, key: &str, value: &str, comment: &str) {
         self.key(&format!("# {key}"), value, comment);
     }
 
-    /// A column that was found, or the key that would name it.
-    fn column(&mut self, key: &str, found: Option<&String>, usual: &str, comment: &str) {
+    /// Adds the key of a column, commented out if the column was not found.
+    fn column(&mut self, key: &str, found: Option<&String>, default: &str, comment: &str) {
         match found {
             Some(name) => self.key(key, &string(name), comment),
-            None => self.idle(key, &string(usual), &format!("{comment}; no such column was found")),
+            None => self.commented_key(key, &string(default), &format!("{comment}; not found")),
         }
     }
 
-    fn source(&mut self, source: &Source) {
-        let Source { path, columns, tally } = source;
+    fn source(&mut self, source: &SourceGuess) {
+        let SourceGuess { path, columns, event_types } = source;
         self.section("[[events]]");
-        self.key("path", &string(path), "file, glob or folder; Parquet, CSV, NDJSON");
-        self.key("account", &string(&columns.account), "the account: what converts");
-        self.column("user", columns.user.as_ref(), "user_id", "the person in it");
+        self.key("path", &string(path), "file, glob or folder: Parquet, CSV, NDJSON");
+        self.key("account", &string(&columns.account), "the account, which converts or not");
+        self.column("user", columns.user.as_ref(), "user_id", "the user within the account");
         match &columns.naming {
-            Naming::Column(name) => {
-                let first = if tally.whole {
+            EventTypeSource::Column(name) => {
+                let first = if event_types.whole {
                     String::new()
                 } else {
-                    format!(", in the first {} rows", tally.rows)
+                    format!(" in the first {}", counted(event_types.rows, "row"))
                 };
                 self.key(
                     "event",
                     &string(name),
-                    &format!("column of event names, {} of them{first}", tally.names.len()),
+                    &format!(
+                        "event type, with {}{first}",
+                        counted(event_types.names.len() as u64, "distinct value")
+                    ),
                 );
             }
-            Naming::One(name) => self.key(
+            EventTypeSource::One(name) => self.key(
                 "event_name",
                 &string(name),
-                "no column names events: every row is this one",
+                "no event type column: every row is this event",
             ),
-            Naming::Unpivot(names) => {
-                self.key("unpivot", &strings(names), "each an event where it is not 0");
+            EventTypeSource::Unpivot(names) => {
+                self.key(
+                    "unpivot",
+                    &strings(names),
+                    "each column is an event type, which occurs where it is not 0",
+                );
             }
         }
         self.key(
             "timestamp",
             &string(&columns.timestamp),
-            if columns.reading.format.is_some() { "when it happened" } else { TIMES_READ },
+            if columns.time_format.format.is_some() { "time of the event" } else { STANDARD_TIMES },
         );
-        self.format(&columns.reading);
-        self.column("received", columns.received.as_ref(), "received_at", "when it became known");
-        self.column("id", columns.id.as_ref(), "message_id", "repeats of an id are dropped");
+        self.format(&columns.time_format);
+        self.column("received", columns.received.as_ref(), "received_at", "time of receipt");
+        self.column("id", columns.id.as_ref(), "message_id", "unique id; duplicates are dropped");
         if !columns.values.is_empty() {
-            self.idle(
+            self.commented_key(
                 "values",
                 &strings(&columns.values),
-                "numeric properties; without the first # they are summed per window",
+                "numeric properties; uncomment to sum them per window",
             );
         }
     }
 
-    fn format(&mut self, reading: &Reading) {
-        let Some(format) = &reading.format else { return };
-        match &reading.other {
-            None => self.key("format", &string(format), "how its times are written"),
+    fn format(&mut self, time_format: &TimeFormat) {
+        let Some(format) = &time_format.format else { return };
+        match &time_format.other {
+            None => self.key("format", &string(format), "format of the times"),
             Some(other) => {
                 self.key(
                     "format",
                     &string(format),
-                    &format!("{}; AMBIGUOUS, every time also fits the other:", order(format)),
+                    &format!("{}; AMBIGUOUS: all times also fit the next line", order(format)),
                 );
-                self.idle("format", &string(other), order(other));
+                self.commented_key("format", &string(other), order(other));
             }
         }
     }
 
-    fn list(&mut self, list: Option<&List>) {
-        let Some(List { path, columns: Some(columns) }) = list else {
+    fn list(&mut self, list: Option<&AccountsGuess>) {
+        let Some(AccountsGuess { path, columns: Some(columns) }) = list else {
             self.0.push('\n');
-            if let Some(List { path, .. }) = list {
-                self.say(&format!(
-                    "{} has no column that looks like sign-ups, so it is not used:",
+            if let Some(AccountsGuess { path, .. }) = list {
+                self.comment(&format!(
+                    "{} is not used: no sign-up column was recognized.",
                     string(path)
                 ));
             } else {
-                self.say("No account list: an account begins at its first event.");
+                self.comment("No account list: accounts sign up with their first event.");
             }
-            self.say("[accounts]");
-            self.idle(
+            self.comment("[accounts]");
+            self.commented_key(
                 "path",
                 &list.map_or_else(|| string("accounts.csv"), |l| string(&l.path)),
                 "",
             );
-            self.idle("account", &string("account_id"), "");
-            self.idle("signed_up", &string("signed_up_at"), "");
-            self.idle("converted", &string("converted_at"), "");
+            self.commented_key("account", &string("account_id"), "");
+            self.commented_key("signed_up", &string("signed_up_at"), "");
+            self.commented_key("converted", &string("converted_at"), "");
             return;
         };
         self.section("[accounts]");
-        self.key("path", &string(path), "a row per account");
-        self.key("account", &string(&columns.account), "the account, as in the events");
+        self.key("path", &string(path), "one row per account");
+        self.key("account", &string(&columns.account), "the account, as in [[events]]");
         self.key(
             "signed_up",
             &string(&columns.signed_up),
-            if columns.reading.format.is_some() { "sign-up" } else { TIMES_READ },
+            if columns.time_format.format.is_some() { "time of sign-up" } else { STANDARD_TIMES },
         );
-        self.format(&columns.reading);
+        self.format(&columns.time_format);
         self.column(
             "converted",
             columns.converted.as_ref(),
             "converted_at",
-            "time of the conversion, empty: none",
+            "time of conversion, empty if not converted",
         );
         self.column(
             "churned",
             columns.churned.as_ref(),
             "churned_at",
-            "when the churn became known",
+            "time at which the churn became known",
         );
         self.column(
             "seats",
             columns.seats.as_ref(),
             "seats",
-            "granted at sign-up: if it changes on conversion, it leaks",
+            "seats at sign-up; remove if they change on conversion (leakage)",
         );
         self.column("revenue", columns.revenue.as_ref(), "mrr", "never a feature");
         self.key(
             "attributes",
             &strings(&columns.attributes),
-            "as known at sign-up; check that none changes later",
+            "must be known at sign-up and never change",
         );
-        for (name, reason) in &columns.left_out {
-            self.say(&format!("{} is left out: {reason}", string(name)));
+        for (name, reason) in &columns.rejected {
+            self.comment(&format!("Not an attribute: {} ({reason})", string(name)));
         }
     }
 
     fn roles(&mut self, roles: &Roles, names: &[(String, u64)]) {
         self.section("[roles]");
-        self.say("What events mean; an event without a role is plain usage.");
+        self.comment("Event types by meaning. All others are ordinary usage.");
         let usage = |name: &&String| {
             !roles
                 .usage()
@@ -255,122 +263,122 @@ impl Page {
         };
         let value = names.iter().map(|(name, _)| name).find(usage);
         let comments = [
-            ("login", "signing in"),
-            ("value", "the core action: the value metric"),
-            ("invite", "bringing in teammates"),
-            ("limit", "hitting a limit of the free plan"),
-            ("hand_raise", "asking for sales"),
-            ("converted", "conversion as an event"),
-            ("churned", "churn as an event"),
-            ("exclude", "never usage: would leak the outcome"),
+            ("login", "logins"),
+            ("value", "core action, the value metric"),
+            ("invite", "invitations of teammates"),
+            ("limit", "reaching a limit of the free plan"),
+            ("hand_raise", "requests for contact with sales"),
+            ("converted", "conversions, if they are events"),
+            ("churned", "churns, if they are events"),
+            ("exclude", "not usage: would leak the outcome"),
         ];
         for ((role, in_role), (key, comment)) in
             roles.usage().into_iter().chain(roles.not_usage()).zip(comments)
         {
             debug_assert_eq!(role, key);
             let comment = match value.filter(|_| role == "value") {
-                Some(value) => format!("{comment}; perhaps [{}]", string(value)),
+                Some(value) => format!("{comment}, such as [{}]", string(value)),
                 None if role == "login" && in_role.is_empty() => {
-                    format!("{comment}; no such event was found")
+                    format!("{comment}; none found")
                 }
                 None => comment.to_owned(),
             };
             self.key(role, &strings(in_role), &comment);
         }
-        self.say("");
-        self.say(&format!(
-            "Events found{}, most frequent first:",
-            if names.len() > NAMES {
-                format!(", {NAMES} of {}", names.len())
+        self.comment("");
+        self.comment(&format!(
+            "Event types found{}, most frequent first:",
+            if names.len() > LISTED {
+                format!(" ({LISTED} of {})", grouped(names.len() as u64))
             } else {
                 String::new()
             }
         ));
-        for (name, n) in names.iter().take(NAMES) {
-            self.say(&format!("{n:>10}  {}", string(name)));
+        for (name, n) in names.iter().take(LISTED) {
+            self.comment(&format!("{:>10}  {}", grouped(*n), string(name)));
         }
     }
 
-    fn observation(&mut self, chosen: &Chosen) {
-        let rule = &chosen.rule;
+    fn observation(&mut self, guess: &ObservationGuess) {
+        let config = &guess.config;
         let duration = |d: &dyn std::fmt::Display| string(&d.to_string());
         self.section("[observation]");
-        self.key("at", "\"snapshot\"", "or \"age\": each account once, at sign-up + age");
-        self.key("every", &duration(&rule.every), "time between two snapshots");
-        self.idle("age", &duration(&rule.age), "only for at = \"age\"");
-        self.key("min_age", &duration(&rule.min_age), "youngest accounts observed");
+        self.key("cutoffs", "\"snapshot\"", "or \"age\": each account once, `age` after sign-up");
+        self.key("every", &duration(&config.every), "time between two snapshots");
+        self.commented_key("age", &duration(&config.age), "only for cutoffs = \"age\"");
+        self.key("min_age", &duration(&config.min_age), "minimum age of accounts");
         self.key(
             "max_age",
-            &duration(&rule.max_age),
-            "oldest accounts observed; older ones are not scored",
+            &duration(&config.max_age),
+            "maximum age of accounts; older ones are not scored",
         );
         self.key(
             "horizon",
-            &duration(&rule.horizon),
-            "a conversion counts within this time after the cutoff",
+            &duration(&config.horizon),
+            "predict conversion in this time after the cutoff",
         );
-        self.key("gap", &duration(&rule.gap), "lead time between cutoff and horizon");
-        let (since, until) = chosen
+        self.key("gap", &duration(&config.gap), "lead time between cutoff and horizon");
+        let (since, until) = guess
             .span
             .clone()
             .unwrap_or_else(|| ("2025-01-01".to_owned(), "2025-12-31".to_owned()));
-        self.idle(
+        self.commented_key(
             "since",
             &string(&since),
-            "the log is complete from here on; default: its first event",
+            "start of the complete log; default: first event",
         );
-        self.idle(
+        self.commented_key(
             "until",
             &string(&until),
-            "the log is complete before this day; default: the day of its last event",
+            "end of the complete log, exclusive; default: day of the last event",
         );
     }
 
-    fn rest(&mut self, chosen: &Chosen) {
-        let usual = Config::default();
-        let windows: Vec<String> = chosen
+    fn defaults(&mut self, guess: &ObservationGuess) {
+        let default = Config::default();
+        let windows: Vec<String> = guess
             .windows
             .as_ref()
-            .unwrap_or(&usual.features.windows)
+            .unwrap_or(&default.features.windows)
             .iter()
             .map(ToString::to_string)
             .collect();
         self.section("[features]");
-        self.key("windows", &strings(&windows), "trailing windows, whole days");
+        self.key("windows", &strings(&windows), "windows before the cutoff, whole days");
         self.key(
-            "counts",
-            &usual.features.counts.to_string(),
-            "how many event names get counts of their own",
+            "event_types",
+            &default.features.event_types.to_string(),
+            "number of event types with their own counts",
         );
         self.section("[model]");
         self.key(
-            "test",
-            &usual.model.test.to_string(),
-            "newest share of cutoffs held out to judge the model",
+            "test_size",
+            &default.model.test_size.to_string(),
+            "share of cutoff days in the test set, newest first",
         );
-        match chosen.min_conversions {
+        match guess.min_conversions {
             None => self.key(
                 "min_conversions",
-                &usual.model.min_conversions.to_string(),
-                "converting training accounts asked for",
+                &default.model.min_conversions.to_string(),
+                "minimum number of converting training accounts",
             ),
             Some(n) => {
                 let comment = format!(
-                    "lowered from {}: the log has so few conversions, expect a weak model",
-                    usual.model.min_conversions
+                    "reduced from {}: few conversions, expect a weak model",
+                    default.model.min_conversions
                 );
                 self.key("min_conversions", &n.to_string(), &comment);
             }
         }
-        self.key("seed", &usual.model.seed.to_string(), "of folds and hashes");
+        self.key("seed", &default.model.seed.to_string(), "seed of random choices");
         self.section("[qualify]");
         self.key(
             "share",
-            &crate::config::Qualify::SHARE.to_string(),
+            &QualifyConfig::DEFAULT_SHARE.to_string(),
             "share of accounts that qualify",
         );
     }
 }
 
-/// How times are read that need no pattern.
-const TIMES_READ: &str = "ISO 8601, YYYYMMDD or epoch";
+/// Time formats that are read without `format`.
+const STANDARD_TIMES: &str = "time in ISO 8601, YYYYMMDD or epoch";

@@ -1,16 +1,16 @@
-//! How the times of a column are written.
+//! Time formats of columns.
 
 use std::path::Path;
 
 use polars::prelude::Column;
 
-use crate::log::cells::{NO_TIME, Place, Times};
+use crate::log::cells::{CellLocation, NO_TIME, TimeColumn};
 use crate::time::{SECOND, parse_with};
 
-/// 1990 to 2100: a number outside is no time of a product log.
+/// Plausible times of a product log: 1990 to 2100.
 const YEARS: std::ops::Range<i64> = 631_152_000 * SECOND..4_102_444_800 * SECOND;
 
-/// Dates in other writings than ISO 8601, the likelier reading first where two would do.
+/// Date formats other than ISO 8601; of two ambiguous ones, the likelier first.
 const DATES: [&str; 18] = [
     "%m/%d/%Y",
     "%d/%m/%Y",
@@ -32,7 +32,7 @@ const DATES: [&str; 18] = [
     "%b %d %Y",
 ];
 
-/// Clocks after a date.
+/// Formats of the time after a date.
 const CLOCKS: [&str; 9] = [
     "",
     " %H:%M",
@@ -45,7 +45,7 @@ const CLOCKS: [&str; 9] = [
     " %I:%M:%S %p",
 ];
 
-/// Writings of servers and mails.
+/// Formats of servers and emails.
 const WHOLE: [&str; 4] = [
     "%d/%b/%Y:%H:%M:%S %z",
     "%a, %d %b %Y %H:%M:%S %z",
@@ -53,55 +53,55 @@ const WHOLE: [&str; 4] = [
     "%a %b %d %H:%M:%S %z %Y",
 ];
 
-/// How a column of times is to be read.
+/// Time format of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reading {
-    /// strftime pattern, where the writing is not one that is read without.
+pub(super) struct TimeFormat {
+    /// strftime format; `None` for formats that are read without one.
     pub(super) format: Option<String>,
-    /// The pattern with day and month changed over, where the values fit both.
+    /// The format with day and month swapped, if the values fit both.
     pub(super) other: Option<String>,
 }
 
-/// How these values read as times; `None` where they do not, or there is none.
-pub(super) fn reading<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Option<Reading> {
+/// Detects the time format of values; `None` if they are not times, or there are none.
+pub(super) fn detect<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Option<TimeFormat> {
     values.clone().next()?;
-    if plain(values.clone()) {
-        return Some(Reading { format: None, other: None });
+    if fits_without_format(values.clone()) {
+        return Some(TimeFormat { format: None, other: None });
     }
     let dates =
         DATES.iter().flat_map(|date| CLOCKS.iter().map(move |clock| format!("{date}{clock}")));
     let format = dates
         .chain(WHOLE.iter().map(|f| (*f).to_owned()))
         .find(|format| fits(values.clone(), format))?;
-    let other = changed_over(&format).filter(|other| fits(values, other));
-    Some(Reading { format: Some(format), other })
+    let other = swap_day_and_month(&format).filter(|other| fits(values, other));
+    Some(TimeFormat { format: Some(format), other })
 }
 
-/// Whether the values are ISO 8601 or numbers of time, as they are read without a pattern.
-fn plain<'a>(values: impl Iterator<Item = &'a str>) -> bool {
+/// Returns whether the values are ISO 8601 or epoch times, which need no format.
+fn fits_without_format<'a>(values: impl Iterator<Item = &'a str>) -> bool {
     let column = Column::new("time".into(), values.collect::<Vec<_>>());
-    let place = Place { path: Path::new(""), column: "time", first_row: 1, rows: &[] };
-    let mut times = Times::default();
+    let place = CellLocation { path: Path::new(""), column: "time", first_row: 1, rows: &[] };
+    let mut times = TimeColumn::default();
     times.push(&column, None, place).is_ok()
         && times
             .finish()
             .is_ok_and(|times| times.iter().all(|t| *t == NO_TIME || YEARS.contains(t)))
 }
 
-/// Whether a pattern reads every value.
+/// Returns whether a format reads every value.
 pub(super) fn fits<'a>(mut values: impl Iterator<Item = &'a str>, format: &str) -> bool {
     values.all(|text| parse_with(text, format).is_some_and(|t| YEARS.contains(&t)))
 }
 
-/// The pattern with day and month changed over, where both are numbers.
-fn changed_over(format: &str) -> Option<String> {
+/// Returns the format with day and month swapped, if both are numbers.
+fn swap_day_and_month(format: &str) -> Option<String> {
     format
         .contains("%m")
         .then(|| format.replace("%m", "%\0").replace("%d", "%m").replace("%\0", "%d"))
         .filter(|_| !format.starts_with("%Y"))
 }
 
-/// What a pattern means, in words.
+/// Describes the order of day and month.
 pub(super) fn order(format: &str) -> &'static str {
     match (format.find("%m"), format.find("%d")) {
         (Some(month), Some(day)) if month < day => "month first",
@@ -113,45 +113,45 @@ pub(super) fn order(format: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    fn of(values: &[&str]) -> Option<(Option<String>, Option<String>)> {
-        reading(values.iter().copied()).map(|r| (r.format, r.other))
+    fn formats(values: &[&str]) -> Option<(Option<String>, Option<String>)> {
+        detect(values.iter().copied()).map(|r| (r.format, r.other))
     }
 
     #[test]
-    fn what_is_read_without_a_pattern_needs_none() {
+    fn standard_formats_need_no_format() {
         for values in [
             ["2025-06-30", "2025-07-01T10:00:00Z"],
             ["1541105830796", "1541105830797.0"],
             ["19970101", "19980630"],
         ] {
-            assert_eq!(of(&values), Some((None, None)), "{values:?}");
+            assert_eq!(formats(&values), Some((None, None)), "{values:?}");
         }
         for values in [["1", "2"], ["0.3", "12.9"], ["soon", "later"], ["258798", "258800"]] {
-            assert_eq!(of(&values), None, "{values:?}");
+            assert_eq!(formats(&values), None, "{values:?}");
         }
-        assert_eq!(of(&[]), None);
+        assert_eq!(formats(&[]), None);
     }
 
     #[test]
-    fn a_value_over_12_tells_day_from_month() {
-        let pattern = |values: &[&str]| of(values).unwrap();
+    fn a_value_over_12_is_a_day() {
+        let format = |values: &[&str]| formats(values).unwrap();
         assert_eq!(
-            pattern(&["11/9/2014 13:05", "11/30/2014 0:05"]),
+            format(&["11/9/2014 13:05", "11/30/2014 0:05"]),
             (Some("%m/%d/%Y %H:%M".to_owned()), None)
         );
-        assert_eq!(pattern(&["11/9/2014", "30/11/2014"]), (Some("%d/%m/%Y".to_owned()), None));
+        assert_eq!(format(&["11/9/2014", "30/11/2014"]), (Some("%d/%m/%Y".to_owned()), None));
         assert_eq!(
-            pattern(&["1/2/2014"]),
+            format(&["1/2/2014"]),
             (Some("%m/%d/%Y".to_owned()), Some("%d/%m/%Y".to_owned()))
         );
         assert_eq!(
-            pattern(&["1.2.2014"]),
+            format(&["1.2.2014"]),
             (Some("%d.%m.%Y".to_owned()), Some("%m.%d.%Y".to_owned()))
         );
-        assert_eq!(pattern(&["12/31/14"]), (Some("%m/%d/%y".to_owned()), None));
-        assert_eq!(pattern(&["2014/12/31 10:11:12"]), (Some("%Y/%m/%d %H:%M:%S".to_owned()), None));
+        assert_eq!(format(&["12/31/14"]), (Some("%m/%d/%y".to_owned()), None));
+        assert_eq!(format(&["2014/12/31 10:11:12"]), (Some("%Y/%m/%d %H:%M:%S".to_owned()), None));
         assert_eq!(
-            pattern(&["Jan 5, 2024 03:04 PM"]),
+            format(&["Jan 5, 2024 03:04 PM"]),
             (Some("%b %d, %Y %I:%M %p".to_owned()), None)
         );
         assert_eq!(order("%d.%m.%Y"), "day first");

@@ -1,17 +1,17 @@
-//! Names taken apart into words, and what they match.
+//! Words of names, and patterns that match them.
 
-/// Take a name apart: at what is no letter or digit, between letters and digits, and where a
-/// capital begins a word.
+/// Splits a name into words: at punctuation, between letters and digits, and at capitals that start
+/// a word.
 pub(super) fn split(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let letters: Vec<char> = name.chars().collect();
     let mut inside = false;
-    for (at, c) in letters.iter().copied().enumerate() {
+    for (i, c) in letters.iter().copied().enumerate() {
         if !c.is_alphanumeric() {
             inside = false;
             continue;
         }
-        if !inside || begins(&letters, at) {
+        if !inside || starts_word(&letters, i) {
             words.push(String::new());
         }
         inside = true;
@@ -22,21 +22,20 @@ pub(super) fn split(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether the character begins a word although one stands before it: `userId`, `HTTPServer`,
-/// `plan2`.
-fn begins(letters: &[char], at: usize) -> bool {
-    let (Some(before), c) = (at.checked_sub(1).map(|b| letters[b]), letters[at]) else {
+/// Returns whether a character starts a word within letters: `userId`, `HTTPServer`, `plan2`.
+fn starts_word(letters: &[char], i: usize) -> bool {
+    let (Some(before), c) = (i.checked_sub(1).map(|b| letters[b]), letters[i]) else {
         return true;
     };
-    let lower_after = letters.get(at + 1).is_some_and(|after| after.is_lowercase());
+    let lower_after = letters.get(i + 1).is_some_and(|after| after.is_lowercase());
     before.is_numeric() != c.is_numeric()
         || c.is_uppercase() && (before.is_lowercase() || before.is_uppercase() && lower_after)
 }
 
-/// Whether words match a pattern: every part of it, parted by blanks, stands somewhere.
+/// Returns whether words match a pattern: each of its parts, separated by spaces, occurs.
 ///
-/// A part is a word, or words after one another joined by `_`; a word that ends in `*` matches all
-/// that begin with it.
+/// A part is a word, or consecutive words joined by `_`. A word that ends in `*` matches all words
+/// with this prefix.
 pub(super) fn matches(words: &[String], pattern: &str) -> bool {
     pattern.split(' ').all(|part| {
         let globs: Vec<&str> = part.split('_').collect();
@@ -46,32 +45,32 @@ pub(super) fn matches(words: &[String], pattern: &str) -> bool {
     })
 }
 
-/// The place of the first pattern that matches.
+/// Returns the index of the first pattern that matches.
 pub(super) fn first(words: &[String], patterns: &[&str]) -> Option<usize> {
     patterns.iter().position(|pattern| matches(words, pattern))
 }
 
-/// Whether a pattern matches.
+/// Returns whether any pattern matches.
 pub(super) fn any(words: &[String], patterns: &[&str]) -> bool {
     first(words, patterns).is_some()
 }
 
-/// How usual a name is, 0 the most: by the name as a whole, then by patterns.
+/// Ranks a name by a list of whole names, then by patterns; 0 is the best.
 pub(super) fn rank(words: &[String], whole: &[&str], patterns: &[&str]) -> Option<usize> {
     let key = words.concat();
     whole
         .iter()
         .position(|name| *name == key)
-        .or_else(|| first(words, patterns).map(|at| at + whole.len()))
+        .or_else(|| first(words, patterns).map(|i| i + whole.len()))
 }
 
-/// Whether every word fits one of the globs.
+/// Returns whether every word matches one of the globs.
 pub(super) fn only(words: &[String], globs: &[&str]) -> bool {
     words.iter().all(|word| globs.iter().any(|glob| fits(word, glob)))
 }
 
 fn fits(word: &str, glob: &str) -> bool {
-    glob.strip_suffix('*').map_or(word == glob, |beginning| word.starts_with(beginning))
+    glob.strip_suffix('*').map_or(word == glob, |prefix| word.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -79,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_falls_into_its_words() {
+    fn names_split_into_words() {
         for (name, words) in [
             ("userId", "user id"),
             ("date_of-Signup", "date of signup"),
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_matches_words_and_runs_of_words() {
+    fn patterns_match_words_and_sequences() {
         let words = split("Demo was requested");
         assert!(
             matches(&words, "request* demo")

@@ -1,7 +1,7 @@
-//! The product that is used in the simulated log, and who uses it. The numbers are choices: what a
-//! small team tool looks like.
+//! The simulated product, a small team tool, and its users. The numbers are plausible choices, not
+//! estimates.
 
-/// What a user does, in byte order of the names.
+/// Action of a user, in byte order of the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Action {
@@ -24,7 +24,7 @@ pub(super) enum Action {
     TemplateUsed,
 }
 
-/// Event names by [`Action`], sorted by bytes, so that an action is a code of a log.
+/// Event names by [`Action`]. They are sorted by bytes, so that an action equals its code in a log.
 pub(super) const NAMES: [&str; 17] = [
     "api_called",
     "automation_created",
@@ -45,35 +45,35 @@ pub(super) const NAMES: [&str; 17] = [
     "template_used",
 ];
 
-/// A part of the product that a team takes up some time after it signed up.
-pub(super) struct Part {
+/// A feature of the product, adopted some time after sign-up.
+pub(super) struct ProductFeature {
     pub(super) action: Action,
-    /// How often it is used by those who have taken it up.
+    /// Relative frequency of use after adoption.
     pub(super) weight: f64,
-    /// Mean days until a team of usual curiosity takes it up.
+    /// Mean days until adoption by a typical team.
     pub(super) adopted_after: f64,
-    /// Mean minutes spent each time; 0 where nothing is measured.
+    /// Mean minutes per use; 0: not recorded.
     pub(super) minutes: f64,
 }
 
-const fn part(action: Action, weight: f64, adopted_after: f64, minutes: f64) -> Part {
-    Part { action, weight, adopted_after, minutes }
+const fn feature(action: Action, weight: f64, adopted_after: f64, minutes: f64) -> ProductFeature {
+    ProductFeature { action, weight, adopted_after, minutes }
 }
 
-/// The parts, of which every team has some from the start.
-pub(super) const PARTS: [Part; 12] = [
-    part(Action::ProjectCreated, 1.0, 0.0, 0.0),
-    part(Action::TaskCompleted, 6.0, 1.5, 4.0),
-    part(Action::SearchUsed, 1.5, 2.0, 0.0),
-    part(Action::CommentAdded, 3.0, 5.0, 0.0),
-    part(Action::DashboardViewed, 3.0, 0.0, 3.0),
-    part(Action::FileShared, 2.0, 8.0, 0.0),
-    part(Action::TemplateUsed, 0.7, 10.0, 0.0),
-    part(Action::DataImported, 0.5, 14.0, 6.0),
-    part(Action::ReportExported, 1.2, 18.0, 2.0),
-    part(Action::IntegrationConnected, 0.4, 30.0, 0.0),
-    part(Action::AutomationCreated, 0.6, 40.0, 0.0),
-    part(Action::ApiCalled, 4.0, 80.0, 0.0),
+/// Features of the product. Every team has some of them from the start.
+pub(super) const PRODUCT_FEATURES: [ProductFeature; 12] = [
+    feature(Action::ProjectCreated, 1.0, 0.0, 0.0),
+    feature(Action::TaskCompleted, 6.0, 1.5, 4.0),
+    feature(Action::SearchUsed, 1.5, 2.0, 0.0),
+    feature(Action::CommentAdded, 3.0, 5.0, 0.0),
+    feature(Action::DashboardViewed, 3.0, 0.0, 3.0),
+    feature(Action::FileShared, 2.0, 8.0, 0.0),
+    feature(Action::TemplateUsed, 0.7, 10.0, 0.0),
+    feature(Action::DataImported, 0.5, 14.0, 6.0),
+    feature(Action::ReportExported, 1.2, 18.0, 2.0),
+    feature(Action::IntegrationConnected, 0.4, 30.0, 0.0),
+    feature(Action::AutomationCreated, 0.6, 40.0, 0.0),
+    feature(Action::ApiCalled, 4.0, 80.0, 0.0),
 ];
 
 /// Industries with their shares.
@@ -85,7 +85,7 @@ pub(super) const INDUSTRIES: [(&str, f64); 5] = [
     ("healthcare", 0.1),
 ];
 
-/// A country with its share of the accounts and its hours ahead of UTC.
+/// A country with its share of accounts and its UTC offset in hours.
 pub(super) struct Country {
     pub(super) name: &'static str,
     pub(super) share: f64,
@@ -106,5 +106,5 @@ pub(super) const COUNTRIES: [Country; 6] = [
     country("AU", 0.06, 10),
 ];
 
-/// Use of a weekday relative to a Tuesday, Monday first.
+/// Usage by weekday relative to Tuesday, Monday first.
 pub(super) const WEEKDAYS: [f64; 7] = [0.95, 1.0, 1.0, 0.95, 0.8, 0.15, 0.1];

@@ -1,4 +1,4 @@
-//! The truth behind the outcomes: a logistic regression on usage features.
+//! The true model behind the outcomes: a logistic regression on usage features.
 
 use std::io::Write;
 use std::path::Path;
@@ -12,66 +12,67 @@ use crate::error::{Error, Result};
 use crate::io::write;
 use crate::time::TimeSpan;
 
-/// A usage feature that moves the log-odds by `coef` for every `scale` it lies above `center`.
+/// A term of the true model: `coef · (feature − center) / scale`, in log-odds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Term {
+pub(super) struct TrueTerm {
     pub(super) feature: &'static str,
     pub(super) coef: f64,
     pub(super) center: f64,
     pub(super) scale: f64,
 }
 
-const fn term(feature: &'static str, coef: f64, center: f64, scale: f64) -> Term {
-    Term { feature, coef, center, scale }
+const fn term(feature: &'static str, coef: f64, center: f64, scale: f64) -> TrueTerm {
+    TrueTerm { feature, coef, center, scale }
 }
 
-/// What makes accounts convert. Centres and scales are near mean and standard deviation of a log of
-/// 100 events per account, and none of the features has a tail that would drown the others.
-const TERMS: [Term; 8] = [
-    term("active_users_7d", 0.35, 1.0, 1.1),
-    term("active_days_7d", 0.3, 1.5, 1.5),
-    term("features_used_14d", 0.45, 5.5, 3.0),
-    term("feature_entropy_14d", -0.3, 1.4, 0.6),
-    term("invites_14d", 0.25, 1.0, 1.5),
-    term("limit_hits_14d", 0.25, 0.1, 0.5),
-    term("hand_raises_14d", 0.2, 0.02, 0.15),
-    term("events_velocity_7d", 0.25, -1.0, 1.3),
+/// Terms of the true model. Centers and scales are close to the means and standard deviations in a
+/// log of 100 events per account. No feature has a long tail that would dominate the others.
+const TERMS: [TrueTerm; 8] = [
+    term("active_users_7d", 0.42, 1.0, 1.1),
+    term("active_days_7d", 0.36, 1.5, 1.5),
+    term("features_used_14d", 0.54, 5.5, 3.0),
+    term("feature_entropy_14d", -0.36, 1.4, 0.6),
+    term("invites_14d", 0.3, 1.0, 1.5),
+    term("limit_hits_14d", 0.3, 0.1, 0.5),
+    term("hand_raises_14d", 0.24, 0.02, 0.15),
+    term("events_velocity_7d", 0.3, -1.0, 1.3),
 ];
 
-/// The coefficients of one simulation.
+/// Coefficients of one simulation.
 #[derive(Debug, Clone)]
-pub(super) struct Truth {
+pub(super) struct TrueModel {
     pub(super) intercept: f64,
-    pub(super) terms: Vec<Term>,
+    pub(super) terms: Vec<TrueTerm>,
 }
 
-impl Truth {
-    /// Take the coefficients times `signal`, and the intercept at which the mean probability of
-    /// these rows is `base_rate`.
+impl TrueModel {
+    /// Multiplies the coefficients by `signal` and solves for the intercept at which the mean
+    /// probability of the rows is `base_rate`.
     ///
-    /// The intercept is rounded to a number that reads well; from then on it is the truth.
+    /// The intercept is rounded to three digits, and the rounded number is the true one.
     pub(super) fn solve(signal: f64, base_rate: f64, features: &DataFrame) -> Result<Self> {
-        /// Halvings of the interval: from 200 to less than the rounding.
-        const HALVINGS: usize = 40;
-        let terms = TERMS.iter().map(|t| Term { coef: t.coef * signal, ..*t }).collect();
-        let without = Self { intercept: 0.0, terms };
-        let rest = without.log_odds(features)?;
+        /// Number of bisections: from 200 to less than the rounding.
+        const BISECTIONS: usize = 40;
+        let terms = TERMS.iter().map(|t| TrueTerm { coef: t.coef * signal, ..*t }).collect();
+        let centered = Self { intercept: 0.0, terms };
+        let log_odds = centered.log_odds(features)?;
         let logit = (base_rate / (1.0 - base_rate)).ln();
         let (mut low, mut high) = (-100.0, 100.0);
-        for _ in 0..HALVINGS {
+        for _ in 0..BISECTIONS {
             let middle = 0.5 * (low + high);
-            let excess: f64 = rest.iter().map(|eta| sigmoid(middle + eta) - base_rate).sum();
+            let excess: f64 = log_odds.iter().map(|eta| sigmoid(middle + eta) - base_rate).sum();
             if excess < 0.0 {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        let intercept = if rest.is_empty() || signal == 0.0 { logit } else { 0.5 * (low + high) };
-        Ok(Self { intercept: (intercept * 1e3).round() / 1e3, ..without })
+        let intercept =
+            if log_odds.is_empty() || signal == 0.0 { logit } else { 0.5 * (low + high) };
+        Ok(Self { intercept: (intercept * 1e3).round() / 1e3, ..centered })
     }
 
-    /// The log-odds of every row.
+    /// Computes the log-odds of each row.
     pub(super) fn log_odds(&self, features: &DataFrame) -> Result<Vec<f64>> {
         let mut eta = vec![self.intercept; features.height()];
         for term in &self.terms {
@@ -86,7 +87,7 @@ impl Truth {
         Ok(eta)
     }
 
-    /// Write the truth as JSON, a line for each account observed.
+    /// Writes the true model as JSON, with one line per observed account.
     pub(super) fn write(&self, path: &Path, accounts: &[u8]) -> Result<()> {
         #[derive(Serialize)]
         struct Line<'a> {
@@ -128,12 +129,12 @@ impl Truth {
     }
 }
 
-/// Append the line of an account to the text that [`Truth::write`] takes.
+/// Appends the line of an account for [`TrueModel::write`].
 pub(super) fn write_account(into: &mut Vec<u8>, id: &str, probability: f64) {
     writeln!(into, "    {{\"account_id\":{},\"probability\":{}}},", json(&id), json(&probability))
-        .expect("memory takes all bytes");
+        .expect("writing to memory succeeds");
 }
 
 fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("numbers and text have a JSON form")
+    serde_json::to_string(value).expect("numbers and strings serialize to JSON")
 }

@@ -1,45 +1,48 @@
-//! Sessions: when the people of an account come, and what they do then.
+//! Sessions of an account: their times and events.
 
 use super::account::{Account, Event, Member};
-use super::draw::{Draw, whole_seconds};
-use super::product::{Action, PARTS, WEEKDAYS};
+use super::product::{Action, PRODUCT_FEATURES, WEEKDAYS};
+use super::rng::{AccountRng, whole_seconds};
 use crate::time::{DAY, NEVER, SECOND, in_days};
 
 /// Microseconds in an hour.
 pub(super) const HOUR: i64 = 3_600 * SECOND;
-/// Share of accounts whose owner does not look around right after signing up.
-const LATER: f64 = 0.08;
-/// Most people invited in one session.
-const AT_ONCE: usize = 2;
-/// Share of invitations that are taken.
+/// Share of accounts without a session right after sign-up.
+const NO_FIRST_SESSION: f64 = 0.08;
+/// Maximum number of invitations in one session.
+const MAX_INVITES: usize = 2;
+/// Share of accepted invitations.
 const ACCEPTED: f64 = 0.8;
-/// Chance that a session at the limit of the free plan runs into it.
+/// Probability that a session reaches the limit of the free plan, once the account is at the limit.
 const LIMIT_HIT: f64 = 0.08;
-/// Chance that a session ends in a question to sales, and after running into the limit.
+/// Probability that a session ends with a message to sales: usually, and after reaching the limit.
 const ASKS_SALES: [f64; 2] = [0.003, 0.05];
 
 impl Account {
-    /// The session right after signing up.
-    pub(super) fn arrive(&mut self) {
-        let first = self.signed_up + self.draw.instant(20 * SECOND, 180 * SECOND);
-        if self.habits.pace > 0.0 && !self.draw.happens(LATER) && first < self.converted {
+    /// Adds the session right after sign-up.
+    pub(super) fn add_first_session(&mut self) {
+        let first = self.signed_up + self.rng.time_between(20 * SECOND, 180 * SECOND);
+        if self.pattern.pace > 0.0
+            && !self.rng.bernoulli(NO_FIRST_SESSION)
+            && first < self.converted
+        {
             self.session(first, false);
         }
     }
 
-    /// Use the product in `[from, to)`, but not beyond the day on which use stops.
-    pub(super) fn work(&mut self, from: i64, to: i64, customer: bool) {
-        let to = to.min(self.habits.stop);
+    /// Adds the sessions in `[from, to)` until usage stops.
+    pub(super) fn add_sessions(&mut self, from: i64, to: i64, customer: bool) {
+        let to = to.min(self.pattern.stop);
         let ahead = self.country.hours * HOUR;
         let mut starts = Vec::new();
         let mut midnight = (from + ahead).div_euclid(DAY) * DAY - ahead;
         while midnight < to {
             let sessions = self.sessions(midnight + DAY / 2, customer);
             starts.clear();
-            for _ in 0..self.draw.poisson(sessions) {
-                starts.push(midnight + time_of_day(&mut self.draw));
+            for _ in 0..self.rng.poisson(sessions) {
+                starts.push(midnight + time_of_day(&mut self.rng));
             }
-            starts.retain(|at| (from..to).contains(at));
+            starts.retain(|start| (from..to).contains(start));
             starts.sort_unstable();
             for start in &starts {
                 self.session(*start, customer);
@@ -48,10 +51,10 @@ impl Account {
         }
     }
 
-    /// Mean number of sessions on the local day whose noon is given.
+    /// Returns the mean number of sessions on the local day of `noon`.
     fn sessions(&self, noon: i64, customer: bool) -> f64 {
-        let habits = &self.habits;
-        let there = habits
+        let pattern = &self.pattern;
+        let present = pattern
             .team
             .iter()
             .filter(|m| m.joined.is_some_and(|j| j <= noon))
@@ -60,46 +63,51 @@ impl Account {
         let weekday = WEEKDAYS[weekday(noon + self.country.hours * HOUR)];
         let interest = if customer {
             let since = in_days((noon - self.converted).max(0));
-            habits.interest(self.converted - self.signed_up).max(0.4)
+            pattern.interest(self.converted - self.signed_up).max(0.4)
                 * (1.1 + 0.6 * (since / 60.0).min(1.0))
         } else {
-            habits.interest(noon - self.signed_up)
+            pattern.interest(noon - self.signed_up)
         };
-        let pace = if customer { habits.pace.max(0.1) } else { habits.pace };
-        pace * weekday * interest * there.max(0.5).sqrt()
+        let pace = if customer { pattern.pace.max(0.1) } else { pattern.pace };
+        pace * weekday * interest * present.max(0.5).sqrt()
     }
 
-    /// One session of one person.
+    /// Adds one session of one user.
     fn session(&mut self, start: i64, customer: bool) {
-        let user = self.who(start);
+        let user = self.pick_user(start);
         self.events.push(Event { time: start, user, action: Action::Login, half_minutes: 0 });
         let mut clock = self.invite(start, user);
-        let mean = self.draw.exponential(self.habits.length);
-        for _ in 0..self.draw.poisson(mean) {
+        let mean = self.rng.exponential(self.pattern.length);
+        for _ in 0..self.rng.poisson(mean) {
             clock = self.pause(clock);
-            let part = self.draw.pick(
-                PARTS
+            let index = self.rng.weighted_index(
+                PRODUCT_FEATURES
                     .iter()
-                    .zip(self.habits.adopted)
-                    .map(|(p, at)| if at <= start { p.weight } else { 0.0 }),
+                    .zip(self.pattern.adopted)
+                    .map(|(feature, adopted)| if adopted <= start { feature.weight } else { 0.0 }),
             );
-            let half_minutes = match PARTS[part].minutes {
+            let half_minutes = match PRODUCT_FEATURES[index].minutes {
                 0.0 => 0,
-                mean => u16::try_from(self.draw.poisson(2.0 * mean - 1.0) + 1).unwrap_or(u16::MAX),
+                mean => u16::try_from(self.rng.poisson(2.0 * mean - 1.0) + 1).unwrap_or(u16::MAX),
             };
-            self.events.push(Event { time: clock, user, action: PARTS[part].action, half_minutes });
+            self.events.push(Event {
+                time: clock,
+                user,
+                action: PRODUCT_FEATURES[index].action,
+                half_minutes,
+            });
         }
         if !customer {
-            self.outgrow(clock, user);
+            self.maybe_hit_limit(clock, user);
         }
     }
 
-    /// Send the invitations that are due.
+    /// Adds the due invitations.
     fn invite(&mut self, start: i64, user: u8) -> i64 {
         let due = |m: &Member| m.joined.is_none() && m.due <= start;
         let mut clock = start;
-        for _ in 0..AT_ONCE {
-            let Some(at) = self.habits.team.iter().position(due) else { break };
+        for _ in 0..MAX_INVITES {
+            let Some(member) = self.pattern.team.iter().position(due) else { break };
             clock = self.pause(clock);
             self.events.push(Event {
                 time: clock,
@@ -107,16 +115,16 @@ impl Account {
                 action: Action::InviteSent,
                 half_minutes: 0,
             });
-            let comes = clock + HOUR + self.draw.span(1.0);
-            self.habits.team[at].joined =
-                Some(if self.draw.happens(ACCEPTED) { comes } else { NEVER });
+            let joins = clock + HOUR + self.rng.exponential_span(1.0);
+            self.pattern.team[member].joined =
+                Some(if self.rng.bernoulli(ACCEPTED) { joins } else { NEVER });
         }
         clock
     }
 
-    /// Run into the limit of the free plan, ask for more.
-    fn outgrow(&mut self, clock: i64, user: u8) {
-        let hit = self.events.len() > self.habits.limit && self.draw.happens(LIMIT_HIT);
+    /// Adds a reached limit and a message to sales, if they occur.
+    fn maybe_hit_limit(&mut self, clock: i64, user: u8) {
+        let hit = self.events.len() > self.pattern.limit && self.rng.bernoulli(LIMIT_HIT);
         let mut clock = clock;
         if hit {
             clock = self.pause(clock);
@@ -127,7 +135,7 @@ impl Account {
                 half_minutes: 0,
             });
         }
-        if self.draw.happens(ASKS_SALES[usize::from(hit)]) {
+        if self.rng.bernoulli(ASKS_SALES[usize::from(hit)]) {
             clock = self.pause(clock);
             self.events.push(Event {
                 time: clock,
@@ -138,33 +146,33 @@ impl Account {
         }
     }
 
-    /// Whose session it is.
-    fn who(&mut self, start: i64) -> u8 {
-        let there = self
-            .habits
+    /// Draws the user of a session.
+    fn pick_user(&mut self, start: i64) -> u8 {
+        let weights = self
+            .pattern
             .team
             .iter()
             .map(|m| if m.joined.is_some_and(|j| j <= start) { m.weight } else { 0.0 });
-        u8::try_from(self.draw.pick(there)).expect("a team is small")
+        u8::try_from(self.rng.weighted_index(weights)).expect("a team is small")
     }
 
-    /// Some seconds later.
+    /// Draws the time of the next event, some seconds later.
     fn pause(&mut self, clock: i64) -> i64 {
-        clock + 8 * SECOND + whole_seconds(self.draw.exponential(75.0 / 86_400.0))
+        clock + 8 * SECOND + whole_seconds(self.rng.exponential(75.0 / 86_400.0))
     }
 }
 
-/// A local time of day: working hours, now and then another.
-pub(super) fn time_of_day(draw: &mut Draw) -> i64 {
-    let hours = if draw.happens(0.08) {
-        draw.between(6.0, 23.5)
+/// Draws a local time of day, mostly in working hours.
+pub(super) fn time_of_day(rng: &mut AccountRng) -> i64 {
+    let hours = if rng.bernoulli(0.08) {
+        rng.uniform_between(6.0, 23.5)
     } else {
-        8.0 + 5.0 * (draw.share() + draw.share())
+        8.0 + 5.0 * (rng.uniform() + rng.uniform())
     };
     whole_seconds(hours / 24.0)
 }
 
-/// Days since Monday; 1970 began on a Thursday.
+/// Returns the number of days since Monday. 1970-01-01 was a Thursday.
 pub(super) fn weekday(local: i64) -> usize {
     usize::try_from((local.div_euclid(DAY) + 3).rem_euclid(7)).expect("0 to 6")
 }

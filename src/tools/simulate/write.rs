@@ -1,4 +1,4 @@
-//! The simulated log as files.
+//! Writing of the simulated log.
 
 use std::path::{Path, PathBuf};
 
@@ -7,85 +7,90 @@ use rayon::prelude::*;
 
 use super::account::{Account, Event, LARGEST_TEAM};
 use super::product::NAMES;
-use super::truth::{self, Truth};
-use super::{START, Simulated, World};
+use super::truth::{self, TrueModel};
+use super::{START, Scenario, SimulationSummary};
 use crate::error::{Error, Result};
 use crate::io::write::{self, Format, TableWriter};
 use crate::time::iso_day;
 
-/// The project file, with places for what depends on the simulation.
+/// Template of the project file.
 const PROJECT: &str = include_str!("project.toml");
+/// Start of a comment by which a project file from a simulation is recognized.
+const MARK: &str = "# Project file of a simulated log, written by `pql simulate`";
 
-/// A project file that somebody wrote stays.
+/// Refuses to overwrite a project file that is not from a simulation.
 pub(super) fn refuse_foreign_project(dir: &Path) -> Result<()> {
     let path = dir.join("pql.toml");
-    let own = PROJECT.lines().next();
     match std::fs::read_to_string(&path) {
-        Ok(text) if text.lines().next() != own => Err(Error::Usage {
+        Ok(text) if !text.contains(MARK) => Err(Error::Usage {
             problem: format!(
-                "`{}` was not written by a simulation and is not replaced",
+                "refusing to overwrite `{}`, which `pql simulate` did not write",
                 path.display()
             ),
-            hint: Some("give another folder".to_owned()),
+            hint: Some("choose another folder with `-o`".to_owned()),
         }),
         _ => Ok(()),
     }
 }
 
-/// The files while they are written.
-pub(super) struct Files {
+/// Output files.
+pub(super) struct LogFiles {
     dir: PathBuf,
     events: TableWriter,
     accounts: TableWriter,
     /// Lines of `truth.json`.
     lines: Vec<u8>,
-    written: Simulated,
+    written: SimulationSummary,
 }
 
-impl Files {
-    pub(super) fn create(dir: &Path, world: &World) -> Result<Self> {
+impl LogFiles {
+    pub(super) fn create(dir: &Path, scenario: &Scenario) -> Result<Self> {
         let create = |name: &str, frame: &DataFrame| {
             TableWriter::create(&dir.join(name), Format::Parquet, frame.schema())
         };
         Ok(Self {
             dir: dir.to_owned(),
-            events: create("events.parquet", &events_table(&[], world)?)?,
-            accounts: create("accounts.parquet", &accounts_table(&[], world)?)?,
+            events: create("events.parquet", &events_table(&[], scenario)?)?,
+            accounts: create("accounts.parquet", &accounts_table(&[], scenario)?)?,
             lines: Vec::new(),
-            written: Simulated::default(),
+            written: SimulationSummary::default(),
         })
     }
 
-    /// Write settled accounts with their events, as they stand at the end of the log.
+    /// Writes accounts with their outcomes and events, as known at the end of the log.
     pub(super) fn write(
         &mut self,
         accounts: &[Account],
         probability: &[Option<f64>],
-        world: &World,
+        scenario: &Scenario,
     ) -> Result<()> {
-        self.events.write(&events_table(accounts, world)?)?;
-        self.accounts.write(&accounts_table(accounts, world)?)?;
+        self.events.write(&events_table(accounts, scenario)?)?;
+        self.accounts.write(&accounts_table(accounts, scenario)?)?;
         for (account, probability) in accounts.iter().zip(probability) {
             if let Some(probability) = probability {
-                truth::write_account(&mut self.lines, &world.id(account.number), *probability);
+                truth::write_account(&mut self.lines, &scenario.id(account.number), *probability);
                 self.written.observed += 1;
             }
             self.written.accounts += 1;
             self.written.events += account.events.len() as u64;
-            self.written.conversions += u64::from(account.converted < world.until);
+            self.written.conversions += u64::from(account.converted < scenario.until);
         }
         Ok(())
     }
 
-    /// Let the files appear, and write those that describe them.
-    pub(super) fn finish(self, truth: &Truth, world: &World) -> Result<Simulated> {
+    /// Finishes the tables and writes the project file and the true model.
+    pub(super) fn finish(
+        self,
+        truth: &TrueModel,
+        scenario: &Scenario,
+    ) -> Result<SimulationSummary> {
         self.events.finish()?;
         self.accounts.finish()?;
         let features: Vec<String> =
             truth.terms.iter().map(|t| format!("\"{}\"", t.feature)).collect();
         let project = PROJECT
             .replace("{since}", &iso_day(START))
-            .replace("{until}", &iso_day(world.until))
+            .replace("{until}", &iso_day(scenario.until))
             .replace("{features}", &features.join(", "));
         write::write_bytes(&self.dir.join("pql.toml"), project.as_bytes())?;
         truth.write(&self.dir.join("truth.json"), &self.lines)?;
@@ -93,28 +98,35 @@ impl Files {
     }
 }
 
-/// The id of a member of a team, which no other account has.
+/// Returns the user ID of a team member, unique across accounts.
 fn user(number: u64, member: usize) -> String {
     format!("u{}", (number - 1) * LARGEST_TEAM as u64 + member as u64)
 }
 
-/// Events of all accounts in order of time.
-fn events_table(accounts: &[Account], world: &World) -> Result<DataFrame> {
-    let mut order: Vec<(u32, Event)> =
-        (0..).zip(accounts).flat_map(|(at, a)| a.events.iter().map(move |e| (at, *e))).collect();
+/// Builds the table of all events in time order.
+fn events_table(accounts: &[Account], scenario: &Scenario) -> Result<DataFrame> {
+    let mut order: Vec<(u32, Event)> = (0..)
+        .zip(accounts)
+        .flat_map(|(index, account)| account.events.iter().map(move |event| (index, *event)))
+        .collect();
     order.par_sort_by_key(|(account, event)| (event.time, *account));
-    let ids: Vec<String> = accounts.iter().map(|a| world.id(a.number)).collect();
+    let ids: Vec<String> = accounts.iter().map(|a| scenario.id(a.number)).collect();
     let members =
-        |a: &Account| (0..a.habits.team.len()).map(|member| user(a.number, member)).collect();
+        |a: &Account| (0..a.pattern.team.len()).map(|member| user(a.number, member)).collect();
     let users: Vec<Vec<String>> = accounts.par_iter().map(members).collect();
-    let member = |at: u32, event: &Event| {
-        users[at as usize].get(usize::from(event.user)).map(String::as_str)
+    let member = |account: u32, event: &Event| {
+        users[account as usize].get(usize::from(event.user)).map(String::as_str)
     };
     let spent =
         |event: &Event| Some(f64::from(event.half_minutes) / 2.0).filter(|minutes| *minutes > 0.0);
     let columns: [&(dyn Fn() -> Column + Sync); 5] = [
-        &|| text("account_id", order.iter().map(|(at, _)| Some(ids[*at as usize].as_str()))),
-        &|| text("user_id", order.iter().map(|(at, event)| member(*at, event))),
+        &|| {
+            text(
+                "account_id",
+                order.iter().map(|(account, _)| Some(ids[*account as usize].as_str())),
+            )
+        },
+        &|| text("user_id", order.iter().map(|(account, event)| member(*account, event))),
         &|| text("event", order.iter().map(|(_, event)| Some(NAMES[event.action as usize]))),
         &|| write::time_column("timestamp", order.iter().map(|(_, event)| Some(event.time))),
         &|| numbers("minutes", order.iter().map(|(_, event)| spent(event))),
@@ -122,10 +134,10 @@ fn events_table(accounts: &[Account], world: &World) -> Result<DataFrame> {
     table(order.len(), columns.par_iter().map(|column| column()).collect())
 }
 
-/// The account list; what comes at or after `until` is not known.
-fn accounts_table(accounts: &[Account], world: &World) -> Result<DataFrame> {
-    let ids: Vec<String> = accounts.iter().map(|a| world.id(a.number)).collect();
-    let known = |t: i64| Some(t).filter(|t| *t < world.until);
+/// Builds the account list. Times at or after `until` are null.
+fn accounts_table(accounts: &[Account], scenario: &Scenario) -> Result<DataFrame> {
+    let ids: Vec<String> = accounts.iter().map(|a| scenario.id(a.number)).collect();
+    let known = |t: i64| Some(t).filter(|t| *t < scenario.until);
     let columns = vec![
         text("account_id", ids.iter().map(|id| Some(id.as_str()))),
         write::time_column("signed_up_at", accounts.iter().map(|a| Some(a.signed_up))),

@@ -1,4 +1,4 @@
-"""Make the certified logistic regressions beside this file: data, and answers in 60-digit arithmetic.
+"""Create the certified logistic regressions in this folder: data, and results in 60-digit arithmetic.
 
     python make.py [NAME ...]
 
@@ -26,7 +26,7 @@ HERE = pathlib.Path(__file__).parent
 DIGITS = 25
 
 
-def standardised(columns):
+def standardized(columns):
     """Mean and standard deviation (divisor n) of each column, and the columns by rows with a leading 1."""
     scaled, scale = [], []
     for column in columns:
@@ -94,7 +94,7 @@ def between(z, residuals, group):
 def certify(name, columns, y, group=None, alpha=0.0):
     names, columns = list(columns), [[float(v) for v in column] for column in columns.values()]
     y = [int(v) for v in y]
-    z, scale = standardised(columns)
+    z, scale = standardized(columns)
     beta, inverse, information, s, residuals, loglik = solve(z, y, alpha)
     inner = information if group is None else between(z, residuals, group)
     covariance = inverse * (inner + s) * inverse
@@ -157,7 +157,7 @@ def beetles():
 
 
 def drawn(seed, n, p, base=-0.5, near=None, accounts=None, size=0.5):
-    """Columns that correlate a little; `near`: the last is the first and this share of itself."""
+    """Weakly correlated columns; `near`: the last column is the first one plus this share of itself."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, p)) + 0.4 * rng.normal(size=(n, 1)) + 0.3
     x[:, p // 2] = rng.poisson(2, n)
@@ -185,17 +185,17 @@ def generated():
     yield "shifted", named(x + np.array([1e6, 0, 0, 0, 0, 0])), y, None, 0.0
     yield "shifted_all", named(x + 1e6), y, None, 0.0
     yield "shifted_l2", named(x + np.array([0, 1e6, 0, -1e6, 0, 1e3])), y, None, 3.7
-    yield "penalised", named(x), y, None, 2.5
-    yield "penalised_much", named(x), y, None, 120.0
+    yield "penalized", named(x), y, None, 2.5
+    yield "penalized_much", named(x), y, None, 120.0
     for name, near in [("collinear_1e3", 4e-2), ("collinear_1e4", 1.2e-2), ("collinear_1e5", 4e-3), ("collinear_1e6", 1.2e-3)]:
         x, y, _ = drawn(3, 300, 5, near=near)
         yield name, named(x), y, None, 0.0
-    yield "collinear_penalised", named(x), y, None, 1e-4
+    yield "collinear_penalized", named(x), y, None, 1e-4
     x, y, _ = drawn(4, 900, 3, base=-4.2)
     yield "rare", named(x), y, None, 0.0
     x, y, group = drawn(5, 400, 4, base=-1.0, accounts=100)
     yield "accounts", named(x), y, group, 0.0
-    yield "accounts_penalised", named(x), y, group, 6.0
+    yield "accounts_penalized", named(x), y, group, 6.0
     x, y, group = drawn(6, 400, 4, accounts=100, near=1.2e-3)
     yield "accounts_collinear", named(x), y, group, 0.0
     rng = np.random.default_rng(7)

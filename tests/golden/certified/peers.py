@@ -1,11 +1,11 @@
-"""Print how many digits other programs have right on the certified regressions beside this file.
+"""Print the number of correct digits of other programs on the certified regressions in this folder.
 
     python peers.py
 
 statsmodels GLM (binomial, IRLS) and Logit (Newton), at their default settings but for the number of iterations and a tolerance as low
-as they accept, and scikit-learn's LogisticRegression (newton-cholesky, tol 1e-10, C = inf, or 1/alpha on columns standardised by
+as they accept, and scikit-learn's LogisticRegression (newton-cholesky, tol 1e-10, C = inf, or 1/alpha on columns standardized by
 StandardScaler), each on the raw columns with a leading 1. `-log10` of the largest relative error among the raw coefficients with
-the intercept, and among their standard errors; scikit-learn gives none, statsmodels none of a penalised fit.
+the intercept, and among their standard errors; scikit-learn gives none, statsmodels none of a penalized fit.
 Needs: pip install numpy statsmodels scikit-learn.
 """
 import json

@@ -1,32 +1,36 @@
-//! What holds of every log, whatever comes after its cutoffs.
+//! Invariants of results with respect to data after the cutoffs.
 
 use super::*;
 
 #[test]
-fn training_until_x_is_training_on_the_log_cut_at_x() {
-    for kind in KINDS {
-        let world = World::new(kind, X);
-        let (whole, cut) = (world.write(), world.cut(X).write());
-        for at in AT {
-            let model = whole.train(at, X, at);
-            same_model(&model, &cut.train(at, X, at), &format!("{kind:?}, {at}"));
+fn training_until_x_equals_training_on_the_log_truncated_at_x() {
+    for form in LOG_FORMS {
+        let world = World::new(form, X);
+        let (full, truncated) = (world.write(), world.truncate(X).write());
+        for scheme in SCHEMES {
+            let model = full.train(scheme, X, scheme);
+            assert_same_model(
+                &model,
+                &truncated.train(scheme, X, scheme),
+                &format!("{form:?}, {scheme}"),
+            );
             let card = std::fs::read_to_string(model.with_file_name("model.json")).unwrap();
-            assert!(card.contains("\"event\": \"receipt\""), "{kind:?}, {at}: {card}");
+            assert!(card.contains("\"event\": \"receipt\""), "{form:?}, {scheme}: {card}");
         }
     }
 }
 
 #[test]
-fn features_until_x_are_those_of_the_log_cut_at_x() {
-    for kind in KINDS {
-        let world = World::new(kind, X);
-        let (whole, cut) = (world.write(), world.cut(X).write());
-        for at in AT {
-            // Where the columns of the design are named, no counts are left out.
+fn features_until_x_equal_features_of_the_log_truncated_at_x() {
+    for form in LOG_FORMS {
+        let world = World::new(form, X);
+        let (full, truncated) = (world.write(), world.truncate(X).write());
+        for scheme in SCHEMES {
+            // With `design.include`, all counts are computed.
             let sets = [
                 format!("observation.until={}", iso(X)),
-                format!("observation.at={at}"),
-                "design.use=[\"tenure_days\"]".to_owned(),
+                format!("observation.cutoffs={scheme}"),
+                "design.include=[\"tenure_days\"]".to_owned(),
             ];
             let features = |files: &Files| {
                 let out = ["features", "-q", "-c", text(&files.path("pql.toml")), "-o", "-"]
@@ -35,72 +39,100 @@ fn features_until_x_are_those_of_the_log_cut_at_x() {
                     .into_iter()
                     .chain(sets.iter().flat_map(|s| ["--set".to_owned(), s.clone()])))
             };
-            let (features, of_cut) = (features(&whole), features(&cut));
-            assert!(features.lines().next().unwrap().contains("count_open_7d"), "{kind:?}, {at}");
-            assert!(features == of_cut, "{kind:?}, {at}: {}", difference(&features, &of_cut));
+            let (features, of_truncated) = (features(&full), features(&truncated));
+            assert!(
+                features.lines().next().unwrap().contains("count_open_7d"),
+                "{form:?}, {scheme}"
+            );
+            assert!(
+                features == of_truncated,
+                "{form:?}, {scheme}: {}",
+                difference(&features, &of_truncated)
+            );
         }
     }
 }
 
 #[test]
-fn scoring_at_t_is_scoring_the_log_cut_at_t() {
-    for kind in KINDS {
-        let world = World::new(kind, T);
-        let (whole, cut) = (world.write(), world.cut(T).write());
-        for at in AT {
-            let model = whole.train(at, X, at);
-            let (scores, of_cut) = (whole.score(&model, T), cut.score(&model, T));
+fn scoring_at_t_equals_scoring_the_log_truncated_at_t() {
+    for form in LOG_FORMS {
+        let world = World::new(form, T);
+        let (full, truncated) = (world.write(), world.truncate(T).write());
+        for scheme in SCHEMES {
+            let model = full.train(scheme, X, scheme);
+            let (scores, of_truncated) = (full.score(&model, T), truncated.score(&model, T));
             assert!(scores.lines().count() > 40, "{scores}");
-            assert!(scores == of_cut, "{kind:?}, {at}: {}", difference(&scores, &of_cut));
-            let (features, of_cut) = (whole.features(&model, T), cut.features(&model, T));
-            assert!(features == of_cut, "{kind:?}, {at}: {}", difference(&features, &of_cut));
+            assert!(
+                scores == of_truncated,
+                "{form:?}, {scheme}: {}",
+                difference(&scores, &of_truncated)
+            );
+            let (features, of_truncated) =
+                (full.features(&model, T), truncated.features(&model, T));
+            assert!(
+                features == of_truncated,
+                "{form:?}, {scheme}: {}",
+                difference(&features, &of_truncated)
+            );
         }
     }
 }
 
 #[test]
 fn events_after_the_cutoff_change_nothing() {
-    for kind in KINDS {
-        let world = World::new(kind, T);
-        let (whole, more) = (world.write(), world.with_more_after(T).write());
-        for at in AT {
-            let model = whole.train(at, X, at);
-            let (scores, of_more) = (whole.score(&model, T), more.score(&model, T));
-            assert!(scores == of_more, "{kind:?}, {at}: {}", difference(&scores, &of_more));
-            let (features, of_more) = (whole.features(&model, T), more.features(&model, T));
-            assert!(features == of_more, "{kind:?}, {at}: {}", difference(&features, &of_more));
-            same_model(&model, &more.train(at, X, at), &format!("{kind:?}, {at}"));
+    for form in LOG_FORMS {
+        let world = World::new(form, T);
+        let (full, more) = (world.write(), world.with_more_after(T).write());
+        for scheme in SCHEMES {
+            let model = full.train(scheme, X, scheme);
+            let (scores, of_more) = (full.score(&model, T), more.score(&model, T));
+            assert!(scores == of_more, "{form:?}, {scheme}: {}", difference(&scores, &of_more));
+            let (features, of_more) = (full.features(&model, T), more.features(&model, T));
+            assert!(features == of_more, "{form:?}, {scheme}: {}", difference(&features, &of_more));
+            assert_same_model(
+                &model,
+                &more.train(scheme, X, scheme),
+                &format!("{form:?}, {scheme}"),
+            );
         }
     }
 }
 
 #[test]
 fn the_order_of_the_rows_changes_nothing() {
-    for kind in KINDS {
-        let world = World::new(kind, T).cut(T);
-        let (whole, shuffled) = (world.write(), world.shuffled(3).write());
-        for at in AT {
-            let model = whole.train(at, X, at);
-            same_model(&model, &shuffled.train(at, X, at), &format!("{kind:?}, {at}"));
-            let (scores, of_shuffled) = (whole.score(&model, T), shuffled.score(&model, T));
-            assert!(scores == of_shuffled, "{kind:?}, {at}: {}", difference(&scores, &of_shuffled));
+    for form in LOG_FORMS {
+        let world = World::new(form, T).truncate(T);
+        let (full, shuffled) = (world.write(), world.shuffled(3).write());
+        for scheme in SCHEMES {
+            let model = full.train(scheme, X, scheme);
+            assert_same_model(
+                &model,
+                &shuffled.train(scheme, X, scheme),
+                &format!("{form:?}, {scheme}"),
+            );
+            let (scores, of_shuffled) = (full.score(&model, T), shuffled.score(&model, T));
+            assert!(
+                scores == of_shuffled,
+                "{form:?}, {scheme}: {}",
+                difference(&scores, &of_shuffled)
+            );
         }
     }
 }
 
 #[test]
-fn a_training_row_is_what_scoring_would_have_seen_at_its_cutoff() {
-    for kind in KINDS {
-        let whole = World::new(kind, T).write();
-        for at in AT {
-            let model = whole.train(at, X, at);
-            let out = whole.path("rows.csv");
+fn training_rows_equal_scoring_rows_at_the_same_cutoff() {
+    for form in LOG_FORMS {
+        let full = World::new(form, T).write();
+        for scheme in SCHEMES {
+            let model = full.train(scheme, X, scheme);
+            let out = full.path("rows.csv");
             let until = format!("observation.until={}", iso(X));
             run([
                 "features",
                 "-q",
                 "-c",
-                text(&whole.path("pql.toml")),
+                text(&full.path("pql.toml")),
                 "--model",
                 text(&model),
                 "--set",
@@ -115,37 +147,37 @@ fn a_training_row_is_what_scoring_would_have_seen_at_its_cutoff() {
             let mut found = 0;
             for cutoff in cutoffs.iter().step_by(cutoffs.len().div_ceil(5)) {
                 let time = pql::time::parse_iso(cutoff).unwrap();
-                let path = whole.path("then.csv");
-                std::fs::write(&path, whole.features(&model, time)).unwrap();
-                for then in csv_rows(&path) {
+                let path = full.path("scored.csv");
+                std::fs::write(&path, full.features(&model, time)).unwrap();
+                for scored in csv_rows(&path) {
                     let same = |r: &&std::collections::BTreeMap<String, String>| {
-                        r["account_id"] == then["account_id"] && r["cutoff"] == then["cutoff"]
+                        r["account_id"] == scored["account_id"] && r["cutoff"] == scored["cutoff"]
                     };
                     let Some(row) = rows.iter().find(same) else { continue };
                     found += 1;
                     let known = |name: &str| ["outcome", "converted", "split"].contains(&name);
                     for (name, value) in row.iter().filter(|(name, _)| !known(name)) {
                         assert_eq!(
-                            &then[name], value,
-                            "{kind:?}, {at}: {name} of {} at {cutoff}",
+                            &scored[name], value,
+                            "{form:?}, {scheme}: {name} of {} at {cutoff}",
                             row["account_id"]
                         );
                     }
                 }
             }
-            assert!(found >= 5, "{kind:?}, {at}: {found} rows");
+            assert!(found >= 5, "{form:?}, {scheme}: {found} rows");
         }
     }
 }
 
 #[test]
-fn one_thread_gives_the_bytes_of_two() {
-    let whole = World::new(Kind::Listed, T).write();
+fn one_thread_and_two_give_identical_bytes() {
+    let full = World::new(LogForm::Listed, T).write();
     let outputs: Vec<(Vec<u8>, String)> = ["1", "2"]
         .into_iter()
         .map(|threads| {
-            let models = whole.path(threads);
-            let config = whole.path("pql.toml");
+            let models = full.path(threads);
+            let config = full.path("pql.toml");
             let command = |args: &[&str]| {
                 let mut command = pql();
                 command
@@ -173,7 +205,6 @@ fn one_thread_gives_the_bytes_of_two() {
                 "-q",
                 "-c",
                 text(&config),
-                "--model",
                 "m/0001",
                 "--models",
                 text(&models),

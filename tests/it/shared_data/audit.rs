@@ -1,4 +1,4 @@
-//! The leakage audit of real tables and logs.
+//! The leakage audit on real tables and logs.
 
 use std::process::Command;
 
@@ -6,33 +6,33 @@ use crate::audit::leaks;
 use crate::common::{python, root, shared, succeed, text};
 use crate::project::Project;
 
-/// Returns what the audit finds in a table or log of tests/real.
+/// Returns the findings for a table or log of tests/real.
 fn real(config: &str, args: &[&str]) -> Vec<String> {
     let config = root().join("tests/real").join(config);
     leaks(&Project::new().train(&[&["-c", text(&config)], args].concat()).done())
 }
 
-/// Returns what the audit finds in a matrix.
+/// Returns the findings for a feature matrix.
 fn real_matrix(config: &str, file: &str, args: &[&str]) -> Vec<String> {
     real(config, &[&["--features", text(&shared(file))], args].concat())
 }
 
 #[test]
 #[ignore = "needs ../shared/data"]
-fn real_tables_raise_an_alarm_only_where_they_leak() {
+fn findings_on_real_tables_are_limited_to_actual_leaks() {
     let honest = [
         ("ucla.toml", "data/ucla_admit/admit.csv"),
         ("telco.toml", "data/telco_churn/Telco-Customer-Churn.csv"),
         ("shoppers.toml", "data/online_shoppers/online_shoppers_intention.csv"),
     ];
     for (config, file) in honest {
-        for args in [&[][..], &["--set", "design.use=[]", "--set", "model.penalty=l2"]] {
+        for args in [&[][..], &["--set", "design.include=[]", "--set", "model.penalty=l2"]] {
             assert_eq!(real_matrix(config, file, args), Vec::<String>::new(), "{file}");
         }
     }
-    // Days on the platform end with the purchase.
+    // The days on the platform stop counting at the purchase.
     let found = real_matrix("ds365_ml.toml", "data/ds365_ml/ml_datasource.csv", &[]);
-    assert!(found.iter().any(|f| f.starts_with("`days_on_platform` alone ranks")), "{found:?}");
+    assert!(found.iter().any(|f| f.starts_with("`days_on_platform` alone predicts")), "{found:?}");
     assert!(
         found.iter().any(|f| f.contains("cross-validated AUC") && f.contains("`days_on_platform`")),
         "{found:?}"
@@ -41,12 +41,12 @@ fn real_tables_raise_an_alarm_only_where_they_leak() {
 
 #[test]
 #[ignore = "needs ../shared/data, and Python: `make python`"]
-fn real_logs_raise_no_alarm_and_use_over_all_time_does() {
+fn real_logs_have_no_findings_but_all_time_features_do() {
     for config in ["ds365.toml", "ravenstack.toml", "sparkify.toml"] {
         assert_eq!(real(config, &[]), Vec::<String>::new(), "{config}");
     }
     let project = Project::new();
-    let made = |script: &str, from: &std::path::Path, to: &str| {
+    let converted = |script: &str, from: &std::path::Path, to: &str| {
         succeed(
             Command::new(python())
                 .arg(root().join("tests/real").join(script))
@@ -57,16 +57,17 @@ fn real_logs_raise_no_alarm_and_use_over_all_time_does() {
     };
     let list = format!(
         "accounts.path={}",
-        made("cdnow_accounts.py", &shared("data/cdnow/CDNOW_master.csv"), "list.csv").display()
+        converted("cdnow_accounts.py", &shared("data/cdnow/CDNOW_master.csv"), "list.csv")
+            .display()
     );
     assert_eq!(real("cdnow.toml", &["--set", &list]), Vec::<String>::new());
-    let matrix = made("ds365_all_time.py", &shared("data/ds365"), "all_time.csv");
+    let matrix = converted("ds365_all_time.py", &shared("data/ds365"), "all_time.csv");
     project.write("pql.toml", "[matrix]\nlabel = \"purchased\"\n");
     let found = leaks(&project.train(&["--features", text(&matrix)]).done());
     assert!(
         found.len() == 2
-            && found[0].starts_with("`minutes` alone ranks")
-            && found[1].starts_with("`days` alone ranks"),
+            && found[0].starts_with("`minutes` alone predicts")
+            && found[1].starts_with("`days` alone predicts"),
         "{found:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! Tests on the real data of `../shared/data`; `make test` runs them where that folder exists.
+//! Tests on the real data of `../shared/data`; `make test` runs them if that folder exists.
 
 mod audit;
 mod parity;

@@ -1,10 +1,10 @@
-//! The features of real logs are those of the reference SQL, run by another engine.
+//! Compares the features of real logs with the reference SQL, run by another engine.
 
 use std::process::Command;
 
-use crate::common::{python, root, run, say, shared, succeed, text};
+use crate::common::{print_figure, python, root, run, shared, succeed, text};
 
-/// A project of tests/real, and what the reference has to be told about it.
+/// A project of tests/real, and the arguments of the reference for it.
 struct Project {
     name: &'static str,
     attributes: &'static str,
@@ -20,7 +20,7 @@ const PROJECTS: [Project; 4] = [
 
 #[test]
 #[ignore = "needs ../shared/data, and Python: `make python`"]
-fn features_of_real_logs_are_those_of_the_reference() {
+fn features_of_real_logs_equal_the_reference() {
     let (reference, python) = (shared("reference/features.py"), python());
     for project in PROJECTS {
         let dir = tempfile::tempdir().unwrap();
@@ -41,11 +41,11 @@ fn features_of_real_logs_are_those_of_the_reference() {
             .into_iter()
             .chain(base.iter().map(String::as_str))
             .chain(["-o", text(dir.path())]));
-        for at in ["snapshot", "age"] {
-            let features = dir.path().join(format!("{at}.parquet"));
-            let kind = format!("observation.at={at}");
-            // Where the columns of the design are named, no counts are left out.
-            let all = "design.use=[\"tenure_days\"]";
+        for scheme in ["snapshot", "age"] {
+            let features = dir.path().join(format!("{scheme}.parquet"));
+            let kind = format!("observation.cutoffs={scheme}");
+            // With `design.include`, all counts are computed.
+            let all = "design.include=[\"tenure_days\"]";
             let more = [
                 "--set",
                 &kind,
@@ -65,7 +65,7 @@ fn features_of_real_logs_are_those_of_the_reference() {
             compare.args(["--attributes", project.attributes, "--logins", project.logins]);
             let (found, _) =
                 succeed(compare.args(["--invites", "", "--limits", "", "--hand-raises", ""]));
-            say(&format!("{}, {at}: {}", project.name, found.trim()));
+            print_figure(&format!("{}, {scheme}: {}", project.name, found.trim()));
         }
     }
 }

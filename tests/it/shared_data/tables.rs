@@ -1,5 +1,5 @@
-//! The shared tables through `pql train --features`: coefficients and standard errors as published
-//! beside them.
+//! Trains on the shared tables with `pql train --features` and compares coefficients and standard
+//! errors with their published values.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,10 +8,10 @@ use crate::common::shared;
 use crate::project::Project;
 use crate::spline::{card, loss};
 
-/// Relative error up to which twelve printed digits are the same.
+/// Maximum relative error at which twelve printed digits agree.
 const PRINTED: f64 = 5e-12;
 
-/// Table, its columns for `pql.toml`, and the file itself.
+/// Folder, project file and data file of each table.
 const TABLES: [(&str, &str, &str); 4] = [
     ("ucla_admit", "ucla.toml", "admit.csv"),
     ("telco_churn", "telco.toml", "Telco-Customer-Churn.csv"),
@@ -19,15 +19,15 @@ const TABLES: [(&str, &str, &str); 4] = [
     ("ds365_ml", "ds365_ml.toml", "ml_datasource.csv"),
 ];
 
-/// Columns of a CSV by the name in its first one.
+/// Returns columns of a CSV by the name in its first column.
 fn columns(csv: &str, names: [&str; 2]) -> BTreeMap<String, [f64; 2]> {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let header = reader.headers().unwrap().clone();
-    let place = names.map(|name| header.iter().position(|h| h == name).unwrap());
+    let indices = names.map(|name| header.iter().position(|h| h == name).unwrap());
     reader
         .records()
         .map(|r| r.unwrap())
-        .map(|r| (r[0].to_owned(), place.map(|p| r[p].parse().unwrap())))
+        .map(|r| (r[0].to_owned(), indices.map(|p| r[p].parse().unwrap())))
         .collect()
 }
 
@@ -35,7 +35,7 @@ fn toml(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real").join(name).to_str().unwrap().to_owned()
 }
 
-/// Trains on a table; returns the project and what training said.
+/// Trains on a table; returns the project and the messages of training.
 fn train(table: &str, config: &str, file: &str, args: &[&str]) -> (Project, String) {
     let path = shared("data").join(table).join(file);
     let project = Project::new();
@@ -77,21 +77,22 @@ fn compare(solver: &str, tolerance: f64) {
 
 #[test]
 #[ignore = "needs ../shared/data"]
-fn newton_gives_the_published_coefficients_and_standard_errors() {
+fn newton_reproduces_the_published_coefficients_and_standard_errors() {
     compare("newton", PRINTED);
 }
 
 #[test]
 #[ignore = "needs ../shared/data"]
-fn lbfgs_gives_them_to_the_digits_its_gradient_allows() {
+fn lbfgs_matches_the_published_values_within_its_gradient_tolerance() {
     compare("lbfgs", 1e-4);
 }
 
 #[test]
 #[ignore = "needs ../shared/data"]
-fn the_full_telco_table_names_the_columns_it_leaves_out() {
-    let args = ["--set", "design.use=[]", "--set", "model.penalty=l2"];
-    let (project, said) = train("telco_churn", "telco.toml", "Telco-Customer-Churn.csv", &args);
+fn the_full_telco_table_reports_the_dropped_columns() {
+    let args = ["--set", "design.include=[]", "--set", "model.penalty=l2"];
+    let (project, messages) = train("telco_churn", "telco.toml", "Telco-Customer-Churn.csv", &args);
+    let messages = messages.split_whitespace().collect::<Vec<_>>().join(" ");
     for column in [
         "OnlineSecurity",
         "OnlineBackup",
@@ -100,15 +101,15 @@ fn the_full_telco_table_names_the_columns_it_leaves_out() {
         "StreamingTV",
         "StreamingMovies",
     ] {
-        assert!(said.contains(&format!("`{column}=No internet service`")), "{said}");
+        assert!(messages.contains(&format!("`{column}=No internet service`")), "{messages}");
     }
     assert!(
-        said.contains("left out: 6 columns, of which each repeats `InternetService=No`"),
-        "{said}"
+        messages.contains("dropped 6 columns, each of which duplicates `InternetService=No`"),
+        "{messages}"
     );
     assert!(
-        said.contains("left out: `MultipleLines=No phone service` repeats `PhoneService=No`"),
-        "{said}"
+        messages.contains("dropped: `MultipleLines=No phone service` duplicates `PhoneService=No`"),
+        "{messages}"
     );
     let coefficients = project.pql(&["inspect", "t", "--format", "csv"]).done().out;
     assert!(!coefficients.contains("OnlineBackup=No internet service"));
@@ -121,29 +122,30 @@ fn the_full_telco_table_names_the_columns_it_leaves_out() {
 
 #[test]
 #[ignore = "needs ../shared/data"]
-fn the_full_telco_table_without_a_penalty_is_separated_by_a_column_alone() {
+fn the_full_telco_table_without_a_penalty_is_separated_by_one_column() {
     let path = shared("data/telco_churn/Telco-Customer-Churn.csv");
     let header = std::fs::read_to_string(&path).unwrap().lines().next().unwrap().to_owned();
     let names = header
         .trim()
         .split(',')
         .filter(|name| !["customerID", "Churn", "TotalCharges"].contains(name));
-    let but = format!(
-        "design.use=[{}]",
+    let include = format!(
+        "design.include=[{}]",
         names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(",")
     );
     let (config, file) = ("telco.toml", "Telco-Customer-Churn.csv");
-    let (_, said) = train("telco_churn", config, file, &["--set", &but]);
-    assert!(said.contains("of which each repeats `InternetService=No`"), "{said}");
-    // All 11 customers without total charges stay, so that with this column no maximum exists.
+    let (_, messages) = train("telco_churn", config, file, &["--set", &include]);
+    assert!(messages.contains("each of which duplicates `InternetService=No`"), "{messages}");
+    // None of the 11 customers without total charges churned, so that the likelihood of this column
+    // has no maximum.
     let args =
-        ["-c", &toml(config), "--features", path.to_str().unwrap(), "--set", "design.use=[]"];
-    Project::new().train(&args).refused(
+        ["-c", &toml(config), "--features", path.to_str().unwrap(), "--set", "design.include=[]"];
+    Project::new().train(&args).fails_with(
         1,
         &[
             "did not converge",
             "`missing_TotalCharges` separates the outcomes",
-            "repeats `InternetService=No`",
+            "duplicates `InternetService=No`",
         ],
     );
 }

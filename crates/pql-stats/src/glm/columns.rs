@@ -1,19 +1,19 @@
-//! The log-odds of many rows and their variance, column by column.
+//! Log-odds of many rows, computed column by column, and their variance.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 
 use super::LogisticFit;
-use super::quadratic::Quadratic;
+use super::quadratic::QuadraticForm;
 
-/// Sums side by side in ndarray's `dot`.
+/// Number of partial sums in ndarray's `dot`.
 const SUMS: usize = 8;
 
 impl LogisticFit {
-    /// Compute the log-odds of each row from the columns: to the last digit those of
-    /// [`LogisticFit::log_odds`].
+    /// Computes the log-odds of each row from the columns; the result equals
+    /// [`LogisticFit::log_odds`] to the last digit.
     ///
     /// # Arguments
-    /// * `x` – the columns of the rows, shape (p, n)
+    /// * `x` – columns of the rows, shape (p, n)
     /// # Panics
     /// If `x` has another number of columns than the fit.
     #[must_use]
@@ -21,8 +21,8 @@ impl LogisticFit {
         let (p, n) = x.dim();
         assert_eq!(p, self.coef.len(), "columns of `x` and coefficients");
         let mut sums = Array2::zeros((SUMS, n));
-        let whole = p - p % SUMS;
-        for j in 0..whole {
+        let full_blocks = p - p % SUMS;
+        for j in 0..full_blocks {
             sums.row_mut(j % SUMS).scaled_add(self.coef[j], &x.row(j));
         }
         let (low, high) = sums.view().split_at(Axis(0), SUMS / 2);
@@ -33,26 +33,27 @@ impl LogisticFit {
                 .and(high)
                 .for_each(|total, low, high| *total += low + high);
         }
-        for j in whole..p {
+        for j in full_blocks..p {
             total.scaled_add(self.coef[j], &x.row(j));
         }
         total.mapv_inplace(|total| self.intercept + total);
         total.to_vec()
     }
 
-    /// The variance `(1, x)ᵀV(1, x)` of a row's log-odds, made ready for many rows; `None` without
-    /// a covariance.
+    /// Prepares the variance `(1, x)ᵀV(1, x)` of the log-odds for many rows; `None` without a
+    /// covariance.
     ///
     /// # Arguments
-    /// * `usual` – for each column the value it has in most rows, where there is one: such rows
-    ///   take less time
+    /// * `modal_values` – value of each column in most rows, which saves time; `None` for other
+    ///   columns
     #[must_use]
-    pub fn variances(&self, usual: &[Option<f64>]) -> Option<Quadratic> {
+    pub fn variances(&self, modal_values: &[Option<f64>]) -> Option<QuadraticForm> {
         let p = self.coef.len();
         let covariance = self.covariance.as_ref()?;
-        Some(Quadratic::of(
-            ArrayView2::from_shape((p + 1, p + 1), covariance).expect("it is stored whole"),
-            usual,
+        Some(QuadraticForm::new(
+            ArrayView2::from_shape((p + 1, p + 1), covariance)
+                .expect("the covariance has (p + 1)² values"),
+            modal_values,
         ))
     }
 }

@@ -1,7 +1,7 @@
 //! Loss, gradient and second derivatives of the objective, in one pass over fixed chunks of rows.
 //!
-//! Chunks are worked on in parallel and added in their order, so that the sums do not depend on the
-//! number of threads.
+//! Chunks are computed in parallel and added in order, so that the sums do not depend on the number
+//! of threads.
 
 use std::ops::Range;
 
@@ -10,25 +10,25 @@ use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice, aview1};
 use rayon::prelude::*;
 
-use super::point::{Point, wide};
+use super::point::{Point, with_simd};
 
-/// Rows of a chunk whose sums are added with their rounding error.
+/// Rows per chunk. The sums of the chunks are added with compensation.
 pub(super) const CHUNK: usize = 2048;
-/// Rows that are multiplied at once: with 40 columns their weighted copy (200 KB) stays in a core's
-/// own cache.
+/// Rows per matrix product: with 40 columns their weighted copy (200 KB) fits into the cache of a
+/// core.
 const PANEL: usize = 512;
-/// Rows that are copied, weighed and scaled while they are in the nearest cache.
+/// Rows that are copied and scaled by their weights while they are in the L1 cache.
 const BLOCK: usize = 32;
-/// Values of a cache line: a copied row begins on one.
+/// Values per cache line. Each copied row starts on a cache line.
 const LINE: usize = 8;
-/// Rows of a product that are computed up to its diagonal at once: half of what stands above it is
-/// left out.
+/// Rows per strip of a symmetric product. A strip is computed up to its diagonal, which skips about
+/// half of the upper triangle.
 const STRIP: usize = 16;
-/// Chunks whose sums are held at once: enough to keep all threads busy, and memory does not grow
-/// with the rows.
+/// Chunks in memory at the same time: enough for all threads, and independent of the number of
+/// rows.
 const CHUNKS_AT_ONCE: usize = 64;
 
-/// The data and the penalty of a fit, checked.
+/// The validated data and penalty of a fit.
 #[derive(Clone, Copy)]
 pub(super) struct Problem<'a> {
     pub(super) x: ArrayView2<'a, f64>,
@@ -39,67 +39,67 @@ pub(super) struct Problem<'a> {
     pub(super) l1: f64,
 }
 
-/// The objective and its derivatives at one set of coefficients, intercept first.
+/// The objective and its derivatives at given coefficients, intercept first.
 pub(super) struct Derivatives {
     /// Sum of log losses.
     pub(super) loss: f64,
     /// `loss` plus both penalties.
     pub(super) objective: f64,
-    /// Gradient of the objective without its l1 part, which has none at 0.
+    /// Gradient of the objective without its l1 part, which is not differentiable at 0.
     pub(super) gradient: Vec<f64>,
-    /// `ZᵀWZ`, without penalty, k² values.
+    /// `ZᵀWZ` without the penalty, k² values.
     pub(super) information: Vec<f64>,
 }
 
 impl Derivatives {
-    /// Largest absolute gradient entry, per row.
+    /// Returns the largest absolute gradient entry per row.
     pub(super) fn gradient_per_row(&self, problem: &Problem<'_>) -> f64 {
         largest(&self.gradient) / problem.rows()
     }
 
-    /// `ZᵀWZ + l2·S`.
+    /// Computes `ZᵀWZ + l2·S`.
     pub(super) fn hessian(&self, l2: f64) -> Vec<f64> {
         hessian(self.information.clone(), l2)
     }
 }
 
-/// `ZᵀWZ + l2·S` from `ZᵀWZ`, k² values.
+/// Computes `ZᵀWZ + l2·S` from `ZᵀWZ`, k² values.
 pub(super) fn hessian(mut information: Vec<f64>, l2: f64) -> Vec<f64> {
     let k = information.len().isqrt();
     information.iter_mut().step_by(k + 1).skip(1).for_each(|h| *h += l2);
     information
 }
 
-/// Largest absolute value; NaN if there is one.
+/// Returns the largest absolute value; NaN if any value is NaN.
 pub(super) fn largest(values: &[f64]) -> f64 {
     values.iter().map(|v| v.abs()).fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
 }
 
 impl Problem<'_> {
-    /// Number of coefficients, with the intercept.
+    /// Returns the number of coefficients, including the intercept.
     pub(super) fn width(&self) -> usize {
         self.x.ncols() + 1
     }
 
-    /// Number of rows, to divide by.
+    /// Returns the number of rows as a divisor.
     #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
     pub(super) fn rows(&self) -> f64 {
         self.y.len() as f64
     }
 
-    /// Number of rows that converted.
+    /// Returns the number of rows that converted.
     #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
     pub(super) fn positive(&self) -> f64 {
         self.y.iter().filter(|&&y| y).count() as f64
     }
 
-    /// The l1 part of the objective.
+    /// Computes the l1 part of the objective.
     pub(super) fn absolute(&self, beta: &[f64]) -> f64 {
         self.l1 * beta[1..].iter().map(|b| b.abs()).sum::<f64>()
     }
 
-    /// Compute loss, gradient and second derivatives at `beta`.
-    pub(super) fn at(&self, beta: &[f64]) -> Derivatives {
+    /// Computes loss, gradient and second derivatives at `beta`.
+    pub(super) fn derivatives(&self, beta: &[f64]) -> Derivatives {
         let (n, k) = (self.y.len(), self.width());
         let mut sums =
             sum_chunks(n, CHUNK, 1 + k + k * k, |rows, z, sums| self.chunk(beta, rows, z, sums));
@@ -116,43 +116,48 @@ impl Problem<'_> {
         Derivatives { loss, objective, gradient, information }
     }
 
-    /// Some of the rows.
-    pub(super) fn part(&self, rows: Range<usize>) -> (ArrayView2<'_, f64>, ArrayView1<'_, bool>) {
+    /// Returns a range of the rows.
+    pub(super) fn slice_rows(
+        &self,
+        rows: Range<usize>,
+    ) -> (ArrayView2<'_, f64>, ArrayView1<'_, bool>) {
         (
             self.x.slice_axis(Axis(0), Slice::from(rows.clone())),
             self.y.slice_axis(Axis(0), Slice::from(rows)),
         )
     }
 
-    /// The share of one chunk: loss, gradient, lower triangle of `ZᵀWZ`.
+    /// Adds one chunk to `sums`: loss, gradient, and the lower triangle of `ZᵀWZ`.
     fn chunk(&self, beta: &[f64], rows: Range<usize>, buffer: &mut Vec<f64>, sums: &mut [f64]) {
         let k = beta.len();
         let (head, information) = sums.split_at_mut(1 + k);
-        let mut at = Weighing { beta: padded(beta), loss: 0.0, gradient: padded(&vec![0.0; k]) };
+        let mut gradient_sums =
+            GradientSums { beta: padded(beta), loss: 0.0, gradient: padded(&vec![0.0; k]) };
         for panel in rows.clone().step_by(PANEL) {
-            let (x, y) = self.part(panel..rows.end.min(panel + PANEL));
-            let z = lines(buffer, y.len(), k);
-            wide(
+            let (x, y) = self.slice_rows(panel..rows.end.min(panel + PANEL));
+            let z = padded_rows(buffer, y.len(), k);
+            with_simd(
                 #[inline(always)]
                 || {
                     let y = y.axis_chunks_iter(Axis(0), BLOCK);
                     let blocks = z
-                        .chunks_mut(BLOCK * at.beta.len())
+                        .chunks_mut(BLOCK * gradient_sums.beta.len())
                         .zip(x.axis_chunks_iter(Axis(0), BLOCK))
                         .zip(y);
                     for ((z, x), y) in blocks {
-                        with_intercept(x, z, k);
-                        at.weigh(z, y);
+                        copy_with_intercept(x, z, k);
+                        gradient_sums.add_block(z, y);
                     }
                 },
             );
-            gram_of_lines(z, k, information);
+            gram_of_padded(z, k, information);
         }
-        head[0] += at.loss;
-        head[1..].iter_mut().zip(&at.gradient).for_each(|(sum, g)| *sum += g);
+        head[0] += gradient_sums.loss;
+        head[1..].iter_mut().zip(&gradient_sums.gradient).for_each(|(sum, g)| *sum += g);
     }
 
-    /// Compute the gradients of the loss at several coefficients, in one pass over the rows.
+    /// Computes the gradients of the loss at several vectors of coefficients in one pass over the
+    /// rows.
     pub(super) fn slopes(&self, betas: &[&[f64]]) -> Vec<Vec<f64>> {
         let (k, m) = (self.width(), betas.len());
         let betas = betas.concat();
@@ -160,16 +165,16 @@ impl Problem<'_> {
         let sums = sum_chunks(self.y.len(), CHUNK, k * m, |rows, buffer, sums| {
             let mut eta = vec![0.0; PANEL * m];
             for panel in rows.clone().step_by(PANEL) {
-                let (x, converted) = self.part(panel..rows.end.min(panel + PANEL));
+                let (x, converted) = self.slice_rows(panel..rows.end.min(panel + PANEL));
                 let (n, converted) = (converted.len(), converted.to_vec());
-                let part = lines(buffer, n, k);
-                with_intercept(x, part, k);
-                let (part, eta) = (of_lines(part, k), &mut eta[..n * m]);
-                settled(|| {
+                let panel_rows = padded_rows(buffer, n, k);
+                copy_with_intercept(x, panel_rows, k);
+                let (panel_rows, eta) = (padded_matrix(panel_rows, k), &mut eta[..n * m]);
+                run_faer(|| {
                     matmul(
                         MatMut::from_column_major_slice_mut(eta, n, m),
                         Accum::Replace,
-                        part,
+                        panel_rows,
                         betas,
                         1.0,
                         Par::Seq,
@@ -179,7 +184,7 @@ impl Problem<'_> {
                     matmul(
                         MatMut::from_column_major_slice_mut(sums, k, m),
                         Accum::Add,
-                        part.transpose(),
+                        panel_rows.transpose(),
                         residuals,
                         1.0,
                         Par::Seq,
@@ -190,33 +195,33 @@ impl Problem<'_> {
         sums.chunks_exact(k).map(<[f64]>::to_vec).collect()
     }
 
-    /// Residual `μ − y` of a row at `beta`.
+    /// Computes the residual `μ − y` of a row at `beta`.
     pub(super) fn residual(&self, row: usize, beta: &[f64]) -> f64 {
-        Point::at(beta[0] + self.x.row(row).dot(&aview1(&beta[1..])), self.y[row]).residual
+        Point::new(beta[0] + self.x.row(row).dot(&aview1(&beta[1..])), self.y[row]).residual
     }
 }
 
-/// Loss and gradient on the way through the rows; the numbers of each fill lines.
-struct Weighing {
+/// Running sums of loss and gradient; coefficients and gradient are padded to whole cache lines.
+struct GradientSums {
     beta: Vec<f64>,
     loss: f64,
     gradient: Vec<f64>,
 }
 
-impl Weighing {
-    /// Add up a block of rows, and scale each by the root of its weight.
+impl GradientSums {
+    /// Adds a block of rows, and scales each row by the square root of its weight.
     #[inline(always)]
-    fn weigh(&mut self, z: &mut [f64], y: ArrayView1<'_, bool>) {
+    fn add_block(&mut self, z: &mut [f64], y: ArrayView1<'_, bool>) {
         let width = self.beta.len();
         let (mut eta, mut converted) = ([0.0; BLOCK], [false; BLOCK]);
         for ((eta, converted), (row, y)) in
             eta.iter_mut().zip(&mut converted).zip(z.chunks_exact(width).zip(y))
         {
-            (*eta, *converted) = (dot_of_lines(row, &self.beta), *y);
+            (*eta, *converted) = (dot_padded(row, &self.beta), *y);
         }
         let (mut loss, mut residual, mut root) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
         for i in 0..BLOCK {
-            let point = Point::at(eta[i], converted[i]);
+            let point = Point::new(eta[i], converted[i]);
             (loss[i], residual[i], root[i]) = (point.loss, point.residual, point.weight.sqrt());
         }
         for ((row, residual), root) in z.chunks_exact_mut(width).zip(residual).zip(root) {
@@ -229,9 +234,9 @@ impl Weighing {
     }
 }
 
-/// Product of two rows that fill lines.
+/// Computes the dot product of two padded rows.
 #[inline(always)]
-fn dot_of_lines(a: &[f64], b: &[f64]) -> f64 {
+fn dot_padded(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; LINE];
     for (a, b) in a.chunks_exact(LINE).zip(b.chunks_exact(LINE)) {
         for i in 0..LINE {
@@ -246,31 +251,31 @@ fn dot_of_lines(a: &[f64], b: &[f64]) -> f64 {
     sums[0]
 }
 
-/// Values and the zeros that fill their last line.
+/// Pads values with zeros to whole cache lines.
 fn padded(values: &[f64]) -> Vec<f64> {
     let mut padded = values.to_vec();
     padded.resize(values.len().next_multiple_of(LINE), 0.0);
     padded
 }
 
-/// Turn log-odds into residuals, over and over the same rows.
+/// Replaces log-odds by residuals; `eta` has the same rows once per vector of coefficients.
 fn to_residuals(eta: &mut [f64], y: &[bool]) {
-    wide(
+    with_simd(
         #[inline(always)]
         || {
             for eta in eta.chunks_exact_mut(y.len()) {
                 for (eta, y) in eta.iter_mut().zip(y) {
-                    *eta = Point::at(*eta, *y).residual;
+                    *eta = Point::new(*eta, *y).residual;
                 }
             }
         },
     );
 }
 
-/// Room for so many rows of k values, each beginning on a cache line: products of such rows take a
-/// quarter less time. What fills the last line of each is 0, as long as the buffer is for rows of k
-/// values alone and nothing else is written there.
-pub(super) fn lines(buffer: &mut Vec<f64>, rows: usize, k: usize) -> &mut [f64] {
+/// Returns space for rows of k values, each starting on a cache line, which makes products a
+/// quarter faster. The padding is 0 as long as the buffer is only used for rows of k values and the
+/// padding is never written.
+pub(super) fn padded_rows(buffer: &mut Vec<f64>, rows: usize, k: usize) -> &mut [f64] {
     let len = rows * k.next_multiple_of(LINE);
     if buffer.len() < len + LINE {
         buffer.clear();
@@ -280,9 +285,9 @@ pub(super) fn lines(buffer: &mut Vec<f64>, rows: usize, k: usize) -> &mut [f64] 
     &mut buffer[skip..skip + len]
 }
 
-/// Copy rows with a leading 1 into `z`, lines by rows.
+/// Copies rows with a leading 1 into the padded rows of `z`.
 #[inline(always)]
-pub(super) fn with_intercept(x: ArrayView2<'_, f64>, z: &mut [f64], k: usize) {
+pub(super) fn copy_with_intercept(x: ArrayView2<'_, f64>, z: &mut [f64], k: usize) {
     let width = k.next_multiple_of(LINE);
     if x.nrows() > 1 && x.strides()[0] == 1 {
         for (j, column) in x.columns().into_iter().enumerate() {
@@ -301,26 +306,26 @@ pub(super) fn with_intercept(x: ArrayView2<'_, f64>, z: &mut [f64], k: usize) {
     z.iter_mut().step_by(width).for_each(|first| *first = 1.0);
 }
 
-/// Add `zᵀz` of row-major `z` with k columns to `out`, k² values of which the lower triangle
-/// counts.
+/// Adds `zᵀz` to `out` for row-major `z` with k columns; only the lower triangle of the k² values
+/// is valid.
 pub(super) fn gram(z: &[f64], k: usize, out: &mut [f64]) {
     add_gram(MatRef::from_row_major_slice(z, z.len() / k, k), out);
 }
 
-/// The same of rows that fill lines.
-pub(super) fn gram_of_lines(z: &[f64], k: usize, out: &mut [f64]) {
-    add_gram(of_lines(z, k), out);
+/// Adds `zᵀz` to `out` for padded rows, as [`gram`].
+pub(super) fn gram_of_padded(z: &[f64], k: usize, out: &mut [f64]) {
+    add_gram(padded_matrix(z, k), out);
 }
 
-/// The k values of each of the rows that fill lines.
-fn of_lines(z: &[f64], k: usize) -> MatRef<'_, f64> {
+/// Views padded rows as a matrix with k columns.
+fn padded_matrix(z: &[f64], k: usize) -> MatRef<'_, f64> {
     let width = k.next_multiple_of(LINE);
     MatRef::from_row_major_slice_with_stride(z, z.len() / width, k, width)
 }
 
 fn add_gram(z: MatRef<'_, f64>, out: &mut [f64]) {
     let k = z.ncols();
-    settled(|| {
+    run_faer(|| {
         for (strip, out) in out.chunks_mut(STRIP * k).enumerate() {
             let (from, height) = (strip * STRIP, out.len() / k);
             let out =
@@ -337,20 +342,20 @@ fn add_gram(z: MatRef<'_, f64>, out: &mut [f64]) {
     });
 }
 
-/// Do some work of faer's and leave the vector registers as other code expects them.
+/// Runs faer code, then resets the vector registers for other code.
 ///
-/// The kernels of faer 0.24 on `x86_64` return without `vzeroupper`; from then on `exp` and all SSE
-/// code of the thread is up to 40 times slower (a million `exp`: 5 ms before, 195 ms after). Those
-/// of matrixmultiply, behind ndarray's `dot`, end with it; 16 × 16 is large enough to reach them
-/// and takes a microsecond.
-pub(super) fn settled<R>(work: impl FnOnce() -> R) -> R {
+/// The kernels of faer 0.24 on `x86_64` return without `vzeroupper`. After that, `exp` and all SSE
+/// code of the thread are up to 40 times slower (a million `exp`: 5 ms before, 195 ms after). The
+/// kernels of matrixmultiply, which ndarray's `dot` uses, end with `vzeroupper`. A 16 × 16 product
+/// is large enough to reach them, and takes a microsecond.
+pub(super) fn run_faer<R>(work: impl FnOnce() -> R) -> R {
     let done = work();
     let small = Array2::<f64>::zeros((16, 16));
     std::hint::black_box(small.dot(&small));
     done
 }
 
-/// Copy the lower triangle of a k × k matrix onto its upper one.
+/// Copies the lower triangle of a k × k matrix to the upper one.
 pub(super) fn mirror(matrix: &mut [f64], k: usize) {
     for i in 0..k {
         for j in 0..i {
@@ -359,9 +364,9 @@ pub(super) fn mirror(matrix: &mut [f64], k: usize) {
     }
 }
 
-/// Add up `width` values over all chunks of `0..n`: `part` adds those of a range to zeros, with a
-/// buffer of its own to work in.
-pub(super) fn sum_chunks<F>(n: usize, chunk: usize, width: usize, part: F) -> Vec<f64>
+/// Sums `width` values over all chunks of `0..n`. `add_chunk` adds the values of a range to zeros;
+/// it gets a work buffer.
+pub(super) fn sum_chunks<F>(n: usize, chunk: usize, width: usize, add_chunk: F) -> Vec<f64>
 where
     F: Fn(Range<usize>, &mut Vec<f64>, &mut [f64]) + Sync,
 {
@@ -372,7 +377,7 @@ where
             .into_par_iter()
             .map_init(Vec::new, |buffer, c| {
                 let mut sums = vec![0.0; width];
-                part(c * chunk..n.min((c + 1) * chunk), buffer, &mut sums);
+                add_chunk(c * chunk..n.min((c + 1) * chunk), buffer, &mut sums);
                 sums
             })
             .collect();
@@ -383,7 +388,7 @@ where
     total.finish()
 }
 
-/// Sums that carry their rounding error along (Neumaier 1974).
+/// Compensated sums (Neumaier 1974).
 struct Sums {
     value: Vec<f64>,
     error: Vec<f64>,

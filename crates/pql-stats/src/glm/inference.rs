@@ -1,4 +1,5 @@
-//! What is known about a fit: covariance, Wald and likelihood ratio tests, variance inflation.
+//! Inference: covariance, Wald and likelihood-ratio tests, information criteria, variance
+//! inflation.
 
 use faer::linalg::solvers::{DenseSolveCore, Llt, Solve};
 use faer::{Mat, MatMut, MatRef, Side};
@@ -6,44 +7,44 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erfc;
 
-use super::derivatives::{Problem, gram, mirror, settled, sum_chunks};
+use super::derivatives::{Problem, gram, mirror, run_faer, sum_chunks};
 use super::{LogisticFit, Penalty};
 use crate::chi_squared::chi_squared_tail;
 
-/// Share of a column's curvature that the columns before it must leave, else the matrix is
-/// singular: rounding leaves about 1e-15.
+/// Smallest pivot relative to the diagonal entry: below it the matrix counts as singular (rounding
+/// leaves about 1e-15).
 const PIVOT: f64 = 1e-13;
-/// Groups whose gradients are gathered before they are multiplied, like the rows of a chunk.
+/// Groups per chunk.
 const GROUPS_AT_ONCE: usize = 1024;
-/// Rows of a chunk in the correlation matrix.
+/// Rows per chunk of the correlation matrix.
 const CHUNK: usize = 1024;
 
-/// Factor a symmetric matrix given by rows; `None` where it is not finite or not safely positive
-/// definite.
+/// Computes the Cholesky factor of a symmetric matrix; `None` if it is not finite or not safely
+/// positive definite.
 pub(super) fn factor(matrix: &[f64]) -> Option<Llt<f64>> {
     let k = matrix.len().isqrt();
     if matrix.iter().any(|v| !v.is_finite()) {
         return None;
     }
-    let factor = settled(|| MatRef::from_row_major_slice(matrix, k, k).llt(Side::Lower)).ok()?;
+    let factor = run_faer(|| MatRef::from_row_major_slice(matrix, k, k).llt(Side::Lower)).ok()?;
     let safe = (0..k).all(|j| factor.L()[(j, j)].powi(2) > PIVOT * matrix[j * k + j]);
     safe.then_some(factor)
 }
 
-/// Newton's step `−A⁻¹g`.
+/// Computes the Newton step `−A⁻¹g`.
 pub(super) fn newton_step(factor: &Llt<f64>, gradient: &[f64]) -> Vec<f64> {
     let mut step: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let k = step.len();
-    settled(|| factor.solve_in_place(MatMut::from_column_major_slice_mut(&mut step, k, 1)));
+    run_faer(|| factor.solve_in_place(MatMut::from_column_major_slice_mut(&mut step, k, 1)));
     step
 }
 
-/// Covariance with independent rows: `A⁻¹(ZᵀWZ + l2·S)A⁻¹`, which is `A⁻¹`.
+/// Computes the covariance for independent rows: `A⁻¹(ZᵀWZ + l2·S)A⁻¹ = A⁻¹`.
 pub(super) fn by_row(factor: &Llt<f64>) -> Vec<f64> {
-    by_rows(&settled(|| factor.inverse()))
+    by_rows(&run_faer(|| factor.inverse()))
 }
 
-/// Covariance with rows dependent inside groups.
+/// Computes the covariance for rows that are dependent within groups.
 pub(super) fn by_group(
     problem: &Problem<'_>,
     beta: &[f64],
@@ -53,7 +54,7 @@ pub(super) fn by_group(
     let k = problem.width();
     let mut inner = between_groups(problem, beta, groups, None);
     inner.iter_mut().step_by(k + 1).skip(1).for_each(|v| *v += problem.l2);
-    let product = settled(|| {
+    let product = run_faer(|| {
         let inverse = factor.inverse();
         &inverse * MatRef::from_row_major_slice(&inner, k, k) * &inverse
     });
@@ -62,22 +63,22 @@ pub(super) fn by_group(
     covariance
 }
 
-/// Trace of `A⁻¹ZᵀWZ = I − l2·A⁻¹S`, from `A = ZᵀWZ + l2·S` factored.
+/// Computes the trace of `A⁻¹ZᵀWZ = I − l2·A⁻¹S` from the factor of `A = ZᵀWZ + l2·S`.
 #[expect(clippy::cast_precision_loss, reason = "a count of columns")]
 pub(super) fn trace(factor: &Llt<f64>, l2: f64) -> f64 {
-    let inverse = settled(|| factor.inverse());
+    let inverse = run_faer(|| factor.inverse());
     let k = inverse.nrows();
     k as f64 - l2 * (1..k).map(|j| inverse[(j, j)]).sum::<f64>()
 }
 
-/// `Σ_g u_g u_gᵀ · G/(G − 1) · (n − 1)/(n − k)`, `u_g` the summed gradient of a group's rows, or a
-/// matrix times it.
+/// Computes `Σ_g u_g u_gᵀ · G/(G − 1) · (n − 1)/(n − k)`, where `u_g` is the summed gradient of the
+/// rows of a group, multiplied by `transform` if there is one.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
 pub(super) fn between_groups(
     problem: &Problem<'_>,
     beta: &[f64],
     groups: &Groups,
-    turn: Option<&Array2<f64>>,
+    transform: Option<&Array2<f64>>,
 ) -> Vec<f64> {
     let k = problem.width();
     let mut inner = sum_chunks(groups.len(), GROUPS_AT_ONCE, k * k, |chunk, u, sums| {
@@ -90,21 +91,21 @@ pub(super) fn between_groups(
                 u[1..].iter_mut().zip(problem.x.row(row)).for_each(|(u, x)| *u += residual * x);
             }
         }
-        match turn {
+        match transform {
             None => gram(u, k, sums),
-            Some(turn) => {
+            Some(transform) => {
                 let u =
                     ArrayView2::from_shape((u.len() / k, k), u).expect("k values for each group");
-                gram(u.dot(&turn.t()).as_slice().expect("a product is by rows"), k, sums);
+                gram(u.dot(&transform.t()).as_slice().expect("a product is by rows"), k, sums);
             }
         }
     });
     mirror(&mut inner, k);
     let (n, g) = (problem.y.len(), groups.len() as f64);
-    // With as many coefficients as rows, which only a penalty can fit, no freedom is left to
-    // correct for.
-    let freedom = n.saturating_sub(k).max(1) as f64;
-    let correction = g / (g - 1.0) * ((n - 1) as f64 / freedom);
+    // With at least as many coefficients as rows (penalized fits), no degrees of freedom are left
+    // to correct for.
+    let residual_df = n.saturating_sub(k).max(1) as f64;
+    let correction = g / (g - 1.0) * ((n - 1) as f64 / residual_df);
     for v in &mut inner {
         *v *= correction;
     }
@@ -117,16 +118,16 @@ fn by_rows(matrix: &Mat<f64>) -> Vec<f64> {
 
 /// The rows of each group.
 pub(super) struct Groups {
-    /// Row numbers, group by group.
+    /// Row indices by group.
     order: Vec<usize>,
-    /// Where in `order` each group begins, and the end.
+    /// Start of each group in `order`, and the end.
     begin: Vec<usize>,
 }
 
 impl Groups {
-    pub(super) fn of(group: &[u32]) -> Self {
+    pub(super) fn new(group: &[u32]) -> Self {
         let mut order: Vec<usize> = (0..group.len()).collect();
-        // Stable, and next to nothing where rows stand by account already.
+        // A stable sort, which is fast if the rows are ordered by account.
         order.sort_by_key(|&row| group[row]);
         let begins = |&i: &usize| i == 0 || group[order[i]] != group[order[i - 1]];
         let begin = (0..order.len()).filter(begins).chain([order.len()]).collect();
@@ -141,7 +142,7 @@ impl Groups {
         &self.order[self.begin[group]..self.begin[group + 1]]
     }
 
-    /// Standard error of the mean of a value over rows, rows of one group being dependent: the
+    /// Computes the standard error of a mean over rows that are dependent within groups, by the
     /// ratio estimator; `None` with one group.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
     pub(super) fn error_of_mean(
@@ -168,43 +169,44 @@ pub struct Wald {
     pub p: Vec<f64>,
 }
 
-/// Test each coefficient of an unpenalised fit against 0; `None` without standard errors.
+/// Tests each coefficient of an unpenalized fit against 0; `None` without standard errors.
 #[must_use]
 pub fn wald(fit: &LogisticFit) -> Option<Wald> {
     let beta = std::iter::once(fit.intercept).chain(fit.coef.iter().copied());
     let z: Vec<f64> = beta.zip(fit.std_error()?).map(|(b, se)| b / se).collect();
-    // By the complement, which keeps its digits where 1 − Φ has none left.
+    // The complementary error function keeps its digits in the tail, where 1 − Φ loses them.
     let p = z.iter().map(|z| erfc(z.abs() / std::f64::consts::SQRT_2)).collect();
     Some(Wald { z, p })
 }
 
-/// How well a fit describes the rows it was made from.
+/// Goodness of fit on the training rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Goodness {
     /// Log-likelihood of the intercept alone.
     pub null_log_likelihood: f64,
-    /// `McFadden`'s R²: 1 less the quotient of the two log-likelihoods.
+    /// `McFadden`'s R²: 1 minus the ratio of the log-likelihoods of the model and of the intercept
+    /// alone.
     pub mcfadden_r2: f64,
-    /// Twice the difference of the two log-likelihoods.
+    /// Likelihood-ratio statistic: twice the difference of the two log-likelihoods.
     pub likelihood_ratio: Option<f64>,
-    /// Probability of so large a ratio if no column mattered: χ² with p degrees of freedom.
+    /// P value of the likelihood-ratio test: χ² with p degrees of freedom.
     pub likelihood_ratio_p: Option<f64>,
-    /// Akaike's criterion, `−2ℓ + 2k`.
+    /// Akaike information criterion, `−2ℓ + 2k`.
     pub aic: Option<f64>,
-    /// Schwarz's criterion, `−2ℓ + k·ln n`.
+    /// Bayesian information criterion, `−2ℓ + k·ln n`.
     pub bic: Option<f64>,
-    /// Effective degrees of freedom, the intercept counted.
+    /// Effective degrees of freedom, including the intercept.
     pub effective_df: f64,
 }
 
-/// Judge a fit by its likelihood.
+/// Computes goodness of fit from the likelihood.
 ///
-/// Ratio, AIC and BIC rest on maximum likelihood and independent rows: `None` with a penalty and
-/// where accounts repeat.
+/// The likelihood ratio, AIC and BIC need maximum likelihood and independent rows: they are `None`
+/// with a penalty or if accounts repeat.
 ///
 /// # Arguments
-/// * `y` – outcomes it was fitted to, shape (n,)
-/// * `grouped` – whether several rows are of one account
+/// * `y` – outcomes of the training rows, shape (n,)
+/// * `grouped` – whether accounts have several rows
 /// # Source
 /// Hosmer, Lemeshow, Sturdivant, *Applied Logistic Regression*, 3rd ed. (2013), §1.3 and §5.2.5;
 /// names and counts as in statsmodels
@@ -212,11 +214,11 @@ pub struct Goodness {
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
 pub fn goodness(fit: &LogisticFit, y: ArrayView1<'_, bool>, grouped: bool) -> Goodness {
     let (n, positive) = (y.len() as f64, y.iter().filter(|&&y| y).count() as f64);
-    let part = |count: f64| if count > 0.0 { count * (count / n).ln() } else { 0.0 };
-    let null = part(positive) + part(n - positive);
+    let term = |count: f64| if count > 0.0 { count * (count / n).ln() } else { 0.0 };
+    let null = term(positive) + term(n - positive);
     let likelihood = !grouped && fit.alpha == 0.0 && fit.penalty != Penalty::Firth;
     let (k, p) = (fit.coef.len() as f64 + 1.0, fit.coef.len() as f64);
-    // Below 0 only by rounding.
+    // Only rounding makes it negative.
     let ratio = likelihood.then(|| (2.0 * (fit.log_likelihood - null)).max(0.0));
     Goodness {
         null_log_likelihood: null,
@@ -229,9 +231,10 @@ pub fn goodness(fit: &LogisticFit, y: ArrayView1<'_, bool>, grouped: bool) -> Go
     }
 }
 
-/// Compute each column's variance inflation factor: the diagonal of the inverse correlation matrix.
+/// Computes the variance inflation factor of each column: the diagonal of the inverse correlation
+/// matrix.
 ///
-/// NaN for a constant column, infinite for one that others determine.
+/// NaN for a constant column, infinite for a column determined by others.
 /// # Arguments
 /// * `x` – columns in any unit, shape (n, p), finite
 /// # Source
@@ -243,16 +246,16 @@ pub fn vif(x: ArrayView2<'_, f64>) -> Vec<f64> {
         return vec![f64::NAN; p];
     }
     let (correlation, constant) = correlation(x);
-    let Ok(eigen) = settled(|| {
+    let Ok(eigen) = run_faer(|| {
         MatRef::from_row_major_slice(&correlation, p, p).self_adjoint_eigen(Side::Lower)
     }) else {
         return vec![f64::NAN; p];
     };
     let (vectors, values) = (eigen.U(), eigen.S());
-    // Directions in which the columns do not vary at all, but for rounding.
+    // Eigenvalues below `PIVOT · largest` are 0 up to rounding.
     let largest = values[p - 1];
-    let one = |j: usize| -> f64 {
-        let part = |i: usize| {
+    let inflation = |j: usize| -> f64 {
+        let term = |i: usize| {
             let share: f64 = vectors[(j, i)].powi(2);
             match values[i] > PIVOT * largest {
                 true => share / values[i],
@@ -260,12 +263,13 @@ pub fn vif(x: ArrayView2<'_, f64>) -> Vec<f64> {
                 false => 0.0,
             }
         };
-        (0..p).map(part).sum()
+        (0..p).map(term).sum()
     };
-    (0..p).map(|j| if constant[j] { f64::NAN } else { one(j) }).collect()
+    (0..p).map(|j| if constant[j] { f64::NAN } else { inflation(j) }).collect()
 }
 
-/// Correlation matrix by rows, and which columns are constant (0 with all others).
+/// Computes the correlation matrix by rows, and which columns are constant (with correlations of
+/// 0).
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
 fn correlation(x: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<bool>) {
     let (n, p) = x.dim();
@@ -284,7 +288,7 @@ fn correlation(x: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<bool>) {
     });
     mirror(&mut matrix, p);
     let deviation: Vec<f64> = (0..p).map(|j| matrix[j * p + j].sqrt()).collect();
-    // What remains of a constant after its mean is subtracted is rounding.
+    // A constant minus its mean is rounding.
     let constant: Vec<bool> = deviation
         .iter()
         .zip(&mean)

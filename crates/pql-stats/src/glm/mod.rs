@@ -1,15 +1,15 @@
-//! Logistic regression: [`Logistic`] is what to fit, [`LogisticFit`] what came out.
+//! Logistic regression: [`Logistic`] has the settings, [`LogisticFit`] is the result.
 //!
-//! `newton` and `lbfgs` (linfa-logistic) fit without penalty and with l2, `coordinate` with an l1
-//! part, `firth` separated outcomes. `inference` says how sure a fit is and how good, `path`
-//! chooses the strength of the penalty on rows that a fit did not see.
+//! `newton` and `lbfgs` (linfa-logistic) fit without penalty or with l2, `coordinate` with l1 or
+//! elastic net, and `firth` with separated outcomes. `inference` computes standard errors, tests
+//! and goodness of fit. `path` chooses alpha by cross-validation.
 
 mod columns;
 mod cone;
 mod coordinate;
 #[expect(
     clippy::inline_always,
-    reason = "only what is inlined into `wide` is compiled for wide registers"
+    reason = "only code inlined into `with_simd` is compiled for wide registers"
 )]
 mod derivatives;
 mod firth;
@@ -20,10 +20,10 @@ mod newton;
 mod path;
 #[expect(
     clippy::inline_always,
-    reason = "only what is inlined into `wide` is compiled for wide registers"
+    reason = "only code inlined into `with_simd` is compiled for wide registers"
 )]
 mod point;
-#[expect(clippy::inline_always, reason = "only what is inlined is compiled for wide registers")]
+#[expect(clippy::inline_always, reason = "only inlined code is compiled for wide registers")]
 mod quadratic;
 mod refine;
 mod separation;
@@ -36,36 +36,38 @@ use linfa::dataset::AsSingleTargets;
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Zip};
 pub use path::{
-    CrossFit, Fold, Folds, Path, PathPoint, Rule, cross_fit, extension, fits_along, grid,
+    AlphaSelection, CrossFit, Fold, Folds, PathPoint, RegularizationPath, alpha_grid,
+    coefficient_path, cross_fit, extended_grid,
 };
-pub use quadratic::{Quadratic, load};
+pub use quadratic::{QuadraticForm, load};
 use rayon::prelude::*;
 use refine::{Covariance, Refined};
-pub use separation::{Kind, Separation, separation};
+pub use separation::{Separation, SeparationKind, separation};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// What keeps the coefficients small; the intercept is never penalised.
+/// Penalty on the coefficients; the intercept is never penalized.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Penalty {
-    /// Maximum likelihood; `alpha` is ignored.
+    /// No penalty: maximum likelihood; `alpha` is ignored.
     None,
     /// `alpha/2 · ‖β‖²`.
     L2,
-    /// `alpha · ‖β‖₁`, which leaves some coefficients at exactly 0.
+    /// `alpha · ‖β‖₁`, which sets some coefficients to exactly 0.
     L1,
     /// `alpha · (½(1 − l1_ratio)·‖β‖² + l1_ratio·‖β‖₁)`.
     ElasticNet {
         /// Share of the l1 part, from 0 to 1.
         l1_ratio: f64,
     },
-    /// Half the log-determinant of the information, for separated outcomes; `alpha` is ignored.
+    /// Firth's penalty: half the log-determinant of the information, for separated outcomes;
+    /// `alpha` is ignored.
     Firth,
 }
 
 impl Penalty {
-    /// Share of the l1 part, from 0 to 1.
+    /// Returns the share of the l1 part, from 0 to 1.
     fn l1_ratio(self) -> f64 {
         match self {
             Penalty::None | Penalty::L2 | Penalty::Firth => 0.0,
@@ -74,39 +76,40 @@ impl Penalty {
         }
     }
 
-    /// Whether there is an `alpha`.
+    /// Returns whether `alpha` applies.
     fn has_strength(self) -> bool {
         !matches!(self, Penalty::None | Penalty::Firth)
     }
 }
 
-/// How the minimum is looked for.
+/// Method to find the minimum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Solver {
-    /// Newton's method with step halving; with an l1 part coordinate descent on its quadratic.
+    /// Newton's method with step halving; with an l1 part, coordinate descent on its quadratic
+    /// model.
     Newton,
     /// The limited-memory BFGS of linfa-logistic, without penalty or with l2.
     Lbfgs,
 }
 
-/// A logistic regression to be fitted: objective, solver, and when the solver may stop.
+/// Settings of a logistic regression: objective, solver and stopping rule.
 ///
 /// The objective is `Σ [ln(1 + exp ηᵢ) − yᵢ ηᵢ]`, `η = β₀ + xβ`, plus the [`Penalty`], not divided
 /// by the number of rows.
 #[derive(Debug, Clone)]
 pub struct Logistic {
-    /// Kind of penalty.
+    /// The penalty.
     pub penalty: Penalty,
-    /// Strength of the penalty, at least 0.
+    /// Regularization strength, at least 0.
     pub alpha: f64,
     /// Solver.
     pub solver: Solver,
-    /// Newton: the largest absolute gradient entry per row at which it may stop; with an l1 part
-    /// the largest violation of the conditions for a minimum per row.
+    /// Newton: largest absolute gradient entry per row at convergence; with an l1 part, largest
+    /// violation of the optimality conditions per row.
     pub tolerance: f64,
-    /// Newton: steps after which it gives up.
+    /// Newton: maximum number of steps.
     pub max_iterations: usize,
-    /// Coefficients to start from, intercept first.
+    /// Initial coefficients, intercept first.
     pub start: Option<Vec<f64>>,
 }
 
@@ -123,40 +126,39 @@ impl Default for Logistic {
     }
 }
 
-/// A logistic regression at the minimum of its objective.
+/// A fitted logistic regression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogisticFit {
-    /// Log-odds where all columns are 0.
+    /// Log-odds if all columns are 0.
     pub intercept: f64,
     /// Change of the log-odds per unit of each column.
     pub coef: Vec<f64>,
     /// Covariance of intercept and coefficients: (p + 1)² values by rows, intercept first. `None`
-    /// where an l1 part has selected columns, after which no inference from the same rows is
-    /// valid.
+    /// with an l1 part: inference on the same rows is invalid after selection.
     pub covariance: Option<Vec<f64>>,
-    /// R with the covariance `RᵀR`, (p + 1)² values by rows, where columns nearly determine each
-    /// other: `‖Rw‖²` keeps the digits that `wᵀVw` then loses.
+    /// R with the covariance `RᵀR`, (p + 1)² values by rows, for nearly collinear columns: `‖Rw‖²`
+    /// keeps digits that `wᵀVw` loses.
     pub root: Option<Vec<f64>>,
-    /// Largest absolute entry of the gradient at the answer, with an l1 part the largest violation
-    /// of the conditions for a minimum, divided by the number of rows.
+    /// Largest absolute gradient entry per row at the solution; with an l1 part, largest violation
+    /// of the optimality conditions per row.
     pub gradient: f64,
-    /// Newton steps taken; 0 for lbfgs, which does not tell.
+    /// Number of Newton steps; 0 for lbfgs, which does not report them.
     pub iterations: usize,
     /// Log-likelihood, without the penalty.
     pub log_likelihood: f64,
-    /// Effective degrees of freedom, the intercept counted: the trace of `A⁻¹ZᵀWZ`, with an l1
-    /// part over the columns left in.
+    /// Effective degrees of freedom including the intercept: the trace of `A⁻¹ZᵀWZ`, with an l1
+    /// part over the columns with nonzero coefficients.
     pub effective_df: f64,
-    /// Kind of penalty.
+    /// The penalty.
     pub penalty: Penalty,
-    /// Strength of the penalty in force; 0 without one.
+    /// Regularization strength; 0 without a penalty.
     pub alpha: f64,
     /// Number of rows.
     pub rows: usize,
 }
 
 impl LogisticFit {
-    /// Compute the log-odds `β₀ + xβ` of each row.
+    /// Computes the log-odds `β₀ + xβ` of each row.
     ///
     /// # Panics
     /// If `x` has another number of columns than the fit.
@@ -167,7 +169,7 @@ impl LogisticFit {
         Zip::from(x.rows()).par_map_collect(|row| self.intercept + row.dot(&coef))
     }
 
-    /// Compute the standard error of `Σ wᵢ·βᵢ`, intercept first; `None` without a covariance.
+    /// Computes the standard error of `Σ wᵢ·βᵢ`, intercept first; `None` without a covariance.
     #[must_use]
     pub fn std_error_of(&self, weights: &[f64]) -> Option<f64> {
         let products = |matrix: &[f64]| -> Vec<f64> {
@@ -182,7 +184,7 @@ impl LogisticFit {
         }
     }
 
-    /// Give the standard errors, intercept first; `None` without a covariance.
+    /// Returns the standard errors, intercept first; `None` without a covariance.
     #[must_use]
     pub fn std_error(&self) -> Option<Vec<f64>> {
         let covariance = self.covariance.as_ref()?;
@@ -193,49 +195,49 @@ impl LogisticFit {
 impl<T: AsSingleTargets<Elem = bool>> Fit<Array2<f64>, T, Error> for Logistic {
     type Object = LogisticFit;
 
-    /// Fit a linfa dataset; the same as [`Logistic::fit_rows`] of its records and targets.
+    /// Fits a linfa dataset; equivalent to [`Logistic::fit_rows`] of its records and targets.
     fn fit(&self, dataset: &DatasetBase<Array2<f64>, T>) -> Result<LogisticFit> {
         self.fit_rows(dataset.records().view(), dataset.targets().as_single_targets())
     }
 }
 
 impl Logistic {
-    /// Fit, each row being independent of the others.
+    /// Fits independent rows.
     ///
-    /// The covariance is `A⁻¹(ZᵀWZ + alpha·S)A⁻¹` at the answer, `A = ZᵀWZ + alpha·S`, `Z` the
-    /// columns with a leading 1, `S` the identity with 0 for the intercept; with Firth's
-    /// penalty it is the inverse information at its estimate, before the intercept is
-    /// fitted again by maximum likelihood with the other coefficients as offset; with an l1 part
-    /// there is none.
+    /// The covariance is `A⁻¹(ZᵀWZ + alpha·S)A⁻¹` at the solution, with `A = ZᵀWZ + alpha·S`, `Z`
+    /// the columns with a leading 1, and `S` the identity with 0 for the intercept. With Firth's
+    /// penalty it is the inverse information, before the intercept is refitted by maximum
+    /// likelihood with the other coefficients as offset. With an l1 part there is no covariance.
     ///
     /// # Arguments
-    /// * `x` – standardised columns, shape (n, p), finite, without intercept
+    /// * `x` – standardized columns, shape (n, p), finite, without intercept
     /// * `y` – outcomes, shape (n,)
     /// # Errors
     /// * [`Error::OneClass`]: all outcomes are equal
-    /// * [`Error::NoRows`], [`Error::LengthMismatch`], [`Error::NotFinite`], [`Error::OutOfRange`]:
-    ///   no rows, unequal lengths, a value, `alpha`, `l1_ratio` or `start` that is not finite or
-    ///   does not fit, a solver that does not know the penalty
-    /// * [`Error::NotConverged`]: no minimum was reached, as with separated outcomes or collinear
-    ///   columns without a penalty
+    /// * [`Error::NoRows`], [`Error::LengthMismatch`]: no rows, or unequal lengths
+    /// * [`Error::NotFinite`], [`Error::OutOfRange`]: invalid values of `x`, `start`, `alpha` or
+    ///   `l1_ratio`
+    /// * [`Error::UnsupportedPenalty`]: the solver does not support the penalty
+    /// * [`Error::NotConverged`]: the solver did not reach a minimum, for example with separated
+    ///   outcomes or collinear columns without a penalty
     /// # Source
     /// Hastie, Tibshirani, Friedman, *The Elements of Statistical Learning*, 2nd ed. (2009), §4.4.1
     pub fn fit_rows(&self, x: ArrayView2<'_, f64>, y: ArrayView1<'_, bool>) -> Result<LogisticFit> {
         self.fit_problem(&self.problem(x.view(), y.view())?, None)
     }
 
-    /// Fit, rows of one group being dependent on each other.
+    /// Fits rows that are dependent within groups.
     ///
-    /// Coefficients are those of [`Logistic::fit_rows`]; in the covariance `ZᵀWZ` between the two
-    /// `A⁻¹` is replaced by the sum over groups of the outer products of their summed
-    /// gradients, times `G/(G − 1) · (n − 1)/(n − k)`, k counting the intercept. Where no group
-    /// repeats, and with Firth's penalty, the covariance is that of [`Logistic::fit_rows`]. #
-    /// Arguments
+    /// The coefficients are those of [`Logistic::fit_rows`]. In the covariance, `ZᵀWZ` between the
+    /// two `A⁻¹` is replaced by the sum over groups of the outer products of their summed
+    /// gradients, times `G/(G − 1) · (n − 1)/(n − k)`, where k includes the intercept. If no group
+    /// repeats, and with Firth's penalty, the covariance is that of [`Logistic::fit_rows`].
+    /// # Arguments
     /// * `x`, `y` – as in [`Logistic::fit_rows`]
-    /// * `group` – number of the group of each row (an account), shape (n,), in any order
+    /// * `group` – group number of each row (an account), shape (n,), in any order
     /// # Errors
     /// * those of [`Logistic::fit_rows`]
-    /// * [`Error::OneGroup`]
+    /// * [`Error::OneGroup`]: all rows are in one group
     /// # Source
     /// Liang, Zeger, "Longitudinal data analysis using generalized linear models", *Biometrika* 73
     /// (1986); factors as in statsmodels
@@ -247,7 +249,7 @@ impl Logistic {
     ) -> Result<LogisticFit> {
         let problem = self.problem(x.view(), y.view())?;
         same_length("group", group.len(), x.nrows())?;
-        let groups = inference::Groups::of(group);
+        let groups = inference::Groups::new(group);
         if groups.len() == 1 {
             return Err(Error::OneGroup);
         }
@@ -255,7 +257,7 @@ impl Logistic {
         self.fit_problem(&problem, by_group.then_some(&groups))
     }
 
-    /// Check everything that can be wrong with the numbers, once.
+    /// Checks the input once, and returns the problem to solve.
     fn problem<'a>(&self, x: ArrayView2<'a, f64>, y: ArrayView1<'a, bool>) -> Result<Problem<'a>> {
         same_length("y", y.len(), x.nrows())?;
         if y.is_empty() {
@@ -266,7 +268,7 @@ impl Logistic {
         if let Some(start) = &self.start {
             same_length("start", start.len(), x.ncols() + 1)?;
             if start.iter().any(|b| !b.is_finite()) {
-                return Err(Error::NotFinite { name: "the start values" });
+                return Err(Error::NotFinite { name: "`start`" });
             }
         }
         let converted = y[0];
@@ -276,11 +278,11 @@ impl Logistic {
         Ok(Problem { x, y, l2: alpha * (1.0 - l1_ratio), l1: alpha * l1_ratio })
     }
 
-    /// Check the penalty and that the solver knows it.
+    /// Checks the penalty, and that the solver supports it.
     fn check(&self, alpha: f64) -> Result<()> {
         if !(alpha.is_finite() && alpha >= 0.0) {
             return Err(Error::OutOfRange {
-                name: "the penalty",
+                name: "`alpha`",
                 found: alpha,
                 range: "of at least 0",
             });
@@ -288,7 +290,7 @@ impl Logistic {
         let l1_ratio = self.penalty.l1_ratio();
         if !(0.0..=1.0).contains(&l1_ratio) {
             return Err(Error::OutOfRange {
-                name: "the share of l1",
+                name: "`l1_ratio`",
                 found: l1_ratio,
                 range: "from 0 to 1",
             });
@@ -303,7 +305,7 @@ impl Logistic {
         }
     }
 
-    /// Strength of the penalty in force.
+    /// Returns the regularization strength; 0 without a penalty.
     fn strength(&self) -> f64 {
         if self.penalty.has_strength() { self.alpha } else { 0.0 }
     }
@@ -315,14 +317,14 @@ impl Logistic {
             (_, Solver::Newton) => newton::solve(problem, self),
             (_, Solver::Lbfgs) => lbfgs::solve(problem, self.start.as_deref()),
         };
-        // No solver gets to a minimum with such a value: the gradient is NaN. So it is only looked
-        // for where one was missed.
+        // A value that is not finite makes the gradient NaN, and no solver converges: check only
+        // after a failure.
         solution.map_err(|error| {
-            if all_finite(problem.x) { error } else { Error::NotFinite { name: "the columns" } }
+            if all_finite(problem.x) { error } else { Error::NotFinite { name: "`x`" } }
         })
     }
 
-    /// Solve, and say how sure the answer is.
+    /// Solves the problem, and computes the covariance.
     fn fit_problem(
         &self,
         problem: &Problem<'_>,
@@ -360,7 +362,7 @@ impl Logistic {
             root,
             gradient: solution.gradient,
             iterations: solution.iterations,
-            log_likelihood: -solution.at.loss,
+            log_likelihood: -solution.derivatives.loss,
             effective_df,
             penalty: self.penalty,
             alpha: self.strength(),
@@ -369,20 +371,20 @@ impl Logistic {
     }
 }
 
-/// Where a solver ended, with the derivatives there.
+/// The solution of a solver, with the derivatives at the solution.
 struct Solution {
     /// Intercept and coefficients.
     beta: Vec<f64>,
-    at: Derivatives,
-    /// Second derivatives behind the covariance, factored; `None` where columns were selected.
+    derivatives: Derivatives,
+    /// Factored second derivatives for the covariance; `None` if columns were selected.
     factor: Option<Llt<f64>>,
-    /// What [`LogisticFit::gradient`] says.
+    /// See [`LogisticFit::gradient`].
     gradient: f64,
     iterations: usize,
 }
 
 impl Solution {
-    /// Gain the digits that nearly collinear columns have taken.
+    /// Refines the solution for nearly collinear columns.
     fn refine(&mut self, problem: &Problem<'_>) -> Option<Refined> {
         let (k, factor) = (problem.width(), self.factor.as_ref()?);
         let lower = Array2::from_shape_fn((k, k), |(i, j)| factor.L()[(i, j)]);
@@ -401,9 +403,10 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn all_finite(x: ArrayView2<'_, f64>) -> bool {
-    /// Values a thread looks at before the next check of whether another found a bad one.
+    /// Values per block; other threads stop after the block in which one finds a value that is not
+    /// finite.
     const BLOCK: usize = 1 << 16;
-    // `v·0` is 0 for finite values and NaN for all others, and adds up without a branch.
+    // `v·0` is 0 for finite values and NaN for all others, so that the sum needs no branch.
     let finite = |values: &[f64]| values.iter().map(|v| v * 0.0).sum::<f64>() == 0.0;
     match x.as_slice_memory_order() {
         Some(values) => values.par_chunks(BLOCK).all(finite),
@@ -415,7 +418,7 @@ fn same_length(name: &'static str, found: usize, expected: usize) -> Result<()> 
     if found == expected { Ok(()) } else { Err(Error::LengthMismatch { name, found, expected }) }
 }
 
-/// Compute the probability `1/(1 + exp(−η))`, without overflow for any η.
+/// Computes the probability `1/(1 + exp(−η))`, without overflow for any η.
 #[must_use]
 pub fn sigmoid(eta: f64) -> f64 {
     let e = (-eta.abs()).exp();

@@ -1,9 +1,9 @@
-//! One row's loss and its derivatives by η, written without a branch, so that several rows are
-//! computed at once.
+//! The loss of a row and its derivatives by η, without branches, so that the compiler vectorizes
+//! over rows.
 
 use pulp::Arch;
 
-/// One row's loss and its derivatives by η.
+/// The loss of a row and its derivatives by η.
 pub(super) struct Point {
     /// Log loss `ln(1 + exp η) − y·η`.
     pub(super) loss: f64,
@@ -14,46 +14,45 @@ pub(super) struct Point {
 }
 
 impl Point {
-    /// All from `exp(−|η|)`, which cannot overflow, and without a difference of nearly equal
-    /// numbers.
+    /// Computes all values from `exp(−|η|)`, without overflow or cancellation.
     #[inline(always)]
-    pub(super) fn at(eta: f64, y: bool) -> Self {
+    pub(super) fn new(eta: f64, y: bool) -> Self {
         let e = exp_of_minus(eta.abs());
-        let likely = 1.0 / (1.0 + e);
-        let unlikely = e * likely;
-        let right = (eta >= 0.0) == y;
-        let miss = if right { unlikely } else { likely };
-        let far = if right { 0.0 } else { eta.abs() };
+        let larger = 1.0 / (1.0 + e);
+        let smaller = e * larger;
+        let predicted = (eta >= 0.0) == y;
+        let error = if predicted { smaller } else { larger };
+        let distance = if predicted { 0.0 } else { eta.abs() };
         Self {
-            loss: ln_1p(e) + far,
-            residual: if y { -miss } else { miss },
-            weight: likely * unlikely,
+            loss: ln_1p(e) + distance,
+            residual: if y { -error } else { error },
+            weight: larger * smaller,
         }
     }
 }
 
-/// Do some work in code that is compiled for this machine's widest registers; what is to profit
-/// must be inlined into it.
+/// Runs code that is compiled for the widest vector registers of the machine. Only functions
+/// inlined into `work` benefit.
 ///
-/// The sums come out the same on each machine: no order of additions is changed and no product is
-/// fused with one.
+/// The results are equal on every machine: additions keep their order, and products are not fused
+/// with them.
 #[inline(always)]
-pub(super) fn wide<R>(work: impl FnOnce() -> R) -> R {
+pub(super) fn with_simd<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
 }
 
-/// Compute `exp(−a)` for a ≥ 0 with an error of one unit in the last place; NaN stays NaN.
+/// Computes `exp(−a)` for a ≥ 0 with an error of one unit in the last place; NaN for NaN.
 ///
-/// `a = −n·ln 2 − r` with n whole and `|r| ≤ ½ ln 2`, where Taylor's polynomial has an error below
-/// 1e-17; `ln 2` in two parts, of which n times the first is exact.
+/// `a = −n·ln 2 − r` with an integer n and `|r| ≤ ½ ln 2`, where the Taylor polynomial has an error
+/// below 1e-17. `ln 2` is split in two parts, so that n times the first is exact.
 /// # Source
 /// Muller, *Elementary Functions*, 3rd ed. (2016), §11.2 (Cody, Waite)
 #[inline(always)]
 fn exp_of_minus(a: f64) -> f64 {
-    /// Where powers of two end to be normal numbers; 3e-308 counts as 0 beyond it.
-    const LAST: f64 = 708.0;
-    /// Added to a number, its last bit counts ones: what is added is rounded, and stands in its
-    /// last bits.
+    /// Largest `a` for which the power of two is a normal number; beyond it the result, below
+    /// 3e-308, is 0.
+    const MAX_EXPONENT: f64 = 708.0;
+    /// Adding this number rounds to an integer, which is then in the last bits of the sum.
     const ROUND: f64 = 6_755_399_441_055_744.0;
     const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
     const TAYLOR: [f64; 13] = [
@@ -71,23 +70,23 @@ fn exp_of_minus(a: f64) -> f64 {
         1.0 / 479_001_600.0,
         1.0 / 6_227_020_800.0,
     ];
-    let within = if a > LAST { LAST } else { a };
+    let within = if a > MAX_EXPONENT { MAX_EXPONENT } else { a };
     let rounded = ROUND - within * std::f64::consts::LOG2_E;
     let n = rounded - ROUND;
     let r = -within - n * LN_2[0] - n * LN_2[1];
     let power = f64::from_bits((rounded.to_bits() << 52).wrapping_add(1.0_f64.to_bits()));
     let value = power + power * (r * TAYLOR.iter().rev().fold(0.0, |sum, c| sum * r + c));
-    if a > LAST { 0.0 } else { value }
+    if a > MAX_EXPONENT { 0.0 } else { value }
 }
 
-/// Compute `ln(1 + e)` for e from 0 to 1 with an error of two units in the last place:
-/// `2·artanh(e/(2 + e))` by its series.
+/// Computes `ln(1 + e)` for e from 0 to 1 with an error of two units in the last place, by the
+/// series of `2·artanh(e/(2 + e))`.
 ///
 /// # Source
 /// Abramowitz, Stegun, *Handbook of Mathematical Functions* (1964), 4.1.27
 #[inline(always)]
 fn ln_1p(e: f64) -> f64 {
-    /// The first term left out is below 1e-18.
+    /// Coefficients of the odd powers; the first omitted term is below 1e-18.
     const ODD: [f64; 18] = [
         1.0,
         1.0 / 3.0,
@@ -118,20 +117,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exponential_and_logarithm_have_all_digits() {
-        let right = |found: f64, expected: f64| {
+    fn exponential_and_logarithm_are_accurate_to_the_last_digits() {
+        let assert_near = |found: f64, expected: f64| {
             assert!((found - expected).abs() <= 4.5e-16 * expected, "{found} is not {expected}");
         };
         for i in 0..=70_799 {
             let a = f64::from(i) / 100.0 + f64::from(i % 97) * 1e-4;
-            right(exp_of_minus(a), (-a).exp());
-            right(ln_1p((-a).exp()), (-a).exp().ln_1p());
+            assert_near(exp_of_minus(a), (-a).exp());
+            assert_near(ln_1p((-a).exp()), (-a).exp().ln_1p());
         }
         assert_eq!(
             (exp_of_minus(0.0), ln_1p(0.0), exp_of_minus(708.1), exp_of_minus(f64::INFINITY)),
             (1.0, 0.0, 0.0, 0.0)
         );
         assert!(exp_of_minus(f64::NAN).is_nan() && ln_1p(f64::NAN).is_nan());
-        right(ln_1p(1.0), std::f64::consts::LN_2);
+        assert_near(ln_1p(1.0), std::f64::consts::LN_2);
     }
 }

@@ -1,11 +1,11 @@
-//! The digits that second derivatives lose where columns nearly determine each other.
+//! Recovers the digits that second derivatives lose with nearly collinear columns.
 //!
-//! Summed as products, `A = ZᵀWZ + l2·S` has rounding errors of 1e-16 of its largest entries, which
-//! its inverse shows times the condition number of `A`: at a variance inflation of 10⁶ standard
-//! errors have 10 right digits, that of the raw intercept 6. In the coordinates `T₀z`, `T₀ = L⁻¹`
-//! of the Cholesky factor at hand, the same sums are nearly the identity; summed anew there, their
-//! errors count times the condition number of the columns alone, its square root, and 14 digits are
-//! right.
+//! The rounding errors of `A = ZᵀWZ + l2·S` are 1e-16 of its largest entries, and its inverse
+//! multiplies them by the condition number of `A`. At a variance inflation of 10⁶, standard errors
+//! have 10 correct digits, and that of the raw intercept 6. In the coordinates `T₀z` with `T₀ =
+//! L⁻¹`, the inverse Cholesky factor, the same sums are nearly the identity. Summed again there,
+//! the errors are multiplied by the condition number of the columns alone, the square root, and 14
+//! digits are correct.
 
 use ndarray::{Array2, ArrayView2, aview1};
 
@@ -13,28 +13,28 @@ use super::derivatives::{Problem, gram, mirror, sum_chunks};
 use super::inference::{self, Groups};
 use super::point::Point;
 
-/// Inflation of a variance from which digits are missing: below it 13 are right anyway, and a pass
-/// over the rows is saved.
+/// Variance inflation above which digits are lost: below it 13 digits are correct, and a pass over
+/// the rows is saved.
 const INFLATED: f64 = 100.0;
-/// Largest step, relative to 1 + |β|, that can be rounding; a larger one says that the solver did
-/// not end at the minimum.
+/// Largest step, relative to 1 + |β|, that rounding can cause; after a larger step the solver was
+/// not at the minimum.
 const STEP: f64 = 1e-9;
-/// Rows of a chunk.
+/// Rows per chunk.
 const CHUNK: usize = 1024;
 
-/// The inverse of the second derivatives as `TᵀT`, T a lower triangle.
+/// The inverse of the second derivatives as `TᵀT` with a lower triangle T.
 pub(super) struct Refined {
     triangle: Array2<f64>,
 }
 
-/// A covariance, k² values by rows, and R with the covariance `RᵀR`, where it is known.
+/// A covariance, k² values by rows, and R with the covariance `RᵀR` if known.
 pub(super) struct Covariance {
     pub(super) values: Vec<f64>,
     pub(super) root: Option<Vec<f64>>,
 }
 
-/// Sum the second derivatives again where that gains digits, and take the step that the gradient
-/// then shows.
+/// Recomputes the second derivatives if that gains digits, and takes the remaining Newton step;
+/// `None` if no variance is inflated.
 ///
 /// # Arguments
 /// * `lower` – Cholesky factor of the second derivatives at `beta`
@@ -64,7 +64,7 @@ pub(super) fn refine(
     Some(Refined { triangle })
 }
 
-/// Gradient and second derivatives in the coordinates `T₀z`.
+/// Computes gradient and second derivatives in the coordinates `T₀z`.
 fn derivatives(problem: &Problem<'_>, beta: &[f64], first: &Array2<f64>) -> (Vec<f64>, Vec<f64>) {
     let k = beta.len();
     let mut gradient = sum_chunks(problem.y.len(), CHUNK, k + k * k, |rows, z, sums| {
@@ -74,17 +74,19 @@ fn derivatives(problem: &Problem<'_>, beta: &[f64], first: &Array2<f64>) -> (Vec
             z.extend(problem.x.row(row));
         }
         let z = ArrayView2::from_shape((rows.len(), k), z).expect("k values for each row");
-        let mut turned = z.dot(&first.t());
+        let mut transformed = z.dot(&first.t());
         let (gradient, second) = sums.split_at_mut(k);
-        for ((mut turned, z), row) in turned.rows_mut().into_iter().zip(z.rows()).zip(rows) {
-            let point = Point::at(z.dot(&aview1(beta)), problem.y[row]);
+        for ((mut transformed, z), row) in
+            transformed.rows_mut().into_iter().zip(z.rows()).zip(rows)
+        {
+            let point = Point::new(z.dot(&aview1(beta)), problem.y[row]);
             let root = point.weight.sqrt();
-            for (g, t) in gradient.iter_mut().zip(&mut turned) {
+            for (g, t) in gradient.iter_mut().zip(&mut transformed) {
                 *g += point.residual * *t;
                 *t *= root;
             }
         }
-        gram(turned.as_slice().expect("a product is by rows"), k, second);
+        gram(transformed.as_slice().expect("a product is by rows"), k, second);
     });
     let mut second = gradient.split_off(k);
     for (column, b) in first.columns().into_iter().zip(beta).skip(1) {
@@ -95,18 +97,18 @@ fn derivatives(problem: &Problem<'_>, beta: &[f64], first: &Array2<f64>) -> (Vec
     (gradient, second)
 }
 
-/// Add `l2·T S Tᵀ`, of which the lower triangle counts.
+/// Adds `l2·T S Tᵀ`; only the lower triangle is used.
 fn add_penalty(problem: &Problem<'_>, triangle: &Array2<f64>, into: &mut [f64]) {
     if problem.l2 > 0.0 {
         let k = triangle.nrows();
         for column in triangle.columns().into_iter().skip(1) {
-            (0..k * k).for_each(|at| into[at] += problem.l2 * column[at / k] * column[at % k]);
+            (0..k * k).for_each(|i| into[i] += problem.l2 * column[i / k] * column[i % k]);
         }
     }
 }
 
 impl Refined {
-    /// Covariance with independent rows.
+    /// Computes the covariance for independent rows.
     pub(super) fn by_row(&self) -> Covariance {
         Covariance {
             values: by_rows(&self.triangle.t().dot(&self.triangle)),
@@ -114,7 +116,7 @@ impl Refined {
         }
     }
 
-    /// Covariance with rows dependent inside groups.
+    /// Computes the covariance for rows that are dependent within groups.
     pub(super) fn by_group(
         &self,
         problem: &Problem<'_>,
@@ -124,7 +126,7 @@ impl Refined {
         let k = beta.len();
         let mut inner = inference::between_groups(problem, beta, groups, Some(&self.triangle));
         add_penalty(problem, &self.triangle, &mut inner);
-        // With fewer groups than columns there is no such root.
+        // With fewer groups than columns the root does not exist.
         let root = inference::factor(&inner).map(|factor| {
             let upper = Array2::from_shape_fn((k, k), |(i, j)| factor.L()[(j, i)]);
             by_rows(&upper.dot(&self.triangle))
@@ -140,7 +142,7 @@ fn by_rows(matrix: &Array2<f64>) -> Vec<f64> {
     matrix.iter().copied().collect()
 }
 
-/// Invert a lower triangle.
+/// Inverts a lower triangle.
 fn inverse(lower: ArrayView2<'_, f64>) -> Array2<f64> {
     let k = lower.nrows();
     let mut inverse = Array2::<f64>::zeros((k, k));

@@ -2,7 +2,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, array};
 
 use super::*;
 
-const NONE: Logistic = Logistic {
+const UNPENALIZED: Logistic = Logistic {
     penalty: Penalty::None,
     alpha: 0.0,
     solver: Solver::Newton,
@@ -18,7 +18,7 @@ fn near(found: f64, expected: f64) {
     );
 }
 
-/// Four cells of a two-by-two table: (x, outcome, rows).
+/// Returns the rows of a two-by-two table.
 fn table() -> (Array2<f64>, Array1<bool>) {
     let cells = [(0.0, true, 10), (0.0, false, 30), (1.0, true, 25), (1.0, false, 15)];
     let rows: Vec<(f64, bool)> =
@@ -26,8 +26,8 @@ fn table() -> (Array2<f64>, Array1<bool>) {
     (Array2::from_shape_fn((rows.len(), 1), |(i, _)| rows[i].0), rows.iter().map(|r| r.1).collect())
 }
 
-/// Pseudo-random columns and outcomes; enough rows for several chunks.
-fn drawn(n: usize, p: usize) -> (Array2<f64>, Array1<bool>) {
+/// Draws pseudo-random columns and outcomes.
+fn draw_data(n: usize, p: usize) -> (Array2<f64>, Array1<bool>) {
     let mut state = 1_u64;
     let mut draw = || {
         state =
@@ -40,9 +40,9 @@ fn drawn(n: usize, p: usize) -> (Array2<f64>, Array1<bool>) {
 }
 
 #[test]
-fn a_two_by_two_table_gives_its_log_odds_and_their_errors() {
+fn a_two_by_two_table_has_known_log_odds_and_standard_errors() {
     let (x, y) = table();
-    let fit = NONE.fit_rows(x.view(), y.view()).unwrap();
+    let fit = UNPENALIZED.fit_rows(x.view(), y.view()).unwrap();
     near(fit.intercept, (1.0_f64 / 3.0).ln());
     near(fit.coef[0], 5.0_f64.ln());
     let se = fit.std_error().unwrap();
@@ -58,7 +58,7 @@ fn a_two_by_two_table_gives_its_log_odds_and_their_errors() {
 }
 
 #[test]
-fn a_table_fitted_by_either_solver_is_the_same() {
+fn both_solvers_fit_a_table_equally() {
     let (x, y) = table();
     // `true` is first the minority, then the majority.
     for y in [y.clone(), y.mapv(|y| !y)] {
@@ -79,10 +79,11 @@ fn a_table_fitted_by_either_solver_is_the_same() {
 }
 
 #[test]
-fn a_penalty_shrinks_and_its_strength_counts() {
+fn a_larger_alpha_shrinks_more() {
     let (x, y) = table();
-    let coef =
-        |penalty, alpha| Logistic { penalty, alpha, ..NONE }.fit_rows(x.view(), y.view()).unwrap();
+    let coef = |penalty, alpha| {
+        Logistic { penalty, alpha, ..UNPENALIZED }.fit_rows(x.view(), y.view()).unwrap()
+    };
     let (none, weak, strong) =
         (coef(Penalty::None, 9.0), coef(Penalty::L2, 1.0), coef(Penalty::L2, 10.0));
     assert!(none.coef[0] > weak.coef[0] && weak.coef[0] > strong.coef[0] && strong.coef[0] > 0.0);
@@ -102,7 +103,7 @@ fn separated_outcomes_do_not_converge_without_a_penalty() {
     let mixed = array![false, true, false, true, true, true];
     for solver in [Solver::Newton, Solver::Lbfgs] {
         for (x, y) in [(&x, &y), (&dummy, &mixed)] {
-            let found = Logistic { solver, ..NONE }.fit_rows(x.view(), y.view());
+            let found = Logistic { solver, ..UNPENALIZED }.fit_rows(x.view(), y.view());
             assert!(matches!(found, Err(Error::NotConverged { .. })), "{found:?}");
             assert!(
                 Logistic { solver, ..Logistic::default() }.fit_rows(x.view(), y.view()).is_ok()
@@ -113,18 +114,18 @@ fn separated_outcomes_do_not_converge_without_a_penalty() {
 
 #[test]
 fn collinear_columns_do_not_converge_without_a_penalty() {
-    let (x, y) = drawn(300, 2);
+    let (x, y) = draw_data(300, 2);
     let sum = x.sum_axis(ndarray::Axis(1)).insert_axis(ndarray::Axis(1));
     let x = ndarray::concatenate(ndarray::Axis(1), &[x.view(), sum.view()]).unwrap();
-    assert!(matches!(NONE.fit_rows(x.view(), y.view()), Err(Error::NotConverged { .. })));
+    assert!(matches!(UNPENALIZED.fit_rows(x.view(), y.view()), Err(Error::NotConverged { .. })));
     assert!(Logistic::default().fit_rows(x.view(), y.view()).is_ok());
 }
 
-/// Columns of which the last is nearly the first: a variance inflation of some 10⁵.
+/// Draws columns of which the last nearly equals the first (variance inflation about 10⁵).
 fn nearly_collinear() -> (Array2<f64>, Array1<bool>) {
-    let (mut x, y) = drawn(400, 3);
-    let near = &x.column(0) + &(&x.column(2) * 3e-3);
-    x.column_mut(2).assign(&near);
+    let (mut x, y) = draw_data(400, 3);
+    let first = &x.column(0) + &(&x.column(2) * 3e-3);
+    x.column_mut(2).assign(&first);
     (x, y)
 }
 
@@ -133,7 +134,7 @@ fn nearly_collinear_columns_keep_a_root_of_the_covariance() {
     let (x, y) = nearly_collinear();
     let group: Vec<u32> = (0..400).map(|i| i / 4).collect();
     for penalty in [Penalty::None, Penalty::L2] {
-        let model = Logistic { penalty, alpha: 1e-3, ..NONE };
+        let model = Logistic { penalty, alpha: 1e-3, ..UNPENALIZED };
         for fit in [
             model.fit_rows(x.view(), y.view()).unwrap(),
             model.fit_groups(x.view(), y.view(), &group).unwrap(),
@@ -144,8 +145,8 @@ fn nearly_collinear_columns_keep_a_root_of_the_covariance() {
             near(fit.std_error_of(&[0.0, 1.0, 0.0, 0.0]).unwrap(), fit.std_error().unwrap()[1]);
         }
     }
-    let (x, y) = drawn(400, 3);
-    let fit = NONE.fit_rows(x.view(), y.view()).unwrap();
+    let (x, y) = draw_data(400, 3);
+    let fit = UNPENALIZED.fit_rows(x.view(), y.view()).unwrap();
     assert!(fit.root.is_none());
     near(fit.std_error_of(&[0.0, 0.0, 1.0, 0.0]).unwrap(), fit.std_error().unwrap()[2]);
 }
@@ -154,25 +155,27 @@ fn nearly_collinear_columns_keep_a_root_of_the_covariance() {
 fn fewer_groups_than_columns_have_a_covariance_without_a_root() {
     let (x, y) = nearly_collinear();
     let group: Vec<u32> = (0..400).map(|i| i / 200).collect();
-    let fit = NONE.fit_groups(x.view(), y.view(), &group).unwrap();
+    let fit = UNPENALIZED.fit_groups(x.view(), y.view(), &group).unwrap();
     assert!(fit.root.is_none() && fit.std_error().unwrap().iter().all(|e| e.is_finite()));
 }
 
 #[test]
-fn a_column_in_other_coordinates_has_the_same_errors() {
-    // x₃ = x₁ + 0.003·d: the coefficient of d alone is 0.003 times that of x₃, and so is its error.
+fn standard_errors_do_not_depend_on_the_coordinates_of_a_column() {
+    // x₃ = x₁ + 0.003·d: the coefficient of d alone is 0.003 times that of x₃, as is its standard
+    // error.
     let (x, y) = nearly_collinear();
-    let (apart, _) = drawn(400, 3);
-    let errors = |x: &Array2<f64>| NONE.fit_rows(x.view(), y.view()).unwrap().std_error().unwrap();
-    let (together, apart) = (errors(&x), errors(&apart));
-    assert!((together[3] * 3e-3 / apart[3] - 1.0).abs() < 1e-12);
-    assert!((together[2] / apart[2] - 1.0).abs() < 1e-12);
+    let (orthogonal, _) = draw_data(400, 3);
+    let errors =
+        |x: &Array2<f64>| UNPENALIZED.fit_rows(x.view(), y.view()).unwrap().std_error().unwrap();
+    let (collinear, orthogonal) = (errors(&x), errors(&orthogonal));
+    assert!((collinear[3] * 3e-3 / orthogonal[3] - 1.0).abs() < 1e-12);
+    assert!((collinear[2] / orthogonal[2] - 1.0).abs() < 1e-12);
 }
 
 #[test]
 fn too_few_iterations_are_an_error() {
     let (x, y) = table();
-    let found = Logistic { max_iterations: 2, ..NONE }.fit_rows(x.view(), y.view());
+    let found = Logistic { max_iterations: 2, ..UNPENALIZED }.fit_rows(x.view(), y.view());
     assert!(
         matches!(found, Err(Error::NotConverged { solver: "newton", iterations: 2, .. })),
         "{found:?}"
@@ -184,14 +187,14 @@ fn without_columns_the_intercept_is_the_mean_outcome() {
     let x = Array2::zeros((8, 0));
     let y = array![true, false, false, false, true, false, false, false];
     for solver in [Solver::Newton, Solver::Lbfgs] {
-        let fit = Logistic { solver, ..NONE }.fit_rows(x.view(), y.view()).unwrap();
+        let fit = Logistic { solver, ..UNPENALIZED }.fit_rows(x.view(), y.view()).unwrap();
         assert!((fit.intercept - (1.0_f64 / 3.0).ln()).abs() < 1e-7);
         assert!(fit.coef.is_empty() && fit.covariance.unwrap().len() == 1);
     }
 }
 
 #[test]
-fn bad_numbers_are_refused() {
+fn invalid_input_is_an_error() {
     let (x, y) = (array![[1.0], [2.0], [3.0]], array![true, false, true]);
     let refused = |found: Result<LogisticFit>| assert!(found.is_err(), "{found:?}");
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
@@ -205,45 +208,48 @@ fn bad_numbers_are_refused() {
             refused(with(penalty, 1.0).fit_rows(array![[1.0], [bad], [3.0]].view(), y.view()));
         }
         refused(
-            Logistic { solver: Solver::Lbfgs, ..NONE }
+            Logistic { solver: Solver::Lbfgs, ..UNPENALIZED }
                 .fit_rows(array![[1.0], [bad], [3.0]].view(), y.view()),
         );
         refused(Logistic { alpha: bad, ..Logistic::default() }.fit_rows(x.view(), y.view()));
-        refused(Logistic { start: Some(vec![bad, 0.0]), ..NONE }.fit_rows(x.view(), y.view()));
+        refused(
+            Logistic { start: Some(vec![bad, 0.0]), ..UNPENALIZED }.fit_rows(x.view(), y.view()),
+        );
     }
     refused(Logistic { alpha: -1.0, ..Logistic::default() }.fit_rows(x.view(), y.view()));
-    refused(Logistic { start: Some(vec![0.0]), ..NONE }.fit_rows(x.view(), y.view()));
-    refused(NONE.fit_rows(x.view(), array![true].view()));
-    refused(NONE.fit_rows(Array2::zeros((0, 1)).view(), ArrayView1::from(&[] as &[bool])));
-    refused(NONE.fit_groups(x.view(), y.view(), &[0, 1]));
-    refused(NONE.fit_groups(x.view(), y.view(), &[4, 4, 4]));
-    let one = NONE.fit_rows(x.view(), array![true, true, true].view());
+    refused(Logistic { start: Some(vec![0.0]), ..UNPENALIZED }.fit_rows(x.view(), y.view()));
+    refused(UNPENALIZED.fit_rows(x.view(), array![true].view()));
+    refused(UNPENALIZED.fit_rows(Array2::zeros((0, 1)).view(), ArrayView1::from(&[] as &[bool])));
+    refused(UNPENALIZED.fit_groups(x.view(), y.view(), &[0, 1]));
+    refused(UNPENALIZED.fit_groups(x.view(), y.view(), &[4, 4, 4]));
+    let one = UNPENALIZED.fit_rows(x.view(), array![true, true, true].view());
     assert!(matches!(one, Err(Error::OneClass { rows: 3, converted: true })), "{one:?}");
 }
 
 #[test]
-fn a_start_far_off_ends_at_the_same_minimum() {
+fn a_distant_start_reaches_the_same_minimum() {
     let (x, y) = table();
-    let fit = NONE.fit_rows(x.view(), y.view()).unwrap();
+    let fit = UNPENALIZED.fit_rows(x.view(), y.view()).unwrap();
     for start in [vec![800.0, -3000.0], vec![1e300, 1e300], vec![6.0, -20.0]] {
-        let far = Logistic { start: Some(start), ..NONE }.fit_rows(x.view(), y.view()).unwrap();
+        let far =
+            Logistic { start: Some(start), ..UNPENALIZED }.fit_rows(x.view(), y.view()).unwrap();
         near(far.coef[0], fit.coef[0]);
     }
 }
 
 #[test]
-fn groups_of_one_row_are_no_groups() {
+fn groups_of_one_row_equal_independent_rows() {
     let (x, y) = table();
     let single: Vec<u32> = (0..80).rev().collect();
     assert_eq!(
-        NONE.fit_groups(x.view(), y.view(), &single).unwrap(),
-        NONE.fit_rows(x.view(), y.view()).unwrap()
+        UNPENALIZED.fit_groups(x.view(), y.view(), &single).unwrap(),
+        UNPENALIZED.fit_rows(x.view(), y.view()).unwrap()
     );
 }
 
 #[test]
-fn the_order_and_names_of_groups_do_not_matter() {
-    let (x, y) = drawn(200, 2);
+fn group_numbers_and_their_order_do_not_matter() {
+    let (x, y) = draw_data(200, 2);
     let group: Vec<u32> = (0..200).map(|i| i / 3).collect();
     let fit = Logistic::default().fit_groups(x.view(), y.view(), &group).unwrap();
     let renamed: Vec<u32> = group.iter().map(|g| u32::MAX - g * 7).collect();
@@ -259,8 +265,8 @@ fn the_order_and_names_of_groups_do_not_matter() {
 }
 
 #[test]
-fn one_thread_and_two_give_the_same_bytes() {
-    let (x, y) = drawn(70_000, 5);
+fn results_do_not_depend_on_the_number_of_threads() {
+    let (x, y) = draw_data(70_000, 5);
     let group: Vec<u32> = (0..70_000).map(|i| i / 4).collect();
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -272,17 +278,17 @@ fn one_thread_and_two_give_the_same_bytes() {
 }
 
 #[test]
-fn rows_by_columns_give_what_rows_by_rows_give() {
-    let (x, y) = drawn(40_000, 4);
+fn results_do_not_depend_on_the_memory_layout() {
+    let (x, y) = draw_data(40_000, 4);
     let mut by_columns = Array2::zeros(ndarray::ShapeBuilder::f(x.raw_dim()));
     by_columns.assign(&x);
-    let a = NONE.fit_rows(x.view(), y.view()).unwrap();
-    assert_eq!(a, NONE.fit_rows(by_columns.view(), y.view()).unwrap());
+    let a = UNPENALIZED.fit_rows(x.view(), y.view()).unwrap();
+    assert_eq!(a, UNPENALIZED.fit_rows(by_columns.view(), y.view()).unwrap());
     let backwards = x.slice_axis(ndarray::Axis(0), ndarray::Slice::new(0, None, -1));
     let reversed = y.slice_axis(ndarray::Axis(0), ndarray::Slice::new(0, None, -1));
-    let b = NONE.fit_rows(backwards, reversed).unwrap();
+    let b = UNPENALIZED.fit_rows(backwards, reversed).unwrap();
     a.coef.iter().zip(&b.coef).for_each(|(a, b)| near(*a, *b));
-    // A probability off by 1e-9 would show in the sum.
+    // An error of 1e-9 in the probabilities would be visible in the sum.
     let total: f64 = a.log_odds(by_columns.view()).iter().map(|eta| sigmoid(*eta)).sum();
     let positive = y.iter().map(|&y| f64::from(y)).sum::<f64>();
     assert!((total - positive).abs() < 1e-5);
@@ -293,10 +299,10 @@ fn with(penalty: Penalty, alpha: f64) -> Logistic {
 }
 
 #[test]
-fn an_l1_penalty_from_the_largest_pull_on_leaves_no_column() {
-    let (x, y) = drawn(500, 4);
+fn all_coefficients_are_zero_at_the_largest_alpha_of_the_grid() {
+    let (x, y) = draw_data(500, 4);
     for penalty in [Penalty::L1, Penalty::ElasticNet { l1_ratio: 0.3 }] {
-        let strongest = grid(penalty, x.view(), y.view())[0];
+        let strongest = alpha_grid(penalty, x.view(), y.view())[0];
         let none = with(penalty, strongest).fit_rows(x.view(), y.view()).unwrap();
         assert_eq!(none.coef, [0.0; 4]);
         let positive: f64 = y.iter().map(|y| f64::from(u8::from(*y))).sum();
@@ -309,7 +315,7 @@ fn an_l1_penalty_from_the_largest_pull_on_leaves_no_column() {
 
 #[test]
 fn an_l1_fit_does_not_depend_on_its_start() {
-    let (x, y) = drawn(300, 5);
+    let (x, y) = draw_data(300, 5);
     let penalty = Penalty::ElasticNet { l1_ratio: 0.7 };
     let cold = with(penalty, 6.0).fit_rows(x.view(), y.view()).unwrap();
     assert!(cold.coef.contains(&0.0) && cold.coef.iter().any(|b| *b != 0.0), "{:?}", cold.coef);
@@ -325,8 +331,8 @@ fn an_l1_fit_does_not_depend_on_its_start() {
 }
 
 #[test]
-fn an_l1_penalty_copes_with_collinear_columns_and_separated_outcomes() {
-    let (x, y) = drawn(300, 2);
+fn an_l1_penalty_handles_collinear_columns_and_separated_outcomes() {
+    let (x, y) = draw_data(300, 2);
     let doubled = ndarray::concatenate(
         ndarray::Axis(1),
         &[x.view(), x.view(), Array2::zeros((300, 1)).view()],
@@ -349,16 +355,16 @@ fn an_l1_penalty_copes_with_collinear_columns_and_separated_outcomes() {
 }
 
 #[test]
-fn many_more_columns_than_rows_are_fitted_with_an_l1_penalty() {
-    let (x, y) = drawn(40, 120);
+fn an_l1_penalty_fits_more_columns_than_rows() {
+    let (x, y) = draw_data(40, 120);
     let fit = with(Penalty::L1, 0.5).fit_rows(x.view(), y.view()).unwrap();
     let kept = fit.coef.iter().filter(|b| **b != 0.0).count();
     assert!(kept > 3 && kept < 40 && fit.gradient <= 1e-10, "{kept}");
 }
 
 #[test]
-fn the_kind_and_the_share_of_the_penalty_count() {
-    let (x, y) = drawn(200, 3);
+fn penalty_and_l1_ratio_change_the_fit() {
+    let (x, y) = draw_data(200, 3);
     let coef = |penalty| with(penalty, 2.0).fit_rows(x.view(), y.view()).unwrap().coef;
     let net = |l1_ratio| coef(Penalty::ElasticNet { l1_ratio });
     assert_eq!((net(0.0), net(1.0)), (coef(Penalty::L2), coef(Penalty::L1)));
@@ -391,7 +397,7 @@ fn firth_adds_half_a_row_to_each_cell_of_a_table() {
     let fit = with(Penalty::Firth, 1.0).fit_rows(x.view(), y.view()).unwrap();
     near(fit.coef[0], 81.0_f64.ln());
     let se = fit.std_error().unwrap();
-    // 1/(n μ(1 − μ)) of either group, μ with the half rows; brglm2 says 1.463549.
+    // 1/(n μ(1 − μ)) of either group, μ with the half rows; brglm2: 1.463549.
     near(se[1], (1.0_f64 / 15.0 + 41.0 * 41.0 / (40.0 * 40.5 * 0.5)).sqrt());
     assert!((se[1] - 1.463_549).abs() < 5e-7);
     assert_eq!((fit.effective_df, fit.alpha), (2.0, 0.0));
@@ -405,7 +411,7 @@ fn firth_adds_half_a_row_to_each_cell_of_a_table() {
 }
 
 #[test]
-fn firth_has_an_answer_for_two_rows() {
+fn firth_fits_two_rows() {
     let fit = with(Penalty::Firth, 1.0)
         .fit_rows(array![[0.0], [1.0]].view(), array![false, true].view())
         .unwrap();
@@ -432,38 +438,38 @@ fn effective_degrees_of_freedom_fall_as_the_penalty_grows() {
 }
 
 #[test]
-fn the_variance_of_a_rows_log_odds_is_its_quadratic_form() {
+fn the_variance_of_log_odds_equals_the_quadratic_form() {
     for (p, rare) in [(1, 0), (11, 0), (37, 0), (1, 1), (11, 3), (37, 18)] {
-        let (mut x, y) = drawn(600, p);
-        // Columns that are at one value in nine of ten rows.
-        let usual: Vec<Option<f64>> = (0..p)
+        let (mut x, y) = draw_data(600, p);
+        // Columns with one value in nine of ten rows.
+        let modal_values: Vec<Option<f64>> = (0..p)
             .map(|j| (j % p.div_ceil(rare.max(1)) == 0 && rare > 0).then_some(-0.25))
             .collect();
-        for (mut column, usual) in x
+        for (mut column, modal_value) in x
             .columns_mut()
             .into_iter()
-            .zip(&usual)
-            .filter_map(|(column, usual)| Some((column, (*usual)?)))
+            .zip(&modal_values)
+            .filter_map(|(column, modal_value)| Some((column, (*modal_value)?)))
         {
-            column.mapv_inplace(|x| if x > 1.3 { x } else { usual });
+            column.mapv_inplace(|x| if x > 1.3 { x } else { modal_value });
         }
         let fit = Logistic::default().fit_rows(x.view(), y.view()).unwrap();
         let (covariance, k) = (fit.covariance.as_ref().unwrap(), p + 1);
-        let form = fit.variances(&usual).unwrap();
-        let variances = form.of_rows(x.t());
+        let form = fit.variances(&modal_values).unwrap();
+        let variances = form.evaluate_rows(x.t());
         for (row, variance) in x.rows().into_iter().zip(&variances) {
             let z: Vec<f64> = std::iter::once(1.0).chain(row.iter().copied()).collect();
-            near(*variance, (0..k * k).map(|at| z[at / k] * covariance[at] * z[at % k]).sum());
+            near(*variance, (0..k * k).map(|i| z[i / k] * covariance[i] * z[i % k]).sum());
         }
         let alone: Vec<f64> =
-            x.axis_chunks_iter(Axis(0), 7).flat_map(|rows| form.of_rows(rows.t())).collect();
-        assert_eq!(alone, variances, "the rows beside a row change nothing");
-        near(form.of_rows(Array2::zeros((p, 1)).view())[0], covariance[0]);
+            x.axis_chunks_iter(Axis(0), 7).flat_map(|rows| form.evaluate_rows(rows.t())).collect();
+        assert_eq!(alone, variances, "a row does not depend on the other rows");
+        near(form.evaluate_rows(Array2::zeros((p, 1)).view())[0], covariance[0]);
         assert!(
             with(Penalty::L1, 1.0)
                 .fit_rows(x.view(), y.view())
                 .unwrap()
-                .variances(&usual)
+                .variances(&modal_values)
                 .is_none()
         );
     }
@@ -472,19 +478,19 @@ fn the_variance_of_a_rows_log_odds_is_its_quadratic_form() {
 #[test]
 fn log_odds_by_column_are_those_by_row() {
     for p in [1, 7, 8, 37] {
-        let (x, y) = drawn(600, p);
+        let (x, y) = draw_data(600, p);
         let fit = Logistic::default().fit_rows(x.view(), y.view()).unwrap();
         assert_eq!(fit.log_odds_by_column(x.t()), fit.log_odds(x.view()).to_vec());
     }
 }
 
 #[test]
-fn likelihood_criteria_are_for_unpenalised_fits_of_independent_rows() {
+fn likelihood_criteria_need_unpenalized_fits_of_independent_rows() {
     let (x, y) = table();
-    let judge = |logistic: &Logistic, grouped| {
+    let goodness_of = |logistic: &Logistic, grouped| {
         goodness(&logistic.fit_rows(x.view(), y.view()).unwrap(), y.view(), grouped)
     };
-    let plain = judge(&NONE, false);
+    let plain = goodness_of(&UNPENALIZED, false);
     let (null, ratio) =
         (35.0 * 0.4375_f64.ln() + 45.0 * 0.5625_f64.ln(), plain.likelihood_ratio.unwrap());
     let full =
@@ -497,9 +503,9 @@ fn likelihood_criteria_are_for_unpenalised_fits_of_independent_rows() {
     // χ² with one degree of freedom is a squared normal variable.
     near(plain.likelihood_ratio_p.unwrap(), statrs::function::erf::erfc((ratio / 2.0).sqrt()));
     for other in [
-        judge(&NONE, true),
-        judge(&Logistic::default(), false),
-        judge(&with(Penalty::Firth, 0.0), false),
+        goodness_of(&UNPENALIZED, true),
+        goodness_of(&Logistic::default(), false),
+        goodness_of(&with(Penalty::Firth, 0.0), false),
     ] {
         assert_eq!(
             (other.likelihood_ratio, other.likelihood_ratio_p, other.aic, other.bic),
@@ -510,17 +516,17 @@ fn likelihood_criteria_are_for_unpenalised_fits_of_independent_rows() {
 }
 
 #[test]
-fn linfa_reaches_the_same_door() {
+fn the_linfa_trait_equals_fit_rows() {
     let (x, y) = table();
     let direct = Logistic::default().fit_rows(x.view(), y.view()).unwrap();
     assert_eq!(Logistic::default().fit(&DatasetBase::new(x, y)).unwrap(), direct);
 }
 
 #[test]
-fn extreme_log_odds_neither_overflow_nor_lose_digits() {
+fn extreme_log_odds_do_not_overflow_or_lose_digits() {
     assert_eq!((sigmoid(800.0), sigmoid(-800.0), sigmoid(0.0)), (1.0, 0.0, 0.5));
     assert!(sigmoid(-700.0) > 0.0 && sigmoid(f64::NAN).is_nan());
-    let log_loss = |eta, y| point::Point::at(eta, y).loss;
+    let log_loss = |eta, y| point::Point::new(eta, y).loss;
     assert_eq!((log_loss(800.0, true), log_loss(800.0, false)), (0.0, 800.0));
     assert_eq!((log_loss(-800.0, true), log_loss(-800.0, false)), (800.0, 0.0));
     near(log_loss(0.0, true), 2.0_f64.ln());
@@ -528,7 +534,7 @@ fn extreme_log_odds_neither_overflow_nor_lose_digits() {
 }
 
 #[test]
-fn wald_keeps_its_digits_in_the_tail() {
+fn wald_p_values_are_accurate_in_the_tail() {
     let fit = LogisticFit {
         intercept: 0.0,
         coef: vec![10.0, -1.959_963_984_540_054],
@@ -550,7 +556,7 @@ fn wald_keeps_its_digits_in_the_tail() {
 }
 
 #[test]
-fn variance_inflation_tells_what_other_columns_explain() {
+fn variance_inflation_measures_collinearity() {
     let x = array![[1.0, 1.0, 5.0], [1.0, -1.0, 5.0], [-1.0, 1.0, 5.0], [-1.0, -1.0, 5.0]];
     let free = vif(x.view());
     near(free[0], 1.0);

@@ -5,29 +5,29 @@ use crate::counts::count;
 use crate::intervals::{Estimate, Interval, wilson};
 
 /// Accounts numbered 0, 1, … without gaps.
-pub(super) struct Codes {
+pub(super) struct GroupCodes {
     pub(super) code: Vec<usize>,
     pub(super) len: usize,
 }
 
-impl Codes {
-    pub(super) fn of(group: &[u32]) -> Self {
-        let mut known = group.to_vec();
-        known.sort_unstable();
-        known.dedup();
-        let dense = known.last().is_none_or(|&last| last as usize + 1 == known.len());
-        let code = |g: &u32| if dense { *g as usize } else { known.partition_point(|k| k < g) };
-        Self { code: group.iter().map(code).collect(), len: known.len() }
+impl GroupCodes {
+    pub(super) fn new(group: &[u32]) -> Self {
+        let mut distinct = group.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let dense = distinct.last().is_none_or(|&last| last as usize + 1 == distinct.len());
+        let code = |g: &u32| if dense { *g as usize } else { distinct.partition_point(|k| k < g) };
+        Self { code: group.iter().map(code).collect(), len: distinct.len() }
     }
 
-    /// Whether an account has more than one row.
+    /// Returns whether an account has more than one row.
     pub(super) fn repeated(&self) -> bool {
         self.len < self.code.len()
     }
 
-    /// Mean of a value of every row.
+    /// Computes the mean of one value per row.
     pub(super) fn mean(&self, values: impl IntoIterator<Item = f64>) -> Mean {
-        Mean::of(
+        Mean::compute(
             self.code
                 .iter()
                 .zip(values)
@@ -37,34 +37,35 @@ impl Codes {
     }
 }
 
-/// A value of an account's row.
+/// A weighted value of a row.
 pub(super) struct Weighted {
     pub(super) account: usize,
-    /// Share of the row that counts: below 1 where a bin takes a part of a tie.
+    /// Weight of the row; below 1 for the rows of a split tie.
     pub(super) weight: f64,
     pub(super) value: f64,
 }
 
-/// A mean of rows, and what is known about it.
+/// A mean over rows, with its variance by account.
 pub(super) struct Mean {
     pub(super) mean: f64,
-    /// Rows that went in.
+    /// Sum of the weights of the rows.
     rows: f64,
     accounts: usize,
     repeated: bool,
-    /// By account; `None` with one account.
+    /// Variance by account; `None` with one account.
     variance: Option<f64>,
 }
 
 impl Mean {
-    /// The ratio estimator: accounts are drawn, not rows, so that the number of rows is random too.
+    /// Computes the ratio estimator: accounts are sampled, not rows, so that the number of rows is
+    /// random too.
     ///
     /// # Source
     /// Cochran, *Sampling Techniques*, 3rd ed. (1977), §2.11 and §9A
-    pub(super) fn of(mut items: Vec<Weighted>) -> Self {
+    pub(super) fn compute(mut items: Vec<Weighted>) -> Self {
         let rows = sum(items.iter().map(|item| item.weight));
         let mean = sum(items.iter().map(|item| item.weight * item.value)) / rows;
-        // Stable, so that the sums of an account have one order.
+        // A stable sort, so that sums within an account have a fixed order.
         items.sort_by_key(|item| item.account);
         let by_account = || items.chunk_by(|a, b| a.account == b.account);
         let accounts = by_account().count();
@@ -76,7 +77,7 @@ impl Mean {
         Self { mean, rows, accounts, repeated: accounts < items.len(), variance }
     }
 
-    /// Standard error by account; `None` with one account.
+    /// Returns the standard error by account; `None` with one account.
     pub(super) fn se(&self) -> Option<f64> {
         self.variance.map(f64::sqrt)
     }
@@ -86,10 +87,10 @@ impl Mean {
         Estimate::normal(self.mean, self.se())
     }
 
-    /// 95 % interval of a share: Wilson's, at as many independent rows as would have its variance
-    /// by account.
+    /// Computes the 95% interval of a share: Wilson's interval at the effective number of
+    /// independent rows.
     ///
-    /// Unlike mean ∓ 1.96·se it is not a single point where none or all of the rows converted.
+    /// Unlike mean ∓ 1.96·se, it has a positive width if none or all of the rows converted.
     /// # Source
     /// Wilson, "Probable inference, the law of succession, and statistical inference", *Journal of
     /// the American Statistical Association* 22 (1927); effective rows: Korn, Graubard,
@@ -100,7 +101,8 @@ impl Mean {
         wilson(self.mean.clamp(0.0, 1.0), self.independent_rows())
     }
 
-    /// Independent rows whose share would have this variance; never more than there are.
+    /// Computes the number of independent rows with the same variance of the share, at most the
+    /// number of rows.
     fn independent_rows(&self) -> f64 {
         if !self.repeated {
             return self.rows;
@@ -108,10 +110,10 @@ impl Mean {
         let spread = self.mean * (1.0 - self.mean);
         match self.variance {
             Some(variance) if variance > 0.0 && spread > 0.0 => {
-                let effect = variance * (self.rows - 1.0) / spread;
-                (self.rows / effect.max(1.0)).max(1.0)
+                let design_effect = variance * (self.rows - 1.0) / spread;
+                (self.rows / design_effect.max(1.0)).max(1.0)
             }
-            // Nothing is known about how alike the rows of an account are: they count as one.
+            // The correlation within accounts is unknown: count each account as one row.
             _ => count(self.accounts).min(self.rows),
         }
     }

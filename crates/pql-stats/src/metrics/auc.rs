@@ -1,14 +1,14 @@
 //! The area under the ROC curve and its standard error by account.
 
-use super::accounts::Codes;
+use super::accounts::GroupCodes;
 use super::ranking::Ranking;
 use super::sum;
 use crate::counts::count;
 use crate::intervals::Estimate;
 
-/// Compute the area under the ROC curve of any score: the share of pairs of a converted and an
-/// unconverted row that it puts in the right order, equal scores counting half. `None` where there
-/// is one class only, or a score is NaN.
+/// Computes the area under the ROC curve of a score: the share of correctly ordered pairs of a
+/// converted and an unconverted row, with ties counted as half. `None` if all outcomes are equal,
+/// or a score is NaN.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -18,85 +18,86 @@ pub fn roc_auc(y: &[bool], score: &[f64]) -> Option<f64> {
     if score.iter().any(|s| s.is_nan()) {
         return None;
     }
-    Ranking::of(y, score).auc()
+    Ranking::new(y, score).auc()
 }
 
-/// Compute the area under the ROC curve and its standard error by account; the error is `None`
-/// where all converted or all unconverted rows are of one account, or their variance comes out
-/// negative.
+/// Computes the area under the ROC curve and its standard error by account. The standard error is
+/// `None` if all converted or all unconverted rows belong to one account, or the variance estimate
+/// is negative.
 ///
 /// # Panics
 /// If the lengths differ.
 /// # Source
 /// Obuchowski, "Nonparametric analysis of clustered ROC curve data", *Biometrics* 53 (1997);
-/// without repeated accounts it is the error of `DeLong` et al., *Biometrics* 44 (1988)
+/// without repeated accounts it equals `DeLong` et al., *Biometrics* 44 (1988)
 #[must_use]
 pub fn auc_with_error(y: &[bool], score: &[f64], group: &[u32]) -> Option<Estimate> {
     assert!(y.len() == score.len() && y.len() == group.len(), "outcomes, scores and accounts");
     if score.iter().any(|s| s.is_nan()) {
         return None;
     }
-    auc_of(&Ranking::of(y, score), y, &Codes::of(group))
+    auc_estimate(&Ranking::new(y, score), y, &GroupCodes::new(group))
 }
 
-/// AUC with its standard error and interval by account.
-pub(super) fn auc_of(ranking: &Ranking, y: &[bool], groups: &Codes) -> Option<Estimate> {
-    let placed = Placements::of(ranking, y, groups)?;
-    Some(Estimate::normal(placed.auc, placed.error()).clamp(0.0, 1.0))
+/// Computes the AUC with its standard error and interval by account.
+pub(super) fn auc_estimate(ranking: &Ranking, y: &[bool], groups: &GroupCodes) -> Option<Estimate> {
+    let placements = Placements::new(ranking, y, groups)?;
+    Some(Estimate::normal(placements.auc, placements.error()).clamp(0.0, 1.0))
 }
 
-/// How each account's rows stand among the rows of the other outcome.
+/// Placements of each account's rows among the rows of the other outcome.
 pub(super) struct Placements {
     pub(super) auc: f64,
-    /// Per account: summed placements of its converted and of its unconverted rows, each less the
-    /// mean.
+    /// Per account: sums of the centered placements of its converted and of its unconverted rows.
     by_account: Vec<[f64; 2]>,
-    /// Whether the account has such rows.
-    has: Vec<[bool; 2]>,
-    /// Converted and unconverted rows.
+    /// Per account: whether it has converted and unconverted rows.
+    has_rows: Vec<[bool; 2]>,
+    /// Numbers of converted and unconverted rows.
     rows: [f64; 2],
 }
 
 impl Placements {
-    /// Place the rows; `None` where there is one outcome only.
-    pub(super) fn of(ranking: &Ranking, y: &[bool], groups: &Codes) -> Option<Self> {
+    /// Computes the placements; `None` if all outcomes are equal.
+    pub(super) fn new(ranking: &Ranking, y: &[bool], groups: &GroupCodes) -> Option<Self> {
         let auc = ranking.auc()?;
         let [m, n] = [count(ranking.positive), count(ranking.negative())];
-        let mut placed = Self {
+        let mut placements = Self {
             auc,
             by_account: vec![[0.0; 2]; groups.len],
-            has: vec![[false; 2]; groups.len],
+            has_rows: vec![[false; 2]; groups.len],
             rows: [m, n],
         };
         let (mut positive_below, mut negative_below) = (0, 0);
         for tie in &ranking.ties {
             let (positive, negative) = (tie.positive, tie.rows.len() - tie.positive);
-            let of_positive = (count(negative_below) + 0.5 * count(negative)) / n - auc;
-            let of_negative = 1.0 - (count(positive_below) + 0.5 * count(positive)) / m - auc;
+            let positive_placement = (count(negative_below) + 0.5 * count(negative)) / n - auc;
+            let negative_placement =
+                1.0 - (count(positive_below) + 0.5 * count(positive)) / m - auc;
             for &row in &ranking.order[tie.rows.clone()] {
-                let (side, value) = if y[row] { (0, of_positive) } else { (1, of_negative) };
-                placed.by_account[groups.code[row]][side] += value;
-                placed.has[groups.code[row]][side] = true;
+                let (class, value) =
+                    if y[row] { (0, positive_placement) } else { (1, negative_placement) };
+                placements.by_account[groups.code[row]][class] += value;
+                placements.has_rows[groups.code[row]][class] = true;
             }
             positive_below += positive;
             negative_below += negative;
         }
-        Some(placed)
+        Some(placements)
     }
 
-    /// The same rows placed by one score less how another places them: its error is that of the
-    /// difference of the areas.
-    pub(super) fn less(mut self, other: &Self) -> Self {
+    /// Subtracts the placements of another score of the same rows; the standard error is then that
+    /// of the difference of the areas.
+    pub(super) fn subtract(mut self, other: &Self) -> Self {
         self.auc -= other.auc;
-        for (mine, others) in self.by_account.iter_mut().zip(&other.by_account) {
-            *mine = [mine[0] - others[0], mine[1] - others[1]];
+        for (own, other) in self.by_account.iter_mut().zip(&other.by_account) {
+            *own = [own[0] - other[0], own[1] - other[1]];
         }
         self
     }
 
-    /// Standard error by account.
+    /// Computes the standard error by account.
     pub(super) fn error(&self) -> Option<f64> {
-        let accounts = |side: usize| self.has.iter().filter(|has| has[side]).count();
+        let accounts = |class: usize| self.has_rows.iter().filter(|has| has[class]).count();
         let moment = |a: usize, b: usize| sum(self.by_account.iter().map(|s| s[a] * s[b]));
         let unbiased = |k: usize| (k > 1).then(|| count(k) / count(k - 1));
         let [m, n] = self.rows;

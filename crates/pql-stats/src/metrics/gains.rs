@@ -1,28 +1,28 @@
-//! What is found where accounts are taken from the top: by decile, and from a threshold on.
+//! Conversions by decile, at or above a threshold, and among the top rows.
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{Codes, Mean};
-use super::ranking::{Piece, Ranking};
+use super::accounts::{GroupCodes, Mean};
+use super::ranking::{Ranking, TiePart};
 use super::sum;
 use crate::counts::count;
 use crate::intervals::Interval;
 
-/// A tenth of the rows.
+/// A decile of the rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Decile {
-    /// 1 is the tenth with the highest probabilities.
+    /// Number of the decile; 1 has the highest probabilities.
     pub decile: u8,
     /// Number of rows.
     pub rows: u64,
-    /// Lowest probability in it.
+    /// Lowest probability in the decile.
     pub lowest: f64,
     /// Sum of the probabilities.
     pub expected: f64,
-    /// Rows that converted; rows of equal probability share their mean outcome, so that it need
-    /// not be whole.
+    /// Rows that converted; rows of equal probability share their mean outcome, so it may be
+    /// fractional.
     pub conversions: f64,
     /// Share that converted.
     pub rate: f64,
@@ -34,42 +34,43 @@ pub struct Decile {
     pub cumulative_lift: Option<f64>,
 }
 
-/// Count conversions by decile, from the highest probabilities down: the first d deciles are the
-/// ⌈n·d/10⌉ rows at the top. Deciles without a row are left out.
+/// Counts conversions by decile, from the highest probabilities down: the first d deciles are the
+/// top ⌈n·d/10⌉ rows. Empty deciles are omitted.
 ///
 /// # Panics
 /// If the lengths differ.
 #[must_use]
 pub fn gains(y: &[bool], probability: &[f64]) -> Vec<Decile> {
     assert_eq!(y.len(), probability.len(), "outcomes and probabilities");
-    let ranking = Ranking::of(y, probability);
+    let ranking = Ranking::new(y, probability);
     let (n, base, any) = (y.len(), ranking.base_rate(), ranking.positive > 0);
-    let found = |places: Range<usize>| sum(ranking.pieces(places).map(|piece| piece.conversions()));
-    let start = |decile: usize| ranking.top(10 * decile).start;
-    let of = |decile: usize| {
-        let places = start(decile)..start(decile - 1);
-        let (conversions, so_far) = (found(places.clone()), found(places.start..n));
-        let rate = conversions / count(places.len());
-        let expected = |piece: Piece<'_>| count(piece.rows) * piece.tie.score;
+    let conversions_in =
+        |ranks: Range<usize>| sum(ranking.tie_parts(ranks).map(|part| part.conversions()));
+    let start = |decile: usize| ranking.top_rows(10 * decile).start;
+    let metrics = |decile: usize| {
+        let ranks = start(decile)..start(decile - 1);
+        let (conversions, so_far) = (conversions_in(ranks.clone()), conversions_in(ranks.start..n));
+        let rate = conversions / count(ranks.len());
+        let expected = |part: TiePart<'_>| count(part.rows) * part.tie.score;
         Decile {
-            decile: u8::try_from(decile).expect("there are ten"),
-            rows: places.len() as u64,
-            lowest: probability[ranking.order[places.start]],
-            expected: sum(ranking.pieces(places.clone()).map(expected)),
+            decile: u8::try_from(decile).expect("there are ten deciles"),
+            rows: ranks.len() as u64,
+            lowest: probability[ranking.order[ranks.start]],
+            expected: sum(ranking.tie_parts(ranks.clone()).map(expected)),
             conversions,
             rate,
             gain: any.then(|| so_far / count(ranking.positive)),
             lift: any.then(|| rate / base),
-            cumulative_lift: any.then(|| so_far / count(n - places.start) / base),
+            cumulative_lift: any.then(|| so_far / count(n - ranks.start) / base),
         }
     };
-    (1..=10).filter(|&decile| start(decile) < start(decile - 1)).map(of).collect()
+    (1..=10).filter(|&decile| start(decile) < start(decile - 1)).map(metrics).collect()
 }
 
-/// What is found from a threshold on.
+/// Metrics of the rows at or above a threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AtThreshold {
-    /// Probability from which on a row qualifies.
+pub struct ThresholdMetrics {
+    /// Threshold: rows with at least this probability qualify.
     pub threshold: f64,
     /// Rows that qualify.
     pub qualified: u64,
@@ -79,34 +80,39 @@ pub struct AtThreshold {
     pub expected: f64,
     /// Rows that qualify and converted.
     pub conversions: u64,
-    /// Share of those that qualify that converted; `None` where none qualifies.
+    /// Share of the qualifying rows that converted; `None` if no row qualifies.
     pub precision: Option<f64>,
-    /// Its 95 % interval, by account where accounts repeat.
+    /// Its 95% interval, by account if accounts repeat.
     pub precision_interval: Option<Interval>,
-    /// Share of all conversions that qualify.
+    /// Share of all conversions among the qualifying rows.
     pub recall: Option<f64>,
     /// Precision divided by the base rate.
     pub lift: Option<f64>,
 }
 
-/// Count what rows with a probability of at least `threshold` hold.
+/// Computes the metrics of the rows with a probability of at least `threshold`.
 ///
 /// # Panics
 /// If the lengths differ.
 #[must_use]
-pub fn at_threshold(y: &[bool], probability: &[f64], group: &[u32], threshold: f64) -> AtThreshold {
+pub fn threshold_metrics(
+    y: &[bool],
+    probability: &[f64],
+    group: &[u32],
+    threshold: f64,
+) -> ThresholdMetrics {
     assert!(
         y.len() == probability.len() && y.len() == group.len(),
         "outcomes, probabilities and accounts"
     );
-    let (ranking, groups) = (Ranking::of(y, probability), Codes::of(group));
-    let places = ranking.from(threshold);
-    let rows = &ranking.order[places.clone()];
+    let (ranking, groups) = (Ranking::new(y, probability), GroupCodes::new(group));
+    let ranks = ranking.rows_at_least(threshold);
+    let rows = &ranking.order[ranks.clone()];
     let conversions = rows.iter().filter(|&&row| y[row]).count();
     let any = !rows.is_empty();
     let precision = any.then(|| count(conversions) / count(rows.len()));
     let converted = ranking.positive > 0;
-    AtThreshold {
+    ThresholdMetrics {
         threshold,
         qualified: rows.len() as u64,
         share: count(rows.len()) / count(y.len()),
@@ -114,20 +120,20 @@ pub fn at_threshold(y: &[bool], probability: &[f64], group: &[u32], threshold: f
         conversions: conversions as u64,
         precision,
         precision_interval: any
-            .then(|| Mean::of(ranking.outcomes(places, y, &groups)).share_interval()),
+            .then(|| Mean::compute(ranking.outcomes(ranks, y, &groups)).share_interval()),
         recall: converted.then(|| count(conversions) / count(ranking.positive)),
         lift: precision.filter(|_| converted).map(|precision| precision / ranking.base_rate()),
     }
 }
 
-/// Precision, recall and lift of the rows of highest probability.
+/// Precision, recall and lift of the rows with the highest probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TopShare {
-    /// Percentage of the rows that is taken from the top.
+    /// Percentage of the rows.
     pub percent: u32,
     /// Share of these rows that converted; rows of equal probability share their mean outcome.
     pub precision: f64,
-    /// Its 95% interval, by account where accounts repeat.
+    /// Its 95% interval, by account if accounts repeat.
     pub precision_interval: Interval,
     /// Share of all conversions among these rows; `None` without conversions.
     pub recall: Option<f64>,
@@ -136,16 +142,21 @@ pub struct TopShare {
 }
 
 impl TopShare {
-    pub(super) fn of(ranking: &Ranking, percent: u32, y: &[bool], groups: &Codes) -> Self {
-        let places = ranking.top(percent as usize);
-        let rows = count(places.len());
-        let found = sum(ranking.pieces(places.clone()).map(|piece| piece.conversions()));
-        let (precision, any) = (found / rows, ranking.positive > 0);
+    pub(super) fn compute(
+        ranking: &Ranking,
+        percent: u32,
+        y: &[bool],
+        groups: &GroupCodes,
+    ) -> Self {
+        let ranks = ranking.top_rows(percent as usize);
+        let rows = count(ranks.len());
+        let conversions = sum(ranking.tie_parts(ranks.clone()).map(|part| part.conversions()));
+        let (precision, any) = (conversions / rows, ranking.positive > 0);
         Self {
             percent,
             precision,
-            precision_interval: Mean::of(ranking.outcomes(places, y, groups)).share_interval(),
-            recall: any.then(|| found / count(ranking.positive)),
+            precision_interval: Mean::compute(ranking.outcomes(ranks, y, groups)).share_interval(),
+            recall: any.then(|| conversions / count(ranking.positive)),
             lift: any.then(|| precision / ranking.base_rate()),
         }
     }

@@ -1,42 +1,44 @@
-//! How good probabilities are, from outcomes, probabilities and accounts alone.
+//! Metrics of probabilities, with standard errors and intervals by account.
 //!
 //! Rows of equal probability share their mean outcome, so that no metric depends on the order of
-//! rows.
+//! the rows.
 
 mod accounts;
 mod auc;
 mod bins;
 mod calibration;
 mod curve;
+mod equal_volume;
 mod gains;
-mod judgement;
 mod paired;
-mod parts;
 mod ranking;
-mod rule;
+mod report;
+mod subsets;
 
-use accounts::Codes;
-use auc::auc_of;
+use accounts::GroupCodes;
+use auc::auc_estimate;
 pub use auc::{auc_with_error, roc_auc};
 pub use bins::{Bin, BrierParts, CalibrationError, reliability};
-pub use curve::{FromTop, from_top};
-pub use gains::{AtThreshold, Decile, TopShare, at_threshold, gains};
-pub use judgement::{AtCutoff, Judged, Judgement};
-pub use paired::{Difference, Paired};
-pub use parts::{Part, by_part};
+pub use curve::{GainsPoint, gains_curve};
+pub use equal_volume::{
+    CapturedConversions, EqualVolumeAtCutoff, EqualVolumeComparison, compare_at_equal_volume,
+};
+pub use gains::{Decile, ThresholdMetrics, TopShare, gains, threshold_metrics};
+pub use paired::{Difference, PairedProbabilities};
 use ranking::Ranking;
-pub use rule::{AgainstRule, Found, RuleAtCutoff, against_rule};
+pub use report::{CutoffMetrics, EvaluationReport, LabeledScores};
 use serde::{Deserialize, Serialize};
+pub use subsets::{SubsetMetrics, subset_metrics};
 
-use crate::calibration::{Platt, line};
+use crate::calibration::{Platt, fit_line};
 use crate::error::{Error, Result};
 use crate::intervals::{Estimate, Interval};
 
-/// Percentages of the rows for which [`Evaluation::top`] has precision, recall and lift.
+/// Percentages of the rows in [`Evaluation::top`].
 pub const TOP_PERCENT: [u32; 4] = [1, 5, 10, 20];
 
-/// Metrics of probabilities against outcomes; what cannot be computed is `None`. Standard errors
-/// and intervals are by account.
+/// Metrics of probabilities; `None` if a metric cannot be computed. Standard errors and intervals
+/// are by account.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Number of rows.
@@ -49,35 +51,35 @@ pub struct Evaluation {
     pub base_rate: f64,
     /// Sum of the probabilities.
     pub expected_conversions: f64,
-    /// 95% prediction interval of the conversions; `None` where accounts repeat, because the
+    /// 95% prediction interval of the conversions; `None` if accounts repeat, because the
     /// outcomes of their rows overlap.
     pub expected_conversions_interval: Option<Interval>,
     /// Area under the ROC curve.
     pub roc_auc: Option<Estimate>,
-    /// Mean precision over the recalls reached (no interpolation).
+    /// Average precision: the mean precision over the recalls (no interpolation).
     pub average_precision: Option<f64>,
     /// Mean log loss.
     pub log_loss: Estimate,
     /// Brier score: mean squared difference of probability and outcome.
     pub brier: Estimate,
-    /// The parts that add up to the Brier score.
+    /// Decomposition of the Brier score.
     pub brier_parts: BrierParts,
-    /// Shift of all log-odds at which the expected conversions are the observed ones; 0 is
+    /// Shift of all log-odds at which the expected conversions equal the observed ones; 0 is
     /// perfect.
     pub calibration_in_the_large: Option<Estimate>,
-    /// Slope of the outcome on the log-odds; 1 is perfect, below 1 the probabilities are too far
-    /// apart.
+    /// Slope of the outcome on the log-odds; 1 is perfect, below 1 the probabilities are too
+    /// extreme.
     pub calibration_slope: Option<Estimate>,
-    /// Intercept that goes with the slope.
+    /// Intercept of the same regression.
     pub calibration_intercept: Option<Estimate>,
     /// Expected calibration error over ten bins of equal size.
     pub calibration_error: CalibrationError,
-    /// Precision, recall and lift of the rows of highest probability, one entry for each of
-    /// [`TOP_PERCENT`].
+    /// Precision, recall and lift of the rows with the highest probabilities, one entry for each
+    /// of [`TOP_PERCENT`].
     pub top: Vec<TopShare>,
 }
 
-/// Compute all metrics.
+/// Computes all metrics.
 ///
 /// # Arguments
 /// * `y` – outcomes
@@ -88,8 +90,8 @@ pub struct Evaluation {
 ///   or a probability outside of [0, 1]
 pub fn evaluate(y: &[bool], probability: &[f64], group: &[u32]) -> Result<Evaluation> {
     check(y, probability, group)?;
-    let ranking = Ranking::of(y, probability);
-    let groups = Codes::of(group);
+    let ranking = Ranking::new(y, probability);
+    let groups = GroupCodes::new(group);
     let rows = || y.iter().zip(probability);
     let log_loss = groups.mean(rows().map(|(&y, &p)| calibration::log_loss(y, p)));
     let brier = groups.mean(rows().map(|(&y, p)| (p - f64::from(y)).powi(2)));
@@ -100,14 +102,14 @@ pub fn evaluate(y: &[bool], probability: &[f64], group: &[u32]) -> Result<Evalua
         base_rate: ranking.base_rate(),
         expected_conversions: sum(probability.iter().copied()),
         expected_conversions_interval: (!groups.repeated())
-            .then(|| parts::expected_interval(probability)),
-        roc_auc: auc_of(&ranking, y, &groups),
+            .then(|| subsets::expected_interval(probability)),
+        roc_auc: auc_estimate(&ranking, y, &groups),
         average_precision: ranking.average_precision(),
         log_loss: log_loss.estimate().clamp(0.0, f64::INFINITY),
         brier: brier.estimate().clamp(0.0, 1.0),
-        brier_parts: BrierParts::of(&ranking),
-        calibration_error: CalibrationError::of(&ranking, y, probability, &groups),
-        top: TOP_PERCENT.map(|percent| TopShare::of(&ranking, percent, y, &groups)).to_vec(),
+        brier_parts: BrierParts::compute(&ranking),
+        calibration_error: CalibrationError::compute(&ranking, y, probability, &groups),
+        top: TOP_PERCENT.map(|percent| TopShare::compute(&ranking, percent, y, &groups)).to_vec(),
         ..Evaluation::default()
     };
     evaluation.calibrate(y, probability, group)?;
@@ -115,26 +117,25 @@ pub fn evaluate(y: &[bool], probability: &[f64], group: &[u32]) -> Result<Evalua
 }
 
 impl Evaluation {
-    /// Returns precision, recall and lift of so many percent of the rows; `None` where it is not
+    /// Returns precision, recall and lift of the top percentage of the rows; `None` if it is not
     /// one of [`TOP_PERCENT`].
     #[must_use]
     pub fn top_share(&self, percent: u32) -> Option<&TopShare> {
         self.top.iter().find(|top| top.percent == percent)
     }
 
-    /// Whether the log-odds are right on the whole, and neither too far apart nor too near each
-    /// other.
+    /// Computes the calibration metrics.
     fn calibrate(&mut self, y: &[bool], probability: &[f64], group: &[u32]) -> Result<()> {
         let eta: Vec<f64> = probability.iter().map(|&p| calibration::log_odds(p)).collect();
-        // One account alone says nothing about others.
+        // Standard errors need at least two accounts.
         let several = self.accounts > 1;
         self.calibration_in_the_large = calibration::shift(y, &eta).map(|shift| {
             Estimate::normal(
                 shift,
-                several.then(|| calibration::shift_error(y, &eta, shift, &Codes::of(group))),
+                several.then(|| calibration::shift_error(y, &eta, shift, &GroupCodes::new(group))),
             )
         });
-        let Some(Platt { intercept, slope, covariance }) = line(&eta, y, group)? else {
+        let Some(Platt { intercept, slope, covariance }) = fit_line(&eta, y, group)? else {
             return Ok(());
         };
         let estimate = |value: f64, variance: f64| {
@@ -157,14 +158,13 @@ fn check(y: &[bool], probability: &[f64], group: &[u32]) -> Result<()> {
     }
     match probability.iter().find(|p| !(0.0..=1.0).contains(*p)) {
         Some(&found) => {
-            Err(Error::OutOfRange { name: "a probability", found, range: "from 0 to 1" })
+            Err(Error::OutOfRange { name: "`probability`", found, range: "from 0 to 1" })
         }
         None => Ok(()),
     }
 }
 
-/// A sum that carries its rounding error along (Neumaier 1974), so that the order of rows does not
-/// matter.
+/// Computes a compensated sum (Neumaier 1974), which does not depend on the order of the rows.
 fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
     let (mut total, mut error) = (0.0_f64, 0.0);
     for v in values {

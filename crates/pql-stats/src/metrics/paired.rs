@@ -1,8 +1,8 @@
-//! Two sets of probabilities of the same rows against each other.
+//! Comparison of two sets of probabilities of the same rows.
 
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{Codes, Mean};
+use super::accounts::{GroupCodes, Mean};
 use super::auc::Placements;
 use super::calibration::log_loss;
 use super::ranking::Ranking;
@@ -11,7 +11,7 @@ use crate::counts::count;
 use crate::error::Result;
 use crate::intervals::{Estimate, Interval};
 
-/// A metric of one set of probabilities less that of another, on the same rows.
+/// A metric of one set of probabilities minus that of another, on the same rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The difference.
@@ -23,8 +23,8 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Places with which it is printed: 4, and more where it is so small, with all of its interval,
-    /// that they tell nothing.
+    /// Returns the number of decimal places to print: 4, or more if the difference and its interval
+    /// would otherwise round to 0.
     #[must_use]
     pub fn places(&self) -> usize {
         let ends = self.interval.into_iter().flat_map(|interval| [interval.low, interval.high]);
@@ -45,39 +45,41 @@ impl Difference {
         Self { difference, std_error, interval }
     }
 
-    /// Whether the first set of probabilities is better by a loss: the whole interval lies below 0.
+    /// Returns whether the first set is significantly better by a loss: the whole interval is below
+    /// 0.
     #[must_use]
-    pub fn better(&self) -> bool {
+    pub fn is_better(&self) -> bool {
         self.interval.is_some_and(|interval| interval.high < 0.0)
     }
 
-    /// Whether it is worse by a loss: the whole interval lies above 0.
+    /// Returns whether the first set is significantly worse by a loss: the whole interval is above
+    /// 0.
     #[must_use]
-    pub fn worse(&self) -> bool {
+    pub fn is_worse(&self) -> bool {
         self.interval.is_some_and(|interval| interval.low > 0.0)
     }
 }
 
 /// Two sets of probabilities of the same rows.
 #[derive(Debug, Clone, Copy)]
-pub struct Paired<'a> {
+pub struct PairedProbabilities<'a> {
     /// Outcomes.
     pub y: &'a [bool],
     /// Number of the account of each row, in any order.
     pub group: &'a [u32],
-    /// The probabilities that are judged.
+    /// Probabilities of the first set.
     pub probability: &'a [f64],
-    /// Those they are judged against.
+    /// Probabilities of the second set.
     pub other: &'a [f64],
 }
 
-impl Paired<'_> {
+impl PairedProbabilities<'_> {
     fn check(&self) -> Result<()> {
         check(self.y, self.probability, self.group)?;
         check(self.y, self.other, self.group)
     }
 
-    /// Mean log loss less that of the others, by account: below 0 these are better.
+    /// Computes the difference in mean log loss, by account; below 0 the first set is better.
     ///
     /// # Errors
     /// * [`Error::NoRows`](crate::Error::NoRows),
@@ -86,50 +88,50 @@ impl Paired<'_> {
     ///   probability outside of [0, 1]
     /// # Source
     /// Diebold, Mariano, "Comparing predictive accuracy", *Journal of Business & Economic
-    /// Statistics* 13 (1995), with accounts in the place of times: Cochran, *Sampling
-    /// Techniques*, 3rd ed. (1977), §2.11
+    /// Statistics* 13 (1995), with accounts instead of times: Cochran, *Sampling Techniques*, 3rd
+    /// ed. (1977), §2.11
     pub fn log_loss(&self) -> Result<Difference> {
-        self.of_loss(log_loss)
+        self.loss_difference(log_loss)
     }
 
-    /// Brier score less that of the others, by account, as [`Paired::log_loss`].
+    /// Computes the difference in Brier score, by account, as [`PairedProbabilities::log_loss`].
     ///
     /// # Errors
-    /// Those of [`Paired::log_loss`]
+    /// Those of [`PairedProbabilities::log_loss`]
     pub fn brier(&self) -> Result<Difference> {
-        self.of_loss(|y, p| (p - f64::from(y)).powi(2))
+        self.loss_difference(|y, p| (p - f64::from(y)).powi(2))
     }
 
-    fn of_loss(&self, loss: impl Fn(bool, f64) -> f64) -> Result<Difference> {
+    fn loss_difference(&self, loss: impl Fn(bool, f64) -> f64) -> Result<Difference> {
         self.check()?;
         let rows = self.y.iter().zip(self.probability).zip(self.other);
         let mean: Mean =
-            Codes::of(self.group).mean(rows.map(|((&y, &a), &b)| loss(y, a) - loss(y, b)));
+            GroupCodes::new(self.group).mean(rows.map(|((&y, &a), &b)| loss(y, a) - loss(y, b)));
         Ok(Difference::new(mean.mean, mean.se()))
     }
 
-    /// Area under the ROC curve less that of the others: above 0 these rank better; `None` with one
-    /// outcome.
+    /// Computes the difference in area under the ROC curve, by account; above 0 the first set ranks
+    /// better. `None` if all outcomes are equal.
     ///
     /// # Errors
-    /// Those of [`Paired::log_loss`]
+    /// Those of [`PairedProbabilities::log_loss`]
     /// # Source
     /// `DeLong`, `DeLong`, Clarke-Pearson, "Comparing the areas under two or more correlated
     /// receiver operating characteristic curves", *Biometrics* 44 (1988); by account:
     /// Obuchowski, *Biometrics* 53 (1997)
     pub fn roc_auc(&self) -> Result<Option<Difference>> {
         self.check()?;
-        let groups = Codes::of(self.group);
-        let placed = |p: &[f64]| Placements::of(&Ranking::of(self.y, p), self.y, &groups);
-        let both = placed(self.probability).zip(placed(self.other));
-        Ok(both.map(|(these, others)| {
-            let less = these.less(&others);
-            Difference::new(less.auc, less.error())
+        let groups = GroupCodes::new(self.group);
+        let placements = |p: &[f64]| Placements::new(&Ranking::new(self.y, p), self.y, &groups);
+        let both = placements(self.probability).zip(placements(self.other));
+        Ok(both.map(|(first, second)| {
+            let difference = first.subtract(&second);
+            Difference::new(difference.auc, difference.error())
         }))
     }
 
-    /// Spearman's correlation of the ranks that both give, equal probabilities sharing their mean
-    /// rank; `None` where one gives all rows the same.
+    /// Computes Spearman's rank correlation, with mean ranks for ties; `None` if one set is
+    /// constant.
     #[must_use]
     pub fn rank_correlation(&self) -> Option<f64> {
         let [a, b] = [self.probability, self.other].map(ranks);
@@ -141,9 +143,9 @@ impl Paired<'_> {
     }
 }
 
-/// The place of each value among all, from 0, equal ones at their middle.
+/// Computes the rank of each value, from 0, with mean ranks for ties.
 fn ranks(values: &[f64]) -> Vec<f64> {
-    let ranking = Ranking::of(&vec![false; values.len()], values);
+    let ranking = Ranking::new(&vec![false; values.len()], values);
     let mut ranks = vec![0.0; values.len()];
     for tie in &ranking.ties {
         let middle = (count(tie.rows.start) + count(tie.rows.end) - 1.0) / 2.0;
@@ -160,46 +162,52 @@ mod tests {
     const P: [f64; 6] = [0.9, 0.8, 0.7, 0.3, 0.2, 0.1];
     const EACH: [u32; 6] = [0, 1, 2, 3, 4, 5];
 
-    fn paired<'a>(probability: &'a [f64], other: &'a [f64], group: &'a [u32]) -> Paired<'a> {
-        Paired { y: &Y, group, probability, other }
+    fn paired<'a>(
+        probability: &'a [f64],
+        other: &'a [f64],
+        group: &'a [u32],
+    ) -> PairedProbabilities<'a> {
+        PairedProbabilities { y: &Y, group, probability, other }
     }
 
     #[test]
-    fn a_difference_of_areas_against_no_order_is_the_area_itself() {
+    fn the_auc_difference_to_a_constant_score_is_the_auc_minus_one_half() {
         let flat = [0.5; 6];
-        let against = paired(&P, &flat, &EACH).roc_auc().unwrap().unwrap();
+        let difference = paired(&P, &flat, &EACH).roc_auc().unwrap().unwrap();
         let auc = super::super::auc_with_error(&Y, &P, &EACH).unwrap();
-        let same_error = (against.std_error.unwrap() - auc.std_error.unwrap()).abs() < 1e-15;
-        assert!((against.difference - (auc.value - 0.5)).abs() < 1e-15 && same_error);
+        let same_error = (difference.std_error.unwrap() - auc.std_error.unwrap()).abs() < 1e-15;
+        assert!((difference.difference - (auc.value - 0.5)).abs() < 1e-15 && same_error);
         let same = paired(&P, &P, &EACH).roc_auc().unwrap().unwrap();
         assert_eq!((same.difference, same.std_error), (0.0, Some(0.0)));
         let other = [0.1, 0.8, 0.7, 0.3, 0.2, 0.9];
-        let there = paired(&P, &other, &EACH).roc_auc().unwrap().unwrap();
-        let back = paired(&other, &P, &EACH).roc_auc().unwrap().unwrap();
+        let forward = paired(&P, &other, &EACH).roc_auc().unwrap().unwrap();
+        let backward = paired(&other, &P, &EACH).roc_auc().unwrap().unwrap();
         assert!(
-            (there.difference + back.difference).abs() < 1e-15
-                && (there.std_error.unwrap() - back.std_error.unwrap()).abs() < 1e-15
+            (forward.difference + backward.difference).abs() < 1e-15
+                && (forward.std_error.unwrap() - backward.std_error.unwrap()).abs() < 1e-15
         );
     }
 
     #[test]
-    fn worse_and_better_are_two_sides_of_one_thing() {
+    fn worse_and_better_are_symmetric() {
         let y = [true; 50];
         let group: Vec<u32> = (0..50).collect();
-        let of = |a: f64, b: f64| {
+        let difference = |a: f64, b: f64| {
             let (a, b) = ([a; 50], [b; 50]);
-            Paired { y: &y, group: &group, probability: &a, other: &b }.log_loss().unwrap()
+            PairedProbabilities { y: &y, group: &group, probability: &a, other: &b }
+                .log_loss()
+                .unwrap()
         };
         assert!(
-            of(0.9, 0.2).better()
-                && !of(0.9, 0.2).worse()
-                && of(0.2, 0.9).worse()
-                && !of(0.5, 0.5).worse()
+            difference(0.9, 0.2).is_better()
+                && !difference(0.9, 0.2).is_worse()
+                && difference(0.2, 0.9).is_worse()
+                && !difference(0.5, 0.5).is_worse()
         );
     }
 
     #[test]
-    fn a_small_difference_has_places_that_tell_it() {
+    fn small_differences_are_printed_with_more_decimal_places() {
         let places = |difference, se| Difference::new(difference, Some(se)).places();
         assert_eq!(
             [
@@ -215,11 +223,11 @@ mod tests {
     }
 
     #[test]
-    fn ranks_of_equal_values_are_shared() {
+    fn ties_have_mean_ranks() {
         assert_eq!(ranks(&[0.3, 0.1, 0.3, 0.2]), [2.5, 0.0, 2.5, 1.0]);
-        let turned: Vec<f64> = P.iter().map(|p| 1.0 - p).collect();
+        let reversed: Vec<f64> = P.iter().map(|p| 1.0 - p).collect();
         assert_eq!(paired(&P, &P.map(|p| p * p), &EACH).rank_correlation(), Some(1.0));
-        assert_eq!(paired(&P, &turned, &EACH).rank_correlation(), Some(-1.0));
+        assert_eq!(paired(&P, &reversed, &EACH).rank_correlation(), Some(-1.0));
         assert_eq!(paired(&P, &[0.4; 6], &EACH).rank_correlation(), None);
     }
 }

@@ -1,56 +1,56 @@
-//! Rows in the order of their scores, and the metrics that follow from that order.
+//! Rows ranked by score, and the metrics of the ranking.
 
 use std::ops::Range;
 
-use super::accounts::{Codes, Weighted};
+use super::accounts::{GroupCodes, Weighted};
 use super::sum;
 use crate::counts::count;
 
-/// Rows that share a score.
-pub(super) struct Tie {
-    /// Where they stand in [`Ranking::order`].
+/// Rows with equal scores.
+pub(super) struct TiedRows {
+    /// Their range in [`Ranking::order`].
     pub(super) rows: Range<usize>,
-    /// How many converted.
+    /// Number of rows that converted.
     pub(super) positive: usize,
     pub(super) score: f64,
 }
 
-impl Tie {
-    /// Share that converted.
+impl TiedRows {
+    /// Returns the share that converted.
     pub(super) fn share(&self) -> f64 {
         count(self.positive) / count(self.rows.len())
     }
 }
 
-/// Rows by rising score.
+/// Rows in ascending order of score.
 pub(super) struct Ranking {
     pub(super) order: Vec<usize>,
-    pub(super) ties: Vec<Tie>,
+    pub(super) ties: Vec<TiedRows>,
     pub(super) positive: usize,
 }
 
-/// A tie, or the part of it that a bin takes.
-pub(super) struct Piece<'a> {
-    pub(super) tie: &'a Tie,
-    /// How many rows of the tie.
+/// The part of a tie that falls into a range of the ranking.
+pub(super) struct TiePart<'a> {
+    pub(super) tie: &'a TiedRows,
+    /// Number of rows of the tie in the range.
     pub(super) rows: usize,
 }
 
 impl Ranking {
-    pub(super) fn of(y: &[bool], score: &[f64]) -> Self {
+    pub(super) fn new(y: &[bool], score: &[f64]) -> Self {
         let mut order: Vec<usize> = (0..y.len()).collect();
-        // Adding 0 makes one zero of -0 and 0.
+        // Adding 0 turns -0 into 0.
         order.sort_unstable_by(|&a, &b| (score[a] + 0.0).total_cmp(&(score[b] + 0.0)));
-        let mut ties: Vec<Tie> = Vec::new();
-        for (at, &row) in order.iter().enumerate() {
+        let mut ties: Vec<TiedRows> = Vec::new();
+        for (rank, &row) in order.iter().enumerate() {
             let positive = usize::from(y[row]);
             match ties.last_mut() {
                 #[expect(clippy::float_cmp, reason = "a tie is exact")]
                 Some(tie) if tie.score == score[row] => {
-                    tie.rows.end = at + 1;
+                    tie.rows.end = rank + 1;
                     tie.positive += positive;
                 }
-                _ => ties.push(Tie { rows: at..at + 1, positive, score: score[row] }),
+                _ => ties.push(TiedRows { rows: rank..rank + 1, positive, score: score[row] }),
             }
         }
         let positive = ties.iter().map(|tie| tie.positive).sum();
@@ -91,55 +91,55 @@ impl Ranking {
         (self.positive > 0).then(|| total / count(self.positive))
     }
 
-    /// The parts of ties that stand at these places of the order, ascending.
-    pub(super) fn pieces(&self, places: Range<usize>) -> impl Iterator<Item = Piece<'_>> {
-        let first = self.ties.partition_point(|tie| tie.rows.end <= places.start);
-        let inside = self.ties[first..].iter().take_while(move |tie| tie.rows.start < places.end);
-        inside.map(move |tie| Piece {
+    /// Returns the parts of ties in a range of the ranking, in ascending order.
+    pub(super) fn tie_parts(&self, ranks: Range<usize>) -> impl Iterator<Item = TiePart<'_>> {
+        let first = self.ties.partition_point(|tie| tie.rows.end <= ranks.start);
+        let inside = self.ties[first..].iter().take_while(move |tie| tie.rows.start < ranks.end);
+        inside.map(move |tie| TiePart {
             tie,
-            rows: tie.rows.end.min(places.end) - tie.rows.start.max(places.start),
+            rows: tie.rows.end.min(ranks.end) - tie.rows.start.max(ranks.start),
         })
     }
 
-    /// The outcomes at these places, each row of a tie that is split with its share.
+    /// Returns the outcomes in a range of the ranking; the rows of a split tie are weighted.
     pub(super) fn outcomes(
         &self,
-        places: Range<usize>,
+        ranks: Range<usize>,
         y: &[bool],
-        groups: &Codes,
+        groups: &GroupCodes,
     ) -> Vec<Weighted> {
-        let of_piece = |piece: Piece<'_>| {
-            let weight = piece.weight();
-            let rows = &self.order[piece.tie.rows.clone()];
+        let weighted = |part: TiePart<'_>| {
+            let weight = part.weight();
+            let rows = &self.order[part.tie.rows.clone()];
             rows.iter().map(move |&row| Weighted {
                 account: groups.code[row],
                 weight,
                 value: f64::from(y[row]),
             })
         };
-        self.pieces(places).flat_map(of_piece).collect()
+        self.tie_parts(ranks).flat_map(weighted).collect()
     }
 
-    /// The places of the `percent` % of rows of highest score, ⌈n·percent/100⌉ of them.
-    pub(super) fn top(&self, percent: usize) -> Range<usize> {
+    /// Returns the range of the ⌈n·percent/100⌉ rows with the highest scores.
+    pub(super) fn top_rows(&self, percent: usize) -> Range<usize> {
         let n = self.order.len();
         n - (n * percent).div_ceil(100)..n
     }
 
-    /// The places of the rows with a score of at least `threshold`.
-    pub(super) fn from(&self, threshold: f64) -> Range<usize> {
+    /// Returns the range of the rows with a score of at least `threshold`.
+    pub(super) fn rows_at_least(&self, threshold: f64) -> Range<usize> {
         let first = self.ties.partition_point(|tie| tie.score < threshold);
         self.ties.get(first).map_or(self.order.len(), |tie| tie.rows.start)..self.order.len()
     }
 }
 
-impl Piece<'_> {
-    /// Share of the tie that is in the piece.
+impl TiePart<'_> {
+    /// Returns the share of the tie in this part.
     pub(super) fn weight(&self) -> f64 {
         count(self.rows) / count(self.tie.rows.len())
     }
 
-    /// Its share of the conversions of the tie.
+    /// Returns this part's share of the conversions of the tie.
     pub(super) fn conversions(&self) -> f64 {
         if self.rows == self.tie.rows.len() {
             count(self.tie.positive)

@@ -14,7 +14,7 @@ fn near(found: f64, expected: f64) {
 
 #[test]
 fn auc_counts_pairs_and_ties_as_half() {
-    // Of 9 pairs one is tied, all others are in order.
+    // Of 9 pairs one is tied, and all others are in the correct order.
     near(roc_auc(&Y, &P).unwrap(), 8.5 / 9.0);
     near(roc_auc(&[true, false], &[0.1, 0.9]).unwrap(), 0.0);
     near(roc_auc(&[true, false, true], &[0.5; 3]).unwrap(), 0.5);
@@ -29,28 +29,29 @@ fn auc_needs_both_classes_and_no_nan() {
 }
 
 #[test]
-fn the_error_of_the_auc_is_delongs_for_single_rows() {
-    // Placements less the mean 17/18: converted -1/9, 1/18, 1/18; unconverted 1/18, 1/18, -1/9.
-    // Each side: 3/2 · (4 + 1 + 1)/324 / 9 = 1/324; no account has rows on both sides.
+fn the_standard_error_of_the_auc_is_delongs_for_single_rows() {
+    // Placements minus the mean 17/18: converted -1/9, 1/18, 1/18; unconverted 1/18, 1/18, -1/9.
+    // Variance of each class: 3/2 · (4 + 1 + 1)/324 / 9 = 1/324; no account has rows of both
+    // classes.
     let auc = auc_with_error(&Y, &P, &EACH).unwrap();
     near(auc.std_error.unwrap(), (2.0_f64 / 324.0).sqrt());
 }
 
 #[test]
-fn the_error_of_the_auc_needs_two_accounts_on_each_side() {
+fn the_standard_error_of_the_auc_needs_two_accounts_per_class() {
     assert_eq!(auc_with_error(&Y, &P, &[0, 0, 9, 1, 9, 9]).unwrap().std_error, None);
     assert_eq!(auc_with_error(&Y, &P, &[7; 6]).unwrap().std_error, None);
 }
 
 #[test]
-fn account_numbers_are_only_names() {
+fn account_numbers_may_have_gaps() {
     let dense = evaluate(&Y, &P, &[0, 0, 1, 2, 2, 3]).unwrap();
     assert_eq!(dense, evaluate(&Y, &P, &[40, 40, 1_000, u32::MAX, u32::MAX, 3]).unwrap());
     assert_ne!(dense.log_loss.std_error, evaluate(&Y, &P, &EACH).unwrap().log_loss.std_error);
 }
 
 #[test]
-fn metrics_of_six_rows_are_those_worked_out_by_hand() {
+fn metrics_of_six_rows_match_a_hand_calculation() {
     let e = evaluate(&Y, &P, &EACH).unwrap();
     assert_eq!((e.n, e.conversions), (6, 3));
     near(e.base_rate, 0.5);
@@ -63,9 +64,9 @@ fn metrics_of_six_rows_are_those_worked_out_by_hand() {
         -(0.9_f64.ln() + 0.8_f64.ln() + 0.4_f64.ln() + 0.6_f64.ln() + 0.6_f64.ln() + 0.9_f64.ln())
             / 6.0,
     );
-    // One row a bin; the two tied rows have a share of 1/2.
+    // One row per bin; the two tied rows have a mean outcome of 1/2.
     near(e.calibration_error.value, (0.1 + 0.2 + 0.1 + 0.1 + 0.4 + 0.1) / 6.0);
-    // 20 % of 6 rows are 2.
+    // 20% of 6 rows are 2 rows.
     let top = e.top_share(20).unwrap();
     near(top.precision, 1.0);
     near(top.recall.unwrap(), 2.0 / 3.0);
@@ -75,7 +76,7 @@ fn metrics_of_six_rows_are_those_worked_out_by_hand() {
 }
 
 #[test]
-fn the_top_takes_its_share_of_a_tie() {
+fn a_split_tie_contributes_its_share_to_the_top_rows() {
     // 200 equal probabilities: any top has the base rate.
     let y: Vec<bool> = (0..200).map(|i| i % 4 == 0).collect();
     let e = evaluate(&y, &[0.3; 200], &(0..200).collect::<Vec<u32>>()).unwrap();
@@ -89,7 +90,7 @@ fn the_top_takes_its_share_of_a_tie() {
 }
 
 #[test]
-fn one_class_leaves_what_needs_no_other() {
+fn one_class_leaves_brier_score_and_log_loss() {
     let e = evaluate(&[false; 3], &[0.1, 0.2, 0.3], &[0, 1, 2]).unwrap();
     assert_eq!((e.roc_auc, e.average_precision), (None, None));
     assert_eq!(
@@ -126,7 +127,7 @@ fn one_account_has_no_standard_error() {
 }
 
 #[test]
-fn what_is_no_probability_is_refused() {
+fn invalid_probabilities_and_lengths_are_errors() {
     assert!(matches!(evaluate(&[], &[], &[]), Err(Error::NoRows { .. })));
     for p in [f64::NAN, -0.1, 1.1, f64::INFINITY] {
         assert!(matches!(
@@ -138,7 +139,7 @@ fn what_is_no_probability_is_refused() {
 }
 
 #[test]
-fn extreme_log_odds_do_not_stop_the_shift() {
+fn the_calibration_shift_converges_with_extreme_log_odds() {
     let y: Vec<bool> = (0..10).map(|i| i < 3).collect();
     let mut p = [1e-9; 10];
     p[9] = 1.0 - 1e-9;
@@ -149,7 +150,7 @@ fn extreme_log_odds_do_not_stop_the_shift() {
 }
 
 #[test]
-fn intervals_of_six_rows_are_those_worked_out_by_hand() {
+fn intervals_of_six_rows_match_a_hand_calculation() {
     let e = evaluate(&Y, &P, &EACH).unwrap();
     let losses: Vec<f64> =
         Y.iter().zip(P).map(|(&y, p)| if y { -p.ln() } else { -(1.0 - p).ln() }).collect();
@@ -162,8 +163,8 @@ fn intervals_of_six_rows_are_those_worked_out_by_hand() {
     let precision = e.top_share(20).unwrap().precision_interval;
     near(precision.low, 1.0 / (1.0 + Z_95 * Z_95 / 2.0));
     assert_eq!(precision.high, 1.0);
-    // One row a bin: a row of probability p is 2p(1 - p) away on the mean, half a tie of two rows
-    // √(2/π)·√(2·0.24)/2.
+    // One row per bin: the mean deviation of a row with probability p is 2p(1 - p), and that of
+    // half a tie of two rows √(2/π)·√(2·0.24)/2.
     let tie = 2.0 * (std::f64::consts::FRAC_2_PI * 0.24 / 2.0).sqrt();
     near(e.calibration_error.expected, (0.18 + 0.32 + tie + 0.48 + 0.18) / 6.0);
     near(e.brier_parts.reliability, (0.01 + 0.04 + 0.01 + 0.01 + 0.16 + 0.01) / 6.0);
@@ -173,7 +174,7 @@ fn intervals_of_six_rows_are_those_worked_out_by_hand() {
 }
 
 #[test]
-fn deciles_of_six_rows_are_those_worked_out_by_hand() {
+fn deciles_of_six_rows_match_a_hand_calculation() {
     let found = gains(&Y, &P);
     // ⌈0.6⌉ = 1, ⌈1.2⌉ = 2, 2, 3, 3, 4, 5, 5, 6, 6 rows from the top.
     assert_eq!(found.iter().map(|d| d.decile).collect::<Vec<_>>(), [1, 2, 4, 6, 7, 9]);
@@ -188,52 +189,57 @@ fn deciles_of_six_rows_are_those_worked_out_by_hand() {
 }
 
 #[test]
-fn the_threshold_takes_rows_that_equal_it() {
-    let at = at_threshold(&Y, &P, &EACH, 0.4);
-    assert_eq!((at.qualified, at.conversions), (4, 3));
-    near(at.precision.unwrap(), 0.75);
-    near(at.recall.unwrap(), 1.0);
-    near(at.lift.unwrap(), 1.5);
-    near(at.expected, 2.3);
-    near(at.share, 4.0 / 6.0);
-    let Interval { low, high } = at.precision_interval.unwrap();
+fn rows_equal_to_the_threshold_qualify() {
+    let metrics = threshold_metrics(&Y, &P, &EACH, 0.4);
+    assert_eq!((metrics.qualified, metrics.conversions), (4, 3));
+    near(metrics.precision.unwrap(), 0.75);
+    near(metrics.recall.unwrap(), 1.0);
+    near(metrics.lift.unwrap(), 1.5);
+    near(metrics.expected, 2.3);
+    near(metrics.share, 4.0 / 6.0);
+    let Interval { low, high } = metrics.precision_interval.unwrap();
     near(low + high, 2.0 * (0.75 + Z_95 * Z_95 / 8.0) / (1.0 + Z_95 * Z_95 / 4.0));
-    let none = at_threshold(&Y, &P, &EACH, 0.91);
+    let none = threshold_metrics(&Y, &P, &EACH, 0.91);
     assert_eq!(
         (none.qualified, none.precision, none.precision_interval, none.lift),
         (0, None, None, None)
     );
     near(none.recall.unwrap(), 0.0);
-    assert_eq!(at_threshold(&[false], &[0.5], &[0], 0.1).recall, None);
+    assert_eq!(threshold_metrics(&[false], &[0.5], &[0], 0.1).recall, None);
 }
 
 #[test]
-fn parts_are_judged_alone() {
-    let parts = by_part(&Y, &P, &[0, 1, 2, 0, 1, 1], &[0, 2, 2, 0, 2, 2]);
-    assert_eq!(parts.iter().map(|p| p.rows).collect::<Vec<_>>(), [2, 0, 4]);
-    assert_eq!((parts[1].converted, parts[1].log_loss, parts[1].roc_auc), (None, None, None));
+fn subsets_are_evaluated_separately() {
+    let subsets = subset_metrics(&Y, &P, &[0, 1, 2, 0, 1, 1], &[0, 2, 2, 0, 2, 2]);
+    assert_eq!(subsets.iter().map(|p| p.rows).collect::<Vec<_>>(), [2, 0, 4]);
     assert_eq!(
-        (parts[0].accounts, parts[0].conversions, parts[0].expected_interval),
+        (subsets[1].observed_rate, subsets[1].log_loss, subsets[1].roc_auc),
+        (None, None, None)
+    );
+    assert_eq!(
+        (subsets[0].accounts, subsets[0].conversions, subsets[0].expected_interval),
         (1, 0, None),
         "its account has two rows"
     );
-    near(parts[2].roc_auc.unwrap(), 1.0);
-    near(parts[2].expected, 2.1);
-    let single = &by_part(&Y, &P, &EACH, &[0; 6])[0];
+    near(subsets[2].roc_auc.unwrap(), 1.0);
+    near(subsets[2].expected, 2.1);
+    let single = &subset_metrics(&Y, &P, &EACH, &[0; 6])[0];
     let half = Z_95 * (0.09_f64 + 0.16 + 0.24 + 0.24 + 0.24 + 0.09).sqrt();
     let Interval { low, high } = single.expected_interval.unwrap();
     near(low, 2.6 - half);
     near(high, 2.6 + half);
     near(single.roc_auc_interval.unwrap().high, 1.0);
-    assert_eq!(parts[2].roc_auc_interval, None, "in perfect order");
-    assert!(by_part(&[], &[], &[], &[]).is_empty());
+    assert_eq!(subsets[2].roc_auc_interval, None, "a perfect ranking");
+    assert!(subset_metrics(&[], &[], &[], &[]).is_empty());
 }
 
 #[test]
-fn the_difference_is_paired() {
+fn the_log_loss_difference_is_paired() {
     let better = P.map(|p| if p == 0.4 { 0.5 } else { p });
-    let against_p = |probability, group| Paired { y: &Y, group, probability, other: &P }.log_loss();
-    let d = against_p(&better, &EACH).unwrap();
+    let compare_with_p = |probability, group| {
+        PairedProbabilities { y: &Y, group, probability, other: &P }.log_loss()
+    };
+    let d = compare_with_p(&better, &EACH).unwrap();
     // Two rows change: a conversion from 0.4 to 0.5, none from 0.6 to 0.5.
     let (a, b) = ((0.4_f64 / 0.5).ln(), (0.6_f64 / 0.5).ln());
     near(d.difference, (a + b) / 6.0);
@@ -242,34 +248,41 @@ fn the_difference_is_paired() {
     near(d.std_error.unwrap(), (squares / 30.0).sqrt());
     let Interval { low, high } = d.interval.unwrap();
     near(high - low, 2.0 * Z_95 * d.std_error.unwrap());
-    assert!(!d.better());
-    let same = against_p(&P, &EACH).unwrap();
-    assert_eq!((same.difference, same.std_error, same.better()), (0.0, Some(0.0), false));
-    assert_eq!(against_p(&better, &[3; 6]).unwrap().std_error, None);
-    assert!(Paired { y: &Y, group: &EACH, probability: &P, other: &P[..5] }.log_loss().is_err());
+    assert!(!d.is_better());
+    let same = compare_with_p(&P, &EACH).unwrap();
+    assert_eq!((same.difference, same.std_error, same.is_better()), (0.0, Some(0.0), false));
+    assert_eq!(compare_with_p(&better, &[3; 6]).unwrap().std_error, None);
+    assert!(
+        PairedProbabilities { y: &Y, group: &EACH, probability: &P, other: &P[..5] }
+            .log_loss()
+            .is_err()
+    );
 }
 
 #[test]
-fn cutoffs_are_pooled_only_where_no_account_repeats() {
+fn cutoffs_are_pooled_only_if_no_account_repeats() {
     let cutoff: Vec<i64> = (0..40).map(|row| (100 + row) * MICROS_PER_DAY + row * 7_919).collect();
     let y: Vec<bool> = (0..40).map(|row| row % 3 == 0).collect();
     let p = [0.3; 40];
-    let judge = |group: &[u32]| {
-        Judgement::of(Judged { y: &y, probability: &p, group, cutoff: Some(&cutoff) }, 0.5)
-            .unwrap()
-            .by_cutoff
+    let by_cutoff = |group: &[u32]| {
+        EvaluationReport::compute(
+            LabeledScores { y: &y, probability: &p, group, cutoff: Some(&cutoff) },
+            0.5,
+        )
+        .unwrap()
+        .by_cutoff
     };
-    let weeks = judge(&(0..40).collect::<Vec<_>>());
-    assert_eq!(weeks.iter().map(|at| at.part.rows).collect::<Vec<_>>(), [7, 7, 7, 7, 7, 5]);
+    let weeks = by_cutoff(&(0..40).collect::<Vec<_>>());
+    assert_eq!(weeks.iter().map(|week| week.metrics.rows).collect::<Vec<_>>(), [7, 7, 7, 7, 7, 5]);
     assert_eq!((weeks[1].first, weeks[1].last), (cutoff[7], cutoff[13]));
-    assert_eq!(judge(&(0..40).map(|row| row / 2).collect::<Vec<_>>()).len(), 40);
+    assert_eq!(by_cutoff(&(0..40).map(|row| row / 2).collect::<Vec<_>>()).len(), 40);
 }
 
-/// Numbers in [0, 1) that are the same every time (splitmix64).
-struct Dice(u64);
+/// A reproducible generator of numbers in [0, 1) (splitmix64).
+struct TestRng(u64);
 
-impl Dice {
-    fn roll(&mut self) -> f64 {
+impl TestRng {
+    fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -278,17 +291,17 @@ impl Dice {
     }
 }
 
-/// Judge many draws of outcomes with given true chances; accounts have `repeat` rows of one
-/// outcome.
+/// Evaluates 400 draws of outcomes with known conversion probabilities; each account has `repeat`
+/// rows with the same outcome.
 fn draws(probability: &[f64], chance: impl Fn(f64) -> f64, repeat: usize) -> Vec<Evaluation> {
-    let mut dice = Dice(7);
+    let mut random = TestRng(7);
     let p: Vec<f64> = probability.iter().flat_map(|p| std::iter::repeat_n(*p, repeat)).collect();
     let group: Vec<u32> =
         (0..).take(probability.len()).flat_map(|g| std::iter::repeat_n(g, repeat)).collect();
     let mut draw = || {
         let y: Vec<bool> = probability
             .iter()
-            .flat_map(|p| std::iter::repeat_n(dice.roll() < chance(*p), repeat))
+            .flat_map(|p| std::iter::repeat_n(random.uniform() < chance(*p), repeat))
             .collect();
         evaluate(&y, &p, &group).unwrap()
     };
@@ -301,10 +314,10 @@ fn mean_of(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 #[test]
-fn under_perfect_calibration_the_error_is_what_is_expected() {
+fn calibration_error_equals_its_expectation_under_perfect_calibration() {
     let spread: Vec<f64> = (0..300).map(|i| (f64::from(i) / 300.0).powi(3) * 0.8 + 0.002).collect();
     let tied: Vec<f64> = (0..300).map(|i| [0.02, 0.1, 0.3][i % 3]).collect();
-    for (what, p, repeat) in [
+    for (metric, p, repeat) in [
         ("spread", &spread, 1),
         ("tied", &tied, 1),
         ("repeated", &spread, 4),
@@ -315,20 +328,20 @@ fn under_perfect_calibration_the_error_is_what_is_expected() {
         let expected = mean_of(found.iter().map(|e| e.calibration_error.expected));
         assert!(
             (error / expected - 1.0).abs() < 0.06,
-            "{what}: found {error}, expected {expected}"
+            "{metric}: found {error}, expected {expected}"
         );
         let covered = mean_of(
             found.iter().map(|e| f64::from(e.calibration_error.interval.unwrap().low == 0.0)),
         );
-        assert!(covered > 0.95, "{what}: no error lies in {covered} of the intervals");
+        assert!(covered > 0.95, "{metric}: {covered} of the intervals contain 0");
     }
 }
 
 #[test]
-fn intervals_hold_the_truth_in_95_of_100_draws() {
+fn intervals_cover_the_true_value_in_95_percent_of_draws() {
     let p: Vec<f64> = (0..300).map(|i| f64::from(i) / 300.0 * 0.6 + 0.02).collect();
-    // Half of what is said converts: the share that truly converts in a bin is half its mean
-    // probability.
+    // The true probabilities are half of the predicted ones, so that the observed rate of a bin is
+    // half its mean probability.
     let chance = |p: f64| 0.5 * p;
     let error = 0.5 * mean_of(p.iter().copied());
     let loss =
@@ -341,13 +354,16 @@ fn intervals_hold_the_truth_in_95_of_100_draws() {
         let covered = |interval: &dyn Fn(&Evaluation) -> Interval, truth: f64| {
             mean_of(found.iter().map(|e| f64::from(interval(e).contains(truth))))
         };
-        for (what, covered) in [
+        for (metric, covered) in [
             ("log loss", covered(&|e| e.log_loss.interval.unwrap(), loss)),
             ("Brier", covered(&|e| e.brier.interval.unwrap(), brier)),
             ("precision", covered(&|e| e.top_share(10).unwrap().precision_interval, top)),
             ("calibration error", covered(&|e| e.calibration_error.interval.unwrap(), error)),
         ] {
-            assert!((0.92..=1.0).contains(&covered), "{what}, {repeat} rows an account: {covered}");
+            assert!(
+                (0.92..=1.0).contains(&covered),
+                "{metric}, {repeat} rows per account: {covered}"
+            );
         }
         let perfect = draws(&p, |p| p, repeat);
         let inside =
@@ -357,12 +373,15 @@ fn intervals_hold_the_truth_in_95_of_100_draws() {
                     f64::from(interval(e).is_some_and(|interval| interval.contains(truth)))
                 }))
             };
-        for (what, inside) in [
+        for (metric, inside) in [
             ("slope", inside(&|e| e.calibration_slope, 1.0)),
             ("intercept", inside(&|e| e.calibration_intercept, 0.0)),
             ("shift", inside(&|e| e.calibration_in_the_large, 0.0)),
         ] {
-            assert!((0.92..=0.98).contains(&inside), "{what}, {repeat} rows an account: {inside}");
+            assert!(
+                (0.92..=0.98).contains(&inside),
+                "{metric}, {repeat} rows per account: {inside}"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
-"""Make the numbers that golden.rs compares with.
+"""Compute the expected numbers of golden.rs.
 
     python make.py          # writes fit_*, l1_*, firth_*, goodness, calibration and metrics_*.json beside this file
-    python make.py l1 firth # only those whose name begins so
+    python make.py l1 firth # only files whose names begin with these words
 
 Coefficients, standard errors and log-likelihood: Newton in 40-digit arithmetic (mpmath). Standard errors by account: the same
 formula in 40 digits, and statsmodels' cluster. l1: the 40-digit minimum for the signs that scikit-learn's saga finds, its conditions
@@ -29,7 +29,7 @@ HERE = pathlib.Path(__file__).parent
 
 
 def draw(seed, n, p, accounts, base):
-    """Standardised columns, outcomes and accounts that repeat."""
+    """Standardized columns, outcomes and accounts that repeat."""
     rng = np.random.default_rng(seed)
     group = rng.integers(0, accounts, n)
     own = rng.normal(size=accounts)[group]
@@ -62,7 +62,7 @@ def exact(x, y, group, alpha):
                 a[j, i] = a[i, j]
         step = mp.lu_solve(a, gradient)
         beta -= step
-        if max(abs(v) for v in step) < mp.mpf(10) ** -18:  # the next one is below 10⁻³⁴
+        if max(abs(v) for v in step) < mp.mpf(10) ** -18:  # the next step is below 10⁻³⁴
             break
     else:
         raise RuntimeError("not converged")
@@ -205,13 +205,13 @@ def firth_case(name, outcome, published):
 
 
 def goodness_case():
-    """Likelihood ratio, AIC, BIC and McFadden's R² of the unpenalised cases."""
+    """Likelihood ratio, AIC, BIC and McFadden's R² of the unpenalized cases."""
     out = {}
     for name in ("fit_ml", "fit_rare"):
         case = json.loads((HERE / f"{name}.json").read_text())
         fit = sm.Logit(np.array(case["y"], float), sm.add_constant(np.array(case["x"]))).fit(disp=0, method="newton", tol=1e-14)
         n, positive, k = fit.nobs, sum(case["y"]), len(fit.params)
-        # statsmodels looks for the null model with BFGS; its log-likelihood is known.
+        # statsmodels fits the null model with BFGS, but its log-likelihood has a closed form.
         null = sum(mp.mpf(m) * mp.log(mp.mpf(m) / int(n)) for m in (positive, int(n) - positive))
         full = mp.mpf(case["log_likelihood"])
         ratio = 2 * (full - null)
@@ -225,7 +225,7 @@ def goodness_case():
 
 
 def shared(y, p):
-    """Each row's outcome replaced by the mean outcome of the rows of its probability."""
+    """Return outcomes, each replaced by the mean outcome of the rows with the same probability."""
     return np.array([y[p == v].mean() for v in p])
 
 
@@ -244,7 +244,7 @@ def auc_error(y, p, group, other=None):
 
 
 def paired(y, p, other, group):
-    """Metrics of p less those of another score of the same rows, with their errors by account."""
+    """Metrics of p minus those of another score of the same rows, with standard errors by account."""
     loss = lambda p: -np.where(y, np.log(p), np.log(1 - p))
     out = {"roc_auc": [skm.roc_auc_score(y, p) - skm.roc_auc_score(y, other), auc_error(y, p, group, other)],
            "rank_correlation": spearmanr(p, other).statistic}
@@ -262,7 +262,7 @@ def clustered(value, weight, group):
 
 
 def share_interval(y, weight, group):
-    """Wilson's interval by statsmodels at the effective number of rows; the full number where no account repeats."""
+    """Wilson's interval by statsmodels at the effective number of rows, which is the number of rows if no account repeats."""
     taken = weight > 0
     n, accounts = weight.sum(), len(np.unique(group[taken]))
     mean, rows = (weight * y).sum() / n, n
@@ -276,13 +276,13 @@ def share_interval(y, weight, group):
 
 
 def mean_distance(p):
-    """E|S - sum p| of a sum of independent outcomes, by the distribution in full."""
+    """E|S - sum p| of a sum of independent outcomes, from its exact distribution."""
     s = np.arange(len(p) + 1)
     return (abs(s - p.sum()) * poisson_binom(p).pmf(s)).sum()
 
 
 def by_bins(y, p, group):
-    """Calibration error with what chance alone makes of it, and the parts of the Brier score; reliability bins."""
+    """Calibration error with its expectation under perfect calibration, decomposition of the Brier score, and reliability bins."""
     n, mean, out = len(y), shared(y, p), []
     signs, expected, parts, table = np.zeros(n), 0, np.zeros(3), []
     repeated = len(np.unique(group)) < n
@@ -309,7 +309,7 @@ def by_bins(y, p, group):
 
 
 def deciles(y, p):
-    """Conversions by decile from the top, rows of equal probability sharing theirs."""
+    """Conversions by decile, highest probabilities first; rows of equal probability share their mean outcome."""
     mean, down = shared(y, p), np.argsort(-p, kind="stable")
     ends, out = [-(-len(y) * d // 10) for d in range(11)], []
     for a, b in zip(ends, ends[1:]):

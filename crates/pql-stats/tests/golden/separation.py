@@ -1,4 +1,4 @@
-"""Make separation.json: small tables of whole numbers, and what linear programmes (HiGHS) say of their separation.
+"""Create separation.json: small tables of whole numbers, and their separation according to linear programs (HiGHS).
 
     python separation.py
 

@@ -1,4 +1,4 @@
-"""Make survival.json, the numbers that funnel.rs compares with.
+"""Create survival.json, the expected numbers of funnel.rs.
 
     python survival.py
 
@@ -19,7 +19,7 @@ AT = [0, 1, 7, 14, 30, 90]
 
 
 def curve(seed, n, scale, days, whole):
-    """Followed times in days, whether each got there, and what lifelines says at some days."""
+    """Follow-up times in days, whether each ended with the event, and the estimates of lifelines at some days."""
     rng = np.random.default_rng(seed)
     until, there = rng.uniform(0, days, n), rng.exponential(scale, n)
     if whole:

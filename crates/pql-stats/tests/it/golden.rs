@@ -1,12 +1,12 @@
-//! Against 40-digit arithmetic, statsmodels and scikit-learn;
-//! `crates/pql-stats/tests/golden/make.py` made the numbers.
+//! Comparison with 40-digit arithmetic, statsmodels and scikit-learn;
+//! `crates/pql-stats/tests/golden/make.py` computes the expected numbers.
 
 use std::path::Path;
 
 use ndarray::{Array2, ArrayView1};
 use pql_stats::calibration::Calibration;
 use pql_stats::glm::{Logistic, LogisticFit, Penalty, Solver, goodness, vif, wald};
-use pql_stats::metrics::{Paired, evaluate, gains, reliability};
+use pql_stats::metrics::{PairedProbabilities, evaluate, gains, reliability};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -81,7 +81,7 @@ fn matrix(rows: &[Vec<f64>]) -> Array2<f64> {
     Array2::from_shape_fn((rows.len(), rows[0].len()), |(i, j)| rows[i][j])
 }
 
-/// Intercept and coefficients.
+/// Returns intercept and coefficients.
 fn beta(fit: &LogisticFit) -> Vec<f64> {
     std::iter::once(fit.intercept).chain(fit.coef.iter().copied()).collect()
 }
@@ -97,8 +97,8 @@ impl FitCase {
     }
 }
 
-/// Largest relative difference.
-fn off(found: &[f64], expected: &[f64]) -> f64 {
+/// Returns the largest relative difference.
+fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     found.iter().zip(expected).map(|(a, b)| ((a - b) / b).abs()).fold(0.0, f64::max)
 }
@@ -106,40 +106,42 @@ fn off(found: &[f64], expected: &[f64]) -> f64 {
 const FITS: [&str; 3] = ["fit_ml.json", "fit_l2.json", "fit_rare.json"];
 
 #[test]
-fn coefficients_and_errors_have_twelve_right_digits() {
+fn coefficients_and_standard_errors_have_12_correct_digits() {
     for name in FITS {
         let case: FitCase = read(name);
         let y = ArrayView1::from(&case.y[..]);
         let fit = case.model().fit_rows(case.x().view(), y).unwrap();
         let grouped = case.model().fit_groups(case.x().view(), y, &case.group).unwrap();
-        for (what, off) in [
-            ("coefficients", off(&beta(&fit), &case.beta)),
-            ("standard errors", off(&fit.std_error().unwrap(), &case.std_error)),
+        for (quantity, relative_error) in [
+            ("coefficients", relative_error(&beta(&fit), &case.beta)),
+            ("standard errors", relative_error(&fit.std_error().unwrap(), &case.std_error)),
             (
                 "standard errors by account",
-                off(&grouped.std_error().unwrap(), &case.std_error_grouped),
+                relative_error(&grouped.std_error().unwrap(), &case.std_error_grouped),
             ),
-            ("log-likelihood", off(&[fit.log_likelihood], &[case.log_likelihood])),
+            ("log-likelihood", relative_error(&[fit.log_likelihood], &[case.log_likelihood])),
         ] {
-            assert!(off < 1e-12, "{name}: {what} off by {off:e}");
+            assert!(
+                relative_error < 1e-12,
+                "{name}: {quantity}: relative error {relative_error:e}"
+            );
         }
     }
 }
 
 #[test]
-fn lbfgs_has_the_same_coefficients_to_six_digits() {
+fn lbfgs_coefficients_have_6_correct_digits() {
     for name in FITS {
         let case: FitCase = read(name);
         let model = Logistic { solver: Solver::Lbfgs, ..case.model() };
         let fit = model.fit_rows(case.x().view(), ArrayView1::from(&case.y[..])).unwrap();
         assert!(beta(&fit).iter().zip(&case.beta).all(|(a, b)| (a - b).abs() < 1e-6), "{name}");
-        assert!(off(&fit.std_error().unwrap(), &case.std_error) < 1e-6, "{name}");
+        assert!(relative_error(&fit.std_error().unwrap(), &case.std_error) < 1e-6, "{name}");
     }
 }
 
 #[test]
-fn columns_that_an_l1_penalty_leaves_out_are_exactly_those_and_the_others_have_twelve_right_digits()
-{
+fn l1_zeros_are_exact_and_other_coefficients_have_12_correct_digits() {
     for name in ["l1_lasso.json", "l1_net.json"] {
         let case: SparseCase = read(name);
         let penalty = if case.l1_ratio == 1.0 {
@@ -155,34 +157,41 @@ fn columns_that_an_l1_penalty_leaves_out_are_exactly_those_and_the_others_have_t
         assert!(
             zeros(&case.beta).contains(&true) && fit.gradient <= 1e-10 && fit.covariance.is_none()
         );
-        for (what, off) in [
-            ("coefficients", off(&kept(&beta(&fit)), &kept(&case.beta))),
-            ("log-likelihood", off(&[fit.log_likelihood], &[case.log_likelihood])),
-            ("degrees of freedom", off(&[fit.effective_df], &[case.effective_df])),
+        for (quantity, relative_error) in [
+            ("coefficients", relative_error(&kept(&beta(&fit)), &kept(&case.beta))),
+            ("log-likelihood", relative_error(&[fit.log_likelihood], &[case.log_likelihood])),
+            ("degrees of freedom", relative_error(&[fit.effective_df], &[case.effective_df])),
         ] {
-            assert!(off < 1e-12, "{name}: {what} off by {off:e}");
+            assert!(
+                relative_error < 1e-12,
+                "{name}: {quantity}: relative error {relative_error:e}"
+            );
         }
     }
 }
 
 #[test]
-fn firths_estimate_has_twelve_right_digits_on_published_data() {
+fn firth_has_12_correct_digits_on_published_data() {
     for name in ["firth_endometrial.json", "firth_sex2.json"] {
         let case: FirthCase = read(name);
         let model = Logistic { penalty: Penalty::Firth, ..Logistic::default() };
         let fit = model.fit_rows(matrix(&case.x).view(), ArrayView1::from(&case.y[..])).unwrap();
-        for (what, off) in [
-            ("coefficients", off(&beta(&fit), &case.beta)),
-            ("standard errors", off(&fit.std_error().unwrap(), &case.std_error)),
-            ("log-likelihood", off(&[fit.log_likelihood], &[case.log_likelihood])),
+        for (quantity, relative_error) in [
+            ("coefficients", relative_error(&beta(&fit), &case.beta)),
+            ("standard errors", relative_error(&fit.std_error().unwrap(), &case.std_error)),
+            ("log-likelihood", relative_error(&[fit.log_likelihood], &[case.log_likelihood])),
         ] {
-            assert!(off < 1e-12, "{name}: {what} off by {off:e} after {} steps", fit.iterations);
+            assert!(
+                relative_error < 1e-12,
+                "{name}: {quantity}: relative error {relative_error:e} after {} steps",
+                fit.iterations
+            );
         }
     }
 }
 
 #[test]
-fn likelihood_ratio_and_criteria_are_those_of_statsmodels() {
+fn likelihood_ratio_and_criteria_equal_those_of_statsmodels() {
     let expected: Value = read("goodness.json");
     for (name, expected) in expected.as_object().unwrap() {
         let case: FitCase = read(name);
@@ -191,14 +200,15 @@ fn likelihood_ratio_and_criteria_are_those_of_statsmodels() {
         let found = serde_json::to_value(found).unwrap();
         assert_eq!(found.as_object().unwrap().len(), expected.as_object().unwrap().len());
         for (key, expected) in expected.as_object().unwrap() {
-            let off = off(&[found[key].as_f64().unwrap()], &[expected.as_f64().unwrap()]);
-            assert!(off < 1e-11, "{name}: {key} off by {off:e}");
+            let relative_error =
+                relative_error(&[found[key].as_f64().unwrap()], &[expected.as_f64().unwrap()]);
+            assert!(relative_error < 1e-11, "{name}: {key}: relative error {relative_error:e}");
         }
     }
 }
 
 #[test]
-fn errors_by_account_tests_and_inflation_are_those_of_statsmodels_and_numpy() {
+fn clustered_errors_tests_and_vif_equal_those_of_statsmodels_and_numpy() {
     for name in FITS {
         let case: FitCase = read(name);
         let (Some(se), Some(z), Some(p), Some(inflation)) =
@@ -208,36 +218,36 @@ fn errors_by_account_tests_and_inflation_are_those_of_statsmodels_and_numpy() {
         };
         let y = ArrayView1::from(&case.y[..]);
         let grouped = case.model().fit_groups(case.x().view(), y, &case.group).unwrap();
-        assert!(off(&grouped.std_error().unwrap(), se) < 1e-6, "{name}");
+        assert!(relative_error(&grouped.std_error().unwrap(), se) < 1e-6, "{name}");
         let test = wald(&case.model().fit_rows(case.x().view(), y).unwrap()).unwrap();
-        assert!(off(&test.z, z) < 1e-9 && off(&test.p, p) < 1e-9, "{name}");
-        assert!(off(&vif(case.x().view()), inflation) < 1e-11, "{name}");
+        assert!(relative_error(&test.z, z) < 1e-9 && relative_error(&test.p, p) < 1e-9, "{name}");
+        assert!(relative_error(&vif(case.x().view()), inflation) < 1e-11, "{name}");
     }
 }
 
 #[test]
-fn the_calibrating_line_is_that_of_statsmodels_to_nine_digits() {
+fn platt_scaling_equals_statsmodels_to_9_digits() {
     let case: CalibrationCase = read("calibration.json");
     let each: Vec<u32> = (0..).take(case.y.len()).collect();
     for (group, covariance) in [(&each, &case.covariance), (&case.group, &case.covariance_grouped)]
     {
         let platt = Calibration::platt(&case.eta, &case.y, group).unwrap().unwrap();
-        assert!(off(&[platt.intercept, platt.slope], &case.line) < 1e-9);
+        assert!(relative_error(&[platt.intercept, platt.slope], &case.line) < 1e-9);
         assert!(
-            off(&platt.covariance, covariance) < 1e-9,
+            relative_error(&platt.covariance, covariance) < 1e-9,
             "{:e}",
-            off(&platt.covariance, covariance)
+            relative_error(&platt.covariance, covariance)
         );
     }
 }
 
 #[test]
-fn isotonic_blocks_are_those_of_scikit_learn() {
+fn isotonic_blocks_equal_those_of_scikit_learn() {
     let case: CalibrationCase = read("calibration.json");
     let isotonic = Calibration::isotonic(&case.eta, &case.y);
     let mut order: Vec<usize> = (0..case.y.len()).collect();
     order.sort_by(|a, b| case.eta[*a].total_cmp(&case.eta[*b]));
-    // Shares of blocks differ by far more than rounding.
+    // The shares of different blocks differ by more than rounding.
     let blocks: Vec<&[usize]> =
         order.chunk_by(|a, b| (case.steps[*a] - case.steps[*b]).abs() < 1e-9).collect();
     assert!(blocks.len() > 5);
@@ -254,7 +264,7 @@ fn isotonic_blocks_are_those_of_scikit_learn() {
 }
 
 #[test]
-fn metrics_are_those_of_scikit_learn_to_nine_digits() {
+fn metrics_equal_those_of_scikit_learn_to_9_digits() {
     for name in METRICS {
         let case: MetricsCase = read(name);
         let found =
@@ -272,7 +282,7 @@ fn metrics_are_those_of_scikit_learn_to_nine_digits() {
 }
 
 #[test]
-fn gains_and_reliability_are_those_of_numpy_and_statsmodels_to_nine_digits() {
+fn gains_and_reliability_equal_those_of_numpy_and_statsmodels_to_9_digits() {
     for name in METRICS {
         let case: MetricsCase = read(name);
         near(name, &serde_json::to_value(gains(&case.y, &case.probability)).unwrap(), &case.gains);
@@ -284,7 +294,7 @@ fn gains_and_reliability_are_those_of_numpy_and_statsmodels_to_nine_digits() {
     }
 }
 
-/// Where the number that `make.py` names so is in an
+/// Converts a key of `make.py` to a JSON pointer into an
 /// [`Evaluation`](pql_stats::metrics::Evaluation).
 fn pointer_to(key: &str) -> String {
     const TOPS: [&str; 4] = ["1pct", "5pct", "10pct", "20pct"];
@@ -294,11 +304,12 @@ fn pointer_to(key: &str) -> String {
         _ => (key, "value"),
     };
     if let Some((metric, percent)) = metric.split_once("_top_") {
-        let at = TOPS.iter().position(|top| *top == percent).expect("it is one of four");
+        let index =
+            TOPS.iter().position(|top| *top == percent).expect("one of the four percentages");
         return if part == "interval" {
-            format!("/top/{at}/{metric}_interval")
+            format!("/top/{index}/{metric}_interval")
         } else {
-            format!("/top/{at}/{metric}")
+            format!("/top/{index}/{metric}")
         };
     }
     match metric {
@@ -319,40 +330,45 @@ fn pointer_to(key: &str) -> String {
     }
 }
 
-/// Check every number that is expected; more may be found. `make.py` writes an interval as an array
-/// of its ends.
-fn near(at: &str, found: &Value, expected: &Value) {
+/// Checks every expected number; `found` may have more. `make.py` writes an interval as an array of
+/// its ends.
+fn near(path: &str, found: &Value, expected: &Value) {
     match expected {
         Value::Object(expected) => expected.iter().for_each(|(key, value)| {
-            let key = key.replace("_95", "_interval");
-            near(&format!("{at}: {key}"), &found[&key], value);
+            let key = match key.as_str() {
+                "probability" => "mean_probability".to_owned(),
+                "converted" => "observed_rate".to_owned(),
+                "converted_95" => "observed_rate_interval".to_owned(),
+                _ => key.replace("_95", "_interval"),
+            };
+            near(&format!("{path}: {key}"), &found[&key], value);
         }),
         Value::Array(ends) if found.is_object() && ends.len() == 2 => {
-            near(&format!("{at}, low"), &found["low"], &ends[0]);
-            near(&format!("{at}, high"), &found["high"], &ends[1]);
+            near(&format!("{path}, low"), &found["low"], &ends[0]);
+            near(&format!("{path}, high"), &found["high"], &ends[1]);
         }
         Value::Array(expected) => {
-            assert_eq!(found.as_array().map(Vec::len), Some(expected.len()), "{at}");
+            assert_eq!(found.as_array().map(Vec::len), Some(expected.len()), "{path}");
             expected
                 .iter()
                 .enumerate()
-                .for_each(|(i, value)| near(&format!("{at}[{i}]"), &found[i], value));
+                .for_each(|(i, value)| near(&format!("{path}[{i}]"), &found[i], value));
         }
         _ => {
             let (a, b) = (found.as_f64(), expected.as_f64());
             assert!(
                 a.zip(b).is_some_and(|(a, b)| (a - b).abs() < 1e-9),
-                "{at} is {a:?}, expected {b:?}"
+                "{path}: found {a:?}, expected {b:?}"
             );
         }
     }
 }
 
 #[test]
-fn differences_of_two_scores_are_those_of_scipy_and_of_pairs_by_brute_force() {
+fn paired_differences_equal_those_of_scipy_and_brute_force() {
     for name in METRICS {
         let case: MetricsCase = read(name);
-        let paired = Paired {
+        let paired = PairedProbabilities {
             y: &case.y,
             group: &case.group,
             probability: &case.probability,

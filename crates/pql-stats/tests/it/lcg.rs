@@ -1,6 +1,6 @@
-//! Random numbers that are the same every time; the tests of pql use them, too.
+//! A reproducible random number generator for the tests of pql-stats and pql.
 
-/// Random numbers by a linear congruential generator (Knuth's MMIX), its high bits.
+/// A linear congruential generator (Knuth's MMIX) that returns the high bits.
 #[derive(Debug, Clone)]
 pub(crate) struct Lcg(u64);
 
@@ -18,26 +18,26 @@ impl Lcg {
         self.0 >> 33
     }
 
-    /// A whole number from 0 to below `n`.
+    /// Draws an integer from 0 to `n` − 1.
     pub(crate) fn below(&mut self, n: i64) -> i64 {
         let wide = (u128::from(self.next()) << 31) | u128::from(self.next());
         i64::try_from((wide * u128::try_from(n).unwrap()) >> 62).unwrap()
     }
 
-    /// True `percent` times of 100.
+    /// Returns `true` with a probability of `percent` in 100.
     pub(crate) fn chance(&mut self, percent: i64) -> bool {
         self.below(100) < percent
     }
 
-    /// One of several.
+    /// Draws one of several items.
     pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[usize::try_from(self.below(i64::try_from(from.len()).unwrap())).unwrap()]
     }
 
-    /// Put in another order.
+    /// Shuffles items in place.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for at in (1..items.len()).rev() {
-            items.swap(at, usize::try_from(self.below(i64::try_from(at).unwrap() + 1)).unwrap());
+        for i in (1..items.len()).rev() {
+            items.swap(i, usize::try_from(self.below(i64::try_from(i).unwrap() + 1)).unwrap());
         }
     }
 }

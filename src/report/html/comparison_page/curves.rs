@@ -1,23 +1,25 @@
-//! The curves of both models over each other.
+//! Performance curves of both models.
 
 use maud::{Markup, html};
-use pql_stats::metrics::{AtCutoff, FromTop, from_top};
+use pql_stats::metrics::{CutoffMetrics, GainsPoint, gains_curve};
 
 use super::metrics::{equal_volume, metrics};
 use super::{CLASSES, ComparisonPage};
-use crate::report::charts::{Area, Axis, Chart, HEIGHT, Scale};
-use crate::report::format::{between, four, number, short, thinned_out, three};
+use crate::report::charts::{Area, Axis, AxisScale, Chart, HEIGHT};
+use crate::report::format::{
+    counted, denser_at_start, four, grouped, interval_range, number, percent, probability, three,
+};
+use crate::report::html::calibration::{BinSeries, calibration_curves};
 use crate::report::html::cutoff_axis::{cutoff_axis, cutoff_span};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
-use crate::report::html::reliability::{BinSeries, reliability};
 
-/// Points that a curve is drawn through, that can be pointed at, and that a table has.
+/// Points of a drawn curve, points with a tooltip, and rows of the table.
 const POINTS: [usize; 3] = [300, 40, 12];
 
-/// Returns the curves and the metrics.
+/// Returns the section about performance.
 pub(super) fn performance(page: &ComparisonPage<'_>) -> Markup {
     let e = page.evaluations()[0];
-    let points = [&page.rows.challenger, &page.rows.champion].map(|p| from_top(&page.rows.y, p));
+    let points = [&page.rows.challenger, &page.rows.champion].map(|p| gains_curve(&page.rows.y, p));
     let curves = (e.conversions > 0 && e.conversions < e.n)
         .then(|| [roc(page, &points), gains(page, &points)]);
     let bins = [&page.comparison.challenger.reliability, &page.comparison.champion.reliability];
@@ -29,37 +31,37 @@ pub(super) fn performance(page: &ComparisonPage<'_>) -> Markup {
     });
     html! {
         section id="performance" {
-            h2 { "How good both are on the same rows" }
-            (paragraph("Every interval is a 95 % interval by account, and every difference is paired: both are judged on the same rows."))
-            (grid(curves.into_iter().flatten().chain([reliability(&series)])))
+            h2 { "Performance on the same rows" }
+            (paragraph("All intervals are 95% confidence intervals (95% CI). They account for repeated rows of the same account. Differences are paired, since both models score the same rows."))
+            (grid(curves.into_iter().flatten().chain([calibration_curves(&series)])))
             div.pair { (metrics(page)) (equal_volume(page)) }
         }
     }
 }
 
-/// Draws a curve of each model from the rows taken from the top.
+/// Draws a curve of each model, with tooltips.
 fn draw(
     page: &ComparisonPage<'_>,
     chart: &mut Chart,
-    points: &[Vec<FromTop>; 2],
-    place: impl Fn(&FromTop) -> (f64, f64),
+    points: &[Vec<GainsPoint>; 2],
+    place: impl Fn(&GainsPoint) -> (f64, f64),
 ) {
     for (side, points) in points.iter().enumerate() {
         let line: Vec<(f64, f64)> =
             std::iter::once((0.0, 0.0)).chain(points.iter().map(&place)).collect();
-        chart.line(&thinned_out(&line, POINTS[0]), CLASSES[side]);
-        let said = |p: &FromTop| {
+        chart.line(&denser_at_start(&line, POINTS[0]), CLASSES[side]);
+        let tooltip = |p: &GainsPoint| {
             format!(
-                "{}, from {} on: {} rows, {} convert",
+                "{}, threshold {}: {} selected, {} converted",
                 page.labels[side],
-                short(p.threshold),
-                p.rows,
-                p.conversions
+                percent(p.threshold),
+                counted(p.rows, "row"),
+                grouped(p.conversions)
             )
         };
         let titles: Vec<((f64, f64), String)> =
-            points.iter().map(|p| (place(p), said(p))).collect();
-        chart.hover_dots(&thinned_out(&titles, POINTS[1]));
+            points.iter().map(|p| (place(p), tooltip(p))).collect();
+        chart.hover_dots(&denser_at_start(&titles, POINTS[1]));
     }
 }
 
@@ -67,18 +69,18 @@ fn table(
     page: &ComparisonPage<'_>,
     caption: &str,
     names: [&str; 2],
-    points: &[Vec<FromTop>; 2],
-    place: impl Fn(&FromTop) -> (f64, f64),
+    points: &[Vec<GainsPoint>; 2],
+    place: impl Fn(&GainsPoint) -> (f64, f64),
 ) -> Table {
     let mut rows = Vec::new();
     for (label, points) in page.labels.iter().zip(points) {
-        rows.extend(thinned_out(points, POINTS[2]).iter().map(|p| {
+        rows.extend(denser_at_start(points, POINTS[2]).iter().map(|p| {
             let (x, y) = place(p);
             vec![
                 (*label).to_owned(),
-                four(p.threshold),
-                p.rows.to_string(),
-                p.conversions.to_string(),
+                probability(p.threshold),
+                grouped(p.rows),
+                grouped(p.conversions),
                 four(x),
                 four(y),
             ]
@@ -86,19 +88,19 @@ fn table(
     }
     Table::new(
         caption,
-        &["model", "probability from", "rows", "converted", names[0], names[1]],
+        &["model", "threshold", "rows selected", "converted", names[0], names[1]],
         rows,
     )
 }
 
-fn roc(page: &ComparisonPage<'_>, points: &[Vec<FromTop>; 2]) -> Figure<'static> {
+fn roc(page: &ComparisonPage<'_>, points: &[Vec<GainsPoint>; 2]) -> Figure<'static> {
     let e = page.evaluations()[0];
     let [yes, no] = [number(e.conversions), number(e.n - e.conversions)];
-    let place = |p: &FromTop| (number(p.rows - p.conversions) / no, number(p.conversions) / yes);
+    let place = |p: &GainsPoint| (number(p.rows - p.conversions) / no, number(p.conversions) / yes);
     let mut chart = Chart::new(
-        Area::of_height(HEIGHT),
-        &Axis::shares("others above the cut (false positive rate)", false),
-        &Axis::shares("conversions above the cut (recall)", true),
+        Area::with_height(HEIGHT),
+        &Axis::shares("false positive rate", false),
+        &Axis::shares("true positive rate (recall)", true),
     );
     chart.line(&[(0.0, 0.0), (1.0, 1.0)], "reference");
     draw(page, &mut chart, points, place);
@@ -107,10 +109,10 @@ fn roc(page: &ComparisonPage<'_>, points: &[Vec<FromTop>; 2]) -> Figure<'static>
         id: "roc",
         title: "ROC curves",
         alt_text: format!(
-            "ROC curves of both models: area {a} of the challenger, {b} of the champion; 0.5 is chance."
+            "ROC curves of both models. The area is {a} for the challenger and {b} for the champion; 0.5 is chance."
         ),
         caption: format!(
-            "Area {a} of the challenger, {b} of the champion. The higher curve ranks better at that volume."
+            "The area under the curve is {a} for the challenger and {b} for the champion; 0.5 is chance, 1 is perfect. The higher curve is better."
         ),
         drawing: chart.drawing(HEIGHT),
         legend: vec![
@@ -118,70 +120,81 @@ fn roc(page: &ComparisonPage<'_>, points: &[Vec<FromTop>; 2]) -> Figure<'static>
             ("line no", "champion"),
             ("line reference", "chance"),
         ],
-        table: table(page, "ROC curves", ["others", "conversions"], points, place),
+        table: table(
+            page,
+            "ROC curves",
+            ["false positive rate", "true positive rate"],
+            points,
+            place,
+        ),
     }
 }
 
-fn gains(page: &ComparisonPage<'_>, points: &[Vec<FromTop>; 2]) -> Figure<'static> {
+fn gains(page: &ComparisonPage<'_>, points: &[Vec<GainsPoint>; 2]) -> Figure<'static> {
     let e = page.evaluations()[0];
-    let place =
-        |p: &FromTop| (number(p.rows) / number(e.n), number(p.conversions) / number(e.conversions));
+    let place = |p: &GainsPoint| {
+        (number(p.rows) / number(e.n), number(p.conversions) / number(e.conversions))
+    };
     let mut chart = Chart::new(
-        Area::of_height(HEIGHT),
-        &Axis::shares("share of the rows taken from the top", false),
-        &Axis::shares("share of conversions found", true),
+        Area::with_height(HEIGHT),
+        &Axis::shares("share of rows, highest scores first", false),
+        &Axis::shares("share of all conversions", true),
     );
     chart.line(&[(0.0, 0.0), (1.0, 1.0)], "reference");
     draw(page, &mut chart, points, place);
     Figure {
         id: "gains",
         title: "Cumulative gains",
-        alt_text: "Share of all conversions that each model finds among so many rows of its highest probabilities.".to_owned(),
-        caption: "How many of all conversions are met when so many rows are worked through from the top.".to_owned(),
+        alt_text: "Share of all conversions among the rows with the highest scores of each model.".to_owned(),
+        caption: "If you work through the rows from the highest score down, you reach this share of all conversions.".to_owned(),
         drawing: chart.drawing(HEIGHT),
-        legend: vec![("line yes", "challenger"), ("line no", "champion"), ("line reference", "without order")],
-        table: table(page, "Cumulative gains", ["rows taken", "conversions found"], points, place),
+        legend: vec![("line yes", "challenger"), ("line no", "champion"), ("line reference", "random order")],
+        table: table(page, "Cumulative gains", ["share of rows", "share of conversions"], points, place),
     }
 }
 
-/// Returns the ranking of both inside of each cohort.
+/// Returns the ROC AUC of both models within each cohort.
 pub(super) fn auc(page: &ComparisonPage<'_>) -> Figure<'static> {
     let sides = [&page.comparison.challenger.by_cutoff, &page.comparison.champion.by_cutoff];
-    let low =
-        |at: &AtCutoff| at.part.roc_auc_interval.map(|interval| interval.low).or(at.part.roc_auc);
+    let low = |cohort: &CutoffMetrics| {
+        cohort.metrics.roc_auc_interval.map(|interval| interval.low).or(cohort.metrics.roc_auc)
+    };
     let lowest =
         sides.iter().flat_map(|cutoffs| cutoffs.iter()).filter_map(low).fold(0.5, f64::min);
-    let y = Axis::new("ROC AUC", Scale::rounded(lowest, 1.0), |v| format!("{v:.1}"), true);
-    let mut chart = Chart::new(Area::of_height(HEIGHT), &cutoff_axis(sides[0]), &y);
+    let y = Axis::new("ROC AUC", AxisScale::rounded(lowest, 1.0), |v| format!("{v:.1}"), true);
+    let mut chart = Chart::new(Area::with_height(HEIGHT), &cutoff_axis(sides[0]), &y);
     chart.horizontal_line(0.5, "line reference");
     let mut rows = Vec::new();
-    for (place, at) in sides[0].iter().enumerate() {
-        let mut row =
-            vec![cutoff_span(at), at.part.rows.to_string(), at.part.conversions.to_string()];
+    for (place, cohort) in sides[0].iter().enumerate() {
+        let mut row = vec![
+            cutoff_span(cohort),
+            grouped(cohort.metrics.rows),
+            grouped(cohort.metrics.conversions),
+        ];
         for (side, class) in CLASSES.into_iter().enumerate() {
-            let part = &sides[side][place].part;
+            let metrics = &sides[side][place].metrics;
             let x = number(place) + if side == 0 { -0.12 } else { 0.12 };
-            if let Some(auc) = part.roc_auc {
-                let range = between(part.roc_auc_interval, three);
+            if let Some(auc) = metrics.roc_auc {
+                let range = interval_range(metrics.roc_auc_interval, three);
                 let title = format!(
-                    "{}, {}: ROC AUC {}, 95 % {range}",
+                    "{}, {}: ROC AUC {} (95% CI {range})",
                     page.labels[side],
-                    cutoff_span(at),
+                    cutoff_span(cohort),
                     three(auc)
                 );
-                chart.estimate((x, auc), part.roc_auc_interval, class, &title);
+                chart.estimate((x, auc), metrics.roc_auc_interval, class, &title);
             }
-            row.extend([four(part.roc_auc), between(part.roc_auc_interval, four)]);
+            row.extend([four(metrics.roc_auc), interval_range(metrics.roc_auc_interval, four)]);
         }
         rows.push(row);
     }
     Figure {
         id: "cutoff-auc",
-        title: "Ranking by cutoff",
-        alt_text: "ROC AUC of both models inside of each cohort, with 95 % intervals; 0.5 is chance.".to_owned(),
-        caption: "How well each ranks inside of each cohort; with few conversions the intervals are wide.".to_owned(),
+        title: "ROC AUC by cohort",
+        alt_text: "ROC AUC of both models within each cohort, with 95% confidence intervals; 0.5 is chance.".to_owned(),
+        caption: "How well each model ranks the accounts within each cohort. Intervals are wide if there are few conversions.".to_owned(),
         drawing: chart.drawing(HEIGHT),
         legend: vec![("dot yes", "challenger"), ("dot no", "champion"), ("line reference", "chance")],
-        table: Table::new("ROC AUC by cutoff", &["cutoff", "rows", "converted", page.labels[0], "95 %", page.labels[1], "95 %"], rows),
+        table: Table::new("ROC AUC by cohort", &["cutoff", "rows", "converted", page.labels[0], "95% CI", page.labels[1], "95% CI"], rows),
     }
 }

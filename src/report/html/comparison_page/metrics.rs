@@ -1,10 +1,11 @@
-//! Metrics of both models and their differences.
+//! Metrics of both models, and their differences.
 
 use pql_stats::intervals::Interval;
-use pql_stats::metrics::{Difference, Evaluation, Found};
+use pql_stats::metrics::{CapturedConversions, Difference, Evaluation};
 
 use super::ComparisonPage;
-use crate::report::format::{between, four, percent, signed};
+use crate::names::counted;
+use crate::report::format::{four, interval_range, one_decimal, percent, signed, signed_count};
 use crate::report::html::elements::Table;
 
 /// Returns a difference with its sign.
@@ -12,9 +13,9 @@ pub(super) fn format_difference(difference: &Difference) -> String {
     signed(difference.difference, difference.places())
 }
 
-/// Returns the 95 % interval of a difference.
+/// Returns the 95% confidence interval of a difference.
 pub(super) fn format_interval(difference: &Difference) -> String {
-    between(difference.interval, |v| signed(v, difference.places()))
+    interval_range(difference.interval, |v| signed(v, difference.places()))
 }
 
 /// Returns the metrics of both and their differences.
@@ -33,35 +34,35 @@ pub(super) fn metrics(page: &ComparisonPage<'_>) -> Table {
             ]
         };
     let rows = vec![
-        row("log loss", |e| Some(e.log_loss.value), Some(&page.comparison.log_loss)),
+        row("Log loss", |e| Some(e.log_loss.value), Some(&page.comparison.log_loss)),
         row("Brier score", |e| Some(e.brier.value), Some(&page.comparison.brier)),
         row("ROC AUC", |e| e.roc_auc.map(|auc| auc.value), page.comparison.roc_auc.as_ref()),
-        row("average precision", |e| e.average_precision, None),
-        row("precision, top 1 %", |e| e.top_share(1).map(|top| top.precision), None),
-        row("precision, top 10 %", |e| e.top_share(10).map(|top| top.precision), None),
+        row("Average precision", |e| e.average_precision, None),
+        row("Precision in the top 1%", |e| e.top_share(1).map(|top| top.precision), None),
+        row("Precision in the top 10%", |e| e.top_share(10).map(|top| top.precision), None),
         row(
-            "calibration in the large",
+            "Calibration in the large",
             |e| e.calibration_in_the_large.map(|shift| shift.value),
             None,
         ),
-        row("calibration slope", |e| e.calibration_slope.map(|slope| slope.value), None),
-        row("calibration error", |e| Some(e.calibration_error.value), None),
+        row("Calibration slope", |e| e.calibration_slope.map(|slope| slope.value), None),
+        row("Expected calibration error", |e| Some(e.calibration_error.value), None),
     ];
     Table::new(
         "Metrics on the same rows",
-        &["metric", page.labels[0], page.labels[1], "difference", "95 %"],
+        &["metric", page.labels[0], page.labels[1], "difference", "95% CI"],
         rows,
     )
 }
 
-/// Returns the conversions that both find among as many rows.
+/// Returns the conversions that both models capture in the same number of rows.
 pub(super) fn equal_volume(page: &ComparisonPage<'_>) -> Table {
     let against = &page.comparison.at_equal_volume;
     let share = |value: Option<f64>| value.map_or("–".to_owned(), percent);
-    let row = |who: &str, found: &Found| {
+    let row = |who: &str, found: &CapturedConversions| {
         vec![
             who.to_owned(),
-            format!("{:.1}", found.conversions),
+            one_decimal(found.conversions),
             share(found.precision),
             share(found.recall),
         ]
@@ -69,22 +70,26 @@ pub(super) fn equal_volume(page: &ComparisonPage<'_>) -> Table {
     let points = |value: Option<f64>, interval: Option<Interval>| {
         let point = |v: f64| format!("{} points", signed(100.0 * v, 1));
         value.map_or("–".to_owned(), |v| {
-            format!("{} (95 % {})", point(v), between(interval, |v| signed(100.0 * v, 1)))
+            format!("{} (95% CI {})", point(v), interval_range(interval, |v| signed(100.0 * v, 1)))
         })
     };
     let difference = vec![
         "difference".to_owned(),
-        signed(against.model.conversions - against.rule.conversions, 1),
+        signed_count(against.model.conversions - against.baseline.conversions),
         points(against.precision_difference, against.precision_difference_interval),
         points(against.recall_difference, against.recall_difference_interval),
     ];
     let caption = format!(
-        "Among the {} rows that the champion qualifies, and as many of the challenger's best at each cutoff",
-        against.held
+        "Conversions at equal volume: {} per model, as many at each cutoff as the champion qualifies",
+        counted(against.matched, "row")
     );
     Table::new(
         &caption,
-        &["", "conversions", "of the rows", "of all conversions"],
-        vec![row(page.labels[0], &against.model), row(page.labels[1], &against.rule), difference],
+        &["model", "conversions", "precision", "recall"],
+        vec![
+            row(page.labels[0], &against.model),
+            row(page.labels[1], &against.baseline),
+            difference,
+        ],
     )
 }

@@ -10,36 +10,36 @@ use pql_stats::metrics::Evaluation;
 
 use crate::error::Result;
 use crate::model::Model;
-use crate::operations::compare::{Common, Comparison, Verdict as Answer};
-use crate::report::format::{between, counted, four, signed, three};
+use crate::operations::compare::{Comparison, PairedScores, Verdict};
+use crate::report::format::{counted, enumerated, four, grouped, one_decimal, signed_count, three};
 use crate::report::html::elements::{Table, document};
-use crate::report::html::header::{PageHeader, Tile, Tone, Verdict, warnings};
-use crate::report::html::provenance::training_facts;
+use crate::report::html::header::{MetricTile, PageHeader, PageVerdict, Tone, notices};
+use crate::report::html::training_facts::training_facts;
 use crate::time::iso_day;
 use crate::warning::Warning;
 
-/// What the page is about; of two the challenger comes first.
+/// Inputs of the page; arrays have the challenger first.
 #[derive(Debug, Clone, Copy)]
 pub struct ComparisonPage<'a> {
-    /// Who is better, and by what.
+    /// The result of the comparison.
     pub comparison: &'a Comparison,
     /// The rows they were compared on.
-    pub rows: &'a Common,
+    pub rows: &'a PairedScores,
     /// The models.
     pub models: [&'a Model; 2],
-    /// What they are called.
+    /// Names and versions of the models.
     pub labels: [&'a str; 2],
-    /// What a reader should know of the rows.
+    /// Warnings about the rows.
     pub notes: &'a [Warning],
-    /// Whether accounts are numbered instead of named.
+    /// Replaces account ids by numbers.
     pub mask: bool,
 }
 
-/// How the marks of challenger and champion look.
+/// CSS classes of the challenger and the champion.
 const CLASSES: [&str; 2] = ["yes", "no"];
 
 impl ComparisonPage<'_> {
-    /// Returns the page.
+    /// Renders the page as HTML.
     ///
     /// # Errors
     /// * [`Error::DamagedModel`](crate::Error::DamagedModel): the configuration in a model cannot
@@ -47,120 +47,132 @@ impl ComparisonPage<'_> {
     pub fn html(&self) -> Result<String> {
         let [challenger, champion] = self.labels;
         let header = PageHeader {
-            kicker: format!("Challenger `{challenger}` against champion `{champion}`"),
-            title: "Should the challenger take the place of the champion?".to_owned(),
+            subject: format!("Challenger `{challenger}`, champion `{champion}`"),
+            title: "Should the challenger replace the champion?".to_owned(),
             verdict: self.verdict(),
             tiles: self.tiles(),
             links: self.links(),
         };
         let content = html! {
             (header)
-            (warnings(&self.warning_texts()?))
+            (notices("Warnings", &self.warning_texts()?))
             (curves::performance(self))
             (differences::cutoffs(self))
-            (differences::weights(self))
+            (differences::features(self))
             (differences::disagreement(self))
-            section id="models" { h2 { "The two models" } (self.provenance()?) }
+            section id="models" { h2 { "How the models were trained" } (self.training_table()?) }
         };
         Ok(document(&format!("pql compare: {challenger} and {champion}"), &content))
     }
 
-    /// Returns the evaluations, the challenger's first.
+    /// Returns the evaluations, challenger first.
     fn evaluations(&self) -> [&Evaluation; 2] {
-        [&self.comparison.challenger.evaluation, &self.comparison.champion.evaluation]
+        [&self.comparison.challenger.metrics, &self.comparison.champion.metrics]
     }
 
-    fn verdict(&self) -> Verdict {
+    fn verdict(&self) -> PageVerdict {
         let e = self.evaluations()[0];
-        let on = format!("{} of {}", counted(e.n, "row"), counted(e.accounts, "account"));
+        let rows = if e.n == e.accounts {
+            counted(e.accounts, "account")
+        } else {
+            format!("{} of {}", counted(e.n, "row"), counted(e.accounts, "account"))
+        };
         let difference = &self.comparison.log_loss;
         let by = format!(
-            "Its log loss less that of the champion is {}, 95 % {}.",
+            "Log loss of the challenger minus that of the champion is {} (95% CI {}; below 0, the challenger is better).",
             format_difference(difference),
             format_interval(difference)
         );
         let (tone, lead) = match self.comparison.verdict {
-            Answer::Better => (Tone::Good, "Yes: it is surely better."),
-            Answer::Worse => (Tone::Doubt, "No: it is surely worse."),
-            Answer::Undecided if self.comparison.alike => {
-                (Tone::Neutral, "Both give every row the same probability.")
+            Verdict::Better => (Tone::Good, "Yes: the challenger is significantly better."),
+            Verdict::Worse => (Tone::Doubt, "No: the challenger is significantly worse."),
+            Verdict::Undecided if self.comparison.identical => {
+                (Tone::Neutral, "No difference: both models give every row the same probability.")
             }
-            Answer::Undecided => (Tone::Neutral, "Nobody can tell yet."),
+            Verdict::Undecided => (Tone::Neutral, "Undecided: the difference is not significant."),
         };
-        let few = format!("{} on {on}", counted(e.conversions, "conversion"));
+        let sample = format!("{} among {rows}", counted(e.conversions, "conversion"));
         let reasons = match self.comparison.verdict {
-            Answer::Undecided if self.comparison.alike => format!("There are {few}."),
-            Answer::Undecided => format!("{by} {few} tell no more."),
-            _ => format!("{by} There are {few}."),
+            Verdict::Undecided if self.comparison.identical => {
+                format!("The test set has {sample}.")
+            }
+            Verdict::Undecided => {
+                format!(
+                    "{by} The test set has {sample}, too few conversions to confirm a difference of this size."
+                )
+            }
+            _ => format!("{by} The test set has {sample}."),
         };
-        Verdict { tone, lead: lead.to_owned(), reasons }
+        PageVerdict { tone, lead: lead.to_owned(), reasons }
     }
 
-    fn tiles(&self) -> Vec<Tile<'static>> {
+    fn tiles(&self) -> Vec<MetricTile<'static>> {
         let (comparison, [one, other]) = (self.comparison, self.evaluations());
         let volume = &comparison.at_equal_volume;
         let auc = comparison.roc_auc.as_ref();
-        let more = volume.model.conversions - volume.rule.conversions;
+        let more = volume.model.conversions - volume.baseline.conversions;
         vec![
-            Tile {
-                name: "Log loss, difference",
+            MetricTile {
+                name: "Difference in log loss",
                 metric: "log_loss",
                 value: Some(comparison.log_loss.difference),
                 formatted: format_difference(&comparison.log_loss),
                 note: format!(
-                    "{} against {}; below 0 the challenger is better",
+                    "challenger {}, champion {}; below 0 favors the challenger",
                     four(one.log_loss.value),
                     four(other.log_loss.value)
                 ),
             },
-            Tile {
-                name: "ROC AUC, difference",
+            MetricTile {
+                name: "Difference in ROC AUC",
                 metric: "roc_auc",
                 value: auc.map(|d| d.difference),
-                formatted: auc.map_or("–".to_owned(), |d| signed(d.difference, 3)),
+                formatted: auc.map_or("–".to_owned(), format_difference),
                 note: format!(
-                    "{} against {}; 95 % {}",
+                    "challenger {}, champion {}; 95% CI {}",
                     three(one.roc_auc.map(|auc| auc.value)),
                     three(other.roc_auc.map(|auc| auc.value)),
-                    between(auc.and_then(|auc| auc.interval), |v| signed(v, 3))
+                    auc.map_or("–".to_owned(), format_interval)
                 ),
             },
-            Tile {
-                name: "Conversions more at equal volume",
+            MetricTile {
+                name: "Extra conversions",
                 metric: "conversions_at_equal_volume",
                 value: Some(more),
-                formatted: signed(more, 1),
+                formatted: signed_count(more),
                 note: format!(
-                    "{:.1} against {:.1} among the {} rows that the champion qualifies, cutoff by cutoff",
-                    volume.model.conversions, volume.rule.conversions, volume.held
+                    "challenger {}, champion {}, each in its {} best rows",
+                    one_decimal(volume.model.conversions),
+                    one_decimal(volume.baseline.conversions),
+                    grouped(volume.matched)
                 ),
             },
-            Tile {
-                name: "Correlation of the rankings",
+            MetricTile {
+                name: "Rank correlation",
                 metric: "rank_correlation",
                 value: comparison.rank_correlation,
                 formatted: three(comparison.rank_correlation),
-                note: "Spearman's; 1: both rank alike".to_owned(),
+                note: "Spearman; 1 means identical rankings".to_owned(),
             },
         ]
     }
 
     fn links(&self) -> Vec<(&'static str, &'static str)> {
-        let known = [
-            ("#performance", "How good"),
-            ("#cutoffs", "By cutoff"),
-            ("#weights", "What weighs"),
-            ("#disagreement", "Where they disagree"),
-            ("#models", "The two models"),
+        let sections = [
+            ("#performance", "Performance"),
+            ("#cutoffs", "Cohorts"),
+            ("#features", "Features"),
+            ("#disagreement", "Disagreement"),
+            ("#models", "Training details"),
         ];
-        known
+        sections
             .into_iter()
             .filter(|(href, _)| *href != "#cutoffs" || self.comparison.by_cutoff.len() > 1)
             .collect()
     }
 
-    /// Returns what each has learned from, and how.
-    fn provenance(&self) -> Result<Table> {
+    /// Returns how each model was trained.
+    fn training_table(&self) -> Result<Table> {
         let [one, other] = [
             training_facts(self.models[0], &self.models[0].config()?),
             training_facts(self.models[1], &self.models[1].config()?),
@@ -169,14 +181,10 @@ impl ComparisonPage<'_> {
             .into_iter()
             .zip(other)
             .map(|((name, one), (_, other))| vec![name.to_owned(), one, other]);
-        Ok(Table::new(
-            "What each has learned from, and how",
-            &["", self.labels[0], self.labels[1]],
-            rows,
-        ))
+        Ok(Table::new("Training details", &["property", self.labels[0], self.labels[1]], rows))
     }
 
-    /// Returns what a reader should know before trusting the page.
+    /// Returns warnings about the rows, differences in configuration, and a missing holdout.
     fn warning_texts(&self) -> Result<Vec<String>> {
         let mut texts: Vec<String> = self.notes.iter().map(ToString::to_string).collect();
         if let Some((first, last)) = self
@@ -187,31 +195,29 @@ impl ComparisonPage<'_> {
         {
             let days = [*first, *last].map(iso_day);
             let span = if days[0] == days[1] {
-                format!("of {}", days[0])
+                format!("are from {}", days[0])
             } else {
-                format!("from {} to {}", days[0], days[1])
+                format!("range from {} to {}", days[0], days[1])
             };
-            texts.push(format!(
-                "the rows are those of the cutoffs {span}: other times may favour the other"
-            ));
+            texts.push(format!("the cutoffs {span}. At other times the result may differ"));
         }
         let [one, other] = [self.models[0].config()?, self.models[1].config()?];
-        let differ = one.all_differences(&other);
-        if !differ.is_empty() {
-            let keys = differ.iter().map(|setting| {
+        let settings: Vec<String> = one
+            .all_differences(&other)
+            .iter()
+            .map(|setting| {
                 format!(
-                    "`{}` is {} in the challenger, {} in the champion",
+                    "`{}` (challenger {}, champion {})",
                     setting.key, setting.value, setting.other
                 )
-            });
-            texts.push(format!(
-                "the two were set up differently: {}",
-                keys.collect::<Vec<_>>().join("; ")
-            ));
+            })
+            .collect();
+        if !settings.is_empty() {
+            texts.push(format!("the configurations differ in {}", enumerated(&settings)));
         }
         if one.qualify.holdout.max(other.qualify.holdout) == 0.0 {
             texts.push(
-                "where sales acts on the champion's scores, the outcomes favour it: compare on a holdout (`qualify.holdout`)".to_owned(),
+                "if sales acts on the champion's scores, the outcomes favor the champion. To avoid this, compare on a holdout (`qualify.holdout`)".to_owned(),
             );
         }
         Ok(texts)

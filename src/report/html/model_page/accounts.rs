@@ -1,81 +1,90 @@
-//! A few accounts explained: how their probabilities come about.
+//! Example accounts: probabilities as sums of contributions.
 
 use maud::{Markup, html};
 
 use super::context::ReportContext;
 use crate::error::Result;
+use crate::model::explain::without_contribution;
 use crate::model::score::{Explanation, Scorer};
-use crate::report::charts::{Area, Axis, Chart, FOOT, Scale, Spread, WIDTH};
-use crate::report::format::{between, number, percent, signed};
+use crate::report::charts::{
+    Area, Axis, AxisScale, Chart, FOOT, NAME_HEIGHT, Transform, WIDTH, label_lines,
+};
+use crate::report::format::{counted, interval_range, number, percent, signed, with_minus};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
 use crate::time::iso_day;
 use crate::training::test_set::TestRows;
 
-/// Contributions that are drawn one by one.
+/// Contributions drawn separately.
 const STEPS: usize = 8;
-/// Height of a step with its words.
-const ROW: f64 = 30.0;
+/// Start of the bars, to the right of the labels.
+const LEFT: f64 = 212.0;
+/// Minimum distance of ticks, as a share of the axis.
+const TICK_GAP: f64 = 0.32;
 
-/// Returns the explanations of a high, a middling and a surprising account.
+/// Returns the explanations of three accounts: a high score, one near the threshold, and one with
+/// a surprising outcome.
 pub(super) fn accounts(context: &ReportContext<'_>) -> Result<Markup> {
-    let Some(rows) = context.report.rows.filter(|rows| !rows.y.is_empty()) else {
+    let Some(rows) = context.page.rows.filter(|rows| !rows.y.is_empty()) else {
         return Ok(Markup::default());
     };
-    let content = match rows.lacks(context.model) {
+    let content = match rows.missing_feature(context.model) {
         Some(feature) => paragraph(&format!(
-            "The stored test rows lack the feature `{feature}`, so that none can be explained."
+            "The stored test rows have no column `{feature}`, so no account can be explained."
         )),
         None => explanations(context, rows)?,
     };
-    Ok(html! { section id="accounts" { h2 { "Accounts explained" } (content) } })
+    Ok(html! { section id="accounts" { h2 { "Example accounts" } (content) } })
 }
 
 fn explanations(context: &ReportContext<'_>, rows: &TestRows) -> Result<Markup> {
-    let scorer = Scorer::new(context.model, context.report.label)?;
+    let scorer = Scorer::new(context.model, context.page.label)?;
     let mut explained = Vec::new();
-    for (at, (kind, row)) in chosen(rows, context.model.threshold).into_iter().enumerate() {
+    for (index, (kind, row)) in examples(rows, context.model.threshold).into_iter().enumerate() {
         let explanation =
             rows.explain(&scorer, u32::try_from(row).expect("rows have u32 numbers"))?;
-        let name = if context.report.mask {
-            format!("account {}", at + 1)
+        let name = if context.page.mask {
+            format!("account {}", index + 1)
         } else {
             rows.account[row].clone()
         };
-        let became = if rows.y[row] { "It converted" } else { "It did not convert" };
+        let result = if rows.y[row] { "Converted" } else { "Did not convert" };
         let cutoff = rows
             .cutoff
             .as_ref()
-            .map_or(String::new(), |cutoff| format!(", seen on {}", iso_day(cutoff[row])));
+            .map_or(String::new(), |cutoff| format!(" (cutoff {})", iso_day(cutoff[row])));
         let (id, title, outcome) =
-            (format!("account-{at}"), format!("{kind}: {name}"), format!("{became}{cutoff}."));
+            (format!("account-{index}"), format!("{kind}: {name}"), format!("{result}{cutoff}."));
         explained.push(ExplainedAccount { id, title, outcome, explanation });
     }
     Ok(html! {
-        (paragraph("From the log-odds of the average training account each measure moves an account up or down; the sum is its score. `pql explain` does it for any account."))
+        (paragraph(&format!(
+            "Each chart starts at the log-odds of a typical account. Each feature moves them up or down, and the sum gives the probability. Explain any account with `pql explain {} ACCOUNT`.",
+            context.page.label
+        )))
         (grid(explained.iter().map(ExplainedAccount::figure)))
     })
 }
 
-/// Returns the rows to explain: the likeliest that converted, the one nearest to the threshold, and
-/// the one with the least likely outcome.
-fn chosen(rows: &TestRows, threshold: f64) -> Vec<(&'static str, usize)> {
+/// Returns the rows to explain: the converted row with the highest probability, the row nearest to
+/// the threshold, and the row with the least likely outcome.
+fn examples(rows: &TestRows, threshold: f64) -> Vec<(&'static str, usize)> {
     let p = |row: usize| rows.probability[row];
     let all = || 0..rows.y.len();
-    let least = |key: &dyn Fn(usize) -> f64, taken: &[usize]| {
-        all().filter(|row| !taken.contains(row)).min_by(|a, b| key(*a).total_cmp(&key(*b)))
+    let smallest = |key: &dyn Fn(usize) -> f64, selected: &[usize]| {
+        all().filter(|row| !selected.contains(row)).min_by(|a, b| key(*a).total_cmp(&key(*b)))
     };
-    let missed = |row: usize| if rows.y[row] { p(row) } else { 1.0 - p(row) };
+    let outcome_probability = |row: usize| if rows.y[row] { p(row) } else { 1.0 - p(row) };
     let kinds: [(&'static str, &dyn Fn(usize) -> f64); 3] = [
-        // Where nothing converted the likeliest of all.
-        ("High", &|row| f64::from(u8::from(!rows.y[row])) * 2.0 - p(row)),
-        ("At the threshold", &|row| (p(row) - threshold).abs()),
-        ("A surprise", &missed),
+        // If no row converted, the highest probability of all.
+        ("High score", &|row| f64::from(u8::from(!rows.y[row])) * 2.0 - p(row)),
+        ("Near the threshold", &|row| (p(row) - threshold).abs()),
+        ("Surprising outcome", &outcome_probability),
     ];
-    let mut taken = Vec::new();
+    let mut selected = Vec::new();
     let mut found = Vec::new();
     for (kind, key) in kinds {
-        if let Some(row) = least(key, &taken) {
-            taken.push(row);
+        if let Some(row) = smallest(key, &selected) {
+            selected.push(row);
             found.push((kind, row));
         }
     }
@@ -90,29 +99,34 @@ struct ExplainedAccount {
     explanation: Explanation,
 }
 
-/// A move of the log-odds, in words.
-struct Step {
-    words: String,
-    by: f64,
+/// A contribution to the log-odds, and its label.
+struct WaterfallStep {
+    label: String,
+    contribution: f64,
 }
 
 impl ExplainedAccount {
-    /// Returns the largest moves, and all others together.
-    fn steps(&self) -> Vec<Step> {
+    /// Returns the largest contributions, and the sum of all others.
+    fn steps(&self) -> Vec<WaterfallStep> {
         let all = &self.explanation.contributions;
-        let words =
-            |reason: &str| reason.rsplit_once(": ").map_or(reason, |(words, _)| words).to_owned();
-        let mut steps: Vec<Step> = all
+        let mut steps: Vec<WaterfallStep> = all
             .iter()
             .take(STEPS)
-            .map(|c| Step { words: words(&c.reason), by: c.contribution })
+            .map(|c| WaterfallStep {
+                label: with_minus(without_contribution(&c.reason)),
+                contribution: c.contribution,
+            })
             .collect();
         if all.len() > STEPS {
-            let by = all[STEPS..].iter().map(|c| c.contribution).sum();
-            steps.push(Step { words: format!("{} other measures", all.len() - STEPS), by });
+            let contribution = all[STEPS..].iter().map(|c| c.contribution).sum();
+            let others = counted((all.len() - STEPS) as u64, "other feature");
+            steps.push(WaterfallStep { label: others, contribution });
         }
         steps.extend(
-            self.explanation.calibration.map(|by| Step { words: "calibration".to_owned(), by }),
+            self.explanation.calibration.map(|contribution| WaterfallStep {
+                label: "calibration".to_owned(),
+                contribution,
+            }),
         );
         steps
     }
@@ -120,49 +134,52 @@ impl ExplainedAccount {
     fn figure(&self) -> Figure<'_> {
         let e = &self.explanation;
         let steps = self.steps();
-        // Where each step begins, and where the last one ends.
-        let mut ends = vec![e.base];
-        steps.iter().for_each(|step| ends.push(ends[ends.len() - 1] + step.by));
+        // The start of each step, and the end of the last one.
+        let mut ends = vec![e.intercept];
+        steps.iter().for_each(|step| ends.push(ends[ends.len() - 1] + step.contribution));
         let low = ends.iter().copied().fold(f64::INFINITY, f64::min);
         let high = ends.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let room = 0.08 * (high - low).max(0.5);
-        let height = ROW * number(steps.len()) + 66.0;
+        // The typical value is in the table.
+        let label = |step: &WaterfallStep| {
+            step.label.split(" (typical:").next().unwrap_or_default().to_owned()
+        };
+        let lines = steps.iter().map(|step| label_lines(&label(step), LEFT)).fold(2, usize::max);
+        let height = (NAME_HEIGHT * number(lines) + 6.0) * number(steps.len()) + 66.0;
         let [p_low, p_high] = [low - room, high + room].map(|eta| 1.0 / (1.0 + (-eta).exp()));
-        let ticks = Scale::new(Spread::Logit, p_low, p_high).ticks(0.13);
+        let ticks = AxisScale::new(Transform::Logit, p_low, p_high).ticks(TICK_GAP);
         let ticks = ticks.into_iter().map(|p| ((p / (1.0 - p)).ln(), percent(p))).collect();
         let x = Axis {
-            label: "probability, by its log-odds".to_owned(),
-            scale: Scale::new(Spread::Linear, low - room, high + room),
+            label: "probability (log-odds scale)".to_owned(),
+            scale: AxisScale::new(Transform::Linear, low - room, high + room),
             ticks,
         };
-        let area = Area { left: 8.0, right: WIDTH - 8.0, top: 24.0, bottom: height - FOOT };
+        let area = Area { left: LEFT, right: WIDTH - 14.0, top: 24.0, bottom: height - FOOT };
         let mut chart = Chart::new(area, &x, &Axis::rows(steps.len()));
-        chart.vertical_line_below_label(
-            e.base,
-            &format!("average account {}", percent(1.0 / (1.0 + (-e.base).exp()))),
+        chart.vertical_line(
+            e.intercept,
+            &format!("typical account {}", percent(1.0 / (1.0 + (-e.intercept).exp()))),
         );
-        let mut names = Vec::new();
         for (row, (step, from)) in steps.iter().zip(&ends).enumerate() {
-            let (y, to) = (-number(row), from + step.by);
-            let class = if step.by >= 0.0 { "yes" } else { "no" };
+            let (y, to) = (-number(row), from + step.contribution);
+            let class = if step.contribution >= 0.0 { "yes" } else { "no" };
+            let amount = signed(step.contribution, 2);
             chart.bar(
                 [*from, to],
-                [y - 0.1, y - 0.36],
-                (class, &format!("{}: {}", step.words, signed(step.by, 2))),
+                [y + 0.25, y - 0.25],
+                (class, &format!("{}: {amount}", step.label)),
             );
-            chart.stroke((to, y - 0.36), (to, y - 1.1), "thin");
-            names.push((number(row) - 0.22, format!("{}  {}", signed(step.by, 2), step.words)));
+            chart.stroke((to, y - 0.25), (to, y - 0.75), "thin");
+            chart.row_label(number(row), &label(step), &amount);
         }
-        // Over the lines that they cross.
-        names.iter().for_each(|(row, name)| chart.row_heading(*row, name));
         chart.dot(
-            (e.log_odds, 0.42 - number(steps.len())),
+            (e.log_odds, 0.5 - number(steps.len())),
             "chosen",
             &format!("probability {}", percent(e.probability)),
         );
-        let range = between(e.probability_interval, percent);
+        let range = interval_range(e.probability_interval, percent);
         let sum =
-            format!("Probability {} (95 % {range}), tier {}.", percent(e.probability), e.tier);
+            format!("Probability {} (95% CI {range}), tier {}.", percent(e.probability), e.tier);
         Figure {
             id: &self.id,
             title: &self.title,
@@ -170,9 +187,9 @@ impl ExplainedAccount {
             alt_text: sum,
             drawing: chart.drawing(height),
             legend: vec![
-                ("bar yes", "raises it"),
+                ("bar yes", "raises the probability"),
                 ("bar no", "lowers it"),
-                ("dot chosen", "its score"),
+                ("dot chosen", "result"),
             ],
             table: self.table(),
         }
@@ -180,16 +197,15 @@ impl ExplainedAccount {
 
     fn table(&self) -> Table {
         let e = &self.explanation;
-        let line = |words: &str, by: f64| vec![words.to_owned(), signed(by, 2)];
-        let mut rows = vec![line("average training account", e.base)];
-        rows.extend(e.contributions.iter().map(|c| {
-            line(
-                &c.reason.rsplit_once(": ").map_or(c.reason.clone(), |(words, _)| words.to_owned()),
-                c.contribution,
-            )
-        }));
-        rows.extend(e.calibration.map(|by| line("calibration", by)));
-        rows.push(line("log-odds", e.log_odds));
-        Table::new("What moves the log-odds", &["because", "by"], rows)
+        let line = |label: &str, log_odds: f64| vec![label.to_owned(), signed(log_odds, 2)];
+        let mut rows = vec![line("typical account", e.intercept)];
+        rows.extend(
+            e.contributions
+                .iter()
+                .map(|c| line(&with_minus(without_contribution(&c.reason)), c.contribution)),
+        );
+        rows.extend(e.calibration.map(|contribution| line("calibration", contribution)));
+        rows.push(line("sum", e.log_odds));
+        Table::new("Contributions to the log-odds", &["feature", "log-odds"], rows)
     }
 }

@@ -1,50 +1,50 @@
-//! What a model page is about, and what its sections see of it.
+//! Inputs of a model page, and the context that its sections share.
 
-use pql_stats::metrics::{FromTop, from_top};
+use pql_stats::metrics::{GainsPoint, gains_curve};
 
 use crate::config::Config;
 use crate::error::Result;
 use crate::model::Model;
-use crate::model::card::Beside;
+use crate::model::card::CardContext;
 use crate::rules::funnel::Funnel;
 use crate::training::test_set::TestRows;
 
 /// A page about a model.
 #[derive(Debug, Clone, Copy)]
-pub struct Report<'a> {
+pub struct ModelPage<'a> {
     /// The model.
     pub model: &'a Model,
-    /// What it is called.
+    /// Name and version of the model.
     pub label: &'a str,
-    /// What its card knows besides; `None` where there is no card.
-    pub beside: Option<&'a Beside>,
-    /// The test rows; `None` where they were not stored.
+    /// Facts that only the model card has; `None` without a card.
+    pub card: Option<&'a CardContext>,
+    /// The test rows; `None` if they were not stored.
     pub rows: Option<&'a TestRows>,
-    /// What PQL definitions find; `None` without definitions or a log.
+    /// Conversion funnel of the PQL definitions; `None` without definitions or a log.
     pub funnel: Option<&'a Funnel>,
-    /// Whether accounts are numbered instead of named.
+    /// Replaces account ids by numbers.
     pub mask: bool,
 }
 
-/// What the sections of the page see.
+/// The context that all sections of the page share.
 pub(super) struct ReportContext<'a> {
-    pub(super) report: Report<'a>,
+    pub(super) page: ModelPage<'a>,
     pub(super) model: &'a Model,
     pub(super) config: Config,
-    /// Test rows and conversions above each probability, the highest first; empty without test
-    /// rows.
-    pub(super) points: Vec<FromTop>,
+    /// Cumulative test rows and conversions by descending probability; empty without test rows.
+    pub(super) points: Vec<GainsPoint>,
 }
 
 impl<'a> ReportContext<'a> {
-    pub(super) fn new(report: Report<'a>) -> Result<Self> {
-        let points = report.rows.map_or_else(Vec::new, |rows| from_top(&rows.y, &rows.probability));
-        Ok(Self { report, model: report.model, config: report.model.config()?, points })
+    pub(super) fn new(page: ModelPage<'a>) -> Result<Self> {
+        let points =
+            page.rows.map_or_else(Vec::new, |rows| gains_curve(&rows.y, &rows.probability));
+        Ok(Self { page, model: page.model, config: page.model.config()?, points })
     }
 
-    /// Returns the kind of a row of the test set: an account, or an account at a cutoff.
+    /// Returns the noun for a row of the test set: `account`, or `row` if accounts repeat.
     pub(super) fn unit(&self) -> &'static str {
-        let judged = self.model.judgement.as_ref().map(|judgement| &judgement.evaluation);
-        if judged.is_none_or(|e| e.accounts == e.n) { "account" } else { "row" }
+        let evaluation = self.model.evaluation.as_ref().map(|evaluation| &evaluation.metrics);
+        if evaluation.is_none_or(|e| e.accounts == e.n) { "account" } else { "row" }
     }
 }

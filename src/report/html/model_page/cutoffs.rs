@@ -1,130 +1,140 @@
-//! Conversions expected and observed, and the ranking, cutoff by cutoff.
+//! Performance by cohort: expected and observed conversions, and the ranking.
 
 use maud::{Markup, html};
 use pql_stats::intervals::Interval;
-use pql_stats::metrics::AtCutoff;
+use pql_stats::metrics::CutoffMetrics;
 
 use super::context::ReportContext;
-use crate::report::charts::{Area, Axis, Chart, Scale};
-use crate::report::format::{between, four, number, three};
+use crate::report::charts::{Area, Axis, AxisScale, Chart};
+use crate::report::format::{
+    counted, formatter_for_counts, four, grouped, interval_range, number, one_decimal, three,
+};
 use crate::report::html::cutoff_axis::{cutoff_axis, cutoff_span};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
 
 const HEIGHT: f64 = 240.0;
 
-/// Returns how the model did on each cutoff of the test rows.
+/// Returns the section about the test cohorts; nothing for a single cutoff.
 pub(super) fn cutoffs(context: &ReportContext<'_>) -> Markup {
-    let Some(judgement) =
-        context.model.judgement.as_ref().filter(|judgement| judgement.by_cutoff.len() > 1)
+    let Some(evaluation) =
+        context.model.evaluation.as_ref().filter(|evaluation| evaluation.by_cutoff.len() > 1)
     else {
         return Markup::default();
     };
-    let cutoffs = &judgement.by_cutoff;
-    let auc = cutoffs.iter().any(|at| at.part.roc_auc.is_some()).then(|| auc(cutoffs));
+    let cutoffs = &evaluation.by_cutoff;
+    let auc = cutoffs.iter().any(|cohort| cohort.metrics.roc_auc.is_some()).then(|| auc(cutoffs));
     html! {
         section id="cutoffs" {
-            h2 { "Cohort by cohort" }
-            (paragraph("Each cohort of test rows alone: a model that ages shows here first."))
+            h2 { "Performance by cohort" }
+            (paragraph("Results for each test cohort, oldest first. If a model becomes outdated, the newest cohorts get worse."))
             (grid([conversions(cutoffs)].into_iter().chain(auc)))
         }
     }
 }
 
-fn table(cutoffs: &[AtCutoff]) -> Table {
-    let row = |at: &AtCutoff| {
-        let part = &at.part;
-        let one = |v: f64| format!("{v:.1}");
+fn table(cutoffs: &[CutoffMetrics]) -> Table {
+    let row = |cohort: &CutoffMetrics| {
+        let metrics = &cohort.metrics;
+        let one = one_decimal;
         let counts = [
-            cutoff_span(at),
-            part.rows.to_string(),
-            one(part.expected),
-            between(part.expected_interval, one),
-            part.conversions.to_string(),
+            cutoff_span(cohort),
+            grouped(metrics.rows),
+            one(metrics.expected),
+            interval_range(metrics.expected_interval, one),
+            grouped(metrics.conversions),
         ];
         counts
             .into_iter()
-            .chain([four(part.log_loss), four(part.roc_auc), between(part.roc_auc_interval, four)])
+            .chain([
+                four(metrics.log_loss),
+                four(metrics.roc_auc),
+                interval_range(metrics.roc_auc_interval, four),
+            ])
             .collect()
     };
-    let header = ["cutoff", "rows", "expected", "95 %", "observed", "log loss", "ROC AUC", "95 %"];
-    Table::new("By cutoff", &header, cutoffs.iter().map(row))
+    let header =
+        ["cutoff", "rows", "expected", "95% interval", "observed", "log loss", "ROC AUC", "95% CI"];
+    Table::new("Performance by cohort", &header, cutoffs.iter().map(row))
 }
 
-fn conversions(cutoffs: &[AtCutoff]) -> Figure<'static> {
-    let most = cutoffs
+fn conversions(cutoffs: &[CutoffMetrics]) -> Figure<'static> {
+    let max = cutoffs
         .iter()
-        .map(|at| {
-            at.part
+        .map(|cohort| {
+            cohort
+                .metrics
                 .expected_interval
-                .map_or(at.part.expected, |interval| interval.high)
-                .max(number(at.part.conversions))
+                .map_or(cohort.metrics.expected, |interval| interval.high)
+                .max(number(cohort.metrics.conversions))
         })
         .fold(1.0, f64::max);
     let mut chart = Chart::new(
-        Area::of_height(HEIGHT),
+        Area::with_height(HEIGHT),
         &cutoff_axis(cutoffs),
-        &Axis::new("conversions", Scale::rounded(0.0, most), |v| v.to_string(), true),
+        &Axis::new("conversions", AxisScale::rounded(0.0, max), formatter_for_counts(max), true),
     );
-    for (place, at) in cutoffs.iter().enumerate() {
-        let (x, part) = (number(place), &at.part);
-        let range = between(part.expected_interval, |v| format!("{v:.1}"));
+    for (place, cohort) in cutoffs.iter().enumerate() {
+        let (x, metrics) = (number(place), &cohort.metrics);
+        let range = interval_range(metrics.expected_interval, |v| format!("{v:.1}"));
         let title = format!(
-            "{}: {} of {} rows convert, {:.1} expected, 95 % {range}",
-            cutoff_span(at),
-            part.conversions,
-            part.rows,
-            part.expected
+            "{}: {} of {} converted, {:.1} expected (95% interval {range})",
+            cutoff_span(cohort),
+            grouped(metrics.conversions),
+            counted(metrics.rows, "row"),
+            metrics.expected
         );
-        if let Some(Interval { low, high }) = part.expected_interval {
+        if let Some(Interval { low, high }) = metrics.expected_interval {
             chart.bar([x - 0.3, x + 0.3], [low, high], ("range", &title));
         }
-        chart.stroke((x - 0.3, part.expected), (x + 0.3, part.expected), "plain");
-        chart.dot((x, number(part.conversions)), "yes", &title);
+        chart.stroke((x - 0.3, metrics.expected), (x + 0.3, metrics.expected), "plain");
+        chart.dot((x, number(metrics.conversions)), "yes", &title);
     }
     Figure {
         id: "cutoff-conversions",
-        title: "Expected and observed",
-        alt_text: "Conversions of each cohort of test rows: what the probabilities let expect, with its 95 % range, and what was observed."
+        title: "Expected and observed conversions",
+        alt_text: "Expected conversions of each test cohort with their 95% prediction interval, and observed conversions."
             .to_owned(),
-        caption: "The points should lie in the boxes, but for one in twenty.".to_owned(),
+        caption: "Boxes show the range that the probabilities predict. About 95% of the dots should be inside.".to_owned(),
         drawing: chart.drawing(HEIGHT),
-        legend: vec![("dot yes", "observed"), ("bar range", "expected, 95 %")],
+        legend: vec![("dot yes", "observed"), ("bar range", "expected, 95% interval")],
         table: table(cutoffs),
     }
 }
 
-fn auc(cutoffs: &[AtCutoff]) -> Figure<'static> {
+fn auc(cutoffs: &[CutoffMetrics]) -> Figure<'static> {
     let low = cutoffs
         .iter()
-        .filter_map(|at| at.part.roc_auc_interval.map(|interval| interval.low).or(at.part.roc_auc))
+        .filter_map(|cohort| {
+            cohort.metrics.roc_auc_interval.map(|interval| interval.low).or(cohort.metrics.roc_auc)
+        })
         .fold(0.5, f64::min);
     let mut chart = Chart::new(
-        Area::of_height(HEIGHT),
+        Area::with_height(HEIGHT),
         &cutoff_axis(cutoffs),
-        &Axis::new("ROC AUC", Scale::rounded(low, 1.0), |v| format!("{v:.1}"), true),
+        &Axis::new("ROC AUC", AxisScale::rounded(low, 1.0), |v| format!("{v:.1}"), true),
     );
     chart.horizontal_line(0.5, "line reference");
-    for (place, at) in cutoffs.iter().enumerate() {
-        let Some(auc) = at.part.roc_auc else { continue };
+    for (place, cohort) in cutoffs.iter().enumerate() {
+        let Some(auc) = cohort.metrics.roc_auc else { continue };
         let title = format!(
-            "{}: ROC AUC {}, 95 % {}",
-            cutoff_span(at),
+            "{}: ROC AUC {} (95% CI {})",
+            cutoff_span(cohort),
             three(auc),
-            between(at.part.roc_auc_interval, three)
+            interval_range(cohort.metrics.roc_auc_interval, three)
         );
-        chart.estimate((number(place), auc), at.part.roc_auc_interval, "yes", &title);
+        chart.estimate((number(place), auc), cohort.metrics.roc_auc_interval, "yes", &title);
     }
     Figure {
         id: "cutoff-auc",
-        title: "Ranking by cutoff",
+        title: "ROC AUC by cohort",
         alt_text:
-            "ROC AUC inside of each cohort of test rows, with its 95 % interval; 0.5 is chance."
+            "ROC AUC within each test cohort, with its 95% confidence interval; 0.5 is chance."
                 .to_owned(),
         caption:
-            "How well it ranks inside of each cohort; with few conversions the intervals are wide."
+            "How well the model ranks the accounts within each cohort. Intervals are wide if there are few conversions."
                 .to_owned(),
         drawing: chart.drawing(HEIGHT),
-        legend: vec![("dot yes", "ROC AUC, 95 %"), ("line reference", "chance")],
+        legend: vec![("dot yes", "ROC AUC, 95% CI"), ("line reference", "chance")],
         table: table(cutoffs),
     }
 }

@@ -1,13 +1,13 @@
-//! What the model learned from: rows read and dropped, cohorts, and the split by time.
+//! The data: training and test set, cohorts, and rows read and dropped.
 
 use maud::{Markup, html};
 
 use super::context::ReportContext;
-use crate::dataset::counts::{Extent, Side};
-use crate::log::Quality;
+use crate::dataset::split_summary::{SampleCounts, SplitSummary};
+use crate::log::DataQuality;
 use crate::model::card::Cohort;
-use crate::report::charts::{Area, Axis, Chart, Scale, Spread};
-use crate::report::format::{counted, number, percent};
+use crate::report::charts::{Area, Axis, AxisScale, Chart, Transform};
+use crate::report::format::{counted, formatter_for_counts, grouped, number, percent};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
 use crate::time::{iso_day, parse_iso};
 
@@ -16,79 +16,90 @@ const HEIGHT: f64 = 220.0;
 /// Months that are named on the axis.
 const MONTHS: usize = 6;
 
-/// Returns what is known of the data.
+/// Returns the section about the data.
 pub(super) fn data(context: &ReportContext<'_>) -> Markup {
-    let extent = &context.model.extent;
-    let cohorts = context.report.beside.map_or(&[][..], |beside| &beside.cohorts);
+    let counts = &context.model.split;
+    let cohorts = context.page.card.map_or(&[][..], |card| &card.cohorts);
     let months: Vec<Month<'_>> = cohorts.iter().filter_map(Month::new).collect();
-    let split = Split { months: &months, first_test: extent.first_test };
+    let split = MonthlySplit { months: &months, first_test: counts.first_test };
     let figures = if months.is_empty() { Vec::new() } else { vec![split.rows(), split.rates()] };
     html! {
         section id="data" {
-            h2 { "What it learned from" }
-            (paragraph(&split_in_words(extent)))
+            h2 { "Training and test data" }
+            (paragraph(&describe_split(counts)))
             (grid(figures))
             div.pair {
-                (sides(extent))
-                @if let Some(quality) = context.report.beside.and_then(|beside| beside.data_quality.as_ref()) {
-                    (rows_read(quality))
-                } @else if context.model.catalogue.is_none() {
-                    (paragraph("A feature matrix was given: what became of the rows behind it is not known."))
+                (split_table(counts))
+                @if let Some(quality) = context.page.card.and_then(|card| card.data_quality.as_ref()) {
+                    (quality_table(quality))
+                } @else if context.model.catalog.is_none() {
+                    (paragraph("The model was trained on a feature matrix, so the data quality of its source is unknown."))
                 }
             }
-            (left_out(context))
+            (unused_columns(context))
         }
     }
 }
 
-/// Returns the split in words.
-fn split_in_words(extent: &Extent) -> String {
+/// Returns the split into training and test set in words.
+fn describe_split(split: &SplitSummary) -> String {
     let span = |from: Option<i64>, to: Option<i64>| {
         from.zip(to).map_or(String::new(), |(from, to)| {
             format!(" with cutoffs from {} to {}", iso_day(from), iso_day(to))
         })
     };
     let mut text = format!(
-        "Learned on {} rows{}",
-        extent.train.rows,
-        span(extent.first_train, extent.last_train)
+        "Trained on {}{}.",
+        counted(split.train.rows, "row"),
+        span(split.first_train, split.last_train)
     );
-    if extent.test.rows > 0 {
-        let from =
-            extent.first_test.map_or(String::new(), |first| format!(" from {} on", iso_day(first)));
-        text += &format!("; judged on {} rows{from} that it has not seen", extent.test.rows);
+    if split.test.rows > 0 {
+        let from = split
+            .first_test
+            .map_or(String::new(), |first| format!(" with cutoffs from {} on", iso_day(first)));
+        text += &format!(" Tested on {}{from}.", counted(split.test.rows, "held-out row"));
     }
-    text.push('.');
-    if extent.purged > 0 {
+    if split.purged > 0 {
+        let (verb, whose) = if split.purged == 1 { ("is", "its") } else { ("are", "their") };
         text += &format!(
-            " {} whose horizon reaches into the test rows are left out.",
-            counted(extent.purged, "row")
+            " {} in between {verb} in neither set, because {whose} outcome period overlaps the test period.",
+            counted(split.purged, "row")
         );
     }
-    if extent.open > 0 {
-        text += &format!(" {} without outcome yet.", counted(extent.open, "row"));
+    if split.immature > 0 {
+        text += &format!(" Not used: {} without an outcome yet.", counted(split.immature, "row"));
     }
     text
 }
 
-fn sides(extent: &Extent) -> Table {
-    let row = |name: &str, side: &Side| {
-        let counts = [side.rows, side.accounts, side.positive_rows, side.converting_accounts]
-            .map(|n| n.to_string());
-        let rate = percent(number(side.positive_rows) / number(side.rows.max(1)));
-        std::iter::once(name.to_owned()).chain(counts).chain([rate]).collect()
+fn split_table(split: &SplitSummary) -> Table {
+    let sets: Vec<(&str, &SampleCounts)> = [("training", &split.train), ("test", &split.test)]
+        .into_iter()
+        .filter(|(name, counts)| *name == "training" || counts.rows > 0)
+        .collect();
+    let rate =
+        |counts: &SampleCounts| percent(number(counts.positive_rows) / number(counts.rows.max(1)));
+    let caption = "Training and test set";
+    if sets.iter().all(|(_, counts)| counts.rows == counts.accounts) {
+        let row = |(name, counts): (&str, &SampleCounts)| {
+            let numbers = [counts.accounts, counts.converting_accounts].map(grouped);
+            [&[name.to_owned()], &numbers[..], &[rate(counts)]].concat()
+        };
+        let header = ["set", "accounts", "converted", "base rate"];
+        return Table::new(caption, &header, sets.into_iter().map(row));
+    }
+    let row = |(name, counts): (&str, &SampleCounts)| {
+        let numbers =
+            [counts.rows, counts.accounts, counts.positive_rows, counts.converting_accounts]
+                .map(grouped);
+        [&[name.to_owned()], &numbers[..], &[rate(counts)]].concat()
     };
-    let test = (extent.test.rows > 0).then(|| row("test", &extent.test));
-    let rows = std::iter::once(row("training", &extent.train)).chain(test);
-    Table::new(
-        "Training and test rows",
-        &["", "rows", "accounts", "rows that convert", "accounts that convert", "base rate"],
-        rows,
-    )
+    let header = ["set", "rows", "accounts", "converted rows", "converting accounts", "base rate"];
+    Table::new(caption, &header, sets.into_iter().map(row))
 }
 
-/// Returns the rows read, kept and dropped of each source.
-fn rows_read(quality: &Quality) -> Table {
+/// Returns the number of rows read, kept and dropped of each source.
+fn quality_table(quality: &DataQuality) -> Table {
     let mut rows = Vec::new();
     for source in &quality.sources {
         let name = source
@@ -99,37 +110,41 @@ fn rows_read(quality: &Quality) -> Table {
         rows.push(vec![
             format!("{name} ({}{dates})", source.kind),
             "read".to_owned(),
-            source.rows.to_string(),
+            grouped(source.rows),
         ]);
-        if source.made != source.rows {
-            rows.push(vec![String::new(), "events in them".to_owned(), source.made.to_string()]);
+        if source.records != source.rows {
+            rows.push(vec![
+                String::new(),
+                "events in these rows".to_owned(),
+                grouped(source.records),
+            ]);
         }
         for dropped in &source.dropped {
-            let first = format!("dropped: {}, first in row {}", dropped.reason, dropped.row);
-            rows.push(vec![String::new(), first, dropped.count.to_string()]);
+            let first = format!("dropped: {} (first: row {})", dropped.reason, dropped.first_row);
+            rows.push(vec![String::new(), first, grouped(dropped.count)]);
         }
-        rows.push(vec![String::new(), "kept".to_owned(), source.kept.to_string()]);
+        rows.push(vec![String::new(), "kept".to_owned(), grouped(source.kept)]);
     }
-    rows.extend(quality.kept.iter().map(|kept| {
-        vec![String::new(), format!("kept, but odd: {}", kept.what), kept.count.to_string()]
+    rows.extend(quality.anomalies.iter().map(|odd| {
+        vec![String::new(), format!("kept, but unusual: {}", odd.anomaly), grouped(odd.count)]
     }));
-    Table::new("What was read, kept and dropped", &["source", "what", "rows"], rows)
+    Table::new("Rows read, kept and dropped", &["source", "step", "rows"], rows)
 }
 
-fn left_out(context: &ReportContext<'_>) -> Markup {
-    let left_out = &context.model.left_out;
+fn unused_columns(context: &ReportContext<'_>) -> Markup {
+    let left_out = &context.model.dropped_features;
     let rows = left_out.iter().map(|l| vec![format!("`{}`", l.column), l.reason.to_string()]);
     html! {
         @if !left_out.is_empty() {
             details {
-                summary { (counted(left_out.len() as u64, "column")) " left out of the model" }
-                (Table::new("Columns left out", &["column", "why: it"], rows))
+                summary { (counted(left_out.len() as u64, "column")) " not used by the model" }
+                (Table::new("Unused columns", &["column", "reason"], rows))
             }
         }
     }
 }
 
-/// A cohort, and when it begins and ends.
+/// A monthly cohort, with the start and end of its month in µs UTC.
 struct Month<'a> {
     cohort: &'a Cohort,
     from: f64,
@@ -152,22 +167,27 @@ impl<'a> Month<'a> {
     }
 
     fn title(&self) -> String {
-        let Cohort { month, rows, conversions, train, test } = self.cohort;
+        let Cohort { month, rows, conversions, training_rows: train, test_rows: test } =
+            self.cohort;
         format!(
-            "{month}: {rows} rows, {train} training, {test} test; {conversions} convert ({})",
+            "{month}: {} ({} training, {} test), {} converted ({})",
+            counted(*rows, "row"),
+            grouped(*train),
+            grouped(*test),
+            grouped(*conversions),
             percent(self.rate())
         )
     }
 }
 
-/// Months and where the test rows begin.
-struct Split<'a> {
+/// All months, and the start of the test set.
+struct MonthlySplit<'a> {
     months: &'a [Month<'a>],
     first_test: Option<i64>,
 }
 
-impl Split<'_> {
-    fn axes(&self, label: &str, most: f64, format: impl Fn(f64) -> String) -> Chart {
+impl MonthlySplit<'_> {
+    fn axes(&self, label: &str, max: f64, format: impl Fn(f64) -> String) -> Chart {
         let ends = [self.months[0].from, self.months[self.months.len() - 1].to];
         let every = self.months.len().div_ceil(MONTHS);
         let ticks = self
@@ -177,41 +197,43 @@ impl Split<'_> {
             .map(|month| (0.5 * (month.from + month.to), month.cohort.month.clone()));
         let x = Axis {
             label: "month of the cutoff".to_owned(),
-            scale: Scale::new(Spread::Linear, ends[0], ends[1]),
+            scale: AxisScale::new(Transform::Linear, ends[0], ends[1]),
             ticks: ticks.collect(),
         };
         Chart::new(
-            Area::of_height(HEIGHT),
+            Area::below_label(HEIGHT),
             &x,
-            &Axis::new(label, Scale::rounded(0.0, most), format, true),
+            &Axis::new(label, AxisScale::rounded(0.0, max), format, true),
         )
     }
 
     #[expect(clippy::cast_precision_loss, reason = "µs of this century")]
     fn mark(&self, chart: &mut Chart) {
         if let Some(first) = self.first_test {
-            chart.vertical_line(first as f64, "test from here");
+            chart.vertical_line(first as f64, "test set starts");
         }
     }
 
     fn table(&self) -> Table {
         let row = |month: &Month<'_>| {
-            let Cohort { month: name, rows, conversions, train, test } = month.cohort;
-            let counts = [*rows, *train, *test, *conversions].map(|n| n.to_string());
+            let Cohort { month: name, rows, conversions, training_rows: train, test_rows: test } =
+                month.cohort;
+            let counts = [*rows, *train, *test, *conversions].map(grouped);
             std::iter::once(name.clone()).chain(counts).chain([percent(month.rate())]).collect()
         };
         Table::new(
             "Cohorts",
-            &["month", "rows", "training", "test", "convert", "share"],
+            &["month", "rows", "training", "test", "converted", "base rate"],
             self.months.iter().map(row),
         )
     }
 
     fn rows(&self) -> Figure<'static> {
-        let most = self.months.iter().map(|month| month.cohort.rows).max().unwrap_or(1);
-        let mut chart = self.axes("rows with an outcome", number(most), |v| v.to_string());
+        let max = self.months.iter().map(|month| month.cohort.rows).max().unwrap_or(1);
+        let mut chart =
+            self.axes("rows with an outcome", number(max), formatter_for_counts(number(max)));
         for month in self.months {
-            let Cohort { rows, train, test, .. } = *month.cohort;
+            let Cohort { rows, training_rows: train, test_rows: test, .. } = *month.cohort;
             // A gap between the bars.
             let room = 0.08 * (month.to - month.from);
             let ends = [month.from + room, month.to - room];
@@ -229,17 +251,17 @@ impl Split<'_> {
         Figure {
             id: "rows-by-month",
             title: "Rows by month",
-            alt_text: format!("Rows with an outcome in {} months, split by time into training and test rows.", self.months.len()),
-            caption: "The newest cohorts are held out. Rows between, whose horizon reaches into the test, serve neither.".to_owned(),
+            alt_text: format!("Rows with an outcome by month, split by time into training and test set, for {}.", counted(self.months.len() as u64, "month")),
+            caption: "The newest cohorts are the test set. Rows in neither set have an outcome period that overlaps the test period.".to_owned(),
             drawing: chart.drawing(HEIGHT),
-            legend: vec![("train", "training"), ("purged", "neither"), ("test", "test")],
+            legend: vec![("train", "training"), ("purged", "in neither set"), ("test", "test")],
             table: self.table(),
         }
     }
 
     fn rates(&self) -> Figure<'static> {
-        let most = self.months.iter().map(Month::rate).fold(0.01, f64::max);
-        let mut chart = self.axes("share that converts", most, percent);
+        let max = self.months.iter().map(Month::rate).fold(0.01, f64::max);
+        let mut chart = self.axes("share that converted", max, percent);
         let points: Vec<(f64, f64)> =
             self.months.iter().map(|month| (0.5 * (month.from + month.to), month.rate())).collect();
         chart.line(&points, "yes");
@@ -250,8 +272,8 @@ impl Split<'_> {
         Figure {
             id: "rate-by-month",
             title: "Base rate by month",
-            alt_text: "Share of the rows of each month that convert.".to_owned(),
-            caption: "Where it drifts, the model's probabilities drift away from what happens."
+            alt_text: "Share of the rows of each month that converted.".to_owned(),
+            caption: "Share of rows that converted. If it changes over time, the predicted probabilities become too high or too low."
                 .to_owned(),
             drawing: chart.drawing(HEIGHT),
             legend: Vec::new(),

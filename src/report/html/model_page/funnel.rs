@@ -1,28 +1,30 @@
-//! From sign-up to PQL to customer, by definition and by cohort.
+//! The conversion funnel by PQL definition and by cohort.
 
 use maud::{Markup, html};
 use pql_stats::intervals::Interval;
 
 use super::context::ReportContext;
-use crate::report::charts::{Area, Axis, Chart, FOOT, Scale, WIDTH};
-use crate::report::format::{between, counted, number, percent};
+use crate::report::charts::{Area, Axis, AxisScale, Chart, FOOT, WIDTH};
+use crate::report::format::{counted, grouped, interval_range, number, percent};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
-use crate::rules::funnel::{ALL, Landmark, Rate, Row, USUAL_CUSTOMERS, USUAL_PQLS};
+use crate::rules::funnel::{
+    ALL, FunnelRow, LandmarkComparison, Rate, TYPICAL_CUSTOMER_SHARE, TYPICAL_PQL_SHARE,
+};
 
 const HEIGHT: f64 = 240.0;
-/// Height of a definition with its two sides.
+/// Height of a definition with its two groups.
 const ROW: f64 = 34.0;
 
-/// Returns what became of the sign-ups, where there are definitions.
+/// Returns the section about the funnel; nothing without definitions.
 pub(super) fn funnel(context: &ReportContext<'_>) -> Markup {
-    let Some(found) = context.report.funnel else { return Markup::default() };
-    let all: Vec<&Row> =
-        found.rows.iter().filter(|row| row.cohort == ALL && row.tells_more()).collect();
-    let compared: Vec<(&Row, &Landmark)> =
-        all.iter().filter_map(|row| Some((*row, row.figures.landmark.as_ref()?))).collect();
+    let Some(found) = context.page.funnel else { return Markup::default() };
+    let all: Vec<&FunnelRow> =
+        found.rows.iter().filter(|row| row.cohort == ALL && row.is_distinct()).collect();
+    let compared: Vec<(&FunnelRow, &LandmarkComparison)> =
+        all.iter().filter_map(|row| Some((*row, row.metrics.landmark.as_ref()?))).collect();
     let others = (!compared.is_empty()).then(|| against_others(&compared));
     let cohorts = all.last().and_then(|widest| {
-        let cohorts: Vec<&Row> =
+        let cohorts: Vec<&FunnelRow> =
             found.rows.iter().filter(|row| is_cohort_of(row, widest)).collect();
         (cohorts.len() > 1).then(|| by_cohort(&cohorts, &widest.title()))
     });
@@ -30,22 +32,22 @@ pub(super) fn funnel(context: &ReportContext<'_>) -> Markup {
         section id="funnel" {
             h2 { "From sign-up to PQL to customer" }
             (paragraph(&format!(
-                "What the PQL definitions of the project file find in its log. It is usual that {} of trials qualify and {} of PQLs pay.",
-                range(USUAL_PQLS),
-                range(USUAL_CUSTOMERS)
+                "Conversion funnel for the PQL definitions in the project file. A sign-up that matches a definition is a PQL. Published benchmarks: {} of trials become PQLs, and {} of PQLs become customers.",
+                range(TYPICAL_PQL_SHARE),
+                range(TYPICAL_CUSTOMER_SHARE)
             )))
             (grid(others.into_iter().chain(cohorts)))
-            (table("Funnel", &all, Row::title))
+            (table("Funnel by definition", "definition", &all, FunnelRow::title))
         }
     }
 }
 
-fn is_cohort_of(row: &Row, all: &Row) -> bool {
+fn is_cohort_of(row: &FunnelRow, all: &FunnelRow) -> bool {
     row.cohort != ALL && (row.level, &row.name) == (all.level, &all.name)
 }
 
 fn range(Interval { low, high }: Interval) -> String {
-    format!("{:.0} to {:.0} %", 100.0 * low, 100.0 * high)
+    format!("{:.0}% to {:.0}%", 100.0 * low, 100.0 * high)
 }
 
 fn share(rate: &Rate) -> String {
@@ -53,46 +55,51 @@ fn share(rate: &Rate) -> String {
 }
 
 fn share_interval(rate: &Rate) -> String {
-    between(rate.interval, percent)
+    interval_range(rate.interval, percent)
 }
 
-fn table(caption: &str, rows: &[&Row], named: impl Fn(&Row) -> String) -> Table {
-    let row = |row: &&Row| {
-        let figures = &row.figures;
-        let mut cells = vec![named(row)];
-        cells.extend([figures.sign_ups, figures.pqls, figures.customers].map(|n| n.to_string()));
+fn table(
+    caption: &str,
+    first_column: &str,
+    rows: &[&FunnelRow],
+    title: impl Fn(&FunnelRow) -> String,
+) -> Table {
+    let row = |row: &&FunnelRow| {
+        let metrics = &row.metrics;
+        let mut cells = vec![title(row)];
+        cells.extend([metrics.sign_ups, metrics.pqls, metrics.customers].map(grouped));
         cells.extend(
-            [&figures.sign_up_to_pql, &figures.pql_to_customer]
+            [&metrics.sign_up_to_pql, &metrics.pql_to_customer]
                 .into_iter()
                 .flat_map(|rate| [share(rate), share_interval(rate)]),
         );
-        let lift = figures
+        let lift = metrics
             .landmark
             .as_ref()
             .and_then(|l| l.lift)
             .map_or_else(|| "–".to_owned(), |lift| format!("{lift:.2}"));
-        let interval = figures.landmark.as_ref().and_then(|l| l.lift_interval);
-        cells.extend([lift, between(interval, |v| format!("{v:.2}"))]);
+        let interval = metrics.landmark.as_ref().and_then(|l| l.lift_interval);
+        cells.extend([lift, interval_range(interval, |v| format!("{v:.2}"))]);
         cells
     };
     let header = [
-        "",
+        first_column,
         "sign-ups",
         "PQLs",
         "customers",
-        "qualify",
-        "95 %",
-        "of PQLs pay",
-        "95 %",
+        "sign-up to PQL",
+        "95% CI",
+        "PQL to customer",
+        "95% CI",
         "lift",
-        "95 %",
+        "95% CI",
     ];
     Table::new(caption, &header, rows.iter().map(row))
 }
 
-/// Returns PQLs and others at the same age, a definition to a row.
-fn against_others(compared: &[(&Row, &Landmark)]) -> Figure<'static> {
-    let most = compared
+/// Returns the conversion rates of PQLs and others at the same age, one row per definition.
+fn against_others(compared: &[(&FunnelRow, &LandmarkComparison)]) -> Figure<'static> {
+    let max = compared
         .iter()
         .flat_map(|(_, l)| [l.pqls.interval, l.others.interval])
         .flatten()
@@ -101,14 +108,14 @@ fn against_others(compared: &[(&Row, &Landmark)]) -> Figure<'static> {
     let height = ROW * number(compared.len()) + 64.0;
     let area = Area { left: 16.0, right: WIDTH - 19.0, top: 8.0, bottom: height - FOOT };
     let x = Axis::new(
-        "share that converts after the landmark",
-        Scale::rounded(0.0, most),
+        "share that converted after the landmark",
+        AxisScale::rounded(0.0, max),
         percent,
         false,
     );
     let mut chart = Chart::new(area, &x, &Axis::rows(compared.len()));
-    for (at, (row, landmark)) in compared.iter().enumerate() {
-        let row_at = number(at);
+    for (index, (row, landmark)) in compared.iter().enumerate() {
+        let row_at = number(index);
         chart.row_heading(row_at - 0.28, &row.title());
         for (rate, class, who, below) in
             [(&landmark.pqls, "yes", "PQLs", 0.08), (&landmark.others, "no", "others", 0.3)]
@@ -119,58 +126,58 @@ fn against_others(compared: &[(&Row, &Landmark)]) -> Figure<'static> {
             };
             chart.stroke((low, y), (high, y), class);
             let title = format!(
-                "{}, {who}: {} of {} convert, {}, 95 % {}",
+                "{}, {who}: {} of {} converted, {} (95% CI {})",
                 row.title(),
                 rate.count,
-                rate.of,
+                rate.mature,
                 share(rate),
                 share_interval(rate)
             );
             chart.dot((value, y), class, &title);
         }
     }
-    let cells = |(row, l): &(&Row, &Landmark)| {
-        let side = |rate: &Rate| [rate.of.to_string(), share(rate), share_interval(rate)];
+    let cells = |(row, l): &(&FunnelRow, &LandmarkComparison)| {
+        let side = |rate: &Rate| [grouped(rate.mature), share(rate), share_interval(rate)];
         std::iter::once(row.title()).chain(side(&l.pqls)).chain(side(&l.others)).collect()
     };
     Figure {
         id: "pqls-against-others",
-        title: "PQLs against others",
-        alt_text: "Share of accounts that converts in the horizon after the landmark, PQLs and others that are free at the same age, with \
-                      95 % intervals."
-            .to_owned(),
-        caption: "Both still free at the end of the definition's time: what the rule tells, not what reaching it does.".to_owned(),
+        title: "PQLs compared with other accounts",
+        alt_text: "Conversion rates of PQLs and of other accounts that are free at the same age, with 95% confidence intervals.".to_owned(),
+        caption: "Both groups are compared at the same age (the landmark) and include only accounts that are still free. The difference shows how well the definition predicts conversion, not what causes it.".to_owned(),
         drawing: chart.drawing(height),
-        legend: vec![("dot yes", "PQLs, 95 %"), ("dot no", "others, 95 %")],
-        table: Table::new("At the landmark", &["", "PQLs", "convert", "95 %", "others", "convert", "95 %"], compared.iter().map(cells)),
+        legend: vec![("dot yes", "PQLs, 95% CI"), ("dot no", "others, 95% CI")],
+        table: Table::new("Conversion after the landmark", &["definition", "PQLs", "converted", "95% CI", "others", "converted", "95% CI"], compared.iter().map(cells)),
     }
 }
 
-/// Returns the share of each cohort that qualifies, and the share of its PQLs that pays.
-fn by_cohort(cohorts: &[&Row], name: &str) -> Figure<'static> {
-    let most = cohorts
+/// Returns the share of each cohort that becomes PQLs, and of its PQLs that become customers.
+fn by_cohort(cohorts: &[&FunnelRow], name: &str) -> Figure<'static> {
+    let max = cohorts
         .iter()
-        .flat_map(|row| [row.figures.sign_up_to_pql.interval, row.figures.pql_to_customer.interval])
+        .flat_map(|row| [row.metrics.sign_up_to_pql.interval, row.metrics.pql_to_customer.interval])
         .flatten()
         .map(|interval| interval.high)
         .fold(0.05, f64::max);
-    let x =
-        Axis::items("sign-up", &cohorts.iter().map(|row| row.cohort.clone()).collect::<Vec<_>>());
-    let y = Axis::new("share", Scale::rounded(0.0, most), percent, true);
-    let mut chart = Chart::new(Area::of_height(HEIGHT), &x, &y);
-    for (at, row) in cohorts.iter().enumerate() {
+    let x = Axis::items(
+        "sign-up cohort",
+        &cohorts.iter().map(|row| row.cohort.clone()).collect::<Vec<_>>(),
+    );
+    let y = Axis::new("share", AxisScale::rounded(0.0, max), percent, true);
+    let mut chart = Chart::new(Area::with_height(HEIGHT), &x, &y);
+    for (index, row) in cohorts.iter().enumerate() {
         let sides = [
-            (&row.figures.sign_up_to_pql, "yes", "sign-ups qualify", -0.14),
-            (&row.figures.pql_to_customer, "no", "PQLs pay", 0.14),
+            (&row.metrics.sign_up_to_pql, "yes", "sign-ups became PQLs", -0.14),
+            (&row.metrics.pql_to_customer, "no", "PQLs became customers", 0.14),
         ];
-        for (rate, class, what, beside) in sides {
+        for (rate, class, result, offset) in sides {
             let Some(value) = rate.share else { continue };
-            let place = number(at) + beside;
+            let place = number(index) + offset;
             let title = format!(
-                "{}: {} of {} {what}, {}, 95 % {}",
+                "{}: {} of {} {result}, {} (95% CI {})",
                 row.cohort,
                 rate.count,
-                rate.of,
+                rate.mature,
                 share(rate),
                 share_interval(rate)
             );
@@ -179,16 +186,19 @@ fn by_cohort(cohorts: &[&Row], name: &str) -> Figure<'static> {
     }
     Figure {
         id: "funnel-cohorts",
-        title: "Cohorts of sign-ups",
+        title: "Funnel by sign-up cohort",
         alt_text: format!(
-            "For {} of sign-ups the share that qualifies and the share of its PQLs that pays.",
+            "Share of sign-ups that become PQLs and share of PQLs that become customers, for {}.",
             counted(cohorts.len() as u64, "cohort")
         ),
         caption: format!(
-            "By {name}; only those old enough to tell count, so that young cohorts do not look worse."
+            "PQLs in this chart: {name}. Only accounts old enough to have an outcome are included, so recent cohorts do not look worse."
         ),
         drawing: chart.drawing(HEIGHT),
-        legend: vec![("dot yes", "sign-ups that qualify"), ("dot no", "PQLs that pay")],
-        table: table("By cohort", cohorts, |row| row.cohort.clone()),
+        legend: vec![
+            ("dot yes", "sign-ups that become PQLs"),
+            ("dot no", "PQLs that become customers"),
+        ],
+        table: table("Funnel by cohort", "cohort", cohorts, |row| row.cohort.clone()),
     }
 }

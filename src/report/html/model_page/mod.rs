@@ -1,7 +1,7 @@
 //! The page about a model.
 
 mod accounts;
-mod answer;
+mod coefficients;
 mod contacts;
 mod context;
 mod correlation;
@@ -9,21 +9,21 @@ mod cutoffs;
 mod data;
 mod effects;
 mod funnel;
-mod penalty;
 mod performance;
 mod provenance;
-mod ranking;
-mod weights;
+mod ranking_curves;
+mod regularization;
+mod summary;
 
-pub use context::Report;
+pub use context::ModelPage;
 use context::ReportContext;
 use maud::html;
 
 use super::elements::document;
 use crate::error::Result;
 
-impl Report<'_> {
-    /// Returns the page.
+impl ModelPage<'_> {
+    /// Renders the page as HTML.
     ///
     /// # Errors
     /// * [`Error::DamagedModel`](crate::Error::DamagedModel): the configuration in the model cannot
@@ -33,11 +33,11 @@ impl Report<'_> {
     pub fn html(&self) -> Result<String> {
         let context = ReportContext::new(*self)?;
         let sections = html! {
-            (answer::answer(&context))
+            (summary::summary(&context))
             (data::data(&context))
             (performance::performance(&context))
             (cutoffs::cutoffs(&context))
-            (weights::weights(&context)?)
+            (coefficients::features(&context)?)
             (accounts::accounts(&context)?)
             (funnel::funnel(&context))
             (provenance::provenance(&context))

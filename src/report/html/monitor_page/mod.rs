@@ -1,4 +1,4 @@
-//! The page about a batch compared with the training rows.
+//! The page that compares a batch with the training data.
 
 mod features;
 mod outcomes;
@@ -7,108 +7,114 @@ use maud::{Markup, html};
 
 use crate::error::Result;
 use crate::model::Model;
-use crate::operations::monitor::{EventNames, Monitoring, NameUse, Realised};
-use crate::report::format::{counted, number, percent, three};
+use crate::operations::monitor::{
+    EventNameDrift, EventUsage, MonitoringReport, RealizedPerformance,
+};
+use crate::report::format::{counted, grouped, number, percent, three};
 use crate::report::html::elements::{Table, document, list, paragraph};
-use crate::report::html::header::{PageHeader, Tile, Tone, Verdict, warnings};
+use crate::report::html::header::{MetricTile, PageHeader, PageVerdict, Tone, notices};
 
-/// What the page is about.
+/// Inputs of the page.
 #[derive(Debug, Clone, Copy)]
 pub struct MonitorPage<'a> {
-    /// What there is to say of the batch.
-    pub monitoring: &'a Monitoring,
+    /// The result of monitoring the batch.
+    pub monitoring: &'a MonitoringReport,
     /// The model.
     pub model: &'a Model,
 }
 
-/// How the marks of the training rows and of the batch look.
+/// CSS classes of the training rows and of the batch.
 const CLASSES: [&str; 2] = ["train", "yes"];
 
 impl MonitorPage<'_> {
-    /// Returns the page.
+    /// Renders the page as HTML.
     ///
     /// # Errors
     /// * [`Error::DamagedModel`](crate::Error::DamagedModel): the configuration in the model cannot
     ///   be read
     pub fn html(&self) -> Result<String> {
         let monitoring = self.monitoring;
-        let at =
-            monitoring.at.as_ref().map_or(String::new(), |at| format!(", batch of {}", &at[..10]));
+        let time = monitoring
+            .as_of
+            .as_ref()
+            .map_or(String::new(), |time| format!(", batch of {}", &time[..10]));
         let header = PageHeader {
-            kicker: format!("Model `{}`{at}", monitoring.model),
-            title: "Does the model still see what it was trained on?".to_owned(),
+            subject: format!("Model `{}`{time}", monitoring.model),
+            title: "Does the model still fit today's accounts?".to_owned(),
             verdict: self.verdict(),
             tiles: self.tiles(),
             links: self.links(),
         };
         let content = html! {
             (header)
-            (warnings(&self.warning_texts()?))
+            (notices("Alarms", &self.alarm_texts()))
+            (notices("Warnings", &self.warning_texts()?))
             @if let Some(scores) = &monitoring.scores { (features::scores(scores)) }
             @if !monitoring.features.is_empty() { (features::features(&monitoring.features)) }
             @if let Some(events) = &monitoring.events { (event_names(events)) }
-            @if let Some(realised) = &monitoring.realised { (outcomes::outcomes(realised)) }
+            @if let Some(realized) = &monitoring.realized { (outcomes::outcomes(realized)) }
         };
         Ok(document(&format!("pql monitor: {}", monitoring.model), &content))
     }
 
-    fn verdict(&self) -> Verdict {
+    fn verdict(&self) -> PageVerdict {
         let monitoring = self.monitoring;
         let (tone, lead) = match monitoring.alarms.len() {
-            0 => (Tone::Good, "Yes: nothing is to be seen to.".to_owned()),
-            n => (Tone::Doubt, format!("No: {} to be seen to.", counted(n as u64, "thing"))),
+            0 => (Tone::Good, "Yes: there are no alarms.".to_owned()),
+            n => (Tone::Doubt, format!("No: {}.", counted(n as u64, "alarm"))),
         };
         let reasons = format!(
-            "{} held against {} of {}.",
+            "The batch has {}. They were compared with {} of {}.",
             counted(monitoring.rows, "row"),
             counted(monitoring.training_rows, "training row"),
             counted(monitoring.training_accounts, "account")
         );
-        Verdict { tone, lead, reasons }
+        PageVerdict { tone, lead, reasons }
     }
 
-    fn tiles(&self) -> Vec<Tile<'static>> {
+    fn tiles(&self) -> Vec<MetricTile<'static>> {
         let monitoring = self.monitoring;
-        let watched = monitoring.features.iter().filter(|drift| drift.watched).count();
-        let mut tiles = vec![Tile {
-            name: "Features that drifted",
+        let watched = monitoring.features.iter().filter(|drift| drift.monitored).count();
+        let mut tiles = vec![MetricTile {
+            name: "Drifted features",
             metric: "drifted",
             value: Some(number(monitoring.drifted())),
             formatted: monitoring.drifted().to_string(),
-            note: format!("of {watched} that are watched"),
+            note: format!("of {watched} monitored"),
         }];
         if let Some(scores) = &monitoring.scores {
-            tiles.push(Tile {
+            tiles.push(MetricTile {
                 name: "Mean probability",
-                metric: "mean_now",
-                value: Some(scores.mean_now),
-                formatted: percent(scores.mean_now),
+                metric: "current_mean",
+                value: Some(scores.current_mean),
+                formatted: percent(scores.current_mean),
                 note: format!(
-                    "{} of the training rows; PSI {}",
-                    percent(scores.mean_then),
+                    "training: {}; PSI {}",
+                    percent(scores.reference_mean),
                     three(scores.shift.psi)
                 ),
             });
-            tiles.push(Tile {
-                name: "Reach the threshold",
-                metric: "reach_now",
-                value: Some(scores.reach_now),
-                formatted: percent(scores.reach_now),
-                note: format!("{} of the training rows", percent(scores.reach_then)),
+            tiles.push(MetricTile {
+                name: "Qualified",
+                metric: "current_above_threshold",
+                value: Some(scores.current_above_threshold),
+                formatted: percent(scores.current_above_threshold),
+                note: format!("training: {}", percent(scores.reference_above_threshold)),
             });
         }
-        if let Some(e) = monitoring.realised.as_ref().map(|realised| &realised.evaluation) {
-            tiles.push(Tile {
-                name: "Converted, of those scored before",
+        if let Some(e) = monitoring.realized.as_ref().map(|realized| &realized.evaluation) {
+            tiles.push(MetricTile {
+                name: "Conversion rate of earlier scores",
                 metric: "base_rate",
                 value: Some(e.base_rate),
                 formatted: percent(e.base_rate),
                 note: format!(
-                    "{} of {}; {} predicted, ROC AUC {}",
-                    e.conversions,
+                    "{} of {}; predicted: {}{}",
+                    grouped(e.conversions),
                     counted(e.n, "row"),
                     percent(e.expected_conversions / number(e.n)),
-                    three(e.roc_auc.map(|auc| auc.value))
+                    e.roc_auc
+                        .map_or(String::new(), |auc| format!("; ROC AUC {}", three(auc.value)))
                 ),
             });
         }
@@ -116,81 +122,81 @@ impl MonitorPage<'_> {
     }
 
     fn links(&self) -> Vec<(&'static str, &'static str)> {
-        let known = [
+        let sections = [
             ("#scores-now", "Scores"),
             ("#features", "Features"),
             ("#events", "Event names"),
-            ("#outcomes", "What became of them"),
+            ("#outcomes", "Outcomes"),
         ];
-        let there = |(href, _): &(&str, &str)| match *href {
+        let has_section = |(href, _): &(&str, &str)| match *href {
             "#events" => self.monitoring.events.is_some(),
-            "#outcomes" => self.monitoring.realised.is_some(),
+            "#outcomes" => self.monitoring.realized.is_some(),
             _ => !self.monitoring.features.is_empty(),
         };
-        known.into_iter().filter(there).collect()
+        sections.into_iter().filter(has_section).collect()
     }
 
-    /// Returns the alarms, and what a reader should know.
+    fn alarm_texts(&self) -> Vec<String> {
+        self.monitoring.alarms.iter().map(ToString::to_string).collect()
+    }
+
+    /// Returns skipped rows, ignored features, and a missing holdout.
     fn warning_texts(&self) -> Result<Vec<String>> {
         let monitoring = self.monitoring;
-        let mut texts: Vec<String> = monitoring.alarms.iter().map(ToString::to_string).collect();
+        let mut texts = Vec::new();
         if monitoring.not_finite > 0 {
             texts.push(format!(
-                "{} rows were not scored, since a value is not finite",
-                monitoring.not_finite
+                "{} not scored, because a value is not finite",
+                counted(monitoring.not_finite, "row")
             ));
         }
         let ignored: Vec<String> = monitoring
             .features
             .iter()
-            .filter(|drift| drift.drifted && !drift.watched)
+            .filter(|drift| drift.drifted && !drift.monitored)
             .map(|drift| format!("`{}`", drift.feature))
             .collect();
         if !ignored.is_empty() {
-            texts.push(format!("drifted, and raises no alarm as asked: {}", ignored.join(", ")));
+            texts.push(format!("drifted, but ignored as requested: {}", ignored.join(", ")));
         }
-        texts.extend(
-            monitoring
-                .realised
-                .iter()
-                .flat_map(Realised::left_out)
-                .map(|(reason, rows)| format!("{rows} rows left out {reason}")),
-        );
-        if monitoring.realised.is_some() && self.model.config()?.qualify.holdout == 0.0 {
-            texts.push("where scores were acted upon, outcomes are no longer those of being left alone: `qualify.holdout` keeps accounts to compare with".to_owned());
+        texts.extend(monitoring.realized.iter().flat_map(RealizedPerformance::dropped_rows).map(
+            |(reason, rows)| format!("{} of earlier runs dropped: {reason}", counted(rows, "row")),
+        ));
+        if monitoring.realized.is_some() && self.model.config()?.qualify.holdout == 0.0 {
+            texts.push("if sales acted on the scores, the outcomes are no longer those of uncontacted accounts. Set `qualify.holdout` to keep a comparison group".to_owned());
         }
         Ok(texts)
     }
 }
 
-/// Returns the event names that are gone or new.
-fn event_names(names: &EventNames) -> Markup {
-    let row = |kind: &str, name: &NameUse| {
+/// Returns the section about missing and new event names.
+fn event_names(names: &EventNameDrift) -> Markup {
+    let row = |kind: &str, name: &EventUsage| {
         let last = name.last_seen.clone().unwrap_or_else(|| "never".to_owned());
         vec![
             format!("`{}`", name.event),
             kind.to_owned(),
-            percent(name.then),
-            percent(name.now),
+            percent(name.reference),
+            percent(name.current),
             last,
         ]
     };
     let rows = names
         .gone
         .iter()
-        .map(|name| row("gone", name))
+        .map(|name| row("missing", name))
         .chain(names.new.iter().map(|name| row("new", name)));
     let renamed = names.renamed.iter().map(|renamed| {
-        format!("`{}` may have become `{}`: {}", renamed.from, renamed.to, renamed.because)
+        format!("`{}` may have been renamed to `{}`: {}", renamed.from, renamed.to, renamed.reason)
     });
     html! {
         section id="events" {
             h2 { "Event names" }
-            (paragraph(&format!("In the {} days before the cutoffs of {}.", names.days, counted(names.rows, "row"))))
             @if names.new.is_empty() && names.gone.is_empty() {
-                (paragraph("None is new, and none is gone."))
+                (paragraph(&format!("No event name is new or missing in the {} days before the cutoffs of {}.", names.days, counted(names.rows, "row"))))
             } @else {
-                (Table::new("Names that are gone or new", &["event", "", "of training rows", "of the batch", "last seen"], rows))
+                (paragraph(&format!("Share of rows with the event in the {} days before the cutoff. The batch has {}.", names.days, counted(names.rows, "row"))))
+                (Table::new("Missing and new event names", &["event", "status", "training rows", "batch", "last seen"], rows))
                 (list(renamed))
             }
         }

@@ -1,49 +1,53 @@
-//! What became of the accounts that were scored before.
+//! Outcomes of accounts scored in earlier runs.
 
 use maud::{Markup, html};
 use pql_stats::intervals::{Estimate, Interval};
-use pql_stats::metrics::{Evaluation, Part};
+use pql_stats::metrics::{Evaluation, SubsetMetrics};
 
-use crate::operations::monitor::{Realised, RunOutcome};
-use crate::report::charts::{Area, Axis, Chart, HEIGHT, Scale};
-use crate::report::format::{between, four, number, percent, three};
+use crate::operations::monitor::{RealizedPerformance, RunPerformance};
+use crate::report::charts::{Area, Axis, AxisScale, Chart, HEIGHT};
+use crate::report::format::{counted, four, grouped, interval_range, number, percent, three};
+use crate::report::html::calibration::{BinSeries, calibration_curves};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
-use crate::report::html::reliability::{BinSeries, reliability};
 
-/// Returns predictions against outcomes.
-pub(super) fn outcomes(realised: &Realised) -> Markup {
-    let scored = BinSeries { name: "scored before", class: "yes", bins: &realised.reliability };
-    let runs = (realised.runs.len() > 1).then(|| runs(&realised.runs));
+/// Returns the section about predictions and outcomes.
+pub(super) fn outcomes(realized: &RealizedPerformance) -> Markup {
+    let scored = BinSeries { name: "earlier runs", class: "yes", bins: &realized.reliability };
+    let runs = (realized.runs.len() > 1).then(|| runs(&realized.runs));
     html! {
         section id="outcomes" {
-            h2 { "What became of accounts scored before" }
-            (paragraph("Every interval is a 95 % interval by account. Horizons of runs that follow each other overlap: an account that converts may count in several."))
-            (grid([reliability(&[scored])].into_iter().chain(runs)))
+            h2 { "Outcomes of earlier scores" }
+            (paragraph("All intervals are 95% confidence intervals (95% CI). The horizons of consecutive runs overlap, so one conversion can count in several runs."))
+            (grid([calibration_curves(&[scored])].into_iter().chain(runs)))
             div.pair {
-                (metrics(&realised.evaluation))
-                @if let Some(parts) = &realised.holdout { (holdout(parts)) }
+                (metrics(&realized.evaluation))
+                @if let Some(groups) = &realized.holdout { (holdout(groups)) }
             }
         }
     }
 }
 
-fn holdout([held, others]: &[Part; 2]) -> Table {
-    let row = |who: &str, part: &Part| {
+fn holdout([held, others]: &[SubsetMetrics; 2]) -> Table {
+    let row = |who: &str, metrics: &SubsetMetrics| {
         vec![
             who.to_owned(),
-            part.rows.to_string(),
-            four(part.probability),
-            four(part.converted),
-            between(part.converted_interval, four),
+            grouped(metrics.rows),
+            four(metrics.mean_probability),
+            four(metrics.observed_rate),
+            interval_range(metrics.observed_rate_interval, four),
         ]
     };
-    let rows = vec![row("left alone", held), row("others", others)];
-    Table::new("Holdout and others", &["", "rows", "predicted", "converted", "95 %"], rows)
+    let rows = vec![row("holdout (not contacted)", held), row("others", others)];
+    Table::new(
+        "Holdout and other accounts",
+        &["group", "rows", "predicted", "converted", "95% CI"],
+        rows,
+    )
 }
 
 fn metrics(e: &Evaluation) -> Table {
     let row = |name: &str, value: Option<f64>, interval: Option<Interval>, note: &str| {
-        vec![name.to_owned(), four(value), between(interval, four), note.to_owned()]
+        vec![name.to_owned(), four(value), interval_range(interval, four), note.to_owned()]
     };
     let estimate = |name: &str, estimate: Option<Estimate>, note: &str| {
         row(
@@ -54,78 +58,86 @@ fn metrics(e: &Evaluation) -> Table {
         )
     };
     let rows = vec![
-        row("predicted", Some(e.expected_conversions / number(e.n)), None, "mean probability"),
-        row("converted", Some(e.base_rate), None, ""),
-        estimate("calibration in the large", e.calibration_in_the_large, "0 is right"),
-        estimate("calibration slope", e.calibration_slope, "1 is right"),
+        row(
+            "Predicted conversion rate",
+            Some(e.expected_conversions / number(e.n)),
+            None,
+            "mean probability",
+        ),
+        row("Observed conversion rate", Some(e.base_rate), None, ""),
+        estimate("Calibration in the large", e.calibration_in_the_large, "0 is ideal"),
+        estimate("Calibration slope", e.calibration_slope, "1 is ideal"),
         estimate("ROC AUC", e.roc_auc, "0.5 is chance"),
-        estimate("log loss", Some(e.log_loss), ""),
+        estimate("Log loss", Some(e.log_loss), ""),
     ];
-    Table::new("Predictions against outcomes", &["metric", "value", "95 %", ""], rows)
+    Table::new("Predictions and outcomes", &["metric", "value", "95% CI", "note"], rows)
 }
 
-/// Returns the share predicted and share observed, run by run.
-fn runs(runs: &[RunOutcome]) -> Figure<'static> {
-    let name = |run: &RunOutcome| run.at.as_ref().map_or(String::new(), |at| at[..10].to_owned());
+/// Returns the predicted and observed conversion rate of each run.
+fn runs(runs: &[RunPerformance]) -> Figure<'static> {
+    let name = |run: &RunPerformance| {
+        run.scored_at.as_ref().map_or(String::new(), |time| time[..10].to_owned())
+    };
     let days: Vec<String> =
         runs.iter().map(|run| name(run).get(5..).unwrap_or_default().to_owned()).collect();
-    let x = Axis::items("scored at", &days);
-    let ends = |part: &Part| {
-        part.converted_interval
+    let x = Axis::items("date of the run", &days);
+    let ends = |metrics: &SubsetMetrics| {
+        metrics
+            .observed_rate_interval
             .map_or(0.0, |interval| interval.high)
-            .max(part.probability.unwrap_or(0.0))
+            .max(metrics.mean_probability.unwrap_or(0.0))
     };
-    let most = runs.iter().map(|run| ends(&run.part)).fold(0.01, f64::max);
+    let max = runs.iter().map(|run| ends(&run.metrics)).fold(0.01, f64::max);
     let mut chart = Chart::new(
-        Area::of_height(HEIGHT),
+        Area::with_height(HEIGHT),
         &x,
-        &Axis::new("share of the rows", Scale::rounded(0.0, most), percent, true),
+        &Axis::new("conversion rate", AxisScale::rounded(0.0, max), percent, true),
     );
-    for (at, run) in runs.iter().enumerate() {
-        let (x, part) = (number(at), &run.part);
-        let shares =
-            [part.probability, part.converted].map(|share| share.map_or("–".to_owned(), percent));
+    for (index, run) in runs.iter().enumerate() {
+        let (x, metrics) = (number(index), &run.metrics);
+        let shares = [metrics.mean_probability, metrics.observed_rate]
+            .map(|share| share.map_or("–".to_owned(), percent));
         let title = format!(
-            "{} by {}: {} rows, {} predicted, {} converted",
+            "{}, model {}: {}, {} predicted, {} converted",
             name(run),
             run.model,
-            part.rows,
+            counted(metrics.rows, "row"),
             shares[0],
             shares[1]
         );
-        if let Some(Interval { low, high }) = part.converted_interval {
+        if let Some(Interval { low, high }) = metrics.observed_rate_interval {
             chart.stroke((x, low), (x, high), "yes");
         }
-        if let Some(predicted) = part.probability {
+        if let Some(predicted) = metrics.mean_probability {
             chart.stroke((x - 0.3, predicted), (x + 0.3, predicted), "chosen");
         }
-        if let Some(converted) = part.converted {
+        if let Some(converted) = metrics.observed_rate {
             chart.dot((x, converted), "yes", &title);
         }
     }
-    let row = |run: &RunOutcome| {
-        let part = &run.part;
+    let row = |run: &RunPerformance| {
+        let metrics = &run.metrics;
         let counts =
-            [name(run), run.model.clone(), part.rows.to_string(), part.conversions.to_string()];
+            [name(run), run.model.clone(), grouped(metrics.rows), grouped(metrics.conversions)];
         counts
             .into_iter()
             .chain([
-                four(part.probability),
-                four(part.converted),
-                between(part.converted_interval, four),
-                three(part.roc_auc),
+                four(metrics.mean_probability),
+                four(metrics.observed_rate),
+                interval_range(metrics.observed_rate_interval, four),
+                three(metrics.roc_auc),
             ])
             .collect()
     };
     let header =
-        ["scored at", "model", "rows", "conversions", "predicted", "converted", "95 %", "ROC AUC"];
+        ["run", "model", "rows", "conversions", "predicted", "converted", "95% CI", "ROC AUC"];
     Figure {
         id: "runs",
-        title: "Predicted and observed, run by run",
-        alt_text: "Share of the rows of each run that converted, with its 95 % interval, and the mean probability it was given.".to_owned(),
-        caption: "The bars should cross the lines, but for one in twenty.".to_owned(),
+        title: "Predicted and observed by run",
+        alt_text: "Observed conversion rate of each run with its 95% confidence interval, and its mean predicted probability.".to_owned(),
+        caption: "About 95% of the intervals should include the predicted rate.".to_owned(),
         drawing: chart.drawing(HEIGHT),
-        legend: vec![("dot yes", "converted, 95 %"), ("line plain", "predicted")],
-        table: Table::new("Run by run", &header, runs.iter().map(row)),
+        legend: vec![("dot yes", "converted, 95% CI"), ("line plain", "predicted")],
+        table: Table::new("Predicted and observed by run", &header, runs.iter().map(row)),
     }
 }

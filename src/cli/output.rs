@@ -1,0 +1,269 @@
+//! `--format` and `--output`: how a result is written, and to which file.
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ValueEnum};
+use serde::Serialize;
+
+use super::Terminal;
+use crate::error::{Error, Result};
+use crate::io::write::{Format, check_writable, csv_line, write_bytes};
+use crate::report::format::alternatives;
+
+/// A format of a result; each command writes some of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputFormat {
+    /// Tables and sentences for people.
+    Table,
+    /// One JSON value.
+    Json,
+    /// Comma-separated values with a header line.
+    Csv,
+    /// A Markdown table.
+    Md,
+    /// `[[definition]]` blocks of pql.toml.
+    Toml,
+    /// Parquet.
+    Parquet,
+    /// One JSON object per line.
+    Ndjson,
+}
+
+/// The formats of a file with one row per account.
+pub(super) const ROW_FORMATS: &[OutputFormat] =
+    &[OutputFormat::Parquet, OutputFormat::Csv, OutputFormat::Ndjson];
+
+impl OutputFormat {
+    /// Returns the name that `--format` takes.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Md => "md",
+            Self::Toml => "toml",
+            Self::Parquet => "parquet",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// Returns the format of a file extension.
+    fn from_extension(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_lowercase();
+        match extension.as_str() {
+            "jsonl" => Some(Self::Ndjson),
+            "markdown" => Some(Self::Md),
+            "txt" => Some(Self::Table),
+            name => Self::from_str(name, true).ok().filter(|format| *format != Self::Table),
+        }
+    }
+
+    /// Returns the usual file extension.
+    fn extension(self) -> &'static str {
+        if self == Self::Table { "txt" } else { self.name() }
+    }
+
+    /// Returns the format of a row file, if it is one.
+    fn row_format(self) -> Option<Format> {
+        match self {
+            Self::Parquet => Some(Format::Parquet),
+            Self::Csv => Some(Format::Csv),
+            Self::Ndjson => Some(Format::Ndjson),
+            _ => None,
+        }
+    }
+}
+
+/// The result of a command: its format and its file.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// Output format [default: from the file extension, else table]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<OutputFormat>,
+    /// Output file [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Limits `--format` to the formats of a command.
+pub(super) fn limit_formats(arg: Arg, formats: &'static [OutputFormat]) -> Arg {
+    let names = PossibleValuesParser::new(formats.iter().map(|format| format.name()));
+    let arg = arg.value_parser(names.map(|name| {
+        OutputFormat::from_str(&name, false).expect("the possible values are names of formats")
+    }));
+    if formats.contains(&OutputFormat::Table) {
+        return arg;
+    }
+    arg.help("Output format [default: from the file extension]")
+}
+
+impl OutputArgs {
+    /// Returns the output of a command that writes these formats, the first one by default.
+    ///
+    /// # Errors
+    /// * [`Error::Usage`]: the file extension means a format that the command does not write
+    /// * [`Error::Write`]: the file cannot be written
+    pub(super) fn resolve(&self, formats: &[OutputFormat]) -> Result<Output> {
+        let path = self.output.clone().filter(|path| path != Path::new("-"));
+        let from_extension = path.as_deref().and_then(OutputFormat::from_extension);
+        let format = match (self.format, from_extension) {
+            (Some(format), _) => format,
+            (None, Some(format)) if formats.contains(&format) => format,
+            (None, _) => match path.as_deref().filter(|path| !is_device(path)) {
+                None => formats[0],
+                Some(path) => return Err(unsupported_extension(path, formats)),
+            },
+        };
+        // A result may take minutes; it must not be lost.
+        path.as_deref().map_or(Ok(()), check_writable)?;
+        Ok(Output { format, path })
+    }
+
+    /// Returns the file of a command that writes rows, and its format; `None` without `--output`.
+    ///
+    /// # Errors
+    /// * [`Error::Usage`]: neither `--format` nor the file extension is a format of rows
+    /// * [`Error::Write`]: the file cannot be written
+    pub(super) fn row_file(&self) -> Result<Option<(&Path, Format)>> {
+        let Some(path) = self.output.as_deref() else { return Ok(None) };
+        let from_extension = || {
+            let is_stdout = path == Path::new("-");
+            is_stdout.then_some(OutputFormat::Csv).or_else(|| OutputFormat::from_extension(path))
+        };
+        let format = self.format.or_else(from_extension).and_then(OutputFormat::row_format);
+        let format = format.ok_or_else(|| unsupported_extension(path, ROW_FORMATS))?;
+        check_writable(path)?;
+        Ok(Some((path, format)))
+    }
+}
+
+/// Returns whether a path is a device or pipe, such as `/dev/null`, which has no file extension.
+fn is_device(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// Returns the error of a file whose extension means none of the formats of a command.
+fn unsupported_extension(path: &Path, formats: &[OutputFormat]) -> Error {
+    let found = if path.extension().is_some() { "unsupported" } else { "no" };
+    let extensions: Vec<String> =
+        formats.iter().map(|format| format!(".{}", format.extension())).collect();
+    let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
+    Error::Usage {
+        problem: format!(
+            "`{}`: {found} file extension, expected {}",
+            path.display(),
+            alternatives(&extensions)
+        ),
+        hint: Some(format!("rename the file, or add `--format {}`", names.join("|"))),
+    }
+}
+
+/// The format and destination of a result.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) format: OutputFormat,
+    /// The file; `None`: standard output.
+    pub(super) path: Option<PathBuf>,
+}
+
+impl Output {
+    /// Returns whether the result is shown on a terminal, where bars and plots are drawn.
+    pub(super) fn is_on_terminal(&self, terminal: &Terminal<'_>) -> bool {
+        self.path.is_none() && terminal.stdout_is_terminal
+    }
+
+    /// Writes a text, and a line break after it unless it is empty.
+    pub(super) fn write(&self, text: &str, terminal: &mut Terminal<'_>) -> Result<()> {
+        let line_break = if text.is_empty() { "" } else { "\n" };
+        let Some(path) = &self.path else { return terminal.print(&[text, line_break]) };
+        write_bytes(path, [text, line_break].concat().as_bytes())?;
+        terminal.note(&format!("Wrote {}", path.display()));
+        Ok(())
+    }
+
+    /// Writes a value as JSON.
+    pub(super) fn write_json(
+        &self,
+        value: &impl Serialize,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<()> {
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|source| Error::Json { value: "the result", source })?;
+        self.write(&text, terminal)
+    }
+}
+
+/// Returns rows, the header first, as CSV.
+pub(super) fn csv_text(rows: &[Vec<String>]) -> String {
+    rows.iter().map(|row| csv_line(row)).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns rows, the header first, as a Markdown table.
+pub(super) fn markdown_text(rows: &[Vec<String>]) -> String {
+    let line = |cells: &Vec<String>| {
+        let plain = cells.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " "));
+        format!("| {} |", plain.collect::<Vec<_>>().join(" | "))
+    };
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    if let Some(header) = rows.first() {
+        lines.insert(1, format!("|{}", "---|".repeat(header.len())));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOME: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json, OutputFormat::Csv];
+
+    fn resolve(format: Option<OutputFormat>, path: Option<&str>) -> Result<OutputFormat> {
+        let args = OutputArgs { format, output: path.map(PathBuf::from) };
+        args.resolve(SOME).map(|output| output.format)
+    }
+
+    #[test]
+    fn the_format_is_the_option_then_the_extension_then_the_first() {
+        assert_eq!(resolve(None, None).unwrap(), OutputFormat::Table);
+        assert_eq!(resolve(None, Some("-")).unwrap(), OutputFormat::Table);
+        assert_eq!(resolve(None, Some("a.txt")).unwrap(), OutputFormat::Table);
+        assert_eq!(resolve(None, Some("a.JSON")).unwrap(), OutputFormat::Json);
+        assert_eq!(resolve(Some(OutputFormat::Csv), Some("a.json")).unwrap(), OutputFormat::Csv);
+    }
+
+    #[test]
+    fn an_extension_of_another_format_is_refused() {
+        let error = resolve(None, Some("a.md")).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert_eq!(
+            error.to_string(),
+            "`a.md`: unsupported file extension, expected .txt, .json or .csv"
+        );
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("`--format table|json|csv`"), "{hint}");
+        let error = resolve(None, Some("result")).unwrap_err();
+        assert!(error.to_string().starts_with("`result`: no file extension, expected "), "{error}");
+    }
+
+    #[test]
+    fn a_row_file_needs_a_format_of_rows() {
+        let row_file = |format, path: &str| {
+            let args = OutputArgs { format, output: Some(path.into()) };
+            args.row_file().map(|file| file.map(|(_, format)| format))
+        };
+        assert_eq!(row_file(None, "-").unwrap(), Some(Format::Csv));
+        assert_eq!(row_file(None, "a.jsonl").unwrap(), Some(Format::Ndjson));
+        assert_eq!(row_file(Some(OutputFormat::Csv), "a.txt").unwrap(), Some(Format::Csv));
+        assert_eq!(row_file(None, "a.json").unwrap_err().exit_code(), 2);
+        assert_eq!(OutputArgs { format: None, output: None }.row_file().unwrap(), None);
+    }
+
+    #[test]
+    fn markdown_cells_escape_bars_and_line_breaks() {
+        let rows =
+            [vec!["a".to_owned(), "b".to_owned()], vec!["x|y".to_owned(), "1\n2".to_owned()]];
+        assert_eq!(markdown_text(&rows), "| a | b |\n|---|---|\n| x\\|y | 1 2 |");
+    }
+}

@@ -1,0 +1,246 @@
+//! Atomic files: written to a temporary file in the same folder, synced, then renamed.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Stdout, Write};
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use tempfile::NamedTempFile;
+
+use super::write_error;
+use crate::error::Result;
+
+/// Prefix and suffix of the names of temporary files.
+const PREFIX: &str = ".pql-";
+const SUFFIX: &str = ".tmp";
+
+/// Age above which a temporary file is assumed to belong to a program that was killed.
+const ORPHAN_AGE: Duration = Duration::from_hours(24);
+
+/// Size of the write buffer, in bytes.
+const BUFFER: usize = 1 << 17;
+
+/// Number of bytes after which a file is synced in the background, so that little remains at the
+/// end. Smaller files, which are most, need no thread.
+const SYNC_INTERVAL: usize = 1 << 26;
+
+/// The destination of an output.
+pub(super) enum Target {
+    /// A temporary file, renamed to `path` at the end. Boxed, because it is much larger than the
+    /// other variants.
+    Atomic { path: PathBuf, temporary: Box<NamedTempFile> },
+    /// A device or a pipe, written directly.
+    Direct { path: PathBuf, file: File },
+    /// Standard output.
+    Stdout,
+}
+
+/// Writes bytes to a [`Target`].
+pub(super) enum TargetWriter {
+    Atomic(SyncingWriter),
+    Direct(BufWriter<File>),
+    Stdout(BufWriter<Stdout>),
+}
+
+/// A file that is synced in the background while it is written.
+pub(super) struct SyncingWriter {
+    file: BufWriter<File>,
+    /// Number of bytes between syncs.
+    sync_interval: usize,
+    /// Number of bytes since the last sync.
+    unsynced: usize,
+    sync: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl SyncingWriter {
+    fn new(file: File, sync_interval: usize) -> Self {
+        Self {
+            file: BufWriter::with_capacity(BUFFER, file),
+            sync_interval,
+            unsynced: 0,
+            sync: None,
+        }
+    }
+
+    /// Waits for the running sync; the system reports an error only once.
+    fn join_sync(&mut self) -> io::Result<()> {
+        self.sync
+            .take()
+            .map_or(Ok(()), |sync| sync.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+}
+
+impl Write for SyncingWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.unsynced >= self.sync_interval {
+            self.unsynced = 0;
+            self.join_sync()?;
+            let file = self.file.get_ref().try_clone()?;
+            // Without a thread, everything is synced at the end.
+            self.sync = thread::Builder::new().spawn(move || file.sync_data()).ok();
+        }
+        let written = self.file.write(bytes)?;
+        self.unsynced += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        self.join_sync()
+    }
+}
+
+impl Write for TargetWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Atomic(file) => file.write(bytes),
+            Self::Direct(file) => file.write(bytes),
+            Self::Stdout(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Atomic(file) => file.flush(),
+            Self::Direct(file) => file.flush(),
+            Self::Stdout(out) => out.flush(),
+        }
+    }
+}
+
+impl Target {
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::Stdout);
+        }
+        Self::file(path).map_err(|e| write_error(path, e))
+    }
+
+    fn file(path: &Path) -> io::Result<Self> {
+        // A symbolic link is kept: the file that it points to is replaced.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        match fs::metadata(&path) {
+            Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(there) if !there.is_file() => {
+                let file = File::options().write(true).open(&path)?;
+                return Ok(Self::Direct { path, file });
+            }
+            _ => {}
+        }
+        if path.file_name().is_none() {
+            return Err(io::ErrorKind::InvalidFilename.into());
+        }
+        let folder = folder(&path);
+        remove_orphans(folder);
+        let temporary = temporary_file().tempfile_in(folder).map_err(without_path)?;
+        let temporary = Box::new(temporary);
+        Ok(Self::Atomic { path, temporary })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Atomic { path, .. } | Self::Direct { path, .. } => path,
+            Self::Stdout => Path::new("-"),
+        }
+    }
+
+    /// Returns a writer, which must be flushed and dropped before [`Target::finish`].
+    pub(super) fn writer(&self) -> Result<TargetWriter> {
+        let again = |file: &File| file.try_clone().map_err(|e| write_error(self.path(), e));
+        Ok(match self {
+            Self::Atomic { temporary, .. } => {
+                TargetWriter::Atomic(SyncingWriter::new(again(temporary.as_file())?, SYNC_INTERVAL))
+            }
+            Self::Direct { file, .. } => {
+                TargetWriter::Direct(BufWriter::with_capacity(BUFFER, again(file)?))
+            }
+            Self::Stdout => TargetWriter::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())),
+        })
+    }
+
+    /// Renames the temporary file to its final path.
+    pub(super) fn finish(self) -> Result<()> {
+        let Self::Atomic { path, temporary } = self else { return Ok(()) };
+        temporary.as_file().sync_all().map_err(|e| write_error(&path, e))?;
+        temporary.persist(&path).map_err(|e| write_error(&path, e.error))?;
+        // The file is in place; some file systems cannot sync folders, which is not an error.
+        if let Ok(folder) = File::open(folder(&path)) {
+            folder.sync_all().ok();
+        }
+        Ok(())
+    }
+}
+
+/// Removes the name of a temporary file, which `tempfile` appends to an error: messages name the
+/// output.
+pub(crate) fn without_path(error: io::Error) -> io::Error {
+    match error.to_string().rsplit_once(" at path ") {
+        Some((cause, _)) => io::Error::new(error.kind(), cause.to_owned()),
+        None => error,
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Returns a builder of temporary files with the permissions of any new file; by default, only the
+/// owner could read them.
+fn temporary_file() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
+}
+
+/// Removes temporary files of programs that were killed. Errors are ignored; the next run tries
+/// again.
+fn remove_orphans(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let old = |metadata: fs::Metadata| {
+        let age =
+            metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+        metadata.is_file() && age.is_some_and(|age| age > ORPHAN_AGE)
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) && entry.metadata().is_ok_and(old) {
+            fs::remove_file(entry.path()).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_the_output_and_not_its_temporary_file() {
+        let Err(error) = Target::create(Path::new("absent/x.csv")) else { panic!("no folder") };
+        let message = error.with_sources();
+        assert!(message.starts_with("cannot write `absent/x.csv`: No such file"), "{message}");
+        assert!(!message.contains(PREFIX), "{message}");
+    }
+
+    #[test]
+    fn background_syncs_keep_the_content_and_report_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let mut to = SyncingWriter::new(File::create(&path).unwrap(), 1_000);
+        let part: Vec<u8> = (0..=u8::MAX).collect();
+        for _ in 0..100 {
+            to.write_all(&part).unwrap();
+        }
+        to.flush().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), part.repeat(100));
+        let failing = || Some(thread::spawn(|| Err(io::ErrorKind::StorageFull.into())));
+        to.sync = failing();
+        assert_eq!(to.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        (to.sync, to.unsynced) = (failing(), 1_000);
+        assert_eq!(to.write(&part).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+}

@@ -1,0 +1,153 @@
+//! Assembles the log from accounts and raw events, and counts records that look odd.
+
+use polars::prelude::*;
+
+use super::accounts::{AccountMap, Accounts};
+use super::event_store::{Events, Partitions};
+use super::partition::{LogCounts, count_events, partition_events};
+use super::quality::{AnomalyCount, DataQuality};
+use super::raw_events::{RawEvents, unknown_role_events};
+use super::{Log, LogSources};
+use crate::error::{Error, Result};
+use crate::io::write::time_column;
+use crate::time::{NEVER, SECOND, Timestamp};
+use crate::warning::{Anomaly, Warning};
+
+/// The period of the log, and whether its accounts are derived from events.
+pub(super) struct LogSpan {
+    pub(super) until: i64,
+    pub(super) since: Option<i64>,
+    pub(super) derived: bool,
+}
+
+/// Assembles the log.
+pub(super) fn assemble(
+    mut raw: RawEvents,
+    accounts: (Accounts, AccountMap, bool),
+    span: &LogSpan,
+    sources: &LogSources<'_>,
+) -> Result<Log> {
+    let (accounts, account_map, date_only) = accounts;
+    let counts = count_events(&mut raw, &account_map, &accounts)?;
+    let first_sign_up = || accounts.signed_up.iter().copied().min();
+    let since = span
+        .since
+        .or(counts.time_range.map(|(first, _)| first))
+        .or_else(first_sign_up)
+        .unwrap_or(span.until);
+    let warnings = unknown_role_events(&raw, &counts.present, sources.roles);
+    let account_quality = raw.account_quality.take();
+    let (events, event_quality) =
+        partition_events(raw, &counts, &account_map, sources.grouping_budget())?;
+    if events.is_empty() && accounts.id.is_empty() {
+        return Err(Error::EmptyLog { until: Timestamp(span.until) });
+    }
+    let quality = DataQuality {
+        sources: account_quality.into_iter().chain(event_quality).collect(),
+        anomalies: Vec::new(),
+    };
+    let mut log = Log {
+        events,
+        accounts,
+        since,
+        until: span.until,
+        date_only,
+        listed: !span.derived,
+        quality,
+        warnings,
+    };
+    count_anomalies(&mut log, &counts);
+    log.warnings.extend(repeated_events(&log));
+    Ok(log)
+}
+
+/// Warns of many events that repeat another one in every column, as when a file is read twice.
+/// Events on disk are not checked.
+fn repeated_events(log: &Log) -> Option<Warning> {
+    /// Number of events that are checked.
+    const CHECKED: usize = 1 << 20;
+    /// Minimum share of repeats for a warning; clicks within one second stay below it.
+    const MIN_SHARE: f64 = 0.2;
+    /// Times rounded to minutes or more cannot distinguish the events of a user.
+    const COARSE: i64 = 60 * SECOND;
+    let Partitions::InMemory(parts) = &log.events.partitions else { return None };
+    let events = parts.iter().find(|events| !events.time.is_empty())?;
+    let checked = ..events.time.len().min(CHECKED);
+    if events.time[checked].iter().all(|time| time % COARSE == 0) {
+        return None;
+    }
+    let repeats = events.repeats(checked.end);
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    let share = repeats as f64 / checked.end as f64;
+    (share >= MIN_SHARE).then_some(Warning::RepeatedEvents { share, events: checked.end })
+}
+
+/// Counts records that were kept but look odd, and warns of those that may bias a model.
+fn count_anomalies(log: &mut Log, counts: &LogCounts) {
+    /// Share of churn times equal to the last event above which churn looks back-dated.
+    const BACK_DATED: f64 = 0.2;
+    let accounts = &log.accounts;
+    let silent = counts.by_account.iter().filter(|account| account.events == 0).count() as u64;
+    let at_last = accounts
+        .churned
+        .iter()
+        .zip(&counts.by_account)
+        .filter(|(churned, account)| **churned != NEVER && **churned == account.last)
+        .count() as u64;
+    let older = accounts.signed_up.iter().filter(|t| **t < log.since).count() as u64;
+    let churned = accounts.churned.iter().filter(|t| **t != NEVER).count();
+    let mut report = |anomaly: Anomaly, count: u64| {
+        if count > 0 {
+            log.quality.anomalies.push(AnomalyCount { anomaly, count });
+        }
+    };
+    report(Anomaly::EventBeforeSignUp, counts.before_sign_up);
+    report(Anomaly::SilentAccount, silent);
+    report(Anomaly::AccountBeforeLog, older);
+    if older > 0 {
+        log.warnings
+            .push(Warning::SignedUpBeforeLog { accounts: older, since: Timestamp(log.since) });
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    let share = at_last as f64 / churned.max(1) as f64;
+    if share >= BACK_DATED {
+        report(Anomaly::ChurnAtLastEvent, at_last);
+        log.warnings.push(Warning::BackDatedChurn { at_last_event: at_last, churned });
+    }
+}
+
+/// Returns the events of a partition, with the default column names.
+pub(super) fn events_table(log: &Log, events: &Events) -> Result<DataFrame> {
+    let n = events.time.len();
+    let mut account = StringChunkedBuilder::new("account_id".into(), n);
+    let mut user = StringChunkedBuilder::new("user_id".into(), n);
+    let mut event = StringChunkedBuilder::new("event".into(), n);
+    for (position, a) in events.accounts.clone().enumerate() {
+        let users = &events.users[events.user_start[position]..events.user_start[position + 1]];
+        for index in events.account_range(a) {
+            account.append_value(&log.accounts.id[a]);
+            user.append_option(
+                users.get(events.user[index] as usize).map(|user| log.events.users.name(*user)),
+            );
+            event.append_value(&log.events.names[usize::from(events.event[index])]);
+        }
+    }
+    let time = |name: &str, values: &[i64]| time_column(name, values.iter().map(|t| Some(*t)));
+    let mut columns = vec![
+        account.finish().into_column(),
+        user.finish().into_column(),
+        event.finish().into_column(),
+        time("timestamp", &events.time),
+    ];
+    columns.extend(events.known_at.iter().map(|known_at| time("received_at", known_at)));
+    for (name, values) in log.events.values.iter().zip(&events.values) {
+        columns.push(
+            Float64Chunked::from_iter_options(
+                name.as_str().into(),
+                values.iter().map(|v| Some(*v).filter(|v| !v.is_nan())),
+            )
+            .into_column(),
+        );
+    }
+    DataFrame::new(n, columns).map_err(|e| Error::table("the events", e))
+}

@@ -1,0 +1,482 @@
+//! Events as read from their sources, before any are dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use super::cells::{
+    self, CellLocation, EXPECTED_YEARS, NO_TIME, NumericTimes, TimeColumn, UnitHint,
+};
+use super::columns::{EventColumns, config_key};
+use super::interner::{Interner, NO_CODE, TextColumn, encode};
+use super::quality::SourceQuality;
+use super::raw_source::{
+    ClassifyContext, Disposition, NO_EVENT, OutcomeEvent, RawBlock, RawSource, UNKNOWN,
+};
+use super::spill::{SpillFile, Stored};
+use crate::config::{EventSource, Roles};
+use crate::error::{Error, Result};
+use crate::io::progress::Progress;
+use crate::io::read::{self, RowBatch};
+use crate::names::nearest;
+use crate::warning::{DropReason, Warning};
+
+/// The events of all sources; codes are in order of first appearance.
+pub(super) struct RawEvents {
+    pub(super) accounts: Interner,
+    /// Whether `accounts` is the account list, so that other accounts are unknown.
+    pub(super) listed: bool,
+    pub(super) users: Interner,
+    pub(super) names: Interner,
+    /// Names of numeric properties over all sources.
+    pub(super) values: Vec<String>,
+    pub(super) sources: Vec<RawSource>,
+    /// The temporary file of batches beyond the memory budget.
+    pub(super) spill: SpillFile,
+    /// Bytes left of the memory budget for batches.
+    memory_left: usize,
+    /// Conversions and churns; empty until the events are classified.
+    pub(super) outcome_events: Vec<OutcomeEvent>,
+    /// An example of an account that has events but is not in the list.
+    pub(super) unknown_account: Option<String>,
+    /// The data quality of the account list; `None` until the list is finished.
+    pub(super) account_quality: Option<SourceQuality>,
+}
+
+/// Source of the event names of a batch.
+enum EventNameSource<'a> {
+    /// A column of the file.
+    Column(&'a str),
+    /// One code for all rows.
+    All(u16),
+}
+
+/// A source while its files are read.
+struct SourceReader<'a> {
+    source: &'a EventSource,
+    events: RawSource,
+    ids: Interner,
+    /// Hints at the unit of numeric event times and receipt times.
+    unit_hints: [UnitHint; 2],
+}
+
+impl RawEvents {
+    /// Creates an empty log with the interned ids of the account list, if there is one.
+    ///
+    /// # Arguments
+    /// * `memory` – bytes of events to keep in memory
+    pub(super) fn new(account_ids: Option<Interner>, memory: usize) -> Self {
+        Self {
+            listed: account_ids.is_some(),
+            accounts: account_ids.unwrap_or_default(),
+            users: Interner::default(),
+            names: Interner::default(),
+            values: Vec::new(),
+            sources: Vec::new(),
+            spill: SpillFile::default(),
+            memory_left: memory,
+            outcome_events: Vec::new(),
+            unknown_account: None,
+            account_quality: None,
+        }
+    }
+
+    /// Reads all files of a source.
+    pub(super) fn read(&mut self, source: &EventSource, progress: &Progress) -> Result<()> {
+        let events = RawSource {
+            blocks: Vec::new(),
+            files: Vec::new(),
+            values: source.values.iter().map(|name| self.value_code(name)).collect(),
+            quality: SourceQuality::new(&source.path, "events"),
+            unpivoted: !source.unpivot.is_empty(),
+        };
+        let mut reader = SourceReader {
+            source,
+            events,
+            ids: Interner::default(),
+            unit_hints: [UnitHint::default(); 2],
+        };
+        for file in read::files(&source.path)? {
+            let columns = EventColumns::resolve(source, &file)?;
+            let label = format!("Reading {}", file.display());
+            let stage = progress.stage(&label, read::row_count(&file));
+            reader.events.files.push(file.clone());
+            read::read_ahead(
+                &file,
+                Some(&columns.names(source)),
+                &columns.identifiers(source),
+                &mut |batch| {
+                    stage.advance(batch.frame.height() as u64);
+                    reader.events.quality.rows += batch.frame.height() as u64;
+                    self.add_batch(&mut reader, &columns, &batch).map(ControlFlow::Continue)
+                },
+            )
+            .map(drop)
+            .map_err(|e| e.with_role(|column| config_key(source, column)))?;
+        }
+        let SourceReader { mut events, unit_hints, .. } = reader;
+        if events.quality.rows == 0 {
+            return Err(Error::Empty {
+                path: source.path.clone(),
+                expected: "expected one row per event".to_owned(),
+            });
+        }
+        events.quality.records = events.blocks.iter().map(|block| block.len() as u64).sum();
+        for (which, column) in [
+            source.timestamp.as_deref().unwrap_or("timestamp"),
+            source.received.as_deref().unwrap_or("received_at"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            for block in &mut events.blocks {
+                let converted = block.convert(which, unit_hints[which], &self.spill)?;
+                converted.map_err(|(index, found)| Error::BadValue {
+                    path: events.files[block.file].clone(),
+                    row: Some(block.row(index)),
+                    column: column.to_owned(),
+                    found,
+                    expected: EXPECTED_YEARS.to_owned(),
+                })?;
+            }
+        }
+        self.sources.push(events);
+        Ok(())
+    }
+
+    fn value_code(&mut self, name: &str) -> usize {
+        self.values.iter().position(|v| v == name).unwrap_or_else(|| {
+            self.values.push(name.to_owned());
+            self.values.len() - 1
+        })
+    }
+
+    fn add_batch(
+        &mut self,
+        reader: &mut SourceReader<'_>,
+        columns: &EventColumns,
+        batch: &RowBatch,
+    ) -> Result<()> {
+        let source = reader.source;
+        let RowBatch { first_row, ref frame, .. } = *batch;
+        let file = reader.events.files.last().expect("a file is being read").clone();
+        let rows: Vec<u32> = (0..).take(frame.height()).collect();
+        let all_rows = |naming| SelectedRows {
+            columns,
+            file: &file,
+            first_row,
+            rows: &rows,
+            all: true,
+            values: true,
+            naming,
+        };
+        if let Some(column) = &columns.event {
+            return self.add_rows(reader, batch, &all_rows(EventNameSource::Column(column)));
+        }
+        if let Some(name) = &source.event_name {
+            let naming = EventNameSource::All(self.event_code(name)?);
+            return self.add_rows(reader, batch, &all_rows(naming));
+        }
+        // Whether an earlier column of a row already gave an event.
+        let mut has_event = vec![false; frame.height()];
+        for column in &source.unpivot {
+            let location = CellLocation { path: &file, column, first_row, rows: &[] };
+            let numbers = cells::numbers(read::column(&file, frame, column)?, location)?;
+            let mask: BooleanChunked =
+                numbers.iter().map(|v| Some(v.is_some_and(|v| v != 0.0))).collect();
+            // The values of a row belong to its first event, so that sums count them once.
+            for first in [true, false] {
+                let selected: BooleanChunked = mask
+                    .iter()
+                    .zip(&has_event)
+                    .map(|(m, has_event)| Some(m == Some(true) && *has_event != first))
+                    .collect();
+                let rows: Vec<u32> = (0..)
+                    .zip(selected.iter())
+                    .filter(|(_, m)| *m == Some(true))
+                    .map(|(row, _)| row)
+                    .collect();
+                let frame =
+                    frame.filter(&selected).map_err(|e| Error::unexpected_table(&file, e))?;
+                let filtered = RowBatch { first_row, frame, dictionaries: BTreeMap::new() };
+                let naming = EventNameSource::All(self.event_code(column)?);
+                self.add_rows(
+                    reader,
+                    &filtered,
+                    &SelectedRows {
+                        columns,
+                        file: &file,
+                        first_row,
+                        rows: &rows,
+                        all: false,
+                        values: first,
+                        naming,
+                    },
+                )?;
+            }
+            has_event.iter_mut().zip(mask.iter()).for_each(|(has, m)| *has |= m == Some(true));
+        }
+        for (index, _) in has_event.iter().enumerate().filter(|(_, has)| !**has) {
+            reader.events.quality.drop_row(DropReason::NoEvent, &file, first_row + index as u64);
+        }
+        Ok(())
+    }
+
+    fn event_code(&mut self, name: &str) -> Result<u16> {
+        event_code(self.names.intern(name))
+    }
+
+    /// Adds the events of some rows of a batch.
+    fn add_rows(
+        &mut self,
+        reader: &mut SourceReader<'_>,
+        batch: &RowBatch,
+        rows: &SelectedRows<'_>,
+    ) -> Result<()> {
+        let (codes, values) =
+            rayon::join(|| self.encode_batch(batch, rows), || reader.parse_values(batch, rows));
+        let (BatchCodes { account, user, event }, BatchValues { times, id, values }) =
+            (codes?, values?);
+        let [(time, numbers), (received, received_numbers)] = times;
+        for (hint, (numbers, times)) in
+            reader.unit_hints.iter_mut().zip([(&numbers, &time), (&received_numbers, &received)])
+        {
+            *hint = hint.merge(numbers.unit_hint(times));
+        }
+        let mut block = RawBlock {
+            file: reader.events.files.len() - 1,
+            first_row: rows.first_row,
+            rows: if rows.all { Vec::new() } else { rows.rows.to_vec() },
+            values,
+            account: Stored::InMemory(account),
+            user: Stored::InMemory(user),
+            event: Stored::InMemory(event),
+            time: Stored::InMemory(time),
+            received: Stored::InMemory(received),
+            id: Stored::InMemory(id),
+            numbers: [numbers, received_numbers],
+            dispositions: Vec::new(),
+        };
+        match self.memory_left.checked_sub(block.bytes()) {
+            Some(memory_left) => self.memory_left = memory_left,
+            None => block.spill(&self.spill)?,
+        }
+        reader.events.blocks.push(block);
+        Ok(())
+    }
+
+    /// Interns accounts, users and event names, each column in its own thread.
+    fn encode_batch(&mut self, batch: &RowBatch, rows: &SelectedRows<'_>) -> Result<BatchCodes> {
+        let text = |name: &str| texts(batch, name, rows.file);
+        let accounts = text(&rows.columns.account)?;
+        let users = rows.columns.user.as_deref().map(text).transpose()?;
+        let events =
+            if let EventNameSource::Column(name) = rows.naming { Some(text(name)?) } else { None };
+        let Self { accounts: known, users: user_codes, names, unknown_account, listed, .. } = self;
+        let encode_accounts = || {
+            encode(&accounts, NO_CODE, |account| match listed {
+                true => known.get(account).unwrap_or_else(|| {
+                    unknown_account.get_or_insert_with(|| account.to_owned());
+                    UNKNOWN
+                }),
+                false => known.intern(account),
+            })
+        };
+        let encode_users = || {
+            users
+                .as_ref()
+                .map(|users| encode(users, NO_CODE, |user| user_codes.intern(user)))
+                .unwrap_or_default()
+        };
+        let encode_events = || match (&rows.naming, events) {
+            (EventNameSource::Column(_), Some(events)) => {
+                let codes = encode(&events, NO_CODE, |event| names.intern(event));
+                if names.len() > usize::from(NO_EVENT) {
+                    return Err(Error::TooManyEventNames);
+                }
+                // Only the code of a missing name exceeds 16 bits.
+                Ok(codes
+                    .into_iter()
+                    .map(|code| u16::try_from(code).unwrap_or(NO_EVENT))
+                    .collect::<Vec<u16>>())
+            }
+            (EventNameSource::All(code), _) => Ok(vec![*code; batch.frame.height()]),
+            (EventNameSource::Column(_), None) => Ok(Vec::new()),
+        };
+        let (account, (user, event)) =
+            rayon::join(encode_accounts, || rayon::join(encode_users, encode_events));
+        Ok(BatchCodes { account, user, event: event? })
+    }
+
+    /// Returns when the last usage event of a known account became known, no later than `now`.
+    pub(super) fn last_usage(&self, now: i64, roles: &Roles) -> Result<Option<i64>> {
+        let by_name = self.role_dispositions(roles);
+        let last_of = |block: &RawBlock| {
+            let (account, event, times) = (
+                block.account.get(&self.spill)?,
+                block.event.get(&self.spill)?,
+                block.event_times(&self.spill)?,
+            );
+            let known = |index: &usize| {
+                let (account, event) = (account[*index], event[*index]);
+                times.time[*index] != NO_TIME
+                    && account < UNKNOWN
+                    && event != NO_EVENT
+                    && by_name[usize::from(event)] == Disposition::Usage
+            };
+            Ok((0..block.len())
+                .filter(known)
+                .map(|index| times.known_at(index))
+                .filter(|known_at| *known_at <= now)
+                .max())
+        };
+        let last: Vec<Option<i64>> =
+            self.sources.par_iter().flat_map(|s| &s.blocks).map(last_of).collect::<Result<_>>()?;
+        Ok(last.into_iter().flatten().max())
+    }
+
+    /// Returns the disposition of each event name.
+    fn role_dispositions(&self, roles: &Roles) -> Vec<Disposition> {
+        let mut dispositions = vec![Disposition::Usage; self.names.len()];
+        // Excluded last: an event that is both an outcome and excluded is an outcome.
+        let other = [Disposition::Converted, Disposition::Churned, Disposition::Excluded];
+        for ((_, names), disposition) in roles.not_usage().into_iter().zip(other) {
+            for code in names.iter().filter_map(|n| self.names.get(n)) {
+                if dispositions[code as usize] == Disposition::Usage {
+                    dispositions[code as usize] = disposition;
+                }
+            }
+        }
+        dispositions
+    }
+
+    /// Classifies every event and counts the dropped ones.
+    ///
+    /// # Arguments
+    /// * `not_signed_up` – by account code, whether a listed account signs up after `until`
+    pub(super) fn classify(
+        &mut self,
+        now: i64,
+        until: i64,
+        roles: &Roles,
+        not_signed_up: &[bool],
+    ) -> Result<()> {
+        let by_name = self.role_dispositions(roles);
+        let context =
+            ClassifyContext { now, until, by_name: &by_name, not_signed_up, spill: &self.spill };
+        for source in &mut self.sources {
+            self.outcome_events.extend(source.classify(&context)?);
+        }
+        Ok(())
+    }
+}
+
+impl SourceReader<'_> {
+    /// Parses the times, ids and numeric properties of a batch.
+    fn parse_values(&mut self, batch: &RowBatch, rows: &SelectedRows<'_>) -> Result<BatchValues> {
+        let (source, columns) = (self.source, rows.columns);
+        let column = |name: &str| read::column(rows.file, &batch.frame, name);
+        let times = |name: &str| {
+            let mut times = TimeColumn::default();
+            times.push(column(name)?, source.format.as_deref(), rows.location(name))?;
+            Ok::<_, Error>(times.into_parts())
+        };
+        let times = [
+            times(&columns.timestamp)?,
+            columns.received.as_deref().map(times).transpose()?.unwrap_or_default(),
+        ];
+        let ids = columns.id.as_deref().map(|name| texts(batch, name, rows.file)).transpose()?;
+        let id = ids.map(|ids| encode(&ids, NO_CODE, |id| self.ids.intern(id))).unwrap_or_default();
+        let values = source.values.iter().map(|name| {
+            let mut numbers = cells::finite(column(name)?, rows.location(name))?;
+            if !rows.values {
+                numbers.fill(f64::NAN);
+            }
+            Ok(Stored::InMemory(numbers))
+        });
+        Ok(BatchValues { times, id, values: values.collect::<Result<_>>()? })
+    }
+}
+
+impl SelectedRows<'_> {
+    fn location<'a>(&'a self, column: &'a str) -> CellLocation<'a> {
+        CellLocation { path: self.file, column, first_row: self.first_row, rows: self.rows }
+    }
+}
+
+/// The interned columns of a batch.
+struct BatchCodes {
+    account: Vec<u32>,
+    user: Vec<u32>,
+    event: Vec<u16>,
+}
+
+/// The parsed columns of a batch.
+struct BatchValues {
+    /// Event times and receipt times, and which of them are numbers.
+    times: [(Vec<i64>, NumericTimes); 2],
+    id: Vec<u32>,
+    values: Vec<Stored<f64>>,
+}
+
+fn event_code(code: u32) -> Result<u16> {
+    u16::try_from(code).ok().filter(|code| *code < NO_EVENT).ok_or(Error::TooManyEventNames)
+}
+
+/// The rows of a batch to add.
+struct SelectedRows<'a> {
+    columns: &'a EventColumns,
+    file: &'a Path,
+    first_row: u64,
+    /// Offset of each row of the frame from `first_row`.
+    rows: &'a [u32],
+    /// Whether these are all rows of the batch.
+    all: bool,
+    /// Whether the numeric properties belong to these events.
+    values: bool,
+    naming: EventNameSource<'a>,
+}
+
+/// Returns a column of a batch as text.
+fn texts<'a>(batch: &'a RowBatch, name: &str, file: &Path) -> Result<TextColumn<'a>> {
+    match batch.dictionaries.get(name) {
+        Some(pieces) => Ok(TextColumn::Dictionary(pieces)),
+        None => Ok(TextColumn::Plain(cells::text(read::column(file, &batch.frame, name)?)?)),
+    }
+}
+
+/// Warns of event names in roles that the log does not have, each with the nearest event name.
+///
+/// # Arguments
+/// * `present` – by event name code, whether the log has the event before its end
+pub(super) fn unknown_role_events(
+    raw: &RawEvents,
+    present: &[bool],
+    roles: &Roles,
+) -> Vec<Warning> {
+    let known: BTreeSet<&str> = raw
+        .names
+        .iter()
+        .zip(present)
+        .filter(|(_, present)| **present)
+        .map(|(name, _)| name)
+        .collect();
+    let defaults = Roles::default();
+    let defaults = defaults.usage().into_iter().chain(defaults.not_usage());
+    let mut warnings = Vec::new();
+    let all = roles.usage().into_iter().chain(roles.not_usage());
+    for ((role, names), (_, default)) in all.zip(defaults) {
+        for name in names.iter().filter(|n| !known.contains(n.as_str()) && names != default) {
+            let suggestion = nearest(name, known.iter().copied());
+            warnings.push(Warning::UnknownRoleEvent {
+                event: name.clone(),
+                role: role.to_owned(),
+                suggestion,
+            });
+        }
+    }
+    warnings
+}

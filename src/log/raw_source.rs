@@ -1,0 +1,331 @@
+//! The events of one source, batch by batch, and their classification.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::cells::{NO_TIME, NumericTimes, UnitHint};
+use super::interner::NO_CODE;
+use super::quality::SourceQuality;
+use super::spill::{SpillFile, Stored};
+use crate::error::Result;
+use crate::time::DAY;
+use crate::warning::DropReason;
+
+/// Code of a missing event name.
+pub(super) const NO_EVENT: u16 = u16::MAX;
+/// Account code of an event whose account is not in the account list.
+pub(super) const UNKNOWN: u32 = NO_CODE - 1;
+
+/// Use of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disposition {
+    /// Usage.
+    Usage,
+    /// A conversion.
+    Converted,
+    /// A churn.
+    Churned,
+    /// Neither usage nor an outcome, but evidence that the account exists.
+    Excluded,
+    /// Dropped and counted.
+    Dropped,
+}
+
+/// The events of one source.
+pub(super) struct RawSource {
+    pub(super) blocks: Vec<RawBlock>,
+    pub(super) files: Vec<PathBuf>,
+    /// Indices of the numeric properties in `RawEvents::values`.
+    pub(super) values: Vec<usize>,
+    pub(super) quality: SourceQuality,
+    /// Whether several events may come from one row, sharing its id.
+    pub(super) unpivoted: bool,
+}
+
+/// The events of one batch of rows.
+#[derive(Default)]
+pub(super) struct RawBlock {
+    /// Index of the file.
+    pub(super) file: usize,
+    /// Row of the first event in its file, from 1.
+    pub(super) first_row: u64,
+    /// Offset of the row of each event from `first_row`; empty where every row has an event.
+    pub(super) rows: Vec<u32>,
+    pub(super) account: Stored<u32>,
+    pub(super) user: Stored<u32>,
+    pub(super) event: Stored<u16>,
+    pub(super) time: Stored<i64>,
+    /// Empty where the file has no such column.
+    pub(super) received: Stored<i64>,
+    /// Empty where the file has no such column.
+    pub(super) id: Stored<u32>,
+    /// In the order of `RawSource::values`; NaN where missing.
+    pub(super) values: Vec<Stored<f64>>,
+    /// Which of `time` and `received` are numbers without a unit.
+    pub(super) numbers: [NumericTimes; 2],
+    /// Empty until the events are classified.
+    pub(super) dispositions: Vec<Disposition>,
+}
+
+/// Times at which the events of a block happened and became known, µs UTC.
+pub(super) struct EventTimes<'a> {
+    pub(super) time: Cow<'a, [i64]>,
+    received: Cow<'a, [i64]>,
+}
+
+impl EventTimes<'_> {
+    /// Returns when an event became known.
+    pub(super) fn known_at(&self, index: usize) -> i64 {
+        self.received.get(index).map_or(self.time[index], |r| self.time[index].max(*r))
+    }
+}
+
+impl RawBlock {
+    pub(super) fn len(&self) -> usize {
+        self.account.len()
+    }
+
+    /// Returns the size in memory, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let columns = self.account.bytes()
+            + self.user.bytes()
+            + self.event.bytes()
+            + self.time.bytes()
+            + self.received.bytes();
+        columns + self.id.bytes() + self.values.iter().map(Stored::bytes).sum::<usize>()
+    }
+
+    /// Moves the columns to the temporary file.
+    pub(super) fn spill(&mut self, spill: &SpillFile) -> Result<()> {
+        self.account.spill(spill)?;
+        self.user.spill(spill)?;
+        self.event.spill(spill)?;
+        self.time.spill(spill)?;
+        self.received.spill(spill)?;
+        self.id.spill(spill)?;
+        self.values.iter_mut().try_for_each(|values| values.spill(spill))
+    }
+
+    pub(super) fn event_times(&self, spill: &SpillFile) -> Result<EventTimes<'_>> {
+        Ok(EventTimes { time: self.time.get(spill)?, received: self.received.get(spill)? })
+    }
+
+    /// Returns the row of an event in its file, from 1.
+    pub(super) fn row(&self, index: usize) -> u64 {
+        self.first_row + self.rows.get(index).map_or(index as u64, |row| u64::from(*row))
+    }
+
+    /// Converts the numbers among event times (0) or receipt times (1) to µs UTC.
+    ///
+    /// # Errors
+    /// The index and text of a number that is not a valid time.
+    pub(super) fn convert(
+        &mut self,
+        which: usize,
+        unit_hint: UnitHint,
+        spill: &SpillFile,
+    ) -> Result<std::result::Result<(), (usize, String)>> {
+        let numbers = std::mem::take(&mut self.numbers[which]);
+        let times = if which == 0 { &mut self.time } else { &mut self.received };
+        if numbers.is_empty() {
+            return Ok(Ok(()));
+        }
+        let mut values = times.get(spill)?.into_owned();
+        let converted = numbers.convert(&mut values, unit_hint);
+        times.replace(spill, values)?;
+        Ok(converted)
+    }
+}
+
+/// Dropped events of a block by reason: their number, and the index of the first one.
+#[derive(Default)]
+pub(super) struct DropCounts(Vec<(DropReason, u64, usize)>);
+
+impl DropCounts {
+    pub(super) fn add(&mut self, reason: DropReason, index: usize) {
+        match self.0.iter_mut().find(|(counted, ..)| *counted == reason) {
+            Some((_, count, _)) => *count += 1,
+            None => self.0.push((reason, 1, index)),
+        }
+    }
+}
+
+/// Context of the classification of events.
+pub(super) struct ClassifyContext<'a> {
+    /// The current time, µs UTC; later events are dropped as errors.
+    pub(super) now: i64,
+    /// End of the log (exclusive), µs UTC.
+    pub(super) until: i64,
+    /// Disposition by event name code.
+    pub(super) by_name: &'a [Disposition],
+    /// By account code, whether a listed account signs up after the end of the log.
+    pub(super) not_signed_up: &'a [bool],
+    pub(super) spill: &'a SpillFile,
+}
+
+/// A conversion or churn in the log.
+pub(super) struct OutcomeEvent {
+    pub(super) account: u32,
+    pub(super) kind: Disposition,
+    /// When it became known, µs UTC.
+    pub(super) known_at: i64,
+}
+
+/// Moves the conversion and churn of each account to its earliest outcome event.
+pub(super) fn fold_outcomes(
+    outcome_events: &[OutcomeEvent],
+    converted: &mut [i64],
+    churned: &mut [i64],
+) {
+    for OutcomeEvent { account, kind, known_at } in outcome_events {
+        let times = if *kind == Disposition::Converted { &mut *converted } else { &mut *churned };
+        let first = &mut times[*account as usize];
+        *first = (*first).min(*known_at);
+    }
+}
+
+/// The classification of one block.
+#[derive(Default)]
+struct BlockDispositions {
+    dispositions: Vec<Disposition>,
+    drops: DropCounts,
+    outcome_events: Vec<OutcomeEvent>,
+    /// Whether any event has a valid time.
+    any: bool,
+    /// Whether any event has a time other than 00:00:00.
+    times_of_day: bool,
+}
+
+/// The delivery to keep of each event id (with the event name where the events of a row share the
+/// id): when it became known, its block and its index. The hash has a random seed, as in the
+/// standard library, but is faster.
+type FirstDeliveries =
+    HashMap<(u32, u16), (i64, (usize, usize)), string_interner::DefaultHashBuilder>;
+
+impl RawSource {
+    /// Adds the dropped events of a block to the data quality.
+    pub(super) fn count_drops(&mut self, block: usize, drops: &DropCounts) {
+        let block = &self.blocks[block];
+        for (reason, count, first) in &drops.0 {
+            self.quality.drop_rows(*reason, *count, &self.files[block.file], block.row(*first));
+        }
+    }
+
+    /// Returns the delivery to keep of each id: the one known first; among ties the first one read.
+    ///
+    /// Keeping the first one read would let a later delivery hide an event that was already known.
+    fn first_deliveries(&self, context: &ClassifyContext<'_>) -> Result<FirstDeliveries> {
+        let mut first = FirstDeliveries::default();
+        for (b, block) in self.blocks.iter().enumerate().filter(|(_, block)| block.id.len() > 0) {
+            let (ids, times) = (block.id.get(context.spill)?, block.event_times(context.spill)?);
+            let (accounts, events) =
+                (block.account.get(context.spill)?, block.event.get(context.spill)?);
+            for index in (0..block.len()).filter(|index| ids[*index] != NO_CODE) {
+                let complete = times.time[index] != NO_TIME
+                    && accounts[index] != NO_CODE
+                    && events[index] != NO_EVENT;
+                let known_at = times.known_at(index);
+                if complete && known_at <= context.now && known_at < context.until {
+                    let key = self.key(ids[index], events[index]);
+                    let kept = first.entry(key).or_insert((known_at, (b, index)));
+                    if known_at < kept.0 {
+                        *kept = (known_at, (b, index));
+                    }
+                }
+            }
+        }
+        Ok(first)
+    }
+
+    fn key(&self, id: u32, event: u16) -> (u32, u16) {
+        (id, if self.unpivoted { event } else { 0 })
+    }
+
+    /// Classifies every event, counts dropped ones, and returns the conversions and churns.
+    pub(super) fn classify(&mut self, context: &ClassifyContext<'_>) -> Result<Vec<OutcomeEvent>> {
+        let first = self.first_deliveries(context)?;
+        let classified = (0..self.blocks.len())
+            .into_par_iter()
+            .map(|block| self.classify_block(block, context, &first));
+        let classified: Vec<BlockDispositions> = classified.collect::<Result<_>>()?;
+        let (any, times_of_day) =
+            (classified.iter().any(|m| m.any), classified.iter().any(|m| m.times_of_day));
+        self.quality.date_only = any && !times_of_day;
+        let mut outcome_events = Vec::new();
+        for (block, classified) in classified.into_iter().enumerate() {
+            self.count_drops(block, &classified.drops);
+            self.blocks[block].dispositions = classified.dispositions;
+            outcome_events.extend(classified.outcome_events);
+        }
+        Ok(outcome_events)
+    }
+
+    fn classify_block(
+        &self,
+        b: usize,
+        context: &ClassifyContext<'_>,
+        first: &FirstDeliveries,
+    ) -> Result<BlockDispositions> {
+        let block = &self.blocks[b];
+        let (ids, times) = (block.id.get(context.spill)?, block.event_times(context.spill)?);
+        let (accounts, events) =
+            (block.account.get(context.spill)?, block.event.get(context.spill)?);
+        let mut classified = BlockDispositions {
+            dispositions: vec![Disposition::Dropped; block.len()],
+            ..BlockDispositions::default()
+        };
+        for index in 0..block.len() {
+            let (time, account, event, known_at) =
+                (times.time[index], accounts[index], events[index], times.known_at(index));
+            let repeated = || {
+                ids.get(index).is_some_and(|id| {
+                    *id != NO_CODE
+                        && first.get(&self.key(*id, event)).is_none_or(|f| f.1 != (b, index))
+                })
+            };
+            let reason = if time == NO_TIME {
+                Some(DropReason::TimeMissing)
+            } else if known_at > context.now {
+                Some(DropReason::InTheFuture)
+            } else if known_at >= context.until {
+                Some(DropReason::AfterUntil)
+            } else if account == NO_CODE {
+                Some(DropReason::AccountMissing)
+            } else if event == NO_EVENT {
+                Some(DropReason::EventMissing)
+            } else if repeated() {
+                Some(DropReason::RepeatedId)
+            } else if account == UNKNOWN {
+                Some(DropReason::UnknownAccount)
+            } else if context.not_signed_up.get(account as usize) == Some(&true) {
+                // Checked before the times of day: an account that signs up after the end of the
+                // log must not decide whether the source has times of day.
+                Some(DropReason::NotYetSignedUp)
+            } else {
+                classified.any = true;
+                classified.times_of_day |= time % DAY != 0;
+                let kind = context.by_name[usize::from(event)];
+                classified.dispositions[index] = kind;
+                match kind {
+                    Disposition::Usage | Disposition::Dropped => None,
+                    Disposition::Excluded => Some(DropReason::RoleExclude),
+                    Disposition::Converted | Disposition::Churned => {
+                        classified.outcome_events.push(OutcomeEvent { account, kind, known_at });
+                        Some(if kind == Disposition::Converted {
+                            DropReason::RoleConverted
+                        } else {
+                            DropReason::RoleChurned
+                        })
+                    }
+                }
+            };
+            if let Some(reason) = reason {
+                classified.drops.add(reason, index);
+            }
+        }
+        Ok(classified)
+    }
+}

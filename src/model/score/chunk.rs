@@ -1,0 +1,264 @@
+//! Scores rows block by block, and builds the columns of the score table.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
+use polars::prelude::*;
+use pql_stats::intervals::Interval;
+
+use super::largest::TopMeasures;
+use super::qualified::{QUALIFIED_BY, qualification};
+use super::{REASONS, Scorer, ScoringBatch, ScoringSummary, TIERS, tier};
+use crate::dataset::observations::stable_share;
+use crate::error::{Error, Result};
+use crate::io::write::{ColumnValues, DictionaryColumn, OutputTable, bool_column, time_column};
+use crate::log::cells;
+use crate::model::encoder::{BLOCK, Inputs};
+use crate::model::explain::{Reason, ReasonTexts};
+use crate::rules::definition::{DefinitionKinds, Pql};
+use crate::warning::Unscored;
+
+/// Score of a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowScore {
+    pub(super) probability: f64,
+    pub(super) interval: Option<Interval>,
+}
+
+impl Scorer<'_> {
+    /// Computes the score of a row from its log-odds and their variance.
+    pub(super) fn row_score(&self, eta: f64, variance: Option<f64>) -> RowScore {
+        let calibration = &self.model.calibration;
+        RowScore {
+            probability: calibration.probability(eta),
+            interval: variance.map(|variance| calibration.interval(eta, variance)),
+        }
+    }
+
+    /// Returns why a row cannot be scored: a value is infinite, and so are its log-odds.
+    pub(super) fn not_finite(&self, eta: f64, x: ArrayView1<'_, f64>) -> Option<Unscored> {
+        let column = if eta.is_finite() { None } else { x.iter().position(|v| !v.is_finite()) };
+        column.map(|column| Unscored::NotFinite {
+            column: self.model.preprocessor.columns()[column].name.clone(),
+        })
+    }
+}
+
+/// Columns of the score table; NaN if a row has no value.
+struct ScoreColumns {
+    probability: Vec<f64>,
+    low: Vec<f64>,
+    high: Vec<f64>,
+    /// Indices of the reason texts.
+    reasons: [Vec<u32>; REASONS],
+}
+
+impl ScoreColumns {
+    fn with_capacity(n: usize) -> Self {
+        let column = || Vec::with_capacity(n);
+        Self {
+            probability: column(),
+            low: column(),
+            high: column(),
+            reasons: [(); REASONS].map(|()| vec![DictionaryColumn::NULL; n]),
+        }
+    }
+
+    fn push(&mut self, row: Option<&RowScore>) {
+        let interval = row.and_then(|row| row.interval);
+        self.probability.push(row.map_or(f64::NAN, |row| row.probability));
+        self.low.push(interval.map_or(f64::NAN, |interval| interval.low));
+        self.high.push(interval.map_or(f64::NAN, |interval| interval.high));
+    }
+}
+
+impl ScoringSummary {
+    /// Adds a scored row.
+    fn count(&mut self, scorer: &Scorer<'_>, probability: f64) {
+        self.scored += 1;
+        self.expected_conversions += probability;
+        if probability >= scorer.model.threshold {
+            self.above_threshold += 1;
+            self.expected_above_threshold += probability;
+            if let (Some(value), Some(contact)) = (&mut self.expected_value, scorer.contact_value) {
+                *value += probability * contact.revenue - contact.cost;
+            }
+        }
+    }
+}
+
+/// Scores a chunk of a batch on one thread.
+pub(super) struct ChunkScorer<'a> {
+    scorer: &'a Scorer<'a>,
+    inputs: Inputs<'a>,
+    unscored: &'a [Option<Unscored>],
+    reasons: ReasonTexts,
+    scores: ScoreColumns,
+    summary: ScoringSummary,
+}
+
+impl<'a> ChunkScorer<'a> {
+    /// Scores some rows of a batch.
+    pub(super) fn score(
+        scorer: &'a Scorer<'a>,
+        batch: &ScoringBatch<'a>,
+        rows: Range<usize>,
+    ) -> Result<(OutputTable, ScoringSummary)> {
+        let (preprocessor, n) = (&scorer.model.preprocessor, rows.len());
+        let start = i64::try_from(rows.start).expect("rows are in memory");
+        let mut chunk = Self {
+            scorer,
+            inputs: preprocessor.inputs(&batch.features.slice(start, n), None)?,
+            unscored: batch.unscored.get(rows.clone()).unwrap_or_default(),
+            reasons: scorer.take_reason_texts(),
+            scores: ScoreColumns::with_capacity(n),
+            summary: ScoringSummary {
+                expected_value: scorer.contact_value.map(|_| 0.0),
+                ..ScoringSummary::default()
+            },
+        };
+        let mut x = Array2::zeros((scorer.coef.len(), BLOCK.min(n)));
+        let mut unseen = vec![0; preprocessor.features.len()];
+        for first in (0..n).step_by(BLOCK) {
+            let block = first..n.min(first + BLOCK);
+            let mut x = x.slice_axis_mut(Axis(1), Slice::from(..block.len()));
+            let counts = chunk.inputs.fill(&block, &mut x);
+            unseen.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            chunk.score_block(first, x.view());
+        }
+        chunk.summary.unseen = chunk.inputs.named(&unseen).collect();
+        let pqls = batch.pqls.get(rows.clone()).unwrap_or_default();
+        chunk.into_table(&batch.account.slice(start, n), &batch.cutoff[rows], pqls)
+    }
+
+    /// Scores the rows from `first` on; `x` are their design columns, shape (columns, rows).
+    fn score_block(&mut self, first: usize, x: ArrayView2<'_, f64>) {
+        let scorer = self.scorer;
+        let log_odds = scorer.model.fit.log_odds_by_column(x);
+        let variances = scorer.variances.as_ref().map(|variances| variances.evaluate_rows(x));
+        let top =
+            (scorer.reasons > 0).then(|| TopMeasures::find(&scorer.measures, &scorer.coef, x));
+        for (index, eta) in log_odds.into_iter().enumerate() {
+            let unscored = self.unscored.get(first + index).cloned().flatten();
+            if let Some(reason) = unscored.or_else(|| scorer.not_finite(eta, x.column(index))) {
+                self.scores.push(None);
+                self.scores.reasons[0][first + index] =
+                    self.reasons.intern_text(&reason.to_string());
+                *self.summary.unscored.entry(reason).or_default() += 1;
+                continue;
+            }
+            let row = scorer.row_score(eta, variances.as_ref().map(|v| v[index]));
+            self.summary.count(scorer, row.probability);
+            self.scores.push(Some(&row));
+            let measures = top.as_ref().map_or([None; REASONS], |top| top.for_row(index));
+            for (rank, measure) in measures.into_iter().flatten().take(scorer.reasons).enumerate() {
+                let contribution = scorer
+                    .measures
+                    .contribution(measure, &scorer.coef, |column| x[[column, index]]);
+                let feature = scorer
+                    .measures
+                    .largest_feature(measure, &scorer.coef, |column| x[[column, index]]);
+                let reason = Reason {
+                    feature,
+                    value: self.inputs.raw(feature, first + index),
+                    contribution,
+                };
+                self.scores.reasons[rank][first + index] =
+                    self.reasons.intern(&scorer.reason_templates, &reason);
+            }
+        }
+    }
+
+    /// Builds the score table.
+    fn into_table(
+        self,
+        account: &Column,
+        cutoff: &[Option<i64>],
+        pqls: &[Option<Pql>],
+    ) -> Result<(OutputTable, ScoringSummary)> {
+        let Self { scorer, scores, reasons, mut summary, .. } = self;
+        let account =
+            account.as_materialized_series().str().map_err(|e| Error::table("the accounts", e))?;
+        let in_holdout = |account: Option<&str>| {
+            account.is_some_and(|account| {
+                stable_share("holdout", scorer.seed, account) < scorer.holdout
+            })
+        };
+        let holdout: Vec<Option<bool>> = match scorer.holdout {
+            0.0 => vec![Some(false); cutoff.len()],
+            _ => account.iter().map(|account| Some(in_holdout(account))).collect(),
+        };
+        let pqls = (0..cutoff.len()).map(|row| pqls.get(row).copied().flatten());
+        let reach = |p: &f64| Some(*p >= scorer.model.threshold).filter(|_| !p.is_nan());
+        let found = scores
+            .probability
+            .iter()
+            .map(reach)
+            .zip(pqls.clone())
+            .map(|(reached, pql)| qualification(scorer.qualify_by, reached, pql.is_some()));
+        let (qualified, by): (Vec<Option<bool>>, Vec<u32>) =
+            found.map(|(qualified, by)| (qualified, by.unwrap_or(DictionaryColumn::NULL))).unzip();
+        for ((probability, pql), cause) in scores.probability.iter().zip(pqls.clone()).zip(&by) {
+            if probability.is_nan() {
+                summary.unscored_pqls += u64::from(pql.is_some());
+            } else if let Some(count) = summary.qualified_by.get_mut(*cause as usize) {
+                *count += 1;
+            }
+        }
+        let by = DictionaryColumn::new(Arc::new(QUALIFIED_BY.map(Arc::from).to_vec()), by);
+        let kinds = DictionaryColumn::new(
+            Arc::new(DefinitionKinds::labels().into_iter().map(Arc::from).collect()),
+            pqls.clone()
+                .map(|pql| pql.map_or(DictionaryColumn::NULL, |pql| pql.kinds.code()))
+                .collect(),
+        );
+        // A separate loop, so that the searches of several rows run in parallel in the processor.
+        let percentile =
+            |p: &f64| if p.is_nan() { *p } else { scorer.model.reference.percentile(*p) };
+        let percentile: Vec<f64> = scores.probability.iter().map(percentile).collect();
+        let place = |p: &f64| {
+            if p.is_nan() {
+                DictionaryColumn::NULL
+            } else {
+                u32::try_from(tier(*p)).expect("there are four")
+            }
+        };
+        let tiers = DictionaryColumn::new(
+            Arc::new(TIERS.map(Arc::from).to_vec()),
+            percentile.iter().map(place).collect(),
+        );
+        let label = DictionaryColumn::new(
+            Arc::new(vec![scorer.label.as_str().into()]),
+            vec![0; cutoff.len()],
+        );
+        let texts = reasons.texts();
+        scorer.store_reason_texts(reasons);
+        let plain = |column: Column| ColumnValues::Plain(column);
+        let mut columns = vec![
+            ("account_id", plain(account.clone().into_column().with_name("account_id".into()))),
+            ("cutoff", plain(time_column("cutoff", cutoff.iter().copied()))),
+            ("probability", plain(cells::nullable("probability", scores.probability))),
+            ("probability_low", plain(cells::nullable("probability_low", scores.low))),
+            ("probability_high", plain(cells::nullable("probability_high", scores.high))),
+            ("percentile", plain(cells::nullable("percentile", percentile))),
+            ("tier", ColumnValues::Dictionary(tiers)),
+            ("qualified", plain(bool_column("qualified", &qualified))),
+            ("qualified_by", ColumnValues::Dictionary(by)),
+            ("pql_types", ColumnValues::Dictionary(kinds)),
+            (
+                "pql_at",
+                plain(time_column("pql_at", pqls.map(|pql| pql.map(|pql| pql.first_match)))),
+            ),
+            ("holdout", plain(bool_column("holdout", &holdout))),
+        ];
+        for (name, places) in ["reason_1", "reason_2", "reason_3"].into_iter().zip(scores.reasons) {
+            columns.push((
+                name,
+                ColumnValues::Dictionary(DictionaryColumn::new(texts.clone(), places)),
+            ));
+        }
+        columns.push(("model", ColumnValues::Dictionary(label)));
+        Ok((OutputTable::new(cutoff.len(), columns), summary))
+    }
+}

@@ -1,0 +1,364 @@
+//! The summary that `pql train` prints by default, and the details that `--verbose` adds.
+
+use std::path::Path;
+
+use pql_stats::intervals::Estimate;
+use pql_stats::metrics::Evaluation;
+
+use super::evaluation::{entropy, held_out};
+use super::{decimal, lift, range, signed_decimal, signed_range, table};
+use crate::error::Result;
+use crate::log::{DataQuality, Log};
+use crate::model::explain::{Direction, describe_measure, direction, is_count};
+use crate::model::{Baseline, Model};
+use crate::report::format::{
+    PROSE_WIDTH, counted, enumerated, grouped, percent, plural, wrapped_lines,
+};
+use crate::time::{DAY, NEVER, iso_day};
+
+/// Most lines of the summary.
+const MAX_LINES: usize = 25;
+/// Features shown, as far as there is room.
+const MAX_FEATURES: usize = 5;
+/// Warnings shown; possible leaks come first.
+const MAX_WARNINGS: usize = 2;
+/// Most lines of one warning.
+const MAX_WARNING_LINES: usize = 2;
+/// Features shown by `--verbose`.
+const MAX_FEATURES_VERBOSE: usize = 10;
+
+/// Inputs of the summary of a training.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TrainingSummary<'a> {
+    /// The new model.
+    pub(crate) model: &'a Model,
+    /// The line about the data: [`log_summary`] or [`matrix_summary`].
+    pub(crate) data: &'a str,
+    /// `NAME/VERSION` of the new model.
+    pub(crate) label: &'a str,
+    /// Its file.
+    pub(crate) path: &'a Path,
+    /// `NAME/VERSION` of the champion after the training, equal to `label` if the model became it;
+    /// `None` if there is no champion.
+    pub(crate) champion: Option<&'a str>,
+    /// Options that the suggested commands need, such as `-c pql.toml`; may be empty.
+    pub(crate) options: &'a str,
+}
+
+/// Summarizes the log, in one line.
+pub(crate) fn log_summary(log: &Log) -> String {
+    // Without an end, as in `pql ingest`, the log ends at its last event.
+    let end = if log.until == NEVER { log.events.last() } else { Some(log.until - 1) };
+    let end = end.unwrap_or(log.since);
+    let accounts = log.accounts.id.len() as u64;
+    let mut text = format!(
+        "Read {} of {}, {} to {}",
+        counted(log.events.len() as u64, "event"),
+        counted(accounts, "account"),
+        iso_day(log.since),
+        iso_day(end.max(log.since - log.since.rem_euclid(DAY)))
+    );
+    let dropped = defective_rows(&log.quality);
+    if dropped > 0 {
+        text += &format!(" ({} dropped)", counted(dropped, "row"));
+    }
+    text
+}
+
+/// Returns the number of rows dropped because they are defective; outcomes, excluded events and
+/// rows after the end of the log are left out as intended.
+fn defective_rows(quality: &DataQuality) -> u64 {
+    let dropped = quality.sources.iter().flat_map(|source| &source.dropped);
+    dropped.filter(|rows| !rows.reason.is_intended()).map(|rows| rows.count).sum()
+}
+
+/// Summarizes a feature matrix, in one line.
+pub(crate) fn matrix_summary(rows: usize, columns: usize, path: &Path) -> String {
+    format!(
+        "Read {} and {} from {}",
+        counted(rows as u64, "row"),
+        counted(columns as u64, "feature"),
+        path.display()
+    )
+}
+
+/// Summarizes a training in at most 25 lines: data, verdict, metrics, features, warnings, where the
+/// model is stored and what to run next.
+pub(crate) fn training_summary(summary: &TrainingSummary<'_>) -> String {
+    let TrainingSummary { model, data, .. } = *summary;
+    let rows = split(model);
+    let lines = std::iter::once(data.to_owned()).chain(rows.lines().map(str::to_owned));
+    let head = [lines.collect(), verdict(model)];
+    let metrics: Vec<String> = model
+        .evaluation
+        .as_ref()
+        .map(|evaluation| metrics(&evaluation.metrics).lines().map(str::to_owned).collect())
+        .unwrap_or_default();
+    let warnings = warnings(model);
+    let tail = stored(summary);
+    let parts = [&head[0], &head[1], &metrics, &warnings, &tail];
+    let used: usize = parts.iter().filter(|part| !part.is_empty()).map(|part| part.len() + 1).sum();
+    // A heading comes before the features.
+    let room = MAX_LINES.saturating_sub(used + 1);
+    let features = features(model, room.min(MAX_FEATURES));
+    let [data, verdict] = head;
+    [data, verdict, metrics, features, warnings, tail]
+        .iter()
+        .filter(|part| !part.is_empty())
+        .map(|part| part.join("\n"))
+        .collect::<Vec<_>>()
+        .join("\n\n")
+}
+
+/// Describes all results: every metric, cutoffs, the fit and the features.
+///
+/// # Errors
+/// * [`Error::DamagedModel`](crate::Error::DamagedModel): the stored configuration is unreadable
+pub(crate) fn training_details(model: &Model) -> Result<String> {
+    let mut parts = vec![
+        verdict(model).join("\n"),
+        format!("Training and test set\n{}", super::split_summary(&model.split)),
+    ];
+    parts.extend(held_out(model));
+    parts.push(format!("Fit\n{}", super::fit(model)?));
+    parts.push(format!(
+        "Most important features\n{}",
+        super::feature_importance(model, MAX_FEATURES_VERBOSE)
+    ));
+    Ok(parts.join("\n\n"))
+}
+
+/// Returns which rows trained and tested the model.
+fn split(model: &Model) -> String {
+    let (train, test) = (&model.split.train, &model.split.test);
+    let rows = |rows: u64, accounts: u64, noun: &str| {
+        if rows == accounts {
+            noun.to_owned()
+        } else {
+            format!("{} of {noun}", counted(rows, "row"))
+        }
+    };
+    let mut text = format!(
+        "Trained on {} ({} converted)",
+        rows(train.rows, train.accounts, &counted(train.accounts, "account")),
+        grouped(train.converting_accounts)
+    );
+    if test.rows > 0 {
+        let newest = if model.split.first_test.is_some() { "the newest " } else { "" };
+        let count = if test.rows == test.accounts {
+            format!("{newest}{}", grouped(test.accounts))
+        } else {
+            format!(
+                "{newest}{} of {}",
+                counted(test.rows, "row"),
+                counted(test.accounts, "account")
+            )
+        };
+        text += &format!(", tested on {count} ({} converted)", grouped(test.converting_accounts));
+    }
+    if let Some(refit) = &model.refit {
+        text += &format!(", then refitted on all {}", grouped(refit.sample.rows));
+    }
+    if text.chars().count() > PROSE_WIDTH {
+        text = text.replacen(", tested on", ",\n  tested on", 1);
+    }
+    text
+}
+
+/// Returns the baselines that the model does not beat, then those that it beats, a sentence per
+/// line.
+pub(crate) fn verdict(model: &Model) -> Vec<String> {
+    if model.evaluation.is_none() {
+        return vec!["Not evaluated: there is no test set (`model.test_size`)".to_owned()];
+    }
+    let (beaten, unbeaten): (Vec<&Baseline>, Vec<&Baseline>) =
+        model.baselines.iter().partition(|baseline| baseline.difference.is_better());
+    let mut lines: Vec<String> = unbeaten
+        .iter()
+        .map(|baseline| {
+            let verb = if baseline.difference.is_worse() {
+                "Worse than"
+            } else {
+                "Not significantly better than"
+            };
+            format!("{verb} {} ({})", baseline.name, log_loss_difference(baseline))
+        })
+        .collect();
+    if !beaten.is_empty() {
+        let names: Vec<String> = beaten.iter().map(|baseline| baseline.name.clone()).collect();
+        lines.push(format!("Better than {}", enumerated(&names)));
+    }
+    lines.iter().flat_map(|line| wrapped_lines(line, PROSE_WIDTH, "  ")).collect()
+}
+
+/// Returns the difference in log loss from a baseline with its interval.
+pub(super) fn log_loss_difference(baseline: &Baseline) -> String {
+    let difference = &baseline.difference;
+    // Three decimal places, more for small differences.
+    let places = difference.places() - 1;
+    let interval = difference.interval.map_or(String::new(), |interval| {
+        format!(", 95% CI {}", signed_range(Some(interval), places))
+    });
+    format!("log loss {}{interval}", signed_decimal(difference.difference, places))
+}
+
+/// Returns the metrics that matter most.
+fn metrics(e: &Evaluation) -> String {
+    let estimate = |name: &str, estimate: Estimate, places: usize, note: String| {
+        let value = decimal(estimate.value, places);
+        vec![name.to_owned(), value, range(estimate.interval, places), note]
+    };
+    let mut rows = Vec::new();
+    rows.extend(e.roc_auc.map(|auc| estimate("ROC AUC", auc, 3, "chance: 0.5".to_owned())));
+    let places = places_of_log_loss(e.log_loss.value);
+    rows.push(estimate(
+        "Log loss",
+        e.log_loss,
+        places,
+        format!("base rate alone: {}", decimal(entropy(e.base_rate), places)),
+    ));
+    if let Some(top) = e.top_share(10).filter(|top| top.lift.is_some()) {
+        rows.push(vec![
+            "Lift".to_owned(),
+            lift(top.lift),
+            String::new(),
+            format!("in the top 10%, where {} convert", percent(top.precision)),
+        ]);
+    }
+    // The horizons of an account's rows overlap, so their conversions cannot be added up.
+    let conversions = (e.accounts == e.n).then(|| {
+        let expected = decimal(e.expected_conversions, 0);
+        format!("  {expected} expected, {} observed", grouped(e.conversions))
+    });
+    if conversions.is_some() {
+        rows.push(vec!["Conversions".to_owned()]);
+    }
+    // A sentence in the last row would widen the column of numbers.
+    table(&["", "test", "95% CI", "note"], rows, 1..2) + &conversions.unwrap_or_default()
+}
+
+/// Returns the decimal places that show three significant digits of a log loss below 1.
+fn places_of_log_loss(log_loss: f64) -> usize {
+    match log_loss {
+        size if size < 0.001 => 6,
+        size if size < 0.01 => 5,
+        size if size < 0.1 => 4,
+        _ => 3,
+    }
+}
+
+/// Returns the most important features with their direction, below a heading.
+fn features(model: &Model, most: usize) -> Vec<String> {
+    let rows: Vec<Vec<String>> = model
+        .importance
+        .iter()
+        .filter_map(|(measure, _)| Some((measure, direction(model, measure)?)))
+        .take(most)
+        .map(|(measure, direction)| {
+            vec![
+                format!("  {}", describe_measure(&model.preprocessor, measure)),
+                describe_direction(&direction, is_count(&model.preprocessor, measure)),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
+    let line = |row: &Vec<String>| format!("{:width$}   {}", row[0], row[1]);
+    std::iter::once("Most important features".to_owned()).chain(rows.iter().map(line)).collect()
+}
+
+/// Describes a direction, such as `more raises the score`.
+fn describe_direction(direction: &Direction, is_count: bool) -> String {
+    let verb = |raises: bool| if raises { "raises" } else { "lowers" };
+    let larger = if is_count { "more" } else { "higher value" };
+    match direction {
+        Direction::Raises => format!("{larger} raises the score"),
+        Direction::Lowers => format!("{larger} lowers the score"),
+        Direction::Varies => "windows differ in direction".to_owned(),
+        Direction::Level { level, raises } => format!("{level} {} the score", verb(*raises)),
+        Direction::Missing { raises } => format!("a missing value {} the score", verb(*raises)),
+    }
+}
+
+/// Returns the most important warnings, possible leaks first.
+fn warnings(model: &Model) -> Vec<String> {
+    let leaks = model.findings.iter().map(|finding| format!("Possible leak: {finding}"));
+    let all: Vec<String> =
+        leaks.chain(model.warnings.iter().map(|warning| format!("Warning: {warning}"))).collect();
+    let mut lines: Vec<String> =
+        all.iter().take(MAX_WARNINGS).flat_map(|text| shortened(text)).collect();
+    let more = all.len().saturating_sub(MAX_WARNINGS) as u64;
+    if more > 0 {
+        lines.push(format!("{more} more {}: rerun with `-v`", plural(more, "warning")));
+    }
+    lines
+}
+
+/// Breaks a text into at most two lines, shortened if it is longer.
+fn shortened(text: &str) -> Vec<String> {
+    let mut lines = wrapped_lines(text, PROSE_WIDTH, "  ");
+    if lines.len() > MAX_WARNING_LINES {
+        // Two characters are for the ellipsis.
+        lines = wrapped_lines(text, PROSE_WIDTH - 2, "  ");
+        lines.truncate(MAX_WARNING_LINES);
+        lines.last_mut().expect("there is a line").push_str(" …");
+    }
+    lines
+}
+
+/// Returns where the model is stored, which model is the champion, and what to run next.
+pub(crate) fn stored(summary: &TrainingSummary<'_>) -> Vec<String> {
+    let TrainingSummary { model, label, path, champion, options, .. } = *summary;
+    let name = label.split_once('/').map_or(label, |(name, _)| name);
+    let is_champion = champion == Some(label);
+    let options = if options.is_empty() { String::new() } else { format!(" {options}") };
+    // Commands on stored models need the folder alone.
+    let models = options.find(" --models ").map_or("", |start| &options[start..]);
+    let features = if model.catalog.is_some() { "" } else { " --features FILE" };
+    let folder = path.parent().unwrap_or(path).display();
+    if is_champion {
+        return vec![
+            format!("Stored as {label}, now the champion ({folder})"),
+            format!("Next: pql score {name}{options}{features} -o scores.csv"),
+            format!("      pql report {name}{options}"),
+        ];
+    }
+    let Some(champion) = champion else {
+        return vec![
+            format!("Stored as {label} ({folder}); `{name}` has no champion"),
+            format!("Next: pql models promote {label}{models}"),
+        ];
+    };
+    vec![
+        format!("Stored as {label} ({folder}); the champion is still {champion}"),
+        format!("Next: pql compare {label}{options}"),
+        format!("      pql models promote {label}{models}"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_warning_is_shortened_to_two_lines() {
+        let text = ["word"; 100].join(" ");
+        let lines = shortened(&text);
+        assert_eq!(lines.len(), MAX_WARNING_LINES);
+        assert!(lines.iter().all(|line| line.chars().count() <= PROSE_WIDTH), "{lines:?}");
+        assert!(lines[1].starts_with("  word") && lines[1].ends_with('…'), "{lines:?}");
+        assert_eq!(shortened("one line"), ["one line"]);
+    }
+
+    #[test]
+    fn counts_have_more_and_other_features_higher_values() {
+        let describe = |direction, is_count| describe_direction(&direction, is_count);
+        assert_eq!(describe(Direction::Raises, true), "more raises the score");
+        assert_eq!(describe(Direction::Lowers, false), "higher value lowers the score");
+        let level = Direction::Level { level: "AU".to_owned(), raises: true };
+        assert_eq!(describe(level, false), "AU raises the score");
+        assert_eq!([0.0115, 0.34, 0.0012].map(places_of_log_loss), [4, 3, 5]);
+    }
+}

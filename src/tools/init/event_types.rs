@@ -1,0 +1,122 @@
+//! Event types of a whole source.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use polars::prelude::DataFrame;
+
+use super::columns::{EventTypeSource, GuessedEventColumns};
+use super::sample::{Sample, flag};
+use crate::error::Result;
+use crate::io::read;
+use crate::log::cells;
+
+/// Maximum number of rows read of a source.
+pub(super) const ROWS: u64 = 5_000_000;
+
+/// Frequencies of the event types of a source.
+#[derive(Debug, Clone)]
+pub(super) struct EventTypeCounts {
+    /// Event types of rows with an account, most frequent first, then by bytes.
+    pub(super) names: Vec<(String, u64)>,
+    /// Rows read.
+    pub(super) rows: u64,
+    /// Whether all rows of the source were read.
+    pub(super) whole: bool,
+}
+
+impl EventTypeCounts {
+    /// Counts the event types of a source.
+    pub(super) fn count(sample: &Sample, columns: &GuessedEventColumns) -> Result<Self> {
+        let mut wanted = vec![columns.account.clone()];
+        match &columns.naming {
+            EventTypeSource::Column(name) => wanted.push(name.clone()),
+            EventTypeSource::Unpivot(names) => wanted.extend(names.iter().cloned()),
+            EventTypeSource::One(_) => {}
+        }
+        let (mut counts, mut rows) = (HashMap::new(), 0);
+        let whole = visit(sample, &wanted, &mut |frame| {
+            rows += frame.height() as u64;
+            count_frame(frame, columns, &mut counts)
+        })?;
+        let mut names: Vec<(String, u64)> = counts.into_iter().collect();
+        names.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        Ok(Self { names, rows, whole })
+    }
+}
+
+/// Returns whether a time format reads all values of a column, up to the row limit.
+pub(super) fn all_fit(sample: &Sample, column: &str, format: &str) -> Result<bool> {
+    let mut fits = true;
+    visit(sample, &[column.to_owned()], &mut |frame| {
+        for column in frame.columns() {
+            let texts = cells::text(column)?;
+            fits &=
+                super::times::fits(texts.iter().flatten().filter(|v| !v.trim().is_empty()), format);
+        }
+        Ok(())
+    })?;
+    Ok(fits)
+}
+
+/// Visits columns of all files up to the row limit; returns whether all rows were read.
+fn visit(
+    sample: &Sample,
+    columns: &[String],
+    take: &mut dyn FnMut(&DataFrame) -> Result<()>,
+) -> Result<bool> {
+    let mut rows = 0;
+    for file in &sample.files {
+        let read = read::read_ahead(file, Some(columns), &[], &mut |batch| {
+            if rows >= ROWS {
+                return Ok(ControlFlow::Break(()));
+            }
+            rows += batch.frame.height() as u64;
+            take(&batch.frame).map(ControlFlow::Continue)
+        });
+        if read?.is_break() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn count_frame(
+    frame: &DataFrame,
+    columns: &GuessedEventColumns,
+    counts: &mut HashMap<String, u64>,
+) -> Result<()> {
+    let mut add = |name: &str| match counts.get_mut(name) {
+        Some(n) => *n += 1,
+        None => {
+            counts.insert(name.to_owned(), 1);
+        }
+    };
+    let column = |name: &str| {
+        let found = frame.columns().iter().find(|c| c.name() == name);
+        found.map(cells::text).transpose()
+    };
+    let Some(accounts) = column(&columns.account)? else { return Ok(()) };
+    let present = |text: Option<&str>| text.is_some_and(|t| !t.is_empty());
+    match &columns.naming {
+        EventTypeSource::One(name) => {
+            accounts.iter().filter(|a| present(*a)).for_each(|_| add(name));
+        }
+        EventTypeSource::Column(name) => {
+            let Some(events) = column(name)? else { return Ok(()) };
+            let named =
+                accounts.iter().zip(events.iter()).filter(|(a, e)| present(*a) && present(*e));
+            named.filter_map(|(_, event)| event).for_each(add);
+        }
+        EventTypeSource::Unpivot(names) => {
+            for name in names {
+                let Some(flags) = column(name)? else { continue };
+                let set = accounts.iter().zip(flags.iter()).filter(|(a, f)| {
+                    present(*a) && f.is_some_and(|f| flag(f.trim()) != Some(false))
+                });
+                set.filter(|(_, f)| present(*f)).for_each(|_| add(name));
+            }
+        }
+    }
+    Ok(())
+}
