@@ -1,0 +1,352 @@
+//! Versions of stored models, `models/NAME/VERSION`, and the champion of each name.
+
+mod champion;
+mod prune;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use self::champion::{CHAMPION_FILE, lock, read_promotions, record_promotion};
+pub use self::champion::{promote, rollback};
+pub use self::prune::{Pruned, prune};
+use crate::error::{Error, Result};
+use crate::io::write::without_path;
+use crate::names::{nearest, quoted};
+
+/// Name of the model file in the folder of its version.
+pub const MODEL_FILE: &str = "model.pql";
+/// Name of the model card in the folder of its version.
+pub const CARD_FILE: &str = "model.json";
+/// Prefix of a version's folder while it is written or deleted.
+const STAGED: &str = ".pql-";
+
+/// Location and label of a stored model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelLocation {
+    /// The model file.
+    pub path: PathBuf,
+    /// The model's name in score files: `NAME/VERSION`, or the file name of a model outside the
+    /// models folder.
+    pub label: String,
+}
+
+impl ModelLocation {
+    /// Returns the location of a version.
+    fn from_version(models: &Path, name: &str, version: u32) -> Self {
+        Self {
+            path: models.join(name).join(format!("{version:04}")).join(MODEL_FILE),
+            label: label(name, version),
+        }
+    }
+}
+
+/// Returns `NAME/VERSION`.
+fn label(name: &str, version: u32) -> String {
+    format!("{name}/{version:04}")
+}
+
+/// Finds a model: a file, NAME (its champion) or NAME/VERSION under `models`.
+///
+/// # Errors
+/// * [`Error::NoModel`]: no model has this name or version
+/// * those of [`find_champion`]
+pub fn find(model: &str, models: &Path) -> Result<ModelLocation> {
+    let file = Path::new(model);
+    let inside = file.join(MODEL_FILE);
+    let file = if inside.is_file() { inside.as_path() } else { file };
+    if file.is_file() {
+        return Ok(ModelLocation { path: file.to_owned(), label: label_of(file) });
+    }
+    let model = model.trim_end_matches('/');
+    let Some((name, version)) = model.split_once('/') else {
+        return find_champion(model, models);
+    };
+    let stored =
+        version_number(version).filter(|number| stored_numbers(models, name).contains(number));
+    let version = stored.ok_or_else(|| missing(model, models))?;
+    Ok(ModelLocation::from_version(models, name, version))
+}
+
+/// Finds the champion of a name.
+///
+/// # Errors
+/// * [`Error::NoModel`]: no model has this name
+/// * [`Error::UnusableChampion`]: no version has been promoted, or the champion has been deleted
+pub fn find_champion(name: &str, models: &Path) -> Result<ModelLocation> {
+    let champion =
+        check_name(name).ok().and_then(|()| read_promotions(&models.join(name)).first().copied());
+    let location = champion.map(|champion| ModelLocation::from_version(models, name, champion));
+    if let Some(location) = location.filter(|location| location.path.is_file()) {
+        return Ok(location);
+    }
+    let stored = stored_numbers(models, name);
+    let Some(newest) = stored.last() else { return Err(missing(name, models)) };
+    Err(Error::UnusableChampion {
+        problem: champion.map_or_else(
+            || format!("`{name}` has no champion"),
+            |deleted| format!("champion `{}` has been deleted", label(name, deleted)),
+        ),
+        hint: Some(format!("choose one with `pql models promote {}`", label(name, *newest))),
+    })
+}
+
+/// Returns the error for a model that does not exist, with the models or versions that do.
+fn missing(model: &str, models: &Path) -> Error {
+    let name = model_name(model);
+    let names = names(models);
+    let versions: Vec<String> = stored_numbers(models, name)
+        .into_iter()
+        .map(|version| format!("`{}`", label(name, version)))
+        .collect();
+    let hint = match versions.as_slice() {
+        [] => nearest(name, names.iter().map(String::as_str)).map_or_else(
+            || match names.as_slice() {
+                [] => "`pql train --name NAME` stores a model".to_owned(),
+                names => quoted(names, ["is the only stored model", "are stored"]),
+            },
+            |name| format!("did you mean `{name}`?"),
+        ),
+        [version] => format!("the only version is {version}"),
+        versions => format!("the versions are {}", versions.join(", ")),
+    };
+    Error::NoModel { model: model.to_owned(), models: models.to_owned(), hint: Some(hint) }
+}
+
+/// Returns the name in `NAME/VERSION`, or all of another label.
+#[must_use]
+pub fn model_name(label: &str) -> &str {
+    label.split('/').next().unwrap_or(label)
+}
+
+/// Returns `NAME/VERSION` for a file in the folder of a version, else the file's name without its
+/// extension.
+fn label_of(file: &Path) -> String {
+    let folder_name = |path: Option<&Path>| {
+        path.and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned())
+    };
+    let version = folder_name(file.parent());
+    let name = folder_name(file.parent().and_then(Path::parent));
+    match (name, version) {
+        (Some(name), Some(version)) if version_number(&version).is_some() => {
+            format!("{name}/{version}")
+        }
+        _ => file
+            .file_stem()
+            .map_or_else(|| file.display().to_string(), |n| n.to_string_lossy().into_owned()),
+    }
+}
+
+/// Returns the names under `models` that have a stored version, sorted.
+fn names(models: &Path) -> Vec<String> {
+    let entries = fs::read_dir(models).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !stored_numbers(models, name).is_empty())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+/// A version in the models folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVersion {
+    /// Its location and label.
+    pub location: ModelLocation,
+    /// Whether it is the champion: the version that NAME alone stands for.
+    pub is_champion: bool,
+}
+
+/// Lists the versions under `models`, by name and number.
+///
+/// # Arguments
+/// * `name` – the versions of this name, or one `NAME/VERSION`; `None`: all
+/// # Errors
+/// * [`Error::NoModel`]: no model has this name or version
+pub fn list(models: &Path, name: Option<&str>) -> Result<Vec<StoredVersion>> {
+    if let Some(version) = name.filter(|name| name.trim_end_matches('/').contains('/')) {
+        let location = find(version, models)?;
+        let (name, _) = location.label.split_once('/').ok_or_else(|| missing(version, models))?;
+        return Ok(list(models, Some(name))?
+            .into_iter()
+            .filter(|stored| stored.location.label == location.label)
+            .collect());
+    }
+    let names = match name {
+        Some(name) => vec![stored_name(models, name.trim_end_matches('/'))?.to_owned()],
+        None => names(models),
+    };
+    Ok(names.iter().flat_map(|name| stored_versions(models, name)).collect())
+}
+
+/// Lists the versions of one name, ascending.
+fn stored_versions(models: &Path, name: &str) -> Vec<StoredVersion> {
+    let champion = read_promotions(&models.join(name)).first().copied();
+    let stored = stored_numbers(models, name).into_iter().map(|number| StoredVersion {
+        is_champion: champion == Some(number),
+        location: ModelLocation::from_version(models, name, number),
+    });
+    stored.collect()
+}
+
+/// Checks that a name has a stored version.
+///
+/// # Errors
+/// * [`Error::NoModel`]: it has none
+fn stored_name<'a>(models: &Path, name: &'a str) -> Result<&'a str> {
+    if stored_numbers(models, name).is_empty() { Err(missing(name, models)) } else { Ok(name) }
+}
+
+/// Checks that the argument of a command is a name with a stored version, but has no version
+/// itself.
+///
+/// # Errors
+/// * [`Error::Usage`]: it has a version
+/// * [`Error::NoModel`]: it has no stored version
+fn name_argument<'a>(models: &Path, name: &'a str, command: &str) -> Result<&'a str> {
+    let name = name.trim_end_matches('/');
+    if name.contains('/') {
+        return Err(Error::Usage {
+            problem: format!("found `{name}`, expected the name of a model without a version"),
+            hint: Some(format!("`pql models {command} {}`", model_name(name))),
+        });
+    }
+    stored_name(models, name)
+}
+
+/// Checks that a name can be a folder.
+///
+/// # Errors
+/// * [`Error::Usage`]: it cannot
+pub fn check_name(name: &str) -> Result<()> {
+    let is_plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if is_plain && !name.is_empty() && !name.starts_with('.') {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        problem: format!("`{name}` is not a valid model name"),
+        hint: Some("use letters, digits, `-`, `_` and `.`; do not begin with `.`".to_owned()),
+    })
+}
+
+/// Stores a new version: its files appear together, and the first version becomes the champion.
+///
+/// Returns where the model is stored, and whether it is now the champion.
+/// # Arguments
+/// * `write` – writes the files into a given folder
+/// * `promote` – whether the new version replaces an existing champion
+/// # Errors
+/// * [`Error::Usage`]: the name cannot be a folder
+/// * [`Error::Write`]: the folder cannot be written
+pub fn add(
+    models: &Path,
+    name: &str,
+    write: impl FnOnce(&Path) -> Result<()>,
+    promote: bool,
+) -> Result<(ModelLocation, bool)> {
+    check_name(name)?;
+    let folder = models.join(name);
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Write { path, source }
+    };
+    fs::create_dir_all(&folder).map_err(failed(&folder))?;
+    remove_stale(&folder);
+    let staged = tempfile::Builder::new()
+        .prefix(STAGED)
+        .tempdir_in(&folder)
+        .map_err(without_path)
+        .map_err(failed(&folder))?;
+    write(staged.path())?;
+    let staged = staged.keep();
+    make_folder_readable(&staged);
+    let stored = lock(&folder).and_then(|_lock| {
+        let version = move_to_next_version(&folder, &staged)?;
+        let is_champion = promote || !folder.join(CHAMPION_FILE).exists();
+        if is_champion {
+            record_promotion(&folder, version)?;
+        }
+        Ok((ModelLocation::from_version(models, name, version), is_champion))
+    });
+    if stored.is_err() {
+        // After a failure the files are useless, if they are still there.
+        let _ = fs::remove_dir_all(&staged);
+    }
+    stored
+}
+
+/// Gives a folder the next version number, which neither a version nor a former champion has, and
+/// returns it.
+fn move_to_next_version(folder: &Path, staged: &Path) -> Result<u32> {
+    let used = versions(folder).into_iter().chain(read_promotions(folder)).max();
+    let mut number = used.unwrap_or(0).saturating_add(1);
+    loop {
+        let target = folder.join(format!("{number:04}"));
+        match fs::rename(staged, &target) {
+            Ok(()) => return Ok(number),
+            // Without locks another run may have taken the number in the meantime.
+            Err(_) if target.exists() && number < u32::MAX => number += 1,
+            Err(source) => return Err(Error::Write { path: target, source }),
+        }
+    }
+}
+
+/// Removes files that interrupted runs left behind more than a day ago.
+pub(crate) fn remove_stale(folder: &Path) {
+    const DAY: std::time::Duration = std::time::Duration::from_hours(24);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_old = || {
+            entry
+                .metadata()
+                .and_then(|m| m.modified())
+                .ok()
+                .and_then(|t| t.elapsed().ok())
+                .is_some_and(|age| age > DAY)
+        };
+        if entry.file_name().to_string_lossy().starts_with(STAGED) && is_old() {
+            // Another run may remove it first.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Gives a folder the permissions of its parent; temporary folders are private.
+fn make_folder_readable(folder: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = folder
+            .parent()
+            .and_then(|p| fs::metadata(p).ok())
+            .map_or(0o755, |m| m.permissions().mode());
+        // If this fails, the current user can still score.
+        let _ = fs::set_permissions(folder, fs::Permissions::from_mode(mode));
+    }
+}
+
+/// Returns the number of a version's folder; `None` for another name.
+fn version_number(folder_name: &str) -> Option<u32> {
+    folder_name.parse().ok().filter(|number| format!("{number:04}") == folder_name)
+}
+
+/// Returns the version numbers in the folder of a name, ascending, including those without a model
+/// file.
+fn versions(folder: &Path) -> Vec<u32> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut numbers: Vec<u32> =
+        entries.filter_map(|e| e.file_name().to_str().and_then(version_number)).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Returns the numbers of the versions of a name that have a model file, ascending; empty if the
+/// name cannot be a folder.
+fn stored_numbers(models: &Path, name: &str) -> Vec<u32> {
+    if check_name(name).is_err() {
+        return Vec::new();
+    }
+    let mut numbers = versions(&models.join(name));
+    numbers.retain(|number| ModelLocation::from_version(models, name, *number).path.is_file());
+    numbers
+}
