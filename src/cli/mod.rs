@@ -168,7 +168,7 @@ impl Terminal<'_> {
         Sink::new(progress, move |notice| self.notify(&notice))
     }
 
-    /// Writes a notice; a warning is kept for JSON output, too.
+    /// Writes a notice, and keeps a warning for JSON output.
     fn notify(&mut self, notice: &Notice) {
         if let (Notice::Warning(warning), false) = (notice, self.silenced) {
             self.warnings.push(Message::from(warning));

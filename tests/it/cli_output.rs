@@ -365,20 +365,7 @@ fn on_a_terminal_progress_is_drawn_and_cleared_and_the_run_ends() {
 #[test]
 fn two_million_events_become_a_model_within_15_seconds() {
     let project = Project::new();
-    project
-        .pql(&[
-            "simulate",
-            "-o",
-            "log",
-            "--accounts",
-            "20000",
-            "--base-rate",
-            "0.1",
-            "--events-per-account",
-            "100",
-            "-q",
-        ])
-        .done();
+    project.simulate("log", 20_000, 0);
     let start = Instant::now();
     let run = project.pql(&["train", "-c", "log/pql.toml", "--name", "big"]).done();
     let seconds = start.elapsed().as_secs_f64();

@@ -6,22 +6,7 @@ use crate::project::{Project, dice, lines};
 
 /// Creates a project with a champion on all features and a challenger on the industry only.
 pub(crate) fn rivals() -> Project {
-    let project = Project::new();
-    project
-        .pql(&[
-            "simulate",
-            "-o",
-            ".",
-            "--accounts",
-            "1500",
-            "--seed",
-            "5",
-            "--base-rate",
-            "0.1",
-            "--events-per-account",
-            "100",
-        ])
-        .done();
+    let project = Project::simulated(1_500, 5);
     project.train(&["--set", "model.test_size=0.4"]).done();
     project
         .train(&["--set", "model.test_size=0.4", "--set", "design.include=[\"industry\"]"])

@@ -207,22 +207,7 @@ fn a_definition_discovered_on_test_rows_raises_a_warning() {
 
 #[test]
 fn discover_writes_definitions_for_the_project_file() {
-    let project = Project::new();
-    project
-        .pql(&[
-            "simulate",
-            "-o",
-            ".",
-            "--accounts",
-            "3000",
-            "--seed",
-            "3",
-            "--base-rate",
-            "0.1",
-            "--events-per-account",
-            "100",
-        ])
-        .done();
+    let project = Project::simulated(3_000, 3);
     let json = project.pql(&["discover", "--format", "json", "--days", "7,14"]).done();
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     let rules = json["rules"].as_array().unwrap();

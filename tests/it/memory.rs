@@ -4,24 +4,7 @@ use crate::project::Project;
 
 /// Creates a log with several partitions.
 fn large_project() -> Project {
-    let project = Project::new();
-    project
-        .pql(&[
-            "simulate",
-            "-o",
-            ".",
-            "--accounts",
-            "4000",
-            "--seed",
-            "3",
-            "--base-rate",
-            "0.1",
-            "--events-per-account",
-            "100",
-            "-q",
-        ])
-        .done();
-    project
+    Project::simulated(4_000, 3)
 }
 
 #[test]

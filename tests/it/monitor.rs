@@ -202,22 +202,7 @@ fn small_unchanged_logs_rarely_raise_alarms() {
 
 /// Simulates a log and trains a model on its first months.
 pub(crate) fn log() -> Project {
-    let project = Project::new();
-    project
-        .pql(&[
-            "simulate",
-            "-o",
-            ".",
-            "--accounts",
-            "3000",
-            "--seed",
-            "11",
-            "--base-rate",
-            "0.1",
-            "--events-per-account",
-            "100",
-        ])
-        .done();
+    let project = Project::simulated(3_000, 11);
     project.train(&["--set", "observation.until=\"2025-08-01\""]).done();
     project
 }

@@ -118,6 +118,21 @@ impl Project {
         project
     }
 
+    /// Creates a project with a simulated log of accounts that have 100 events on average, of which
+    /// 10% convert.
+    pub(crate) fn simulated(accounts: u32, seed: u32) -> Self {
+        let project = Self::new();
+        project.simulate(".", accounts, seed);
+        project
+    }
+
+    /// Simulates a log in a folder; see [`Project::simulated`].
+    pub(crate) fn simulate(&self, folder: &str, accounts: u32, seed: u32) {
+        let (accounts, seed) = (accounts.to_string(), seed.to_string());
+        let size = ["--accounts", &accounts, "--events-per-account", "100", "--base-rate", "0.1"];
+        self.pql(&[&["simulate", "-q", "-o", folder, "--seed", &seed], &size[..]].concat()).done();
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

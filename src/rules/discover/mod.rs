@@ -70,7 +70,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Returns whether the rule is significant on newer accounts, too.
+    /// Returns whether the rule is also significant on newer accounts.
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
         self.p < LEVEL

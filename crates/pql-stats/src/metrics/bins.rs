@@ -238,7 +238,7 @@ fn expected_deviation(
 /// Computes the mean absolute deviation of a sum of independent outcomes: E|S − μ| = 2·Σ (μ −
 /// s)·P(S = s) over s < μ.
 ///
-/// `None` if that takes too long: so many conversions are expected then that the sum is nearly
+/// `None` if that takes too long. So many conversions are then expected that the sum is nearly
 /// normal.
 fn exact_deviation(p: &[f64]) -> Option<f64> {
     /// Maximum number of operations, about 20 ms.

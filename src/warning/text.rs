@@ -1,0 +1,246 @@
+//! The texts of warnings.
+
+use std::fmt;
+
+use super::Warning;
+use crate::names::{backticked, counted, grouped, quoted};
+
+impl fmt::Display for Warning {
+    /// Writes what happened, why it matters and what to do.
+    #[expect(clippy::too_many_lines, reason = "a sentence for each variant")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownRoleEvent { event, role, suggestion } => {
+                write!(f, "`roles.{role}` lists `{event}`, which is not in the log")?;
+                suggestion.as_ref().map_or(Ok(()), |suggestion| write!(f, "; did you mean `{suggestion}`?"))
+            }
+            Self::RepeatedEvents { share, events } => write!(
+                f,
+                "{:.0}% of {} are exact duplicates, as if a file was read twice. Set `id` in [[events]] to drop duplicates.",
+                100.0 * share,
+                counted(*events as u64, "event")
+            ),
+            Self::SignedUpBeforeLog { accounts, since } => write!(
+                f,
+                "{} signed up before the log starts ({}), so features since sign-up count only from that day",
+                counted(*accounts, "account"),
+                since.day()
+            ),
+            Self::BackDatedChurn { at_last_event, churned } => write!(
+                f,
+                "{} of {} {} back-dated: the time of the last event. Provide the time at which the churn became known.",
+                grouped(*at_last_event),
+                counted(*churned as u64, "churn time"),
+                if *at_last_event == 1 { "looks" } else { "look" }
+            ),
+            Self::LogEndsEarly { days } => write!(
+                f,
+                "the last event is {} before the cutoff; check that the log is complete",
+                counted(days.unsigned_abs(), "day")
+            ),
+            Self::CountedEventsMissing { events } => write!(
+                f,
+                "the log lacks {} that the model counts: {}",
+                if events.len() == 1 { "an event type" } else { "event types" },
+                backticked(events)
+            ),
+            Self::NoAccountList => f.write_str(
+                "no account list: the base rate covers only accounts with at least one event",
+            ),
+            Self::UnknownInDefinition { definition, missing } => {
+                write!(f, "definition `{definition}` {missing}")
+            }
+            Self::DefinitionSawTestData { definitions, more, first_test } => {
+                let rest = if *more > 0 { format!(" and {} more", grouped(*more as u64)) } else { String::new() };
+                write!(
+                    f,
+                    "discovered on data after the first test cutoff ({}), so test results are too good: {}{rest}",
+                    first_test.day(),
+                    backticked(definitions)
+                )
+            }
+            Self::FewerEventCounts { configured, counted: used, accounts, per_column, columns } => write!(
+                f,
+                "`features.event_types` is reduced from {configured} to {used}: found {} for {}, expected {per_column} for each column",
+                counted(*accounts, "converting account"),
+                counted(*columns as u64, "design column")
+            ),
+            Self::NoTestRows => f.write_str("no test rows, so the model was not evaluated"),
+            Self::TestRowsOneClass => {
+                f.write_str("all test rows have the same outcome, so the ranking cannot be evaluated")
+            }
+            Self::UnpenalizedFold => f.write_str(
+                "an unpenalized fold did not converge; calibration and percentiles use the weakest penalty of the grid instead",
+            ),
+            Self::CrossFittingFailed { problem } => write!(
+                f,
+                "cross-fitting failed, so probabilities are not calibrated and percentiles come from in-sample scores: {problem}"
+            ),
+            Self::NotCalibrated { separated: true } => {
+                f.write_str("not calibrated: the cross-fitted log-odds separate the outcomes perfectly")
+            }
+            Self::NotCalibrated { separated: false } => f.write_str(
+                "not calibrated: the cross-fitted log-odds do not increase with the outcome, so the model has no skill",
+            ),
+            Self::FewForIsotonic { accounts, needed } => write!(
+                f,
+                "isotonic calibration may overfit with {} (recommended: {}). Set `model.calibration = \"platt\"`.",
+                counted(*accounts, "converting account"),
+                grouped(*needed)
+            ),
+            Self::FewPerColumn { per_column, needed } => write!(
+                f,
+                "{per_column:.1} converting accounts per design column (recommended: {needed}), so the model may overfit. List fewer features in `design.include`."
+            ),
+            Self::AlphaAtEnd { strongest: true, alpha } => write!(
+                f,
+                "cross-validation chose the strongest penalty (alpha = {alpha:.3e}), so the features predict almost nothing"
+            ),
+            Self::AlphaAtEnd { strongest: false, alpha } => write!(
+                f,
+                "cross-validation chose the weakest penalty (alpha = {alpha:.3e}), so an even weaker one may fit better"
+            ),
+            Self::ThresholdNotReached { threshold } => write!(
+                f,
+                "no training row reaches the threshold of {threshold:.4}, so almost no account will qualify; change [qualify]"
+            ),
+            Self::SeparatedOutcomes { columns, complete, firth } => {
+                let rows = if *complete { "" } else { " of some rows" };
+                let advice = if *firth {
+                    "Firth's estimates are finite nevertheless."
+                } else {
+                    "Set `model.penalty = \"firth\"` for finite estimates."
+                };
+                write!(
+                    f,
+                    "no z and p values: {} the outcomes{rows} perfectly, so unpenalized coefficients are infinite. {advice}",
+                    quoted(columns, ["separates", "separate"])
+                )
+            }
+            Self::NoMaximumLikelihood { columns } => write!(
+                f,
+                "no z and p values: {} nearly collinear, so the unpenalized fit does not exist. List only one of them in `design.include`.",
+                quoted(columns, ["is", "are"])
+            ),
+            Self::FewForWaldTests { per_column, needed } => write!(
+                f,
+                "no z and p values: {per_column:.1} converting accounts per design column, and {needed} are required"
+            ),
+            Self::CollinearColumns { columns, inflation } => write!(
+                f,
+                "{} nearly collinear (variance inflation factor up to {inflation:.0}), so only their joint effect is reliable. Set a penalty to share it among them.",
+                quoted(columns, ["is", "are"])
+            ),
+            Self::ConfigDiffers { key, value, model } => write!(
+                f,
+                "`{key}` is {value} in the project file and {model} in the model; using the value of the model"
+            ),
+            Self::DefinitionsNeedEvents => f.write_str(
+                "definitions need events, which a feature matrix lacks; accounts qualify by the model only",
+            ),
+            Self::NoAccountColumn { path, suggestion } => {
+                write!(
+                    f,
+                    "`{}` has no column `account_id` (`matrix.account`), so rows are identified by their number",
+                    path.display()
+                )?;
+                suggestion.as_ref().map_or(Ok(()), |suggestion| write!(f, "; did you mean `{suggestion}`?"))
+            }
+            Self::NoneScored => {
+                f.write_str("no account was scored, so nothing was added to the ledger")
+            }
+            Self::UnseenLevels { rows, feature } => write!(
+                f,
+                "{} a value of `{feature}` that is not in the training data",
+                rows_have(*rows)
+            ),
+            Self::RowsNotScored { rows, reason } => {
+                write!(f, "{} {reason}", counted(*rows, "row"))
+            }
+            Self::RowsNotEligible { rows, all } => write!(
+                f,
+                "{} of {} {} not eligible for scoring: the account is too young, too old or past its horizon",
+                grouped(*rows as u64),
+                counted(*all as u64, "row"),
+                if *rows == 1 { "is" } else { "are" }
+            ),
+            Self::RowsNotFinite { rows } => {
+                write!(f, "{} skipped because a value is not finite", counted(*rows as u64, "row"))
+            }
+            Self::NoCutoffs => f.write_str(
+                "the rows have no cutoffs, so training rows cannot be excluded and results may be too good",
+            ),
+            Self::NoCutoffsInComparison => f.write_str(
+                "the rows have no cutoffs, so training rows cannot be excluded and favor the model trained on them",
+            ),
+            Self::TrainingRowsLeftOut { rows } => write!(
+                f,
+                "{} skipped because a model may have been trained on them (`--all` keeps them)",
+                counted(*rows as u64, "row")
+            ),
+            Self::TrainingRowsKept { rows } => write!(
+                f,
+                "{} may have been used to train one of the models, which favors that model (`--all`)",
+                counted(*rows as u64, "row")
+            ),
+            Self::OutcomesDiffer { rows } => write!(
+                f,
+                "{} different outcomes under the roles of the two models; using those of the challenger",
+                rows_have(*rows as u64)
+            ),
+            Self::FewToCompare { conversions, rows, needed } => write!(
+                f,
+                "too few rows for a verdict: {} of {} converted, and {needed} of each outcome are required",
+                grouped(*conversions),
+                counted(*rows, "row")
+            ),
+            Self::AlertsNotSent { alerts, since } => {
+                let since = since.short();
+                write!(
+                    f,
+                    "{} of earlier runs {} not sent; run with `--since {since}` to include them",
+                    counted(*alerts as u64, "alert"),
+                    if *alerts == 1 { "was" } else { "were" }
+                )
+            }
+            Self::OtherModel => f.write_str(
+                "the previous run used another model, so probabilities and tiers may differ for that reason alone",
+            ),
+            Self::ScoresLeftOut { model, problem } => {
+                write!(f, "scores of {model} are skipped: {problem}")
+            }
+            Self::NoStoredTestRows => f.write_str(
+                "the test rows are not stored with the model, so figures based on them are missing",
+            ),
+            Self::NoDefinitions => {
+                f.write_str("the project file has no [[definition]], so the page has no funnel")
+            }
+            Self::FunnelWithoutAccountList => f.write_str(
+                "no account list: the first event counts as sign-up, even for accounts older than the log",
+            ),
+            Self::SameDayCustomers { same_day, customers, definition } => write!(
+                f,
+                "{} of {} of `{definition}` converted on the day they became a PQL; dates do not show which came first",
+                grouped(*same_day),
+                counted(*customers, "customer")
+            ),
+            Self::MoreSignUpsThanVisitors { visitors, sign_ups } => write!(
+                f,
+                "more sign-ups than visitors on the same days ({} and {}); check the visitor file",
+                grouped(*sign_ups),
+                grouped(*visitors)
+            ),
+            Self::VisitorDaysMissing { sign_ups } => write!(
+                f,
+                "the visitor file lacks the days of {}, which are left out of the visitor conversion",
+                counted(*sign_ups, "sign-up")
+            ),
+            Self::UnreadableVersion { model, problem } => write!(f, "{model}: {problem}"),
+        }
+    }
+}
+
+/// Returns a number of rows and their verb: `1 row has`, `2 rows have`.
+fn rows_have(rows: u64) -> String {
+    format!("{} {}", counted(rows, "row"), if rows == 1 { "has" } else { "have" })
+}
