@@ -44,6 +44,12 @@ impl Config {
         self.design.validate()?;
         self.model.validate()?;
         self.qualify.validate()?;
+        ensure(self.alerts.within.0 > 0, "alerts.within", || {
+            format!(
+                "`alerts.within`: found {}, expected a duration above 0, such as 14d",
+                self.alerts.within
+            )
+        })?;
         definition::validate(&self.definition)?;
         if self.definition.is_empty()
             && matches!(self.qualify.by, QualifyBy::Definition | QualifyBy::Both)

@@ -18,10 +18,10 @@ use problem::InvalidSetting;
 use read::{apply_set, check_types, flag, from_toml, line_of, resolve_paths};
 use schemars::JsonSchema;
 pub use sections::{
-    AccountSource, Alpha, AlphaSelection, CalibrationKind, ContactValue, CutoffScheme,
-    DesignConfig, EventSource, FeatureConfig, Log1p, MatrixConfig, ModelConfig, ObservationConfig,
-    PenaltyKind, QualifyBy, QualifyConfig, Roles, SolverKind, ThresholdRule, VisitorSource,
-    Winsorize,
+    AccountSource, AlertsConfig, Alpha, AlphaSelection, CalibrationKind, ContactValue,
+    CutoffScheme, DesignConfig, EventSource, FeatureConfig, Log1p, MatrixConfig, ModelConfig,
+    ObservationConfig, PenaltyKind, QualifyBy, QualifyConfig, Roles, SolverKind, ThresholdRule,
+    VisitorSource, Winsorize,
 };
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -56,6 +56,8 @@ pub struct Config {
     /// Which accounts qualify. Set at most one of `share`, `threshold`, `capacity`, `precision`
     /// and `value`.
     pub qualify: QualifyConfig,
+    /// Alerts about accounts, for `pql alerts`.
+    pub alerts: AlertsConfig,
     /// PQL definitions: rules on usage. Set exactly one of `all` and `any`.
     pub definition: Vec<DefinitionConfig>,
 }
@@ -117,7 +119,14 @@ impl Config {
     /// Never: every value of a configuration has a TOML form.
     #[must_use]
     pub fn stored(&self) -> String {
-        let config = Self { events: Vec::new(), accounts: None, visitors: None, ..self.clone() };
+        let config = Self {
+            events: Vec::new(),
+            accounts: None,
+            visitors: None,
+            // Alerts do not change a model.
+            alerts: AlertsConfig::default(),
+            ..self.clone()
+        };
         toml::to_string(&config).expect("every value of a configuration has a TOML form")
     }
 

@@ -61,7 +61,7 @@ const CHOICES: [(&str, &str); 8] = [
 ];
 
 /// The sections of a project file.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "events",
     "accounts",
     "visitors",
@@ -72,6 +72,7 @@ const SECTIONS: [&str; 11] = [
     "design",
     "model",
     "qualify",
+    "alerts",
     "definition",
 ];
 

@@ -472,6 +472,22 @@ impl Default for QualifyConfig {
     }
 }
 
+/// Alerts about accounts, for `pql alerts`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlertsConfig {
+    /// Maximum age of the first match of a definition, if the account has no earlier score. Later
+    /// matches give an alert.
+    #[schemars(extend("pattern" = POSITIVE_DURATION))]
+    pub within: TimeSpan,
+}
+
+impl Default for AlertsConfig {
+    fn default() -> Self {
+        Self { within: TimeSpan::days(14) }
+    }
+}
+
 /// Rule that sets the threshold, from the keys of `[qualify]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ThresholdRule {

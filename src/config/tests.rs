@@ -227,3 +227,16 @@ fn messages_of_the_toml_parser_have_the_usual_form() {
         assert!(message.contains(expected) && message.contains("line"), "{message}");
     }
 }
+
+#[test]
+fn the_age_of_definition_matches_in_alerts_is_a_positive_duration() {
+    assert_eq!(parse("", &[]).unwrap().alerts.within, TimeSpan::days(14));
+    assert_eq!(parse("[alerts]\nwithin = \"3d\"\n", &[]).unwrap().alerts.within, TimeSpan::days(3));
+    let message = problem("[alerts]\nwithin = \"0d\"\n", &[]);
+    assert!(
+        message.contains("line 2") && message.contains("`alerts.within`: found 0"),
+        "{message}"
+    );
+    let stored = parse("[alerts]\nwithin = \"3d\"\n", &[]).unwrap().stored();
+    assert_eq!(stored, Config::default().stored(), "alerts do not change a model");
+}

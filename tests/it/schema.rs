@@ -4,8 +4,8 @@ use std::fs;
 
 use pql::config::schema::json_schema;
 use pql::config::{
-    AccountSource, Condition, Config, ContactValue, DefinitionConfig, DesignConfig, EventSource,
-    FeatureConfig, MatrixConfig, ModelConfig, ObservationConfig, QualifyConfig, Roles,
+    AccountSource, AlertsConfig, Condition, Config, ContactValue, DefinitionConfig, DesignConfig,
+    EventSource, FeatureConfig, MatrixConfig, ModelConfig, ObservationConfig, QualifyConfig, Roles,
     VisitorSource,
 };
 use regex::Regex;
@@ -165,6 +165,7 @@ fn reference(schema: &Value) -> String {
             "design" => keys::<DesignConfig>(),
             "model" => keys::<ModelConfig>(),
             "qualify" => keys::<QualifyConfig>(),
+            "alerts" => keys::<AlertsConfig>(),
             "definition" => keys::<DefinitionConfig>(),
             other => panic!("unknown section {other}"),
         };
@@ -331,6 +332,7 @@ fn the_schema_and_the_parser_accept_valid_project_files() {
         "[design]\nwinsorize = [0.1, 0.9]\nreference_levels = { a = \"b\" }\n",
         "[design]\nwinsorize = \"never\"\n",
         "[qualify]\nvalue = { revenue = 9, cost = 1.5 }\n",
+        "[alerts]\nwithin = \"36h\"\n",
         "[observation]\nsince = 2025-01-01\nuntil = 2025-06-30T12:00:00Z\n",
         "[observation]\nsince = \"20250101\"\nuntil = \"2025-06-30 12:00\"\n",
         "[observation]\nage = \"0d\"\ngap = \"0d\"\nmin_age = \"0d\"\nevery = \"010d\"\n",
@@ -375,6 +377,8 @@ fn the_schema_and_the_parser_refuse_invalid_project_files() {
         "[design]\nwinsorize = [0.5]\n",
         "[design]\nspline = 11\n",
         "[qualify]\nvalue = { revenue = 9 }\n",
+        "[alerts]\nwithin = \"0d\"\n",
+        "[alerts]\nwithin = 14\n",
         "[qualify]\nvalue = { revenue = 9, cost = 0 }\n",
         "[qualify]\nvalue = [0.5, 0.2]\n",
         "[qualify]\nshare = 0.1\ncapacity = 3\n",
