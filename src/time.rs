@@ -1,11 +1,14 @@
 //! Times (µs since 1970, UTC) and time spans: parsing and formatting.
 
+mod zone;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+pub use zone::Zone;
 
 /// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;

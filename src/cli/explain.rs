@@ -12,6 +12,7 @@ use super::shared::{BatchArgs, ModelArgs, ProjectArgs};
 use super::since::{self, RecordedScore, Since};
 use crate::dataset::observations::Eligibility;
 use crate::error::{Error, Result};
+use crate::log::canonical;
 use crate::model::Model;
 use crate::model::encoder::Encoding;
 use crate::model::explain::{describe_measure, without_contribution};
@@ -33,7 +34,7 @@ pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Account
-    #[arg(value_name = "ACCOUNT", help_heading = "Input", display_order = 0)]
+    #[arg(value_name = "ACCOUNT", value_parser = parse_account, help_heading = "Input", display_order = 0)]
     account: String,
     #[command(flatten)]
     batch: BatchArgs,
@@ -125,6 +126,12 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let bars = output.is_on_terminal(terminal);
     let text = query.text(&result, cutoff.as_deref(), (bars, terminal.verbose));
     output.write(&text, terminal)
+}
+
+/// Returns an account id as it is in the log, whatever the form in which it was typed.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of a value parser")]
+fn parse_account(text: &str) -> std::result::Result<String, std::convert::Infallible> {
+    Ok(canonical(text).into_owned())
 }
 
 /// An account to explain by a model.

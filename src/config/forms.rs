@@ -4,7 +4,27 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use toml::Value;
 
 use super::{Alpha, Winsorize};
-use crate::time::Timestamp;
+use crate::names::nearest;
+use crate::time::{Timestamp, Zone};
+
+impl Serialize for Zone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(|()| {
+            let suggestion = nearest(&name, Self::names()).map_or_else(
+                || ", such as `America/New_York`".to_owned(),
+                |zone| format!("; did you mean `{zone}`?"),
+            );
+            de::Error::custom(format!("found `{name}`, expected a time zone{suggestion}"))
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {

@@ -19,9 +19,9 @@ use read::{apply_set, check_types, flag, from_toml, line_of, resolve_paths};
 use schemars::JsonSchema;
 pub use sections::{
     AccountSource, AlertsConfig, Alpha, AlphaSelection, CalibrationKind, ContactValue,
-    CutoffScheme, DesignConfig, EventSource, FeatureConfig, Log1p, MatrixConfig, ModelConfig,
-    ObservationConfig, PenaltyKind, QualifyBy, QualifyConfig, Roles, SolverKind, ThresholdRule,
-    VisitorSource, Winsorize,
+    CutoffScheme, DesignConfig, EventSource, FeatureConfig, InputConfig, Log1p, MatrixConfig,
+    ModelConfig, ObservationConfig, PenaltyKind, QualifyBy, QualifyConfig, Roles, SolverKind,
+    ThresholdRule, VisitorSource, Winsorize,
 };
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -41,6 +41,8 @@ pub struct Config {
     pub accounts: Option<AccountSource>,
     /// Website visitors by day, for `pql funnel`.
     pub visitors: Option<VisitorSource>,
+    /// How values in files are read.
+    pub input: InputConfig,
     /// Event types by their meaning.
     pub roles: Roles,
     /// Cutoffs, horizon and the period covered by the log.
@@ -153,6 +155,7 @@ impl Config {
             let mut observation = config.observation.clone();
             (observation.since, observation.until) = (None, None);
             [
+                ("input", Table::try_from(&config.input).unwrap_or_default()),
                 ("roles", Table::try_from(&config.roles).unwrap_or_default()),
                 ("features", Table::try_from(&config.features).unwrap_or_default()),
                 ("observation", Table::try_from(&observation).unwrap_or_default()),
@@ -166,6 +169,7 @@ impl Config {
     pub fn all_differences(&self, other: &Self) -> Vec<ConfigDifference> {
         let tables = |config: &Self| {
             [
+                ("input", Table::try_from(&config.input).unwrap_or_default()),
                 ("roles", Table::try_from(&config.roles).unwrap_or_default()),
                 ("features", Table::try_from(&config.features).unwrap_or_default()),
                 ("observation", Table::try_from(&config.observation).unwrap_or_default()),

@@ -61,10 +61,11 @@ const CHOICES: [(&str, &str); 8] = [
 ];
 
 /// The sections of a project file.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "events",
     "accounts",
     "visitors",
+    "input",
     "roles",
     "observation",
     "features",

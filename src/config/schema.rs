@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::{Alpha, Config, Winsorize};
-use crate::time::{TimeSpan, Timestamp};
+use crate::time::{TimeSpan, Timestamp, Zone};
 
 /// Address of the schema; `pql init` and `pql simulate` write it into the project file.
 pub const SCHEMA_URL: &str =
@@ -125,6 +125,16 @@ impl JsonSchema for TimeSpan {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "title": "duration", "type": "string", "pattern": "^[0-9]+[wdhm]$" })
+    }
+}
+
+impl JsonSchema for Zone {
+    fn schema_name() -> Cow<'static, str> {
+        "time zone".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "title": "time zone", "type": "string" })
     }
 }
 

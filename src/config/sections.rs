@@ -7,7 +7,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{POSITIVE_DURATION, at_most_one};
-use crate::time::{TimeSpan, Timestamp};
+use crate::time::{TimeSpan, Timestamp, Zone};
+
+/// How values in files are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct InputConfig {
+    /// Time zone of times without an offset, and of days: `"America/New_York"` for example.
+    pub timezone: Zone,
+}
 
 /// A source of events. Several sources form one log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

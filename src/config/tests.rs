@@ -240,3 +240,16 @@ fn the_age_of_definition_matches_in_alerts_is_a_positive_duration() {
     let stored = parse("[alerts]\nwithin = \"3d\"\n", &[]).unwrap().stored();
     assert_eq!(stored, Config::default().stored(), "alerts do not change a model");
 }
+
+#[test]
+fn a_time_zone_has_a_known_name() {
+    let config = parse("[input]\ntimezone = \"America/New_York\"\n", &[]).unwrap();
+    assert_eq!(config.input.timezone.to_string(), "America/New_York");
+    assert!(Config::default().input.timezone.is_utc());
+    assert!(config.stored().contains("America/New_York"));
+    let message = problem("[input]\ntimezone = \"America/NewYork\"\n", &[]);
+    let expected = "`input.timezone`: found `America/NewYork`, expected a time zone; did you mean `America/New_York`?";
+    assert!(message.contains("line 2") && message.contains(expected), "{message}");
+    let message = problem("", &["input.timezone=somewhere"]);
+    assert!(message.contains("such as `America/New_York`"), "{message}");
+}

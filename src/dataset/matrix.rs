@@ -294,8 +294,8 @@ fn accounts(
         return Ok((before + 1..=before + frame.height()).map(|n| Some(n.to_string())).collect());
     };
     let column = read::column(file, frame, name)?;
-    let accounts = cells::text(column)?;
-    let missing = accounts.iter().position(|account| account.is_none_or(str::is_empty));
+    let accounts = cells::ids(column)?;
+    let missing = accounts.iter().position(|account| account.is_none());
     match missing {
         Some(row_index) => Err(CellLocation { path: file, column: name, first_row, rows: &[] }
             .bad_value(row_index, "", "an account")),

@@ -227,7 +227,7 @@ impl AccountList {
     ) -> Result<()> {
         let column = |name: &str| read::column(file, frame, name);
         self.quality.rows += frame.height() as u64;
-        let ids = cells::text(column(&columns.account)?)?;
+        let ids = cells::ids(column(&columns.account)?)?;
         let present = self.intern_ids(&ids, file, first_row)?;
         let rows: Vec<u32> = (0..).zip(&present).filter(|(_, p)| **p).map(|(row, _)| row).collect();
         let mask: BooleanChunked = present.iter().map(|p| Some(*p)).collect();
@@ -284,7 +284,6 @@ impl AccountList {
     ) -> Result<Vec<bool>> {
         let mut present = Vec::with_capacity(ids.len());
         for (row, id) in (first_row..).zip(ids.iter()) {
-            let id = id.filter(|id| !id.is_empty());
             present.push(id.is_some());
             let Some(id) = id else {
                 self.quality.drop_row(DropReason::AccountMissing, file, row);

@@ -5,6 +5,7 @@ use rayon::slice::ParallelSliceMut;
 use string_interner::backend::StringBackend;
 use string_interner::{DefaultSymbol, StringInterner, Symbol};
 
+use super::cells::canonical;
 use crate::io::read::Dictionary;
 
 /// Code of a missing account or user.
@@ -65,17 +66,21 @@ pub(crate) enum TextColumn<'a> {
     Dictionary(&'a [Dictionary]),
 }
 
-/// Returns the code of every value of a column by `code`; `missing` for null and the empty text.
+/// Returns the code of the canonical form of every value of a column by `code`; `missing` for null
+/// and blank text.
 pub(crate) fn encode(
     texts: &TextColumn<'_>,
     missing: u32,
     mut code: impl FnMut(&str) -> u32,
 ) -> Vec<u32> {
+    let mut code = |text: &str| match &*canonical(text) {
+        "" => missing,
+        id => code(id),
+    };
     match texts {
-        TextColumn::Plain(column) => column
-            .iter()
-            .map(|text| text.filter(|text| !text.is_empty()).map_or(missing, &mut code))
-            .collect(),
+        TextColumn::Plain(column) => {
+            column.iter().map(|text| text.map_or(missing, &mut code)).collect()
+        }
         TextColumn::Dictionary(pieces) => {
             let mut codes = Vec::with_capacity(pieces.iter().map(Dictionary::len).sum());
             pieces
@@ -94,12 +99,8 @@ fn encode_dictionary(
     codes: &mut Vec<u32>,
 ) {
     let mut cache: Vec<Option<u32>> = vec![None; piece.texts()];
-    let mut encode_key = |key: u32| {
-        *cache[key as usize].get_or_insert_with(|| match piece.text(key) {
-            "" => missing,
-            text => code(text),
-        })
-    };
+    let mut encode_key =
+        |key: u32| *cache[key as usize].get_or_insert_with(|| code(piece.text(key)));
     match piece.keys() {
         (keys, None) => codes.extend(keys.iter().map(|key| encode_key(*key))),
         (keys, Some(valid)) => codes.extend(
@@ -132,7 +133,8 @@ mod tests {
         let texts: Vec<Option<String>> = (0..40_000_u32)
             .map(|i| match i % 7 {
                 0 => None,
-                1 => Some(String::new()),
+                1 => Some([" ", ""][i as usize % 2].to_owned()),
+                3 => Some(format!(" {i}.0")),
                 2 => Some(format!("a text of more than twelve bytes {}", i % 1_000)),
                 _ => Some(format!("{}", i.wrapping_mul(2_654_435_761) % 30_000)),
             })
@@ -144,7 +146,8 @@ mod tests {
         let expected: Vec<u32> = texts
             .iter()
             .map(|text| {
-                text.as_deref().filter(|t| !t.is_empty()).map_or(NO_CODE, |t| plain.intern(t))
+                let text = text.as_deref().map(|t| t.trim().trim_end_matches(".0"));
+                text.filter(|t| !t.is_empty()).map_or(NO_CODE, |t| plain.intern(t))
             })
             .collect();
         assert_eq!(found, expected);

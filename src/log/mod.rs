@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 
 pub use accounts::Accounts;
 pub use cells::ValueKind;
+pub(crate) use cells::canonical;
 pub use event_store::{EventStore, Events};
 use polars::prelude::DataFrame;
 pub use quality::{AnomalyCount, DataQuality, DroppedRows, SourceQuality};
@@ -45,10 +46,11 @@ impl Names {
         Self(names)
     }
 
-    /// Returns the code of a name.
+    /// Returns the code of a name, which is compared in its canonical form.
     #[must_use]
     pub fn code(&self, name: &str) -> Option<usize> {
-        self.0.binary_search_by(|n| (**n).cmp(name)).ok()
+        let name = canonical(name);
+        self.0.binary_search_by(|n| (**n).cmp(&*name)).ok()
     }
 
     /// Iterates over the names in the order of their codes.

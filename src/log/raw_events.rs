@@ -226,7 +226,7 @@ impl RawEvents {
     }
 
     fn event_code(&mut self, name: &str) -> Result<u16> {
-        event_code(self.names.intern(name))
+        event_code(self.names.intern(&cells::canonical(name)))
     }
 
     /// Adds the events of some rows of a batch.
@@ -344,7 +344,7 @@ impl RawEvents {
         // Excluded last: an event that is both an outcome and excluded is an outcome.
         let other = [Disposition::Converted, Disposition::Churned, Disposition::Excluded];
         for ((_, names), disposition) in roles.not_usage().into_iter().zip(other) {
-            for code in names.iter().filter_map(|n| self.names.get(n)) {
+            for code in names.iter().filter_map(|n| self.names.get(&cells::canonical(n))) {
                 if dispositions[code as usize] == Disposition::Usage {
                     dispositions[code as usize] = disposition;
                 }
@@ -469,7 +469,9 @@ pub(super) fn unknown_role_events(
     let mut warnings = Vec::new();
     let all = roles.usage().into_iter().chain(roles.not_usage());
     for ((role, names), (_, default)) in all.zip(defaults) {
-        for name in names.iter().filter(|n| !known.contains(n.as_str()) && names != default) {
+        for name in
+            names.iter().filter(|n| !known.contains(&*cells::canonical(n)) && names != default)
+        {
             let suggestion = nearest(name, known.iter().copied());
             warnings.push(Warning::UnknownRoleEvent {
                 event: name.clone(),

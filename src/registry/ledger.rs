@@ -4,11 +4,12 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{DataFrame, DataType, Schema, TimeUnit, TimeZone};
+use polars::prelude::{DataFrame, DataType, IntoColumn, Schema, TimeUnit, TimeZone};
 
 use crate::error::{Error, Result};
 use crate::io::read;
 use crate::io::write::{Format, OutputTable, TableWriter, without_path};
+use crate::log::cells;
 use crate::registry::versions::{model_name, remove_stale};
 use crate::time::{DAY, iso, iso_day, parse_iso};
 
@@ -143,6 +144,11 @@ impl Run {
         })
         .map_err(|e| e.with_role(|_| "scores have it".to_owned()))?;
         rows.rechunk_mut_par();
+        // Ledgers of earlier versions have ids as they were written in the log.
+        if let Ok(accounts) = rows.column("account_id") {
+            let accounts = cells::ids(accounts)?.into_column();
+            rows.with_column(accounts).map_err(|e| Error::unexpected_table(&self.path, e))?;
+        }
         Ok(rows)
     }
 }

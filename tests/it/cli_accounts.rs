@@ -110,41 +110,78 @@ fn ids_are_kept_as_written() {
 }
 
 #[test]
-fn integer_ids_are_equal_in_every_column_type() {
+fn whole_numbers_are_one_id_in_every_format_and_spelling() {
     let project = Project::new();
-    let number = [7_i64, 1_000, 20_000_000];
-    let text = ["7", "1000", "20000000"];
+    // The last id is beyond 2^53, where floats are no longer exact.
+    let number = [7_i64, 1_000, 9_007_199_254_740_993];
+    let spelled = |end: &str| number.map(|n| format!("{n}{end}"));
     let table = |id: Column| {
-        let time = Column::new("timestamp".into(), ["2025-01-01T08:00:00Z"; 3]);
-        DataFrame::new(3, vec![id, Column::new("event".into(), ["login"; 3]), time]).unwrap()
+        let id = id.with_name("account_id".into());
+        let rows = id.len();
+        let time = Column::new("timestamp".into(), vec!["2025-01-01T08:00:00Z"; rows]);
+        let event = Column::new("event".into(), vec!["login"; rows]);
+        DataFrame::new(rows, vec![id, event, time]).unwrap()
     };
-    project.parquet("integer.parquet", table(Column::new("account_id".into(), number)));
-    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    project.parquet(
-        "float.parquet",
-        table(Column::new("account_id".into(), number.map(|n| n as f64))),
-    );
-    project.write(
-        "plain.ndjson",
-        text.map(|t| {
-            format!("{{\"account_id\":{t},\"event\":\"login\",\"timestamp\":1735718400}}\n")
+    let column = |name: &str, id: Column| project.parquet(name, table(id));
+    let text = |end: &str| Column::new("id".into(), spelled(end).to_vec());
+    column("integer.parquet", Column::new("id".into(), number));
+    column("float.parquet", Column::new("id".into(), [7.0, 1e3]));
+    column("decimal.parquet", text("").cast(&DataType::Decimal(38, 0)).unwrap());
+    column("scaled.parquet", text("").cast(&DataType::Decimal(38, 9)).unwrap());
+    column("text.parquet", text(".00"));
+    let lines = |ids: [String; 3]| {
+        ids.map(|id| {
+            format!("{{\"account_id\":{id},\"event\":\"login\",\"timestamp\":1735718400}}\n")
         })
-        .concat(),
-    );
-    project.write(
-        "accounts.csv",
+        .concat()
+    };
+    project.write("number.ndjson", lines(spelled("")));
+    project.write("string.ndjson", lines(spelled(".0").map(|id| format!("\" {id} \""))));
+    let csv = |ids: [String; 3]| {
+        let rows = ids.map(|id| format!("{id},login,2025-01-01T08:00:00Z\n"));
+        format!("account_id,event,timestamp\n{}", rows.concat())
+    };
+    project.write("point.csv", csv(spelled(".0")));
+    project.write("blanks.csv", csv(spelled("\t").map(|id| format!(" {id}"))));
+    let list = |end: &str| {
         format!(
             "account_id,signed_up_at\n{}\n",
-            text.map(|t| format!("{t},2025-01-01")).join("\n")
-        ),
-    );
-    for file in ["integer.parquet", "float.parquet", "plain.ndjson"] {
-        project.write(
-            "pql.toml",
-            format!("[[events]]\npath = \"{file}\"\n[accounts]\npath = \"accounts.csv\"\n"),
-        );
-        let run = project.pql(&["ingest", "-o", "out"]).done();
-        assert!(!run.err.contains("unknown account"), "{file}: {}", run.err);
+            spelled(end).map(|t| format!("{t},2025-01-01")).join("\n")
+        )
+    };
+    for (list, files) in [
+        (list(""), &["integer.parquet", "float.parquet", "decimal.parquet", "scaled.parquet"][..]),
+        (list(".0"), &["text.parquet", "number.ndjson", "string.ndjson", "point.csv"]),
+        (list(" "), &["blanks.csv", "integer.parquet"]),
+    ] {
+        project.write("accounts.csv", list);
+        for file in files {
+            project.write(
+                "pql.toml",
+                format!("[[events]]\npath = \"{file}\"\n[accounts]\npath = \"accounts.csv\"\n"),
+            );
+            let run = project.pql(&["ingest", "-o", "out", "-v"]).done();
+            assert!(!run.err.contains("unknown account"), "{file}: {}", run.err);
+            let ids = project
+                .pql(&["features", "-o", "-", "--set", "observation.until=2025-03-01"])
+                .done()
+                .out;
+            assert!(ids.contains("\n7,") && ids.contains("\n9007199254740993,"), "{file}: {ids}");
+        }
+    }
+}
+
+#[test]
+fn an_account_can_be_named_in_every_spelling() {
+    let project = Project::trial();
+    for name in ["accounts.csv", "events.csv"] {
+        let ids = project.text(name).replace("\n00", "\n1");
+        project.write(name, ids.replace("\n1001,", "\n1001.0,"));
+    }
+    project.train(&[]).done();
+    for account in ["1001", "1001.0", " 1001"] {
+        let run = project.pql(&["explain", "t", account, "--format", "json"]).done();
+        assert!(run.out.contains("\"account_id\": \"1001\""), "{}", run.out);
     }
 }
 

@@ -9,8 +9,9 @@ use crate::common::root;
 const ORDER: &str = "time names warning error config io log dataset rules model training registry operations export report tools cli";
 
 /// Dependencies and the only modules that use them.
-const HOMES: [(&str, &str); 19] = [
+const HOMES: [(&str, &str); 20] = [
     ("bincode", "model"),
+    ("chrono_tz", "time"),
     ("clap", "cli"),
     ("clap_complete", "cli"),
     ("clap_mangen", "cli"),

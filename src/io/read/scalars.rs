@@ -5,6 +5,9 @@ use polars::prelude::{
 };
 use polars_parquet::parquet::schema::types::{ParquetType, PrimitiveLogicalType};
 
+/// Up to this limit, 2⁵³, a float represents every whole number exactly.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Returns whether a type can be read: scalars and dictionaries of scalars.
 pub(super) fn readable(dtype: &ArrowDataType) -> bool {
     use ArrowDataType as T;
@@ -50,7 +53,12 @@ pub(super) fn normalize(column: &Column, uuid: bool) -> PolarsResult<Column> {
                 column.strict_cast(&DataType::String)
             }
         }
-        DataType::Decimal(..) => column.strict_cast(&DataType::Float64),
+        DataType::Decimal(..) => {
+            let numbers = column.strict_cast(&DataType::Float64)?;
+            // Numbers that a float cannot represent exactly are identifiers.
+            let is_long = numbers.f64()?.iter().flatten().any(|number| number.abs() > EXACT);
+            if is_long { column.strict_cast(&DataType::String) } else { Ok(numbers) }
+        }
         _ => Ok(column.clone()),
     }
 }

@@ -1,9 +1,12 @@
 //! Conversion of columns of any type to text, times and numbers; errors name the row.
 
+mod canonical;
 mod times;
 
 use std::path::Path;
 
+pub(crate) use canonical::canonical;
+use canonical::is_canonical;
 use polars::prelude::*;
 use times::native_times;
 pub(crate) use times::{NumericTimes, TimeColumn, UnitHint};
@@ -51,6 +54,17 @@ impl CellLocation<'_> {
     }
 }
 
+/// Converts a column of ids to their canonical form; null where there is none.
+pub(crate) fn ids(column: &Column) -> Result<StringChunked> {
+    let texts = text(column)?;
+    let is_id = |text: Option<&str>| text.is_none_or(|text| !text.is_empty() && is_canonical(text));
+    if texts.iter().all(is_id) {
+        return Ok(texts);
+    }
+    let ids = texts.iter().map(|text| text.map(canonical).filter(|id| !id.is_empty()));
+    Ok(StringChunked::from_iter_options(texts.name().clone(), ids))
+}
+
 /// Converts a column to text: numbers in their shortest form, times in ISO 8601; null where
 /// missing.
 pub(crate) fn text(column: &Column) -> Result<StringChunked> {
@@ -66,7 +80,7 @@ pub(crate) fn text(column: &Column) -> Result<StringChunked> {
             .collect(),
         T::Float32 | T::Float64 => {
             let numbers = float(series)?;
-            numbers.iter().map(|v| v.filter(|v| v.is_finite()).map(format_number)).collect()
+            numbers.iter().map(|v| v.filter(|v| v.is_finite()).map(number_text)).collect()
         }
         T::Date | T::Datetime(..) => {
             let times = native_times(series)?;
@@ -78,6 +92,15 @@ pub(crate) fn text(column: &Column) -> Result<StringChunked> {
             .map_err(|e| unreadable(series, e))?,
     };
     Ok(text.with_name(series.name().clone()))
+}
+
+/// Formats a number; whole numbers of up to 20 digits, which may be ids, without an exponent.
+fn number_text(number: f64) -> String {
+    if number.fract() == 0.0 && number.abs() < 1e20 {
+        format!("{number:.0}")
+    } else {
+        format_number(number)
+    }
 }
 
 /// Converts a column to numbers: true/false become 1/0 and text is parsed; null where missing.

@@ -1,0 +1,159 @@
+//! Time zones: the times that clocks show at a place, and its days.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Offset, TimeZone};
+use chrono_tz::{TZ_VARIANTS, Tz};
+
+use super::{DAY, SECOND};
+
+/// A time zone of the IANA database, which interprets times without an offset and defines days.
+/// Default: UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Zone(Tz);
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(Tz::UTC)
+    }
+}
+
+impl Zone {
+    /// Returns whether local times are UTC.
+    #[must_use]
+    pub fn is_utc(self) -> bool {
+        self.0 == Tz::UTC
+    }
+
+    /// Returns the names of all time zones.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        TZ_VARIANTS.iter().map(|zone| zone.name())
+    }
+
+    /// Returns what must be added to a UTC time to get the local time, µs.
+    #[must_use]
+    pub fn offset(self, t: i64) -> i64 {
+        if self.is_utc() {
+            return 0;
+        }
+        DateTime::from_timestamp_micros(t).map_or(0, |time| {
+            let local = self.0.offset_from_utc_datetime(&time.naive_utc());
+            i64::from(local.fix().local_minus_utc()) * SECOND
+        })
+    }
+
+    /// Converts a local time to UTC, both in µs.
+    ///
+    /// When clocks are turned back, a local time occurs twice and means the first of the two. When
+    /// they are turned forward, a skipped local time means the same time span after midnight, as if
+    /// the clocks had not been turned yet.
+    #[must_use]
+    pub fn to_utc(self, local: i64) -> i64 {
+        if self.is_utc() {
+            return local;
+        }
+        // Offsets are less than a day and change at most once in two days: these are the offsets
+        // before and after a change near this time. The earlier offset gives the first of two
+        // times, and the time as if the clocks had not been turned.
+        let (before, after) = (self.offset(local - DAY), self.offset(local + DAY));
+        let first = local - before;
+        if self.offset(first) == before || self.offset(local - after) != after {
+            first
+        } else {
+            local - after
+        }
+    }
+
+    /// Returns the start of the local day of a time, µs UTC.
+    #[must_use]
+    pub fn midnight(self, t: i64) -> i64 {
+        self.to_utc(super::midnight(t + self.offset(t)))
+    }
+
+    /// Returns whether a time is the start of a local day.
+    #[must_use]
+    pub fn is_midnight(self, t: i64) -> bool {
+        self.midnight(t) == t
+    }
+
+    /// Formats the local day of a time as `2025-06-30`.
+    #[must_use]
+    pub fn day(self, t: i64) -> String {
+        super::iso_day(t + self.offset(t))
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+impl FromStr for Zone {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        name.trim().parse().map(Self).map_err(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{iso, parse_iso};
+    use super::*;
+
+    fn utc(zone: &str, local: &str) -> String {
+        iso(zone.parse::<Zone>().unwrap().to_utc(parse_iso(local).unwrap()))
+    }
+
+    #[test]
+    fn local_times_are_converted_to_utc() {
+        for (zone, local, expected) in [
+            ("UTC", "2025-01-15T12:00", "2025-01-15T12:00:00Z"),
+            ("America/New_York", "2025-01-15", "2025-01-15T05:00:00Z"),
+            ("America/New_York", "2025-07-15", "2025-07-15T04:00:00Z"),
+            ("Asia/Kolkata", "2025-07-15", "2025-07-14T18:30:00Z"),
+            ("Pacific/Auckland", "2025-01-15", "2025-01-14T11:00:00Z"),
+            // Turned forward from 02:00 to 03:00: 02:30 does not exist.
+            ("America/New_York", "2025-03-09T01:59", "2025-03-09T06:59:00Z"),
+            ("America/New_York", "2025-03-09T02:30", "2025-03-09T07:30:00Z"),
+            ("America/New_York", "2025-03-09T03:00", "2025-03-09T07:00:00Z"),
+            // Turned back from 02:00 to 01:00: 01:30 occurs twice.
+            ("America/New_York", "2025-11-02T00:59", "2025-11-02T04:59:00Z"),
+            ("America/New_York", "2025-11-02T01:30", "2025-11-02T05:30:00Z"),
+            ("America/New_York", "2025-11-02T02:00", "2025-11-02T07:00:00Z"),
+            // Turned forward at midnight: the day starts at 01:00.
+            ("America/Santiago", "2025-09-07", "2025-09-07T04:00:00Z"),
+        ] {
+            assert_eq!(utc(zone, local), expected, "{zone} {local}");
+        }
+    }
+
+    #[test]
+    fn days_are_those_of_the_zone() {
+        let new_york: Zone = "America/New_York".parse().unwrap();
+        let t = parse_iso("2025-07-15T03:59:59Z").unwrap();
+        assert_eq!(new_york.day(t), "2025-07-14");
+        assert_eq!(iso(new_york.midnight(t)), "2025-07-14T04:00:00Z");
+        assert!(new_york.is_midnight(t + SECOND) && !new_york.is_midnight(t));
+        let santiago: Zone = "America/Santiago".parse().unwrap();
+        let first = parse_iso("2025-09-07T04:00:00Z").unwrap();
+        assert!(santiago.is_midnight(first) && santiago.midnight(first + DAY / 2) == first);
+        // Every time is in the day that starts at its midnight.
+        for zone in Zone::names().map(|name| name.parse::<Zone>().unwrap()) {
+            for hours in (0..365 * 24).step_by(7) {
+                let t = parse_iso("2025-01-01").unwrap() + hours * 3_600 * SECOND;
+                let start = zone.midnight(t);
+                assert!((t - 25 * 3_600 * SECOND..=t).contains(&start), "{zone} {}", iso(t));
+                assert_eq!(zone.day(start), zone.day(t), "{zone} {}", iso(t));
+                assert_eq!(zone.midnight(start), start, "{zone} {}", iso(t));
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_zones_are_refused() {
+        assert!("America/NewYork".parse::<Zone>().is_err() && "".parse::<Zone>().is_err());
+    }
+}
