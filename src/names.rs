@@ -44,6 +44,15 @@ pub(crate) fn backticked(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
+/// Returns items as an English list: `a`, `a and b`, `a, b and c`.
+pub(crate) fn enumerated(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [item] => item.clone(),
+        [items @ .., last] => format!("{} and {last}", items.join(", ")),
+    }
+}
+
 /// Prefixes of opposite meaning: a name is never corrected to its opposite.
 const OPPOSITES: [(&str, &str); 2] = [("in", "ex"), ("min", "max")];
 

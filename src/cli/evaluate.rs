@@ -13,13 +13,16 @@ use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::card;
+use crate::model::verdict::VerdictCard;
 use crate::names::suggest;
 use crate::operations::evaluation::{
     DefinitionComparison, EvaluationOptions, ModelEvaluation, evaluate_model,
 };
 use crate::report::format::counted;
 use crate::report::text::plot::Plotter;
-use crate::report::text::{by_value, definition_comparison, evaluation_report};
+use crate::report::text::{
+    by_value, definition_comparison, evaluation_report, verdict as verdict_lines,
+};
 use crate::time::iso;
 use crate::training::rows_for_model;
 use crate::warning::Message;
@@ -59,6 +62,7 @@ const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json];
 /// The JSON output.
 #[derive(Serialize)]
 struct EvaluateOutput<'a> {
+    verdict: VerdictCard,
     #[serde(flatten)]
     metrics: card::EvaluationCard<'a>,
     by: BTreeMap<&'a str, Vec<ValueMetrics<'a>>>,
@@ -123,11 +127,12 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 
 /// Returns the metrics as tables, with plots if there is a `drawing`.
 fn table(evaluation: &ModelEvaluation, label: &str, drawing: Option<&Plotter>) -> String {
-    let ModelEvaluation { rows, evaluation, by, definition } = evaluation;
+    let ModelEvaluation { rows, verdict, evaluation, by, definition } = evaluation;
     let mut text = format!(
-        "Model {label} on {} of {}\n{}",
+        "Model {label} on {} of {}\n{}\n\n{}",
         counted(*rows as u64, "row"),
         counted(evaluation.metrics.accounts, "account"),
+        verdict_lines(verdict).join("\n"),
         evaluation_report(evaluation)
     );
     if let Some(drawing) = drawing {
@@ -160,6 +165,7 @@ fn json<'a>(evaluation: &'a ModelEvaluation, warnings: &'a [Message]) -> Evaluat
         (column.as_str(), values.collect())
     });
     EvaluateOutput {
+        verdict: VerdictCard::from(&evaluation.verdict),
         metrics: card::EvaluationCard::new(&evaluation.evaluation),
         by: by.collect(),
         warnings,

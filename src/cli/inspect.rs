@@ -85,7 +85,7 @@ fn cells(rows: &[Coefficient]) -> Vec<Vec<String>> {
 /// `verbose`.
 fn table(model: &Model, label: &str, rows: &[Coefficient], verbose: bool) -> Result<String> {
     let mut text = format!("Model {label}\n");
-    for line in text::verdict(model) {
+    for line in text::verdict(&model.verdict()) {
         text += &format!("{line}\n");
     }
     text += &format!("\n{}\n", text::split_summary(&model.split));

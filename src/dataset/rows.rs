@@ -227,11 +227,8 @@ impl Rows {
 /// accounts, cutoffs and outcomes.
 pub(crate) fn fingerprint(rows: &Rows, train: &[u32]) -> Result<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
-    let text = |hasher: &mut blake3::Hasher, t: &str| {
-        hasher.update(&(t.len() as u64).to_le_bytes()).update(t.as_bytes());
-    };
     for feature in &rows.design_features {
-        text(&mut hasher, &feature.name);
+        hash_text(&mut hasher, &feature.name);
     }
     for feature in &rows.design_features {
         let column = feature_column(&rows.features, &feature.name)?;
@@ -244,16 +241,33 @@ pub(crate) fn fingerprint(rows: &Rows, train: &[u32]) -> Result<[u8; 32]> {
         } else {
             for value in texts(column, Some(train))? {
                 hasher.update(&[u8::from(value.is_some())]);
-                text(&mut hasher, value.as_deref().unwrap_or(""));
+                hash_text(&mut hasher, value.as_deref().unwrap_or(""));
             }
         }
     }
-    for row in train {
+    hash_outcomes(&mut hasher, rows, train);
+    Ok(*hasher.finalize().as_bytes())
+}
+
+/// Computes the BLAKE3 hash of the accounts, cutoffs and outcomes of some rows.
+pub(crate) fn rows_fingerprint(rows: &Rows, indices: &[u32]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hash_outcomes(&mut hasher, rows, indices);
+    *hasher.finalize().as_bytes()
+}
+
+/// Hashes a text with its length.
+fn hash_text(hasher: &mut blake3::Hasher, text: &str) {
+    hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+}
+
+/// Hashes the account, cutoff and outcome of each row.
+fn hash_outcomes(hasher: &mut blake3::Hasher, rows: &Rows, indices: &[u32]) {
+    for row in indices {
         let index = *row as usize;
-        text(&mut hasher, &rows.names[rows.account[index] as usize]);
+        hash_text(hasher, &rows.names[rows.account[index] as usize]);
         hasher
             .update(&rows.cutoff.as_ref().map_or(i64::MIN, |c| c[index]).to_le_bytes())
             .update(&[u8::from(rows.y[index] == Some(true))]);
     }
-    Ok(*hasher.finalize().as_bytes())
 }

@@ -7,7 +7,7 @@ use std::path::Path as FilePath;
 use pql_stats::calibration::Calibration;
 use pql_stats::glm::{Goodness, RegularizationPath};
 use pql_stats::metrics::{
-    Bin, Decile, Evaluation, EvaluationReport, SubsetMetrics, ThresholdMetrics,
+    Bin, Decile, Difference, Evaluation, EvaluationReport, SubsetMetrics, ThresholdMetrics,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,8 @@ use crate::log::DataQuality;
 use crate::model::encoder::Preprocessor;
 use crate::model::explain::{Coefficient, coefficients};
 use crate::model::file::FORMAT;
-use crate::model::{Baseline, CoefficientPath, Model};
+use crate::model::verdict::VerdictCard;
+use crate::model::{Baseline, BaselineRule, CoefficientPath, Model};
 use crate::time::{iso, iso_day};
 use crate::warning::{DroppedFeature, Message};
 
@@ -43,6 +44,7 @@ pub struct Cohort {
 #[derive(Debug, Serialize)]
 pub struct Card<'a> {
     program: String,
+    verdict: VerdictCard,
     format: u32,
     training_fingerprint: String,
     train: SampleCounts,
@@ -54,7 +56,7 @@ pub struct Card<'a> {
     first_test_cutoff: Option<String>,
     refit: Option<SampleCounts>,
     threshold: f64,
-    baselines: &'a [Baseline],
+    baselines: Vec<BaselineCard<'a>>,
     evaluation: Option<EvaluationCard<'a>>,
     new_accounts: Option<&'a Evaluation>,
     alpha: f64,
@@ -89,6 +91,25 @@ struct DroppedFeatureCard<'a> {
 impl<'a> DroppedFeatureCard<'a> {
     fn new(feature: &'a DroppedFeature) -> Self {
         Self { column: &feature.column, message: Message::from(&feature.reason) }
+    }
+}
+
+/// A baseline, compared with the model on the test rows.
+#[derive(Debug, Serialize)]
+struct BaselineCard<'a> {
+    name: &'a str,
+    kind: &'static str,
+    difference: &'a Difference,
+}
+
+impl<'a> BaselineCard<'a> {
+    fn new(baseline: &'a Baseline) -> Self {
+        let kind = match baseline.rule {
+            BaselineRule::BaseRate => "base-rate",
+            BaselineRule::Feature { .. } => "feature",
+            BaselineRule::Definition { .. } => "definition",
+        };
+        Self { name: &baseline.name, kind, difference: &baseline.difference }
     }
 }
 
@@ -159,6 +180,7 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&DataQuality>) 
     let card = Card {
         program: format!("pql {}", env!("CARGO_PKG_VERSION")),
         format: FORMAT,
+        verdict: VerdictCard::from(&model.verdict()),
         training_fingerprint: fingerprint(model),
         train: split.train,
         test: split.test,
@@ -169,7 +191,7 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&DataQuality>) 
         first_test_cutoff: split.first_test.map(iso),
         refit: model.refit.map(|refit| refit.sample),
         threshold: model.threshold,
-        baselines: &model.baselines,
+        baselines: model.baselines.iter().map(BaselineCard::new).collect(),
         evaluation: model.evaluation.as_ref().map(EvaluationCard::new),
         new_accounts: model.new_accounts.as_ref(),
         alpha: model.fit.alpha,

@@ -11,6 +11,7 @@ pub mod profile;
 mod project;
 pub mod score;
 pub mod thresholds;
+pub mod verdict;
 
 use std::path::Path;
 
@@ -18,7 +19,7 @@ use ndarray::ArrayView2;
 use pql_stats::calibration::Calibration;
 use pql_stats::counts::share;
 use pql_stats::glm::{Goodness, LogisticFit, RegularizationPath};
-use pql_stats::metrics::{Difference, Evaluation, EvaluationReport};
+use pql_stats::metrics::{BaseRate, Difference, Evaluation, EvaluationReport};
 use pql_stats::quantile::quantile;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ use crate::config::Config;
 use crate::dataset::features::FeatureCatalog;
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::Result;
-use crate::model::encoder::Preprocessor;
+use crate::model::encoder::{FeatureEncoder, Preprocessor};
 use crate::model::profile::ReferenceProfile;
 use crate::warning::{DroppedFeature, Finding, Warning};
 
@@ -46,18 +47,47 @@ pub struct MaximumLikelihood {
 /// A baseline, compared with the model on the test rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// Name for people, such as "base rate".
+    /// Name for people, such as "the base rate".
     pub name: String,
+    /// How it predicts.
+    pub rule: BaselineRule,
     /// Log loss of the model minus that of the baseline, by account. The model outperforms the
     /// baseline if the whole interval is below 0.
     pub difference: Difference,
 }
 
+/// How a baseline predicts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum BaselineRule {
+    /// The base rate of the evaluated rows, for each of them.
+    BaseRate,
+    /// A logistic regression on one feature.
+    Feature {
+        /// Encoding of the feature as standardized columns.
+        encoder: Box<FeatureEncoder>,
+        /// Log-odds of the average training row.
+        intercept: f64,
+        /// Coefficient of each column.
+        coef: Vec<f64>,
+    },
+    /// The conversion rate of matching and of other training rows.
+    Definition {
+        /// Name of the PQL definition.
+        definition: String,
+        /// Probability of a row that matches.
+        matching: f64,
+        /// Probability of another row.
+        other: f64,
+    },
+}
+
 /// The rows that a model was refitted on after its evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Refit {
     /// Counts of all rows with an outcome.
     pub sample: SampleCounts,
+    /// Their base rate.
+    pub base_rate: BaseRate,
     /// Last cutoff of these rows, µs UTC; `None` without cutoffs.
     pub last_cutoff: Option<i64>,
 }
@@ -158,6 +188,11 @@ pub struct Model {
     pub new_accounts: Option<Evaluation>,
     /// Counts of training and test rows.
     pub split: SplitSummary,
+    /// Base rate of the training rows before the refit.
+    pub training_base_rate: BaseRate,
+    /// BLAKE3 hash of accounts, cutoffs and outcomes of the test rows; `None` without test rows.
+    /// Metrics of two models are comparable if they are equal.
+    pub test_fingerprint: Option<[u8; 32]>,
     /// The rows of the refit, if any. The evaluation is that of the fit before it.
     pub refit: Option<Refit>,
     /// Features and columns that are not in the model, with reasons.

@@ -2,7 +2,7 @@
 
 use pql_stats::intervals::Interval;
 
-pub(crate) use crate::names::{counted, grouped, plural};
+pub(crate) use crate::names::{counted, enumerated, grouped, plural};
 use crate::time::TimeSpan;
 
 /// Returns a number with at most two decimal places, fewer if it is large.
@@ -135,15 +135,6 @@ pub(crate) fn interval_range(interval: Option<Interval>, format: impl Fn(f64) ->
 /// Returns a number with its sign, including a plus.
 pub(crate) fn signed(x: f64, places: usize) -> String {
     minus(format!("{x:+.places$}"))
-}
-
-/// Returns items as an English list: `a`, `a and b`, `a, b and c`.
-pub(crate) fn enumerated(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [item] => item.clone(),
-        [items @ .., last] => format!("{} and {last}", items.join(", ")),
-    }
 }
 
 /// Returns items as alternatives: `a`, `a or b`, `a, b or c`.

@@ -1,48 +1,159 @@
 //! Baselines of a model: the base rate, the best single feature and the best PQL definition, chosen
 //! on the training rows.
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView1, Axis};
+use pql_stats::calibration::probability;
+use pql_stats::counts::{count, share};
 use pql_stats::glm::{Logistic, LogisticFit};
 use pql_stats::metrics::{LabeledScores, PairedProbabilities};
 
 use super::cross::TrainingData;
 use crate::dataset::rows::{DefinitionMatches, Rows};
 use crate::error::Result;
-use crate::model::Baseline;
-use crate::model::encoder::Preprocessor;
+use crate::model::encoder::{FeatureEncoder, Preprocessor};
+use crate::model::verdict::BASE_RATE;
+use crate::model::{Baseline, BaselineRule};
 
-/// Compares a model with its baselines on the test rows.
-///
-/// # Arguments
-/// * `x` – design matrix of the test rows
+/// Rows with outcomes on which a model and its baselines are compared.
+#[derive(Clone, Copy)]
+pub(crate) struct ComparedRows<'a> {
+    /// All rows.
+    pub(crate) rows: &'a Rows,
+    /// Indices of the compared rows.
+    pub(crate) indices: &'a [u32],
+    /// Their outcomes, and the probabilities of the model.
+    pub(crate) scores: LabeledScores<'a>,
+}
+
+/// Fits the baselines on the training rows and compares a model with them on the test rows.
 pub(super) fn baselines(
     preprocessor: &Preprocessor,
     train: &TrainingData,
-    x: &Array2<f64>,
-    test: LabeledScores<'_>,
+    test: ComparedRows<'_>,
 ) -> Result<Vec<Baseline>> {
-    let positive = train.y.iter().filter(|y| **y).count();
-    #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
-    let base_rate = positive as f64 / train.y.len() as f64;
-    let mut baselines =
-        vec![compare("the base rate".to_owned(), &vec![base_rate; test.y.len()], test)?];
-    if let Some((feature, columns, fit)) = best_feature(preprocessor, train) {
-        let probability = fit
-            .log_odds(x.select(Axis(1), &columns).view())
-            .mapv(pql_stats::calibration::probability);
-        baselines.push(compare(format!("`{feature}` alone"), &probability.to_vec(), test)?);
+    let mut rules = vec![(BASE_RATE.to_owned(), BaselineRule::BaseRate)];
+    if let Some((encoder, fit)) = best_feature(preprocessor, train) {
+        rules.push((format!("`{}` alone", encoder.feature), feature_rule(encoder, &fit)));
     }
-    Ok(baselines)
+    if let Some((definition, fit)) = best_definition(test.rows, train) {
+        rules.push((
+            format!("the definition `{}`", definition.name),
+            definition_rule(&definition.name, &fit),
+        ));
+    }
+    let compared = rules.into_iter().map(|(name, rule)| compare(name, rule, test));
+    Ok(compared.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
-fn compare(name: String, probability: &[f64], test: LabeledScores<'_>) -> Result<Baseline> {
-    let paired = PairedProbabilities {
-        y: test.y,
-        group: test.group,
-        probability: test.probability,
-        other: probability,
+/// Compares a model with its stored baselines on other rows, without those whose feature or
+/// definition the rows do not have.
+///
+/// # Errors
+/// * [`FeatureType`](crate::Error::FeatureType): the feature of a baseline has another type
+pub(crate) fn compare_baselines(
+    baselines: &[Baseline],
+    rows: ComparedRows<'_>,
+) -> Result<Vec<Baseline>> {
+    let compared = baselines
+        .iter()
+        .map(|baseline| compare(baseline.name.clone(), baseline.rule.clone(), rows));
+    Ok(compared.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+/// Fits the rules of the baselines again on more rows, as the model is. A rule whose feature was
+/// dropped stays as it is.
+pub(super) fn refit(
+    baselines: &mut [Baseline],
+    preprocessor: &Preprocessor,
+    rows: &Rows,
+    train: &TrainingData,
+) {
+    for baseline in baselines {
+        let refitted = match &baseline.rule {
+            BaselineRule::BaseRate => None,
+            BaselineRule::Feature { encoder, .. } => {
+                let index =
+                    preprocessor.features.iter().position(|other| other.feature == encoder.feature);
+                index.and_then(|index| {
+                    let fit = fit_feature(preprocessor, index, train)?;
+                    Some(feature_rule(&preprocessor.features[index], &fit))
+                })
+            }
+            BaselineRule::Definition { definition, .. } => rows
+                .definitions
+                .iter()
+                .find(|other| other.name == *definition)
+                .and_then(|matches| fit_definition(matches, train))
+                .map(|fit| definition_rule(definition, &fit)),
+        };
+        if let Some(rule) = refitted {
+            baseline.rule = rule;
+        }
+    }
+}
+
+fn feature_rule(encoder: &FeatureEncoder, fit: &LogisticFit) -> BaselineRule {
+    BaselineRule::Feature {
+        encoder: Box::new(encoder.clone()),
+        intercept: fit.intercept,
+        coef: fit.coef.clone(),
+    }
+}
+
+fn definition_rule(definition: &str, fit: &LogisticFit) -> BaselineRule {
+    BaselineRule::Definition {
+        definition: definition.to_owned(),
+        matching: probability(fit.intercept + fit.coef[0]),
+        other: probability(fit.intercept),
+    }
+}
+
+/// Compares a model with a baseline; `None` if the rows lack its feature or definition.
+fn compare(name: String, rule: BaselineRule, rows: ComparedRows<'_>) -> Result<Option<Baseline>> {
+    let ComparedRows { scores, indices, .. } = rows;
+    let predicted = match &rule {
+        BaselineRule::BaseRate => {
+            let positive = scores.y.iter().filter(|y| **y).count();
+            vec![share(positive, scores.y.len()); scores.y.len()]
+        }
+        BaselineRule::Feature { encoder, intercept, coef } => {
+            if rows.rows.features.column(&encoder.feature).is_err() {
+                return Ok(None);
+            }
+            let preprocessor = Preprocessor { features: vec![encoder.as_ref().clone()] };
+            let x = preprocessor.transform(&rows.rows.features, Some(indices))?.x;
+            x.rows()
+                .into_iter()
+                .map(|row| probability(intercept + row.dot(&ArrayView1::from(coef.as_slice()))))
+                .collect()
+        }
+        BaselineRule::Definition { definition, matching, other } => {
+            let found = rows.rows.definitions.iter().find(|found| found.name == *definition);
+            let Some(found) = found else { return Ok(None) };
+            let matches = |row: &u32| found.matches[*row as usize];
+            indices.iter().map(|row| if matches(row) { *matching } else { *other }).collect()
+        }
     };
-    Ok(Baseline { name, difference: paired.log_loss()? })
+    let paired = PairedProbabilities {
+        y: scores.y,
+        group: scores.group,
+        probability: scores.probability,
+        other: &predicted,
+    };
+    Ok(Some(Baseline { name, rule, difference: paired.log_loss()? }))
+}
+
+/// Fits a logistic regression on the columns of one feature; `None` if the fit fails.
+fn fit_feature(
+    preprocessor: &Preprocessor,
+    feature: usize,
+    train: &TrainingData,
+) -> Option<LogisticFit> {
+    let columns = preprocessor.columns();
+    let own: Vec<usize> =
+        (0..columns.len()).filter(|column| columns[*column].feature == feature).collect();
+    // A penalty of 1 is negligible, but keeps the fit finite if the feature separates the outcomes.
+    Logistic::default().fit_rows(train.x.select(Axis(1), &own).view(), train.y.view()).ok()
 }
 
 /// Finds the feature whose design columns fit the training rows best by Akaike's information
@@ -50,57 +161,38 @@ fn compare(name: String, probability: &[f64], test: LabeledScores<'_>) -> Result
 fn best_feature<'a>(
     preprocessor: &'a Preprocessor,
     train: &TrainingData,
-) -> Option<(&'a str, Vec<usize>, LogisticFit)> {
-    let columns = preprocessor.columns();
-    let mut best: Option<(f64, &str, Vec<usize>, LogisticFit)> = None;
+) -> Option<(&'a FeatureEncoder, LogisticFit)> {
+    let mut best: Option<(f64, &FeatureEncoder, LogisticFit)> = None;
     for (index, encoder) in preprocessor.features.iter().enumerate() {
-        let own: Vec<usize> =
-            (0..columns.len()).filter(|column| columns[*column].feature == index).collect();
-        // A penalty of 1 is negligible, but keeps the fit finite if the feature separates the
-        // outcomes.
-        let Ok(fit) =
-            Logistic::default().fit_rows(train.x.select(Axis(1), &own).view(), train.y.view())
-        else {
-            continue;
-        };
-        #[expect(clippy::cast_precision_loss, reason = "a count of columns")]
-        let criterion = fit.log_likelihood - own.len() as f64;
+        let Some(fit) = fit_feature(preprocessor, index, train) else { continue };
+        let criterion = fit.log_likelihood - count(fit.coef.len());
         if best.as_ref().is_none_or(|(greatest, ..)| criterion > *greatest) {
-            best = Some((criterion, &encoder.feature, own, fit));
+            best = Some((criterion, encoder, fit));
         }
     }
-    best.map(|(_, feature, columns, fit)| (feature, columns, fit))
+    best.map(|(_, encoder, fit)| (encoder, fit))
 }
 
-/// Compares the model with the definition that fits the training rows best; `None` if no definition
-/// separates the training rows.
-pub(super) fn best_definition(
-    rows: &Rows,
+/// Fits the conversion rates of rows that match a definition and of other rows; `None` if the fit
+/// fails.
+fn fit_definition(definition: &DefinitionMatches, train: &TrainingData) -> Option<LogisticFit> {
+    let matches = Array2::from_shape_fn((train.rows.len(), 1), |(row, _)| {
+        f64::from(u8::from(definition.matches[train.rows[row] as usize]))
+    });
+    Logistic::default().fit_rows(matches.view(), train.y.view()).ok()
+}
+
+/// Finds the definition that fits the training rows best; `None` if none separates them.
+fn best_definition<'a>(
+    rows: &'a Rows,
     train: &TrainingData,
-    test: &[u32],
-    scores: LabeledScores<'_>,
-) -> Result<Option<Baseline>> {
-    let column = |definition: &DefinitionMatches, rows: &[u32]| {
-        Array2::from_shape_fn((rows.len(), 1), |(i, _)| {
-            f64::from(u8::from(definition.matches[rows[i] as usize]))
-        })
-    };
+) -> Option<(&'a DefinitionMatches, LogisticFit)> {
     let mut best: Option<(&DefinitionMatches, LogisticFit)> = None;
     for definition in &rows.definitions {
-        let Ok(fit) =
-            Logistic::default().fit_rows(column(definition, &train.rows).view(), train.y.view())
-        else {
-            continue;
-        };
+        let Some(fit) = fit_definition(definition, train) else { continue };
         if best.as_ref().is_none_or(|(_, other)| fit.log_likelihood > other.log_likelihood) {
             best = Some((definition, fit));
         }
     }
-    let Some((definition, fit)) = best.filter(|(_, fit)| fit.coef[0] != 0.0) else {
-        return Ok(None);
-    };
-    let probability =
-        fit.log_odds(column(definition, test).view()).mapv(pql_stats::calibration::probability);
-    compare(format!("the definition `{}`", definition.name), &probability.to_vec(), scores)
-        .map(Some)
+    best.filter(|(_, fit)| fit.coef[0] != 0.0)
 }

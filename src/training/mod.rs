@@ -1,7 +1,7 @@
 //! Training: rows → preprocessor → cross-fitting → fit → calibration → evaluation → [`Model`].
 
 pub mod audit;
-mod baseline;
+pub(crate) mod baseline;
 mod cross;
 pub(crate) mod feature_counts;
 mod likelihood;
@@ -25,7 +25,7 @@ use pql_stats::counts::share;
 use pql_stats::glm::{
     Logistic, Penalty, RegularizationPath, Solver, alpha_grid, coefficient_path, goodness, vif,
 };
-use pql_stats::metrics::roc_auc;
+use pql_stats::metrics::{BaseRate, roc_auc};
 use profile::profile;
 
 use crate::config::{Alpha, CalibrationKind, Config, ModelConfig, PenaltyKind, SolverKind};
@@ -279,6 +279,8 @@ impl ModelTrainer<'_> {
             baselines: Vec::new(),
             new_accounts: None,
             refit: None,
+            training_base_rate: BaseRate::compute(&data.y.to_vec(), &data.group),
+            test_fingerprint: None,
             split: inputs.split,
             dropped_features: inputs.dropped_features,
             findings,
@@ -355,18 +357,25 @@ impl ModelTrainer<'_> {
             preprocessor,
             LearningInputs { split, dropped_features, findings: Vec::new(), alpha },
         )?;
-        let refit = Some(Refit { sample: split.train, last_cutoff: split.last_train });
+        let refit = Some(Refit {
+            sample: split.train,
+            base_rate: refitted.training_base_rate,
+            last_cutoff: split.last_train,
+        });
         let Model {
             regularization_path,
             coefficient_path,
             evaluation,
-            baselines,
+            mut baselines,
             new_accounts,
             split,
+            training_base_rate,
+            test_fingerprint,
             findings,
             warnings: mut before,
             ..
         } = evaluated;
+        baseline::refit(&mut baselines, &refitted.preprocessor, self.rows, &data);
         before.retain(|warning| !refitted.warnings.contains(warning));
         let warnings = before.into_iter().chain(refitted.warnings.iter().cloned()).collect();
         Ok(Model {
@@ -376,6 +385,8 @@ impl ModelTrainer<'_> {
             baselines,
             new_accounts,
             split,
+            training_base_rate,
+            test_fingerprint,
             refit,
             findings,
             warnings,

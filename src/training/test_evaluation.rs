@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use polars::prelude::*;
 use pql_stats::metrics::{Evaluation, EvaluationReport, LabeledScores, evaluate};
 
-use super::baseline::{baselines, best_definition};
+use super::baseline::{ComparedRows, baselines};
 use super::cross::TrainingData;
-use crate::dataset::rows::Rows;
+use crate::dataset::rows::{Rows, rows_fingerprint};
 use crate::error::{Error, Result};
 use crate::io::write::time_column;
 use crate::model::Model;
@@ -39,8 +39,9 @@ pub(super) fn evaluate_on_test_rows(
             group: &accounts,
             cutoff: cutoff.as_deref(),
         };
-        model.baselines = baselines(&model.preprocessor, train, &x, scores)?;
-        model.baselines.extend(best_definition(rows, train, test, scores)?);
+        let compared = ComparedRows { rows, indices: test, scores };
+        model.baselines = baselines(&model.preprocessor, train, compared)?;
+        model.test_fingerprint = Some(rows_fingerprint(rows, test));
         let evaluation = EvaluationReport::compute(scores, model.threshold)?;
         if evaluation.metrics.roc_auc.is_none() {
             model.warnings.push(Warning::TestRowsOneClass);

@@ -4,9 +4,9 @@
 //!   standard errors and regularization paths
 //! * [`calibration`] maps log-odds to calibrated probabilities
 //! * [`metrics`] computes metrics with intervals that allow for several rows per account
-//! * [`intervals`], [`quantile`], [`chi_squared`], [`contingency`], [`multiplicity`], [`survival`]
-//!   and [`counts`] have confidence intervals, quantiles, tests, corrections for multiple tests,
-//!   Kaplan-Meier curves and shares
+//! * [`intervals`], [`quantile`], [`chi_squared`], [`contingency`], [`multiplicity`], [`power`],
+//!   [`survival`] and [`counts`] have confidence intervals, quantiles, tests, corrections for
+//!   multiple tests, sample sizes, Kaplan-Meier curves and shares
 
 pub mod calibration;
 pub mod chi_squared;
@@ -17,6 +17,7 @@ pub mod glm;
 pub mod intervals;
 pub mod metrics;
 pub mod multiplicity;
+pub mod power;
 pub mod quantile;
 pub mod survival;
 

@@ -140,6 +140,11 @@ const ROLE_MEASURES: [(&str, &[&str]); 5] = [
     ("hand_raise", &["hand_raises"]),
 ];
 
+/// Returns the measures that count the events of a role; none for an unknown role.
+pub(crate) fn role_measures(role: &str) -> &'static [&'static str] {
+    ROLE_MEASURES.iter().find(|(name, _)| *name == role).map_or(&[], |(_, measures)| measures)
+}
+
 /// The usage features of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureCatalog {

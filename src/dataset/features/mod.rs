@@ -10,6 +10,7 @@ mod window_counts;
 
 use std::ops::Range;
 
+pub(crate) use catalog::role_measures;
 pub use catalog::{Feature, FeatureCatalog, FeatureKind, MAX_TRACKED_EVENTS, check_names};
 pub(crate) use event_prevalence::EventPrevalence;
 use kernel::Kernel;

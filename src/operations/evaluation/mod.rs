@@ -15,8 +15,10 @@ use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::model::Model;
 use crate::model::score::Scorer;
+use crate::model::verdict::{Evidence, Verdict};
 use crate::names::suggest;
 use crate::time::Timestamp;
+use crate::training::baseline::{ComparedRows, compare_baselines};
 use crate::warning::{Notice, Warning};
 
 /// Options of an evaluation.
@@ -35,6 +37,8 @@ pub struct EvaluationOptions<'a> {
 pub struct ModelEvaluation {
     /// Number of rows.
     pub rows: usize,
+    /// The verdict on the model, from these rows.
+    pub verdict: Verdict,
     /// Metrics over all rows.
     pub evaluation: EvaluationReport,
     /// Groups of each column with their metrics.
@@ -86,6 +90,14 @@ pub fn evaluate_model(
         cutoff: cutoff.as_deref(),
     };
     let evaluation = EvaluationReport::compute(scores, model.threshold)?;
+    let compared = ComparedRows { rows, indices: &kept, scores };
+    let verdict = Verdict::compute(&Evidence {
+        model,
+        metrics: Some(&evaluation.metrics),
+        baselines: &compare_baselines(&model.baselines, compared)?,
+        training: model.refit.map_or(model.training_base_rate, |refit| refit.base_rate),
+        is_test_set: false,
+    });
     let mut by = Vec::new();
     for column in options.by {
         let groups = groups(rows, &kept, column)?;
@@ -108,7 +120,7 @@ pub fn evaluate_model(
     let matches = options.definition.map(find).transpose()?;
     let definition =
         matches.map(|matches| compare_definition(matches, &kept, scores, seed)).transpose()?;
-    Ok(ModelEvaluation { rows: kept.len(), evaluation, by, definition })
+    Ok(ModelEvaluation { rows: kept.len(), verdict, evaluation, by, definition })
 }
 
 /// Compares a definition with the model on the kept rows.

@@ -6,9 +6,9 @@ use pql_stats::metrics::{
     TopShare,
 };
 
-use super::train::log_loss_difference;
 use super::{count, decimal, fixed, lift, percent, percent_range, range, table, with_range};
 use crate::model::Model;
+use crate::model::verdict::{difference_text, entropy};
 use crate::report::format::{counted, grouped, percent as short_percent, wrap};
 use crate::time::{iso, iso_day};
 
@@ -35,7 +35,8 @@ pub(crate) fn held_out(model: &Model) -> Option<String> {
         );
     }
     for baseline in &model.baselines {
-        let line = format!("Compared with {}: {}", baseline.name, log_loss_difference(baseline));
+        let line =
+            format!("Compared with {}: {}", baseline.name, difference_text(&baseline.difference));
         text += &format!("\n{}", wrap(&line, "  "));
     }
     text += &format!("\n\n{}", at_threshold(&evaluation.at_threshold));
@@ -332,10 +333,4 @@ pub(crate) fn by_value(column: &str, parts: &[(String, SubsetMetrics)]) -> Strin
         [column, "rows", "accounts", "predicted", "converted", "95% CI", "ROC AUC (95% CI)"];
     let note = "* the 95% interval does not contain the predicted rate";
     format!("\nBy `{column}`\n{}", noted(table(&header, rows, 1..4), any_outside.then_some(note)))
-}
-
-/// Returns the log loss of the base rate itself: −p ln p − (1 − p) ln(1 − p).
-pub(super) fn entropy(p: f64) -> f64 {
-    let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
-    term(p) + term(1.0 - p)
 }

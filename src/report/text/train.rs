@@ -5,15 +5,14 @@ use std::path::Path;
 use pql_stats::intervals::Estimate;
 use pql_stats::metrics::Evaluation;
 
-use super::evaluation::{entropy, held_out};
-use super::{decimal, lift, range, signed_decimal, signed_range, table};
+use super::evaluation::held_out;
+use super::{decimal, lift, range, table};
 use crate::error::Result;
 use crate::log::{DataQuality, Log};
+use crate::model::Model;
 use crate::model::explain::{Direction, describe_measure, direction, is_count};
-use crate::model::{Baseline, Model};
-use crate::report::format::{
-    PROSE_WIDTH, counted, enumerated, grouped, percent, plural, wrapped_lines,
-};
+use crate::model::verdict::{Verdict, entropy};
+use crate::report::format::{PROSE_WIDTH, counted, grouped, percent, plural, wrapped_lines};
 use crate::time::{DAY, NEVER, iso_day};
 
 /// Most lines of the summary.
@@ -88,7 +87,7 @@ pub(crate) fn training_summary(summary: &TrainingSummary<'_>) -> String {
     let TrainingSummary { model, data, .. } = *summary;
     let rows = split(model);
     let lines = std::iter::once(data.to_owned()).chain(rows.lines().map(str::to_owned));
-    let head = [lines.collect(), verdict(model)];
+    let head = [lines.collect(), verdict(&model.verdict())];
     let metrics: Vec<String> = model
         .evaluation
         .as_ref()
@@ -116,7 +115,7 @@ pub(crate) fn training_summary(summary: &TrainingSummary<'_>) -> String {
 /// * [`Error::DamagedModel`](crate::Error::DamagedModel): the stored configuration is unreadable
 pub(crate) fn training_details(model: &Model) -> Result<String> {
     let mut parts = vec![
-        verdict(model).join("\n"),
+        verdict(&model.verdict()).join("\n"),
         format!("Training and test set\n{}", super::split_summary(&model.split)),
     ];
     parts.extend(held_out(model));
@@ -165,41 +164,18 @@ fn split(model: &Model) -> String {
     text
 }
 
-/// Returns the baselines that the model does not beat, then those that it beats, a sentence per
-/// line.
-pub(crate) fn verdict(model: &Model) -> Vec<String> {
-    if model.evaluation.is_none() {
-        return vec!["Not evaluated: there is no test set (`model.test_size`)".to_owned()];
-    }
-    let (beaten, unbeaten): (Vec<&Baseline>, Vec<&Baseline>) =
-        model.baselines.iter().partition(|baseline| baseline.difference.is_better());
-    let mut lines: Vec<String> = unbeaten
-        .iter()
-        .map(|baseline| {
-            let verb = if baseline.difference.is_worse() {
-                "Worse than"
-            } else {
-                "Not significantly better than"
-            };
-            format!("{verb} {} ({})", baseline.name, log_loss_difference(baseline))
-        })
-        .collect();
-    if !beaten.is_empty() {
-        let names: Vec<String> = beaten.iter().map(|baseline| baseline.name.clone()).collect();
-        lines.push(format!("Better than {}", enumerated(&names)));
-    }
-    lines.iter().flat_map(|line| wrapped_lines(line, PROSE_WIDTH, "  ")).collect()
-}
-
-/// Returns the difference in log loss from a baseline with its interval.
-pub(super) fn log_loss_difference(baseline: &Baseline) -> String {
-    let difference = &baseline.difference;
-    // Three decimal places, more for small differences.
-    let places = difference.places() - 1;
-    let interval = difference.interval.map_or(String::new(), |interval| {
-        format!(", 95% CI {}", signed_range(Some(interval), places))
-    });
-    format!("log loss {}{interval}", signed_decimal(difference.difference, places))
+/// Returns the lines of the verdict: a caution, the headline and its details.
+pub(crate) fn verdict(verdict: &Verdict) -> Vec<String> {
+    let headline = verdict.caution().into_iter().chain([verdict.to_string()]);
+    headline
+        .flat_map(|line| wrapped_lines(&line, PROSE_WIDTH, "  "))
+        .chain(
+            verdict
+                .details()
+                .iter()
+                .flat_map(|line| wrapped_lines(&format!("  {line}"), PROSE_WIDTH, "    ")),
+        )
+        .collect()
 }
 
 /// Returns the metrics that matter most.

@@ -25,6 +25,13 @@ impl GroupCodes {
         self.len < self.code.len()
     }
 
+    /// Returns the number of accounts with a row of an outcome.
+    pub(super) fn count_with(&self, y: &[bool], outcome: bool) -> u64 {
+        let mut has_row = vec![false; self.len];
+        self.code.iter().zip(y).for_each(|(&code, &y)| has_row[code] |= y == outcome);
+        has_row.into_iter().filter(|has| *has).count() as u64
+    }
+
     /// Computes the mean of one value per row.
     pub(super) fn mean(&self, values: impl IntoIterator<Item = f64>) -> Mean {
         Mean::compute(
@@ -103,7 +110,7 @@ impl Mean {
 
     /// Computes the number of independent rows with the same variance of the share, at most the
     /// number of rows.
-    fn independent_rows(&self) -> f64 {
+    pub(super) fn independent_rows(&self) -> f64 {
         if !self.repeated {
             return self.rows;
         }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod auc;
+mod base_rate;
 mod bins;
 mod calibration;
 mod curve;
@@ -18,6 +19,7 @@ mod subsets;
 use accounts::GroupCodes;
 use auc::auc_estimate;
 pub use auc::{auc_with_error, roc_auc};
+pub use base_rate::BaseRate;
 pub use bins::{Bin, BrierParts, CalibrationError, reliability};
 pub use curve::{GainsPoint, gains_curve};
 pub use equal_volume::{
@@ -47,8 +49,14 @@ pub struct Evaluation {
     pub accounts: u64,
     /// Number of rows that converted.
     pub conversions: u64,
+    /// Number of accounts with a row that converted.
+    pub converting_accounts: u64,
+    /// Number of accounts with a row that did not convert.
+    pub other_accounts: u64,
     /// Share of rows that converted.
     pub base_rate: f64,
+    /// Number of independent rows with the same variance of the base rate, at most `n`.
+    pub independent_rows: f64,
     /// Sum of the probabilities.
     pub expected_conversions: f64,
     /// 95% prediction interval of the conversions; `None` if accounts repeat, because the
@@ -60,6 +68,9 @@ pub struct Evaluation {
     pub average_precision: Option<f64>,
     /// Mean log loss.
     pub log_loss: Estimate,
+    /// Log loss minus that of the base rate of these rows for each of them; below 0 the
+    /// probabilities are better.
+    pub log_loss_difference: Difference,
     /// Brier score: mean squared difference of probability and outcome.
     pub brier: Estimate,
     /// Decomposition of the Brier score.
@@ -94,18 +105,28 @@ pub fn evaluate(y: &[bool], probability: &[f64], group: &[u32]) -> Result<Evalua
     let groups = GroupCodes::new(group);
     let rows = || y.iter().zip(probability);
     let log_loss = groups.mean(rows().map(|(&y, &p)| calibration::log_loss(y, p)));
+    let base_rate = BaseRate::from_groups(y, &groups);
+    // The loss is lowest at the base rate, so its estimation changes the variance only in second
+    // order.
+    let gain = groups.mean(rows().map(|(&y, &p)| {
+        calibration::log_loss(y, p) - calibration::log_loss(y, ranking.base_rate())
+    }));
     let brier = groups.mean(rows().map(|(&y, p)| (p - f64::from(y)).powi(2)));
     let mut evaluation = Evaluation {
         n: y.len() as u64,
         accounts: groups.len as u64,
         conversions: ranking.positive as u64,
+        converting_accounts: groups.count_with(y, true),
+        other_accounts: groups.count_with(y, false),
         base_rate: ranking.base_rate(),
+        independent_rows: base_rate.independent_rows,
         expected_conversions: sum(probability.iter().copied()),
         expected_conversions_interval: (!groups.repeated())
             .then(|| subsets::expected_interval(probability)),
         roc_auc: auc_estimate(&ranking, y, &groups),
         average_precision: ranking.average_precision(),
         log_loss: log_loss.estimate().clamp(0.0, f64::INFINITY),
+        log_loss_difference: Difference::new(gain.mean, gain.se()),
         brier: brier.estimate().clamp(0.0, 1.0),
         brier_parts: BrierParts::compute(&ranking),
         calibration_error: CalibrationError::compute(&ranking, y, probability, &groups),
@@ -117,6 +138,12 @@ pub fn evaluate(y: &[bool], probability: &[f64], group: &[u32]) -> Result<Evalua
 }
 
 impl Evaluation {
+    /// Returns the base rate with its precision.
+    #[must_use]
+    pub fn base_rate(&self) -> BaseRate {
+        BaseRate { rate: self.base_rate, independent_rows: self.independent_rows }
+    }
+
     /// Returns precision, recall and lift of the top percentage of the rows; `None` if it is not
     /// one of [`TOP_PERCENT`].
     #[must_use]

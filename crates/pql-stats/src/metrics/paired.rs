@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::intervals::{Estimate, Interval};
 
 /// A metric of one set of probabilities minus that of another, on the same rows.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The difference.
     pub difference: f64,
@@ -39,7 +39,7 @@ impl Difference {
         two_digits
     }
 
-    fn new(difference: f64, std_error: Option<f64>) -> Self {
+    pub(super) fn new(difference: f64, std_error: Option<f64>) -> Self {
         let Estimate { value: difference, std_error, interval } =
             Estimate::normal(difference, std_error);
         Self { difference, std_error, interval }
