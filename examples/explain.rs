@@ -20,10 +20,10 @@ fn main() -> pql::Result<()> {
         .explain(&model, "demo")?;
 
     println!("{account}: probability of conversion {:.1}%", 100.0 * explanation.probability);
-    println!("{:+.4}  average training account", explanation.intercept);
-    let mut sum = explanation.intercept;
+    println!("{:+.4}  typical account", explanation.base);
+    let mut sum = explanation.base;
     for contribution in &explanation.contributions {
-        println!("{:+.4}  {}", contribution.contribution, contribution.measure);
+        println!("{:+.4}  {}", contribution.contribution, contribution.reason);
         sum += contribution.contribution;
     }
     println!("{sum:+.4}  log-odds");

@@ -95,7 +95,8 @@ pub use log::{DataQuality, Log, ReadOptions, ValueKind};
 pub use model::Model;
 pub use model::card::Cohort;
 pub use model::score::{
-    AccountRow, ColumnContribution, Contribution, Explanation, Scores, ScoringSummary, score_log,
+    AccountRow, ColumnContribution, Contribution, Explanation, FeatureContribution, Scores,
+    ScoringSummary, score_log,
 };
 pub use operations::evaluation::{
     DefinitionComparison, EvaluationOptions, ModelEvaluation, evaluate_model,

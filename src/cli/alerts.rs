@@ -7,7 +7,6 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::Terminal;
 use super::output::{OutputArgs, OutputFormat, limit_formats};
 use crate::error::{Error, Result};
-use crate::model::explain::without_contribution;
 use crate::operations::alerts::{Alert, AlertKind, AlertQuery, RunDiff, SentAlerts, Webhook};
 use crate::registry::ledger::{Ledger, Run};
 use crate::report::format::{counted, grouped, shorten_at_word};
@@ -146,7 +145,7 @@ fn table(alerts: &[Alert]) -> String {
     let row = |alert: &Alert| {
         let [before, now] = [alert.previous_probability, alert.probability]
             .map(|probability| probability.map(|p| text::percent(Some(p))));
-        let reason = alert.reasons.first().map_or("", |reason| without_contribution(reason));
+        let reason = alert.reasons.first().map_or("", String::as_str);
         vec![
             alert.account_id.clone(),
             alert.kind.name().to_owned(),

@@ -15,10 +15,10 @@ use crate::error::{Error, Result};
 use crate::log::canonical;
 use crate::model::Model;
 use crate::model::encoder::Encoding;
-use crate::model::explain::{describe_measure, without_contribution};
-use crate::model::score::{AccountRow, Explanation, Scorer};
+use crate::model::explain::describe_measure;
+use crate::model::score::{AccountRow, Contribution, Explanation, Scorer};
 use crate::names::suggest;
-use crate::report::format::{alternatives, percent, shorten_at_word, shorten_end, wrap};
+use crate::report::format::{alternatives, counted, percent, shorten_at_word, shorten_end, wrap};
 use crate::report::text;
 use crate::time::{DAY, Timestamp, iso, iso_day};
 use crate::warning::Message;
@@ -60,6 +60,9 @@ const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json];
 
 /// The widest text of a reason in a table.
 const REASON_WIDTH: usize = 86;
+
+/// Values beyond the training rows that are listed without `-v`.
+const MAX_ADJUSTED: usize = 3;
 
 /// The widest text of a reason before a bar.
 const REASON_WIDTH_WITH_BAR: usize = 72;
@@ -176,10 +179,12 @@ impl Query<'_> {
         let score = describe_score(explanation, Some(model.threshold));
         text += &format!("{}\n\n", wrap(&format!("{title}: {score}"), "  "));
         text += &if verbose {
-            named_contributions(model, explanation)
+            named_contributions(explanation)
         } else {
-            contributions(explanation, bars)
+            contributions(model, explanation, bars)
         };
+        let values: Vec<&String> = explanation.adjusted_values.iter().collect();
+        text += &adjusted_values(&values, if verbose { usize::MAX } else { MAX_ADJUSTED });
         if let Some(changed) = result.what_if {
             text += &what_if(model, explanation, changed, &args.what_if);
         }
@@ -303,16 +308,28 @@ pub(super) fn describe_score(explanation: &Explanation, threshold: Option<f64>) 
     text
 }
 
-/// Returns the contributions and their sum as a table.
-fn contributions(explanation: &Explanation, bars: bool) -> String {
+/// Returns the contributions and their sum as a table: for each family its reason, then its other
+/// measures.
+fn contributions(model: &Model, explanation: &Explanation, bars: bool) -> String {
     let width = if bars { REASON_WIDTH_WITH_BAR } else { REASON_WIDTH };
-    let line =
-        |text: &str, value: f64| vec![shorten_at_word(text, width), text::signed_decimal(value, 2)];
-    let mut rows = vec![line("typical account", explanation.intercept)];
+    let cells = |text: &str, value: String| vec![shorten_at_word(text, width), value];
+    let line = |text: &str, value: f64| cells(text, text::signed_decimal(value, 2));
+    let mut rows = vec![line("typical account", explanation.base)];
     let mut sizes = vec![0.0];
-    for part in &explanation.contributions {
-        rows.push(line(without_contribution(&part.reason), part.contribution));
+    for part in explanation.contributions.iter().filter(|part| part.contribution != 0.0) {
+        rows.push(line(&part.reason, part.contribution));
         sizes.push(part.contribution);
+        let others = other_measures(model, part);
+        if !others.is_empty() {
+            rows.push(cells(&format!("  with {others}"), String::new()));
+            sizes.push(0.0);
+        }
+    }
+    let rest = explanation.contributions.iter().filter(|part| part.contribution == 0.0);
+    let rest: Vec<&str> = rest.flat_map(|part| &part.family).map(String::as_str).collect();
+    if !rest.is_empty() {
+        let names = describe_measures(model, &rest);
+        rows.push(line(&format!("typical or without effect: {names}"), 0.0));
     }
     if let Some(calibration) = explanation.calibration {
         rows.push(line("calibration", calibration));
@@ -322,30 +339,71 @@ fn contributions(explanation: &Explanation, bars: bool) -> String {
     text::table_with_bars(&["", "log-odds"], rows, 1..2, &sizes, bars)
 }
 
-/// Returns the contributions with the names of their features, as `--what-if` takes them.
-fn named_contributions(model: &Model, explanation: &Explanation) -> String {
+/// Describes the measures of a family other than that of its reason.
+fn other_measures(model: &Model, part: &Contribution) -> String {
+    let named = part.features.iter().find(|member| part.feature.as_ref() == Some(&member.feature));
+    let others: Vec<&str> = part
+        .family
+        .iter()
+        .filter(|measure| named.is_none_or(|named| named.measure != **measure))
+        .map(String::as_str)
+        .collect();
+    describe_measures(model, &others)
+}
+
+/// Describes measures: `events, logins, active days`.
+fn describe_measures(model: &Model, measures: &[&str]) -> String {
+    let describe = |measure: &&str| describe_measure(&model.preprocessor, measure);
+    measures.iter().map(describe).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the contributions of families and of each of their features, with the names that
+/// `--what-if` takes.
+fn named_contributions(explanation: &Explanation) -> String {
     /// The widest text of a reason.
-    const REASON_WIDTH: usize = 50;
-    /// The widest names of features.
-    const NAMES_WIDTH: usize = 38;
-    let line = |text: &str, names: &str, value: f64| {
+    const REASON_WIDTH: usize = 54;
+    /// The widest name of a feature.
+    const NAME_WIDTH: usize = 34;
+    let line = |text: &str, name: &str, value: f64| {
         vec![
+            shorten_end(name, NAME_WIDTH),
             shorten_at_word(text, REASON_WIDTH),
-            shorten_end(names, NAMES_WIDTH),
             text::signed_decimal(value, 2),
         ]
     };
-    let mut rows = vec![line("typical account", "", explanation.intercept)];
+    let mut rows = vec![line("", "typical account", explanation.base)];
     for part in &explanation.contributions {
-        let features = model.preprocessor.features.iter().filter(|p| p.measure == part.measure);
-        let names = features.map(|p| p.feature.as_str()).collect::<Vec<_>>().join(", ");
-        rows.push(line(without_contribution(&part.reason), &names, part.contribution));
+        let single = part.features.len() == 1;
+        if !single {
+            let count = counted(part.features.len() as u64, "feature");
+            rows.push(line("", &format!("{} ({count})", part.family[0]), part.contribution));
+        }
+        for member in &part.features {
+            let indent = if single { "" } else { "  " };
+            let name = format!("{indent}{}", member.feature);
+            rows.push(line(&member.reason, &name, member.contribution));
+        }
     }
     if let Some(calibration) = explanation.calibration {
-        rows.push(line("calibration", "", calibration));
+        rows.push(line("", "calibration", calibration));
     }
-    rows.push(line("sum", "", explanation.log_odds));
-    text::table(&["", "features", "log-odds"], rows, 2..3)
+    rows.push(line("", "sum", explanation.log_odds));
+    text::table(&["", "", "log-odds"], rows, 2..3)
+}
+
+/// Returns a line for each value that counts as another value; empty without any.
+fn adjusted_values(values: &[&String], most: usize) -> String {
+    if values.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n\nValues beyond the training rows".to_owned();
+    for value in values.iter().take(most) {
+        text += &format!("\n{}", wrap(value, "  "));
+    }
+    match values.len().saturating_sub(most) {
+        0 => text,
+        more => text + &format!("\nand {} (see `-v`)", counted(more as u64, "other value")),
+    }
 }
 
 /// Returns the score with the replaced values, and the contributions that differ.
@@ -357,25 +415,30 @@ fn what_if(
 ) -> String {
     let mut rows = Vec::new();
     for part in &after.contributions {
-        let same_measure = |b: &&crate::model::score::Contribution| b.measure == part.measure;
-        let was = before.contributions.iter().find(same_measure).map_or(0.0, |b| b.contribution);
+        let was = before.contributions.iter().find(|b| b.family == part.family);
+        let was = was.map_or(0.0, |b| b.contribution);
         if part.contribution != was {
+            let measures: Vec<&str> = part.family.iter().map(String::as_str).collect();
             rows.push(vec![
-                shorten_end(&describe_measure(&model.preprocessor, &part.measure), REASON_WIDTH),
+                shorten_at_word(&describe_measures(model, &measures), REASON_WIDTH),
                 text::signed_decimal(was, 2),
                 text::signed_decimal(part.contribution, 2),
             ]);
         }
     }
+    let new_values = after.adjusted_values.iter();
+    let new_values: Vec<&String> =
+        new_values.filter(|value| !before.adjusted_values.contains(value)).collect();
     rows.push(vec![
         "sum".to_owned(),
         text::signed_decimal(before.log_odds, 2),
         text::signed_decimal(after.log_odds, 2),
     ]);
     format!(
-        "\n\n{}\n\n{}\n\nAccounts with such values convert at this rate. It is not the effect of changing the values.",
+        "\n\n{}\n\n{}{}\n\nAccounts with such values convert at this rate. It is not the effect of changing the values.",
         wrap(&format!("With {}: {}", replacements.join(", "), describe_score(after, None)), "  "),
-        text::table(&["log-odds", "now", "what if"], rows, 1..3)
+        text::table(&["log-odds", "now", "what if"], rows, 1..3),
+        adjusted_values(&new_values, usize::MAX)
     )
 }
 

@@ -156,6 +156,17 @@ impl Model {
         {
             return Err("a feature profile does not have one count per bin".to_owned());
         }
+        let measures = |name: &str| self.preprocessor.features.iter().any(|f| f.measure == name);
+        let mut members: Vec<&String> = self.families.iter().flat_map(|f| &f.measures).collect();
+        let named = members.len();
+        members.sort();
+        members.dedup();
+        if members.len() != named
+            || !members.iter().all(|name| measures(name))
+            || !self.preprocessor.features.iter().all(|f| members.contains(&&f.measure))
+        {
+            return Err("the families do not contain each measure once".to_owned());
+        }
         if steps[0] == 0 {
             return Err("the isotonic calibration is empty".to_owned());
         }

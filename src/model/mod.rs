@@ -28,6 +28,7 @@ use crate::dataset::features::FeatureCatalog;
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::Result;
 use crate::model::encoder::{FeatureEncoder, Preprocessor};
+use crate::model::explain::Family;
 use crate::model::profile::ReferenceProfile;
 use crate::warning::{DroppedFeature, Finding, Warning};
 
@@ -173,6 +174,9 @@ pub struct Model {
     /// Feature importance: each measure with the standard deviation of its contribution over the
     /// training rows, largest first.
     pub importance: Vec<(String, f64)>,
+    /// Families of measures that carry the same information, most important first: each measure is
+    /// in one.
+    pub families: Vec<Family>,
     /// Distributions of features and scores in the training rows, for drift monitoring.
     pub profile: ReferenceProfile,
     /// Reference distribution of percentiles.

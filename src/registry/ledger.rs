@@ -23,7 +23,7 @@ const STAGED: &str = ".pql-";
 pub(crate) const SENT_FILE: &str = "sent.ndjson";
 
 /// Columns of a score file, in order.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "account_id",
     "cutoff",
     "probability",
@@ -39,6 +39,7 @@ const COLUMNS: [&str; 16] = [
     "reason_1",
     "reason_2",
     "reason_3",
+    "concern_1",
     "model",
 ];
 

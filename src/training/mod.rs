@@ -38,7 +38,7 @@ use crate::io::progress::{Progress, Stage};
 use crate::log::DataQuality;
 use crate::model::card::{Cohort, cohorts};
 use crate::model::encoder::{Preprocessor, check_names as check_rule, check_reference_levels};
-use crate::model::explain::importance;
+use crate::model::explain::{families, importance};
 use crate::model::profile::ScoreProfile;
 use crate::model::thresholds::{ReferenceRows, threshold};
 use crate::model::{CoefficientPath, Model, ReferenceDistribution, Refit};
@@ -225,6 +225,7 @@ impl ModelTrainer<'_> {
         let calibration =
             calibrate(config.model.calibration, &tuned, data, &inputs.split.train, &mut warnings)?;
         let importance = importance(&preprocessor, &fit.coef, data.x.view());
+        let families = families(&preprocessor, &fit.coef, data.x.view(), &importance);
         let mut findings = inputs.findings;
         if let Some(log_odds) = &tuned.log_odds {
             findings.extend(audit::model(roc_auc(&data.y.to_vec(), log_odds), &importance));
@@ -262,6 +263,7 @@ impl ModelTrainer<'_> {
             catalog: rows.catalog.clone(),
             vif: inflation,
             importance,
+            families,
             goodness: goodness(
                 &fit,
                 data.y.view(),

@@ -53,7 +53,7 @@ fn score_writes_the_documented_columns() {
     project.train(&[]).done();
     let run = project.pql(&["score", "t", "--at", "2025-04-01", "-o", "-"]).done();
     let run = run.stderr_has(&["accounts skipped: converted or churned already"]);
-    let header = "account_id,cutoff,probability,probability_low,probability_high,percentile,tier,qualified,qualified_by,pql_types,pql_at,holdout,reason_1,reason_2,reason_3,model";
+    let header = "account_id,cutoff,probability,probability_low,probability_high,percentile,tier,qualified,qualified_by,pql_types,pql_at,holdout,reason_1,reason_2,reason_3,concern_1,model";
     assert_eq!(run.out.lines().next(), Some(header));
     let young = run
         .out
@@ -61,7 +61,7 @@ fn score_writes_the_documented_columns() {
         .find(|l| l.contains("too young"))
         .expect("accounts of a week of age are not all");
     assert!(
-        young.contains(",2025-04-01T00:00:00Z,,,,,,,,,,false,not scored: too young,,,t/0001"),
+        young.contains(",2025-04-01T00:00:00Z,,,,,,,,,,false,not scored: too young,,,,t/0001"),
         "{young}"
     );
     assert!(run.out.lines().any(|l| l.contains("not scored: horizon is over")), "{}", run.out);

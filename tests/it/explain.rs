@@ -39,19 +39,98 @@ fn contributions_add_up_to_the_log_odds_of_the_score() {
             assert_eq!(number(&explanation["probability"]), probability);
             let parts = explanation["contributions"].as_array().unwrap();
             let sum: f64 = parts.iter().map(|part| number(&part["contribution"])).sum();
-            let total =
-                number(&explanation["intercept"]) + sum + number(&explanation["calibration"]);
+            let total = number(&explanation["base"]) + sum + number(&explanation["calibration"]);
             let log_odds = number(&explanation["log_odds"]);
             assert!((total - log_odds).abs() < 1e-12, "{calibration}: {total} is not {log_odds}");
             assert!((log_odds - (probability / (1.0 - probability)).ln()).abs() < 1e-9);
             assert_eq!(explanation["calibration"].is_null(), calibration != "isotonic");
             for part in parts {
-                let columns = part["columns"].as_array().unwrap();
-                let sum: f64 = columns.iter().map(|column| number(&column["contribution"])).sum();
+                let features = part["features"].as_array().unwrap();
+                let sum: f64 = features.iter().map(|member| number(&member["contribution"])).sum();
                 assert!((sum - number(&part["contribution"])).abs() < 1e-12);
+                for member in features {
+                    let columns = member["columns"].as_array().unwrap().iter();
+                    let sum: f64 = columns.map(|column| number(&column["contribution"])).sum();
+                    assert!((sum - number(&member["contribution"])).abs() < 1e-12);
+                }
             }
         }
     }
+}
+
+/// Returns the typical value in a reason: `4` in `12 logins (typical: 4)`.
+fn typical(reason: &str) -> &str {
+    reason.rsplit_once("typical: ").unwrap().1.trim_end_matches(')')
+}
+
+#[test]
+fn the_typical_account_has_the_base_as_log_odds() {
+    for calibration in ["platt", "isotonic"] {
+        let project = Project::matrix();
+        let set = format!("model.calibration={calibration}");
+        project.pql(&["train", "--name", "m", "--features", "matrix.csv", "--set", &set]).done();
+        let explain = |more: &[&str]| -> Value {
+            let args = ["explain", "m", "m7", "--features", "matrix.csv", "--format", "json"];
+            serde_json::from_str(&project.pql(&[&args, more].concat()).done().out).unwrap()
+        };
+        let before = explain(&[]);
+        let parts = before["explanation"]["contributions"].as_array().unwrap();
+        let features = parts.iter().flat_map(|part| part["features"].as_array().unwrap());
+        let values: Vec<String> = features
+            .map(|member| {
+                let typical = match &member["typical"] {
+                    Value::String(level) => level.clone(),
+                    Value::Null => String::new(),
+                    number => number.to_string(),
+                };
+                format!("{}={typical}", member["feature"].as_str().unwrap())
+            })
+            .collect();
+        let sets: Vec<&str> = values.iter().flat_map(|value| ["--what-if", value]).collect();
+        let after = explain(&sets)["what_if"].clone();
+        assert_eq!(after["log_odds"], after["base"], "{calibration} {after}");
+        for part in after["contributions"].as_array().unwrap() {
+            assert_eq!(part["contribution"].to_string(), "0.0", "{part}");
+            assert!(part["feature"].is_null());
+        }
+        assert!(after["calibration"].is_null() || after["calibration"] == 0.0);
+        assert_ne!(before["explanation"]["log_odds"], after["log_odds"]);
+    }
+}
+
+#[test]
+fn the_reasons_of_a_score_are_the_largest_contributions_that_raise_it() {
+    let project = trained(&[]);
+    let out = project.pql(&["score", "t", "-o", "-", "--at", "2025-04-20"]).done().out;
+    let mut reader = csv::Reader::from_reader(out.as_bytes());
+    let columns = reader.headers().unwrap().clone();
+    let index = |name: &str| columns.iter().position(|column| column == name).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.unwrap()).collect();
+    let mut concerns = 0;
+    for row in rows.iter().filter(|row| !row[2].is_empty()).take(12) {
+        let answer = explain(&project, &row[0], &[]);
+        let parts = answer["explanation"]["contributions"].as_array().unwrap().clone();
+        let reasons = |raises: bool| {
+            let sign = if raises { 1.0 } else { -1.0 };
+            let all = parts.iter();
+            let found = all.filter(|part| sign * part["contribution"].as_f64().unwrap() > 0.0);
+            found.map(|part| part["reason"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let mut expected = reasons(true);
+        expected.resize(3, String::new());
+        let found = ["reason_1", "reason_2", "reason_3"].map(|name| row[index(name)].to_owned());
+        assert_eq!(found.as_slice(), expected, "{}", &row[0]);
+        let concern = reasons(false).into_iter().next().unwrap_or_default();
+        assert_eq!(&row[index("concern_1")], concern);
+        concerns += usize::from(!concern.is_empty());
+        for reason in found.iter().chain([&concern]).filter(|reason| !reason.is_empty()) {
+            let (value, _) = reason.split_once(" (").unwrap();
+            let value = value.rsplit(' ').next().unwrap();
+            assert_ne!(value, typical(reason), "{reason}");
+            assert!(!reason.starts_with(&format!("{} ", typical(reason))), "{reason}");
+        }
+    }
+    assert!(concerns > 3, "{concerns}");
 }
 
 #[test]
@@ -66,9 +145,12 @@ fn what_if_changes_only_the_contributions_of_its_measure() {
     let parts = |key: &str| answer[key]["contributions"].as_array().unwrap().clone();
     let before = parts("explanation");
     for after in parts("what_if") {
-        let was = before.iter().find(|part| part["measure"] == after["measure"]).unwrap();
-        let named = ["events_total", "industry"].contains(&after["measure"].as_str().unwrap());
-        assert!(named || was["contribution"] == after["contribution"], "{after}");
+        let was = before.iter().find(|part| part["family"] == after["family"]).unwrap();
+        let features = |part: &Value| part["features"].as_array().unwrap().clone();
+        for (was, after) in features(was).iter().zip(features(&after)) {
+            let named = ["events_total", "industry"].contains(&after["feature"].as_str().unwrap());
+            assert!(named || was["contribution"] == after["contribution"], "{after}");
+        }
     }
     assert_ne!(answer["explanation"]["probability"], answer["what_if"]["probability"]);
     let out = project

@@ -91,10 +91,10 @@ fn contributions_of_spline_columns_add_up() {
         let parts = explanation["contributions"].as_array().unwrap();
         let sum: f64 = parts.iter().map(|part| number(&part["contribution"])).sum();
         assert!(
-            (number(&explanation["intercept"]) + sum - number(&explanation["log_odds"])).abs()
-                < 1e-12
+            (number(&explanation["base"]) + sum - number(&explanation["log_odds"])).abs() < 1e-12
         );
-        let events = parts.iter().find(|part| part["measure"] == "events_total").unwrap();
+        let features = parts.iter().flat_map(|part| part["features"].as_array().unwrap());
+        let events = features.into_iter().find(|part| part["feature"] == "events_total").unwrap();
         let of_events = events["columns"].as_array().unwrap();
         assert!(of_events.len() > 2, "{events}");
         let sum: f64 = of_events.iter().map(|column| number(&column["contribution"])).sum();

@@ -224,7 +224,7 @@ fn fit_number(
     }
     let missing = raw.len() - present.len();
     present.sort_unstable_by(f64::total_cmp);
-    let median = quantile(&present, 0.5).unwrap_or(f64::NAN);
+    let typical = typical_number(&present, missing);
     let mut number = NumericEncoding {
         log1p: false,
         bounds: None,
@@ -233,7 +233,7 @@ fn fit_number(
         jump: None,
         hinges: Vec::new(),
         missing: None,
-        median,
+        typical,
     };
     let mut dropped = Vec::new();
     number.log1p = config.log1p == Log1p::Auto && takes_log(feature.kind, &present);
@@ -268,6 +268,16 @@ fn fit_number(
         number.missing = scale_from_counts(missing, raw.len());
     }
     Ok(FittedEncoding { encoding: Encoding::Numeric(number), missing, dropped })
+}
+
+/// Returns the typical value of a number: the lower median, so that it is a value of some row;
+/// `None` if more than half of the values are missing.
+fn typical_number(sorted: &[f64], missing: usize) -> Option<f64> {
+    if missing > sorted.len() {
+        None
+    } else {
+        sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+    }
 }
 
 /// Returns whether log1p is applied: to counts, sums and durations, which are right-skewed, and to
@@ -361,6 +371,39 @@ mod tests {
         assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.25), Some(1.75));
         assert_eq!(quantile(&[], 0.5), None);
         assert_eq!(quantile(&[5.0], 0.995), Some(5.0));
+    }
+
+    #[test]
+    fn a_typical_number_is_that_of_a_row_or_missing() {
+        assert_eq!(typical_number(&[1.0, 2.0, 3.0, 9.0], 0), Some(2.0));
+        assert_eq!(typical_number(&[1.0, 2.0, 3.0], 3), Some(2.0));
+        assert_eq!(typical_number(&[1.0, 2.0, 3.0], 4), None);
+        assert_eq!(typical_number(&[], 0), None);
+    }
+
+    #[test]
+    fn the_typical_row_is_that_of_a_typical_account() {
+        let texts = ["a", "b", "b", "c"].map(|level| (level != "c").then_some(level));
+        let (p, _) = fit(
+            vec![
+                Column::new("x".into(), [0.0, 3.0, 5.0, 70.0]),
+                Column::new("often".into(), [Some(1.0), None, Some(2.0), Some(2.0)]),
+                Column::new("seldom".into(), [Some(1.0), None, None, None]),
+                Column::new("plan".into(), texts),
+            ],
+            &DesignConfig { rare: 0.0, ..DesignConfig::default() },
+        );
+        let typical = DataFrame::new(
+            1,
+            vec![
+                Column::new("x".into(), [3.0]),
+                Column::new("often".into(), [2.0]),
+                Column::new("seldom".into(), [None::<f64>]),
+                Column::new("plan".into(), ["b"]),
+            ],
+        )
+        .unwrap();
+        assert_eq!(p.typical_row(), p.transform(&typical, None).unwrap().x.row(0).to_vec());
     }
 
     #[test]

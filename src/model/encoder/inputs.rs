@@ -26,6 +26,17 @@ pub enum RawValue<'a> {
     Text(Option<&'a str>),
 }
 
+impl RawValue<'_> {
+    /// Converts the value to JSON: null if it is missing.
+    #[must_use]
+    pub fn into_json(self) -> serde_json::Value {
+        match self {
+            Self::Number(value) => value.into(),
+            Self::Text(value) => value.into(),
+        }
+    }
+}
+
 /// The features of a batch with their design columns.
 pub(crate) struct Inputs<'a> {
     features: Vec<FeatureInput<'a>>,

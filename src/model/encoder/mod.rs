@@ -126,6 +126,17 @@ pub struct Design {
 }
 
 impl FeatureEncoder {
+    /// Returns the typical value: the lower median or most frequent level of the training rows.
+    #[must_use]
+    pub fn typical(&self) -> RawValue<'_> {
+        match &self.encoding {
+            Encoding::Numeric(number) => RawValue::Number(number.typical),
+            Encoding::Categorical(text) => {
+                RawValue::Text(Some(text.mode.as_str()).filter(|mode| *mode != MISSING))
+            }
+        }
+    }
+
     /// Returns the design columns, in order.
     fn columns(&self, feature: usize) -> Vec<DesignColumn<'_>> {
         let column = |name: String, term, scale: Option<Scale>| {
@@ -202,6 +213,25 @@ impl Preprocessor {
             .enumerate()
             .flat_map(|(index, encoder)| encoder.columns(index))
             .collect()
+    }
+
+    /// Returns the design row of the typical account: each feature has its typical value. Its
+    /// numbers equal those of a row with these values to the last bit.
+    #[must_use]
+    pub fn typical_row(&self) -> Vec<f64> {
+        let value = |column: &DesignColumn<'_>| {
+            let before_scaling = match &self.features[column.feature].encoding {
+                Encoding::Numeric(number) => {
+                    column.term.evaluate(number.transform(number.typical), number.typical.is_none())
+                }
+                Encoding::Categorical(text) => {
+                    let level = text.level(Some(&text.mode)).name;
+                    f64::from(u8::from(column.term == Term::Level(level)))
+                }
+            };
+            column.scale.apply(before_scaling)
+        };
+        self.columns().iter().map(value).collect()
     }
 
     /// Returns the type of each feature, so that batches are read like the training rows.

@@ -25,8 +25,9 @@ pub struct NumericEncoding {
     pub hinges: Vec<Hinge>,
     /// 0/1 column of missing values; `None` without missing values, or if it was dropped.
     pub missing: Option<Scale>,
-    /// Median of the raw training values.
-    pub median: f64,
+    /// Typical raw value: the lower median of the training rows, which is a value of one of them;
+    /// `None` if it is missing in more than half of them.
+    pub typical: Option<f64>,
 }
 
 impl NumericEncoding {
@@ -46,6 +47,19 @@ impl NumericEncoding {
         let finite = if raw.is_finite() { raw } else { f64::NAN };
         let value = at_least(low, if self.log1p { ln_1p(at_least(0.0, finite)) } else { finite });
         if value > high { high } else { value }
+    }
+
+    /// Returns the raw value as which another one counts: the bound that it exceeds. `None` if it
+    /// counts as it is.
+    #[must_use]
+    pub fn counted_as(&self, raw: f64) -> Option<f64> {
+        let raw_unit = |value: f64| if self.log1p { value.exp_m1() } else { value };
+        let value = if self.log1p { ln_1p(raw.max(0.0)) } else { raw };
+        match self.bounds {
+            Some((low, _)) if value < low => Some(raw_unit(low)),
+            Some((_, high)) if value > high => Some(raw_unit(high)),
+            _ => (self.log1p && raw < 0.0).then_some(0.0),
+        }
     }
 
     /// Returns whether the encoding is linear in the raw value, apart from a jump.
@@ -82,6 +96,30 @@ fn ln_1p(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_beyond_the_bounds_count_as_the_bounds() {
+        let mut number = NumericEncoding {
+            log1p: false,
+            bounds: Some((1.0, 20.0)),
+            fill: 0.0,
+            value: None,
+            jump: None,
+            hinges: Vec::new(),
+            missing: None,
+            typical: Some(4.0),
+        };
+        let counted = |number: &NumericEncoding| {
+            [-3.0, 0.0, 1.0, 20.0, 20.5].map(|raw| number.counted_as(raw))
+        };
+        assert_eq!(counted(&number), [Some(1.0), Some(1.0), None, None, Some(20.0)]);
+        number.bounds = None;
+        assert_eq!(counted(&number), [None; 5]);
+        number.log1p = true;
+        assert_eq!(counted(&number), [Some(0.0), None, None, None, None]);
+        number.bounds = Some((0.0, 20.0_f64.ln_1p()));
+        assert!((number.counted_as(1e6).unwrap() - 20.0).abs() < 1e-12);
+    }
 
     #[test]
     fn tabulated_logarithms_equal_computed_ones() {

@@ -172,7 +172,7 @@ mod tests {
             jump,
             hinges,
             missing: None,
-            median: fill,
+            typical: Some(fill),
         }
     }
 

@@ -1,33 +1,6 @@
-//! Correlations of the design columns.
+//! Order of correlated columns.
 
-use ndarray::{Array2, ArrayView2};
-
-/// Computes the Pearson correlation of each pair of columns; 0 with a constant column.
-///
-/// # Arguments
-/// * `x` – shape (n, p), finite
-#[must_use]
-pub fn correlation(x: ArrayView2<'_, f64>) -> Array2<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
-    let n = x.nrows() as f64;
-    let centered: Vec<Vec<f64>> = x
-        .columns()
-        .into_iter()
-        .map(|column| {
-            let mean = column.sum() / n;
-            let values: Vec<f64> = column.iter().map(|v| v - mean).collect();
-            let size = values.iter().map(|v| v * v).sum::<f64>().sqrt();
-            // Rounding errors may leave a small variance in a constant column.
-            let flat = size <= 1e-9 * (1.0 + mean.abs()) * n.sqrt();
-            values.iter().map(|v| if flat { 0.0 } else { v / size }).collect()
-        })
-        .collect();
-    let product =
-        |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>().clamp(-1.0, 1.0);
-    Array2::from_shape_fn((centered.len(), centered.len()), |(a, b)| {
-        if a == b { 1.0 } else { product(&centered[a], &centered[b]) }
-    })
-}
+use ndarray::Array2;
 
 /// Returns an order of the columns that puts correlated ones next to each other: the leaves, from
 /// left to right, of the tree of average linkage on 1 − |r|.
@@ -62,6 +35,7 @@ pub fn cluster_order(correlation: &Array2<f64>) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use ndarray::array;
+    use pql_stats::glm::correlation;
 
     use super::*;
 

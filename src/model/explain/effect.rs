@@ -14,8 +14,8 @@ pub struct Effect {
     pub interval: Option<Interval>,
 }
 
-/// Computes the effect of a numeric feature at raw values, relative to the median of the training
-/// rows; empty for a text.
+/// Computes the effect of a numeric feature at raw values, relative to its typical value; empty for
+/// a text.
 ///
 /// The odds include the calibration, except the steps of an isotonic one.
 /// # Arguments
@@ -25,11 +25,14 @@ pub fn effects(model: &Model, feature: usize, values: &[f64]) -> Vec<Effect> {
     let Encoding::Numeric(number) = &model.preprocessor.features[feature].encoding else {
         return Vec::new();
     };
-    let column = |term: Term<'_>, raw: f64| term.evaluate(number.transform(Some(raw)), false);
+    let column =
+        |term: Term<'_>, raw: Option<f64>| term.evaluate(number.transform(raw), raw.is_none());
     values
         .iter()
         .map(|value| {
-            effect(model, feature, |part| (column(part, *value), column(part, number.median)))
+            effect(model, feature, |part| {
+                (column(part, Some(*value)), column(part, number.typical))
+            })
         })
         .collect()
 }

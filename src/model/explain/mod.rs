@@ -3,19 +3,22 @@
 mod correlation;
 mod direction;
 mod effect;
-mod measures;
+mod families;
+mod groups;
+mod phrase;
 mod reasons;
+mod texts;
 
-pub use correlation::{cluster_order, correlation};
+pub use correlation::cluster_order;
 pub use direction::{Direction, direction};
 pub use effect::{Effect, effects, level_effects};
-pub use measures::{Measures, importance};
+pub use families::{Family, families};
+pub use groups::{Contributions, Group, importance};
+pub use phrase::{describe_feature, describe_measure, is_count};
 use pql_stats::intervals::Interval;
-pub use reasons::{
-    Reason, ReasonTemplates, ReasonTexts, describe_feature, describe_measure, format_value,
-    is_count, reason, without_contribution,
-};
+pub use reasons::ReasonTemplates;
 use serde::Serialize;
+pub use texts::{Reason, ReasonTexts};
 
 use crate::model::Model;
 pub use crate::model::encoder::RawValue;

@@ -1,269 +1,368 @@
 //! Reasons as sentences.
 
-use std::collections::hash_map::Entry;
-use std::sync::Arc;
+use super::phrase::{Phrase, days_words, phrase, window_words};
+use crate::model::encoder::{
+    CategoricalEncoding, Encoding, FeatureEncoder, MISSING, NumericEncoding, OTHER, Preprocessor,
+    RawValue,
+};
+use crate::model::profile::{Bins, FeatureProfile};
+use crate::names::grouped;
 
-use foldhash::HashMap;
-
-use crate::model::encoder::{Encoding, FeatureEncoder, Preprocessor, RawValue};
-
-/// The text of the reasons that name one feature, around its value.
+/// Writes the sentences that name one feature.
 #[derive(Debug, Clone)]
 struct ReasonTemplate {
-    before: String,
-    /// After the value 1.
-    after_one: String,
-    /// After any other value.
-    after: String,
-    /// Instead of all three, if the value is missing.
-    missing: String,
+    feature: String,
+    phrase: Phrase,
+    window: Option<u32>,
+    encoding: Encoding,
+    /// Smallest and largest value of the training rows.
+    range: Option<[f64; 2]>,
+}
+
+/// Place of a value relative to those of the training rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// It counts as it is.
+    Inside,
+    /// It counts as a larger or as a smaller value.
+    Adjusted { up: bool },
+    /// It counts as it is, but is smaller or larger than all values of the training rows.
+    Outside { below: bool },
+}
+
+/// A number as a sentence shows it: in its unit, rounded to some decimal places.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Shown {
+    pub(super) value: f64,
+    /// `None`: written with an exponent, or not finite.
+    pub(super) places: Option<u8>,
 }
 
 impl ReasonTemplate {
-    fn new(preprocessor: &Preprocessor, feature: usize) -> Self {
-        let prepared = &preprocessor.features[feature];
-        match &prepared.encoding {
-            Encoding::Categorical(text) => {
-                let typical = format!(" (typical: {})", text.mode);
-                Self {
-                    before: format!("{} = ", prepared.feature),
-                    after_one: typical.clone(),
-                    missing: format!("{} is missing{typical}", prepared.feature),
-                    after: typical,
-                }
-            }
-            Encoding::Numeric(number) => {
-                let typical = format!(" (typical: {})", short(number.median));
-                let window = window_words(prepared.window);
-                match phrase(&prepared.measure, prepared.window.is_some()) {
-                    Phrase::Counted { one, many } => Self {
-                        before: String::new(),
-                        after_one: format!(" {one}{window}{typical}"),
-                        missing: format!("{many}{window}: unknown{typical}"),
-                        after: format!(" {many}{window}{typical}"),
-                    },
-                    Phrase::Labeled(label) => Self {
-                        before: format!("{label}{window}: "),
-                        after_one: typical.clone(),
-                        missing: format!("{label}{window}: unknown{typical}"),
-                        after: typical,
-                    },
-                    Phrase::Named(name) => Self {
-                        before: format!("{name} = "),
-                        after_one: typical.clone(),
-                        missing: format!("{name} is missing{typical}"),
-                        after: typical,
-                    },
-                }
-            }
+    fn new(encoder: &FeatureEncoder, profiles: &[FeatureProfile]) -> Self {
+        let phrase = match &encoder.encoding {
+            Encoding::Categorical(_) => Phrase::Named(encoder.feature.clone()),
+            Encoding::Numeric(_) => phrase(&encoder.measure, encoder.window.is_some()),
+        };
+        let profile = profiles.iter().find(|p| p.feature == encoder.feature);
+        let range = profile.and_then(|profile| match profile.bins {
+            Bins::Numbers { range, .. } => range,
+            Bins::Texts(_) => None,
+        });
+        Self {
+            feature: encoder.feature.clone(),
+            phrase,
+            window: encoder.window,
+            encoding: encoder.encoding.clone(),
+            range,
         }
     }
 
-    /// Writes the value, the typical value and the contribution to the log-odds.
-    fn reason(&self, value: RawValue<'_>, contribution: f64) -> String {
-        let value = match value {
-            RawValue::Number(value) => value.map(short),
-            RawValue::Text(value) => value.map(str::to_owned),
-        };
-        let Some(value) = value else { return format!("{}: {contribution:+.2}", self.missing) };
-        let after = if value == "1" { &self.after_one } else { &self.after };
-        format!("{}{value}{after}: {contribution:+.2}", self.before)
-    }
-}
-
-/// Why a row has its score: one feature, its value and its contribution.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reason<'a> {
-    /// Index of the feature.
-    pub feature: usize,
-    /// Its value.
-    pub value: RawValue<'a>,
-    /// Contribution of its measure to the log-odds.
-    pub contribution: f64,
-}
-
-/// Writes a reason: the value, the typical value and the contribution to the log-odds, such as
-/// `12 active users in the last 7 days (typical: 4): +1.21`.
-#[must_use]
-pub fn reason(
-    preprocessor: &Preprocessor,
-    feature: usize,
-    value: RawValue<'_>,
-    contribution: f64,
-) -> String {
-    ReasonTemplate::new(preprocessor, feature).reason(value, contribution)
-}
-
-/// Returns a reason without its contribution, for tables that have a column for it.
-#[must_use]
-pub fn without_contribution(reason: &str) -> &str {
-    reason.rsplit_once(": ").map_or(reason, |(text, _)| text)
-}
-
-/// Describes a feature, such as `active users in the last 7 days`.
-#[must_use]
-pub fn describe_feature(preprocessor: &Preprocessor, feature: usize) -> String {
-    let prepared = &preprocessor.features[feature];
-    match &prepared.encoding {
-        Encoding::Categorical(_) => prepared.feature.clone(),
-        Encoding::Numeric(_) => {
-            let name = phrase(&prepared.measure, prepared.window.is_some()).into_name();
-            name + &window_words(prepared.window)
+    /// Writes the value, such as `12 active users in the last 7 days`.
+    fn value_clause(&self, value: RawValue<'_>) -> String {
+        match (value, &self.encoding) {
+            (RawValue::Number(value), Encoding::Numeric(number)) => {
+                self.clause(value, number.typical)
+            }
+            (RawValue::Text(Some(value)), _) => format!("{} = {value}", self.feature),
+            // A number of a text feature does not occur: `Inputs` reads the type of the encoding.
+            _ => format!("{} is missing", self.feature),
         }
     }
-}
 
-/// Describes a measure over all of its windows, such as `active users`.
-#[must_use]
-pub fn describe_measure(preprocessor: &Preprocessor, measure: &str) -> String {
-    let windowed =
-        |prepared: &&FeatureEncoder| prepared.measure == measure && prepared.window.is_some();
-    phrase(measure, preprocessor.features.iter().any(|prepared| windowed(&prepared))).into_name()
-}
-
-/// Returns whether a measure counts something, so that a larger value means more of it.
-#[must_use]
-pub fn is_count(preprocessor: &Preprocessor, measure: &str) -> bool {
-    let windowed = preprocessor.features.iter().any(|p| p.measure == measure && p.window.is_some());
-    matches!(phrase(measure, windowed), Phrase::Counted { .. })
-}
-
-/// Formats a raw value as reasons do.
-#[must_use]
-pub fn format_value(value: RawValue<'_>) -> String {
-    match value {
-        RawValue::Number(value) => value.map(short),
-        RawValue::Text(value) => value.map(str::to_owned),
-    }
-    .unwrap_or_else(|| "unknown".to_owned())
-}
-
-/// Identifies the text of a reason by the numbers in it: reasons with equal keys have equal texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct ReasonKey {
-    feature: u32,
-    /// Digits after the decimal point of the value; `None` where it is missing.
-    digits: Option<u8>,
-    /// The value in units of its last digit.
-    value: i32,
-    /// The contribution in hundredths.
-    contribution: i32,
-}
-
-impl ReasonKey {
-    /// Returns `None` for texts, and for numbers whose rounding is known only after formatting.
-    fn new(reason: &Reason<'_>) -> Option<Self> {
-        let (digits, value) = match reason.value {
-            RawValue::Text(_) => return None,
-            RawValue::Number(None) => (None, 0),
-            RawValue::Number(Some(x)) => {
-                let digits = decimal_places(x)?;
-                (Some(digits), rounded(x * [1.0, 10.0, 100.0][usize::from(digits)])?)
+    /// Writes the value and the typical value, such as
+    /// `12 active users in the last 7 days (typical: 4)`.
+    fn reason(&self, value: RawValue<'_>) -> String {
+        let typical = match (&self.encoding, value) {
+            (Encoding::Numeric(number), RawValue::Number(value)) => {
+                self.value(number.typical, value)
             }
+            (Encoding::Numeric(number), RawValue::Text(_)) => self.value(number.typical, None),
+            (Encoding::Categorical(text), _) => level(&text.mode).to_owned(),
         };
-        Some(Self {
-            feature: u32::try_from(reason.feature).ok()?,
-            digits,
-            value,
-            contribution: rounded(reason.contribution * 100.0)?,
+        let note = self.note(value).map_or(String::new(), |note| format!("{note}; "));
+        format!("{} ({note}typical: {typical})", self.value_clause(value))
+    }
+
+    /// Says as what the value counts, if it is another value than the account's.
+    fn adjustment(&self, value: RawValue<'_>) -> Option<String> {
+        let note = self.note(value)?;
+        let shown = match value {
+            RawValue::Number(value) => self.value(value, None),
+            RawValue::Text(value) => value.unwrap_or("missing").to_owned(),
+        };
+        Some(format!("`{}` = {shown}: {note}", self.feature))
+    }
+
+    /// Returns the place of a number relative to the training rows.
+    fn place(&self, value: f64) -> Place {
+        let Encoding::Numeric(number) = &self.encoding else { return Place::Inside };
+        if let Some(counted) = number.counted_as(value) {
+            return Place::Adjusted { up: counted > value };
+        }
+        match self.range {
+            Some([low, _]) if value < low => Place::Outside { below: true },
+            Some([_, high]) if value > high => Place::Outside { below: false },
+            _ => Place::Inside,
+        }
+    }
+
+    /// Says as what a value counts, or that no training row has such a value.
+    fn note(&self, value: RawValue<'_>) -> Option<String> {
+        match (value, &self.encoding) {
+            (RawValue::Number(Some(value)), Encoding::Numeric(number)) => {
+                self.number_note(number, value)
+            }
+            (RawValue::Text(value), Encoding::Categorical(text)) => unseen(text, value),
+            _ => None,
+        }
+    }
+
+    fn number_note(&self, number: &NumericEncoding, value: f64) -> Option<String> {
+        let [low, high] = self.range.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
+        Some(match self.place(value) {
+            Place::Inside => return None,
+            Place::Adjusted { up } => {
+                let counted = self.value(number.counted_as(value), Some(value));
+                let end = if up { "lower" } else { "upper" };
+                format!("counted as {counted}, the {end} limit from training")
+            }
+            Place::Outside { below: true } => {
+                format!("below the lowest in training, {}", self.value(Some(low), Some(value)))
+            }
+            Place::Outside { below: false } => {
+                format!("above the highest in training, {}", self.value(Some(high), Some(value)))
+            }
         })
     }
+
+    /// Returns a number in the unit of the sentence.
+    fn shown(&self, value: f64) -> Shown {
+        let value = match self.phrase {
+            // The exponential of an entropy is a number of types: Jost, "Entropy and diversity",
+            // *Oikos* 113 (2006).
+            Phrase::Growth(_) | Phrase::Variety => value.exp(),
+            Phrase::Share { .. } => 100.0 * value,
+            _ => value,
+        };
+        let places = decimal_places(value);
+        match self.phrase {
+            // A day has 24 hours: a second decimal place would be less than half of one.
+            Phrase::Days { .. } if value.abs() >= 1.0 => {
+                Shown { value, places: places.map(|places| places.min(1)) }
+            }
+            Phrase::Share { .. } if value.abs() >= 10.0 => Shown { value, places: Some(0) },
+            _ => Shown { value, places },
+        }
+    }
+
+    /// Writes a number without its noun, with as many digits as distinguish it from another one.
+    fn value(&self, value: Option<f64>, other: Option<f64>) -> String {
+        let Some(raw) = value else {
+            return match &self.phrase {
+                Phrase::Days { missing, .. } | Phrase::Share { missing, .. } => {
+                    (*missing).to_owned()
+                }
+                _ => "missing".to_owned(),
+            };
+        };
+        let text = self.digits(raw, other);
+        match &self.phrase {
+            Phrase::Growth(_) if text == "1" => "unchanged".to_owned(),
+            Phrase::Growth(_) => format!("{text}×"),
+            Phrase::Trend(_) if text == "0" => "no change".to_owned(),
+            Phrase::Trend(_) if raw > 0.0 => format!("+{text} a day"),
+            Phrase::Trend(_) => format!("{text} a day"),
+            Phrase::Share { .. } => format!("{text}%"),
+            _ => text,
+        }
+    }
+
+    /// Writes a number with as many digits as distinguish it from another one.
+    fn digits(&self, value: f64, other: Option<f64>) -> String {
+        let shown = self.shown(value);
+        let Some(other) = other.filter(|other| *other != value).map(|other| self.shown(other))
+        else {
+            return shown.text();
+        };
+        let mut texts = [shown.text(), other.text()];
+        for places in 2..16 {
+            if texts[0] != texts[1] {
+                break;
+            }
+            texts = [shown.value, other.value].map(|x| trimmed(&format!("{x:.places$}")));
+        }
+        let [text, _] = texts;
+        text
+    }
+
+    /// Writes the clause with the value.
+    fn clause(&self, value: Option<f64>, typical: Option<f64>) -> String {
+        let window = window_words(self.window);
+        let previous = self.window.map_or(String::new(), days_words);
+        let Some(raw) = value else {
+            return match &self.phrase {
+                Phrase::Days { missing, .. } | Phrase::Share { missing, .. } => {
+                    format!("{missing}{window}")
+                }
+                Phrase::Counted { many: name, .. } | Phrase::Labeled(name) => {
+                    format!("{name}{window}: missing")
+                }
+                Phrase::Variety => format!("variety of events{window}: missing"),
+                Phrase::Growth(counted) | Phrase::Trend(counted) => {
+                    format!("change of {counted}{window}: missing")
+                }
+                Phrase::Named(name) => format!("{name} is missing"),
+            };
+        };
+        let text = self.digits(raw, typical);
+        match &self.phrase {
+            Phrase::Counted { one, many } => {
+                let noun = if text == "1" { one } else { many };
+                format!("{text} {noun}{window}")
+            }
+            Phrase::Days { one, many, .. } => {
+                let noun = if text == "1" { one } else { many };
+                format!("{text} {noun}{window}")
+            }
+            Phrase::Growth(counted) if text == "1" => {
+                format!("{counted} unchanged from the previous {previous}")
+            }
+            Phrase::Growth(counted) => {
+                let verb = if raw > 0.0 { "rose" } else { "fell" };
+                format!("{counted} {verb} to {text}× the previous {previous}")
+            }
+            Phrase::Trend(counted) if text == "0" => format!("{counted} steady{window}"),
+            Phrase::Trend(counted) => {
+                let verb = if raw > 0.0 { "rose" } else { "fell" };
+                format!("{counted} {verb} by {} a day{window}", text.trim_start_matches('-'))
+            }
+            Phrase::Share { clause, .. } => format!("{text}% {clause}{window}"),
+            Phrase::Variety => {
+                let types = if text == "1" { "type" } else { "equally used types" };
+                format!("events as varied as {text} {types}{window}")
+            }
+            Phrase::Labeled(label) => format!("{label}{window}: {text}"),
+            Phrase::Named(name) => format!("{name} = {text}"),
+        }
+    }
 }
 
-/// Returns the nearest whole number; `None` if it is uncertain: near a half, beyond `i32`, and for
-/// a signed 0.
-fn rounded(x: f64) -> Option<i32> {
-    /// Largest distance at which rounding errors of the product cannot change the result.
-    const CLEAR: f64 = 0.499_999;
-    #[expect(clippy::cast_possible_truncation, reason = "a saturated value is too far from `x`")]
-    let whole = (x + 0.5_f64.copysign(x)) as i32;
-    let is_clear = (x - f64::from(whole)).abs() < CLEAR;
-    (is_clear && (whole != 0 || x == 0.0 && x.is_sign_positive())).then_some(whole)
+/// Says as what a text counts that does not occur in the training rows.
+fn unseen(text: &CategoricalEncoding, value: Option<&str>) -> Option<String> {
+    let found = text.level(value);
+    let counted = match found.name {
+        OTHER => "a rare value".to_owned(),
+        name => level(name).to_owned(),
+    };
+    found.unseen.then(|| format!("not in training, counted as {counted}"))
 }
 
-/// The reason templates of all features of a model.
+/// Returns a level in words.
+fn level(name: &str) -> &str {
+    if name == MISSING { "missing" } else { name }
+}
+
+/// The sentences of all features of a model.
 #[derive(Debug)]
 pub struct ReasonTemplates(Vec<ReasonTemplate>);
 
 impl ReasonTemplates {
-    /// Writes the templates.
+    /// Prepares the sentences.
+    ///
+    /// # Arguments
+    /// * `profiles` – distributions of the features in the training rows
     #[must_use]
-    pub fn new(preprocessor: &Preprocessor) -> Self {
-        let features = 0..preprocessor.features.len();
-        Self(features.map(|feature| ReasonTemplate::new(preprocessor, feature)).collect())
+    pub fn new(preprocessor: &Preprocessor, profiles: &[FeatureProfile]) -> Self {
+        let features = preprocessor.features.iter();
+        Self(features.map(|encoder| ReasonTemplate::new(encoder, profiles)).collect())
     }
-}
 
-/// Most texts that are kept from one batch of rows to the next: about 10 MB.
-const MAX_RETAINED: usize = 1 << 17;
+    /// Writes a reason: the value and the typical value of a feature, such as
+    /// `12 active users in the last 7 days (typical: 4)`.
+    #[must_use]
+    pub fn reason(&self, feature: usize, value: RawValue<'_>) -> String {
+        self.0[feature].reason(value)
+    }
 
-/// The distinct texts of the reasons of rows: each is written once, however many rows have it.
-#[derive(Debug, Default)]
-pub struct ReasonTexts {
-    /// Shared with the tables built so far: adding a text while one of them exists copies it.
-    texts: Arc<Vec<Arc<str>>>,
-    by_key: HashMap<ReasonKey, u32>,
-    by_text: HashMap<Arc<str>, u32>,
-}
+    /// Writes the value of a feature, such as `12 active users in the last 7 days`.
+    #[must_use]
+    pub fn value(&self, feature: usize, value: RawValue<'_>) -> String {
+        self.0[feature].value_clause(value)
+    }
 
-impl ReasonTexts {
-    /// Returns the index of the text of a reason, which is that of [`reason`].
-    pub fn intern(&mut self, templates: &ReasonTemplates, reason: &Reason<'_>) -> u32 {
-        let text = || templates.0[reason.feature].reason(reason.value, reason.contribution);
-        let Some(key) = ReasonKey::new(reason) else { return self.intern_text(&text()) };
-        let next = next_index(&self.texts);
-        match self.by_key.entry(key) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => {
-                Arc::make_mut(&mut self.texts).push(text().into());
-                *new.insert(next)
+    /// Says as what the value of a feature counts, if it is beyond the values of the training rows;
+    /// `None` otherwise.
+    #[must_use]
+    pub fn adjustment(&self, feature: usize, value: RawValue<'_>) -> Option<String> {
+        self.0[feature].adjustment(value)
+    }
+
+    /// Writes two values of a feature, with as many digits as distinguish them.
+    #[must_use]
+    pub fn values(&self, feature: usize, values: [RawValue<'_>; 2]) -> [String; 2] {
+        let template = &self.0[feature];
+        match values {
+            [RawValue::Number(a), RawValue::Number(b)] => {
+                [template.value(a, b), template.value(b, a)]
             }
+            values => values.map(|value| match value {
+                RawValue::Text(value) => value.unwrap_or("missing").to_owned(),
+                RawValue::Number(value) => template.value(value, None),
+            }),
         }
     }
 
-    /// Returns the index of any text.
-    pub fn intern_text(&mut self, text: &str) -> u32 {
-        if let Some(index) = self.by_text.get(text) {
-            return *index;
+    /// Returns how a number is shown, and its place relative to the training rows: if both are equal
+    /// and the numbers are rounded to the same, so are the sentences. `None` if it takes more digits
+    /// to distinguish it from the typical value or a limit.
+    pub(super) fn key(&self, feature: usize, value: f64) -> Option<(Shown, Place)> {
+        let template = &self.0[feature];
+        let Encoding::Numeric(number) = &template.encoding else { return None };
+        let (shown, place) = (template.shown(value), template.place(value));
+        let is_near = |other: Option<f64>| {
+            other.is_some_and(|other| {
+                let distance = shown.value - template.shown(other).value;
+                distance.abs() <= NEAR * (1.0 + shown.value.abs())
+            })
+        };
+        let limit = match place {
+            Place::Inside => None,
+            Place::Adjusted { .. } => number.counted_as(value),
+            Place::Outside { below } => template.range.map(|range| range[usize::from(!below)]),
+        };
+        (!is_near(number.typical) && !is_near(limit)).then_some((shown, place))
+    }
+}
+
+/// Distance, relative to 1 + the number, beyond which two numbers differ in the digits shown.
+const NEAR: f64 = 0.06;
+
+impl Shown {
+    /// Writes the number without trailing zeros, and with thousands separators.
+    fn text(self) -> String {
+        match (self.value, self.places) {
+            (x, Some(places)) => trimmed(&format!("{x:.*}", usize::from(places))),
+            (x, None) if x.is_finite() => format!("{x:.1e}"),
+            _ => "unknown".to_owned(),
         }
-        let (next, text) = (next_index(&self.texts), Arc::<str>::from(text));
-        Arc::make_mut(&mut self.texts).push(text.clone());
-        self.by_text.insert(text, next);
-        next
-    }
-
-    /// Returns the texts by index; some may be equal.
-    #[must_use]
-    pub fn texts(&self) -> Arc<Vec<Arc<str>>> {
-        self.texts.clone()
-    }
-
-    /// Returns these texts for later rows, or none of them if there are too many.
-    #[must_use]
-    pub fn retained(self) -> Self {
-        if self.texts.len() > MAX_RETAINED { Self::default() } else { self }
     }
 }
 
-fn next_index(texts: &[Arc<str>]) -> u32 {
-    u32::try_from(texts.len()).expect("fewer than 2³² reasons in a batch")
-}
-
-/// Formats a number with at most three significant digits after the leading ones, without trailing
-/// zeros.
-fn short(x: f64) -> String {
-    let Some(places) = decimal_places(x) else {
-        return if x.is_finite() { format!("{x:.1e}") } else { "unknown".to_owned() };
-    };
-    let rounded = format!("{x:.*}", usize::from(places));
-    if rounded.contains('.') {
-        rounded.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        rounded
+/// Removes trailing zeros, and adds thousands separators.
+fn trimmed(text: &str) -> String {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let decimals = decimals.trim_end_matches('0');
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let whole = digits.parse().map_or_else(|_| digits.to_owned(), grouped);
+    match (decimals, whole.as_str()) {
+        ("", "0") => "0".to_owned(),
+        ("", _) => format!("{sign}{whole}"),
+        _ => format!("{sign}{whole}.{decimals}"),
     }
 }
 
-/// Returns the decimal places of a number in a reason; `None` if it is written with an exponent or
+/// Returns the decimal places that show three significant digits, at most two; `None` if it is written with an exponent or
 /// not finite.
 fn decimal_places(x: f64) -> Option<u8> {
     match x.abs() {
@@ -272,94 +371,5 @@ fn decimal_places(x: f64) -> Option<u8> {
         size if size >= 100.0 => Some(0),
         size if size >= 10.0 => Some(1),
         _ => Some(2),
-    }
-}
-
-/// Form in which a sentence names a measure next to its value.
-enum Phrase {
-    /// The value, then a noun: `3 logins`.
-    Counted {
-        /// The noun for a value of 1.
-        one: String,
-        /// The noun for other values.
-        many: String,
-    },
-    /// A label, then the value: `share of seats in use: 0.4`.
-    Labeled(String),
-    /// The name of a column: `employees = 50`.
-    Named(String),
-}
-
-impl Phrase {
-    fn counted(one: &str, many: &str) -> Self {
-        Self::Counted { one: one.to_owned(), many: many.to_owned() }
-    }
-
-    /// Returns the name without a value.
-    fn into_name(self) -> String {
-        match self {
-            Self::Counted { many: name, .. } | Self::Labeled(name) | Self::Named(name) => name,
-        }
-    }
-}
-
-/// Returns ` in the last 7 days`; empty without a window.
-fn window_words(window: Option<u32>) -> String {
-    match window {
-        None => String::new(),
-        Some(1) => " in the last day".to_owned(),
-        Some(days) => format!(" in the last {days} days"),
-    }
-}
-
-fn phrase(measure: &str, has_window: bool) -> Phrase {
-    let counted = Phrase::counted;
-    let labeled = |label: &str| Phrase::Labeled(label.to_owned());
-    if !has_window {
-        return match measure {
-            "tenure_days" => counted("day since sign-up", "days since sign-up"),
-            "events_total" => counted("event since sign-up", "events since sign-up"),
-            "active_users_total" => counted("user since sign-up", "users since sign-up"),
-            "features_used_total" => {
-                counted("feature used since sign-up", "features used since sign-up")
-            }
-            "days_since_last_event" => {
-                counted("day since the last event", "days since the last event")
-            }
-            "days_since_last_login" => {
-                counted("day since the last login", "days since the last login")
-            }
-            "days_to_first_value" => {
-                counted("day to first core action", "days to first core action")
-            }
-            other => Phrase::Named(other.to_owned()),
-        };
-    }
-    match measure {
-        "events" => counted("event", "events"),
-        "logins" => counted("login", "logins"),
-        "sessions" => counted("session", "sessions"),
-        "invites" => counted("invite", "invites"),
-        "login_days" => counted("day with a login", "days with a login"),
-        "active_days" => counted("active day", "active days"),
-        "active_users" => counted("active user", "active users"),
-        "features_used" => counted("feature used", "features used"),
-        "limit_hits" => counted("plan limit hit", "plan limit hits"),
-        "hand_raises" => counted("sales request", "sales requests"),
-        "feature_entropy" => labeled("event variety (entropy)"),
-        "top_user_share" => labeled("busiest user's share of events"),
-        "events_velocity" => labeled("growth in events"),
-        "logins_velocity" => labeled("growth in logins"),
-        "users_velocity" => labeled("growth in active users"),
-        "breadth_velocity" => labeled("growth in features used"),
-        "events_trend" => labeled("trend in daily events"),
-        "seat_utilization" => labeled("share of seats in use"),
-        other => match (other.strip_prefix("count_"), other.strip_prefix("sum_")) {
-            (Some(event), _) => {
-                Phrase::Counted { one: format!("{event} event"), many: format!("{event} events") }
-            }
-            (_, Some(property)) => labeled(&format!("sum of {property}")),
-            _ => labeled(other),
-        },
     }
 }

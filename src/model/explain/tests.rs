@@ -1,67 +1,263 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::encoder::{Encoding, FeatureEncoder, NumericEncoding, Preprocessor, Scale};
+use crate::model::encoder::{
+    CategoricalEncoding, Encoding, FeatureEncoder, NumericEncoding, Preprocessor, Scale,
+};
+use crate::model::profile::FeatureProfile;
 
-fn preprocessor() -> Preprocessor {
-    let number = |median| NumericEncoding {
+const SCALE: Scale = Scale { mean: 0.0, mean_low: 0.0, sd: 1.0 };
+
+fn number(typical: Option<f64>, bounds: Option<(f64, f64)>) -> Encoding {
+    Encoding::Numeric(NumericEncoding {
         log1p: false,
-        bounds: None,
+        bounds,
         fill: 0.0,
-        value: Some(Scale { mean: 0.0, mean_low: 0.0, sd: 1.0 }),
+        value: Some(SCALE),
         jump: None,
         hinges: Vec::new(),
         missing: None,
-        median,
-    };
-    let prepared = |feature: &str, measure: &str, window, median| FeatureEncoder {
-        feature: feature.to_owned(),
+        typical,
+    })
+}
+
+fn feature(measure: &str, window: Option<u32>, encoding: Encoding) -> FeatureEncoder {
+    let name = window.map_or(measure.to_owned(), |window| format!("{measure}_{window}d"));
+    FeatureEncoder {
+        feature: name,
         measure: measure.to_owned(),
         window,
-        encoding: Encoding::Numeric(number(median)),
+        encoding,
         missing_share: 0.0,
-    };
+    }
+}
+
+fn preprocessor() -> Preprocessor {
+    let typical = |typical| number(Some(typical), None);
     Preprocessor {
         features: vec![
-            prepared("active_users_28d", "active_users", Some(28), 4.0),
-            prepared("size", "size", None, 10.0),
-            prepared("active_users_7d", "active_users", Some(7), 2.0),
+            feature("active_users", Some(28), typical(4.0)),
+            feature("size", None, typical(10.0)),
+            feature("active_users", Some(7), typical(2.0)),
         ],
     }
 }
 
+/// Returns the reason of a feature, whose training rows have values from −5 to 2,000.
+fn reason(feature: FeatureEncoder, value: RawValue<'_>) -> String {
+    let profile = FeatureProfile::from_numbers(&feature.feature, &[Some(-5.0), Some(2_000.0)]);
+    let preprocessor = Preprocessor { features: vec![feature] };
+    ReasonTemplates::new(&preprocessor, &[profile]).reason(0, value)
+}
+
+/// Returns the reason of a measure of the last 7 days with a value and a typical value.
+fn windowed(measure: &str, value: f64, typical: f64) -> String {
+    let feature = feature(measure, Some(7), number(Some(typical), None));
+    reason(feature, RawValue::Number(Some(value)))
+}
+
 #[test]
-fn windows_of_a_measure_are_summed_and_the_largest_is_named() {
-    let p = preprocessor();
-    let measures = Measures::new(&p);
-    assert_eq!(measures.names, ["active_users", "size"]);
-    let (coef, x) = ([0.5, 1.0, 2.0], [1.0, -1.0, 1.0]);
-    let rows = ndarray::arr2(&[[1.0, 0.0], [-1.0, 0.5], [1.0, 2.0]]);
-    let sums = [0, 1].map(|measure| {
-        let mut sums = [0.0; 2];
-        measures.contributions(measure, &coef, rows.view(), &mut sums);
-        sums
-    });
-    assert_eq!(sums, [[2.5, 4.0], [-1.0, 0.5]]);
-    assert_eq!(measures.largest_feature(0, &coef, |index| x[index]), 2);
+fn windows_of_a_measure_are_one_group() {
+    let groups = Group::by_measure(&preprocessor());
+    assert_eq!(groups[0].measures, ["active_users"]);
+    assert_eq!((&groups[0].columns[..], &groups[1].columns[..]), (&[0, 2][..], &[1][..]));
+    assert_eq!(groups[0].features, [(0, vec![0]), (2, vec![2])]);
+    let x = ndarray::arr2(&[[1.0, 3.0, 1.0], [-1.0, -3.0, 1.0]]);
+    let found = importance(&preprocessor(), &[0.5, 1.0, 2.0], x.view());
+    let expected = (f64::midpoint(2.5_f64.powi(2), 1.5_f64.powi(2))).sqrt();
+    assert_eq!(found, [("size".to_owned(), 3.0), ("active_users".to_owned(), expected)]);
+}
+
+/// Returns pseudo-random numbers between −1 and 1, many of them equal.
+fn draws(count: usize, state: &mut u64) -> Vec<f64> {
+    let mut draw = || {
+        *state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        #[expect(clippy::cast_precision_loss, reason = "four bits")]
+        let step = (*state >> 60) as f64;
+        step / 7.5 - 1.0
+    };
+    (0..count).map(|_| draw()).collect()
+}
+
+#[test]
+fn a_reason_names_a_feature_that_is_not_typical_and_has_the_direction_of_its_family() {
+    let family = |first: usize| Group {
+        measures: Vec::new(),
+        columns: (first..first + 4).collect(),
+        features: vec![(first, vec![first, first + 1]), (first + 2, vec![first + 2, first + 3])],
+    };
+    let mut state = 1;
+    let (mut opposed, mut typical_rows) = (0, 0);
+    for _ in 0..5_000 {
+        let contributions = Contributions {
+            families: vec![family(0), family(4)],
+            coef: draws(8, &mut state),
+            typical: draws(8, &mut state),
+        };
+        let mut x = draws(8, &mut state);
+        x[..2].copy_from_slice(&contributions.typical[..2]);
+        let sum = |columns: &[usize]| contributions.sum(columns, |column| x[column]);
+        assert_eq!(sum(&[0, 1]).to_bits(), 0.0_f64.to_bits());
+        for family in &contributions.families {
+            let total = sum(&family.columns);
+            let feature = Contributions::leading_feature(family, total > 0.0, sum);
+            let named = sum(&[feature, feature + 1]);
+            assert!(total == 0.0 || named * total > 0.0, "{named} of {total}");
+            let other = sum(&family.features.iter().find(|f| f.0 != feature).unwrap().1);
+            opposed += usize::from(other * total < 0.0);
+            typical_rows += usize::from(total == 0.0);
+        }
+    }
+    assert!(opposed > 500 && typical_rows > 10, "{opposed} {typical_rows}");
 }
 
 #[test]
 fn a_reason_reads_like_a_sentence() {
-    let p = preprocessor();
-    let text = |feature, value| reason(&p, feature, RawValue::Number(value), 0.904);
-    assert_eq!(text(2, Some(12.0)), "12 active users in the last 7 days (typical: 2): +0.90");
-    assert_eq!(text(2, Some(1.0)), "1 active user in the last 7 days (typical: 2): +0.90");
-    assert_eq!(text(1, Some(12.5)), "size = 12.5 (typical: 10): +0.90");
-    assert_eq!(text(1, None), "size is missing (typical: 10): +0.90");
-    assert_eq!(text(0, None), "active users in the last 28 days: unknown (typical: 4): +0.90");
-    assert_eq!(without_contribution(&text(1, Some(12.5))), "size = 12.5 (typical: 10)");
+    let text = |index: usize, value| {
+        reason(preprocessor().features[index].clone(), RawValue::Number(value))
+    };
+    assert_eq!(text(2, Some(12.0)), "12 active users in the last 7 days (typical: 2)");
+    assert_eq!(text(2, Some(1.0)), "1 active user in the last 7 days (typical: 2)");
+    assert_eq!(text(2, Some(0.0)), "0 active users in the last 7 days (typical: 2)");
+    assert_eq!(text(2, Some(1_234.0)), "1,234 active users in the last 7 days (typical: 2)");
+    assert_eq!(text(1, Some(12.5)), "size = 12.5 (typical: 10)");
+    assert_eq!(text(1, None), "size is missing (typical: 10)");
+    assert_eq!(text(0, None), "active users in the last 28 days: missing (typical: 4)");
+    let login = |value, typical| {
+        reason(
+            feature("days_since_last_login", None, number(typical, None)),
+            RawValue::Number(value),
+        )
+    };
+    assert_eq!(login(Some(9.27), Some(2.0)), "9.3 days since the last login (typical: 2)");
+    assert_eq!(login(Some(1.0), Some(0.25)), "1 day since the last login (typical: 0.25)");
+    assert_eq!(login(None, Some(2.0)), "no login yet (typical: 2)");
+    assert_eq!(login(Some(3.0), None), "3 days since the last login (typical: no login yet)");
+}
+
+#[test]
+fn changes_and_shares_say_what_the_number_means() {
+    let ratio = |n: f64| n.ln();
+    assert_eq!(
+        windowed("events_velocity", ratio(2.5), 0.0),
+        "events rose to 2.5× the previous 7 days (typical: unchanged)"
+    );
+    assert_eq!(
+        windowed("logins_velocity", ratio(0.25), ratio(1.5)),
+        "logins fell to 0.25× the previous 7 days (typical: 1.5×)"
+    );
+    assert_eq!(
+        windowed("users_velocity", 0.0, ratio(2.0)),
+        "active users unchanged from the previous 7 days (typical: 2×)"
+    );
+    assert_eq!(
+        windowed("events_trend", -0.5, 0.0),
+        "daily events fell by 0.5 a day in the last 7 days (typical: no change)"
+    );
+    assert_eq!(
+        windowed("events_trend", 0.0, 0.25),
+        "daily events steady in the last 7 days (typical: +0.25 a day)"
+    );
+    assert_eq!(
+        windowed("seat_utilization", 0.6, 0.2),
+        "60% of the seats in use in the last 7 days (typical: 20%)"
+    );
+    assert_eq!(
+        windowed("feature_entropy", 3.0_f64.ln(), 0.0),
+        "events as varied as 3 equally used types in the last 7 days (typical: 1)"
+    );
+    assert_eq!(
+        windowed("sum_minutes", 1_000.5, 1.25),
+        "sum of minutes in the last 7 days: 1,000 (typical: 1.25)"
+    );
+}
+
+#[test]
+fn a_value_never_looks_like_the_typical_one() {
+    assert_eq!(
+        windowed("sum_minutes", 0.501, 0.5),
+        "sum of minutes in the last 7 days: 0.501 (typical: 0.5)"
+    );
+    assert_eq!(
+        windowed("events_velocity", 1e-4, 0.0),
+        "events rose to 1.0001× the previous 7 days (typical: unchanged)"
+    );
+    assert_eq!(
+        windowed("sum_x", 120.4, 120.1),
+        "sum of x in the last 7 days: 120.4 (typical: 120.1)"
+    );
+}
+
+#[test]
+fn values_beyond_the_training_rows_are_named() {
+    let bounded = number(Some(4.0), Some((1.0, 120.4)));
+    let users = |value| {
+        reason(feature("active_users", Some(7), bounded.clone()), RawValue::Number(Some(value)))
+    };
+    assert_eq!(
+        users(500.0),
+        "500 active users in the last 7 days (counted as 120, the upper limit from training; typical: 4)"
+    );
+    assert_eq!(
+        users(0.0),
+        "0 active users in the last 7 days (counted as 1, the lower limit from training; typical: 4)"
+    );
+    assert_eq!(
+        windowed("events", 5_000.0, 3.0),
+        "5,000 events in the last 7 days (above the highest in training, 2,000; typical: 3)"
+    );
+    let levels = |rare: &[&str]| {
+        Encoding::Categorical(CategoricalEncoding {
+            reference_level: "basic".to_owned(),
+            levels: vec![("gold".to_owned(), Some(SCALE))],
+            rare_levels: rare.iter().map(|level| (*level).to_owned()).collect(),
+            other: None,
+            mode: "gold".to_owned(),
+        })
+    };
+    let plan =
+        |rare: &[&str], value| reason(feature("plan", None, levels(rare)), RawValue::Text(value));
+    assert_eq!(plan(&[], Some("basic")), "plan = basic (typical: gold)");
+    assert_eq!(
+        plan(&[], Some("new")),
+        "plan = new (not in training, counted as basic; typical: gold)"
+    );
+    assert_eq!(
+        plan(&["old"], Some("new")),
+        "plan = new (not in training, counted as a rare value; typical: gold)"
+    );
+    assert_eq!(plan(&["old"], Some("old")), "plan = old (typical: gold)");
+    assert_eq!(
+        plan(&[], None),
+        "plan is missing (not in training, counted as basic; typical: gold)"
+    );
 }
 
 #[test]
 fn interned_texts_equal_freshly_written_ones() {
-    let p = preprocessor();
-    let templates = ReasonTemplates::new(&p);
+    let log = Encoding::Numeric(NumericEncoding {
+        log1p: true,
+        bounds: Some((0.0, 121_f64.ln())),
+        fill: 0.0,
+        value: Some(SCALE),
+        jump: None,
+        hinges: Vec::new(),
+        missing: None,
+        typical: Some(4.0),
+    });
+    let p = Preprocessor {
+        features: vec![
+            feature("active_users", Some(28), log),
+            feature("size", None, number(Some(10.0), Some((-3.0, 30.0)))),
+            feature("events_velocity", Some(7), number(Some(0.0), None)),
+            feature("days_since_last_login", None, number(Some(2.5), None)),
+            feature("seat_utilization", Some(7), number(None, None)),
+        ],
+    };
+    let profile =
+        |p: &FeatureEncoder| FeatureProfile::from_numbers(&p.feature, &[Some(-5.0), Some(11.0)]);
+    let templates = ReasonTemplates::new(&p, &p.features.iter().map(profile).collect::<Vec<_>>());
     let mut reasons = ReasonTexts::default();
     let mut values = vec![
         0.0,
@@ -94,32 +290,24 @@ fn interned_texts_equal_freshly_written_ones() {
             (share * 1_000.0).floor(),
         ]);
     }
-    let sums = values.iter().rev().map(|v| v.clamp(-700.0, 700.0) / 3.0).collect::<Vec<_>>();
     let values: Vec<Option<f64>> = values.into_iter().map(Some).chain([None, None]).collect();
-    let to_reason = |(i, (value, sum)): (usize, (&Option<f64>, &f64))| Reason {
-        feature: i % 3,
-        value: RawValue::Number(*value),
-        contribution: *sum,
-    };
-    let expected: Vec<Reason<'_>> =
-        values.iter().zip(sums.iter().cycle()).enumerate().map(to_reason).collect();
+    let expected: Vec<Reason<'_>> = values
+        .iter()
+        .enumerate()
+        .map(|(i, value)| Reason { feature: i % 5, value: RawValue::Number(*value) })
+        .collect();
     let indices: Vec<u32> =
         expected.iter().map(|reason| reasons.intern(&templates, reason)).collect();
     let texts = reasons.texts();
     for (expected, index) in expected.iter().zip(indices) {
-        assert_eq!(
-            *texts[index as usize],
-            reason(&p, expected.feature, expected.value, expected.contribution),
-            "{expected:?}"
-        );
+        let text = templates.reason(expected.feature, expected.value);
+        assert_eq!(*texts[index as usize], text, "{expected:?}");
     }
     let mut intern = |value| {
-        reasons.intern(
-            &templates,
-            &Reason { feature: 0, value: RawValue::Number(Some(value)), contribution: 0.5 },
-        )
+        let value = RawValue::Number(Some(value));
+        reasons.intern(&templates, &Reason { feature: 0, value })
     };
-    assert_eq!(intern(2.5), intern(2.5));
+    assert_eq!(intern(1_002.5), intern(1_002.5));
     assert!(
         reasons.texts().len() > texts.len() && reasons.texts().starts_with(&texts),
         "new texts follow those that a table has"

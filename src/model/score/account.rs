@@ -1,15 +1,16 @@
 //! Explains one account's score as an exact sum of contributions.
 
-use ndarray::ArrayView2;
+use ndarray::ArrayView1;
 use polars::prelude::DataFrame;
 use pql_stats::intervals::Interval;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Scorer, TIERS, tier};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::encoder::Inputs;
-use crate::model::explain::reason;
+use crate::model::explain::{Contributions, Group};
 use crate::warning::Unscored;
 
 /// Contribution of a design column to the log-odds of an account.
@@ -19,25 +20,52 @@ pub struct ColumnContribution {
     pub column: String,
     /// Standardized value: standard deviations from the mean of the training rows.
     pub x: f64,
+    /// Standardized value of the typical account.
+    pub typical: f64,
     /// Contribution to the log-odds.
     pub contribution: f64,
 }
 
-/// Contribution of a measure to the log-odds, relative to the average training account.
+/// Contribution of a feature to the log-odds, relative to its typical value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Contribution {
-    /// The measure.
+pub struct FeatureContribution {
+    /// Name of the feature.
+    pub feature: String,
+    /// Its measure.
     pub measure: String,
-    /// Sum of the contributions of its columns.
+    /// Sum of the contributions of its columns; 0 at the typical value.
     pub contribution: f64,
-    /// Reason for people: the value of its most important feature, the typical value and the sum.
+    /// Its value; null if missing.
+    pub value: Value,
+    /// Its typical value; null if missing is typical.
+    pub typical: Value,
+    /// Its value and its typical value, as a sentence.
     pub reason: String,
     /// Its columns.
     pub columns: Vec<ColumnContribution>,
 }
 
+/// Contribution of a family of measures to the log-odds, relative to the typical account.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Contribution {
+    /// The measures of the family, most important first.
+    pub family: Vec<String>,
+    /// Sum of the contributions of its features.
+    pub contribution: f64,
+    /// The feature that explains most of the contribution, in the same direction; `None` if the
+    /// contribution is 0.
+    pub feature: Option<String>,
+    /// The value and the typical value of that feature, as a sentence.
+    pub reason: String,
+    /// The value of that feature alone.
+    #[serde(skip)]
+    pub(crate) value: String,
+    /// Its features.
+    pub features: Vec<FeatureContribution>,
+}
+
 /// One account's score. The log-odds of the probability are
-/// `intercept + Σ contributions + calibration`.
+/// `base + Σ contributions + calibration`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     /// The probability.
@@ -52,12 +80,15 @@ pub struct Explanation {
     pub reaches_threshold: bool,
     /// Log-odds of the probability.
     pub log_odds: f64,
-    /// Log-odds of the average training account.
-    pub intercept: f64,
-    /// Correction by isotonic calibration; `None` with another calibration.
+    /// Log-odds of the probability of the typical account.
+    pub base: f64,
+    /// Difference that isotonic calibration makes, relative to the typical account; `None` with
+    /// another calibration.
     pub calibration: Option<f64>,
-    /// Contribution of each measure, largest first.
+    /// Contribution of each family, largest first.
     pub contributions: Vec<Contribution>,
+    /// Values that count as other values: they are beyond the training bounds, or unseen.
+    pub adjusted_values: Vec<String>,
 }
 
 impl Scorer<'_> {
@@ -79,10 +110,11 @@ impl Scorer<'_> {
         }
         let row = self.row_score(eta, variance);
         let percentile = reference.percentile(row.probability);
-        let (offset, slope) = calibration.intercept_and_slope();
-        let (intercept, line) = (offset + slope * fit.intercept, offset + slope * eta);
-        let log_odds = calibration.log_odds(eta);
-        let steps = log_odds - line;
+        let typical = ArrayView1::from(&self.contributions.typical);
+        let typical_eta = fit.log_odds_by_column(typical.insert_axis(ndarray::Axis(1)))[0];
+        let (log_odds, base) = (calibration.log_odds(eta), calibration.log_odds(typical_eta));
+        // The slope of an isotonic calibration is 1.
+        let steps = (log_odds - base) - (eta - typical_eta);
         Ok(Explanation {
             probability: row.probability,
             probability_interval: row.interval,
@@ -90,34 +122,62 @@ impl Scorer<'_> {
             tier: TIERS[tier(percentile)],
             reaches_threshold: row.probability >= *threshold,
             log_odds,
-            intercept,
+            base,
             calibration: calibration.is_isotonic().then_some(steps),
-            contributions: self.contributions(&inputs, x.view()),
+            contributions: self.explain_families(&inputs, x.column(0)),
+            adjusted_values: (0..preprocessor.features.len())
+                .filter_map(|feature| {
+                    self.reason_templates.adjustment(feature, inputs.raw(feature, 0))
+                })
+                .collect(),
         })
     }
 
-    fn contributions(&self, inputs: &Inputs<'_>, x: ArrayView2<'_, f64>) -> Vec<Contribution> {
-        let preprocessor = &self.model.preprocessor;
-        let (columns, coef) = (preprocessor.columns(), &self.coef);
-        let share = |index: &usize| ColumnContribution {
-            column: columns[*index].name.clone(),
-            x: x[[*index, 0]],
-            contribution: coef[*index] * x[[*index, 0]],
-        };
-        let mut contributions: Vec<Contribution> = (0..self.measures.names.len())
-            .map(|measure| {
-                let mut sum = [0.0];
-                self.measures.contributions(measure, coef, x, &mut sum);
-                let feature = self.measures.largest_feature(measure, coef, |column| x[[column, 0]]);
-                Contribution {
-                    measure: self.measures.names[measure].clone(),
-                    contribution: sum[0],
-                    reason: reason(preprocessor, feature, inputs.raw(feature, 0), sum[0]),
-                    columns: self.measures.columns(measure).iter().map(share).collect(),
-                }
-            })
+    fn explain_families(&self, inputs: &Inputs<'_>, x: ArrayView1<'_, f64>) -> Vec<Contribution> {
+        let mut contributions: Vec<Contribution> = self
+            .contributions
+            .families
+            .iter()
+            .map(|family| self.explain_family(family, inputs, x))
             .collect();
         contributions.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
         contributions
+    }
+
+    fn explain_family(
+        &self,
+        family: &Group,
+        inputs: &Inputs<'_>,
+        x: ArrayView1<'_, f64>,
+    ) -> Contribution {
+        let preprocessor = &self.model.preprocessor;
+        let names = preprocessor.columns();
+        let column = |index: &usize| ColumnContribution {
+            column: names[*index].name.clone(),
+            x: x[*index],
+            typical: self.contributions.typical[*index],
+            contribution: self.contributions.column(*index, x[*index]),
+        };
+        let sum = |columns: &[usize]| self.contributions.sum(columns, |column| x[column]);
+        let reason = |feature: usize| self.reason_templates.reason(feature, inputs.raw(feature, 0));
+        let features = family.features.iter().map(|(feature, columns)| FeatureContribution {
+            feature: preprocessor.features[*feature].feature.clone(),
+            measure: preprocessor.features[*feature].measure.clone(),
+            contribution: sum(columns),
+            value: inputs.raw(*feature, 0).into_json(),
+            typical: preprocessor.features[*feature].typical().into_json(),
+            reason: reason(*feature),
+            columns: columns.iter().map(column).collect(),
+        });
+        let contribution = sum(&family.columns);
+        let leading = Contributions::leading_feature(family, contribution > 0.0, sum);
+        Contribution {
+            family: family.measures.clone(),
+            contribution,
+            feature: (contribution != 0.0).then(|| preprocessor.features[leading].feature.clone()),
+            reason: reason(leading),
+            value: self.reason_templates.value(leading, inputs.raw(leading, 0)),
+            features: features.collect(),
+        }
     }
 }

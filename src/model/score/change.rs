@@ -8,20 +8,20 @@ use serde_json::Value;
 use super::{Explanation, Scorer};
 use crate::error::Result;
 use crate::model::encoder::Inputs;
-use crate::model::explain::{RawValue, describe_feature, format_value};
+use crate::model::explain::{Contributions, RawValue, describe_feature};
 
-/// The change of a measure's contribution to the log-odds.
+/// The change of a family's contribution to the log-odds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ContributionChange {
-    /// The measure.
-    pub measure: String,
+    /// The measures of the family, most important first.
+    pub family: Vec<String>,
     /// Current contribution minus previous contribution.
     pub difference: f64,
     /// Contribution at the earlier time.
     pub previous_contribution: f64,
     /// Contribution now.
     pub current_contribution: f64,
-    /// The feature of the measure that changed the contribution most.
+    /// The feature that explains most of the change, in the same direction.
     pub feature: String,
     /// Description of that feature.
     pub description: String,
@@ -43,7 +43,7 @@ pub struct ScoreChange {
     pub log_odds: f64,
     /// Change of the isotonic correction; `None` with another calibration.
     pub calibration: Option<f64>,
-    /// Change of each measure's contribution, largest first.
+    /// Change of each family's contribution, largest first.
     pub contributions: Vec<ContributionChange>,
 }
 
@@ -61,20 +61,24 @@ impl Scorer<'_> {
         let inputs =
             [preprocessor.inputs(previous, Some(&[0]))?, preprocessor.inputs(current, Some(&[0]))?];
         let x = inputs.each_ref().map(|inputs| self.design_row(inputs));
-        let mut contributions: Vec<ContributionChange> = (0..self.measures.names.len())
-            .map(|measure| {
-                let [previous, current] = x.each_ref().map(|x| {
-                    let mut sum = [0.0];
-                    self.measures.contributions(measure, &self.coef, x.view(), &mut sum);
-                    sum[0]
-                });
-                let feature = self.measures.largest_feature(measure, &self.coef, |column| {
-                    x[1][[column, 0]] - x[0][[column, 0]]
-                });
+        let sums = |columns: &[usize]| {
+            x.each_ref().map(|x| self.contributions.sum(columns, |column| x[[column, 0]]))
+        };
+        let mut contributions: Vec<ContributionChange> = self
+            .contributions
+            .families
+            .iter()
+            .map(|family| {
+                let [previous, current] = sums(&family.columns);
+                let change = |columns: &[usize]| {
+                    let [previous, current] = sums(columns);
+                    current - previous
+                };
+                let feature = Contributions::leading_feature(family, current > previous, change);
                 let raw = inputs.each_ref().map(|inputs| inputs.raw(feature, 0));
-                let [previous_value, current_value] = raw.map(value);
+                let [previous_value, current_value] = raw.map(RawValue::into_json);
                 ContributionChange {
-                    measure: self.measures.names[measure].clone(),
+                    family: family.measures.clone(),
                     difference: current - previous,
                     previous_contribution: previous,
                     current_contribution: current,
@@ -82,7 +86,7 @@ impl Scorer<'_> {
                     description: describe_feature(preprocessor, feature),
                     previous_value,
                     current_value,
-                    formatted: raw.map(format_value),
+                    formatted: self.reason_templates.values(feature, raw),
                 }
             })
             .collect();
@@ -99,15 +103,8 @@ impl Scorer<'_> {
 
     /// Computes the design columns of the first row.
     pub(super) fn design_row(&self, inputs: &Inputs<'_>) -> Array2<f64> {
-        let mut x = Array2::zeros((self.coef.len(), 1));
+        let mut x = Array2::zeros((self.contributions.coef.len(), 1));
         inputs.fill(&(0..1), &mut x.view_mut());
         x
-    }
-}
-
-fn value(raw: RawValue<'_>) -> Value {
-    match raw {
-        RawValue::Number(value) => value.into(),
-        RawValue::Text(value) => value.into(),
     }
 }

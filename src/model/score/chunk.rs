@@ -7,15 +7,15 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use polars::prelude::*;
 use pql_stats::intervals::Interval;
 
-use super::largest::TopMeasures;
+use super::largest::TopFamilies;
 use super::qualified::{QUALIFIED_BY, qualification};
-use super::{REASONS, Scorer, ScoringBatch, ScoringSummary, TIERS, tier};
+use super::{CONCERN, REASON_COLUMNS, Scorer, ScoringBatch, ScoringSummary, TIERS, tier};
 use crate::dataset::observations::stable_share;
 use crate::error::{Error, Result};
 use crate::io::write::{ColumnValues, DictionaryColumn, OutputTable, bool_column, time_column};
 use crate::log::cells;
 use crate::model::encoder::{BLOCK, Inputs};
-use crate::model::explain::{Reason, ReasonTexts};
+use crate::model::explain::{Contributions, Reason, ReasonTexts};
 use crate::rules::definition::{DefinitionKinds, Pql};
 use crate::warning::Unscored;
 
@@ -50,8 +50,8 @@ struct ScoreColumns {
     probability: Vec<f64>,
     low: Vec<f64>,
     high: Vec<f64>,
-    /// Indices of the reason texts.
-    reasons: [Vec<u32>; REASONS],
+    /// Indices of the texts of the reasons, and of the concern.
+    reasons: [Vec<u32>; REASON_COLUMNS.len()],
 }
 
 impl ScoreColumns {
@@ -61,7 +61,7 @@ impl ScoreColumns {
             probability: column(),
             low: column(),
             high: column(),
-            reasons: [(); REASONS].map(|()| vec![DictionaryColumn::NULL; n]),
+            reasons: [(); REASON_COLUMNS.len()].map(|()| vec![DictionaryColumn::NULL; n]),
         }
     }
 
@@ -118,7 +118,7 @@ impl<'a> ChunkScorer<'a> {
                 ..ScoringSummary::default()
             },
         };
-        let mut x = Array2::zeros((scorer.coef.len(), BLOCK.min(n)));
+        let mut x = Array2::zeros((scorer.contributions.coef.len(), BLOCK.min(n)));
         let mut unseen = vec![0; preprocessor.features.len()];
         for first in (0..n).step_by(BLOCK) {
             let block = first..n.min(first + BLOCK);
@@ -137,8 +137,7 @@ impl<'a> ChunkScorer<'a> {
         let scorer = self.scorer;
         let log_odds = scorer.model.fit.log_odds_by_column(x);
         let variances = scorer.variances.as_ref().map(|variances| variances.evaluate_rows(x));
-        let top =
-            (scorer.reasons > 0).then(|| TopMeasures::find(&scorer.measures, &scorer.coef, x));
+        let top = (scorer.reasons > 0).then(|| TopFamilies::find(&scorer.contributions, x));
         for (index, eta) in log_odds.into_iter().enumerate() {
             let unscored = self.unscored.get(first + index).cloned().flatten();
             if let Some(reason) = unscored.or_else(|| scorer.not_finite(eta, x.column(index))) {
@@ -151,23 +150,24 @@ impl<'a> ChunkScorer<'a> {
             let row = scorer.row_score(eta, variances.as_ref().map(|v| v[index]));
             self.summary.count(scorer, row.probability);
             self.scores.push(Some(&row));
-            let measures = top.as_ref().map_or([None; REASONS], |top| top.for_row(index));
-            for (rank, measure) in measures.into_iter().flatten().take(scorer.reasons).enumerate() {
-                let contribution = scorer
-                    .measures
-                    .contribution(measure, &scorer.coef, |column| x[[column, index]]);
-                let feature = scorer
-                    .measures
-                    .largest_feature(measure, &scorer.coef, |column| x[[column, index]]);
-                let reason = Reason {
-                    feature,
-                    value: self.inputs.raw(feature, first + index),
-                    contribution,
-                };
-                self.scores.reasons[rank][first + index] =
-                    self.reasons.intern(&scorer.reason_templates, &reason);
+            let Some(top) = &top else { continue };
+            let raising = top.raising(index).into_iter().take(scorer.reasons).enumerate();
+            let lowering = (CONCERN, top.lowering(index));
+            for (column, family) in raising.chain([lowering]) {
+                let Some(family) = family else { continue };
+                self.add_reason(column, family, first + index, x.column(index));
             }
         }
+    }
+
+    /// Adds the reason of a family to a row with design columns `x`.
+    fn add_reason(&mut self, column: usize, family: usize, row: usize, x: ArrayView1<'_, f64>) {
+        let Scorer { contributions, reason_templates, .. } = self.scorer;
+        let family = &contributions.families[family];
+        let sum = |columns: &[usize]| contributions.sum(columns, |column| x[column]);
+        let feature = Contributions::leading_feature(family, column != CONCERN, sum);
+        let reason = Reason { feature, value: self.inputs.raw(feature, row) };
+        self.scores.reasons[column][row] = self.reasons.intern(reason_templates, &reason);
     }
 
     /// Builds the score table.
@@ -252,7 +252,7 @@ impl<'a> ChunkScorer<'a> {
             ),
             ("holdout", plain(bool_column("holdout", &holdout))),
         ];
-        for (name, places) in ["reason_1", "reason_2", "reason_3"].into_iter().zip(scores.reasons) {
+        for (name, places) in REASON_COLUMNS.into_iter().zip(scores.reasons) {
             columns.push((
                 name,
                 ColumnValues::Dictionary(DictionaryColumn::new(texts.clone(), places)),

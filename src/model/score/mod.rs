@@ -12,7 +12,7 @@ mod qualified;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-pub use account::{ColumnContribution, Contribution, Explanation};
+pub use account::{ColumnContribution, Contribution, Explanation, FeatureContribution};
 pub use account_row::AccountRow;
 pub use change::{ContributionChange, ScoreChange};
 use chunk::ChunkScorer;
@@ -27,12 +27,17 @@ use crate::error::{Error, Result};
 use crate::io::write::OutputTable;
 use crate::model::Model;
 use crate::model::encoder::{DesignColumn, Encoding};
-use crate::model::explain::{Measures, ReasonTemplates, ReasonTexts};
+use crate::model::explain::{Contributions, ReasonTemplates, ReasonTexts};
 use crate::rules::definition::Pql;
 use crate::warning::{Unscored, Warning};
 
 /// Maximum number of reasons per account: the score table has a column for each.
 pub const REASONS: usize = 3;
+/// Columns of the reasons that raise the score, most important first, and of the one that lowers it.
+pub(crate) const REASON_COLUMNS: [&str; REASONS + 1] =
+    ["reason_1", "reason_2", "reason_3", "concern_1"];
+/// Index of the column of the reason that lowers the score.
+const CONCERN: usize = REASONS;
 /// Rows that one thread scores at a time: enough to reuse most reason texts, and at most half a
 /// row group.
 const CHUNK_ROWS: std::ops::RangeInclusive<usize> = 16_384..=131_072;
@@ -118,12 +123,10 @@ impl ScoringSummary {
 #[derive(Debug)]
 pub struct Scorer<'a> {
     model: &'a Model,
-    measures: Measures,
+    contributions: Contributions,
     reason_templates: ReasonTemplates,
     /// Reason texts of earlier rows, reused by the threads.
     reason_texts: Mutex<Vec<ReasonTexts>>,
-    /// Coefficients on the scale of the calibrated log-odds.
-    coef: Vec<f64>,
     variances: Option<QuadraticForm>,
     label: String,
     reasons: usize,
@@ -142,16 +145,13 @@ impl<'a> Scorer<'a> {
     /// * [`Error::DamagedModel`]: the stored configuration cannot be read
     pub fn new(model: &'a Model, label: &str) -> Result<Self> {
         let config: Config = model.config()?;
-        let slope = model.calibration.intercept_and_slope().1;
-        let measures = Measures::new(&model.preprocessor);
         let modal_values: Vec<Option<f64>> =
             model.preprocessor.columns().iter().map(DesignColumn::modal_value).collect();
         Ok(Self {
             model,
-            measures,
-            reason_templates: ReasonTemplates::new(&model.preprocessor),
+            contributions: Contributions::new(model),
+            reason_templates: ReasonTemplates::new(&model.preprocessor, &model.profile.features),
             reason_texts: Mutex::default(),
-            coef: model.fit.coef.iter().map(|coef| slope * coef).collect(),
             variances: model.fit.variances(&modal_values),
             label: label.to_owned(),
             reasons: REASONS,
@@ -181,7 +181,8 @@ impl<'a> Scorer<'a> {
         &self.label
     }
 
-    /// Limits the number of reasons to fewer than [`REASONS`]; the other reason columns stay empty.
+    /// Limits the number of reasons to fewer than [`REASONS`]; the other reason columns stay empty. With 0,
+    /// there is no concern, either.
     #[must_use]
     pub fn with_reasons(self, reasons: usize) -> Self {
         Self { reasons: reasons.min(REASONS), ..self }
@@ -205,7 +206,8 @@ impl<'a> Scorer<'a> {
     ///
     /// Columns: `account_id, cutoff, probability, probability_low, probability_high, percentile,
     /// tier, qualified, qualified_by, pql_types, pql_at, holdout, reason_1, reason_2, reason_3,
-    /// model`. A row that is not scored has a null probability and the cause in `reason_1`.
+    /// concern_1, model`. Reasons raise the score, the concern lowers it. A row that is not scored
+    /// has a null probability and the cause in `reason_1`.
     /// The 95% interval is the uncertainty of the estimate; it is null after l1 and elastic net.
     /// `qualified_by` is `model`, `definition` or `both`. `pql_types` are the types of the
     /// definitions that match by the end of the log, such as `criteria;limit`, and `pql_at` is the

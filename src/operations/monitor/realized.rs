@@ -99,7 +99,7 @@ impl ScoredOutcomes {
             Default::default();
         let longest_delay = rule.horizon.0 / MIN_HORIZON_PER_DELAY;
         for run in runs {
-            let frame = run.rows()?;
+            let frame = run.columns(&["account_id", "cutoff", "probability", "holdout"])?;
             let malformed = |e: PolarsError| Error::unexpected_table(&run.path, e);
             let account = frame.column("account_id").and_then(Column::str).map_err(malformed)?;
             let cutoff =

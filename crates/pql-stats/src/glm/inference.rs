@@ -245,7 +245,7 @@ pub fn vif(x: ArrayView2<'_, f64>) -> Vec<f64> {
     if p == 0 || x.nrows() == 0 {
         return vec![f64::NAN; p];
     }
-    let (correlation, constant) = correlation(x);
+    let (correlation, constant) = correlations(x);
     let Ok(eigen) = run_faer(|| {
         MatRef::from_row_major_slice(&correlation, p, p).self_adjoint_eigen(Side::Lower)
     }) else {
@@ -268,10 +268,20 @@ pub fn vif(x: ArrayView2<'_, f64>) -> Vec<f64> {
     (0..p).map(|j| if constant[j] { f64::NAN } else { inflation(j) }).collect()
 }
 
+/// Computes the Pearson correlation of each pair of columns, shape (p, p); 0 with a constant column.
+///
+/// # Arguments
+/// * `x` – columns in any unit, shape (n, p), finite
+#[must_use]
+pub fn correlation(x: ArrayView2<'_, f64>) -> Array2<f64> {
+    let p = x.ncols();
+    Array2::from_shape_vec((p, p), correlations(x).0).expect("the matrix has p² values")
+}
+
 /// Computes the correlation matrix by rows, and which columns are constant (with correlations of
 /// 0).
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
-fn correlation(x: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<bool>) {
+fn correlations(x: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<bool>) {
     let (n, p) = x.dim();
     let sums = sum_chunks(n, CHUNK, p, |rows, _, sums| {
         for row in x.slice_axis(Axis(0), Slice::from(rows)).axis_iter(Axis(0)) {

@@ -30,7 +30,7 @@ mod separation;
 
 use derivatives::{Derivatives, Problem};
 use faer::linalg::solvers::Llt;
-pub use inference::{Goodness, Wald, goodness, vif, wald};
+pub use inference::{Goodness, Wald, correlation, goodness, vif, wald};
 use linfa::DatasetBase;
 use linfa::dataset::AsSingleTargets;
 use linfa::traits::Fit;

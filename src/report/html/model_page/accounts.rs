@@ -4,7 +4,6 @@ use maud::{Markup, html};
 
 use super::context::ReportContext;
 use crate::error::Result;
-use crate::model::explain::without_contribution;
 use crate::model::score::{Explanation, Scorer};
 use crate::report::charts::{
     Area, Axis, AxisScale, Chart, FOOT, NAME_HEIGHT, Transform, WIDTH, label_lines,
@@ -58,7 +57,7 @@ fn explanations(context: &ReportContext<'_>, rows: &TestRows) -> Result<Markup> 
     }
     Ok(html! {
         (paragraph(&format!(
-            "Each chart starts at the log-odds of a typical account. Each feature moves them up or down, and the sum gives the probability. Explain any account with `pql explain {} ACCOUNT`.",
+            "Each chart starts at the log-odds of a typical account. Each bar moves them up or down by the features that differ from the typical account, and the sum gives the probability. Features that carry the same information share one bar, labeled by the one that explains most of it. Explain any account with `pql explain {} ACCOUNT`.",
             context.page.label
         )))
         (grid(explained.iter().map(ExplainedAccount::figure)))
@@ -102,6 +101,8 @@ struct ExplainedAccount {
 /// A contribution to the log-odds, and its label.
 struct WaterfallStep {
     label: String,
+    /// The label with the typical value.
+    detail: String,
     contribution: f64,
 }
 
@@ -113,21 +114,21 @@ impl ExplainedAccount {
             .iter()
             .take(STEPS)
             .map(|c| WaterfallStep {
-                label: with_minus(without_contribution(&c.reason)),
+                label: with_minus(&c.value),
+                detail: with_minus(&c.reason),
                 contribution: c.contribution,
             })
             .collect();
         if all.len() > STEPS {
             let contribution = all[STEPS..].iter().map(|c| c.contribution).sum();
-            let others = counted((all.len() - STEPS) as u64, "other feature");
-            steps.push(WaterfallStep { label: others, contribution });
+            let others = counted((all.len() - STEPS) as u64, "other contribution");
+            steps.push(WaterfallStep { detail: others.clone(), label: others, contribution });
         }
-        steps.extend(
-            self.explanation.calibration.map(|contribution| WaterfallStep {
-                label: "calibration".to_owned(),
-                contribution,
-            }),
-        );
+        steps.extend(self.explanation.calibration.map(|contribution| WaterfallStep {
+            label: "calibration".to_owned(),
+            detail: "calibration".to_owned(),
+            contribution,
+        }));
         steps
     }
 
@@ -135,16 +136,12 @@ impl ExplainedAccount {
         let e = &self.explanation;
         let steps = self.steps();
         // The start of each step, and the end of the last one.
-        let mut ends = vec![e.intercept];
+        let mut ends = vec![e.base];
         steps.iter().for_each(|step| ends.push(ends[ends.len() - 1] + step.contribution));
         let low = ends.iter().copied().fold(f64::INFINITY, f64::min);
         let high = ends.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let room = 0.08 * (high - low).max(0.5);
-        // The typical value is in the table.
-        let label = |step: &WaterfallStep| {
-            step.label.split(" (typical:").next().unwrap_or_default().to_owned()
-        };
-        let lines = steps.iter().map(|step| label_lines(&label(step), LEFT)).fold(2, usize::max);
+        let lines = steps.iter().map(|step| label_lines(&step.label, LEFT)).fold(2, usize::max);
         let height = (NAME_HEIGHT * number(lines) + 6.0) * number(steps.len()) + 66.0;
         let [p_low, p_high] = [low - room, high + room].map(|eta| 1.0 / (1.0 + (-eta).exp()));
         let ticks = AxisScale::new(Transform::Logit, p_low, p_high).ticks(TICK_GAP);
@@ -157,8 +154,8 @@ impl ExplainedAccount {
         let area = Area { left: LEFT, right: WIDTH - 14.0, top: 24.0, bottom: height - FOOT };
         let mut chart = Chart::new(area, &x, &Axis::rows(steps.len()));
         chart.vertical_line(
-            e.intercept,
-            &format!("typical account {}", percent(1.0 / (1.0 + (-e.intercept).exp()))),
+            e.base,
+            &format!("typical account {}", percent(1.0 / (1.0 + (-e.base).exp()))),
         );
         for (row, (step, from)) in steps.iter().zip(&ends).enumerate() {
             let (y, to) = (-number(row), from + step.contribution);
@@ -167,10 +164,10 @@ impl ExplainedAccount {
             chart.bar(
                 [*from, to],
                 [y + 0.25, y - 0.25],
-                (class, &format!("{}: {amount}", step.label)),
+                (class, &format!("{}: {amount}", step.detail)),
             );
             chart.stroke((to, y - 0.25), (to, y - 0.75), "thin");
-            chart.row_label(number(row), &label(step), &amount);
+            chart.row_label(number(row), &step.label, &amount);
         }
         chart.dot(
             (e.log_odds, 0.5 - number(steps.len())),
@@ -198,12 +195,8 @@ impl ExplainedAccount {
     fn table(&self) -> Table {
         let e = &self.explanation;
         let line = |label: &str, log_odds: f64| vec![label.to_owned(), signed(log_odds, 2)];
-        let mut rows = vec![line("typical account", e.intercept)];
-        rows.extend(
-            e.contributions
-                .iter()
-                .map(|c| line(&with_minus(without_contribution(&c.reason)), c.contribution)),
-        );
+        let mut rows = vec![line("typical account", e.base)];
+        rows.extend(e.contributions.iter().map(|c| line(&with_minus(&c.reason), c.contribution)));
         rows.extend(e.calibration.map(|contribution| line("calibration", contribution)));
         rows.push(line("sum", e.log_odds));
         Table::new("Contributions to the log-odds", &["feature", "log-odds"], rows)

@@ -1,8 +1,10 @@
 //! Correlations of the most important columns on the test rows.
 
+use pql_stats::glm::correlation as correlations;
+
 use super::context::ReportContext;
 use crate::error::Result;
-use crate::model::explain::{cluster_order, correlation as correlations};
+use crate::model::explain::cluster_order;
 use crate::report::charts::{Area, Axis, AxisScale, Chart, Transform, WIDTH};
 use crate::report::format::{minus, number};
 use crate::report::html::elements::{Figure, Table};

@@ -74,7 +74,7 @@ pub(super) fn effects(context: &ReportContext<'_>, columns: &[Coefficient]) -> R
     let figures: Vec<Figure<'_>> = figures.collect::<Result<_>>()?;
     Ok(html! {
         h3.wide { "Effects of the most important features" }
-        (paragraph("Each curve shows the odds of converting at a value, relative to the typical (median) value and with other features equal. The band is the 95% CI. All charts have the same scale. The bars show the values of the test rows: those that converted (up) and those that did not (down)."))
+        (paragraph("Each curve shows the odds of converting at a value, relative to the typical value and with other features equal. The band is the 95% CI. All charts have the same scale. The bars show the values of the test rows: those that converted (up) and those that did not (down)."))
         (grid(figures))
     })
 }
@@ -152,7 +152,7 @@ fn drawn_range(number: &NumericEncoding, values: &[Vec<f64>; 2]) -> (f64, f64) {
         return (floor(low), high);
     }
     let scale = number.value.or(number.jump.and_then(|jump| jump.scale));
-    let (mean, sd) = scale.map_or((number.median, 1.0), |scale| (scale.mean, scale.sd));
+    let (mean, sd) = scale.map_or((number.fill, 1.0), |scale| (scale.mean, scale.sd));
     let raw = |treated: f64| if number.log1p { treated.exp_m1() } else { treated };
     (floor(raw(mean - 2.0 * sd)), raw(mean + 2.0 * sd))
 }
@@ -198,7 +198,10 @@ fn number_figure<'a>(
             .map(|(v, e)| ((*v, e.odds_ratio), tooltip(&short(*v), e)))
             .collect::<Vec<_>>(),
     );
-    chart.dot((number.median, 1.0), "chosen", &format!("typical: {}", short(number.median)));
+    let typical = number.typical.map_or_else(|| "missing".to_owned(), short);
+    if let Some(value) = number.typical {
+        chart.dot((value, 1.0), "chosen", &format!("typical: {typical}"));
+    }
     let mut charts = vec![chart];
     if any {
         charts.push(histogram(
@@ -214,11 +217,10 @@ fn number_figure<'a>(
         id: &curve.id,
         title: &curve.title,
         alt_text: format!(
-            "Odds of converting by value of {}, relative to its typical value {}.",
-            curve.title,
-            short(number.median)
+            "Odds of converting by value of {}, relative to its typical value {typical}.",
+            curve.title
         ),
-        caption: format!("Typical value: {}", short(number.median)),
+        caption: format!("Typical value: {typical}"),
         drawing: Drawing { charts, height: HEIGHT },
         legend: Vec::new(),
         table: Table::new(

@@ -1,0 +1,176 @@
+//! Names of measures in sentences.
+
+use crate::model::encoder::{Encoding, FeatureEncoder, Preprocessor};
+
+/// Form in which a sentence has the value of a measure.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Phrase {
+    /// A number, then a noun: `3 logins`.
+    Counted {
+        /// The noun for a value of 1.
+        one: String,
+        /// The noun for other values.
+        many: String,
+    },
+    /// Days, as a number with a noun: `9 days since the last login`.
+    Days {
+        /// The noun for a value of 1.
+        one: &'static str,
+        /// The noun for other values.
+        many: &'static str,
+        /// The clause for a missing value: `no login yet`.
+        missing: &'static str,
+    },
+    /// Logarithm of the ratio to the previous window: `logins rose to 2.5× the previous 7 days`.
+    Growth(&'static str),
+    /// Change per day: `daily events rose by 0.5 a day`.
+    Trend(&'static str),
+    /// A share in percent, then a clause: `80% of the events are of the most active user`.
+    Share {
+        /// The clause after the percentage.
+        clause: &'static str,
+        /// The clause for a missing value.
+        missing: &'static str,
+        /// The name without a value.
+        name: &'static str,
+    },
+    /// Entropy of event types, as the number of equally frequent types that has it:
+    /// `events as varied as 8.4 equally used types`.
+    Variety,
+    /// A label, then the value: `sum of minutes: 12`.
+    Labeled(String),
+    /// The name of a column: `employees = 50`.
+    Named(String),
+}
+
+impl Phrase {
+    /// Returns the name without a value.
+    fn into_name(self) -> String {
+        match self {
+            Self::Counted { many: name, .. } | Self::Labeled(name) | Self::Named(name) => name,
+            Self::Days { many: name, .. } | Self::Share { name, .. } => name.to_owned(),
+            Self::Variety => "variety of events".to_owned(),
+            Self::Growth(counted) => format!("growth in {counted}"),
+            Self::Trend(counted) => format!("trend in {counted}"),
+        }
+    }
+}
+
+/// Describes a feature, such as `active users in the last 7 days`.
+#[must_use]
+pub fn describe_feature(preprocessor: &Preprocessor, feature: usize) -> String {
+    let prepared = &preprocessor.features[feature];
+    match &prepared.encoding {
+        Encoding::Categorical(_) => prepared.feature.clone(),
+        Encoding::Numeric(_) => {
+            let name = phrase(&prepared.measure, prepared.window.is_some()).into_name();
+            name + &window_words(prepared.window)
+        }
+    }
+}
+
+/// Describes a measure over all of its windows, such as `active users`.
+#[must_use]
+pub fn describe_measure(preprocessor: &Preprocessor, measure: &str) -> String {
+    phrase(measure, has_window(preprocessor, measure)).into_name()
+}
+
+/// Returns whether a measure counts something, so that a larger value means more of it.
+#[must_use]
+pub fn is_count(preprocessor: &Preprocessor, measure: &str) -> bool {
+    let phrase = phrase(measure, has_window(preprocessor, measure));
+    matches!(phrase, Phrase::Counted { .. } | Phrase::Days { .. })
+}
+
+fn has_window(preprocessor: &Preprocessor, measure: &str) -> bool {
+    let windowed = |p: &FeatureEncoder| p.measure == measure && p.window.is_some();
+    preprocessor.features.iter().any(windowed)
+}
+
+/// Returns ` in the last 7 days`; empty without a window.
+pub(super) fn window_words(window: Option<u32>) -> String {
+    window.map_or(String::new(), |days| format!(" in the last {}", days_words(days)))
+}
+
+/// Returns `7 days`, or `day`.
+pub(super) fn days_words(days: u32) -> String {
+    if days == 1 { "day".to_owned() } else { format!("{days} days") }
+}
+
+/// Returns the phrase of a numeric measure.
+pub(super) fn phrase(measure: &str, has_window: bool) -> Phrase {
+    if has_window { windowed_phrase(measure) } else { lifetime_phrase(measure) }
+}
+
+fn counted(one: &str, many: &str) -> Phrase {
+    Phrase::Counted { one: one.to_owned(), many: many.to_owned() }
+}
+
+fn lifetime_phrase(measure: &str) -> Phrase {
+    match measure {
+        "tenure_days" => Phrase::Days {
+            one: "day since sign-up",
+            many: "days since sign-up",
+            missing: "days since sign-up unknown",
+        },
+        "events_total" => counted("event since sign-up", "events since sign-up"),
+        "active_users_total" => counted("user since sign-up", "users since sign-up"),
+        "features_used_total" => {
+            counted("feature used since sign-up", "features used since sign-up")
+        }
+        "days_since_last_event" => Phrase::Days {
+            one: "day since the last event",
+            many: "days since the last event",
+            missing: "no event yet",
+        },
+        "days_since_last_login" => Phrase::Days {
+            one: "day since the last login",
+            many: "days since the last login",
+            missing: "no login yet",
+        },
+        "days_to_first_value" => Phrase::Days {
+            one: "day from sign-up to the first core action",
+            many: "days from sign-up to the first core action",
+            missing: "no core action yet",
+        },
+        other => Phrase::Named(other.to_owned()),
+    }
+}
+
+fn windowed_phrase(measure: &str) -> Phrase {
+    match measure {
+        "events" => counted("event", "events"),
+        "logins" => counted("login", "logins"),
+        "sessions" => counted("session", "sessions"),
+        "invites" => counted("invite", "invites"),
+        "login_days" => counted("day with a login", "days with a login"),
+        "active_days" => counted("active day", "active days"),
+        "active_users" => counted("active user", "active users"),
+        "features_used" => counted("feature used", "features used"),
+        "limit_hits" => counted("plan limit hit", "plan limit hits"),
+        "hand_raises" => counted("sales request", "sales requests"),
+        "feature_entropy" => Phrase::Variety,
+        "top_user_share" => Phrase::Share {
+            clause: "of the events by the most active user",
+            missing: "no event with a user",
+            name: "share of the most active user",
+        },
+        "seat_utilization" => Phrase::Share {
+            clause: "of the seats in use",
+            missing: "number of seats unknown",
+            name: "share of seats in use",
+        },
+        "events_velocity" => Phrase::Growth("events"),
+        "logins_velocity" => Phrase::Growth("logins"),
+        "users_velocity" => Phrase::Growth("active users"),
+        "breadth_velocity" => Phrase::Growth("features used"),
+        "events_trend" => Phrase::Trend("daily events"),
+        other => match (other.strip_prefix("count_"), other.strip_prefix("sum_")) {
+            (Some(event), _) => {
+                Phrase::Counted { one: format!("{event} event"), many: format!("{event} events") }
+            }
+            (_, Some(property)) => Phrase::Labeled(format!("sum of {property}")),
+            _ => Phrase::Labeled(other.to_owned()),
+        },
+    }
+}

@@ -1,0 +1,114 @@
+//! Texts of reasons, each written once.
+
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use foldhash::HashMap;
+
+use super::reasons::{Place, ReasonTemplates};
+use crate::model::encoder::RawValue;
+
+/// Why a row has its score: a feature and its value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reason<'a> {
+    /// Index of the feature.
+    pub feature: usize,
+    /// Its value.
+    pub value: RawValue<'a>,
+}
+
+/// Identifies the text of a reason by the number in it: reasons with equal keys have equal texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct ReasonKey {
+    feature: u32,
+    /// Digits after the decimal point of the number; `None` where it is missing.
+    digits: Option<u8>,
+    /// The number in units of its last digit.
+    value: i32,
+    place: Place,
+}
+
+impl ReasonKey {
+    /// Returns `None` for texts, and for numbers whose rounding is known only after formatting.
+    fn new(templates: &ReasonTemplates, reason: &Reason<'_>) -> Option<Self> {
+        let (digits, value, place) = match reason.value {
+            RawValue::Text(_) => return None,
+            RawValue::Number(None) => (None, 0, Place::Inside),
+            RawValue::Number(Some(x)) => {
+                let (shown, place) = templates.key(reason.feature, x)?;
+                let places = shown.places?;
+                let units = shown.value * [1.0, 10.0, 100.0][usize::from(places)];
+                (Some(places), rounded(units)?, place)
+            }
+        };
+        Some(Self { feature: u32::try_from(reason.feature).ok()?, digits, value, place })
+    }
+}
+
+/// Returns the nearest whole number; `None` if it is uncertain: near a half, beyond `i32`, and for
+/// a signed 0.
+fn rounded(x: f64) -> Option<i32> {
+    /// Largest distance at which rounding errors of the product cannot change the result.
+    const CLEAR: f64 = 0.499_999;
+    #[expect(clippy::cast_possible_truncation, reason = "a saturated value is too far from `x`")]
+    let whole = (x + 0.5_f64.copysign(x)) as i32;
+    let is_clear = (x - f64::from(whole)).abs() < CLEAR;
+    (is_clear && (whole != 0 || x == 0.0 && x.is_sign_positive())).then_some(whole)
+}
+
+/// Most texts that are kept from one batch of rows to the next: about 10 MB.
+const MAX_RETAINED: usize = 1 << 17;
+
+/// The distinct texts of the reasons of rows: each is written once, however many rows have it.
+#[derive(Debug, Default)]
+pub struct ReasonTexts {
+    /// Shared with the tables built so far: adding a text while one of them exists copies it.
+    texts: Arc<Vec<Arc<str>>>,
+    by_key: HashMap<ReasonKey, u32>,
+    by_text: HashMap<Arc<str>, u32>,
+}
+
+impl ReasonTexts {
+    /// Returns the index of the text of a reason, which is that of [`ReasonTemplates::reason`].
+    pub fn intern(&mut self, templates: &ReasonTemplates, reason: &Reason<'_>) -> u32 {
+        let text = || templates.reason(reason.feature, reason.value);
+        let Some(key) = ReasonKey::new(templates, reason) else {
+            return self.intern_text(&text());
+        };
+        let next = next_index(&self.texts);
+        match self.by_key.entry(key) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                Arc::make_mut(&mut self.texts).push(text().into());
+                *new.insert(next)
+            }
+        }
+    }
+
+    /// Returns the index of any text.
+    pub fn intern_text(&mut self, text: &str) -> u32 {
+        if let Some(index) = self.by_text.get(text) {
+            return *index;
+        }
+        let (next, text) = (next_index(&self.texts), Arc::<str>::from(text));
+        Arc::make_mut(&mut self.texts).push(text.clone());
+        self.by_text.insert(text, next);
+        next
+    }
+
+    /// Returns the texts by index; some may be equal.
+    #[must_use]
+    pub fn texts(&self) -> Arc<Vec<Arc<str>>> {
+        self.texts.clone()
+    }
+
+    /// Returns these texts for later rows, or none of them if there are too many.
+    #[must_use]
+    pub fn retained(self) -> Self {
+        if self.texts.len() > MAX_RETAINED { Self::default() } else { self }
+    }
+}
+
+fn next_index(texts: &[Arc<str>]) -> u32 {
+    u32::try_from(texts.len()).expect("fewer than 2³² reasons in a batch")
+}
