@@ -106,6 +106,7 @@ fn train(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<Tr
     let options = TrainOptions { strict: args.strict };
     if let Some(path) = &args.matrix.features {
         let matrix = matrix::read(path, &config.matrix, &config.design.categorical)?;
+        matrix.warnings.iter().for_each(|warning| terminal.warn(warning));
         let data = text::matrix_summary(matrix.account.len(), matrix.features.width(), path);
         terminal.note(&data);
         let rows = Rows::from_matrix(matrix, config);

@@ -10,10 +10,12 @@ use rayon::prelude::*;
 use crate::config::MatrixConfig;
 use crate::dataset::observations::Split;
 use crate::error::{Error, Result};
-use crate::io::read;
+use crate::io::read::{self, Source};
 use crate::log::ValueKind;
 use crate::log::cells::{self, CellLocation, NO_TIME, TimeColumn};
+use crate::log::joined::JoinedTable;
 use crate::names::nearest;
+use crate::warning::Warning;
 
 /// Columns written by `pql features` that are not features.
 const RESERVED: [&str; 2] = ["outcome", "split"];
@@ -34,6 +36,8 @@ pub struct Matrix {
     pub y: Vec<Option<bool>>,
     /// Split of each row; `None` without such a column.
     pub split: Option<Vec<Split>>,
+    /// Warnings about the files.
+    pub warnings: Vec<Warning>,
 }
 
 /// A batch of a feature matrix, for scoring.
@@ -55,23 +59,36 @@ struct KeyColumns {
 }
 
 impl KeyColumns {
-    fn resolve(config: &MatrixConfig, columns: &[String], path: &Path) -> Result<Self> {
-        let has = |name: &str| columns.iter().any(|c| c == name);
-        let pick = |configured: &Option<String>, default: &str, key: &str| match configured {
-            Some(name) if !has(name) => Err(Error::MissingColumn {
-                path: path.to_owned(),
-                column: name.clone(),
-                role: format!("`matrix.{key}`"),
-                suggestion: nearest(name, columns.iter().map(String::as_str)),
-            }),
-            Some(name) => Ok(Some(name.clone())),
-            None => Ok(has(default).then(|| default.to_owned())),
+    fn resolve(config: &MatrixConfig, files: &Source) -> Result<Self> {
+        let pick = |configured: &Option<String>, default: &str, key: &str| {
+            let name = configured.as_deref().unwrap_or(default);
+            match files.file_without(name) {
+                None => Ok(Some(name.to_owned())),
+                Some(file) if configured.is_some() || files.has(name) => {
+                    Err(files.missing(file, name, &format!("`matrix.{key}`")))
+                }
+                Some(_) => Ok(None),
+            }
         };
         Ok(Self {
             account: pick(&config.account, "account_id", "account")?,
             cutoff: pick(&config.cutoff, "cutoff", "cutoff")?,
             label: config.label.clone().unwrap_or_else(|| "converted".to_owned()),
         })
+    }
+
+    /// Returns the columns of accounts and cutoffs.
+    fn names(&self) -> Vec<String> {
+        [&self.account, &self.cutoff].into_iter().flatten().cloned().collect()
+    }
+
+    /// Returns whether a key is a value inside a column, such as `context` of `context.account`.
+    fn is_around_key(&self, files: &Source, column: &str) -> bool {
+        let inside = |key: &String| {
+            !files.columns().contains(key)
+                && key.strip_prefix(column).is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.names().iter().chain([&self.label]).any(inside)
     }
 
     fn is_feature(&self, name: &str) -> bool {
@@ -83,7 +100,7 @@ impl KeyColumns {
 
 /// Collects the batches of a matrix.
 struct MatrixBuilder {
-    frame: Option<DataFrame>,
+    frame: JoinedTable,
     account: Vec<String>,
     cutoff: TimeColumn,
     y: Vec<Option<bool>>,
@@ -92,6 +109,8 @@ struct MatrixBuilder {
     split: Vec<Split>,
     /// Files and the index of their first row.
     files: Vec<(PathBuf, usize)>,
+    /// Warnings about the files.
+    warnings: Vec<Warning>,
 }
 
 /// Reads all rows of a matrix, with outcomes.
@@ -104,39 +123,42 @@ struct MatrixBuilder {
 /// * [`Error::Empty`]: there are no rows
 pub fn read(path: &Path, config: &MatrixConfig, text: &[String]) -> Result<Matrix> {
     let mut builder = MatrixBuilder {
-        frame: None,
+        frame: JoinedTable::default(),
         account: Vec::new(),
         cutoff: TimeColumn::default(),
         y: Vec::new(),
         values: BTreeSet::new(),
         split: Vec::new(),
         files: Vec::new(),
+        warnings: Vec::new(),
     };
     let mut kinds: BTreeMap<String, ValueKind> =
         text.iter().map(|name| (name.clone(), ValueKind::Text)).collect();
-    let (mut has_cutoff, mut has_split) = (false, false);
-    for file in read::files(path)? {
-        let columns = read::columns(&file)?;
-        let keys = KeyColumns::resolve(config, &columns, &file)?;
-        if !columns.contains(&keys.label) {
-            let suggestion = nearest(&keys.label, columns.iter().map(String::as_str));
-            return Err(Error::MissingColumn {
-                path: file,
-                column: keys.label,
-                role: "the outcome, `matrix.label`".to_owned(),
-                suggestion,
-            });
-        }
-        has_cutoff |= keys.cutoff.is_some();
-        has_split |= columns.iter().any(|c| c == "split");
+    let mut files = Source::open(path)?;
+    let keys = KeyColumns::resolve(config, &files)?;
+    if let Some(file) = files.file_without(&keys.label) {
+        return Err(files.missing(file, &keys.label, "the outcome, `matrix.label`"));
+    }
+    let (has_cutoff, has_split) = (keys.cutoff.is_some(), files.has("split"));
+    if has_split && let Some(file) = files.file_without("split") {
+        return Err(files.missing(file, "split", "which other files have"));
+    }
+    let mut names = keys.names();
+    names.push(keys.label.clone());
+    let others = files.columns().iter().filter(|name| !keys.is_around_key(&files, name));
+    names.extend(others.cloned());
+    for index in 0..files.len() {
+        let file = files.file(index).to_owned();
         builder.files.push((file.clone(), builder.account.len()));
-        let read = read::read(&file, None, &mut |first_row, frame| {
-            builder.add_batch(&file, first_row, &frame, &keys, config)
+        let read = files.read(index, &names, &[], &mut |batch| {
+            builder.add_batch(&file, batch.first_row, &batch.frame, &keys, config)
         })?;
         for column in read.quoted.into_keys() {
             kinds.entry(column).or_insert(ValueKind::Text);
         }
     }
+    builder.warnings = files
+        .absences(|name| (name == keys.label).then(|| "the outcome, `matrix.label`".to_owned()))?;
     if builder.account.is_empty() {
         return Err(Error::Empty {
             path: path.to_owned(),
@@ -196,11 +218,7 @@ impl MatrixBuilder {
         let features: Vec<Column> =
             frame.columns().iter().filter(|c| keys.is_feature(c.name())).cloned().collect();
         let features = DataFrame::new(frame.height(), features).map_err(malformed)?;
-        self.frame = Some(match self.frame.take() {
-            None => features,
-            Some(before) => before.vstack(&features).map_err(malformed)?,
-        });
-        Ok(())
+        self.frame.append(file, &features)
     }
 
     fn finish(
@@ -211,7 +229,7 @@ impl MatrixBuilder {
         has_split: bool,
         config: &MatrixConfig,
     ) -> Result<Matrix> {
-        let frame = self.frame.unwrap_or_default();
+        let frame = self.frame.finish();
         let mut columns = Vec::new();
         for column in frame.columns() {
             let location = CellLocation { path, column: column.name(), first_row: 1, rows: &[] };
@@ -242,13 +260,6 @@ impl MatrixBuilder {
         {
             return Err(bad_cutoff(path, Some(row_index as u64 + 1), config, String::new()));
         }
-        if has_split && self.split.len() != features.height() {
-            return Err(Error::malformed(
-                path,
-                "found the column `split` in some files only, expected it in all or none",
-                None,
-            ));
-        }
         check_positive(&self.y, &self.values, config)?;
         let split = has_split.then_some(self.split);
         Ok(Matrix {
@@ -257,6 +268,7 @@ impl MatrixBuilder {
             cutoff: has_cutoff.then_some(cutoff),
             y: self.y,
             split,
+            warnings: self.warnings,
         })
     }
 }
@@ -336,28 +348,28 @@ fn labels(
 /// name; `None` where all files have accounts.
 ///
 /// # Errors
-/// * [`Error::MissingColumn`]: a configured column is missing
+/// * [`Error::MissingColumn`]: a configured column is missing, or some files lack accounts
 /// * errors of [`read::columns`]
 pub fn find_file_without_accounts(
     path: &Path,
     config: &MatrixConfig,
 ) -> Result<Option<(PathBuf, Option<String>)>> {
-    for file in read::files(path)? {
-        let columns = read::columns(&file)?;
-        if KeyColumns::resolve(config, &columns, &file)?.account.is_none() {
-            let suggestion = nearest("account_id", columns.iter().map(String::as_str));
-            return Ok(Some((file, suggestion)));
-        }
+    let files = Source::open(path)?;
+    if KeyColumns::resolve(config, &files)?.account.is_some() {
+        return Ok(None);
     }
-    Ok(None)
+    let suggestion = nearest("account_id", files.columns().iter().map(String::as_str));
+    Ok(Some((files.file(0).to_owned(), suggestion)))
 }
 
 /// Reads a matrix batch by batch for scoring; while `batch` processes one, the next is read.
 ///
 /// # Arguments
 /// * `kinds` – value kinds of the features of the model
+///
+/// Returns warnings about the files.
 /// # Errors
-/// * [`Error::MissingFeature`]: the matrix lacks a feature of the model
+/// * [`Error::MissingFeature`]: no file of the matrix has a feature of the model
 /// * [`Error::BadValue`]: a value is not a valid number or time
 /// * errors of `batch`
 pub fn batches(
@@ -365,10 +377,11 @@ pub fn batches(
     config: &MatrixConfig,
     kinds: &BTreeMap<String, ValueKind>,
     batch: &mut dyn FnMut(MatrixBatch) -> Result<()>,
-) -> Result<()> {
+) -> Result<Vec<Warning>> {
     let mut batch = |next| batch(next).map(ControlFlow::Continue);
     // Prefetch across files: while the end of a file is scored, the next file is read.
-    read::prefetch(|send| read_file_batches(path, config, kinds, send), &mut batch).map(drop)
+    let flow = read::prefetch(|send| read_file_batches(path, config, kinds, send), &mut batch)?;
+    Ok(flow.continue_value().unwrap_or_default())
 }
 
 fn read_file_batches(
@@ -376,47 +389,25 @@ fn read_file_batches(
     config: &MatrixConfig,
     kinds: &BTreeMap<String, ValueKind>,
     handle: &mut read::BatchHandler<'_, MatrixBatch>,
-) -> Result<ControlFlow<()>> {
+) -> Result<ControlFlow<(), Vec<Warning>>> {
+    let mut files = Source::open(path)?;
+    let keys = KeyColumns::resolve(config, &files)?;
+    if let Some(feature) = kinds.keys().find(|feature| !files.has(feature)) {
+        return Err(missing_feature(&files, feature));
+    }
+    let mut names = keys.names();
+    names.extend(kinds.keys().cloned());
     let mut before = 0;
-    for file in read::files(path)? {
-        let columns = read::columns(&file)?;
-        let keys = KeyColumns::resolve(config, &columns, &file)?;
-        if let Some(feature) = kinds.keys().find(|f| !columns.contains(f)) {
-            let suggestion = nearest(feature, columns.iter().map(String::as_str));
-            return Err(Error::MissingFeature {
-                path: Some(file),
-                feature: feature.clone(),
-                suggestion,
-            });
-        }
-        let mut names: Vec<String> =
-            [&keys.account, &keys.cutoff].into_iter().flatten().cloned().collect();
-        names.extend(kinds.keys().filter(|k| !names.contains(k)).cloned().collect::<Vec<_>>());
-        let read = read::read_batches(
-            &file,
-            Some(&names),
-            &[],
+    for index in 0..files.len() {
+        let file = files.file(index).to_owned();
+        let read = files.read_batches(
+            index,
+            &names,
             &mut |read::RowBatch { first_row, frame, .. }| {
                 let account = accounts(&frame, &keys, before, &file, first_row)?.into_column();
                 before += frame.height();
                 let cutoff = cutoffs(&frame, &keys, &file, first_row, config)?;
-                let typed = |(name, kind): (&String, &ValueKind)| {
-                    let location = CellLocation { path: &file, column: name, first_row, rows: &[] };
-                    let column = frame
-                        .column(name)
-                        .map_err(|e| location.bad_value(0, e.to_string(), "a column"))?;
-                    // Used as is: the design treats NaN as null, and replacing NaN here would take
-                    // a third of the time of the design.
-                    let ready = *kind == ValueKind::Number && column.dtype() == &DataType::Float64;
-                    if ready {
-                        Ok(column.clone())
-                    } else {
-                        cells::typed(column, Some(*kind), location)
-                    }
-                };
-                let columns = kinds.par_iter().map(typed).collect::<Result<_>>()?;
-                let features = DataFrame::new(frame.height(), columns)
-                    .map_err(|e| Error::unexpected_table(&file, e))?;
+                let features = features(&frame, kinds, &file, first_row)?;
                 handle(MatrixBatch { features, account, cutoff })
             },
         );
@@ -424,7 +415,33 @@ fn read_file_batches(
             return Ok(ControlFlow::Break(()));
         }
     }
-    Ok(ControlFlow::Continue(()))
+    Ok(ControlFlow::Continue(files.absences(|_| None)?))
+}
+
+fn missing_feature(files: &Source, feature: &str) -> Error {
+    let file = files.file_without(feature).map(Path::to_owned);
+    let suggestion = nearest(feature, files.columns().iter().map(String::as_str));
+    Error::MissingFeature { path: file, feature: feature.to_owned(), suggestion }
+}
+
+/// Returns the features of a batch, of the kinds of the model.
+fn features(
+    frame: &DataFrame,
+    kinds: &BTreeMap<String, ValueKind>,
+    file: &Path,
+    first_row: u64,
+) -> Result<DataFrame> {
+    let typed = |(name, kind): (&String, &ValueKind)| {
+        let location = CellLocation { path: file, column: name, first_row, rows: &[] };
+        let column =
+            frame.column(name).map_err(|e| location.bad_value(0, e.to_string(), "a column"))?;
+        // Used as is: the design treats NaN as null, and replacing NaN here would take a third of
+        // the time of the design.
+        let ready = *kind == ValueKind::Number && column.dtype() == &DataType::Float64;
+        if ready { Ok(column.clone()) } else { cells::typed(column, Some(*kind), location) }
+    };
+    let columns = kinds.par_iter().map(typed).collect::<Result<_>>()?;
+    DataFrame::new(frame.height(), columns).map_err(|e| Error::unexpected_table(file, e))
 }
 
 fn cutoffs(

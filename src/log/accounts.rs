@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 
 use super::cells::{self, CellLocation, EXPECTED_YEARS, NO_TIME, TimeColumn, ValueKind};
-use super::columns::{optional_column, require};
+use super::columns::{check_optional, optional_column, require};
 use super::interner::{Interner, NO_CODE};
+use super::joined::JoinedTable;
 use super::quality::SourceQuality;
 use super::raw_events::RawEvents;
 use super::raw_source::fold_outcomes;
 use super::{Names, earlier};
 use crate::config::AccountSource;
 use crate::error::{Error, Result};
-use crate::io::read;
+use crate::io::read::{self, RowBatch, Source};
 use crate::io::write::time_column;
 use crate::time::{DAY, NEVER, midnight};
-use crate::warning::DropReason;
+use crate::warning::{DropReason, Warning};
 
 /// The accounts that exist, sorted by id; the row of an account is its code everywhere.
 #[derive(Debug, Clone)]
@@ -68,6 +69,8 @@ pub(super) struct AccountList {
     locations: Vec<(u32, u64)>,
     files: Vec<PathBuf>,
     quality: SourceQuality,
+    /// Warnings about the files.
+    warnings: Vec<Warning>,
 }
 
 /// The columns of the account list.
@@ -82,32 +85,25 @@ struct AccountColumns {
 }
 
 impl AccountColumns {
-    /// Resolves the configured or default column names against the columns of a file.
-    fn resolve(source: &AccountSource, file: &Path) -> Result<Self> {
-        let columns = read::columns(file)?;
-        let optional = |configured: &Option<String>, default: &str| {
-            optional_column(&columns, configured.as_ref(), default)
+    /// Resolves the configured or default column names against the columns of the files.
+    fn resolve(source: &AccountSource, files: &Source) -> Result<Self> {
+        let optional = |configured: &Option<String>, default: &str, key: &str| {
+            optional_column(files, configured.as_ref(), default, &format!("`accounts.{key}`"))
         };
+        let required = |configured: &Option<String>, default: &str, key: &str| {
+            require(files, configured.as_ref(), default, &format!("`accounts.{key}`"))
+        };
+        for name in &source.attributes {
+            check_optional(files, name, "`accounts.attributes`")?;
+        }
         Ok(Self {
-            account: require(
-                file,
-                &columns,
-                source.account.as_ref(),
-                "account_id",
-                "`accounts.account`",
-            )?,
-            signed_up: require(
-                file,
-                &columns,
-                source.signed_up.as_ref(),
-                "signed_up_at",
-                "`accounts.signed_up`",
-            )?,
-            converted: optional(&source.converted, "converted_at"),
-            churned: optional(&source.churned, "churned_at"),
-            seats: optional(&source.seats, "seats"),
-            revenue: optional(&source.revenue, "mrr"),
-            first_revenue: optional(&source.first_revenue, "first_mrr"),
+            account: required(&source.account, "account_id", "account")?,
+            signed_up: required(&source.signed_up, "signed_up_at", "signed_up")?,
+            converted: optional(&source.converted, "converted_at", "converted")?,
+            churned: optional(&source.churned, "churned_at", "churned")?,
+            seats: optional(&source.seats, "seats", "seats")?,
+            revenue: optional(&source.revenue, "mrr", "revenue")?,
+            first_revenue: optional(&source.first_revenue, "first_mrr", "first_revenue")?,
         })
     }
 
@@ -124,18 +120,13 @@ impl AccountColumns {
     }
 }
 
-/// Returns the key of the project file that names a column, for messages.
-fn config_key(source: &AccountSource, column: &str) -> String {
-    let is_column = |configured: &Option<String>| configured.as_deref() == Some(column);
-    let key = match column {
-        _ if is_column(&source.converted) => "converted",
-        _ if is_column(&source.churned) => "churned",
-        _ if is_column(&source.seats) => "seats",
-        _ if is_column(&source.revenue) => "revenue",
-        _ if is_column(&source.first_revenue) => "first_revenue",
-        _ => "attributes",
-    };
-    format!("`accounts.{key}`")
+/// Returns the key of the project file if a column must have values, for messages.
+fn required_key(columns: &AccountColumns, column: &str) -> Option<String> {
+    match column {
+        _ if column == columns.account => Some("`accounts.account`".to_owned()),
+        _ if column == columns.signed_up => Some("`accounts.signed_up`".to_owned()),
+        _ => None,
+    }
 }
 
 /// Columns collected batch by batch.
@@ -147,7 +138,7 @@ struct AccountBuffers {
     seats: Option<Vec<f64>>,
     revenue: Option<Vec<f64>>,
     first_revenue: Option<Vec<f64>>,
-    attributes: Option<DataFrame>,
+    attributes: JoinedTable,
 }
 
 /// Reads all files of the account list.
@@ -169,15 +160,19 @@ pub(super) fn read(
         locations: Vec::new(),
         files: Vec::new(),
         quality: SourceQuality::new(&source.path, "accounts"),
+        warnings: Vec::new(),
     };
     let mut buffers = AccountBuffers::default();
-    for file in read::files(&source.path)? {
-        let columns = AccountColumns::resolve(source, &file)?;
+    let mut files = Source::open(&source.path)?;
+    let columns = AccountColumns::resolve(source, &files)?;
+    let names = columns.names(source);
+    for index in 0..files.len() {
+        let file = files.file(index).to_owned();
         list.files.push(file.clone());
-        let read = read::read(&file, Some(&columns.names(source)), &mut |first_row, frame| {
-            list.add_batch(source, &columns, &mut buffers, &frame, &file, first_row)
-        })
-        .map_err(|e| e.with_role(|column| config_key(source, column)))?;
+        let read =
+            files.read(index, &names, &[], &mut |RowBatch { first_row, frame, .. }| {
+                list.add_batch(source, &columns, &mut buffers, &frame, &file, first_row)
+            })?;
         let code = file_code(list.files.len() - 1);
         for (column, rows) in read.quoted {
             let rows = rows.into_iter().map(|rows| (code, rows));
@@ -190,6 +185,7 @@ pub(super) fn read(
             expected: "expected an account list with one row per account".to_owned(),
         });
     }
+    list.warnings = files.absences(|column| required_key(&columns, column))?;
     list.quality.records = list.quality.rows;
     let configured = |configured: &Option<String>, default: &str| {
         configured.clone().unwrap_or_else(|| default.to_owned())
@@ -201,11 +197,16 @@ pub(super) fn read(
     list.churned = list.times(buffers.churned, &configured(&source.churned, "churned_at"))?;
     (list.seats, list.revenue, list.first_revenue) =
         (buffers.seats, buffers.revenue, buffers.first_revenue);
-    list.attributes = buffers.attributes.unwrap_or_default();
+    list.attributes = buffers.attributes.finish();
     Ok(list)
 }
 
 impl AccountList {
+    /// Takes the warnings about the files.
+    pub(super) fn take_warnings(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.warnings)
+    }
+
     /// Takes the interned account ids, with which the events are read.
     pub(super) fn take_interner(&mut self) -> Interner {
         std::mem::take(&mut self.ids)
@@ -263,16 +264,9 @@ impl AccountList {
         }
         let attributes =
             source.attributes.iter().map(|name| column(name).cloned()).collect::<Result<_>>()?;
-        let attributes = DataFrame::new(frame.height(), attributes).and_then(|new| {
-            match buffers.attributes.take() {
-                Some(old) => old.vstack(&new),
-                None => Ok(new),
-            }
-        });
-        buffers.attributes = Some(attributes.map_err(|e| {
-            Error::malformed(file, "the attribute columns cannot be combined", Some(e.into()))
-        })?);
-        Ok(())
+        let attributes = DataFrame::new(frame.height(), attributes)
+            .map_err(|e| Error::unexpected_table(file, e))?;
+        buffers.attributes.append(file, &attributes)
     }
 
     /// Interns the account ids of a batch; returns which rows have an id.

@@ -35,7 +35,8 @@ pub(super) fn assemble(
         .or(counts.time_range.map(|(first, _)| first))
         .or_else(first_sign_up)
         .unwrap_or(span.until);
-    let warnings = unknown_role_events(&raw, &counts.present, sources.roles);
+    let mut warnings = std::mem::take(&mut raw.warnings);
+    warnings.extend(unknown_role_events(&raw, &counts.present, sources.roles));
     let account_quality = raw.account_quality.take();
     let (events, event_quality) =
         partition_events(raw, &counts, &account_map, sources.grouping_budget())?;

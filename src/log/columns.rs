@@ -1,13 +1,10 @@
-//! The columns to read from a file of events.
-
-use std::path::Path;
+//! The columns to read from a source of events.
 
 use crate::config::EventSource;
-use crate::error::{Error, Result};
-use crate::io::read;
-use crate::names::nearest;
+use crate::error::Result;
+use crate::io::read::Source;
 
-/// The columns to read from one file.
+/// The columns to read from a source.
 pub(super) struct EventColumns {
     pub(super) account: String,
     pub(super) user: Option<String>,
@@ -18,19 +15,23 @@ pub(super) struct EventColumns {
 }
 
 impl EventColumns {
-    /// Resolves the configured or default column names against the columns of a file.
-    pub(super) fn resolve(source: &EventSource, file: &Path) -> Result<Self> {
-        let columns = read::columns(file)?;
-        let optional = |configured: &Option<String>, default: &str| {
-            optional_column(&columns, configured.as_ref(), default)
+    /// Resolves the configured or default column names against the columns of the files.
+    pub(super) fn resolve(source: &EventSource, files: &Source) -> Result<Self> {
+        let optional = |configured: &Option<String>, default: &str, key: &str| {
+            optional_column(files, configured.as_ref(), default, key)
         };
         let required = |configured: &Option<String>, default: &str, key: &str| {
-            require(file, &columns, configured.as_ref(), default, key)
+            require(files, configured.as_ref(), default, key)
         };
+        for (names, key) in [(&source.values, "values"), (&source.unpivot, "unpivot")] {
+            for name in names {
+                check_optional(files, name, &format!("`events.{key}`"))?;
+            }
+        }
         let has_fixed_names = source.event_name.is_some() || !source.unpivot.is_empty();
         Ok(Self {
             account: required(&source.account, "account_id", "`events.account`")?,
-            user: optional(&source.user, "user_id"),
+            user: optional(&source.user, "user_id", "`events.user`")?,
             event: if has_fixed_names {
                 None
             } else {
@@ -41,8 +42,8 @@ impl EventColumns {
                 )?)
             },
             timestamp: required(&source.timestamp, "timestamp", "`events.timestamp`")?,
-            received: optional(&source.received, "received_at"),
-            id: optional(&source.id, "message_id"),
+            received: optional(&source.received, "received_at", "`events.received`")?,
+            id: optional(&source.id, "message_id", "`events.id`")?,
         })
     }
 
@@ -73,45 +74,51 @@ impl EventColumns {
     }
 }
 
-/// Returns the configured column, or the default one where the file has it.
-pub(super) fn optional_column(
-    columns: &[String],
-    configured: Option<&String>,
-    default: &str,
-) -> Option<String> {
-    configured.cloned().or_else(|| columns.iter().any(|c| c == default).then(|| default.to_owned()))
+/// Returns the key of the project file if a column must have values, for messages.
+pub(super) fn required_key(columns: &EventColumns, column: &str) -> Option<String> {
+    let key = match column {
+        _ if column == columns.account => "account",
+        _ if column == columns.timestamp => "timestamp",
+        _ if columns.event.as_deref() == Some(column) => "event",
+        _ => return None,
+    };
+    Some(format!("`events.{key}`"))
 }
 
-/// Returns the configured or default column, which must exist.
+/// Returns the configured column, or the default one if a file has it.
+pub(super) fn optional_column(
+    files: &Source,
+    configured: Option<&String>,
+    default: &str,
+    key: &str,
+) -> Result<Option<String>> {
+    if let Some(column) = configured {
+        check_optional(files, column, key)?;
+        return Ok(Some(column.clone()));
+    }
+    Ok(files.has(default).then(|| default.to_owned()))
+}
+
+/// Checks that some file has a configured column, unless NDJSON may lack its key in every object.
+pub(super) fn check_optional(files: &Source, column: &str, key: &str) -> Result<()> {
+    match files.file_without(column) {
+        Some(file) if !files.has(column) && !files.has_optional_keys() => {
+            Err(files.missing(file, column, key))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the configured or default column, which every file must have.
 pub(super) fn require(
-    file: &Path,
-    columns: &[String],
+    files: &Source,
     configured: Option<&String>,
     default: &str,
     key: &str,
 ) -> Result<String> {
     let column = configured.map_or(default, String::as_str);
-    if columns.iter().any(|c| c == column) {
-        return Ok(column.to_owned());
+    match files.file_without(column) {
+        Some(file) => Err(files.missing(file, column, key)),
+        None => Ok(column.to_owned()),
     }
-    let suggestion = nearest(column, columns.iter().map(String::as_str));
-    Err(Error::MissingColumn {
-        path: file.to_owned(),
-        column: column.to_owned(),
-        role: key.to_owned(),
-        suggestion,
-    })
-}
-
-/// Returns the key of the project file that names a column, for messages.
-pub(super) fn config_key(source: &EventSource, column: &str) -> String {
-    let is_column = |configured: &Option<String>| configured.as_deref() == Some(column);
-    let key = match column {
-        _ if is_column(&source.user) => "user",
-        _ if is_column(&source.received) => "received",
-        _ if is_column(&source.id) => "id",
-        _ if source.unpivot.iter().any(|c| c == column) => "unpivot",
-        _ => "values",
-    };
-    format!("`events.{key}`")
 }

@@ -11,6 +11,7 @@ mod columns;
 mod derive;
 mod event_store;
 mod interner;
+pub(crate) mod joined;
 mod partition;
 mod quality;
 mod raw_events;
@@ -244,6 +245,7 @@ pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) 
         list.as_mut().map(accounts::AccountList::take_interner),
         sources.events_budget(),
     );
+    raw.warnings.extend(list.iter_mut().flat_map(accounts::AccountList::take_warnings));
     for source in sources.events {
         raw.read(source, progress)?;
     }

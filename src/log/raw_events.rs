@@ -1,7 +1,6 @@
 //! Events as read from their sources, before any are dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use polars::prelude::*;
@@ -10,7 +9,7 @@ use rayon::prelude::*;
 use super::cells::{
     self, CellLocation, EXPECTED_YEARS, NO_TIME, NumericTimes, TimeColumn, UnitHint,
 };
-use super::columns::{EventColumns, config_key};
+use super::columns::{EventColumns, required_key};
 use super::interner::{Interner, NO_CODE, TextColumn, encode};
 use super::quality::SourceQuality;
 use super::raw_source::{
@@ -20,7 +19,7 @@ use super::spill::{SpillFile, Stored};
 use crate::config::{EventSource, Roles};
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
-use crate::io::read::{self, RowBatch};
+use crate::io::read::{self, RowBatch, Source};
 use crate::names::nearest;
 use crate::warning::{DropReason, Warning};
 
@@ -42,6 +41,8 @@ pub(super) struct RawEvents {
     pub(super) outcome_events: Vec<OutcomeEvent>,
     /// An example of an account that has events but is not in the list.
     pub(super) unknown_account: Option<String>,
+    /// Warnings about the files.
+    pub(super) warnings: Vec<Warning>,
     /// The data quality of the account list; `None` until the list is finished.
     pub(super) account_quality: Option<SourceQuality>,
 }
@@ -80,6 +81,7 @@ impl RawEvents {
             memory_left: memory,
             outcome_events: Vec::new(),
             unknown_account: None,
+            warnings: Vec::new(),
             account_quality: None,
         }
     }
@@ -99,24 +101,21 @@ impl RawEvents {
             ids: Interner::default(),
             unit_hints: [UnitHint::default(); 2],
         };
-        for file in read::files(&source.path)? {
-            let columns = EventColumns::resolve(source, &file)?;
+        let mut files = Source::open(&source.path)?;
+        let columns = EventColumns::resolve(source, &files)?;
+        let (names, identifiers) = (columns.names(source), columns.identifiers(source));
+        for index in 0..files.len() {
+            let file = files.file(index).to_owned();
             let label = format!("Reading {}", file.display());
             let stage = progress.stage(&label, read::row_count(&file));
-            reader.events.files.push(file.clone());
-            read::read_ahead(
-                &file,
-                Some(&columns.names(source)),
-                &columns.identifiers(source),
-                &mut |batch| {
-                    stage.advance(batch.frame.height() as u64);
-                    reader.events.quality.rows += batch.frame.height() as u64;
-                    self.add_batch(&mut reader, &columns, &batch).map(ControlFlow::Continue)
-                },
-            )
-            .map(drop)
-            .map_err(|e| e.with_role(|column| config_key(source, column)))?;
+            reader.events.files.push(file);
+            files.read(index, &names, &identifiers, &mut |batch| {
+                stage.advance(batch.frame.height() as u64);
+                reader.events.quality.rows += batch.frame.height() as u64;
+                self.add_batch(&mut reader, &columns, &batch)
+            })?;
         }
+        self.warnings.extend(files.absences(|column| required_key(&columns, column))?);
         let SourceReader { mut events, unit_hints, .. } = reader;
         if events.quality.rows == 0 {
             return Err(Error::Empty {

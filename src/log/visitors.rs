@@ -7,7 +7,7 @@ use super::cells::{self, CellLocation, NO_TIME, TimeColumn};
 use super::columns::require;
 use crate::config::VisitorSource;
 use crate::error::{Error, Result};
-use crate::io::read;
+use crate::io::read::{self, RowBatch, Source};
 use crate::time::midnight;
 
 /// Number of visitors by day (00:00 UTC, µs); days that are missing in the file are absent.
@@ -22,9 +22,18 @@ pub type Visitors = BTreeMap<i64, u64>;
 ///   non-negative integer
 pub fn visitors(source: &VisitorSource) -> Result<Visitors> {
     let mut list = VisitorRows::default();
-    for file in read::files(&source.path)? {
-        list.read(source, &file)?;
+    let mut files = Source::open(&source.path)?;
+    let date = require(&files, source.date.as_ref(), "date", "`visitors.date`")?;
+    let visitors = require(&files, source.visitors.as_ref(), "visitors", "`visitors.visitors`")?;
+    let names = [date, visitors];
+    for index in 0..files.len() {
+        let file = files.file(index).to_owned();
+        files.read(index, &names, &[], &mut |batch| list.add(source, &names, &file, &batch))?;
     }
+    files.absences(|column| {
+        let key = if column == names[0] { "date" } else { "visitors" };
+        Some(format!("`visitors.{key}`"))
+    })?;
     if list.counts.is_empty() {
         return Err(Error::Empty {
             path: source.path.clone(),
@@ -60,26 +69,26 @@ struct VisitorRows {
 }
 
 impl VisitorRows {
-    fn read(&mut self, source: &VisitorSource, file: &Path) -> Result<()> {
-        let columns = read::columns(file)?;
-        let date = require(file, &columns, source.date.as_ref(), "date", "`visitors.date`")?;
-        let visitors =
-            require(file, &columns, source.visitors.as_ref(), "visitors", "`visitors.visitors`")?;
-        read::read(file, Some(&[date.clone(), visitors.clone()]), &mut |first_row, frame| {
-            let column = |name: &str| read::column(file, &frame, name);
-            let location = |column| CellLocation { path: file, column, first_row, rows: &[] };
-            self.days.push(column(&date)?, source.format.as_deref(), location(&date))?;
-            let counts = cells::finite(column(&visitors)?, location(&visitors))?;
-            for (index, count) in counts.into_iter().enumerate() {
-                self.counts.push(to_count(count).ok_or_else(|| {
-                    let found = if count.is_nan() { String::new() } else { count.to_string() };
-                    location(&visitors).bad_value(index, found, "a non-negative integer")
-                })?);
-                self.locations.push((file.to_owned(), first_row + index as u64, date.clone()));
-            }
-            Ok(())
-        })
-        .map(drop)
+    fn add(
+        &mut self,
+        source: &VisitorSource,
+        [date, visitors]: &[String; 2],
+        file: &Path,
+        batch: &RowBatch,
+    ) -> Result<()> {
+        let RowBatch { first_row, ref frame, .. } = *batch;
+        let column = |name: &str| read::column(file, frame, name);
+        let location = |column| CellLocation { path: file, column, first_row, rows: &[] };
+        self.days.push(column(date)?, source.format.as_deref(), location(date))?;
+        let counts = cells::finite(column(visitors)?, location(visitors))?;
+        for (index, count) in counts.into_iter().enumerate() {
+            self.counts.push(to_count(count).ok_or_else(|| {
+                let found = if count.is_nan() { String::new() } else { count.to_string() };
+                location(visitors).bad_value(index, found, "a non-negative integer")
+            })?);
+            self.locations.push((file.to_owned(), first_row + index as u64, date.clone()));
+        }
+        Ok(())
     }
 }
 

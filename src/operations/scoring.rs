@@ -68,7 +68,7 @@ pub fn score_matrix_to(
     check_accounts(path, &rule, targets.ledger.is_some(), sink)?;
     let mut writer = ScoreWriter::new(targets);
     let (mut summary, mut newest) = (ScoringSummary::default(), None);
-    matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
+    let warnings = matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
         if targets.ledger.is_some() {
             newest = newest.max(newest_cutoff(path, &batch.cutoff)?);
         }
@@ -79,6 +79,7 @@ pub fn score_matrix_to(
         )?);
         Ok(())
     })?;
+    warnings.into_iter().for_each(|warning| sink.notify(warning));
     writer.finish(scorer, newest.map(Timestamp), summary, sink)
 }
 

@@ -105,6 +105,19 @@ pub enum Warning {
         /// Events that were checked.
         events: usize,
     },
+    /// Files of a source lack a column, which is read as missing there.
+    ColumnAbsent {
+        /// Path of the source.
+        source: PathBuf,
+        /// The column.
+        column: String,
+        /// Number of files without it.
+        absent: usize,
+        /// All files of the source.
+        files: usize,
+        /// The first file without it.
+        first: PathBuf,
+    },
     /// Accounts signed up before the log begins.
     SignedUpBeforeLog {
         /// Number of them.
@@ -376,6 +389,7 @@ impl Warning {
         match self {
             Self::UnknownRoleEvent { .. } => "unknown-role-event",
             Self::RepeatedEvents { .. } => "repeated-events",
+            Self::ColumnAbsent { .. } => "column-absent",
             Self::SignedUpBeforeLog { .. } => "signed-up-before-log",
             Self::BackDatedChurn { .. } => "back-dated-churn",
             Self::LogEndsEarly { .. } => "log-ends-early",

@@ -20,6 +20,23 @@ impl fmt::Display for Warning {
                 100.0 * share,
                 counted(*events as u64, "event")
             ),
+            Self::ColumnAbsent { source, column, absent, files, first } => {
+                let source = source.display();
+                if absent == files {
+                    return write!(
+                        f,
+                        "`{source}` has no column `{column}`, so it is missing in every row; check its name in the project file"
+                    );
+                }
+                write!(
+                    f,
+                    "`{source}`: {} of {} {} the column `{column}`, the first `{}`; it is missing in their rows",
+                    grouped(*absent as u64),
+                    counted(*files as u64, "file"),
+                    if *absent == 1 { "lacks" } else { "lack" },
+                    first.file_name().unwrap_or(first.as_os_str()).display()
+                )
+            }
             Self::SignedUpBeforeLog { accounts, since } => write!(
                 f,
                 "{} signed up before the log starts ({}), so features since sign-up count only from that day",

@@ -18,6 +18,7 @@ mod cli_models;
 mod cli_output;
 mod cli_plot;
 mod cli_score;
+mod cli_sources;
 mod codes;
 mod commands;
 mod common;

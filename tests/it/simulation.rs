@@ -126,6 +126,7 @@ fn train(rows: &SimulatedRows, keys: &str, test: usize) -> TrainedModel {
         cutoff: None,
         y: rows.y.iter().map(|y| Some(*y)).collect(),
         split: Some(split),
+        warnings: Vec::new(),
     };
     let rows = Rows::from_matrix(matrix, &config);
     train_on_rows(&config, &rows, TrainOptions::default(), &mut Sink::silent()).unwrap()

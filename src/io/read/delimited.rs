@@ -7,10 +7,7 @@ use std::path::Path;
 use csv::{ErrorKind, StringRecord};
 
 use super::decompress::{self, TextSource};
-use super::{
-    BatchBuilder, BatchHandler, Compression, ReadSummary, RowBatch, check_distinct_names,
-    column_indices, empty,
-};
+use super::{BatchBuilder, BatchHandler, Compression, ReadSummary, RowBatch, column_index, empty};
 use crate::error::{Error, Result};
 
 /// Number of bytes searched for the separator of the header line: enough for thousands of columns.
@@ -19,6 +16,7 @@ const HEADER: u64 = 1 << 18;
 /// Supported separators; among equally frequent ones, the first is used.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
+/// Returns the names of the header, some of which may be repeated.
 pub(super) fn columns(file: &Path, compression: Compression) -> Result<Vec<String>> {
     Ok(open(file, compression)?.1)
 }
@@ -26,12 +24,13 @@ pub(super) fn columns(file: &Path, compression: Compression) -> Result<Vec<Strin
 pub(super) fn read(
     file: &Path,
     compression: Compression,
-    requested: Option<&[String]>,
+    names: &[String],
     batch: &mut BatchHandler<'_, RowBatch>,
 ) -> Result<ControlFlow<(), ReadSummary>> {
     let (mut reader, header) = open(file, compression)?;
-    let indices = column_indices(file, requested, &header)?;
-    let mut builder = BatchBuilder::new(indices.iter().map(|&index| header[index].as_str()), batch);
+    let indices: Vec<usize> =
+        names.iter().map(|name| column_index(file, name, &header)).collect::<Result<_>>()?;
+    let mut builder = BatchBuilder::new(names.iter().map(String::as_str), batch);
     let mut record = StringRecord::new();
     let mut ends_inside_value = false;
     while reader
@@ -100,7 +99,6 @@ fn open(
     if header.is_empty() {
         return Err(empty(file));
     }
-    check_distinct_names(file, &header)?;
     Ok((reader, header))
 }
 

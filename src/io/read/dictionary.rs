@@ -57,8 +57,11 @@ pub(super) fn is_text(dtype: &ArrowDataType) -> bool {
     }
 }
 
-/// Reads a column chunk of which all pages have dictionary keys.
-pub(super) fn read(mut file: &File, chunk: &ColumnChunkMetadata) -> PolarsResult<Vec<Dictionary>> {
+/// Reads the bytes of a column chunk and returns its pages.
+pub(super) fn chunk_pages(
+    mut file: &File,
+    chunk: &ColumnChunkMetadata,
+) -> PolarsResult<PageReader> {
     let range = chunk.byte_range();
     let mut bytes = vec![
         0;
@@ -68,7 +71,12 @@ pub(super) fn read(mut file: &File, chunk: &ColumnChunkMetadata) -> PolarsResult
     ];
     file.seek(SeekFrom::Start(range.start))?;
     file.read_exact(&mut bytes)?;
-    let pages = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), usize::MAX);
+    Ok(PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), usize::MAX))
+}
+
+/// Reads a column chunk of which all pages have dictionary keys.
+pub(super) fn read(file: &File, chunk: &ColumnChunkMetadata) -> PolarsResult<Vec<Dictionary>> {
+    let pages = chunk_pages(file, chunk)?;
     let descriptor = &chunk.descriptor().descriptor;
     // With this metadata, the reader expects dictionary keys in every page.
     let metadata = Arc::new([(DTYPE_CATEGORICAL_NEW.into(), "".into())].into());

@@ -4,11 +4,18 @@
 mod decompress;
 mod delimited;
 mod dictionary;
+mod file_columns;
 mod files;
+mod folder_keys;
 mod ndjson;
+mod nested;
 mod pages;
 mod parquet;
+mod paths;
+mod plan;
 mod scalars;
+mod source;
+mod struct_column;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,10 +26,14 @@ use std::sync::mpsc;
 use std::thread;
 
 pub(crate) use dictionary::Dictionary;
+use file_columns::FileColumns;
 pub use files::files;
+pub(crate) use nested::nested_columns;
+use plan::Plan;
 use polars::prelude::{
     Column, DataFrame, IntoColumn, IntoSeries, PlSmallStr, StringChunkedBuilder,
 };
+pub(crate) use source::Source;
 
 use crate::error::{Error, Result};
 use crate::names::nearest;
@@ -45,23 +56,22 @@ pub struct ReadSummary {
     /// Rows with JSON strings by NDJSON column, as ranges counted from 1, which may include
     /// missing values. A string such as `"00123"` is text even if it looks like a number.
     pub quoted: BTreeMap<String, Vec<RangeInclusive<u64>>>,
+    /// Requested columns that no row has, such as keys that no NDJSON object has; [`read`] turns
+    /// them into an error.
+    pub absent: BTreeSet<String>,
 }
 
 /// Returns the column names of a file, in order.
 ///
-/// The columns of NDJSON are the keys of all objects, in order of first appearance.
+/// The columns of NDJSON are the keys of all objects, in order of first appearance. Folders such as
+/// `day=2024-01-01` in the path of the file are columns, unless the file has a column of that name.
 ///
 /// # Errors
 /// * [`Error::Read`]: the file does not exist or cannot be read
 /// * [`Error::Empty`]: the file is empty
-/// * [`Error::Malformed`]: the content does not match the file extension, or a column name occurs
-///   twice
+/// * [`Error::Malformed`]: the content does not match the file extension
 pub fn columns(file: &Path) -> Result<Vec<String>> {
-    match file_format(file)? {
-        FileFormat::Parquet => parquet::columns(file),
-        FileFormat::Delimited(compression) => delimited::columns(file, compression),
-        FileFormat::Ndjson(compression) => ndjson::columns(file, compression),
-    }
+    Ok(FileColumns::read(file)?.names().cloned().collect())
 }
 
 /// Reads a file in batches, in order.
@@ -70,6 +80,9 @@ pub fn columns(file: &Path) -> Result<Vec<String>> {
 /// Columns of Parquet keep their type, except that binary and categorical columns become `String`.
 /// Blank lines of text files are skipped.
 ///
+/// A dotted name such as `properties.time` reads a value inside an NDJSON object, a struct column of
+/// Parquet, or a text column with JSON, unless the file has a column of that name.
+///
 /// # Arguments
 /// * `columns` – the columns to read, without duplicates in the result; `None`: all columns
 /// * `batch` – receives the number of the first row of the batch in the file, counted from 1, and
@@ -77,7 +90,8 @@ pub fn columns(file: &Path) -> Result<Vec<String>> {
 /// # Errors
 /// * [`Error::Read`]: the file does not exist or cannot be read
 /// * [`Error::Empty`]: the file is empty
-/// * [`Error::Malformed`]: the content does not match the file extension, or is damaged
+/// * [`Error::Malformed`]: the content does not match the file extension, or is damaged, or the
+///   file has several columns of a requested name
 /// * [`Error::MissingColumn`]: a requested column is missing (for NDJSON, in every object; reported
 ///   at the end)
 /// * [`Error::BadValue`]: a requested NDJSON column has an array or object
@@ -149,15 +163,43 @@ pub(crate) fn read_batches(
     dictionary_columns: &[String],
     batch: &mut BatchHandler<'_, RowBatch>,
 ) -> Result<ControlFlow<(), ReadSummary>> {
-    let mut seen = BTreeSet::new();
-    let columns: Option<Vec<String>> = columns
-        .map(|names| names.iter().filter(|name| seen.insert(name.as_str())).cloned().collect());
-    let columns = columns.as_deref();
-    match file_format(file)? {
-        FileFormat::Parquet => parquet::read(file, columns, dictionary_columns, batch),
-        FileFormat::Delimited(compression) => delimited::read(file, compression, columns, batch),
-        FileFormat::Ndjson(compression) => ndjson::read(file, compression, columns, batch),
-    }
+    let request = Request { columns, dictionary_columns, ..Request::default() };
+    plan::check_absent(file, read_request(file, &request, batch)?)
+}
+
+/// The columns to read from a file.
+#[derive(Debug, Clone, Copy, Default)]
+struct Request<'a> {
+    /// Their names; `None`: all columns.
+    columns: Option<&'a [String]>,
+    /// Text columns to return as dictionaries where the file stores them so.
+    dictionary_columns: &'a [String],
+    /// The columns of the file, if they are known.
+    known: Option<&'a FileColumns>,
+    /// Whether columns that the file lacks are null, rather than an error.
+    lenient: bool,
+}
+
+/// Reads a file in batches, until `batch` stops it; keys that no NDJSON object has are null.
+fn read_request(
+    file: &Path,
+    request: &Request<'_>,
+    batch: &mut BatchHandler<'_, RowBatch>,
+) -> Result<ControlFlow<(), ReadSummary>> {
+    let format = file_format(file)?;
+    let mut plan = Plan::new(file, format, request)?;
+    let stored = plan.stored.clone();
+    let dictionaries: Vec<String> =
+        request.dictionary_columns.iter().filter(|name| !plan.needs_text(name)).cloned().collect();
+    let mut apply = |stored: RowBatch| batch(plan.apply(file, stored)?);
+    let flow = match format {
+        FileFormat::Parquet => parquet::read(file, &stored, &dictionaries, &mut apply),
+        FileFormat::Delimited(compression) => {
+            delimited::read(file, compression, &stored, &mut apply)
+        }
+        FileFormat::Ndjson(compression) => ndjson::read(file, compression, &stored, &mut apply),
+    };
+    Ok(flow?.map_continue(|summary| plan.finish(summary)))
 }
 
 /// Returns a column of a batch of `file`.
@@ -242,35 +284,31 @@ fn missing<'a>(file: &Path, column: &str, existing: impl IntoIterator<Item = &'a
     }
 }
 
+fn repeated_column(file: &Path, name: &str) -> Error {
+    Error::malformed(
+        file,
+        format!("found the column `{name}` twice, expected one column of that name"),
+        None,
+    )
+}
+
 /// Checks that column names are unique.
 fn check_distinct_names(file: &Path, names: &[String]) -> Result<()> {
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(name.as_str())) {
-        Some(name) => Err(Error::malformed(
-            file,
-            format!("found the column `{name}` twice, expected unique column names"),
-            None,
-        )),
+        Some(name) => Err(repeated_column(file, name)),
         None => Ok(()),
     }
 }
 
-/// Returns the indices of the requested columns.
-fn column_indices(
-    file: &Path,
-    requested: Option<&[String]>,
-    existing: &[String],
-) -> Result<Vec<usize>> {
-    let index = |name: &String| {
-        existing
-            .iter()
-            .position(|other| other == name)
-            .ok_or_else(|| missing(file, name, existing.iter().map(String::as_str)))
-    };
-    requested.map_or_else(
-        || Ok((0..existing.len()).collect()),
-        |names| names.iter().map(index).collect(),
-    )
+/// Returns the index of a requested column, of which the file must have one.
+fn column_index(file: &Path, name: &str, existing: &[String]) -> Result<usize> {
+    let mut found = (0..existing.len()).filter(|&index| existing[index] == name);
+    match (found.next(), found.next()) {
+        (Some(index), None) => Ok(index),
+        (Some(_), Some(_)) => Err(repeated_column(file, name)),
+        (None, _) => Err(missing(file, name, existing.iter().map(String::as_str))),
+    }
 }
 
 /// Collects rows of text into batches of String columns.

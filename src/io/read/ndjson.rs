@@ -1,60 +1,45 @@
 //! NDJSON: one JSON object per line; scalars are read as text, numbers as written.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::ops::{ControlFlow, RangeInclusive};
 use std::path::Path;
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::decompress::{self, TextSource};
-use super::{BatchBuilder, BatchHandler, Compression, ReadSummary, RowBatch, empty, missing};
+use super::paths::{Cell, Cells, Content, Key, PathTree, compound_value};
+use super::{BatchBuilder, BatchHandler, Compression, ReadSummary, RowBatch, empty};
 use crate::error::{Error, Result};
 
-/// Maximum number of characters of a value shown in messages.
-const SHOWN: usize = 60;
-
-pub(super) fn columns(file: &Path, compression: Compression) -> Result<Vec<String>> {
-    keys(file, compression)
-}
-
+/// Reads a file in batches; also returns the requested columns that no object has.
 pub(super) fn read(
     file: &Path,
     compression: Compression,
-    requested: Option<&[String]>,
+    names: &[String],
     batch: &mut BatchHandler<'_, RowBatch>,
 ) -> Result<ControlFlow<(), ReadSummary>> {
-    let names = requested.map_or_else(|| keys(file, compression), |names| Ok(names.to_vec()))?;
-    let indices: HashMap<&str, usize> =
-        names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
+    let tree = PathTree::new(names.iter().map(String::as_str));
+    let mut cells = Cells::new(names.len());
     let mut present = vec![false; names.len()];
-    let mut quoted: Vec<Vec<RangeInclusive<u64>>> = vec![Vec::new(); names.len()];
-    let mut extends = vec![false; names.len()];
+    let mut strings = vec![StringRows::default(); names.len()];
     let mut lines = Lines::open(file, compression)?;
     let mut builder = BatchBuilder::new(names.iter().map(String::as_str), batch);
     while let Some((position, line)) = lines.next()? {
-        let mut raw = vec![None; names.len()];
-        object(&position, line, &mut |key| indices.get(key).copied(), &mut raw)?;
-        let mut texts = Vec::with_capacity(names.len());
-        for (i, raw) in raw.into_iter().enumerate() {
-            let text = raw.map_or(Ok(None), |raw| scalar(&position, &names[i], raw))?;
-            present[i] |= raw.is_some();
-            if text.as_ref().is_some_and(|text| !text.is_empty()) {
-                let is_string = raw.is_some_and(|raw| raw.get().starts_with('"'));
-                match quoted[i].last_mut().filter(|_| extends[i]) {
-                    Some(rows) if is_string => *rows = *rows.start()..=position.row,
-                    None if is_string => quoted[i].push(position.row..=position.row),
-                    _ => {}
+        cells.clear();
+        tree.read(line, &mut cells).map_err(|e| position.not_json(&e))?;
+        for (index, cell) in cells.iter().enumerate() {
+            present[index] |= cell.content != Content::Absent;
+            match cell.content {
+                Content::Compound => {
+                    return Err(compound(file, position.row, &names[index], cell));
                 }
-                extends[i] = is_string;
+                Content::Absent | Content::Null => {}
+                content => strings[index].record(position.row, content, cell),
             }
-            texts.push(text);
         }
-        if builder.push(texts.iter().map(Option::as_deref))?.is_break() {
+        if builder.push(cells.iter().map(Cell::text))?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
@@ -62,20 +47,48 @@ pub(super) fn read(
     if rows == 0 {
         return Err(empty(file));
     }
-    if let Some(absent) = present.iter().position(|present| !present) {
-        return Err(missing(
-            file,
-            &names[absent],
-            columns(file, compression)?.iter().map(String::as_str),
-        ));
+    let absent = names.iter().zip(present).filter(|(_, present)| !present);
+    let absent = absent.map(|(name, _)| name.clone()).collect();
+    let quoted = names
+        .iter()
+        .zip(strings)
+        .filter(|(_, strings)| !strings.rows.is_empty())
+        .map(|(name, strings)| (name.clone(), strings.rows))
+        .collect();
+    Ok(ControlFlow::Continue(ReadSummary { rows, quoted, absent }))
+}
+
+/// The rows of a column that have strings.
+#[derive(Debug, Clone, Default)]
+struct StringRows {
+    rows: Vec<RangeInclusive<u64>>,
+    /// Whether the last value was a string.
+    extends: bool,
+}
+
+impl StringRows {
+    fn record(&mut self, row: u64, content: Content, cell: &Cell) {
+        if cell.text().is_none_or(str::is_empty) {
+            return;
+        }
+        let is_string = content == Content::Text;
+        match self.rows.last_mut().filter(|_| self.extends) {
+            Some(rows) if is_string => *rows = *rows.start()..=row,
+            None if is_string => self.rows.push(row..=row),
+            _ => {}
+        }
+        self.extends = is_string;
     }
-    let quoted = names.into_iter().zip(quoted).filter(|(_, rows)| !rows.is_empty()).collect();
-    Ok(ControlFlow::Continue(ReadSummary { rows, quoted }))
+}
+
+/// Returns the error for an array or object where a scalar is expected.
+fn compound(file: &Path, row: u64, column: &str, cell: &Cell) -> Error {
+    compound_value(file, row, column, cell.text().unwrap_or_default())
 }
 
 /// Returns the keys of all objects, in order of first appearance; a key may first appear in the
 /// last object.
-fn keys(file: &Path, compression: Compression) -> Result<Vec<String>> {
+pub(super) fn columns(file: &Path, compression: Compression) -> Result<Vec<String>> {
     let mut lines = Lines::open(file, compression)?;
     let (mut names, mut seen) = (Vec::new(), HashSet::new());
     while let Some((position, line)) = lines.next()? {
@@ -84,9 +97,8 @@ fn keys(file: &Path, compression: Compression) -> Result<Vec<String>> {
                 seen.insert(key.to_owned());
                 names.push(key.to_owned());
             }
-            None
         };
-        object(&position, line, &mut note, &mut [])?;
+        read_keys(&position, line, &mut note)?;
     }
     if lines.row == 0 { Err(empty(file)) } else { Ok(names) }
 }
@@ -161,34 +173,30 @@ impl<'f> Lines<'f> {
     }
 }
 
-/// Reads an object; `index` maps each key to an index of `values`, or `None` to skip its value.
-fn object<'l>(
-    position: &LinePosition,
-    line: &'l str,
-    index: &mut dyn FnMut(&str) -> Option<usize>,
-    values: &mut [Option<&'l RawValue>],
+/// Passes the text of each of the first `rows` rows to `note`.
+pub(super) fn first_rows(
+    file: &Path,
+    compression: Compression,
+    rows: usize,
+    note: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let mut json = serde_json::Deserializer::from_str(line);
-    Object { index, values }
-        .deserialize(&mut json)
-        .and_then(|()| json.end())
-        .map_err(|e| position.not_json(&e))
-}
-
-struct Object<'a, 'l> {
-    index: &'a mut dyn FnMut(&str) -> Option<usize>,
-    values: &'a mut [Option<&'l RawValue>],
-}
-
-impl<'l> DeserializeSeed<'l> for Object<'_, 'l> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'l>>(self, json: D) -> std::result::Result<(), D::Error> {
-        json.deserialize_map(self)
+    let mut lines = Lines::open(file, compression)?;
+    for _ in 0..rows {
+        let Some((_, line)) = lines.next()? else { break };
+        note(line);
     }
+    Ok(())
 }
 
-impl<'l> Visitor<'l> for Object<'_, 'l> {
+/// Passes the keys of an object to `note`.
+fn read_keys(position: &LinePosition, line: &str, note: &mut dyn FnMut(&str)) -> Result<()> {
+    let mut json = serde_json::Deserializer::from_str(line);
+    json.deserialize_map(Keys(note)).and_then(|()| json.end()).map_err(|e| position.not_json(&e))
+}
+
+struct Keys<'a>(&'a mut dyn FnMut(&str));
+
+impl<'l> Visitor<'l> for Keys<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -196,74 +204,9 @@ impl<'l> Visitor<'l> for Object<'_, 'l> {
     }
 
     fn visit_map<A: MapAccess<'l>>(self, mut map: A) -> std::result::Result<(), A::Error> {
-        while let Some(index) = map.next_key_seed(Key(self.index))? {
-            match index {
-                None => drop(map.next_value::<IgnoredAny>()?),
-                Some(i) if self.values[i].is_some() => {
-                    return Err(A::Error::custom("found a duplicate key"));
-                }
-                Some(i) => self.values[i] = Some(map.next_value()?),
-            }
+        while map.next_key_seed(Key(&mut *self.0))?.is_some() {
+            map.next_value::<IgnoredAny>()?;
         }
         Ok(())
-    }
-}
-
-struct Key<'a>(&'a mut dyn FnMut(&str) -> Option<usize>);
-
-impl<'l> DeserializeSeed<'l> for Key<'_> {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'l>>(
-        self,
-        json: D,
-    ) -> std::result::Result<Option<usize>, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Key<'_> {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> std::result::Result<Option<usize>, E> {
-        Ok((self.0)(key))
-    }
-}
-
-/// Returns a string, number, true or false as text.
-fn scalar<'l>(
-    position: &LinePosition,
-    column: &str,
-    raw: &'l RawValue,
-) -> Result<Option<Cow<'l, str>>> {
-    /// A string, borrowed unless it has escapes.
-    #[derive(Deserialize)]
-    struct Text<'l>(#[serde(borrow)] Cow<'l, str>);
-    let text = raw.get();
-    match text.as_bytes()[0] {
-        b'n' => Ok(None),
-        b'"' => serde_json::from_str::<Text>(text)
-            .map(|text| Some(text.0))
-            .map_err(|e| position.not_json(&e)),
-        b'[' | b'{' => Err(Error::BadValue {
-            path: position.file.to_owned(),
-            row: Some(position.row),
-            column: column.to_owned(),
-            found: truncated(text),
-            expected: "text, a number or true/false".to_owned(),
-        }),
-        _ => Ok(Some(Cow::Borrowed(text))),
-    }
-}
-
-/// Shortens a value for messages.
-fn truncated(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

@@ -11,17 +11,18 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use polars::prelude::{
-    ArrowSchema, Column, DataFrame, FileMetadata, ParallelStrategy, ParquetReader, PolarsError,
-    PolarsResult, SerReader,
+    ArrowField, ArrowSchema, Column, DataFrame, FileMetadata, IntoColumn, ParallelStrategy,
+    ParquetReader, PlSmallStr, PolarsError, PolarsResult, SerReader, Series,
 };
 use polars_parquet::read::{ColumnChunkMetadata, RowGroupMetadata};
 use rayon::prelude::*;
 
 use super::dictionary::{self, Dictionary};
 use super::pages::{self, Pages};
+use super::struct_column::StructField;
 use super::{
-    BatchHandler, ReadSummary, RowBatch, check_distinct_names, column_indices, empty, scalars,
-    unreadable,
+    BatchHandler, ReadSummary, RowBatch, check_distinct_names, column_index, empty, scalars,
+    struct_column, unreadable,
 };
 use crate::error::{Error, Result};
 
@@ -42,8 +43,22 @@ const MAGIC: &[u8; 4] = b"PAR1";
 /// Size of the magic bytes at both ends and the footer length, in bytes.
 const FRAME_BYTES: u64 = 12;
 
-pub(super) fn columns(file: &Path) -> Result<Vec<String>> {
-    Ok(ParquetFile::open(file)?.names)
+/// The columns of a file, by their use.
+pub(super) struct FileSchema {
+    /// Names of all columns.
+    pub(super) names: Vec<String>,
+    /// Dotted names of the values inside struct columns that can be read.
+    pub(super) fields: Vec<String>,
+    /// Names of text columns.
+    pub(super) texts: Vec<String>,
+}
+
+pub(super) fn schema(file: &Path) -> Result<FileSchema> {
+    let ParquetFile { names, schema, .. } = ParquetFile::open(file)?;
+    let texts = schema.iter_values().filter(|field| dictionary::is_text(&field.dtype));
+    let texts = texts.map(|field| field.name.to_string()).collect();
+    let fields = schema.iter_values().flat_map(struct_column::fields).collect();
+    Ok(FileSchema { names, fields, texts })
 }
 
 pub(super) fn row_count(file: &Path) -> Option<u64> {
@@ -52,15 +67,15 @@ pub(super) fn row_count(file: &Path) -> Option<u64> {
 
 pub(super) fn read(
     file: &Path,
-    columns: Option<&[String]>,
+    names: &[String],
     dictionary_columns: &[String],
     batch: &mut BatchHandler<'_, RowBatch>,
 ) -> Result<ControlFlow<(), ReadSummary>> {
     let table = ParquetFile::open(file)?;
-    let indices = column_indices(file, columns, &table.names)?;
-    table.check(&indices)?;
     let columns: Vec<ColumnRequest> =
-        indices.into_iter().map(|index| table.request(index, dictionary_columns)).collect();
+        names.iter().map(|name| table.request(name, dictionary_columns)).collect::<Result<_>>()?;
+    table.check_row_groups()?;
+    columns.iter().try_for_each(|column| table.check(column))?;
     let mut groups = table.metadata;
     let row_groups = std::mem::take(&mut groups.row_groups);
     if columns.iter().any(|column| column.uuid) {
@@ -112,65 +127,85 @@ impl<'f> ParquetFile<'f> {
     }
 
     /// Returns the request for a column; only text columns can be read as dictionaries.
-    fn request(&self, index: usize, dictionary_columns: &[String]) -> ColumnRequest {
-        let name = self.names[index].clone();
-        let is_text = self.schema.get(&name).is_some_and(|field| dictionary::is_text(&field.dtype));
-        ColumnRequest {
-            as_dictionary: is_text && dictionary_columns.contains(&name),
+    fn request(&self, name: &str, dictionary_columns: &[String]) -> Result<ColumnRequest> {
+        let in_struct = || {
+            let field = self.schema.iter_values().find_map(|f| struct_column::find(f, name))?;
+            let index = self.names.iter().position(|other| *other == field.root)?;
+            Some((index, field))
+        };
+        let has_column = self.names.iter().any(|other| other == name);
+        if let Some((index, field)) = in_struct().filter(|_| !has_column) {
+            let name = name.to_owned();
+            let field = Some(field);
+            return Ok(ColumnRequest { index, name, field, as_dictionary: false, uuid: false });
+        }
+        let index = column_index(self.file, name, &self.names)?;
+        let is_text = self.schema.get(name).is_some_and(|field| dictionary::is_text(&field.dtype));
+        Ok(ColumnRequest {
+            as_dictionary: is_text && dictionary_columns.iter().any(|other| other == name),
             uuid: self.is_uuid(index),
             index,
-            name,
-        }
+            name: name.to_owned(),
+            field: None,
+        })
     }
 
     fn is_uuid(&self, index: usize) -> bool {
         scalars::is_uuid(&self.metadata.schema().fields()[index])
     }
 
-    /// Checks sizes that the reader trusts, and that all columns are scalars.
-    fn check(&self, indices: &[usize]) -> Result<()> {
+    /// Checks the number of rows, which the reader trusts.
+    fn check_row_groups(&self) -> Result<()> {
         let groups = &self.metadata.row_groups;
         let total = groups.iter().try_fold(0_usize, |sum, group| sum.checked_add(group.num_rows()));
         if total != Some(self.metadata.num_rows) {
             return Err(damaged(self.file, "its row groups do not add up to its rows"));
         }
-        for &index in indices {
-            let name = &self.names[index];
-            let dtype = self
-                .schema
-                .get(name)
-                .map(|field| &field.dtype)
-                .ok_or_else(|| damaged(self.file, "its columns cannot be determined"))?;
-            if !scalars::readable(dtype) && !self.is_uuid(index) {
-                let dtype = format!("{dtype:?}");
-                // Without the parameters of the type.
-                let dtype = dtype.split(['(', ' ']).next().unwrap_or_default();
-                let problem = format!(
-                    "column `{name}`: found type {dtype}, expected text, numbers, times or true/false"
-                );
-                return Err(Error::malformed(self.file, problem, None));
-            }
-            for group in groups {
-                let mut chunks = group
-                    .columns_under_root_iter(name)
-                    .ok_or_else(|| damaged(self.file, "a row group lacks the column"))?;
-                let fits = |(values, start, bytes): (i64, u64, u64)| {
-                    u64::try_from(values) == Ok(group.num_rows() as u64)
-                        && start.checked_add(bytes).is_some_and(|end| end <= self.bytes)
-                };
-                let chunk = chunks.next().filter(|_| chunks.len() == 0);
-                let sizes = chunk.map(|chunk| (chunk.num_values(), chunk.byte_range()));
-                if !sizes.is_some_and(|(values, range)| {
-                    range.end >= range.start && fits((values, range.start, range.end - range.start))
-                }) {
-                    return Err(damaged(
-                        self.file,
-                        &format!("the size of column `{name}` exceeds the file"),
-                    ));
-                }
+        Ok(())
+    }
+
+    /// Checks that a column has scalars, and the sizes that the reader trusts.
+    fn check(&self, column: &ColumnRequest) -> Result<()> {
+        let root = self
+            .schema
+            .get(column.root())
+            .ok_or_else(|| damaged(self.file, "its columns cannot be determined"))?;
+        let name = &column.name;
+        if column.field.is_none() && !scalars::readable(&root.dtype) && !column.uuid {
+            return Err(self.not_scalar(name, root));
+        }
+        for group in &self.metadata.row_groups {
+            let chunks: Vec<&ColumnChunkMetadata> = column.chunks(group).collect();
+            let fits = |(values, start, bytes): (i64, u64, u64)| {
+                u64::try_from(values) == Ok(group.num_rows() as u64)
+                    && start.checked_add(bytes).is_some_and(|end| end <= self.bytes)
+            };
+            let chunk = chunks.first().filter(|_| chunks.len() == 1);
+            let sizes = chunk.map(|chunk| (chunk.num_values(), chunk.byte_range()));
+            if !sizes.is_some_and(|(values, range)| {
+                range.end >= range.start && fits((values, range.start, range.end - range.start))
+            }) {
+                return Err(damaged(
+                    self.file,
+                    &format!("the size of column `{name}` exceeds the file"),
+                ));
             }
         }
         Ok(())
+    }
+
+    fn not_scalar(&self, name: &str, field: &ArrowField) -> Error {
+        let dtype = format!("{:?}", field.dtype);
+        // Without the parameters of the type.
+        let dtype = dtype.split(['(', ' ']).next().unwrap_or_default();
+        let inside = struct_column::fields(field)
+            .into_iter()
+            .next()
+            .map_or_else(String::new, |first| format!(" (name a value inside, such as `{first}`)"));
+        let problem = format!(
+            "column `{name}`: found type {dtype}, expected text, numbers, times or true/false{inside}"
+        );
+        Error::malformed(self.file, problem, None)
     }
 }
 
@@ -202,6 +237,26 @@ struct ColumnRequest {
     as_dictionary: bool,
     /// Whether it contains UUIDs.
     uuid: bool,
+    /// The value inside a struct column.
+    field: Option<StructField>,
+}
+
+impl ColumnRequest {
+    /// Returns the name of the column in the file.
+    fn root(&self) -> &str {
+        self.field.as_ref().map_or(&self.name, |field| &field.root)
+    }
+
+    /// Iterates over the column chunks of a row group.
+    fn chunks<'g>(
+        &'g self,
+        group: &'g RowGroupMetadata,
+    ) -> impl Iterator<Item = &'g ColumnChunkMetadata> {
+        let is_requested = |chunk: &&ColumnChunkMetadata| {
+            self.field.as_ref().is_none_or(|field| field.is_in(chunk))
+        };
+        group.columns_under_root_iter(self.root()).into_iter().flatten().filter(is_requested)
+    }
 }
 
 /// The columns of a batch: a data frame, and the dictionaries.
@@ -217,12 +272,12 @@ struct RowGroupBatch<'a> {
 impl RowGroupBatch<'_> {
     fn read(self, columns: &[ColumnRequest]) -> Result<DecodedBatch> {
         let opened = File::open(self.file).map_err(|source| unreadable(self.file, source))?;
-        let (mut as_dictionary, mut plain) = (Vec::new(), Vec::new());
+        let (mut as_dictionary, mut plain, mut in_structs) = (Vec::new(), Vec::new(), Vec::new());
         for column in columns {
-            if self.page_kind(&opened, column)? == Pages::Dictionary {
-                as_dictionary.push(column);
-            } else {
-                plain.push(column);
+            match (self.page_kind(&opened, column)?, &column.field) {
+                (Pages::Dictionary, _) => as_dictionary.push(column),
+                (_, None) => plain.push(column),
+                (_, Some(field)) => in_structs.push((column, field)),
             }
         }
         let dictionaries = guarded(self.file, || self.read_dictionaries(&as_dictionary))?;
@@ -235,16 +290,42 @@ impl RowGroupBatch<'_> {
                 &format!("column `{name}` has a different number of rows than its row groups"),
             ));
         }
-        Ok((self.read_plain(opened, &plain)?, dictionaries))
+        let in_structs = guarded(self.file, || self.read_fields(&in_structs))?;
+        let mut frame = self.read_plain(opened, &plain)?;
+        if !in_structs.is_empty() {
+            frame = frame
+                .hstack(&in_structs)
+                .and_then(|frame| {
+                    let names = columns.iter().map(|column| column.name.as_str());
+                    frame.select(names.filter(|name| !dictionaries.contains_key(*name)))
+                })
+                .map_err(|e| damaged(self.file, &e.to_string()))?;
+        }
+        Ok((frame, dictionaries))
     }
 
     /// Iterates over the column chunks of the row groups.
-    fn chunks<'c>(&'c self, name: &'c str) -> impl Iterator<Item = &'c ColumnChunkMetadata> {
-        self.groups
-            .row_groups
-            .iter()
-            .filter_map(move |group| group.columns_under_root_iter(name))
-            .flatten()
+    fn chunks<'c>(
+        &'c self,
+        column: &'c ColumnRequest,
+    ) -> impl Iterator<Item = &'c ColumnChunkMetadata> {
+        self.groups.row_groups.iter().flat_map(|group| column.chunks(group))
+    }
+
+    /// Reads values inside struct columns.
+    fn read_fields(&self, columns: &[(&ColumnRequest, &StructField)]) -> PolarsResult<Vec<Column>> {
+        let read = |(column, field): &(&ColumnRequest, &StructField)| {
+            let arrays = self
+                .chunks(column)
+                .map(|chunk| field.read(&File::open(self.file)?, chunk))
+                .collect::<PolarsResult<Vec<_>>>()?;
+            let series = Series::try_from((PlSmallStr::from(column.name.as_str()), arrays))?;
+            let length = self.slice.len();
+            let start = i64::try_from(self.slice.start)
+                .map_err(|_| PolarsError::ComputeError("a column is too large".into()))?;
+            scalars::normalize(&series.slice(start, length).into_column(), false)
+        };
+        columns.par_iter().map(read).collect()
     }
 
     /// Validates the pages of a column and returns their kind: `Plain` for columns that are not
@@ -256,7 +337,7 @@ impl RowGroupBatch<'_> {
             Pages::Plain
         };
         // The first slice validates the pages for all slices.
-        for chunk in self.chunks(&column.name).filter(|_| self.slice.start == 0) {
+        for chunk in self.chunks(column).filter(|_| self.slice.start == 0) {
             let pages = pages::inspect(
                 opened,
                 chunk.byte_range(),
@@ -283,7 +364,7 @@ impl RowGroupBatch<'_> {
     ) -> PolarsResult<BTreeMap<String, Vec<Dictionary>>> {
         let chunks: Vec<(&str, &ColumnChunkMetadata)> = columns
             .iter()
-            .flat_map(|column| self.chunks(&column.name).map(|chunk| (column.name.as_str(), chunk)))
+            .flat_map(|column| self.chunks(column).map(|chunk| (column.name.as_str(), chunk)))
             .collect();
         let read = |(name, chunk): (&str, _)| {
             Ok((name.to_owned(), dictionary::read(&File::open(self.file)?, chunk)?))
@@ -297,7 +378,7 @@ impl RowGroupBatch<'_> {
         Ok(dictionaries)
     }
 
-    fn read_plain(self, opened: File, columns: &[&ColumnRequest]) -> Result<DataFrame> {
+    fn read_plain(&self, opened: File, columns: &[&ColumnRequest]) -> Result<DataFrame> {
         let Self { file, groups, slice } = self;
         if columns.is_empty() {
             return Ok(DataFrame::empty_with_height(slice.len()));
@@ -313,7 +394,7 @@ impl RowGroupBatch<'_> {
         };
         guarded(file, || {
             let mut reader = ParquetReader::new(opened);
-            reader.set_metadata(groups.into());
+            reader.set_metadata(groups.clone().into());
             let reader =
                 reader.with_projection(Some(indices)).with_slice(Some((slice.start, slice.len())));
             let columns = reader.read_parallel(strategy).finish()?.into_columns();

@@ -328,7 +328,7 @@ fn row_groups_are_read_in_order_with_the_requested_columns() {
         firsts.push(first);
         Ok(())
     });
-    assert_eq!(message.unwrap(), ReadSummary { rows: 1_000_000, quoted: BTreeMap::new() });
+    assert_eq!(message.unwrap(), ReadSummary { rows: 1_000_000, ..ReadSummary::default() });
     assert_eq!(firsts, [1, 524_289]);
 }
 

@@ -1,0 +1,111 @@
+//! The columns of a file, and where the values of a requested column come from.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::folder_keys::folder_keys;
+use super::{FileFormat, delimited, file_format, ndjson, parquet};
+use crate::error::Result;
+
+/// The columns of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileColumns {
+    pub(super) format: FileFormat,
+    /// Names of the columns, in order; for NDJSON the keys of all objects.
+    stored: Vec<String>,
+    /// Names of which the file has several columns.
+    repeated: BTreeSet<String>,
+    /// Columns from the names of folders, unless the file has a column of that name.
+    folder_keys: Vec<(String, Option<String>)>,
+    /// Values inside struct columns of Parquet.
+    fields: Vec<String>,
+    /// Columns of text, which may be JSON.
+    texts: BTreeSet<String>,
+}
+
+/// Where the values of a column come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A column, or a value inside one that the format reads itself.
+    Stored,
+    /// A value inside the JSON of a text column: the column, and the path inside.
+    Json { column: String, path: String },
+    /// A folder; `None`: missing.
+    Folder(Option<String>),
+}
+
+impl FileColumns {
+    pub(crate) fn read(file: &Path) -> Result<Self> {
+        let format = file_format(file)?;
+        let (mut fields, mut texts) = (Vec::new(), BTreeSet::new());
+        let all = match format {
+            FileFormat::Parquet => {
+                let schema = parquet::schema(file)?;
+                (fields, texts) = (schema.fields, schema.texts.into_iter().collect());
+                schema.names
+            }
+            FileFormat::Delimited(compression) => delimited::columns(file, compression)?,
+            FileFormat::Ndjson(compression) => ndjson::columns(file, compression)?,
+        };
+        let (mut stored, mut seen, mut repeated) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        for name in all {
+            if seen.insert(name.clone()) {
+                stored.push(name);
+            } else {
+                repeated.insert(name);
+            }
+        }
+        if matches!(format, FileFormat::Delimited(_)) {
+            texts.clone_from(&seen);
+        }
+        let mut folder_keys = folder_keys(file);
+        folder_keys.retain(|(name, _)| !seen.contains(name));
+        Ok(Self { format, stored, repeated, folder_keys, fields, texts })
+    }
+
+    /// Iterates over the names of all columns.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
+        self.stored.iter().chain(self.folder_keys.iter().map(|(name, _)| name))
+    }
+
+    /// Returns whether several columns have this name.
+    pub(super) fn is_repeated(&self, name: &str) -> bool {
+        self.repeated.contains(name)
+    }
+
+    /// Returns whether a column may be missing in all rows although it is known to the writer, as a
+    /// key of NDJSON.
+    pub(crate) fn has_optional_keys(&self) -> bool {
+        matches!(self.format, FileFormat::Ndjson(_))
+    }
+
+    /// Returns whether the file has a column, or one in which a dotted name may have a value.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.origin(name).is_some()
+    }
+
+    /// Returns where the values of a column come from; `None`: the file lacks it.
+    pub(super) fn origin(&self, name: &str) -> Option<Origin> {
+        let stored = |name: &str| self.stored.iter().any(|other| other == name);
+        if stored(name) {
+            return Some(Origin::Stored);
+        }
+        if let Some((_, value)) = self.folder_keys.iter().find(|(other, _)| other == name) {
+            return Some(Origin::Folder(value.clone()));
+        }
+        let splits = name.match_indices('.').map(|(dot, _)| (&name[..dot], &name[dot + 1..]));
+        let splits: Vec<(&str, &str)> =
+            splits.filter(|(key, rest)| !key.is_empty() && !rest.is_empty()).collect();
+        // The longest name of a column wins.
+        splits.into_iter().rev().filter(|(column, _)| stored(column)).find_map(|(column, path)| {
+            match self.format {
+                FileFormat::Ndjson(_) => Some(Origin::Stored),
+                _ if self.fields.iter().any(|field| field == name) => Some(Origin::Stored),
+                _ => self
+                    .texts
+                    .contains(column)
+                    .then(|| Origin::Json { column: column.to_owned(), path: path.to_owned() }),
+            }
+        })
+    }
+}
