@@ -7,12 +7,13 @@ use super::shared::refuse_existing;
 use crate::error::Result;
 use crate::io::write::{check_writable, write_bytes};
 use crate::time::Timestamp;
-use crate::tools::init::guess;
+use crate::tools::init::{InitOptions, guess};
 
 /// Write a commented pql.toml from the headers of your files
 ///
 /// Guesses columns, event roles and the observation from names and values, tries them on the data,
-/// and explains each guess on stderr. Never overwrites an existing file.
+/// and explains each guess on stderr. `FIXME` in the file marks what it could not decide. Never
+/// overwrites an existing file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Events: Parquet, CSV or NDJSON files, globs or folders; each becomes a source
@@ -21,6 +22,12 @@ pub(super) struct Args {
     /// Account list, with one row per account and its sign-up time
     #[arg(long, value_name = "PATH", help_heading = "Input")]
     accounts: Option<PathBuf>,
+    /// Column of accounts, instead of the one that fits best
+    #[arg(long = "account", value_name = "COLUMN", help_heading = "Input")]
+    account: Option<String>,
+    /// Column of the times of events, instead of the one that fits best
+    #[arg(long = "time", value_name = "COLUMN", help_heading = "Input")]
+    time: Option<String>,
     /// Project file to write (`-`: standard output)
     #[arg(short, long, value_name = "FILE", default_value = "pql.toml", help_heading = "Output")]
     output: PathBuf,
@@ -31,16 +38,19 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     refuse_existing(&args.output, "choose another file with `-o`, or move it away")?;
     check_writable(&args.output)?;
     let folder = if stdout { Path::new("") } else { args.output.parent().unwrap_or(Path::new("")) };
-    let guess = guess(&args.events, args.accounts.as_deref(), folder, Timestamp::now().0)?;
+    let options = InitOptions { account: args.account.clone(), time: args.time.clone() };
+    let accounts = args.accounts.as_deref();
+    let guess = guess(&args.events, accounts, folder, &options, Timestamp::now().0)?;
     write_bytes(&args.output, guess.toml.as_bytes())?;
-    for remark in &guess.remarks {
-        terminal.note(remark);
-    }
+    guess.remarks.iter().for_each(|remark| terminal.note(remark));
+    guess.tasks.iter().for_each(|task| terminal.note(&format!("FIXME: {task}")));
     if !stdout {
         let path = args.output.display();
         terminal.note(&format!("Wrote {path}"));
         if guess.trainable {
             terminal.note(&format!("Next: pql train -c {path} --name NAME"));
+        } else {
+            terminal.note(&format!("Next: fix the lines with FIXME in {path}"));
         }
     }
     Ok(())

@@ -31,9 +31,6 @@ impl Error {
                 "run `pql init --events FILE` to write a project file, or pass a feature matrix with `--features FILE`".to_owned(),
             ),
             Self::TooManyEventNames => Some("set `events.event` to another column; this one seems to contain ids".to_owned()),
-            Self::UnrecognizedColumns { .. } => {
-                Some("write the project file by hand and set `account` and `timestamp` in [[events]]".to_owned())
-            }
             Self::NoSignUps { .. } => Some("set `observation.since` to the time from which the log is complete".to_owned()),
             Self::NoOlderAccounts { .. } => Some("set a shorter `observation.horizon`, or use a longer log".to_owned()),
             Self::NotFinite { .. } | Self::NotFiniteTestRows { .. } => Some("leave these values empty".to_owned()),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use phrases::{batch_file, counts, file_and_line, file_and_row, leaks, one_class, project_file};
 
-use crate::names::{backticked, counted, grouped};
+use crate::names::{counted, grouped};
 use crate::time::Timestamp;
 use crate::warning::{DropReason, Finding};
 
@@ -231,16 +231,6 @@ pub enum Error {
         path: PathBuf,
         /// The column with the most similar name.
         suggestion: Option<String>,
-    },
-    /// A source of events without a recognizable key column.
-    #[error("`{}`: cannot recognize {key} among the columns {}", path.display(), backticked(columns))]
-    UnrecognizedColumns {
-        /// The source.
-        path: PathBuf,
-        /// What the column contains.
-        key: &'static str,
-        /// The columns of the source.
-        columns: Vec<String>,
     },
     /// A positive value that does not occur in the feature matrix.
     #[error("no outcome equals `{positive}` (`matrix.positive`)")]

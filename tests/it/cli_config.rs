@@ -357,7 +357,8 @@ fn init_suggests_training_only_if_a_model_can_be_trained() {
     let project = Project::trial();
     let run = project.pql(&["init", "--events", "events.csv", "-o", "a.toml"]).done();
     let run = run.stderr_has(&["no model can be trained yet", "Wrote a.toml"]);
-    assert!(!run.err.contains("Next:"), "{}", run.err);
+    assert!(run.err.contains("Next: fix the lines with FIXME in a.toml"), "{}", run.err);
+    assert!(!run.err.contains("pql train"), "{}", run.err);
     let sources = ["init", "--events", "events.csv", "--accounts", "accounts.csv", "-o", "b.toml"];
     project.pql(&sources).done().stderr_has(&["Next: pql train -c b.toml --name NAME"]);
 }

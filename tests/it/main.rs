@@ -25,6 +25,7 @@ mod common;
 mod compare;
 mod definition;
 mod explain;
+mod exports;
 mod funnel;
 mod language;
 mod layers;

@@ -5,14 +5,15 @@ use std::ops::ControlFlow;
 
 use polars::prelude::DataFrame;
 
-use super::columns::{EventTypeSource, GuessedEventColumns};
+use super::columns::GuessedEventColumns;
+use super::naming::EventTypeSource;
 use super::sample::{Sample, flag};
 use crate::error::Result;
 use crate::io::read;
 use crate::log::cells;
 
 /// Maximum number of rows read of a source.
-pub(super) const ROWS: u64 = 5_000_000;
+pub(super) const ROWS: u64 = 100_000_000;
 
 /// Frequencies of the event types of a source.
 #[derive(Debug, Clone)]
@@ -28,16 +29,25 @@ pub(super) struct EventTypeCounts {
 impl EventTypeCounts {
     /// Counts the event types of a source.
     pub(super) fn count(sample: &Sample, columns: &GuessedEventColumns) -> Result<Self> {
-        let mut wanted = vec![columns.account.clone()];
+        let account = columns.account.name().map(str::to_owned);
+        // Without an account column, any column has one value for each row.
+        let first = || sample.columns.first().map(|column| column.name.clone());
+        let Some(account) = account.or_else(first) else {
+            return Ok(Self { names: Vec::new(), rows: 0, whole: true });
+        };
+        let mut wanted = vec![account.clone()];
         match &columns.naming {
-            EventTypeSource::Column(name) => wanted.push(name.clone()),
-            EventTypeSource::Unpivot(names) => wanted.extend(names.iter().cloned()),
+            EventTypeSource::Column(name) | EventTypeSource::Stages(name) => {
+                wanted.push(name.clone());
+            }
+            EventTypeSource::Unpivot { columns, .. } => wanted.extend(columns.iter().cloned()),
             EventTypeSource::One(_) => {}
         }
+        wanted.dedup();
         let (mut counts, mut rows) = (HashMap::new(), 0);
         let whole = visit(sample, &wanted, &mut |frame| {
             rows += frame.height() as u64;
-            count_frame(frame, columns, &mut counts)
+            count_frame(frame, &account, &columns.naming, &mut counts)
         })?;
         let mut names: Vec<(String, u64)> = counts.into_iter().collect();
         names.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -83,7 +93,8 @@ fn visit(
 
 fn count_frame(
     frame: &DataFrame,
-    columns: &GuessedEventColumns,
+    account: &str,
+    naming: &EventTypeSource,
     counts: &mut HashMap<String, u64>,
 ) -> Result<()> {
     let mut add = |name: &str| match counts.get_mut(name) {
@@ -96,20 +107,20 @@ fn count_frame(
         let found = frame.columns().iter().find(|c| c.name() == name);
         found.map(cells::text).transpose()
     };
-    let Some(accounts) = column(&columns.account)? else { return Ok(()) };
+    let Some(accounts) = column(account)? else { return Ok(()) };
     let present = |text: Option<&str>| text.is_some_and(|t| !t.is_empty());
-    match &columns.naming {
+    match naming {
         EventTypeSource::One(name) => {
             accounts.iter().filter(|a| present(*a)).for_each(|_| add(name));
         }
-        EventTypeSource::Column(name) => {
+        EventTypeSource::Column(name) | EventTypeSource::Stages(name) => {
             let Some(events) = column(name)? else { return Ok(()) };
             let named =
                 accounts.iter().zip(events.iter()).filter(|(a, e)| present(*a) && present(*e));
             named.filter_map(|(_, event)| event).for_each(add);
         }
-        EventTypeSource::Unpivot(names) => {
-            for name in names {
+        EventTypeSource::Unpivot { columns, .. } => {
+            for name in columns {
                 let Some(flags) = column(name)? else { continue };
                 let set = accounts.iter().zip(flags.iter()).filter(|(a, f)| {
                     present(*a) && f.is_some_and(|f| flag(f.trim()) != Some(false))

@@ -1,8 +1,16 @@
 //! `pql init`: guesses a project file from column names and values, and tries it on the data.
 
+mod account_times;
 mod accounts;
+mod attributes;
+mod clock;
 mod columns;
+mod describe;
+mod draft;
+mod dry_run;
 mod event_types;
+mod keys;
+mod naming;
 mod observation;
 mod paths;
 mod roles;
@@ -11,28 +19,26 @@ mod sample;
 mod tests;
 mod text;
 mod times;
+mod toml_page;
 mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use accounts::GuessedAccountColumns;
-use columns::{EventTypeSource, GuessedEventColumns};
+use columns::{GuessedEventColumns, NamedColumns};
+use describe::{describe_accounts, describe_source};
+use draft::{AccountsGuess, ProjectDraft, SourceGuess};
 use event_types::EventTypeCounts;
+use keys::ListKey;
+use naming::EventTypeSource;
 use observation::ObservationGuess;
 use sample::Sample;
-use text::{AccountsGuess, ProjectDraft, SourceGuess};
 use times::{TimeFormat, order};
 
-use crate::config::Config;
-use crate::dataset::features::FeatureCatalog;
-use crate::dataset::observations::observe;
-#[cfg(doc)]
-use crate::error::Error;
-use crate::error::Result;
-use crate::io::progress::Progress;
-use crate::log::{DEFAULT_MEMORY, Log, LogBounds, LogSources, ingest};
-use crate::names::{backticked, counted, grouped};
+use crate::config::Roles;
+use crate::error::{Error, Result};
+use crate::names::{backticked, nearest};
 
 /// A guessed project file with remarks.
 #[derive(Debug, Clone)]
@@ -41,11 +47,23 @@ pub struct Guess {
     pub toml: String,
     /// What was guessed and why, one line each.
     pub remarks: Vec<String>,
-    /// Whether a model can be trained with it, as far as known.
+    /// What to decide in the file before it can be used, one line each; `FIXME` marks the places.
+    pub tasks: Vec<String>,
+    /// Whether a model can be trained with it: training was prepared on the whole data.
     pub trainable: bool,
 }
 
-/// Guesses a project file from the first rows and the event types of sources, and tries it on them.
+/// Columns that the user names instead of leaving them to `pql init`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InitOptions {
+    /// Column of accounts, in each table that has it.
+    pub account: Option<String>,
+    /// Column of the times of events, in each source that has it.
+    pub time: Option<String>,
+}
+
+/// Guesses a project file from the first rows and the event types of sources, and tries it on all
+/// of their data.
 ///
 /// # Arguments
 /// * `events` – sources of events: files, globs or folders
@@ -55,113 +73,176 @@ pub struct Guess {
 /// * `now` – events later than this are invalid, µs UTC
 /// # Errors
 /// * [`Error::Read`], [`Error::Empty`], [`Error::Malformed`]: a file that cannot be read
-/// * [`Error::UnrecognizedColumns`]: a source without a recognizable account or time column
-/// * [`Error::Usage`]: a path that is not UTF-8
+/// * [`Error::Usage`]: a path that is not UTF-8, or no table has a column of the options
 pub fn guess(
     events: &[PathBuf],
     accounts: Option<&Path>,
     folder: &Path,
+    options: &InitOptions,
     now: i64,
 ) -> Result<Guess> {
-    let mut remarks = Vec::new();
     let samples: Vec<Sample> =
         events.iter().map(|path| Sample::read(path)).collect::<Result<_>>()?;
-    let account_sample = accounts.map(Sample::read).transpose()?;
-    let key = account_sample.as_ref().and_then(|list| columns::list_account(list, &samples));
-    let list = account_sample
-        .as_ref()
-        .map(|sample| guess_accounts(sample, key, folder, &mut remarks))
-        .transpose()?;
-    let key = key.filter(|_| list.as_ref().is_some_and(|l| l.columns.is_some()));
+    let list = accounts.map(Sample::read_list).transpose()?;
+    let tables: Vec<&Sample> = samples.iter().chain(&list).collect();
+    check_named("--account", options.account.as_deref(), &tables)?;
+    check_named("--time", options.time.as_deref(), &samples.iter().collect::<Vec<_>>())?;
+    let mut remarks = Vec::new();
+    let mut draft = guess_columns(&samples, list.as_ref(), folder, options, &mut remarks)?;
+    if draft.is_incomplete() {
+        draft.observation.trainable = false;
+    } else {
+        dry_run::dry_run(&mut draft, folder, now, &mut remarks);
+    }
+    Ok(Guess {
+        toml: draft.to_toml(),
+        remarks,
+        trainable: draft.observation.trainable,
+        tasks: draft.tasks,
+    })
+}
+
+/// Checks that a table has a column that the user names.
+fn check_named(option: &str, name: Option<&str>, tables: &[&Sample]) -> Result<()> {
+    let Some(name) = name.filter(|name| tables.iter().all(|table| table.column(name).is_none()))
+    else {
+        return Ok(());
+    };
+    let columns: Vec<&str> =
+        tables.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect();
+    let hint = nearest(name, columns.iter().copied()).map_or_else(
+        || {
+            let names: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+            format!("the columns are {}", backticked(&names))
+        },
+        |near| format!("did you mean `{near}`?"),
+    );
+    Err(Error::Usage {
+        problem: format!("`{option}`: found `{name}`, expected the name of a column"),
+        hint: Some(hint),
+    })
+}
+
+/// Guesses everything that does not need the whole data.
+fn guess_columns(
+    samples: &[Sample],
+    list: Option<&Sample>,
+    folder: &Path,
+    options: &InitOptions,
+    remarks: &mut Vec<String>,
+) -> Result<ProjectDraft> {
+    let key = list.and_then(|list| keys::list_key(list, samples, options.account.as_deref()));
+    let mut tasks = Vec::new();
+    let mut guessed_list =
+        list.map(|sample| guess_accounts(sample, key, folder, remarks)).transpose()?;
+    let used = guessed_list.as_ref().is_some_and(|list| list.columns.is_some());
+    let list_key = list.zip(key).filter(|_| used);
+    let tables: Vec<&Sample> = samples.iter().chain(list).collect();
+    let named = NamedColumns { account: options.account.as_deref(), time: options.time.as_deref() };
     let mut sources = Vec::new();
-    for sample in &samples {
-        let mut columns = GuessedEventColumns::guess(sample, key, &mut remarks)?;
-        let named = sample.path.display().to_string();
-        resolve_day_order(
-            &mut columns.time_format,
-            &[(sample, &columns.timestamp)],
-            &named,
-            &mut remarks,
-        )?;
+    for sample in samples {
+        let mut columns = GuessedEventColumns::guess(sample, list_key, &tables, named);
+        if let Some(timestamp) = columns.timestamp.name().map(str::to_owned) {
+            let times = [(sample, &timestamp)];
+            resolve_day_order(&mut columns.time_format, &times, &sample.label(), remarks)?;
+        }
         let event_types = EventTypeCounts::count(sample, &columns)?;
-        remarks.push(describe_source(&named, &columns, &event_types));
-        sources.push(SourceGuess {
-            path: paths::to_project_path(&sample.path, folder, &sample.files)?,
-            columns,
-            event_types,
-        });
+        describe_source(sample, &columns, &event_types, remarks);
+        tasks.extend(columns.tasks().map(str::to_owned));
+        let path = paths::to_project_path(&sample.path, folder, &sample.files)?;
+        let sampled = (!sample.whole).then_some(sample.rows);
+        sources.push(SourceGuess { path, columns, event_types, sampled });
     }
     let names = count_event_types(&sources);
-    let listed =
-        list.as_ref().and_then(|l| l.columns.as_ref()).is_some_and(|c| c.converted.is_some());
-    let roles = roles::guess(
-        &names.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-        listed,
-        &mut remarks,
-    );
-    for (role, names) in
-        roles.usage().into_iter().chain(roles.not_usage()).filter(|(_, names)| !names.is_empty())
-    {
-        remarks.push(format!("roles.{role}: {}", backticked(names)));
+    let roles = guess_roles(&sources, &names, guessed_list.as_mut(), remarks);
+    let columns = guessed_list.as_ref().and_then(|list| list.columns.as_ref());
+    tasks.extend(columns.and_then(|columns| columns.repeated.clone()));
+    let has_conversions = columns.is_some_and(|c| c.times.converted.is_some());
+    if !has_conversions && roles.converted.is_empty() {
+        tasks.push(conversion_task(columns, &roles));
     }
-    let mut draft =
-        ProjectDraft { sources, list, roles, names, observation: ObservationGuess::default() };
-    if draft.sources.iter().all(|s| s.event_types.whole) {
-        dry_run(&mut draft, folder, now, &mut remarks);
-    } else {
-        remarks.push(format!(
-            "more than {} rows: [observation] has its defaults and was not tried on the log",
-            grouped(event_types::ROWS)
-        ));
-        if !listed && draft.roles.converted.is_empty() {
-            draft.observation.trainable = false;
-            remarks
-                .push("no conversions found: set `accounts.converted` to a time column or `roles.converted` to event types".to_owned());
-        }
-    }
-    Ok(Guess { toml: draft.to_toml(), remarks, trainable: draft.observation.trainable })
+    let observation = ObservationGuess::default();
+    Ok(ProjectDraft { sources, list: guessed_list, roles, names, observation, tasks })
 }
 
 /// Guesses the columns of the account list.
 fn guess_accounts(
     sample: &Sample,
-    key: Option<&sample::Column>,
+    key: Option<ListKey<'_>>,
     folder: &Path,
     remarks: &mut Vec<String>,
 ) -> Result<AccountsGuess> {
-    let named = sample.path.display().to_string();
-    let mut columns = key.and_then(|key| GuessedAccountColumns::guess(sample, key, remarks));
+    let mut columns = key.and_then(|key| GuessedAccountColumns::guess(sample, key));
     match &mut columns {
         None => remarks.push(format!(
-            "`{named}` is not used: cannot recognize an account and a sign-up column among {}",
+            "`{}` is not used: cannot recognize an account and a sign-up column among {}",
+            sample.label(),
             sample.column_list()
         )),
         Some(columns) => {
-            let times: Vec<String> =
-                [Some(&columns.signed_up), columns.converted.as_ref(), columns.churned.as_ref()]
+            let times = &mut columns.times;
+            let names: Vec<String> =
+                [Some(&times.signed_up), times.converted.as_ref(), times.churned.as_ref()]
                     .into_iter()
                     .flatten()
                     .cloned()
                     .collect();
-            let times: Vec<(&Sample, &String)> = times.iter().map(|name| (sample, name)).collect();
-            resolve_day_order(&mut columns.time_format, &times, &named, remarks)?;
-            remarks.push(describe_accounts(&named, columns));
-            let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-            for (name, reason) in &columns.rejected {
-                by_reason.entry(reason).or_default().push(name.clone());
-            }
-            remarks.extend(by_reason.iter().map(|(reason, names)| {
-                format!("not an attribute: {} ({reason})", backticked(names))
-            }));
-            if let Some(seats) = &columns.seats {
-                remarks.push(format!("seats: check that `{seats}` is the number at sign-up; remove it if it changes on conversion"));
-            }
+            let names: Vec<(&Sample, &String)> = names.iter().map(|name| (sample, name)).collect();
+            resolve_day_order(&mut times.time_format, &names, &sample.label(), remarks)?;
+            describe_accounts(sample, columns, remarks);
         }
     }
     Ok(AccountsGuess {
         path: paths::to_project_path(&sample.path, folder, &sample.files)?,
         columns,
     })
+}
+
+/// Guesses the roles of event types; stages of deals are no usage. Without any conversion, the only
+/// time of the account list that by its values could be one is used.
+fn guess_roles(
+    sources: &[SourceGuess],
+    names: &[(String, u64)],
+    list: Option<&mut AccountsGuess>,
+    remarks: &mut Vec<String>,
+) -> Roles {
+    let mut columns = list.and_then(|list| list.columns.as_mut());
+    let listed = columns.as_ref().is_some_and(|c| c.times.converted.is_some());
+    let names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+    let stages: Vec<&str> = sources
+        .iter()
+        .filter(|source| matches!(source.columns.naming, EventTypeSource::Stages(_)))
+        .flat_map(|source| &source.event_types.names)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let roles = roles::guess(&names, &stages, listed, remarks);
+    if let Some(columns) = columns.as_mut().filter(|_| !listed && roles.converted.is_empty()) {
+        columns.take_possible_conversion(remarks);
+    }
+    for source in sources {
+        remarks.extend(source.trial_remark(&roles));
+    }
+    for (role, names) in
+        roles.usage().into_iter().chain(roles.not_usage()).filter(|(_, names)| !names.is_empty())
+    {
+        remarks.push(format!("roles.{role}: {}", backticked(names)));
+    }
+    roles
+}
+
+/// Returns what to do because there are no conversions.
+fn conversion_task(columns: Option<&GuessedAccountColumns>, roles: &Roles) -> String {
+    let such_as = match &roles.exclude[..] {
+        [] => String::new(),
+        excluded => format!(" (are {} conversions?)", backticked(excluded)),
+    };
+    let task = columns.map_or_else(
+        || "pass an account list with the time of conversion".to_owned(),
+        GuessedAccountColumns::conversion_task,
+    );
+    format!(
+        "no model can be trained yet, without conversions: {task}, or name events in `roles.converted`{such_as}"
+    )
 }
 
 /// Decides between day and month first by whole columns if the first rows fit both.
@@ -194,48 +275,6 @@ fn resolve_day_order(
     Ok(())
 }
 
-fn describe_source(
-    source: &str,
-    columns: &GuessedEventColumns,
-    event_types: &EventTypeCounts,
-) -> String {
-    let naming = match &columns.naming {
-        EventTypeSource::Column(name) => {
-            format!("event = `{name}` ({})", counted(event_types.names.len() as u64, "type"))
-        }
-        EventTypeSource::One(name) => format!("no event type column (every row is `{name}`)"),
-        EventTypeSource::Unpivot(names) => {
-            format!("a daily table with the event types {}", backticked(names))
-        }
-    };
-    let user =
-        columns.user.as_ref().map_or("no user column".to_owned(), |u| format!("user = `{u}`"));
-    let format =
-        columns.time_format.format.as_ref().map(|f| format!(" (format `{f}`)")).unwrap_or_default();
-    format!(
-        "`{source}`: account = `{}`, {user}, {naming}, timestamp = `{}`{format}",
-        columns.account, columns.timestamp
-    )
-}
-
-fn describe_accounts(named: &str, columns: &GuessedAccountColumns) -> String {
-    let optional = |key: &str, name: &Option<String>| {
-        name.as_ref().map_or(format!(", no {key} column"), |n| format!(", {key} = `{n}`"))
-    };
-    let attributes = if columns.attributes.is_empty() {
-        "none".to_owned()
-    } else {
-        backticked(&columns.attributes)
-    };
-    format!(
-        "`{named}`: account = `{}`, signed_up = `{}`{}{}, attributes: {attributes}",
-        columns.account,
-        columns.signed_up,
-        optional("converted", &columns.converted),
-        optional("churned", &columns.churned)
-    )
-}
-
 /// Counts the event types of all sources, most frequent first, then by bytes.
 fn count_event_types(sources: &[SourceGuess]) -> Vec<(String, u64)> {
     let mut counts: HashMap<&str, u64> = HashMap::new();
@@ -248,38 +287,13 @@ fn count_event_types(sources: &[SourceGuess]) -> Vec<(String, u64)> {
     names
 }
 
-/// Reads the data with the project file and chooses an observation for it.
-fn dry_run(draft: &mut ProjectDraft, folder: &Path, now: i64, remarks: &mut Vec<String>) {
-    let parsed = Config::parse(&draft.to_toml(), &folder.join("pql.toml"), &[])
-        .and_then(|config| Ok((read_log(&config, now)?, config)));
-    let tried = parsed.and_then(|(log, config)| {
-        draft.observation = observation::choose(
-            &log,
-            config.model.min_conversions,
-            config.model.test_size,
-            remarks,
-        );
-        // This fails if an attribute has the name of a usage feature.
-        if let Ok(observations) = observe(&log, &draft.observation.config, config.model.test_size) {
-            FeatureCatalog::fit(&log, &observations, &config.features, &config.roles)?;
-        }
-        Ok(())
-    });
-    if let Err(error) = tried {
-        let problem = error.with_sources();
-        let hint = error.hint().map(|h| format!(" ({h})")).unwrap_or_default();
-        remarks.push(format!("`pql train` will fail: {problem}{hint}"));
-        draft.observation.trainable = false;
+/// Groups names by the reason that they share.
+fn by_reason<'a, R: AsRef<str> + Ord + ?Sized + 'a>(
+    rejected: impl Iterator<Item = (&'a String, &'a R)>,
+) -> BTreeMap<&'a R, Vec<String>> {
+    let mut groups: BTreeMap<&R, Vec<String>> = BTreeMap::new();
+    for (name, reason) in rejected {
+        groups.entry(reason).or_default().push(name.clone());
     }
-}
-
-fn read_log(config: &Config, now: i64) -> Result<Log> {
-    let sources = LogSources {
-        events: &config.events,
-        accounts: config.accounts.as_ref(),
-        roles: &config.roles,
-        kinds: &BTreeMap::new(),
-        memory: DEFAULT_MEMORY,
-    };
-    ingest(&sources, LogBounds { now, since: None, until: None }, &Progress::silent())
+    groups
 }

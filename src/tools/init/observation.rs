@@ -3,7 +3,7 @@
 use crate::config::ObservationConfig;
 use crate::dataset::observations::{Outcome, Split, observe};
 use crate::log::Log;
-use crate::names::{counted, grouped};
+use crate::names::counted;
 use crate::time::{DAY, NEVER, TimeSpan, iso_day};
 
 /// Candidates (horizon, every), days, in order of preference: default, shorter, longer.
@@ -43,15 +43,20 @@ impl Default for ObservationGuess {
     }
 }
 
+impl ObservationGuess {
+    /// The default observation, with which no model can be trained.
+    fn failed(span: Option<(String, String)>) -> Self {
+        Self { span, trainable: false, ..Self::default() }
+    }
+}
+
 /// Numbers of rows and accounts for one candidate.
 #[derive(Debug, Clone, Copy, Default)]
 struct CandidateCounts {
     rows: usize,
-    accounts: usize,
     /// Distinct converting accounts.
     converting: usize,
     positive_rows: usize,
-    test_rows: usize,
     test_converting: usize,
 }
 
@@ -59,7 +64,7 @@ impl CandidateCounts {
     fn run(log: &Log, config: &ObservationConfig, test_size: f64) -> Option<Self> {
         let rows = observe(log, config, test_size).ok()?;
         let mut trial = Self::default();
-        let (mut counted, mut converting, mut tested) = (None, None, None);
+        let (mut converting, mut tested) = (None, None);
         for ((account, outcome), split) in rows.account.iter().zip(&rows.outcome).zip(&rows.split) {
             let converted = *outcome == Outcome::Converted;
             // Rows are sorted by account: a new account differs from the last one counted.
@@ -67,12 +72,10 @@ impl CandidateCounts {
                 Split::Train => {
                     trial.rows += 1;
                     trial.positive_rows += usize::from(converted);
-                    trial.accounts += usize::from(counted.replace(*account) != Some(*account));
                     trial.converting +=
                         usize::from(converted && converting.replace(*account) != Some(*account));
                 }
                 Split::Test => {
-                    trial.test_rows += 1;
                     trial.test_converting +=
                         usize::from(converted && tested.replace(*account) != Some(*account));
                 }
@@ -95,7 +98,8 @@ impl CandidateCounts {
     }
 }
 
-/// Chooses an observation with which a model can be trained on the log, and adds remarks.
+/// Chooses an observation with which a model can be trained on the log, and adds remarks. Without
+/// one, returns the default and what is missing.
 ///
 /// # Arguments
 /// * `needed` – minimum number of converting training accounts
@@ -105,16 +109,16 @@ pub(super) fn choose(
     needed: usize,
     test_size: f64,
     remarks: &mut Vec<String>,
-) -> ObservationGuess {
+) -> (ObservationGuess, Option<String>) {
     let days = (log.until - log.since) / DAY;
     let span = Some((iso_day(log.since), iso_day(log.until)));
     if log.accounts.converted.iter().all(|t| *t == NEVER) {
         let how = "set `accounts.converted` to a time column or `roles.converted` to event types";
-        remarks.push(format!(
-            "no conversions before {}, so no model can be trained yet: {how}",
+        let problem = format!(
+            "no model can be trained yet: no conversions before {}; {how}",
             iso_day(log.until)
-        ));
-        return ObservationGuess { span, trainable: false, ..ObservationGuess::default() };
+        );
+        return (ObservationGuess::failed(span), Some(problem));
     }
     let candidates = if days <= SHORT { CANDIDATES_SHORT } else { CANDIDATES };
     let with = |(horizon, every): (i64, i64)| ObservationConfig {
@@ -136,15 +140,14 @@ pub(super) fn choose(
         }
     }
     let Some((config, trial)) = best else {
-        remarks.push(explain_failure(log, days));
-        return ObservationGuess { span, trainable: false, ..ObservationGuess::default() };
+        return (ObservationGuess::failed(span), Some(explain_failure(log, days)));
     };
     let min_conversions = (trial.converting < needed).then_some(if trial.converting < 5 {
         MIN_CONVERSIONS
     } else {
         5
     });
-    remarks.push(describe(&config, &trial, days));
+    remarks.push(describe(&config, days));
     if let Some(reduced) = min_conversions {
         remarks.push(format!(
             "only {}: `model.min_conversions` is reduced from {needed} to {reduced}, and the model will be weak",
@@ -152,10 +155,11 @@ pub(super) fn choose(
         ));
     }
     let windows = (days < NARROW).then(|| vec![TimeSpan::days(7), TimeSpan::days(14)]);
-    ObservationGuess { config, windows, min_conversions, span, trainable: true }
+    let guess = ObservationGuess { config, windows, min_conversions, span, trainable: true };
+    (guess, None)
 }
 
-fn describe(config: &ObservationConfig, trial: &CandidateCounts, days: i64) -> String {
+fn describe(config: &ObservationConfig, days: i64) -> String {
     let default = ObservationConfig::default();
     let why = match config.horizon.cmp(&default.horizon) {
         std::cmp::Ordering::Less => {
@@ -166,16 +170,7 @@ fn describe(config: &ObservationConfig, trial: &CandidateCounts, days: i64) -> S
         }
         std::cmp::Ordering::Equal => String::new(),
     };
-    format!(
-        "observation: horizon {}{why}, snapshots every {}; {} of {} ({} converting) and {} ({} converting)",
-        config.horizon,
-        config.every,
-        counted(trial.rows as u64, "training row"),
-        counted(trial.accounts as u64, "account"),
-        grouped(trial.converting as u64),
-        counted(trial.test_rows as u64, "test row"),
-        grouped(trial.test_converting as u64)
-    )
+    format!("observation: horizon {}{why}, snapshots every {}", config.horizon, config.every)
 }
 
 /// Explains why no candidate works.

@@ -77,7 +77,9 @@ const CHURNED: [&str; 9] = [
     "subscription* expir*",
     "subscription* delet*",
 ];
-const CONVERTED: [&str; 16] = [
+const CONVERTED: [&str; 18] = [
+    "clos* won",
+    "deal* won",
     "submit* upgrade*",
     "upgraded",
     "upgrade* complet*",
@@ -150,10 +152,21 @@ enum EventRole {
 ///
 /// # Arguments
 /// * `names` – event types, most frequent first
+/// * `stages` – those of `names` that are stages of deals, of which only the won ones matter
 /// * `listed` – whether the account list has conversions; then conversion events are excluded
-pub(super) fn guess(names: &[&str], listed: bool, remarks: &mut Vec<String>) -> Roles {
+pub(super) fn guess(
+    names: &[&str],
+    stages: &[&str],
+    listed: bool,
+    remarks: &mut Vec<String>,
+) -> Roles {
+    let role = |name: &str| match infer_role(name) {
+        Some(EventRole::Converted) => Some(EventRole::Converted),
+        _ if stages.contains(&name) => Some(EventRole::Exclude),
+        other => other,
+    };
     let mut assigned: Vec<(&str, EventRole)> =
-        names.iter().filter_map(|name| Some((*name, infer_role(name)?))).collect();
+        names.iter().filter_map(|name| Some((*name, role(name)?))).collect();
     let usage =
         |m: EventRole| !matches!(m, EventRole::Converted | EventRole::Churned | EventRole::Exclude);
     if !names.is_empty() && assigned.iter().filter(|(_, m)| !usage(*m)).count() == names.len() {
@@ -308,13 +321,13 @@ mod tests {
     fn conversion_events_are_excluded_if_the_account_list_has_conversions() {
         let mut remarks = Vec::new();
         let names = ["view", "upgraded", "invoice_paid", "cancelled"];
-        let roles = guess(&names, true, &mut remarks);
+        let roles = guess(&names, &[], true, &mut remarks);
         assert_eq!(
             (roles.converted.len(), roles.exclude.join(" ").as_str()),
             (0, "invoice_paid upgraded")
         );
         assert!(remarks[0].contains("`upgraded`"), "{remarks:?}");
-        let roles = guess(&names, false, &mut remarks);
+        let roles = guess(&names, &[], false, &mut remarks);
         assert_eq!(
             (roles.converted, roles.churned),
             (vec!["upgraded".to_owned()], vec!["cancelled".to_owned()])
@@ -325,13 +338,13 @@ mod tests {
     #[test]
     fn upgrade_is_only_a_fallback_and_usage_is_never_empty() {
         let mut remarks = Vec::new();
-        assert_eq!(guess(&["view", "Upgrade"], false, &mut remarks).converted, ["Upgrade"]);
+        assert_eq!(guess(&["view", "Upgrade"], &[], false, &mut remarks).converted, ["Upgrade"]);
         assert_eq!(
-            guess(&["view", "Upgrade", "Submit Upgrade"], false, &mut remarks).exclude,
+            guess(&["view", "Upgrade", "Submit Upgrade"], &[], false, &mut remarks).exclude,
             ["Upgrade"]
         );
         assert_eq!(
-            guess(&["purchases"], false, &mut remarks),
+            guess(&["purchases"], &[], false, &mut remarks),
             Roles { login: Vec::new(), ..Roles::default() }
         );
     }

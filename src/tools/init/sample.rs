@@ -14,12 +14,16 @@ use crate::log::cells;
 
 /// Maximum number of rows read from all files of a source.
 const ROWS: usize = 50_000;
+/// Maximum number of rows read of an account list, which should have all accounts of the events.
+const LIST_ROWS: usize = 500_000;
 /// Maximum number of cells, which bounds memory for wide tables.
 const CELLS: usize = 5_000_000;
 /// Minimum number of rows read per file.
 const FILE_ROWS: usize = 500;
 /// Maximum number of files read, spread evenly.
 const FILES: usize = 100;
+/// Maximum number of rows whose values are kept by row, to compare columns with each other.
+const HEAD: usize = 2_000;
 
 /// Kind of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +41,13 @@ pub(super) enum ColumnKind {
 /// A sampled column of a source.
 #[derive(Debug)]
 pub(super) struct Column {
-    /// Its name.
+    /// Its name; a dotted one is a key within an object.
     pub(super) name: String,
-    /// The words of its name.
+    /// The words of its name, without the objects around it.
     pub(super) words: Vec<String>,
-    /// Distinct values and their counts, most frequent first, then by bytes.
+    /// Number of objects around it.
+    pub(super) depth: usize,
+    /// Distinct values in canonical form and their counts, most frequent first, then by bytes.
     pub(super) values: Vec<(String, usize)>,
     /// Rows with a value.
     pub(super) present: usize,
@@ -49,11 +55,13 @@ pub(super) struct Column {
     pub(super) rows: usize,
     /// Kind of the values.
     pub(super) kind: ColumnKind,
+    /// Values of the first rows of each file, in the same rows for all columns of a sample.
+    pub(super) head: Vec<Option<Box<str>>>,
 }
 
 impl Column {
-    fn new(name: String, counts: HashMap<String, usize>, rows: usize) -> Self {
-        let mut values: Vec<(String, usize)> = counts.into_iter().collect();
+    fn new(name: String, counted: ColumnValues, rows: usize) -> Self {
+        let mut values: Vec<(String, usize)> = counted.counts.into_iter().collect();
         values.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let present = values.iter().map(|(_, n)| n).sum();
         let all = |holds: &dyn Fn(&str) -> bool| values.iter().all(|(v, _)| holds(v.trim()));
@@ -66,12 +74,19 @@ impl Column {
         } else {
             ColumnKind::Text
         };
-        Self { words: words::split(&name), name, values, present, rows, kind }
+        let (words, depth) = words::of_path(&name);
+        Self { words, depth, name, values, present, rows, kind, head: counted.head }
     }
 
-    /// Returns the time format of the values, if they are times.
+    /// Returns the time format of the values, if they are times; values that mean never are left
+    /// out.
     pub(super) fn time_format(&self) -> Option<TimeFormat> {
-        times::detect(self.texts())
+        times::detect(self.texts().filter(|text| !times::means_never(text)))
+    }
+
+    /// Returns the number of rows with a time that does not mean never.
+    pub(super) fn times_present(&self) -> usize {
+        self.values.iter().filter(|(text, _)| !times::means_never(text)).map(|(_, n)| n).sum()
     }
 
     /// Returns the distinct values.
@@ -82,16 +97,6 @@ impl Column {
     /// Returns the number of distinct values.
     pub(super) fn distinct(&self) -> usize {
         self.values.len()
-    }
-
-    /// Returns whether all values are present and distinct.
-    pub(super) fn unique(&self) -> bool {
-        self.rows > 0 && self.distinct() == self.rows
-    }
-
-    /// Returns whether two names have the same words, ignoring case and punctuation.
-    pub(super) fn same_name(&self, other: &Self) -> bool {
-        self.words == other.words
     }
 }
 
@@ -104,6 +109,13 @@ pub(super) fn flag(text: &str) -> Option<bool> {
     }
 }
 
+/// The values of a column while they are counted.
+#[derive(Debug, Default)]
+struct ColumnValues {
+    counts: HashMap<String, usize>,
+    head: Vec<Option<Box<str>>>,
+}
+
 /// The first rows of a source.
 #[derive(Debug)]
 pub(super) struct Sample {
@@ -113,20 +125,36 @@ pub(super) struct Sample {
     pub(super) files: Vec<PathBuf>,
     /// The columns that all files have.
     pub(super) columns: Vec<Column>,
+    /// Rows read.
+    pub(super) rows: usize,
+    /// Whether all rows of the source were read.
+    pub(super) whole: bool,
 }
 
 impl Sample {
     /// Reads the first rows of a source.
     pub(super) fn read(path: &Path) -> Result<Self> {
+        Self::read_rows(path, ROWS)
+    }
+
+    /// Reads the first rows of an account list.
+    pub(super) fn read_list(path: &Path) -> Result<Self> {
+        Self::read_rows(path, LIST_ROWS)
+    }
+
+    fn read_rows(path: &Path, max_rows: usize) -> Result<Self> {
         let files = read::files(path)?;
         let names = shared_columns(&files)?;
         let sampled: Vec<&PathBuf> = files.iter().step_by(files.len().div_ceil(FILES)).collect();
-        let quota = (ROWS.min(CELLS / names.len().max(1)) / sampled.len()).max(FILE_ROWS);
-        let mut counts: HashMap<String, HashMap<String, usize>> =
-            names.iter().map(|n| (n.clone(), HashMap::new())).collect();
-        let mut rows = 0;
+        let quota = (max_rows.min(CELLS / names.len().max(1)) / sampled.len()).max(FILE_ROWS);
+        let head = HEAD.div_ceil(sampled.len());
+        let mut counts: HashMap<String, ColumnValues> =
+            names.iter().map(|n| (n.clone(), ColumnValues::default())).collect();
+        let (mut rows, mut whole) = (0, sampled.len() == files.len());
         for file in sampled {
-            rows += count_file(file, quota, &names, &mut counts)?;
+            let read = count_file(file, quota, head, &names, &mut counts)?;
+            rows += read;
+            whole &= read < quota;
         }
         if rows == 0 {
             return Err(Error::Empty {
@@ -138,7 +166,17 @@ impl Sample {
             .into_iter()
             .filter_map(|n| counts.remove(&n).map(|c| Column::new(n, c, rows)))
             .collect();
-        Ok(Self { path: path.to_owned(), files, columns })
+        Ok(Self { path: path.to_owned(), files, columns, rows, whole })
+    }
+
+    /// Returns the path as passed.
+    pub(super) fn label(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Returns the column of a name.
+    pub(super) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
     }
 
     /// Returns the column names in backticks.
@@ -167,8 +205,9 @@ fn shared_columns(files: &[PathBuf]) -> Result<Vec<String>> {
 fn count_file(
     file: &Path,
     quota: usize,
+    head: usize,
     names: &[String],
-    counts: &mut HashMap<String, HashMap<String, usize>>,
+    counts: &mut HashMap<String, ColumnValues>,
 ) -> Result<usize> {
     loop {
         let requested: Vec<String> =
@@ -181,8 +220,10 @@ fn count_file(
         });
         match read {
             Ok(()) => {
+                let mut left = head;
                 for frame in &frames {
-                    count(frame, counts)?;
+                    count(frame, left, counts)?;
+                    left = left.saturating_sub(frame.height());
                 }
                 return Ok(rows);
             }
@@ -232,14 +273,21 @@ fn first_rows(
     read.map(drop)
 }
 
-fn count(frame: &DataFrame, counts: &mut HashMap<String, HashMap<String, usize>>) -> Result<()> {
+/// Counts the values of a frame in canonical form, and keeps those of its first `head` rows.
+fn count(frame: &DataFrame, head: usize, counts: &mut HashMap<String, ColumnValues>) -> Result<()> {
     for column in frame.columns() {
-        let Some(counts) = counts.get_mut(column.name().as_str()) else { continue };
-        for value in cells::text(column)?.iter().flatten().filter(|v| !v.is_empty()) {
-            match counts.get_mut(value) {
+        let Some(values) = counts.get_mut(column.name().as_str()) else { continue };
+        let texts = cells::text(column)?;
+        for (row, text) in texts.iter().enumerate() {
+            let value = text.map(cells::canonical).filter(|text| !text.is_empty());
+            if row < head {
+                values.head.push(value.as_deref().map(Into::into));
+            }
+            let Some(value) = value else { continue };
+            match values.counts.get_mut(&*value) {
                 Some(n) => *n += 1,
                 None => {
-                    counts.insert(value.to_owned(), 1);
+                    values.counts.insert(value.into_owned(), 1);
                 }
             }
         }

@@ -2,8 +2,11 @@ use std::fmt::Write as _;
 use std::fs;
 
 use super::*;
-use crate::dataset::rows::Rows;
-use crate::training::{TrainedModel, prepare, train};
+use crate::config::Config;
+use crate::io::sink::Sink;
+use crate::log::{Log, ReadOptions};
+use crate::time::Timestamp;
+use crate::training::{TrainOptions, TrainedModel, train_on_log};
 
 /// A time after all test data.
 const NOW: i64 = 2_000_000_000 * crate::time::SECOND;
@@ -11,12 +14,9 @@ const NOW: i64 = 2_000_000_000 * crate::time::SECOND;
 /// Trains with the text of a project file, like `pql train`.
 fn trained(toml: &str, folder: &Path) -> Result<TrainedModel> {
     let config = Config::parse(toml, &folder.join("pql.toml"), &[])?;
-    let log = read_log(&config, NOW)?;
-    let rows = observe(&log, &config.observation, config.model.test_size)?;
-    let (catalog, _) = FeatureCatalog::fit(&log, &rows, &config.features, &config.roles)?;
-    let features = crate::dataset::features::compute(&catalog, &log, &rows, &Progress::silent())?;
-    let rows = Rows::from_log(log, rows, catalog, features);
-    train(&config, &rows, prepare(&config, &rows)?, &Progress::silent())
+    let options = ReadOptions { now: Timestamp(NOW), ..ReadOptions::for_training(&config) };
+    let log = Log::read(&config, &options, &mut Sink::silent())?;
+    train_on_log(&config, log, TrainOptions::default(), &mut Sink::silent())
 }
 
 fn day(n: usize) -> String {
@@ -69,6 +69,7 @@ fn guess_demo() -> (tempfile::TempDir, Guess) {
         &[folder.path().join("log.csv")],
         Some(&folder.path().join("accounts.csv")),
         folder.path(),
+        &InitOptions::default(),
         NOW,
     )
     .unwrap();
@@ -112,6 +113,7 @@ fn the_guess_is_deterministic() {
         &[folder.path().join("log.csv")],
         Some(&folder.path().join("accounts.csv")),
         folder.path(),
+        &InitOptions::default(),
         NOW,
     )
     .unwrap();
@@ -151,7 +153,9 @@ fn month(folder: &Path) {
 fn a_short_log_gets_a_short_horizon_and_trains() {
     let folder = tempfile::tempdir().unwrap();
     month(folder.path());
-    let guess = guess(&[folder.path().to_owned()], None, folder.path(), NOW).unwrap();
+    let guess =
+        guess(&[folder.path().to_owned()], None, folder.path(), &InitOptions::default(), NOW)
+            .unwrap();
     let config = Config::parse(&guess.toml, &folder.path().join("pql.toml"), &[]).unwrap();
     assert_eq!(config.events[0].account.as_deref(), Some("userId"));
     assert_eq!(
@@ -189,6 +193,7 @@ fn a_daily_table_is_unpivoted_and_another_source_has_conversions() {
         &[path("days.csv"), path("the_purchases.csv")],
         Some(&path("students.csv")),
         folder.path(),
+        &InitOptions::default(),
         NOW,
     )
     .unwrap();
@@ -197,9 +202,9 @@ fn a_daily_table_is_unpivoted_and_another_source_has_conversions() {
     assert_eq!(config.events[1].event_name.as_deref(), Some("the_purchases"));
     assert_eq!(config.roles.converted, ["the_purchases"]);
     assert!(
-        !guess.trainable && guess.remarks.iter().any(|r| r.contains("no model can be trained yet")),
+        !guess.trainable && guess.tasks.iter().any(|r| r.contains("no model can be trained yet")),
         "{:?}",
-        guess.remarks
+        guess.tasks
     );
 }
 
@@ -211,7 +216,9 @@ fn day_or_month_first_is_decided_by_the_whole_file_or_reported_as_ambiguous() {
     let head = "account_id,event,timestamp\n";
     let early: String = std::iter::repeat_n(row("03/04/2024"), 30_000).collect();
     fs::write(&path, format!("{head}{early}")).unwrap();
-    let ambiguous = guess(std::slice::from_ref(&path), None, folder.path(), NOW).unwrap();
+    let ambiguous =
+        guess(std::slice::from_ref(&path), None, folder.path(), &InitOptions::default(), NOW)
+            .unwrap();
     assert!(
         ambiguous.toml.contains("format = \"%m/%d/%Y\"") && ambiguous.toml.contains("AMBIGUOUS"),
         "{}",
@@ -219,7 +226,9 @@ fn day_or_month_first_is_decided_by_the_whole_file_or_reported_as_ambiguous() {
     );
     assert!(ambiguous.remarks.iter().any(|r| r.contains("also fit")));
     fs::write(&path, format!("{head}{early}{}", row("25/04/2024"))).unwrap();
-    let decided = guess(std::slice::from_ref(&path), None, folder.path(), NOW).unwrap();
+    let decided =
+        guess(std::slice::from_ref(&path), None, folder.path(), &InitOptions::default(), NOW)
+            .unwrap();
     assert!(
         decided.toml.contains("format = \"%d/%m/%Y\"") && !decided.toml.contains("AMBIGUOUS"),
         "{}",
@@ -230,24 +239,232 @@ fn day_or_month_first_is_decided_by_the_whole_file_or_reported_as_ambiguous() {
 #[test]
 fn odd_names_are_escaped() {
     let odd = "a \"b\" \\ \n\t\u{1}\u{2028} # é";
-    let toml = format!("[roles]\nlogin = [{}] # {}\n", text::string(odd), text::string(odd));
+    let toml =
+        format!("[roles]\nlogin = [{}] # {}\n", toml_page::string(odd), toml_page::string(odd));
     assert_eq!(Config::parse(&toml, Path::new("pql.toml"), &[]).unwrap().roles.login, [odd]);
 }
 
 #[test]
-fn a_source_without_times_or_accounts_is_reported_with_its_columns() {
+fn a_source_without_times_or_accounts_gets_a_file_with_fixme() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("e.csv");
-    for (text, missing) in [
-        ("account_id,event\na,x\n", "a time column"),
-        ("event,timestamp\nx,2024-01-01\n", "an account column"),
+    for (text, line, task) in [
+        ("account_id,event\na,x\n", "timestamp = \"FIXME\"", "no column of `e.csv` has times"),
+        ("event,timestamp\nx,2024-01-01\n", "account = \"FIXME\"", "looks like account ids"),
     ] {
         fs::write(&path, text).unwrap();
-        let error = guess(std::slice::from_ref(&path), None, folder.path(), NOW).unwrap_err();
-        assert_eq!(error.exit_code(), 3);
-        assert!(
-            error.to_string().contains(missing) && error.to_string().contains("`event`"),
-            "{error}"
-        );
+        let guess = init(&[&path], None, folder.path());
+        assert!(guess.toml.contains(line) && !guess.trainable, "{}", guess.toml);
+        assert!(guess.tasks[0].contains(task), "{:?}", guess.tasks);
+        Config::parse(&guess.toml, &folder.path().join("pql.toml"), &[]).unwrap();
     }
+}
+
+/// Writes files and guesses a project file for them; the account list is called `list.csv`.
+fn files(files: &[(&str, &str)]) -> Guess {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for (name, text) in files {
+        fs::write(path(name), text).unwrap();
+    }
+    let events: Vec<PathBuf> =
+        files.iter().filter(|(name, _)| *name != "list.csv").map(|(name, _)| path(name)).collect();
+    let events: Vec<&Path> = events.iter().map(PathBuf::as_path).collect();
+    let list = path("list.csv");
+    init(&events, list.exists().then_some(list.as_path()), folder.path())
+}
+
+fn init(events: &[&Path], list: Option<&Path>, folder: &Path) -> Guess {
+    let events: Vec<PathBuf> = events.iter().map(|path| path.to_path_buf()).collect();
+    guess(&events, list, folder, &InitOptions::default(), NOW).unwrap()
+}
+
+#[track_caller]
+fn has(guess: &Guess, lines: &[&str]) {
+    for line in lines {
+        assert!(guess.toml.contains(line), "missing {line:?} in\n{}", guess.toml);
+    }
+}
+
+#[test]
+fn the_account_column_of_the_list_has_the_values_of_the_events() {
+    let events =
+        "user_id,event,time_stamp\n1,login,2024-01-01\n2.0,login,2024-01-02\n3,login,2024-01-02\n";
+    let list = "object_id,creation_time,name,invited_by_user_id,org_id\n\
+                1,2024-01-01,A,2,1\n2,2024-01-01,B,2,2\n3,2024-01-02,C,1,1\n4,2024-01-03,D,3,1\n";
+    let guess = files(&[("e.csv", events), ("list.csv", list)]);
+    has(
+        &guess,
+        &[
+            "account = \"object_id\"",
+            "account = \"user_id\"",
+            "100% of its values occur in object_id of list.csv",
+        ],
+    );
+    // The key of the events is not the first id of the list, and is written in another way.
+    let list =
+        "id,external_id,created_at\n1,ws-1,2024-01-01\n2,ws-2,2024-01-02\n3,ws-3,2024-01-03\n";
+    let events = "ws,quantity,event,at\nws-1,1,login,2024-01-01\nws-2,2,login,2024-01-02\nws-3,1,login,2024-01-02\n";
+    let guess = files(&[("e.csv", events), ("list.csv", list)]);
+    has(&guess, &["account = \"external_id\"", "account = \"ws\""]);
+}
+
+#[test]
+fn accounts_that_no_event_has_need_a_join_which_another_table_allows() {
+    let tracks =
+        "user_id,event,timestamp\nu1,login,2024-01-01\nu2,login,2024-01-02\nu3,login,2024-01-02\n";
+    let list = "id,created_at,converted_at,seats\nw1,2024-01-01,,1\nw2,2024-01-02,2024-02-01,2\n";
+    let guess = files(&[("tracks.csv", tracks), ("list.csv", list)]);
+    has(&guess, &["account = \"FIXME\""]);
+    assert!(
+        guess.tasks[0].contains("join a table that maps `user_id` to accounts"),
+        "{:?}",
+        guess.tasks
+    );
+    let groups =
+        "user_id,group_id,timestamp\nu1,w1,2024-01-01\nu2,w1,2024-01-02\nu3,w2,2024-01-02\n";
+    let guess = files(&[("tracks.csv", tracks), ("groups.csv", groups), ("list.csv", list)]);
+    assert!(
+        guess.tasks[0].contains("join `groups.csv` to `tracks.csv` (`user_id` of the events = `user_id` of `groups.csv`) and add its column `group_id`"),
+        "{:?}",
+        guess.tasks
+    );
+}
+
+#[test]
+fn a_list_with_several_rows_of_an_account_is_reported() {
+    let events = "customer_id,event,timestamp\nc1,login,2024-01-01\nc2,login,2024-01-02\n";
+    let list = "customer_id,created_at,paid_at\nc1,2024-01-01,\nc1,2024-01-05,2024-02-01\nc2,2024-01-02,\n";
+    let guess = files(&[("e.csv", events), ("list.csv", list)]);
+    assert!(guess.tasks[0].contains("has 3 rows for 2 accounts"), "{:?}", guess.tasks);
+    has(&guess, &["account = \"customer_id\"                 # FIXME: "]);
+}
+
+#[test]
+fn the_time_of_the_event_is_preferred_to_times_of_transport_and_storage() {
+    for (times, chosen, received) in [
+        ("created_at,event_ts", "event_ts", None),
+        ("etl_tstamp,collector_tstamp,derived_tstamp", "derived_tstamp", Some("collector_tstamp")),
+        (
+            "received_at,uuid_ts,sent_at,original_timestamp",
+            "original_timestamp",
+            Some("received_at"),
+        ),
+        ("loaded_at,occurred_at", "occurred_at", None),
+        (
+            "processed_time,server_received_time,client_event_time",
+            "client_event_time",
+            Some("server_received_time"),
+        ),
+        ("updated_at,performed_on", "performed_on", None),
+        ("user_first_touch_timestamp,event_timestamp", "event_timestamp", None),
+    ] {
+        let names: Vec<&str> = times.split(',').collect();
+        let row = |account: &str, day: u32| {
+            let cells: Vec<String> = names
+                .iter()
+                .map(|name| {
+                    let hour = if *name == chosen { 8 } else { 9 };
+                    format!("2024-01-{day:02}T{hour:02}:00:00Z")
+                })
+                .collect();
+            format!("{account},x,{}\n", cells.join(","))
+        };
+        let text = format!("account_id,event,{times}\n{}{}", row("a", 1), row("b", 2));
+        let guess = files(&[("e.csv", &text)]);
+        has(&guess, &[&format!("\ntimestamp = \"{chosen}\"")]);
+        for name in &names {
+            let named = format!("{name:?}");
+            assert!(guess.toml.contains(&named), "{name} is not mentioned in\n{}", guess.toml);
+        }
+        match received {
+            Some(name) => has(&guess, &[&format!("\nreceived = \"{name}\"")]),
+            None => has(&guess, &["\n# received = "]),
+        }
+    }
+}
+
+#[test]
+fn a_backfilled_time_of_receipt_is_not_used() {
+    let rows: Vec<String> =
+        (1..=9).map(|n| format!("a{n},x,2024-01-0{n}T00:00:00Z,2024-03-01T00:00:00Z\n")).collect();
+    let guess =
+        files(&[("e.csv", &format!("account_id,event,timestamp,received_at\n{}", rows.concat()))]);
+    has(
+        &guess,
+        &["\n# received = ", "100% of the events were received more than a day late (a backfill?)"],
+    );
+}
+
+#[test]
+fn a_table_of_daily_counts_is_unpivoted_and_its_counts_are_summed() {
+    let rows: Vec<String> = (1..=9)
+        .flat_map(|day| {
+            ["a", "b"]
+                .map(|account| format!("2024-01-0{day},{account},{},{},3.5\n", day % 4, day % 2))
+        })
+        .collect();
+    let guess = files(&[(
+        "usage.csv",
+        &format!("day,account_id,logins,reports_viewed,minutes\n{}", rows.concat()),
+    )]);
+    has(
+        &guess,
+        &[
+            "unpivot = [\"logins\", \"reports_viewed\"]",
+            "\nvalues = [\"logins\"]",
+            "login = [\"logins\"]",
+            "# values = [\"minutes\"]",
+        ],
+    );
+}
+
+#[test]
+fn columns_that_the_user_names_are_used_and_unknown_ones_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("e.csv");
+    fs::write(&path, "account_id,site,event,timestamp,shown_at\na,s,x,2024-01-01,2024-01-02\nb,t,x,2024-01-03,2024-01-04\n").unwrap();
+    let with = |account: &str, time: &str| {
+        let options =
+            InitOptions { account: Some(account.to_owned()), time: Some(time.to_owned()) };
+        guess(std::slice::from_ref(&path), None, folder.path(), &options, NOW)
+    };
+    has(&with("site", "shown_at").unwrap(), &["account = \"site\"", "timestamp = \"shown_at\""]);
+    for (account, time, near) in [("sit", "shown_at", "`site`"), ("site", "show_at", "`shown_at`")]
+    {
+        let error = with(account, time).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.hint().unwrap().contains(near), "{error}");
+    }
+}
+
+#[test]
+fn won_deals_are_conversions_at_their_close_and_other_stages_no_usage() {
+    let events =
+        "account,event,timestamp\n1,login,2024-01-01\n2,login,2024-01-02\n3,login,2024-01-02\n";
+    let deals = "Id,AccountId,StageName,CreatedDate,CloseDate\n\
+                 d1,1,Closed Won,2024-01-02,2024-02-01\nd2,2,Closed Lost,2024-01-03,2024-02-03\nd3,3,Negotiation,2024-01-03,2024-02-03\n";
+    let list = "Id,CreatedDate\n1,2024-01-01\n2,2024-01-01\n3,2024-01-01\n";
+    let guess = files(&[("e.csv", events), ("deals.csv", deals), ("list.csv", list)]);
+    has(
+        &guess,
+        &[
+            "event = \"StageName\"",
+            "timestamp = \"CloseDate\"",
+            "converted = [\"Closed Won\"]",
+            "exclude = [\"Closed Lost\", \"Negotiation\"]",
+        ],
+    );
+}
+
+#[test]
+fn rows_of_trials_are_no_conversions() {
+    let rows: Vec<String> =
+        (1..=9).map(|n| format!("a{n},2024-01-0{n},{}\n", n % 2 == 0)).collect();
+    let guess = files(&[
+        ("usage.csv", "account_id,event,timestamp\na1,login,2024-01-01\na2,login,2024-01-02\n"),
+        ("subscriptions.csv", &format!("account_id,start_date,is_trial\n{}", rows.concat())),
+    ]);
+    let remark = guess.remarks.iter().find(|remark| remark.contains("rows of trials"));
+    assert!(remark.is_some_and(|remark| remark.contains("`is_trial`")), "{:?}", guess.remarks);
 }

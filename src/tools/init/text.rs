@@ -1,49 +1,20 @@
 //! Text of the guessed project file.
 
-use std::fmt::Write as _;
-
 use super::accounts::GuessedAccountColumns;
-use super::columns::{EventTypeSource, GuessedEventColumns};
+use super::by_reason;
+use super::columns::GuessedEventColumns;
+use super::draft::{AccountsGuess, ProjectDraft, SourceGuess};
 use super::event_types::EventTypeCounts;
+use super::naming::EventTypeSource;
 use super::observation::ObservationGuess;
 use super::times::{TimeFormat, order};
+use super::toml_page::{TomlPage, one_line, string, strings};
 use crate::config::schema::SCHEMA_URL;
 use crate::config::{Config, QualifyConfig, Roles};
 use crate::names::{counted, grouped};
 
-/// Column of comments.
-const COMMENT: usize = 40;
 /// Maximum number of event types listed.
 const LISTED: usize = 40;
-
-/// A source of events and its guessed columns.
-#[derive(Debug)]
-pub(super) struct SourceGuess {
-    /// Path in the project file.
-    pub(super) path: String,
-    pub(super) columns: GuessedEventColumns,
-    pub(super) event_types: EventTypeCounts,
-}
-
-/// The account list and its guessed columns.
-#[derive(Debug)]
-pub(super) struct AccountsGuess {
-    /// Path in the project file.
-    pub(super) path: String,
-    /// `None` without a sign-up column.
-    pub(super) columns: Option<GuessedAccountColumns>,
-}
-
-/// Content of the guessed project file.
-#[derive(Debug)]
-pub(super) struct ProjectDraft {
-    pub(super) sources: Vec<SourceGuess>,
-    pub(super) list: Option<AccountsGuess>,
-    pub(super) roles: Roles,
-    /// Event types of all sources, most frequent first.
-    pub(super) names: Vec<(String, u64)>,
-    pub(super) observation: ObservationGuess,
-}
 
 impl ProjectDraft {
     /// Returns the project file as TOML.
@@ -52,120 +23,57 @@ impl ProjectDraft {
         page.comment("Project file, guessed from the data by `pql init`. Check the guesses and correct them.");
         page.comment("Paths are relative to this file. Times are UTC. Durations are a number and w, d, h or m.");
         page.comment("Missing keys have their defaults.");
+        for task in &self.tasks {
+            page.comment(&format!("FIXME: {}", one_line(task)));
+        }
         for source in &self.sources {
             page.source(source);
         }
         page.list(self.list.as_ref());
-        page.roles(&self.roles, &self.names);
+        page.roles(&self.roles, &self.names, &self.sources);
         page.observation(&self.observation);
         page.defaults(&self.observation);
         page.0
     }
 }
 
-/// Returns a TOML string without line breaks, which also fits into a comment.
-pub(super) fn string(text: &str) -> String {
-    let mut out = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
-                let _ = write!(out, "\\u{:04X}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// Returns a TOML array of strings.
-fn strings(texts: &[String]) -> String {
-    format!("[{}]", texts.iter().map(|t| string(t)).collect::<Vec<_>>().join(", "))
-}
-
-struct TomlPage(String);
-
 impl TomlPage {
-    fn comment(&mut self, comment: &str) {
-        self.0.push_str(format!("# {comment}").trim_end());
-        self.0.push('\n');
-    }
-
-    fn section(&mut self, header: &str) {
-        self.0.push('\n');
-        self.0.push_str(header);
-        self.0.push('\n');
-    }
-
-    /// Adds `key = value` and an optional comment.
-    fn key(&mut self, key: &str, value: &str, comment: &str) {
-        let pair = format!("{key} = {value}");
-        if comment.is_empty() {
-            self.0.push_str(&pair);
-        } else {
-            let _ = write!(self.0, "{pair:width$}  # {comment}", width = COMMENT - 2);
-        }
-        self.0.push('\n');
-    }
-
-    /// Adds a key that is commented out.
-    fn commented_key(&mut self, key: &str, value: &str, comment: &str) {
-        self.key(&format!("# {key}"), value, comment);
-    }
-
-    /// Adds the key of a column, commented out if the column was not found.
-    fn column(&mut self, key: &str, found: Option<&String>, default: &str, comment: &str) {
-        match found {
-            Some(name) => self.key(key, &string(name), comment),
-            None => self.commented_key(key, &string(default), &format!("{comment}; not found")),
-        }
-    }
-
     fn source(&mut self, source: &SourceGuess) {
-        let SourceGuess { path, columns, event_types } = source;
+        let SourceGuess { path, columns, event_types, sampled } = source;
         self.section("[[events]]");
-        self.key("path", &string(path), "file, glob or folder: Parquet, CSV, NDJSON");
-        self.key("account", &string(&columns.account), "the account, which converts or not");
-        self.column("user", columns.user.as_ref(), "user_id", "the user within the account");
-        match &columns.naming {
-            EventTypeSource::Column(name) => {
-                let first = if event_types.whole {
-                    String::new()
-                } else {
-                    format!(" in the first {}", counted(event_types.rows, "row"))
-                };
-                self.key(
-                    "event",
-                    &string(name),
-                    &format!(
-                        "event type, with {}{first}",
-                        counted(event_types.names.len() as u64, "distinct value")
-                    ),
-                );
-            }
-            EventTypeSource::One(name) => self.key(
-                "event_name",
-                &string(name),
-                "no event type column: every row is this event",
-            ),
-            EventTypeSource::Unpivot(names) => {
-                self.key(
-                    "unpivot",
-                    &strings(names),
-                    "each column is an event type, which occurs where it is not 0",
-                );
-            }
+        if let Some(rows) = sampled {
+            self.comment(&format!(
+                "Columns were guessed from the first {}.",
+                counted(*rows as u64, "row")
+            ));
         }
-        self.key(
+        self.key("path", &string(path), "file, glob or folder: Parquet, CSV, NDJSON");
+        self.chosen("account", &columns.account, "the account, which converts or not");
+        if !columns.other_accounts.is_empty() {
+            self.comment(&format!("Other candidates: {}", strings(&columns.other_accounts)));
+        }
+        self.column("user", columns.user.as_ref(), "user_id", "the user within the account");
+        self.naming(columns, event_types);
+        self.chosen(
             "timestamp",
-            &string(&columns.timestamp),
+            &columns.timestamp,
             if columns.time_format.format.is_some() { "time of the event" } else { STANDARD_TIMES },
         );
         self.format(&columns.time_format);
-        self.column("received", columns.received.as_ref(), "received_at", "time of receipt");
+        self.column(
+            "received",
+            columns.received.as_ref(),
+            "received_at",
+            "time of receipt: an event counts from the later time",
+        );
+        let rejected = columns.other_times.iter().map(|(name, reason)| (name, reason.as_str()));
+        for (reason, names) in by_reason(rejected) {
+            self.comment(&format!(
+                "Not the time of the event: {} ({})",
+                strings(&names),
+                one_line(reason)
+            ));
+        }
         self.column("id", columns.id.as_ref(), "message_id", "unique id; duplicates are dropped");
         if !columns.values.is_empty() {
             self.commented_key(
@@ -173,6 +81,40 @@ impl TomlPage {
                 &strings(&columns.values),
                 "numeric properties; uncomment to sum them per window",
             );
+        }
+    }
+
+    fn naming(&mut self, columns: &GuessedEventColumns, event_types: &EventTypeCounts) {
+        let first = if event_types.whole {
+            String::new()
+        } else {
+            format!(" in the first {}", counted(event_types.rows, "row"))
+        };
+        let types = counted(event_types.names.len() as u64, "distinct value");
+        match &columns.naming {
+            EventTypeSource::Column(name) => {
+                self.key("event", &string(name), &format!("event type, with {types}{first}"));
+            }
+            EventTypeSource::Stages(name) => {
+                let comment =
+                    format!("stage of the deal, with {types}{first}; counts from its close");
+                self.key("event", &string(name), &comment);
+            }
+            EventTypeSource::One(name) => self.key(
+                "event_name",
+                &string(name),
+                "no event type column: every row is this event",
+            ),
+            EventTypeSource::Unpivot { columns, counts } => {
+                self.key(
+                    "unpivot",
+                    &strings(columns),
+                    "each column is an event type, which occurs where it is not 0",
+                );
+                if !counts.is_empty() {
+                    self.key("values", &strings(counts), "their counts are summed per window");
+                }
+            }
         }
     }
 
@@ -193,44 +135,30 @@ impl TomlPage {
 
     fn list(&mut self, list: Option<&AccountsGuess>) {
         let Some(AccountsGuess { path, columns: Some(columns) }) = list else {
-            self.0.push('\n');
-            if let Some(AccountsGuess { path, .. }) = list {
-                self.comment(&format!(
-                    "{} is not used: no sign-up column was recognized.",
-                    string(path)
-                ));
-            } else {
-                self.comment("No account list: accounts sign up with their first event.");
-            }
-            self.comment("[accounts]");
-            self.commented_key(
-                "path",
-                &list.map_or_else(|| string("accounts.csv"), |l| string(&l.path)),
-                "",
-            );
-            self.commented_key("account", &string("account_id"), "");
-            self.commented_key("signed_up", &string("signed_up_at"), "");
-            self.commented_key("converted", &string("converted_at"), "");
+            self.no_list(list);
             return;
         };
+        let times = &columns.times;
         self.section("[accounts]");
         self.key("path", &string(path), "one row per account");
-        self.key("account", &string(&columns.account), "the account, as in [[events]]");
+        let comment = columns.repeated.as_ref().map_or_else(
+            || "the account, as in [[events]]".to_owned(),
+            |task| format!("FIXME: {}", one_line(task)),
+        );
+        self.key("account", &string(&columns.account), &comment);
         self.key(
             "signed_up",
-            &string(&columns.signed_up),
-            if columns.time_format.format.is_some() { "time of sign-up" } else { STANDARD_TIMES },
+            &string(&times.signed_up),
+            if times.time_format.format.is_some() { "time of sign-up" } else { STANDARD_TIMES },
         );
-        self.format(&columns.time_format);
-        self.column(
-            "converted",
-            columns.converted.as_ref(),
-            "converted_at",
-            "time of conversion, empty if not converted",
-        );
+        if !times.other_sign_ups.is_empty() {
+            self.comment(&format!("Other candidates: {}", strings(&times.other_sign_ups)));
+        }
+        self.format(&times.time_format);
+        self.conversion(columns);
         self.column(
             "churned",
-            columns.churned.as_ref(),
+            times.churned.as_ref(),
             "churned_at",
             "time at which the churn became known",
         );
@@ -251,8 +179,54 @@ impl TomlPage {
         }
     }
 
-    fn roles(&mut self, roles: &Roles, names: &[(String, u64)]) {
+    fn conversion(&mut self, columns: &GuessedAccountColumns) {
+        let times = &columns.times;
+        let comment = "time of conversion, empty if not converted";
+        let comment = columns
+            .converted_evidence
+            .as_ref()
+            .map_or_else(|| comment.to_owned(), |evidence| format!("{comment}; {evidence}"));
+        self.column("converted", times.converted.as_ref(), "converted_at", &comment);
+        for (name, evidence) in &times.possible {
+            self.commented_key("converted", &string(name), &format!("possible: {evidence}"));
+        }
+        for (name, reason) in &times.rejected {
+            self.comment(&format!("Not used: {} ({reason})", string(name)));
+        }
+        if !times.flags.is_empty() {
+            self.comment(&format!(
+                "Not a time of conversion: {} (no times)",
+                strings(&times.flags)
+            ));
+        }
+    }
+
+    fn no_list(&mut self, list: Option<&AccountsGuess>) {
+        self.0.push('\n');
+        if let Some(AccountsGuess { path, .. }) = list {
+            self.comment(&format!(
+                "FIXME: {} is not used: no column of accounts and of sign-ups was recognized.",
+                string(path)
+            ));
+        } else {
+            self.comment("No account list: accounts sign up with their first event.");
+        }
+        self.comment("[accounts]");
+        self.commented_key(
+            "path",
+            &list.map_or_else(|| string("accounts.csv"), |l| string(&l.path)),
+            "",
+        );
+        self.commented_key("account", &string("account_id"), "");
+        self.commented_key("signed_up", &string("signed_up_at"), "");
+        self.commented_key("converted", &string("converted_at"), "");
+    }
+
+    fn roles(&mut self, roles: &Roles, names: &[(String, u64)], sources: &[SourceGuess]) {
         self.section("[roles]");
+        for remark in sources.iter().filter_map(|source| source.trial_remark(roles)) {
+            self.comment(&format!("Check {}", one_line(&remark)));
+        }
         self.comment("Event types by meaning. All others are ordinary usage.");
         let usage = |name: &&String| {
             !roles

@@ -62,6 +62,15 @@ pub(super) struct TimeFormat {
     pub(super) other: Option<String>,
 }
 
+/// Days that stand for a missing time in exports.
+const NEVER_DAYS: [&str; 6] =
+    ["0001-01-01", "1900-01-01", "1970-01-01", "2999-12-31", "9999-01-01", "9999-12-31"];
+
+/// Returns whether a value of a time column means never.
+pub(super) fn means_never(text: &str) -> bool {
+    text == "0" || NEVER_DAYS.iter().any(|day| text.starts_with(day))
+}
+
 /// Detects the time format of values; `None` if they are not times, or there are none.
 pub(super) fn detect<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Option<TimeFormat> {
     values.clone().next()?;
@@ -86,6 +95,22 @@ fn fits_without_format<'a>(values: impl Iterator<Item = &'a str>) -> bool {
         && times
             .finish()
             .is_ok_and(|times| times.iter().all(|t| *t == NO_TIME || YEARS.contains(t)))
+}
+
+/// Parses values; `None` where one is missing or means never.
+pub(super) fn parse(values: &[Option<Box<str>>], format: &TimeFormat) -> Vec<Option<i64>> {
+    let texts = values.iter().map(|v| v.as_deref().filter(|text| !means_never(text)));
+    if let Some(format) = &format.format {
+        return texts.map(|text| parse_with(text?, format)).collect();
+    }
+    let column = Column::new("time".into(), texts.collect::<Vec<_>>());
+    let place = CellLocation { path: Path::new(""), column: "time", first_row: 1, rows: &[] };
+    let mut times = TimeColumn::default();
+    let parsed = times.push(&column, None, place).ok().and_then(|()| times.finish().ok());
+    match parsed {
+        Some(times) => times.into_iter().map(|t| (t != NO_TIME).then_some(t)).collect(),
+        None => vec![None; values.len()],
+    }
 }
 
 /// Returns whether a format reads every value.

@@ -22,6 +22,20 @@ pub(super) fn split(name: &str) -> Vec<String> {
     words
 }
 
+/// Returns the words of the last part of a column name, and the number of objects around it:
+/// `properties.distinct_id` is `distinct id` within one object. A unit such as `(UTC)` is no word.
+pub(super) fn of_path(name: &str) -> (Vec<String>, usize) {
+    let parts: Vec<&str> = name.split('.').filter(|part| !split(part).is_empty()).collect();
+    // A dot within a sentence, such as `No. of seats`, does not separate objects.
+    let nested = parts.len() > 1 && !name.contains(char::is_whitespace);
+    let (last, depth) = if nested { (parts[parts.len() - 1], parts.len() - 1) } else { (name, 0) };
+    let mut words = split(last);
+    if words.len() > 1 && words.last().is_some_and(|word| word == "utc") {
+        words.pop();
+    }
+    (words, depth)
+}
+
 /// Returns whether a character starts a word within letters: `userId`, `HTTPServer`, `plan2`.
 fn starts_word(letters: &[char], i: usize) -> bool {
     let (Some(before), c) = (i.checked_sub(1).map(|b| letters[b]), letters[i]) else {

@@ -1,0 +1,76 @@
+//! Trial of a guessed project file: the reading, observation and preparation of `pql train`.
+
+use std::path::Path;
+
+use super::draft::ProjectDraft;
+use super::observation;
+use crate::config::Config;
+use crate::dataset::observations::Split;
+use crate::dataset::split_summary::{SampleCounts, SplitSummary};
+use crate::error::Result;
+use crate::io::sink::Sink;
+use crate::log::{Log, ReadOptions};
+use crate::names::{counted, grouped};
+use crate::report::text::log_summary;
+use crate::time::Timestamp;
+use crate::training::{prepare, rows_for_training};
+
+/// Reads the whole data with the project file, chooses an observation, and prepares the training.
+pub(super) fn dry_run(
+    draft: &mut ProjectDraft,
+    folder: &Path,
+    now: i64,
+    remarks: &mut Vec<String>,
+) {
+    if let Err(error) = try_training(draft, folder, now, remarks) {
+        let problem = error.with_sources();
+        let hint = error.hint().map(|h| format!(" ({h})")).unwrap_or_default();
+        draft.tasks.push(format!("`pql train` fails with this file: {problem}{hint}"));
+        draft.observation.trainable = false;
+    }
+}
+
+fn try_training(
+    draft: &mut ProjectDraft,
+    folder: &Path,
+    now: i64,
+    remarks: &mut Vec<String>,
+) -> Result<()> {
+    let path = folder.join("pql.toml");
+    let config = Config::parse(&draft.to_toml(), &path, &[])?;
+    let options = ReadOptions { now: Timestamp(now), ..ReadOptions::for_training(&config) };
+    let log = Log::read(&config, &options, &mut Sink::silent())?;
+    remarks.push(log_summary(&log));
+    remarks.extend(log.warnings.iter().map(|warning| format!("warning: {warning}")));
+    if !draft.tasks.is_empty() {
+        draft.observation.trainable = false;
+        return Ok(());
+    }
+    let (needed, test_size) = (config.model.min_conversions, config.model.test_size);
+    let (guess, task) = observation::choose(&log, needed, test_size, remarks);
+    draft.observation = guess;
+    if let Some(task) = task {
+        draft.tasks.push(task);
+        return Ok(());
+    }
+    // The very steps of `pql train`, so that the numbers are the same.
+    let config = Config::parse(&draft.to_toml(), &path, &[])?;
+    let rows = rows_for_training(&config, log, &mut Sink::silent())?;
+    prepare(&config, &rows)?;
+    let (train, test) = (rows.split_rows(Split::Train), rows.split_rows(Split::Test));
+    remarks.push(describe(&rows.split_summary(&train, &test)));
+    Ok(())
+}
+
+/// Describes training and test set in the words of `pql train`.
+fn describe(split: &SplitSummary) -> String {
+    let part = |counts: &SampleCounts| {
+        format!(
+            "{} of {} ({} converted)",
+            counted(counts.rows, "row"),
+            counted(counts.accounts, "account"),
+            grouped(counts.converting_accounts)
+        )
+    };
+    format!("training set: {}; test set: {}", part(&split.train), part(&split.test))
+}
