@@ -98,6 +98,7 @@ pub use model::score::{
     AccountRow, ColumnContribution, Contribution, Explanation, FeatureContribution, Scores,
     ScoringSummary, score_log,
 };
+pub use model::verdict::{Conclusion, Requirement, Verdict};
 pub use operations::evaluation::{
     DefinitionComparison, EvaluationOptions, ModelEvaluation, evaluate_model,
 };
@@ -105,7 +106,7 @@ pub use operations::monitor::{
     EarlierScores, MonitorTarget, MonitoringReport, monitor_log, monitor_matrix,
 };
 pub use registry::store::{StoreOptions, StoredModel, store_model};
-pub use registry::versions::{ModelLocation, find as find_model};
+pub use registry::versions::{ModelLocation, Promotion, find as find_model};
 pub use time::{TimeSpan, Timestamp};
 pub use training::{TrainOptions, TrainedModel, rows_for_training, train_on_log, train_on_rows};
 pub use warning::{

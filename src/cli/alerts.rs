@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::Terminal;
 use super::output::{OutputArgs, OutputFormat, limit_formats};
+use super::shared::ModelsArgs;
 use crate::error::{Error, Result};
 use crate::operations::alerts::{Alert, AlertKind, AlertQuery, RunDiff, SentAlerts, Webhook};
 use crate::registry::ledger::{Ledger, Run};
@@ -31,6 +32,8 @@ pub(super) struct Args {
     /// Model: NAME (any version) or NAME/VERSION [default: the only one in the ledger]
     #[arg(value_name = "MODEL", help_heading = "Model", display_order = 0)]
     model: Option<String>,
+    #[command(flatten)]
+    folder: ModelsArgs,
     /// Changes to report, separated by commas
     #[arg(
         long,
@@ -87,6 +90,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let found = changes.alerts.len();
     changes.alerts.retain(|alert| !sent.contains(alert));
     report(&changes, found, terminal);
+    // The scores are in the ledger, the verdict in the model, which may be elsewhere.
+    if let Ok((model, location)) = args.folder.load(&changes.run.label) {
+        terminal.warn_of_verdict(&model, &location.label);
+    }
     if args.since.is_none()
         && let Some((unsent, since)) = changes.earlier_unsent(&ledger, &query)?
     {

@@ -13,9 +13,10 @@ use super::shared::{MatrixArgs, ModelsArgs, PageArgs, ProjectArgs, check_page};
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::io::write::write_bytes;
+use crate::model::verdict::VerdictCard;
 use crate::model::{Model, card};
 use crate::operations::compare::{
-    Comparison, Contender, PairedScores, TierTransition, Verdict, check_same_target,
+    Comparison, ComparisonVerdict, Contender, PairedScores, TierTransition, check_same_target,
 };
 use crate::registry::versions::{ModelLocation, list, model_name, promote};
 use crate::report::{ComparisonPage, text};
@@ -80,10 +81,10 @@ enum Requirement {
 }
 
 impl Requirement {
-    fn is_met(self, verdict: Verdict) -> bool {
+    fn is_met(self, verdict: ComparisonVerdict) -> bool {
         match self {
-            Self::Better => verdict == Verdict::Better,
-            Self::NotWorse => verdict != Verdict::Worse,
+            Self::Better => verdict == ComparisonVerdict::Better,
+            Self::NotWorse => verdict != ComparisonVerdict::Worse,
         }
     }
 
@@ -98,7 +99,7 @@ impl Requirement {
 /// The JSON output.
 #[derive(Serialize)]
 struct CompareOutput<'a> {
-    verdict: Verdict,
+    verdict: ComparisonVerdict,
     challenger: ModelMetrics<'a>,
     champion: ModelMetrics<'a>,
     /// The challenger's metrics minus the champion's.
@@ -114,6 +115,10 @@ struct CompareOutput<'a> {
 #[derive(Serialize)]
 struct ModelMetrics<'a> {
     model: &'a str,
+    /// The verdict from its own test set.
+    verdict: VerdictCard,
+    /// Whether it ranks better than chance and predicts better than the base rate of these rows.
+    has_skill: bool,
     #[serde(flatten)]
     evaluation: card::EvaluationCard<'a>,
 }
@@ -313,10 +318,14 @@ fn json<'a>(
         verdict: comparison.verdict,
         challenger: ModelMetrics {
             model: labels[0],
+            verdict: VerdictCard::from(&comparison.model_verdicts[0]),
+            has_skill: comparison.have_skill[0],
             evaluation: card::EvaluationCard::new(&comparison.challenger),
         },
         champion: ModelMetrics {
             model: labels[1],
+            verdict: VerdictCard::from(&comparison.model_verdicts[1]),
+            has_skill: comparison.have_skill[1],
             evaluation: card::EvaluationCard::new(&comparison.champion),
         },
         difference: Differences {

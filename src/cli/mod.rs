@@ -34,6 +34,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
 use crate::io::sink::Sink;
+use crate::model::Model;
 use crate::names::nearest;
 use crate::report::format::wrap;
 use crate::warning::{Message, Notice, Warning};
@@ -182,6 +183,13 @@ impl Terminal<'_> {
     /// Writes a warning.
     pub(crate) fn warn(&mut self, warning: &Warning) {
         self.notify(&Notice::Warning(warning.clone()));
+    }
+
+    /// Warns about a model whose scores are not proven to help.
+    pub(crate) fn warn_of_verdict(&mut self, model: &Model, label: &str) {
+        if let Some(warning) = model.verdict().warning(label) {
+            self.warn(&warning);
+        }
     }
 
     /// Writes a line that is not part of the result; a closed stderr is ignored.

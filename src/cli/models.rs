@@ -1,5 +1,6 @@
 //! `pql models`
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -9,13 +10,15 @@ use serde_json::Value;
 use super::Terminal;
 use super::output::{OutputArgs, OutputFormat, csv_text, limit_formats, markdown_text};
 use super::shared::{ModelsArgs, whole_number};
+use crate::config::PenaltyKind;
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::model::verdict::VerdictCard;
 use crate::registry::versions::{
     Pruned, StoredVersion, find, find_champion, list, model_name, promote, prune, rollback,
 };
 use crate::report::format::grouped;
-use crate::report::text::{penalty, table};
+use crate::report::text::{fixed, table};
 use crate::time::iso;
 use crate::warning::Warning;
 
@@ -109,37 +112,79 @@ struct ListedVersion {
 /// Facts from the file of a version.
 #[derive(Serialize)]
 struct VersionDetails {
+    verdict: VerdictCard,
+    /// The verdict in a few words.
+    #[serde(skip)]
+    short_verdict: &'static str,
     training_rows: u64,
     converting_training_accounts: u64,
     last_training_cutoff: Option<String>,
     columns: usize,
-    penalty: String,
+    penalty: Penalty,
     alpha: f64,
     threshold: f64,
-    test_rows: u64,
+    /// Metrics of versions are comparable only if their test sets are the same.
+    test: Option<TestSet>,
+}
+
+/// The penalty of a fit.
+#[derive(Serialize)]
+struct Penalty {
+    kind: PenaltyKind,
+    /// Share of the L1 penalty; null unless the kind is `elastic-net`.
+    l1_ratio: Option<f64>,
+}
+
+/// A test set with the metrics on it.
+#[derive(Serialize)]
+struct TestSet {
+    /// Identifies accounts, cutoffs and outcomes.
+    id: String,
+    rows: u64,
+    converting_accounts: u64,
+    first_cutoff: Option<String>,
+    last_cutoff: Option<String>,
     roc_auc: Option<f64>,
-    log_loss: Option<f64>,
-    /// Whether it is significantly better than every baseline; null without a test set.
-    beats_baselines: Option<bool>,
+    log_loss: f64,
+}
+
+impl TestSet {
+    /// Returns the test set of a model; `None` without one.
+    fn new(model: &Model) -> Option<Self> {
+        let evaluation = model.evaluation.as_ref()?;
+        let cutoffs = || evaluation.by_cutoff.iter();
+        Some(Self {
+            id: blake3::Hash::from_bytes(model.test_fingerprint?).to_hex()[..16].to_owned(),
+            rows: evaluation.metrics.n,
+            converting_accounts: evaluation.metrics.converting_accounts,
+            first_cutoff: cutoffs().next().map(|cutoff| iso(cutoff.first)),
+            last_cutoff: cutoffs().next_back().map(|cutoff| iso(cutoff.last)),
+            roc_auc: evaluation.metrics.roc_auc.map(|auc| auc.value),
+            log_loss: evaluation.metrics.log_loss.value,
+        })
+    }
 }
 
 impl VersionDetails {
     fn new(model: &Model) -> Result<Self> {
-        let evaluation = model.evaluation.as_ref().map(|evaluation| &evaluation.metrics);
         let learned = model.refit.map_or(model.split.train, |refit| refit.sample);
+        let config = model.config()?.model;
+        let is_mixed = config.penalty == PenaltyKind::ElasticNet;
+        let verdict = model.verdict();
         Ok(Self {
+            verdict: VerdictCard::from(&verdict),
+            short_verdict: verdict.short(),
             training_rows: learned.rows,
             converting_training_accounts: learned.converting_accounts,
             last_training_cutoff: model.last_training_cutoff().map(iso),
             columns: model.fit.coef.len(),
-            penalty: penalty(model)?,
+            penalty: Penalty {
+                kind: config.penalty,
+                l1_ratio: is_mixed.then_some(config.l1_ratio),
+            },
             alpha: model.fit.alpha,
             threshold: model.threshold,
-            test_rows: model.split.test.rows,
-            roc_auc: evaluation.and_then(|e| e.roc_auc).map(|auc| auc.value),
-            log_loss: evaluation.map(|e| e.log_loss.value),
-            beats_baselines: evaluation
-                .map(|_| model.baselines.iter().all(|b| b.difference.is_better())),
+            test: TestSet::new(model),
         })
     }
 }
@@ -162,35 +207,41 @@ impl ListedVersion {
         }
     }
 
-    /// Returns the cells of the list.
-    fn cells(&self) -> Vec<String> {
-        let champion = if self.champion { "champion" } else { "" };
-        let number = |value: Option<f64>| {
-            value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"))
-        };
-        let details = self.details.as_ref().map_or_else(
-            || vec!["unreadable".to_owned()],
-            |details| {
-                let cutoff =
-                    details.last_training_cutoff.as_ref().map_or("–", |time| &time[..10]);
-                let beats = match details.beats_baselines {
-                    None => "–",
-                    Some(true) => "yes",
-                    Some(false) => "no",
-                };
-                vec![
-                    grouped(details.training_rows),
-                    grouped(details.converting_training_accounts),
-                    cutoff.to_owned(),
-                    details.columns.to_string(),
-                    number(details.roc_auc),
-                    number(details.log_loss),
-                    beats.to_owned(),
-                ]
-            },
-        );
-        [self.model.clone(), champion.to_owned()].into_iter().chain(details).collect()
+    /// Returns the test set; `None` without one, or if the file cannot be read.
+    fn test(&self) -> Option<&TestSet> {
+        self.details.as_ref()?.test.as_ref()
     }
+
+    /// Returns the cells of the list, with the ROC AUC if `with_auc`.
+    fn cells(&self, with_auc: bool) -> Vec<String> {
+        let champion = if self.champion { "champion" } else { "" };
+        let dash = || "–".to_owned();
+        let mut cells = vec![self.model.clone(), champion.to_owned()];
+        let Some(details) = &self.details else {
+            cells.push("unreadable".to_owned());
+            return cells;
+        };
+        let test = |cell: &dyn Fn(&TestSet) -> String| self.test().map_or_else(dash, cell);
+        cells.extend([
+            details.short_verdict.to_owned(),
+            details.last_training_cutoff.as_ref().map_or_else(dash, |time| time[..10].to_owned()),
+            test(&|test| test.last_cutoff.as_ref().map_or_else(dash, |time| time[..10].to_owned())),
+            test(&|test| grouped(test.rows)),
+            test(&|test| grouped(test.converting_accounts)),
+        ]);
+        if with_auc {
+            cells.push(test(&|test| fixed(test.roc_auc, 3)));
+        }
+        cells
+    }
+}
+
+/// Returns whether all evaluated versions have the same test set, so that their metrics can be
+/// compared.
+fn have_same_test_set(versions: &[ListedVersion]) -> bool {
+    let ids: BTreeSet<&str> =
+        versions.iter().filter_map(|version| Some(version.test()?.id.as_str())).collect();
+    ids.len() == 1
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
@@ -265,23 +316,30 @@ fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
         ));
         return Ok(());
     }
-    let header = [
+    let with_auc = have_same_test_set(&versions);
+    let mut header = vec![
         "model",
         "champion",
-        "rows",
-        "converting",
+        "verdict",
         "trained until",
-        "columns",
-        "ROC AUC",
-        "log loss",
-        "beats baselines",
+        "tested until",
+        "test rows",
+        "converting",
     ];
-    let mut rows: Vec<Vec<String>> = versions.iter().map(ListedVersion::cells).collect();
+    if with_auc {
+        header.push("ROC AUC");
+    } else if versions.iter().any(|version| version.test().is_some()) {
+        terminal.note(
+            "ROC AUC is not listed because the versions were tested on different rows; `pql compare` evaluates two versions on the same rows",
+        );
+    }
+    let mut rows: Vec<Vec<String>> = versions.iter().map(|v| v.cells(with_auc)).collect();
     let text = if output.format == OutputFormat::Table {
-        table(&header.map(|name| if name == "champion" { "" } else { name }), rows, 2..8)
+        header[1] = "";
+        table(&header, rows, 5..header.len())
     } else {
         rows.iter_mut().for_each(|row| row.resize(header.len(), String::new()));
-        rows.insert(0, header.map(str::to_owned).to_vec());
+        rows.insert(0, header.iter().map(|name| (*name).to_owned()).collect());
         markdown_text(&rows)
     };
     output.write(&text, terminal)
@@ -297,32 +355,39 @@ fn note_missing_champions(versions: &[ListedVersion], models: &Path, terminal: &
     }
 }
 
-/// Columns of the CSV output: the keys of the JSON output.
-const CSV_COLUMNS: [&str; 15] = [
-    "model",
-    "champion",
-    "path",
-    "problem",
-    "training_rows",
-    "converting_training_accounts",
-    "last_training_cutoff",
-    "columns",
-    "penalty",
-    "alpha",
-    "threshold",
-    "test_rows",
-    "roc_auc",
-    "log_loss",
-    "beats_baselines",
+/// Columns of the CSV output, and the keys of the JSON output that they contain.
+const CSV_COLUMNS: [(&str, &str); 22] = [
+    ("model", "/model"),
+    ("champion", "/champion"),
+    ("path", "/path"),
+    ("problem", "/problem"),
+    ("verdict", "/verdict/code"),
+    ("verdict_text", "/verdict/text"),
+    ("verdict_caution", "/verdict/caution"),
+    ("training_rows", "/training_rows"),
+    ("converting_training_accounts", "/converting_training_accounts"),
+    ("last_training_cutoff", "/last_training_cutoff"),
+    ("columns", "/columns"),
+    ("penalty", "/penalty/kind"),
+    ("l1_ratio", "/penalty/l1_ratio"),
+    ("alpha", "/alpha"),
+    ("threshold", "/threshold"),
+    ("test_id", "/test/id"),
+    ("test_rows", "/test/rows"),
+    ("test_converting_accounts", "/test/converting_accounts"),
+    ("test_first_cutoff", "/test/first_cutoff"),
+    ("test_last_cutoff", "/test/last_cutoff"),
+    ("test_roc_auc", "/test/roc_auc"),
+    ("test_log_loss", "/test/log_loss"),
 ];
 
 /// Returns the versions as CSV, with the values of the JSON output; null is empty.
 fn csv(versions: &[ListedVersion]) -> Result<String> {
-    let mut rows = vec![CSV_COLUMNS.map(str::to_owned).to_vec()];
+    let mut rows = vec![CSV_COLUMNS.map(|(name, _)| name.to_owned()).to_vec()];
     for version in versions {
         let values = serde_json::to_value(version)
             .map_err(|source| Error::Json { value: "the result", source })?;
-        let cell = |name: &str| match values.get(name) {
+        let cell = |(_, pointer): (&str, &str)| match values.pointer(pointer) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
             Some(value) => value.to_string(),

@@ -41,6 +41,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     check_writable(&args.output)?;
     let (model, location) = args.model.load()?;
+    terminal.warn_of_verdict(&model, &location.label);
     let card = CardContext::read(&location.path.with_file_name(CARD_FILE), &model)?;
     let rows = TestRows::load(&location.path, &model)?;
     if rows.is_none() && model.evaluation.is_some() {

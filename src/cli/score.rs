@@ -47,6 +47,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let table = args.output.row_file()?;
     let output = table.map(|(path, _)| path);
     let (model, location) = args.model.load()?;
+    terminal.warn_of_verdict(&model, &location.label);
     let scorer = Scorer::new(&model, &location.label)?.with_reasons(args.reasons.into());
     let targets = ScoreTargets { table, ledger: args.ledger.as_deref() };
     let file = args.project.load()?;

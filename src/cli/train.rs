@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Terminal;
@@ -14,8 +15,9 @@ use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::io::write::check_writable;
 use crate::model::card::{self, CardContext};
+use crate::model::verdict::{Requirement, Verdict};
 use crate::registry::store::{StoreOptions, StoredModel, store_model};
-use crate::registry::versions;
+use crate::registry::versions::{self, Promotion};
 use crate::report::ModelPage;
 use crate::report::text::{self, TrainingSummary};
 use crate::rules::funnel::Funnel;
@@ -40,6 +42,11 @@ pub(super) struct Args {
     /// Make the new version the champion
     #[arg(long, help_heading = "Model")]
     promote: bool,
+    /// Exit with code 5 and promote nothing unless the verdict meets this requirement
+    ///
+    /// The version is stored in any case.
+    #[arg(long, value_name = "REQUIREMENT", help_heading = "Model")]
+    require: Option<RequirementArg>,
     /// Exit with code 5 and store no model if the leakage audit finds anything
     #[arg(long, help_heading = "Model")]
     strict: bool,
@@ -50,6 +57,25 @@ pub(super) struct Args {
     output: OutputArgs,
     #[command(flatten)]
     page: PageArgs,
+}
+
+/// The requirement for a new version.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RequirementArg {
+    /// No leak is suspected, and the model ranks better than chance and predicts better than the
+    /// base rate
+    Skill,
+    /// The model is also better than every baseline
+    Baseline,
+}
+
+impl From<RequirementArg> for Requirement {
+    fn from(requirement: RequirementArg) -> Self {
+        match requirement {
+            RequirementArg::Skill => Self::Skill,
+            RequirementArg::Baseline => Self::Baseline,
+        }
+    }
 }
 
 const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json];
@@ -75,21 +101,31 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         // The summary has the most important warnings.
         terminal.defer_notes(|terminal| train(args, &config, terminal))?
     };
-    let options = StoreOptions { promote: args.promote, test_rows: !args.no_test_rows };
+    let verdict = training.trained.model.verdict();
+    let unmet = args.require.map(Requirement::from).filter(|required| !verdict.meets(*required));
+    let promotion = match (unmet, args.promote) {
+        (Some(_), _) => Promotion::Never,
+        (None, true) => Promotion::Always,
+        (None, false) => Promotion::IfFirst,
+    };
+    let options = StoreOptions { promotion, test_rows: !args.no_test_rows };
     let stored = store_model(&args.folder.models, &args.name, &training.trained, options)?;
     if let Some(path) = &args.page.report {
         write_page(&training, &stored.label, path, terminal)?;
     }
-    if output.format == OutputFormat::Json {
-        return output.write(&json(&training.trained, &stored)?, terminal);
-    }
     let champion = versions::find_champion(&args.name, &args.folder.models).ok();
+    let champion = champion.as_ref().map(|champion| champion.label.as_str());
+    if output.format == OutputFormat::Json {
+        output.write(&json(&training.trained, &stored)?, terminal)?;
+        return unmet.map_or(Ok(()), |unmet| Err(not_promoted(unmet, &verdict, &stored, champion)));
+    }
     let summary = TrainingSummary {
         model: &training.trained.model,
         data: &training.data,
         label: &stored.label,
         path: &stored.path,
-        champion: champion.as_ref().map(|champion| champion.label.as_str()),
+        champion,
+        unmet,
         options: &next_options(args),
     };
     let text = if terminal.verbose {
@@ -98,7 +134,25 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     } else {
         text::training_summary(&summary)
     };
-    output.write(&text, terminal)
+    output.write(&text, terminal)?;
+    unmet.map_or(Ok(()), |unmet| Err(not_promoted(unmet, &verdict, &stored, champion)))
+}
+
+/// Returns the error for a version that does not meet its requirement.
+fn not_promoted(
+    unmet: Requirement,
+    verdict: &Verdict,
+    stored: &StoredModel,
+    champion: Option<&str>,
+) -> Error {
+    let champion = champion.map_or_else(
+        || "there is no champion".to_owned(),
+        |champion| format!("the champion is still {champion}"),
+    );
+    Error::CheckFailed {
+        check: format!("`--require {}`: {}", unmet.name(), verdict.short()),
+        hint: Some(format!("{} is stored but not promoted; {champion}", stored.label)),
+    }
 }
 
 /// Trains on the log or the matrix, and computes the funnel if a page shows it.

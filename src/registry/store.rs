@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::versions::{self, CARD_FILE, MODEL_FILE};
+use super::versions::{self, CARD_FILE, MODEL_FILE, Promotion};
 use crate::error::Result;
 use crate::io::write::{Format, write_bytes, write_table};
 use crate::model::card;
@@ -12,15 +12,15 @@ use crate::training::test_set::TEST_ROWS_FILE;
 /// Options of storing a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreOptions {
-    /// Whether the new version becomes the champion (default: no). The first version always does.
-    pub promote: bool,
+    /// When the new version becomes the champion (default: if it is the first version).
+    pub promotion: Promotion,
     /// Whether to store the test rows (default: yes).
     pub test_rows: bool,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { promote: false, test_rows: true }
+        Self { promotion: Promotion::IfFirst, test_rows: true }
     }
 }
 
@@ -56,6 +56,6 @@ pub fn store_model(
         }
         Ok(())
     };
-    let (location, is_champion) = versions::add(models, name, write, options.promote)?;
+    let (location, is_champion) = versions::add(models, name, write, options.promotion)?;
     Ok(StoredModel { path: location.path, label: location.label, is_champion })
 }

@@ -360,6 +360,15 @@ pub enum Warning {
         /// Sign-ups on these days.
         sign_ups: u64,
     },
+    /// The evaluation of a model does not prove that its scores help.
+    PoorVerdict {
+        /// The model.
+        model: String,
+        /// Code of the verdict.
+        verdict: String,
+        /// Headline of the verdict.
+        headline: String,
+    },
     /// A stored version cannot be read.
     UnreadableVersion {
         /// The version.
@@ -434,6 +443,7 @@ impl Warning {
             Self::SameDayCustomers { .. } => "same-day-customers",
             Self::MoreSignUpsThanVisitors { .. } => "more-sign-ups-than-visitors",
             Self::VisitorDaysMissing { .. } => "visitor-days-missing",
+            Self::PoorVerdict { .. } => "poor-verdict",
             Self::UnreadableVersion { .. } => "unreadable-version",
         }
     }

@@ -252,6 +252,10 @@ impl fmt::Display for Warning {
                 "the visitor file lacks the days of {}, which are left out of the visitor conversion",
                 counted(*sign_ups, "sign-up")
             ),
+            Self::PoorVerdict { model, verdict: _, headline } => write!(
+                f,
+                "scores of {model} are not proven to help. {headline}. `pql inspect {model}` shows the evaluation."
+            ),
             Self::UnreadableVersion { model, problem } => write!(f, "{model}: {problem}"),
         }
     }

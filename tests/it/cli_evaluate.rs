@@ -143,6 +143,7 @@ fn the_model_card_has_the_evaluation() {
     let card: Value = serde_json::from_str(&project.text("models/t/0001/model.json")).unwrap();
     let mut found = json(&project, &[]);
     ["by", "warnings"].iter().for_each(|key| drop(found.remove(*key)));
+    assert_eq!(Some(&card["verdict"]), found.remove("verdict").as_ref(), "one function judges");
     assert_eq!(card["evaluation"], Value::Object(found), "the test rows are the newer ones");
     let trained =
         project.train(&["--features", "rows.csv", "--set", "model.test_size=0.5"]).done().out;

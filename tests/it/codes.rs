@@ -4,10 +4,11 @@ use std::fs;
 
 use crate::common::root;
 
-/// Returns the codes in the `code` functions of `src/warning`.
+/// Returns the codes in the `code` functions of `src/warning` and of verdicts.
 fn codes_in_source() -> Vec<String> {
     let mut codes = Vec::new();
-    for entry in fs::read_dir(root().join("src/warning")).unwrap() {
+    let folders = ["src/warning", "src/model/verdict"];
+    for entry in folders.iter().flat_map(|folder| fs::read_dir(root().join(folder)).unwrap()) {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
         for function in text.split("fn code(").skip(1) {
             let body = function.split("\n    }\n").next().unwrap();

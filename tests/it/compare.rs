@@ -30,7 +30,7 @@ fn versions_are_listed_and_one_is_promoted() {
         (vec!["t/0001".into(), "t/0002".into()], vec![true.into(), false.into()])
     );
     let card = json(&project.text("models/t/0002/model.json"));
-    assert_eq!(listed[1]["roc_auc"], card["evaluation"]["roc_auc"]["value"]);
+    assert_eq!(listed[1]["test"]["roc_auc"], card["evaluation"]["roc_auc"]["value"]);
     assert_eq!(listed[1]["training_rows"], card["train"]["rows"]);
     project
         .pql(&["models", "promote", "t/0002"])

@@ -46,4 +46,5 @@ mod simulation;
 mod speed;
 mod spline;
 mod statistics;
+mod verdict;
 mod webdriver;

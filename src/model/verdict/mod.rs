@@ -17,6 +17,7 @@ pub use text::VerdictCard;
 pub(crate) use text::difference_text;
 
 use super::{Baseline, BaselineRule, Model};
+use crate::warning::Warning;
 
 /// Number of converting and of other test accounts from which on a verdict is reliable: below it,
 /// the normal approximations of the intervals are poor.
@@ -220,6 +221,19 @@ impl Verdict {
         )
     }
 
+    /// Returns the warning that goes with scores of a model; `None` unless the verdict is poor.
+    ///
+    /// # Arguments
+    /// * `label` – label of the model
+    #[must_use]
+    pub fn warning(&self, label: &str) -> Option<Warning> {
+        self.is_poor().then(|| Warning::PoorVerdict {
+            model: label.to_owned(),
+            verdict: self.code().to_owned(),
+            headline: self.to_string(),
+        })
+    }
+
     /// Returns whether the model meets a requirement.
     #[must_use]
     pub fn meets(&self, requirement: Requirement) -> bool {
@@ -241,13 +255,12 @@ fn conclude(metrics: &Evaluation, baselines: &[Baseline], suspects: Vec<Suspect>
     if !suspects.is_empty() {
         return Conclusion::LeakSuspected(suspects);
     }
-    let ranks = ranks_better_than_chance(roc_auc, metrics);
-    if !ranks || !metrics.log_loss_difference.is_better() {
+    if !has_skill(metrics) {
         let base_rate = share(metrics.converting_accounts, metrics.accounts);
         return Conclusion::NoSkill(NoSkill {
             roc_auc,
             log_loss_difference: metrics.log_loss_difference,
-            ranks,
+            ranks: ranks_better_than_chance(roc_auc, metrics),
             conversions_for_weak_auc: conversions_for_auc(WEAK_AUC, base_rate),
         });
     }
@@ -264,6 +277,12 @@ fn conclude(metrics: &Evaluation, baselines: &[Baseline], suspects: Vec<Suspect>
         unbeaten.into_iter().map(|baseline| UnbeatenRule::new(baseline, metrics)).collect();
     unbeaten.sort_by_key(|rule| rule.relation);
     Conclusion::NoBetterThanBaselines { unbeaten, beaten }
+}
+
+/// Returns whether a model ranks better than chance and predicts better than the base rate.
+pub(crate) fn has_skill(metrics: &Evaluation) -> bool {
+    metrics.roc_auc.is_some_and(|auc| ranks_better_than_chance(auc, metrics))
+        && metrics.log_loss_difference.is_better()
 }
 
 /// Name of the base rate as a baseline.

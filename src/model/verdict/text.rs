@@ -10,7 +10,7 @@ use super::{
     BaseRates, Conclusion, NoSkill, Relation, Remedy, Requirement, Suspect, TestSize, TooFew,
     UnbeatenRule, Unevaluated, Verdict,
 };
-use crate::names::{backticked, counted, enumerated, grouped, plural};
+use crate::names::{counted, enumerated, grouped, plural};
 
 /// Page about models without skill.
 const GUIDE: &str = "docs/guide/no-skill.md";
@@ -179,10 +179,12 @@ impl fmt::Display for Verdict {
 }
 
 fn write_leak(f: &mut fmt::Formatter<'_>, suspects: &[Suspect]) -> fmt::Result {
-    let names: Vec<String> = suspects.iter().map(|suspect| suspect.name.clone()).collect();
-    let (listed, more) = names.split_at(names.len().min(LISTED));
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    write!(f, "Leak suspected: {}{more} may contain the outcome", backticked(listed))
+    let mut names: Vec<String> =
+        suspects.iter().take(LISTED).map(|suspect| format!("`{}`", suspect.name)).collect();
+    if suspects.len() > LISTED {
+        names.push(format!("{} more", suspects.len() - LISTED));
+    }
+    write!(f, "Leak suspected: {} may contain the outcome", enumerated(&names))
 }
 
 fn write_no_skill(

@@ -14,6 +14,7 @@ use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::score::{Scorer, TIERS, tier};
+use crate::model::verdict::{Verdict, has_skill};
 use crate::training::test_set::TestRows;
 use crate::warning::Warning;
 
@@ -204,7 +205,7 @@ const MIN_PER_OUTCOME: u64 = 10;
 /// Result of the comparison of the log losses of two models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum ComparisonVerdict {
     /// The challenger: the interval of the difference is below 0.
     Better,
     /// The champion: the interval is above 0.
@@ -245,7 +246,12 @@ pub struct Comparison {
     /// Metrics of the champion.
     pub champion: EvaluationReport,
     /// The better model, if the difference is significant.
-    pub verdict: Verdict,
+    pub verdict: ComparisonVerdict,
+    /// Verdicts on the challenger and the champion, each from its own test set.
+    pub model_verdicts: [Verdict; 2],
+    /// Whether the challenger and the champion have skill on these rows: they rank better than
+    /// chance and predict better than the base rate.
+    pub have_skill: [bool; 2],
     /// Whether all probabilities are identical.
     pub identical: bool,
     /// Log loss of the challenger minus that of the champion.
@@ -289,12 +295,17 @@ impl Comparison {
             rows.champion.iter().map(|p| *p >= champion.threshold).collect();
         let evaluation =
             EvaluationReport::compute(labeled(&rows.challenger), challenger.threshold)?;
+        let champion_evaluation =
+            EvaluationReport::compute(labeled(&rows.champion), champion.threshold)?;
         Ok(Self {
+            model_verdicts: [challenger.verdict(), champion.verdict()],
+            have_skill: [&evaluation, &champion_evaluation]
+                .map(|evaluation| has_skill(&evaluation.metrics)),
             verdict: match &log_loss {
-                _ if too_few(&evaluation) => Verdict::Undecided,
-                difference if difference.is_better() => Verdict::Better,
-                difference if difference.is_worse() => Verdict::Worse,
-                _ => Verdict::Undecided,
+                _ if too_few(&evaluation) => ComparisonVerdict::Undecided,
+                difference if difference.is_better() => ComparisonVerdict::Better,
+                difference if difference.is_worse() => ComparisonVerdict::Worse,
+                _ => ComparisonVerdict::Undecided,
             },
             identical: rows.challenger == rows.champion,
             log_loss,
@@ -308,7 +319,7 @@ impl Comparison {
             )?,
             tiers: tiers(challenger, champion, rows),
             by_cutoff: by_cutoff(&evaluation, &paired, rows.cutoff.as_deref())?,
-            champion: EvaluationReport::compute(labeled(&rows.champion), champion.threshold)?,
+            champion: champion_evaluation,
             challenger: evaluation,
         })
     }

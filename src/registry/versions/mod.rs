@@ -22,6 +22,17 @@ pub const CARD_FILE: &str = "model.json";
 /// Prefix of a version's folder while it is written or deleted.
 const STAGED: &str = ".pql-";
 
+/// When a new version becomes the champion of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promotion {
+    /// In any case.
+    Always,
+    /// If no version has been the champion before.
+    IfFirst,
+    /// In no case.
+    Never,
+}
+
 /// Location and label of a stored model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelLocation {
@@ -230,12 +241,12 @@ pub fn check_name(name: &str) -> Result<()> {
     })
 }
 
-/// Stores a new version: its files appear together, and the first version becomes the champion.
+/// Stores a new version; its files appear together.
 ///
 /// Returns where the model is stored, and whether it is now the champion.
 /// # Arguments
 /// * `write` – writes the files into a given folder
-/// * `promote` – whether the new version replaces an existing champion
+/// * `promotion` – when the new version becomes the champion
 /// # Errors
 /// * [`Error::Usage`]: the name cannot be a folder
 /// * [`Error::Write`]: the folder cannot be written
@@ -243,7 +254,7 @@ pub fn add(
     models: &Path,
     name: &str,
     write: impl FnOnce(&Path) -> Result<()>,
-    promote: bool,
+    promotion: Promotion,
 ) -> Result<(ModelLocation, bool)> {
     check_name(name)?;
     let folder = models.join(name);
@@ -263,7 +274,11 @@ pub fn add(
     make_folder_readable(&staged);
     let stored = lock(&folder).and_then(|_lock| {
         let version = move_to_next_version(&folder, &staged)?;
-        let is_champion = promote || !folder.join(CHAMPION_FILE).exists();
+        let is_champion = match promotion {
+            Promotion::Always => true,
+            Promotion::IfFirst => !folder.join(CHAMPION_FILE).exists(),
+            Promotion::Never => false,
+        };
         if is_champion {
             record_promotion(&folder, version)?;
         }

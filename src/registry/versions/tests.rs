@@ -28,10 +28,11 @@ fn stored(models: &Path) -> Vec<String> {
 #[test]
 fn versions_count_up_and_the_first_is_champion_until_one_is_promoted() {
     let dir = tempfile::tempdir().unwrap();
-    let add = |promote| add(dir.path(), "trial", one_byte, promote).unwrap();
-    assert_eq!((add(false).1, add(false).1), (true, false));
+    let add = |promotion| add(dir.path(), "trial", one_byte, promotion).unwrap();
+    assert_eq!((add(Promotion::IfFirst).1, add(Promotion::IfFirst).1), (true, false));
     assert_eq!(find("trial", dir.path()).unwrap().label, "trial/0001");
-    assert!(add(true).1);
+    assert!(add(Promotion::Always).1);
+    assert!(!add(Promotion::Never).1);
     assert_eq!(find("trial", dir.path()).unwrap().label, "trial/0003");
     assert_eq!(find("trial/0002", dir.path()).unwrap().label, "trial/0002");
     let file = dir.path().join("trial/0002").join(MODEL_FILE);
@@ -42,7 +43,7 @@ fn versions_count_up_and_the_first_is_champion_until_one_is_promoted() {
 fn versions_are_listed_and_one_is_promoted() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["trial", "matrix", "trial"] {
-        add(dir.path(), name, one_byte, false).unwrap();
+        add(dir.path(), name, one_byte, Promotion::IfFirst).unwrap();
     }
     let listed = |name| {
         let stored = list(dir.path(), name).unwrap();
@@ -71,7 +72,7 @@ fn an_unknown_model_suggests_the_nearest_name() {
         error.hint().unwrap()
     };
     assert_eq!(hint("trail"), "`pql train --name NAME` stores a model");
-    add(models, "trial", one_byte, false).unwrap();
+    add(models, "trial", one_byte, Promotion::IfFirst).unwrap();
     assert_eq!(hint("trail"), "did you mean `trial`?");
     assert_eq!(hint("x"), "`trial` is the only stored model");
     assert_eq!(hint("trial/0009"), "the only version is `trial/0001`");
@@ -83,7 +84,7 @@ fn an_unknown_model_suggests_the_nearest_name() {
     assert_eq!(hint("x"), "`trial` is the only stored model");
     assert_eq!(hint("trial/0099"), "the only version is `trial/0001`");
     assert_eq!(list(models, Some("x")).unwrap_err().exit_code(), 4);
-    assert_eq!(add(models, "../x", one_byte, false).unwrap_err().exit_code(), 2);
+    assert_eq!(add(models, "../x", one_byte, Promotion::IfFirst).unwrap_err().exit_code(), 2);
 }
 
 #[test]
@@ -91,7 +92,7 @@ fn a_missing_or_deleted_champion_is_reported_with_the_newest_version() {
     let dir = tempfile::tempdir().unwrap();
     let models = dir.path();
     for _ in 0..2 {
-        add(models, "trial", one_byte, false).unwrap();
+        add(models, "trial", one_byte, Promotion::IfFirst).unwrap();
     }
     for (history, problem) in [
         ("0007\n", "champion `trial/0007` has been deleted"),
@@ -115,11 +116,11 @@ fn a_missing_or_deleted_champion_is_reported_with_the_newest_version() {
 fn the_number_of_a_deleted_champion_is_not_used_again() {
     let dir = tempfile::tempdir().unwrap();
     let models = dir.path();
-    for promote in [false, true] {
-        add(models, "trial", one_byte, promote).unwrap();
+    for promotion in [Promotion::IfFirst, Promotion::Always] {
+        add(models, "trial", one_byte, promotion).unwrap();
     }
     fs::remove_dir_all(models.join("trial/0002")).unwrap();
-    let (location, is_champion) = add(models, "trial", one_byte, false).unwrap();
+    let (location, is_champion) = add(models, "trial", one_byte, Promotion::IfFirst).unwrap();
     assert_eq!((location.label.as_str(), is_champion), ("trial/0003", false));
     assert!(find("trial", models).unwrap_err().to_string().contains("has been deleted"));
 }
@@ -130,8 +131,8 @@ fn rollback_restores_the_previous_champion_step_by_step() {
     let models = dir.path();
     let champion = || find("trial", models).unwrap().label;
     let promote = |label| promote(models, &find(label, models).unwrap()).unwrap();
-    for promote in [false, true, true] {
-        add(models, "trial", one_byte, promote).unwrap();
+    for promotion in [Promotion::IfFirst, Promotion::Always, Promotion::Always] {
+        add(models, "trial", one_byte, promotion).unwrap();
     }
     promote("trial/0003");
     let history = fs::read_to_string(models.join("trial/champion")).unwrap();
@@ -162,8 +163,8 @@ fn rollback_restores_the_previous_champion_step_by_step() {
 #[test]
 fn rollback_ignores_a_history_that_leaves_the_folder() {
     let dir = tempfile::tempdir().unwrap();
-    add(dir.path(), "trial", one_byte, false).unwrap();
-    add(dir.path(), "other", one_byte, false).unwrap();
+    add(dir.path(), "trial", one_byte, Promotion::IfFirst).unwrap();
+    add(dir.path(), "other", one_byte, Promotion::IfFirst).unwrap();
     fs::write(dir.path().join("trial/champion"), "0001\n../other/0001\n").unwrap();
     assert_eq!(rollback(dir.path(), "trial", any).unwrap_err().exit_code(), 4);
 }
@@ -173,7 +174,7 @@ fn prune_keeps_the_newest_versions_and_both_champions() {
     let dir = tempfile::tempdir().unwrap();
     let models = dir.path();
     for name in ["trial", "trial", "trial", "trial", "trial", "push", "push"] {
-        add(models, name, one_byte, false).unwrap();
+        add(models, name, one_byte, Promotion::IfFirst).unwrap();
     }
     promote(models, &find("push/0002", models).unwrap()).unwrap();
     let prune = |name, keep| prune(models, name, keep, any).unwrap();
@@ -200,7 +201,7 @@ fn unreadable_versions_do_not_count_as_kept() {
     let dir = tempfile::tempdir().unwrap();
     let models = dir.path();
     for _ in 0..5 {
-        add(models, "trial", one_byte, false).unwrap();
+        add(models, "trial", one_byte, Promotion::IfFirst).unwrap();
     }
     let unreadable =
         ["0002", "0004", "0005"].map(|v| models.join("trial").join(v).join(MODEL_FILE));
@@ -217,7 +218,7 @@ fn a_name_without_a_usable_champion_is_not_pruned() {
     let models = dir.path();
     for name in ["bad", "lost", "trial"] {
         for _ in 0..3 {
-            add(models, name, one_byte, false).unwrap();
+            add(models, name, one_byte, Promotion::IfFirst).unwrap();
         }
     }
     fs::write(models.join("lost/champion"), "0007\n").unwrap();
@@ -244,12 +245,14 @@ fn a_name_without_a_usable_champion_is_not_pruned() {
 fn simultaneous_changes_keep_the_champion() {
     let dir = tempfile::tempdir().unwrap();
     let models = dir.path();
-    add(models, "trial", one_byte, false).unwrap();
+    add(models, "trial", one_byte, Promotion::IfFirst).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 for turn in 0..15 {
-                    add(models, "trial", one_byte, turn % 2 == 0).unwrap();
+                    let promotion =
+                        if turn % 2 == 0 { Promotion::Always } else { Promotion::IfFirst };
+                    add(models, "trial", one_byte, promotion).unwrap();
                 }
             });
             scope.spawn(|| {
@@ -277,7 +280,7 @@ fn two_rollbacks_go_back_two_steps() {
     let dir = tempfile::tempdir().unwrap();
     let models = dir.path();
     for _ in 0..3 {
-        add(models, "trial", one_byte, true).unwrap();
+        add(models, "trial", one_byte, Promotion::Always).unwrap();
     }
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -285,4 +288,13 @@ fn two_rollbacks_go_back_two_steps() {
         }
     });
     assert_eq!(find("trial", models).unwrap().label, "trial/0001");
+}
+
+#[test]
+fn a_version_that_is_never_promoted_is_stored_without_becoming_champion() {
+    let dir = tempfile::tempdir().unwrap();
+    let (location, is_champion) = add(dir.path(), "trial", one_byte, Promotion::Never).unwrap();
+    assert_eq!((location.label.as_str(), is_champion), ("trial/0001", false));
+    assert!(find("trial", dir.path()).unwrap_err().to_string().contains("has no champion"));
+    assert!(add(dir.path(), "trial", one_byte, Promotion::IfFirst).unwrap().1);
 }

@@ -6,8 +6,8 @@ use super::definition::{at_equal_volume, signed};
 use super::evaluation::cutoff_range;
 use super::{fixed, percent, signed_decimal, signed_range, table};
 use crate::model::score::TIERS;
-use crate::operations::compare::{Comparison, GainAtCutoff, TierTransition, Verdict};
-use crate::report::format::{counted, grouped, wrap};
+use crate::operations::compare::{Comparison, ComparisonVerdict, GainAtCutoff, TierTransition};
+use crate::report::format::{counted, enumerated, grouped, wrap};
 
 /// Describes which model is better, by how much, and where they disagree.
 ///
@@ -16,21 +16,25 @@ use crate::report::format::{counted, grouped, wrap};
 pub(crate) fn comparison(comparison: &Comparison, [challenger, champion]: [&str; 2]) -> String {
     let e = &comparison.challenger.metrics;
     let verdict = match comparison.verdict {
-        Verdict::Better => format!("{challenger} is better than {champion}"),
-        Verdict::Worse => format!("{challenger} is worse than {champion}"),
-        Verdict::Undecided if comparison.identical => {
+        ComparisonVerdict::Better => format!("{challenger} is better than {champion}"),
+        ComparisonVerdict::Worse => format!("{challenger} is worse than {champion}"),
+        ComparisonVerdict::Undecided if comparison.identical => {
             return format!(
                 "{challenger} and {champion} are identical on these rows\n{}",
                 compared_rows(e)
             );
         }
-        Verdict::Undecided => {
+        ComparisonVerdict::Undecided => {
             format!("No significant difference between {challenger} and {champion}")
         }
     };
     let mut text =
         wrap(&format!("{verdict}: log loss {}", with_interval(&comparison.log_loss)), "  ");
-    text += &format!("\n{}\n\n", compared_rows(e));
+    text += &format!(
+        "\n{}\n{}\n\n",
+        compared_rows(e),
+        model_verdicts(comparison, [challenger, champion])
+    );
     text += &metrics(comparison, [challenger, champion]);
     text += &format!("\n\n{}", equal_volume(comparison, [challenger, champion]));
     text += &format!(
@@ -63,6 +67,30 @@ fn compared_rows(e: &Evaluation) -> String {
         counted(e.accounts, "account"),
         grouped(e.conversions)
     )
+}
+
+/// Lists the verdict on each model from its own test set, and the models without skill on the
+/// compared rows.
+fn model_verdicts(comparison: &Comparison, labels: [&str; 2]) -> String {
+    let mut lines: Vec<String> = labels
+        .iter()
+        .zip(&comparison.model_verdicts)
+        .map(|(label, verdict)| {
+            let caution = verdict.caution().map_or_else(String::new, |text| format!("{text} "));
+            wrap(&format!("{label} on its own test set: {caution}{verdict}"), "  ")
+        })
+        .collect();
+    let without_skill: Vec<String> = labels
+        .iter()
+        .zip(comparison.have_skill)
+        .filter(|(_, has_skill)| !has_skill)
+        .map(|(label, _)| (*label).to_owned())
+        .collect();
+    if !without_skill.is_empty() {
+        let verb = if without_skill.len() == 1 { "has" } else { "have" };
+        lines.push(format!("On these rows {} {verb} no skill", enumerated(&without_skill)));
+    }
+    lines.join("\n")
 }
 
 /// Formats a difference with its interval.

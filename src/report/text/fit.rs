@@ -84,7 +84,7 @@ pub(crate) fn fit(model: &Model) -> Result<String> {
 ///
 /// # Errors
 /// * [`Error::DamagedModel`](crate::Error::DamagedModel): the stored configuration is unreadable
-pub(crate) fn penalty(model: &Model) -> Result<String> {
+fn penalty(model: &Model) -> Result<String> {
     let (config, alpha) = (model.config()?.model, alpha(model.fit.alpha));
     Ok(match config.penalty {
         PenaltyKind::None => "none".to_owned(),

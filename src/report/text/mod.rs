@@ -14,7 +14,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 pub(crate) use comparison::comparison;
 pub(crate) use definition::definition_comparison;
 pub(crate) use evaluation::{by_value, evaluation_report, held_out};
-pub(crate) use fit::{alpha, fit, penalty};
+pub(crate) use fit::{alpha, fit};
 pub(crate) use funnel::funnel;
 pub(crate) use monitoring::monitoring;
 use pql_stats::intervals::Interval;

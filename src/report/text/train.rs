@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::log::{DataQuality, Log};
 use crate::model::Model;
 use crate::model::explain::{Direction, describe_measure, direction, is_count};
-use crate::model::verdict::{Verdict, entropy};
-use crate::report::format::{PROSE_WIDTH, counted, grouped, percent, plural, wrapped_lines};
+use crate::model::verdict::{Requirement, Verdict, entropy};
+use crate::report::format::{PROSE_WIDTH, counted, grouped, percent, wrapped_lines};
 use crate::time::{DAY, NEVER, iso_day};
 
 /// Most lines of the summary.
@@ -40,6 +40,8 @@ pub(crate) struct TrainingSummary<'a> {
     /// `NAME/VERSION` of the champion after the training, equal to `label` if the model became it;
     /// `None` if there is no champion.
     pub(crate) champion: Option<&'a str>,
+    /// The requirement that the model does not meet, if any.
+    pub(crate) unmet: Option<Requirement>,
     /// Options that the suggested commands need, such as `-c pql.toml`; may be empty.
     pub(crate) options: &'a str,
 }
@@ -82,25 +84,35 @@ pub(crate) fn matrix_summary(rows: usize, columns: usize, path: &Path) -> String
 }
 
 /// Summarizes a training in at most 25 lines: data, verdict, metrics, features, warnings, where the
-/// model is stored and what to run next.
+/// model is stored and what to run next. If there are more, features go first, then the texts of the
+/// warnings, then details of the verdict.
 pub(crate) fn training_summary(summary: &TrainingSummary<'_>) -> String {
     let TrainingSummary { model, data, .. } = *summary;
     let rows = split(model);
-    let lines = std::iter::once(data.to_owned()).chain(rows.lines().map(str::to_owned));
-    let head = [lines.collect(), verdict(&model.verdict())];
+    let data: Vec<String> =
+        std::iter::once(data.to_owned()).chain(rows.lines().map(str::to_owned)).collect();
+    let mut verdict = verdict(&model.verdict());
     let metrics: Vec<String> = model
         .evaluation
         .as_ref()
         .map(|evaluation| metrics(&evaluation.metrics).lines().map(str::to_owned).collect())
         .unwrap_or_default();
-    let warnings = warnings(model);
+    let mut warnings = warnings(model, MAX_WARNINGS);
     let tail = stored(summary);
-    let parts = [&head[0], &head[1], &metrics, &warnings, &tail];
-    let used: usize = parts.iter().filter(|part| !part.is_empty()).map(|part| part.len() + 1).sum();
-    // A heading comes before the features.
-    let room = MAX_LINES.saturating_sub(used + 1);
-    let features = features(model, room.min(MAX_FEATURES));
-    let [data, verdict] = head;
+    let lines = |parts: &[&Vec<String>]| -> usize {
+        parts.iter().filter(|part| !part.is_empty()).map(|part| part.len() + 1).sum::<usize>() - 1
+    };
+    if lines(&[&data, &verdict, &metrics, &warnings, &tail]) > MAX_LINES {
+        warnings = self::warnings(model, 0);
+    }
+    let surplus = lines(&[&data, &verdict, &metrics, &warnings, &tail]).saturating_sub(MAX_LINES);
+    if surplus > 0 {
+        verdict.truncate(verdict.len().saturating_sub(surplus + 1));
+        verdict.push("  More: rerun with `-v`".to_owned());
+    }
+    // A blank line and a heading come before the features.
+    let used = lines(&[&data, &verdict, &metrics, &warnings, &tail]) + 2;
+    let features = features(model, MAX_FEATURES.min(MAX_LINES.saturating_sub(used)));
     [data, verdict, metrics, features, warnings, tail]
         .iter()
         .filter(|part| !part.is_empty())
@@ -258,16 +270,16 @@ fn describe_direction(direction: &Direction, is_count: bool) -> String {
     }
 }
 
-/// Returns the most important warnings, possible leaks first.
-fn warnings(model: &Model) -> Vec<String> {
+/// Returns at most a number of warnings, possible leaks first, and how many more there are.
+fn warnings(model: &Model, most: usize) -> Vec<String> {
     let leaks = model.findings.iter().map(|finding| format!("Possible leak: {finding}"));
     let all: Vec<String> =
         leaks.chain(model.warnings.iter().map(|warning| format!("Warning: {warning}"))).collect();
-    let mut lines: Vec<String> =
-        all.iter().take(MAX_WARNINGS).flat_map(|text| shortened(text)).collect();
-    let more = all.len().saturating_sub(MAX_WARNINGS) as u64;
+    let mut lines: Vec<String> = all.iter().take(most).flat_map(|text| shortened(text)).collect();
+    let more = all.len().saturating_sub(most) as u64;
     if more > 0 {
-        lines.push(format!("{more} more {}: rerun with `-v`", plural(more, "warning")));
+        let noun = if most > 0 { "more warning" } else { "warning" };
+        lines.push(format!("{}: rerun with `-v`", counted(more, noun)));
     }
     lines
 }
@@ -294,6 +306,19 @@ pub(crate) fn stored(summary: &TrainingSummary<'_>) -> Vec<String> {
     let models = options.find(" --models ").map_or("", |start| &options[start..]);
     let features = if model.catalog.is_some() { "" } else { " --features FILE" };
     let folder = path.parent().unwrap_or(path).display();
+    if let Some(unmet) = summary.unmet {
+        let champion = champion.map_or_else(
+            || format!("`{name}` has no champion"),
+            |champion| format!("the champion is still {champion}"),
+        );
+        return vec![
+            format!(
+                "Stored as {label} ({folder}), not promoted: `--require {}` is not met",
+                unmet.name()
+            ),
+            format!("  {champion}"),
+        ];
+    }
     if is_champion {
         return vec![
             format!("Stored as {label}, now the champion ({folder})"),

@@ -10,7 +10,7 @@ use pql_stats::metrics::Evaluation;
 
 use crate::error::Result;
 use crate::model::Model;
-use crate::operations::compare::{Comparison, PairedScores, Verdict};
+use crate::operations::compare::{Comparison, ComparisonVerdict, PairedScores};
 use crate::report::format::{counted, enumerated, four, grouped, one_decimal, signed_count, three};
 use crate::report::html::elements::{Table, document};
 use crate::report::html::header::{MetricTile, PageHeader, PageVerdict, Tone, notices};
@@ -84,19 +84,23 @@ impl ComparisonPage<'_> {
             format_interval(difference)
         );
         let (tone, lead) = match self.comparison.verdict {
-            Verdict::Better => (Tone::Good, "Yes: the challenger is significantly better."),
-            Verdict::Worse => (Tone::Doubt, "No: the challenger is significantly worse."),
-            Verdict::Undecided if self.comparison.identical => {
+            ComparisonVerdict::Better => {
+                (Tone::Good, "Yes: the challenger is significantly better.")
+            }
+            ComparisonVerdict::Worse => (Tone::Doubt, "No: the challenger is significantly worse."),
+            ComparisonVerdict::Undecided if self.comparison.identical => {
                 (Tone::Neutral, "No difference: both models give every row the same probability.")
             }
-            Verdict::Undecided => (Tone::Neutral, "Undecided: the difference is not significant."),
+            ComparisonVerdict::Undecided => {
+                (Tone::Neutral, "Undecided: the difference is not significant.")
+            }
         };
         let sample = format!("{} among {rows}", counted(e.conversions, "conversion"));
         let reasons = match self.comparison.verdict {
-            Verdict::Undecided if self.comparison.identical => {
+            ComparisonVerdict::Undecided if self.comparison.identical => {
                 format!("The test set has {sample}.")
             }
-            Verdict::Undecided => {
+            ComparisonVerdict::Undecided => {
                 format!(
                     "{by} The test set has {sample}, too few conversions to confirm a difference of this size."
                 )
@@ -187,6 +191,19 @@ impl ComparisonPage<'_> {
     /// Returns warnings about the rows, differences in configuration, and a missing holdout.
     fn warning_texts(&self) -> Result<Vec<String>> {
         let mut texts: Vec<String> = self.notes.iter().map(ToString::to_string).collect();
+        let verdicts = self.labels.iter().zip(&self.comparison.model_verdicts);
+        texts.extend(
+            verdicts
+                .filter(|(_, verdict)| verdict.is_poor())
+                .map(|(label, verdict)| format!("`{label}` on its own test set: {verdict}")),
+        );
+        texts.extend(
+            self.labels
+                .iter()
+                .zip(self.comparison.have_skill)
+                .filter(|(_, has_skill)| !has_skill)
+                .map(|(label, _)| format!("`{label}` has no skill on these rows")),
+        );
         if let Some((first, last)) = self
             .rows
             .cutoff

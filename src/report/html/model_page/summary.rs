@@ -5,8 +5,9 @@ use pql_stats::metrics::Evaluation;
 
 use super::context::ReportContext;
 use crate::config::CutoffScheme;
+use crate::model::verdict::Conclusion;
 use crate::report::format::{
-    counted, enumerated, grouped, interval_range, number, percent, plural, span, three,
+    counted, grouped, interval_range, number, percent, plural, span, three, with_minus,
 };
 use crate::report::html::header::{MetricTile, PageHeader, PageVerdict, Tone, notices};
 
@@ -46,62 +47,29 @@ fn question(context: &ReportContext<'_>) -> String {
     }
 }
 
-/// Returns whether the model outperforms the baselines on the test rows.
+/// Returns the verdict on the model: a caution and the headline, then the evidence.
 fn verdict(context: &ReportContext<'_>) -> PageVerdict {
-    let Some(evaluation) = &context.model.evaluation else {
-        return PageVerdict {
-            tone: Tone::Neutral,
-            lead: "This model has not been evaluated.".to_owned(),
-            reasons:
-                "It was trained without test rows. Set `model.test_size` above 0 and train again."
-                    .to_owned(),
-        };
+    let verdict = context.model.verdict();
+    let tone = match verdict.conclusion {
+        Conclusion::NotEvaluated(_) => Tone::Neutral,
+        Conclusion::BetterThanBaselines { .. } if verdict.too_few.is_none() => Tone::Good,
+        _ => Tone::Doubt,
     };
-    let e = &evaluation.metrics;
-    let (all, unit) = (counted(e.n, &format!("held-out {}", context.unit())), context.unit());
-    let Some(auc) = e.roc_auc else {
-        return PageVerdict {
-            tone: Tone::Neutral,
-            lead: "The ranking cannot be evaluated.".to_owned(),
-            reasons: format!("Only one outcome occurs in the {all}."),
-        };
-    };
-    let ranking = format!(
-        "On {all}, a converting {unit} scores higher than a non-converting one {} of the time.",
-        percent(auc.value)
-    );
-    let names = |better: bool| -> Vec<String> {
-        let baselines = &context.model.baselines;
-        let selected = baselines.iter().filter(|b| b.difference.is_better() == better);
-        selected.map(|b| b.name.clone()).collect()
-    };
-    let (beaten, unbeaten) = (names(true), names(false));
-    if unbeaten.is_empty() {
-        return PageVerdict {
-            tone: Tone::Good,
-            lead: format!("Better than the baselines: {}.", enumerated(&beaten)),
-            reasons: ranking,
-        };
-    }
-    let chance = auc.interval.is_some_and(|interval| interval.low <= 0.5);
-    let lead = if !beaten.is_empty() {
-        format!(
-            "Better than {}, but not significantly better than {}.",
-            enumerated(&beaten),
-            unbeaten.join(" or ")
-        )
-    } else if chance {
-        "No skill: the model does not rank significantly better than chance.".to_owned()
-    } else {
-        format!("Not significantly better than {}.", unbeaten.join(" or "))
-    };
+    let caution = verdict.caution().map_or_else(String::new, |caution| format!("{caution} "));
+    let ranking = context.model.evaluation.as_ref().and_then(|evaluation| {
+        let (e, unit) = (&evaluation.metrics, context.unit());
+        let auc = e.roc_auc?.value;
+        Some(format!(
+            "On {}, a converting {unit} scores higher than a non-converting one {} of the time.",
+            counted(e.n, &format!("held-out {unit}")),
+            percent(auc)
+        ))
+    });
+    let reasons: Vec<String> = ranking.into_iter().chain(verdict.details()).collect();
     PageVerdict {
-        tone: Tone::Doubt,
-        lead,
-        reasons: format!(
-            "{ranking} The test set has {}, too few to confirm an advantage of this size.",
-            counted(e.conversions, "conversion")
-        ),
+        tone,
+        lead: with_minus(&format!("{caution}{verdict}.")),
+        reasons: with_minus(&reasons.join(" ")),
     }
 }
 
