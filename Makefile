@@ -29,10 +29,9 @@ demo: build ## Train a model on data/demo, score accounts and write an HTML repo
 	$(call say,Scoring the accounts that can still convert in the predicted time)
 	'$(PQL)' score demo --models '$(OUT)/models' -c data/demo/pql.toml -o '$(OUT)/scores.csv'
 	$(call say,The five accounts with the highest probability)
-	@tail -n +2 '$(OUT)/scores.csv' | sort -t, -k3,3gr > '$(OUT)/sorted.csv'
-	@{ head -n 1 '$(OUT)/scores.csv'; head -n 5 '$(OUT)/sorted.csv'; } | cut -d, -f1,3,7,13-15
+	@head -n 6 '$(OUT)/scores.csv' | cut -d, -f1,3,7,13-15
 	$(call say,Explaining the first of them)
-	'$(PQL)' explain demo "$$(head -n 1 '$(OUT)/sorted.csv' | cut -d, -f1)" --models '$(OUT)/models' -c data/demo/pql.toml --quiet
+	'$(PQL)' explain demo "$$(sed -n 2p '$(OUT)/scores.csv' | cut -d, -f1)" --models '$(OUT)/models' -c data/demo/pql.toml --quiet
 	$(call say,Generating an HTML report)
 	'$(PQL)' report demo --models '$(OUT)/models' -c data/demo/pql.toml -o '$(OUT)/report.html' --quiet
 	@printf '\n==> %s\n' 'Model, scores and report.html are in $(OUT)'

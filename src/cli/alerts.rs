@@ -7,12 +7,15 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::Terminal;
 use super::output::{OutputArgs, OutputFormat, limit_formats};
 use super::shared::ModelsArgs;
+use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::operations::alerts::{Alert, AlertKind, AlertQuery, RunDiff, SentAlerts, Webhook};
+use crate::operations::alerts::{
+    Alert, AlertDigest, AlertKind, AlertQuery, RunDiff, SentAlerts, Webhook,
+};
 use crate::registry::ledger::{Ledger, Run};
-use crate::report::format::{counted, grouped, shorten_at_word};
+use crate::report::format::{counted, grouped, shorten_at_word, span, wrap};
 use crate::report::text;
-use crate::time::{DAY, Timestamp, iso, iso_day};
+use crate::time::{DAY, TimeSpan, Timestamp, iso, iso_day};
 use crate::warning::Warning;
 
 /// Report accounts that newly qualified or changed tier
@@ -20,8 +23,10 @@ use crate::warning::Warning;
 /// Compares the newest run in the ledger with the previous one, and reports each change once.
 /// Printing also records alerts as reported; use `--dry-run` to look.
 #[derive(Debug, clap::Args)]
-#[command(mut_arg("format", |arg| limit_formats(arg, FORMATS)))]
-#[command(mut_arg("output", |arg| arg.conflicts_with("webhook")))]
+#[command(mut_arg("format", |arg| {
+    limit_formats(arg, FORMATS).conflicts_with_all(["webhook", "prime"])
+}))]
+#[command(mut_arg("output", |arg| arg.conflicts_with_all(["webhook", "prime"])))]
 pub(super) struct Args {
     /// Folder of scores that `pql score --ledger` wrote
     #[arg(long, value_name = "DIR", help_heading = "Input")]
@@ -34,12 +39,18 @@ pub(super) struct Args {
     model: Option<String>,
     #[command(flatten)]
     folder: ModelsArgs,
-    /// Changes to report, separated by commas
+    /// Project file with `[alerts]` [default: ./pql.toml if it exists]
+    #[arg(short, long, value_name = "FILE", help_heading = "Input")]
+    config: Option<PathBuf>,
+    /// Override a key of the project file, such as `alerts.within=7d`; repeatable
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Input")]
+    set: Vec<String>,
+    /// Changes to report, separated by commas [default: qualified,rose,fell; qualified alone if
+    /// accounts are scored at an age]
     #[arg(
         long,
         value_name = "KIND",
         value_delimiter = ',',
-        default_value = "qualified,rose,fell",
         value_parser = kind_parser(),
         help_heading = "Output"
     )]
@@ -47,6 +58,16 @@ pub(super) struct Args {
     /// Also report accounts of the holdout, which must stay uncontacted for comparison
     #[arg(long, help_heading = "Output")]
     include_holdout: bool,
+    /// Maximum number of alerts; more are posted or shown as one digest. JSON lists all of them
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 50,
+        value_parser = clap::value_parser!(u32).range(1..),
+        allow_negative_numbers = true,
+        help_heading = "Output"
+    )]
+    max: u32,
     #[command(flatten)]
     output: OutputArgs,
     /// Post each alert as a JSON object to this URL
@@ -66,6 +87,13 @@ pub(super) struct Args {
     /// Show the alerts, but neither post them nor record them as reported
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
+    /// Record the alerts of the newest run as reported, without showing or sending them
+    #[arg(
+        long,
+        conflicts_with_all = ["webhook", "dry_run", "since"],
+        help_heading = "Output"
+    )]
+    prime: bool,
 }
 
 const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Ndjson, OutputFormat::Json];
@@ -73,12 +101,14 @@ const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Ndjson, Ou
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = args.output.resolve(FORMATS)?;
     let webhook = args.webhook.as_ref().map(|url| Webhook::new(url, args.retries)).transpose()?;
+    let config = Config::load(args.config.as_deref(), &args.set)?;
     let ledger = Ledger::open(&args.ledger)?;
     let query = AlertQuery {
         model: args.model.clone(),
         since: args.since.map(|since| since.0),
         until: None,
         kinds: args.kind.clone(),
+        within: config.alerts.within,
         include_holdout: args.include_holdout,
     };
     let mut changes = RunDiff::compute(&ledger, &query)?;
@@ -89,7 +119,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     };
     let found = changes.alerts.len();
     changes.alerts.retain(|alert| !sent.contains(alert));
-    report(&changes, found, terminal);
+    report(&changes, found, config.alerts.within, terminal);
     // The scores are in the ledger, the verdict in the model, which may be elsewhere.
     if let Ok((model, location)) = args.folder.load(&changes.run.label) {
         terminal.warn_of_verdict(&model, &location.label);
@@ -100,27 +130,55 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         terminal.warn(&Warning::AlertsNotSent { alerts: unsent, since: Timestamp(since) });
     }
     let alerts = &changes.alerts;
-    if let Some(webhook) = webhook.filter(|_| !args.dry_run) {
-        let stage = terminal.progress.stage("alerts", Some(alerts.len() as u64));
-        webhook.deliver(alerts, &mut sent, &mut || stage.advance(1))?;
-        drop(stage);
-        terminal.note(&format!(
-            "Sent {} to {}",
-            counted(alerts.len() as u64, "alert"),
-            webhook.host()
-        ));
+    if args.prime {
+        sent.record(alerts)?;
+        let number = counted(alerts.len() as u64, "alert");
+        terminal.note(&format!("Recorded {number} as reported; nothing was sent"));
         return Ok(());
     }
-    match output.format {
-        OutputFormat::Json => output.write_json(alerts, terminal)?,
-        OutputFormat::Ndjson => output.write(&ndjson(alerts)?, terminal)?,
-        _ => output.write(&table(alerts), terminal)?,
+    let digest = (alerts.len() > args.max as usize).then(|| AlertDigest::new(&changes));
+    if let Some(webhook) = webhook.filter(|_| !args.dry_run) {
+        return send(&webhook, &changes, digest.as_ref(), &mut sent, terminal);
+    }
+    match (output.format, &digest) {
+        (OutputFormat::Json, _) => output.write_json(alerts, terminal)?,
+        (OutputFormat::Ndjson, _) => output.write(&ndjson(alerts)?, terminal)?,
+        (_, Some(digest)) => {
+            output.write(&table(&digest.top), terminal)?;
+            terminal.note(&format!(
+                "Showed the first {} of {} (`--max`); `--format json` lists all of them",
+                digest.top.len(),
+                counted(digest.alerts as u64, "alert")
+            ));
+        }
+        (_, None) => output.write(&table(alerts), terminal)?,
     }
     if !args.dry_run && !alerts.is_empty() {
         // An alert that could not be printed has not been sent.
         terminal.flush()?;
         sent.record(alerts)?;
     }
+    Ok(())
+}
+
+/// Posts the alerts one by one, or the digest in their place.
+fn send(
+    webhook: &Webhook,
+    changes: &RunDiff,
+    digest: Option<&AlertDigest>,
+    sent: &mut SentAlerts,
+    terminal: &mut Terminal<'_>,
+) -> Result<()> {
+    let alerts = &changes.alerts;
+    let stage = terminal.progress.stage("alerts", Some(alerts.len() as u64));
+    match digest {
+        Some(digest) => webhook.deliver_digest(digest, alerts, sent)?,
+        None => webhook.deliver(alerts, sent, &mut || stage.advance(1))?,
+    }
+    drop(stage);
+    let form = digest.map_or("", |_| ", as one digest");
+    let number = counted(alerts.len() as u64, "alert");
+    terminal.note(&format!("Sent {number} to {}{form}", webhook.host()));
     Ok(())
 }
 
@@ -136,15 +194,20 @@ fn ndjson(alerts: &[Alert]) -> Result<String> {
 fn table(alerts: &[Alert]) -> String {
     /// The widest table.
     const WIDTH: usize = 100;
-    /// The width of the columns between the account and the reason.
-    const MIDDLE: usize = 41;
+    /// The width of the columns between the account and the reason, without `by`.
+    const MIDDLE: usize = 43;
     /// The narrowest reason.
     const MIN_REASON: usize = 20;
+    /// The widest name of definitions.
+    const MAX_BY: usize = 24;
     if alerts.is_empty() {
         return String::new();
     }
     let widest = alerts.iter().map(|alert| alert.account_id.chars().count()).max().unwrap_or(0);
-    let reason_width = WIDTH.saturating_sub(widest.max("account".len()) + MIDDLE).max(MIN_REASON);
+    let by = |alert: &Alert| shorten_at_word(&alert.qualified_by_text(), MAX_BY);
+    let widest_by = alerts.iter().map(|alert| by(alert).chars().count()).max().unwrap_or(0);
+    let widths = widest.max("account".len()) + widest_by.max("by".len()) + MIDDLE;
+    let reason_width = WIDTH.saturating_sub(widths).max(MIN_REASON);
     let change = |before: Option<String>, now: Option<String>| match (before, now) {
         (Some(before), Some(now)) => format!("{before} to {now}"),
         (_, now) => now.unwrap_or_default(),
@@ -156,24 +219,25 @@ fn table(alerts: &[Alert]) -> String {
         vec![
             alert.account_id.clone(),
             alert.kind.name().to_owned(),
+            by(alert),
             change(before, now),
             change(alert.previous_tier.clone(), alert.tier.clone()),
             shorten_at_word(reason, reason_width),
         ]
     };
-    let header = ["account", "change", "probability", "tier", "first reason"];
+    let header = ["account", "change", "by", "probability", "tier", "first reason"];
     text::table(&header, alerts.iter().map(row).collect(), 0..0)
 }
 
 /// Prints which runs were compared, and the number of alerts.
-fn report(changes: &RunDiff, found: usize, terminal: &mut Terminal<'_>) {
+fn report(changes: &RunDiff, found: usize, within: TimeSpan, terminal: &mut Terminal<'_>) {
     let run = |run: &Run| format!("{} ({})", short_time(run.time), run.label);
     match &changes.previous {
         Some(before) => {
             terminal.note(&format!("Compared {} with {}", run(&changes.run), run(before)));
         }
         None => terminal.note(&format!(
-            "{} is the first run: all qualifying accounts are reported",
+            "{} is the first run: all accounts that reach the threshold are reported",
             run(&changes.run)
         )),
     }
@@ -181,6 +245,16 @@ fn report(changes: &RunDiff, found: usize, terminal: &mut Terminal<'_>) {
         terminal.warn(&Warning::OtherModel);
     }
     terminal.note(&counts(changes, (found - changes.alerts.len()) as u64));
+    if changes.skipped_matches > 0 {
+        let number = counted(changes.skipped_matches as u64, "account");
+        let reason = if changes.previous.is_some() {
+            "since before the previous run".to_owned()
+        } else {
+            format!("for more than {} (`alerts.within`)", span(within))
+        };
+        let note = format!("Skipped {number} whose definition has held {reason}");
+        terminal.note(&wrap(&note, "  "));
+    }
     if changes.skipped_holdout > 0 {
         terminal.note(&format!(
             "Skipped {} of the holdout, which must stay uncontacted",

@@ -174,10 +174,7 @@ impl Terminal<'_> {
         if let (Notice::Warning(warning), false) = (notice, self.silenced) {
             self.warnings.push(Message::from(warning));
         }
-        match notice {
-            Notice::FeaturesDropped(_) => self.note(&wrap(&notice.to_string(), "  ")),
-            notice => self.note(&notice.to_string()),
-        }
+        self.note(&wrap(&notice.to_string(), "  "));
     }
 
     /// Writes a warning.

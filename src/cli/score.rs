@@ -5,17 +5,21 @@ use std::path::{Path, PathBuf};
 use super::Terminal;
 use super::output::{OutputArgs, ROW_FORMATS, limit_formats};
 use super::shared::{BatchArgs, ModelArgs, ProjectArgs, refuse_overwrite, refuse_overwriting_data};
+use crate::config::{CutoffScheme, ObservationConfig};
 use crate::error::Result;
 use crate::model::Model;
-use crate::model::score::{LogBatch, Scorer, ScoringSummary};
+use crate::model::score::{LogBatch, ScoreOrder, ScoreRows, Scorer, ScoringSummary};
 use crate::operations::scoring::{ScoreTargets, score_log_to, score_matrix_to};
-use crate::report::format::{counted, grouped, percent, span};
+use crate::report::format::{counted, grouped, percent, span, wrap};
 use crate::report::text;
 use crate::time::{TimeSpan, Timestamp, iso_day};
 
 /// Score accounts: probability, percentile, tier and reasons
 #[derive(Debug, clap::Args)]
-#[command(mut_arg("format", |arg| limit_formats(arg, ROW_FORMATS)))]
+#[command(mut_arg("format", |arg| limit_formats(arg, ROW_FORMATS).requires("output")))]
+#[command(mut_arg("memory", |arg| {
+    arg.help("Memory limit for reading the log and for sorting the scores, such as 500MB; the excess is spilled to temporary files")
+}))]
 #[command(mut_arg("output", |arg| {
     arg.required_unless_present("ledger").help("Output file (`-`: standard output)")
 }))]
@@ -38,9 +42,30 @@ pub(super) struct Args {
         help_heading = "Output"
     )]
     reasons: u8,
+    /// Order of the rows: highest probability first, or by account
+    #[arg(
+        long,
+        value_name = "ORDER",
+        default_value = "probability",
+        requires = "output",
+        help_heading = "Output"
+    )]
+    sort: SortOrder,
+    /// Also write accounts without a probability; `reason_1` has the cause
+    #[arg(long, requires = "output", help_heading = "Output")]
+    all: bool,
     /// Also store the scores in this folder, for `pql alerts` and `pql monitor`
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     ledger: Option<PathBuf>,
+}
+
+/// Order of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum SortOrder {
+    /// Highest probability first, of equal ones by account
+    Probability,
+    /// By account
+    Account,
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
@@ -49,7 +74,16 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let (model, location) = args.model.load()?;
     terminal.warn_of_verdict(&model, &location.label);
     let scorer = Scorer::new(&model, &location.label)?.with_reasons(args.reasons.into());
-    let targets = ScoreTargets { table, ledger: args.ledger.as_deref() };
+    let order = match args.sort {
+        SortOrder::Probability => ScoreOrder::Probability,
+        SortOrder::Account => ScoreOrder::Account,
+    };
+    let targets = ScoreTargets {
+        table,
+        rows: ScoreRows { order, all: args.all },
+        ledger: args.ledger.as_deref(),
+        memory: args.project.memory,
+    };
     let file = args.project.load()?;
     let mut period = None;
     let run = if let Some(path) = &args.batch.features {
@@ -62,12 +96,20 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         let log = args.project.model_log(&config, &model, args.batch.at, terminal)?;
         let batch =
             LogBatch::observe(&model, &location.label, &config, &log, &mut terminal.sink())?;
-        period = Some(Period { time: batch.time, horizon: config.observation.horizon });
+        let ObservationConfig { cutoffs, age, horizon, .. } = config.observation;
+        let age = (cutoffs == CutoffScheme::Age).then_some(age);
+        period = Some(Period { time: batch.time, horizon, age });
         score_log_to(targets, scorer, &batch, &mut terminal.sink())?
     };
     report(&run.summary, &model, period.as_ref(), terminal);
-    let files = output.into_iter().filter(|path| *path != Path::new("-"));
-    for file in files.chain(run.ledger_file.as_deref()) {
+    let order = match args.sort {
+        SortOrder::Probability => ", highest probability first",
+        SortOrder::Account => ", by account",
+    };
+    if let Some(file) = output.filter(|path| *path != Path::new("-")) {
+        terminal.note(&format!("Wrote {}{order}", file.display()));
+    }
+    if let Some(file) = &run.ledger_file {
         terminal.note(&format!("Wrote {}", file.display()));
     }
     Ok(())
@@ -77,6 +119,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 struct Period {
     time: Timestamp,
     horizon: TimeSpan,
+    /// Age at which accounts are observed; `None` with snapshots.
+    age: Option<TimeSpan>,
 }
 
 /// Prints how many conversions are expected.
@@ -87,34 +131,42 @@ fn report(
     terminal: &mut Terminal<'_>,
 ) {
     let time = period.map_or(String::new(), |p| format!(" as of {}", iso_day(p.time.0)));
-    let horizon = period.map_or(String::new(), |p| format!(" in the next {}", span(p.horizon)));
-    terminal.note(&format!(
-        "{} scored{time}; {} conversions expected{horizon}",
-        counted(summary.scored, "account"),
-        text::decimal(summary.expected_conversions, 1)
-    ));
+    let scored = format!("{} scored{time}", counted(summary.scored, "account"));
+    let expected = text::decimal(summary.expected_conversions, 1);
+    match period {
+        Some(Period { horizon, age: Some(age), .. }) => {
+            terminal.note(&format!("{scored}; at most {expected} conversions expected"));
+            terminal.note(&wrap(
+                &format!(
+                    "  Each account is scored at the age of {}: the probability to convert within {} from then on. The score does not change until this horizon ends.",
+                    span(*age),
+                    span(*horizon)
+                ),
+                "  ",
+            ));
+        }
+        Some(Period { horizon, .. }) => terminal.note(&format!(
+            "{scored}; {expected} conversions expected in the next {}",
+            span(*horizon)
+        )),
+        None => terminal.note(&format!("{scored}; {expected} conversions expected")),
+    }
     let value = summary.expected_value.map_or(String::new(), |value| {
         format!(", worth {} after the cost of contacting them", text::decimal(value, 0))
     });
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     let share = summary.above_threshold as f64 / summary.scored.max(1) as f64;
-    terminal.note(&format!(
+    let line = format!(
         "  {} ({}) {} the threshold of {}; {} conversions expected among them{value}",
         grouped(summary.above_threshold),
         text::percent(Some(share)),
         if summary.above_threshold == 1 { "reaches" } else { "reach" },
         percent(model.threshold),
         text::decimal(summary.expected_above_threshold, 1)
-    ));
+    );
+    terminal.note(&wrap(&line, "  "));
     if let Some(line) = qualified_line(summary) {
-        terminal.note(&line);
-    }
-    if summary.unscored_pqls > 0 {
-        terminal.note(&format!(
-            "  {} without a score {} a PQL definition",
-            counted(summary.unscored_pqls, "account"),
-            if summary.unscored_pqls == 1 { "matches" } else { "match" }
-        ));
+        terminal.note(&wrap(&line, "  "));
     }
 }
 
@@ -147,12 +199,8 @@ mod tests {
 
     #[test]
     fn only_scored_accounts_are_counted_as_qualified() {
-        let summary = ScoringSummary {
-            scored: 594,
-            qualified_by: [20, 50, 90],
-            unscored_pqls: 607,
-            ..ScoringSummary::default()
-        };
+        let summary =
+            ScoringSummary { scored: 594, qualified_by: [20, 50, 90], ..ScoringSummary::default() };
         assert_eq!(
             qualified_line(&summary).unwrap(),
             "  160 of the 594 scored accounts qualify: 20 by the model, 50 by a definition, 90 by both"

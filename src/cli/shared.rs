@@ -33,7 +33,7 @@ pub(super) struct ProjectArgs {
     now: Option<Timestamp>,
     /// Memory limit for reading the log, such as 500MB; the excess is spilled to a temporary file
     #[arg(long, value_name = "SIZE", default_value = "4GB", value_parser = parse_memory)]
-    memory: u64,
+    pub(super) memory: u64,
 }
 
 /// A feature matrix in place of the log.
@@ -41,7 +41,7 @@ pub(super) struct ProjectArgs {
 #[command(next_help_heading = "Input")]
 pub(super) struct MatrixArgs {
     /// Read a feature matrix instead of events
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["now", "memory"])]
     pub(super) features: Option<PathBuf>,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct MatrixArgs {
 #[command(next_help_heading = "Input")]
 pub(super) struct BatchArgs {
     /// Read a feature matrix instead of events
-    #[arg(long, value_name = "FILE", conflicts_with = "at")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "now"])]
     pub(super) features: Option<PathBuf>,
     /// Use the accounts as of this time (a date means 00:00 UTC) [default: the end of the log]
     #[arg(long, value_name = "TIME")]

@@ -6,9 +6,9 @@ use crate::config::{Config, MatrixConfig, QualifyBy};
 use crate::dataset::matrix;
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
-use crate::io::write::{Format, OutputTable, TableWriter};
+use crate::io::write::{Format, TableWriter};
 use crate::model::Model;
-use crate::model::score::{LogBatch, Scorer, ScoringBatch, ScoringSummary};
+use crate::model::score::{LogBatch, ScoreRows, ScoreSorter, Scorer, ScoringBatch, ScoringSummary};
 use crate::registry::ledger::RunWriter;
 use crate::time::Timestamp;
 use crate::warning::Warning;
@@ -18,8 +18,12 @@ use crate::warning::Warning;
 pub struct ScoreTargets<'a> {
     /// Output table and its format.
     pub table: Option<(&'a Path, Format)>,
-    /// Folder of the ledger.
+    /// Rows of the output table.
+    pub rows: ScoreRows,
+    /// Folder of the ledger. Its rows are those with a probability, highest first.
     pub ledger: Option<&'a Path>,
+    /// Memory for sorting in bytes; more rows go to temporary files.
+    pub memory: u64,
 }
 
 /// Result of a scoring run.
@@ -41,7 +45,7 @@ pub fn score_log_to(
     batch: &LogBatch,
     sink: &mut Sink<'_>,
 ) -> Result<ScoringRun> {
-    let scorer = scorer.qualifying_by(batch.qualify_by);
+    let scorer = scorer.for_batch(batch);
     let mut writer = ScoreWriter::new(targets);
     let summary = writer.score(&scorer, &batch.as_batch())?;
     writer.finish(&scorer, Some(batch.time), summary, sink)
@@ -138,63 +142,116 @@ fn newest_cutoff(path: &Path, cutoff: &[Option<i64>]) -> Result<Option<i64>> {
     Ok(cutoff.iter().copied().max().flatten())
 }
 
-/// The open output tables; the first batch opens them.
+/// The outputs of the scores, which need all rows because they are sorted.
 struct ScoreWriter<'a> {
     targets: ScoreTargets<'a>,
+    outputs: Vec<SortedOutput>,
+}
+
+/// Rows in an order, and the open files to which they go; the first batch opens them.
+struct SortedOutput {
+    sorter: ScoreSorter,
+    goes_to: Destination,
     table: Option<TableWriter>,
     entry: Option<RunWriter>,
 }
 
+/// The files of an output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Destination {
+    Table,
+    Ledger,
+    /// Both have the same rows.
+    TableAndLedger,
+}
+
 impl<'a> ScoreWriter<'a> {
     fn new(targets: ScoreTargets<'a>) -> Self {
-        Self { targets, table: None, entry: None }
+        let ledger_rows = ScoreRows::default();
+        let needed: Vec<(Destination, ScoreRows)> = match (targets.table, targets.ledger) {
+            (None, None) => Vec::new(),
+            (Some(_), None) => vec![(Destination::Table, targets.rows)],
+            (None, Some(_)) => vec![(Destination::Ledger, ledger_rows)],
+            (Some(_), Some(_)) if targets.rows == ledger_rows => {
+                vec![(Destination::TableAndLedger, ledger_rows)]
+            }
+            (Some(_), Some(_)) => {
+                vec![(Destination::Table, targets.rows), (Destination::Ledger, ledger_rows)]
+            }
+        };
+        let memory = targets.memory / needed.len().max(1) as u64;
+        let output = |(goes_to, rows)| SortedOutput {
+            sorter: ScoreSorter::new(rows, memory),
+            goes_to,
+            table: None,
+            entry: None,
+        };
+        Self { targets, outputs: needed.into_iter().map(output).collect() }
     }
 
-    /// Scores a batch and writes its rows.
+    /// Scores a batch and keeps its rows.
     fn score(&mut self, scorer: &Scorer<'_>, batch: &ScoringBatch<'_>) -> Result<ScoringSummary> {
         let (tables, summary) = scorer.score_chunks(batch)?;
-        tables.into_iter().try_for_each(|table| self.write(table, scorer.label()))?;
+        for output in &mut self.outputs {
+            output.open(&self.targets, scorer)?;
+            tables.iter().try_for_each(|table| output.sorter.push(table))?;
+        }
         Ok(summary)
     }
 
-    fn write(&mut self, rows: OutputTable, label: &str) -> Result<()> {
-        if let Some(dir) = self.targets.ledger {
-            let entry = match &mut self.entry {
-                Some(entry) => entry,
-                None => self.entry.insert(RunWriter::create(dir, label, &rows.schema())?),
-            };
-            entry.write(rows.clone())?;
-        }
-        let Some((path, format)) = self.targets.table else { return Ok(()) };
-        let table = match &mut self.table {
-            Some(table) => table,
-            None => self.table.insert(TableWriter::create(path, format, &rows.schema())?),
-        };
-        table.write(rows)
-    }
-
-    /// Finishes the tables. An empty table is written with its columns.
+    /// Writes the rows. An empty table is written with its columns.
     fn finish(
-        mut self,
+        self,
         scorer: &Scorer<'_>,
         run_time: Option<Timestamp>,
         summary: ScoringSummary,
         sink: &mut Sink<'_>,
     ) -> Result<ScoringRun> {
-        if summary.scored == 0 {
-            // A run without scores would hide the previous run.
-            self.entry = None;
-            if self.targets.ledger.take().is_some() {
-                sink.notify(Warning::NoneScored);
+        // A run without scores would hide the previous run.
+        let is_stored = summary.scored > 0;
+        let mut ledger_file = None;
+        for mut output in self.outputs {
+            output.open(&self.targets, scorer)?;
+            let entry = output.write()?;
+            if let Some((entry, time)) = entry.zip(run_time).filter(|_| is_stored) {
+                ledger_file = Some(entry.finish(time.0)?);
             }
         }
-        if self.table.is_none() && self.targets.table.is_some() {
-            self.write(scorer.empty()?, scorer.label())?;
+        if !is_stored && self.targets.ledger.is_some() {
+            sink.notify(Warning::NoneScored);
         }
-        self.table.map_or(Ok(()), TableWriter::finish)?;
-        let ledger_file =
-            self.entry.zip(run_time).map(|(entry, time)| entry.finish(time.0)).transpose()?;
         summary.warnings().into_iter().for_each(|warning| sink.notify(warning));
         Ok(ScoringRun { summary, ledger_file })
+    }
+}
+
+impl SortedOutput {
+    /// Opens the files that are not open yet.
+    fn open(&mut self, targets: &ScoreTargets<'_>, scorer: &Scorer<'_>) -> Result<()> {
+        if self.table.is_some() || self.entry.is_some() {
+            return Ok(());
+        }
+        let schema = scorer.empty()?.schema();
+        if let Some(dir) = targets.ledger.filter(|_| self.goes_to != Destination::Table) {
+            self.entry = Some(RunWriter::create(dir, scorer.label(), &schema)?);
+        }
+        if let Some((path, format)) = targets.table.filter(|_| self.goes_to != Destination::Ledger)
+        {
+            self.table = Some(TableWriter::create(path, format, &schema)?);
+        }
+        Ok(())
+    }
+
+    /// Writes the rows in order and completes the table. Returns the run of the ledger.
+    fn write(self) -> Result<Option<RunWriter>> {
+        let Self { sorter, mut table, mut entry, .. } = self;
+        sorter.finish(&mut |rows| {
+            if let Some(entry) = &mut entry {
+                entry.write(rows.clone())?;
+            }
+            table.as_mut().map_or(Ok(()), |table| table.write(rows))
+        })?;
+        table.map_or(Ok(()), TableWriter::finish)?;
+        Ok(entry)
     }
 }

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{DataFrame, DataType, IntoColumn, Schema, TimeUnit, TimeZone};
+use polars::prelude::{Column, DataFrame, DataType, IntoColumn, Schema, TimeUnit, TimeZone};
 
 use crate::error::{Error, Result};
 use crate::io::read;
@@ -23,7 +23,7 @@ const STAGED: &str = ".pql-";
 pub(crate) const SENT_FILE: &str = "sent.ndjson";
 
 /// Columns of a score file, in order.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 19] = [
     "account_id",
     "cutoff",
     "probability",
@@ -40,8 +40,13 @@ const COLUMNS: [&str; 17] = [
     "reason_2",
     "reason_3",
     "concern_1",
+    "pql_definitions",
+    "horizon_end",
     "model",
 ];
+
+/// Columns that files of earlier versions lack; they are null then.
+const OPTIONAL: [&str; 3] = ["concern_1", "pql_definitions", "horizon_end"];
 
 /// A folder of stored scores.
 #[derive(Debug, Clone)]
@@ -132,8 +137,12 @@ impl Run {
     /// # Errors
     /// * those of [`Run::rows`]
     pub(crate) fn columns(&self, names: &[&str]) -> Result<DataFrame> {
-        let mut rows = DataFrame::empty_with_schema(&schema(names));
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let stored = read::columns(&self.path)?;
+        let is_absent = |name: &str| OPTIONAL.contains(&name) && !stored.iter().any(|s| s == name);
+        let (absent, present): (Vec<&str>, Vec<&str>) =
+            names.iter().partition(|name| is_absent(name));
+        let mut rows = DataFrame::empty_with_schema(&schema(&present));
+        let names: Vec<String> = present.iter().map(|name| (*name).to_owned()).collect();
         read::read(&self.path, Some(&names), &mut |_, batch| {
             let wrong = batch.columns().iter().zip(rows.columns()).find(|(found, expected)| found.dtype() != expected.dtype());
             if let Some((found, expected)) = wrong {
@@ -144,6 +153,10 @@ impl Run {
             rows.vstack_mut_owned(batch).map(|_| ()).map_err(|e| Error::unexpected_table(&self.path, e))
         })
         .map_err(|e| e.with_role(|_| "scores have it".to_owned()))?;
+        for (name, dtype) in schema(&absent).iter() {
+            rows.with_column(Column::full_null(name.clone(), rows.height(), dtype))
+                .map_err(|e| Error::unexpected_table(&self.path, e))?;
+        }
         rows.rechunk_mut_par();
         // Ledgers of earlier versions have ids as they were written in the log.
         if let Ok(accounts) = rows.column("account_id") {
@@ -157,7 +170,9 @@ impl Run {
 /// Returns the types of some of [`COLUMNS`].
 fn schema(names: &[&str]) -> Schema {
     let dtype = |name: &str| match name {
-        "cutoff" | "pql_at" => DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)),
+        "cutoff" | "pql_at" | "horizon_end" => {
+            DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
+        }
         "probability" | "probability_low" | "probability_high" | "percentile" => DataType::Float64,
         "qualified" | "holdout" => DataType::Boolean,
         _ => DataType::String,

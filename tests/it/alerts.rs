@@ -11,7 +11,7 @@ use std::time::Duration;
 use polars::prelude::*;
 use pql::io::write::{OutputTable, time_column};
 use pql::registry::ledger::{Ledger, RunWriter};
-use pql::time::parse_iso;
+use pql::time::{DAY, parse_iso};
 use serde_json::Value;
 
 use crate::ledger::{score, weekly};
@@ -69,6 +69,8 @@ fn store_run(project: &Project, label: &str, time: &str, rows: &[Row]) {
         text("reason_1", &|_| Some("8 invites in the last 28 days, typical 0: +0.53".to_owned())),
         text("reason_2", &|_| Some("plan <gold>: +0.10".to_owned())),
         text("reason_3", &|_| None),
+        text("pql_definitions", &|row| row.3.filter(|q| *q).map(|_| "hits a limit".to_owned())),
+        time_column("horizon_end", rows.iter().map(|_| Some(time + 30 * DAY))),
         text("model", &|_| Some(label.to_owned())),
     ];
     let frame = DataFrame::new(rows.len(), columns).unwrap();
@@ -86,7 +88,9 @@ fn two_runs() -> Project {
 }
 
 fn alerts(project: &Project, args: &[&str]) -> Run {
-    project.pql(&[&["alerts", "--ledger", "led", "--format", "ndjson"], args].concat())
+    let writes = !args.contains(&"--webhook") && !args.contains(&"--prime");
+    let format: &[&str] = if writes { &["--format", "ndjson"] } else { &[] };
+    project.pql(&[&["alerts", "--ledger", "led"], format, args].concat())
 }
 
 /// Returns `kind account` of each alert on stdout.
@@ -175,7 +179,7 @@ fn alerts_have_current_and_previous_values() {
         "id": alert["id"],
         "kind": "qualified",
         "account_id": "a",
-        "text": "a newly qualifies by the model and a PQL definition: 60.0% likely to convert (10.0% on 2025-05-01), tier A (was C). \
+        "text": "a newly qualifies by the model and the PQL definition \"hits a limit\": 60.0% likely to convert (10.0% on 2025-05-01), tier A (was C). \
             8 invites in the last 28 days, typical 0: +0.53; plan <gold>: +0.10",
         "cutoff": "2025-05-08T00:00:00Z",
         "previous_cutoff": "2025-05-01T00:00:00Z",
@@ -188,6 +192,7 @@ fn alerts_have_current_and_previous_values() {
         "qualified": true,
         "qualified_by": "both",
         "pql_types": ["criteria", "limit"],
+        "pql_definitions": ["hits a limit"],
         "pql_at": "2025-05-08T00:00:00Z",
         "holdout": false,
         "reasons": ["8 invites in the last 28 days, typical 0: +0.53", "plan <gold>: +0.10"],
@@ -471,4 +476,245 @@ fn newly_qualified_accounts_of_two_real_runs() {
     assert!(!found.is_empty());
     assert_eq!(found.iter().collect::<Vec<_>>(), newly);
     assert!(Path::new(&project.path("led/cutoff=2025-05-08/sent.ndjson")).exists());
+}
+
+/// A row of a run: account, probability, what qualifies it, day of May of its first match.
+type Match = (&'static str, Option<f64>, Option<&'static str>, Option<i64>);
+
+/// Stores a run at a day of May 2025; accounts have the cutoff of the run, or of an earlier day.
+fn store_matches(project: &Project, day: i64, cutoff: Option<i64>, rows: &[Match]) {
+    let may = |day: i64| parse_iso("2025-05-01").unwrap() + (day - 1) * DAY;
+    let text = |name: &str, value: &dyn Fn(&Match) -> Option<String>| {
+        rows.iter().map(value).collect::<StringChunked>().with_name(name.into()).into_column()
+    };
+    let number = |name: &str, value: &dyn Fn(&Match) -> Option<f64>| {
+        rows.iter().map(value).collect::<Float64Chunked>().with_name(name.into()).into_column()
+    };
+    let flag = |name: &str, value: &dyn Fn(&Match) -> Option<bool>| {
+        rows.iter().map(value).collect::<BooleanChunked>().with_name(name.into()).into_column()
+    };
+    let name = |row: &Match| row.3.map(|_| "hits a limit".to_owned());
+    let cutoff = may(cutoff.unwrap_or(day));
+    let columns = vec![
+        text("account_id", &|row| Some(row.0.to_owned())),
+        time_column("cutoff", rows.iter().map(|_| Some(cutoff))),
+        number("probability", &|row| row.1),
+        number("probability_low", &|_| None),
+        number("probability_high", &|_| None),
+        number("percentile", &|row| row.1.map(|p| 100.0 * p)),
+        text("tier", &|row| row.1.map(|p| if p < 0.5 { "D" } else { "B" }.to_owned())),
+        flag("qualified", &|row| row.1.map(|_| row.2.is_some())),
+        text("qualified_by", &|row| row.2.map(str::to_owned)),
+        text("pql_types", &|row| row.3.map(|_| "limit".to_owned())),
+        time_column("pql_at", rows.iter().map(|row| row.3.map(may))),
+        flag("holdout", &|_| Some(false)),
+        text("reason_1", &|_| None),
+        text("reason_2", &|_| None),
+        text("reason_3", &|_| None),
+        text("pql_definitions", &name),
+        time_column("horizon_end", rows.iter().map(|_| Some(cutoff + 30 * DAY))),
+        text("model", &|_| Some("t/0001".to_owned())),
+    ];
+    let frame = DataFrame::new(rows.len(), columns).unwrap();
+    let mut entry = RunWriter::create(&project.path("led"), "t/0001", frame.schema()).unwrap();
+    entry.write(OutputTable::from(&frame)).unwrap();
+    entry.finish(may(day)).unwrap();
+}
+
+const BY_DEFINITION: Option<&str> = Some("definition");
+
+#[test]
+fn a_definition_gives_an_alert_when_it_first_held() {
+    let project = Project::new();
+    let old = ("old", Some(0.1), BY_DEFINITION, Some(1));
+    store_matches(
+        &project,
+        20,
+        None,
+        &[
+            old,
+            ("new", Some(0.1), BY_DEFINITION, Some(6)),
+            ("model", Some(0.9), Some("model"), None),
+            ("young", None, None, Some(19)),
+            ("open", Some(0.1), None, None),
+        ],
+    );
+    let first = alerts(&project, &[]).done().stderr_has(&[
+        "first run: all accounts that reach the threshold are reported",
+        "Skipped 1 account whose definition has held for more than 14 days (`alerts.within`)",
+    ]);
+    assert_eq!(changes(&first), ["qualified model", "qualified new"]);
+    let month = alerts(&project, &["--set", "alerts.within=30d"]).done();
+    assert_eq!(changes(&month), ["qualified old"]);
+    project.write("pql.toml", "[alerts]\nwithin = \"1h\"\n");
+    std::fs::remove_file(project.path("led/cutoff=2025-05-20/sent.ndjson")).unwrap();
+    assert_eq!(changes(&alerts(&project, &["--dry-run"]).done()), ["qualified model"]);
+    project.write("pql.toml", "");
+
+    // The next night: a match since the run, one that arrived late, and an account that is old
+    // enough now.
+    let second = [
+        old,
+        ("open", Some(0.1), BY_DEFINITION, Some(20)),
+        ("late", Some(0.1), BY_DEFINITION, Some(3)),
+        ("young", Some(0.1), BY_DEFINITION, Some(19)),
+        ("back", Some(0.1), None, None),
+    ];
+    store_matches(&project, 21, None, &second);
+    let run = alerts(&project, &[])
+        .done()
+        .stderr_has(&["Skipped 1 account whose definition has held since before the previous run"]);
+    assert_eq!(changes(&run), ["qualified open", "qualified young"]);
+
+    // After a gap of the runs, everything since the last run counts. One run lacked an account.
+    store_matches(&project, 22, None, &second[..4]);
+    assert_eq!(changes(&alerts(&project, &[]).done()), [""; 0]);
+    store_matches(
+        &project,
+        60,
+        None,
+        &[
+            ("open", Some(0.1), BY_DEFINITION, Some(20)),
+            ("back", Some(0.1), BY_DEFINITION, Some(21)),
+            ("gone", Some(0.1), BY_DEFINITION, Some(25)),
+        ],
+    );
+    let run = alerts(&project, &[]).done();
+    assert_eq!(changes(&run), ["qualified back", "qualified gone"]);
+    let back: Value = serde_json::from_str(run.out.lines().next().unwrap()).unwrap();
+    assert_eq!(back["previous_cutoff"], "2025-05-21T00:00:00Z", "the run that scored it");
+}
+
+#[test]
+fn an_account_that_one_run_did_not_score_gives_no_second_alert() {
+    let project = Project::new();
+    let hot = ("hot", Some(0.9), Some("model"), None);
+    store_matches(&project, 1, None, &[hot, ("cold", Some(0.1), None, None)]);
+    store_matches(&project, 2, None, &[("hot", None, None, None)]);
+    store_matches(&project, 3, None, &[hot, ("cold", Some(0.9), Some("model"), None)]);
+    let run = alerts(&project, &[]).done();
+    assert_eq!(changes(&run), ["qualified cold"]);
+    assert_eq!(changes(&alerts(&project, &["--kind", "rose"]).done()), ["rose cold"]);
+}
+
+#[test]
+fn without_a_probability_there_is_no_alert() {
+    let project = Project::new();
+    store_matches(&project, 1, None, &[("a", Some(0.1), None, None)]);
+    // Earlier versions stored such accounts as qualified.
+    let rows: [Row; 2] =
+        [("a", None, None, Some(true), false), ("b", None, None, Some(true), false)];
+    store_run(&project, "t/0001", "2025-05-02", &rows);
+    let run = alerts(&project, &["--kind", "qualified,unqualified,rose,fell"]).done();
+    assert_eq!(changes(&run), [""; 0]);
+}
+
+#[test]
+fn scores_at_an_age_cannot_rise_or_fall() {
+    let project = Project::new();
+    store_matches(&project, 10, Some(1), &[("a", Some(0.1), None, None)]);
+    let now = [
+        ("a", Some(0.9), Some("model"), None),
+        // It matched long ago, and is old enough since the last run.
+        ("b", Some(0.1), BY_DEFINITION, Some(-30)),
+    ];
+    store_matches(&project, 12, Some(11), &now);
+    assert_eq!(changes(&alerts(&project, &[]).done()), ["qualified a", "qualified b"]);
+    for kind in ["rose", "qualified,fell", "unqualified"] {
+        alerts(&project, &["--kind", kind]).fails_with(
+            2,
+            &["`observation.cutoffs = \"age\"`", "hint: use `--kind qualified`", "`--kind "],
+        );
+    }
+    // A matrix can have rows of several cutoffs and no horizon.
+    let project = Project::trained_matrix();
+    for (day, usage) in [(1, 0.1), (8, 0.9)] {
+        let rows = format!(
+            "account_id,cutoff,usage,plan\na,2025-01-0{day},{usage},pro\nb,2025-01-01,0.2,pro\n"
+        );
+        project.write("dated.csv", rows);
+        project.pql(&["score", "m", "--features", "dated.csv", "--ledger", "led"]).done();
+    }
+    alerts(&project, &["--kind", "rose,fell"]).done();
+}
+
+#[test]
+fn prime_records_the_first_run_without_sending() {
+    let project = Project::new();
+    store_run(&project, "t/0001", "2025-05-01", &OLD);
+    let run = alerts(&project, &["--prime"])
+        .done()
+        .stderr_has(&["Recorded 3 alerts as reported; nothing was sent"]);
+    assert_eq!(run.out, "");
+    assert_eq!(project.text("led/cutoff=2025-05-01/sent.ndjson").lines().count(), 3);
+    let again = alerts(&project, &[]).done().stderr_has(&["0 new alerts (3 reported earlier)"]);
+    assert_eq!(again.out, "");
+    store_run(&project, "t/0001", "2025-05-08", &NEW);
+    assert_eq!(changes(&alerts(&project, &[]).done()).len(), 6);
+    for other in
+        [&["--webhook", "http://127.0.0.1:9"][..], &["--dry-run"], &["--since", "2025-05-01"]]
+    {
+        alerts(&project, &[&["--prime"], other].concat()).fails_with(2, &["cannot be used with"]);
+    }
+}
+
+#[test]
+fn many_alerts_become_one_digest() {
+    let project = two_runs();
+    let (url, posted) = server(&["503 Later", "503 Later"]);
+    let args = ["--webhook", &url, "--max", "5", "--retries", "1"];
+    alerts(&project, &args).fails_with(1, &["failed after 0 of 6 alerts"]);
+    let failed: Vec<Posted> = posted.try_iter().collect();
+    assert!(!project.path("led/cutoff=2025-05-08/sent.ndjson").exists(), "nothing was accepted");
+
+    // One alert of the six has been sent alone; the others follow as a digest.
+    let (url, posted) = server(&[OK, "404 Gone"]);
+    alerts(&project, &["--webhook", &url]).fails_with(1, &["failed after 1 of 6 alerts"]);
+    assert_eq!(names(&posted), ["f", "a"]);
+    let (url, posted) = server(&[OK]);
+    alerts(&project, &["--webhook", &url, "--max", "4"])
+        .done()
+        .stderr_has(&["Sent 5 alerts to 127.0.0.1, as one digest"]);
+    let digest = posted.try_iter().next().unwrap();
+    let body = &digest.body;
+    assert_eq!(body["kind"], "digest");
+    assert_eq!(body["alerts"], 5);
+    assert_eq!(body["counts"], serde_json::json!({ "qualified": 2, "rose": 1, "fell": 2 }));
+    assert_eq!(body["top"][0]["account_id"], "a");
+    assert!(body["text"].as_str().unwrap().contains("plan &lt;gold&gt;"), "{body}");
+    assert!(digest.head.to_lowercase().contains(body["id"].as_str().unwrap()));
+    assert_eq!(failed[0].body, failed[1].body);
+    assert_ne!(failed[0].body["id"], body["id"], "another set of alerts");
+    alerts(&project, &[]).done().stderr_has(&["0 new alerts (6 reported earlier)"]);
+}
+
+#[test]
+fn the_table_shows_what_qualifies_an_account_and_at_most_a_digest() {
+    let project = Project::new();
+    let rows = [
+        ("a", Some(0.9), Some("model"), None),
+        ("b", Some(0.8), Some("both"), Some(10)),
+        ("c", Some(0.1), BY_DEFINITION, Some(10)),
+    ];
+    store_matches(&project, 11, None, &rows);
+    let table = |args: &[&str]| {
+        project.pql(&[&["alerts", "--ledger", "led", "--dry-run"], args].concat()).done()
+    };
+    let all = table(&[]);
+    let lines: Vec<&str> = all.out.lines().collect();
+    assert!(lines[0].contains("by "), "{}", all.out);
+    for (line, by) in
+        lines[1..].iter().zip([" threshold ", " threshold, hits a limit ", " hits a limit "])
+    {
+        assert!(line.contains(by), "{}", all.out);
+    }
+    let digest = table(&["--max", "2"]).stderr_has(&[
+        "3 alerts: 3 qualified",
+        "Showed the first 3 of 3 alerts (`--max`); `--format json` lists all of them",
+    ]);
+    assert_eq!(digest.out, all.out, "a digest lists up to ten accounts");
+    let json = table(&["--max", "2", "--format", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&json.out).unwrap().as_array().unwrap().len(), 3);
+    table(&[]);
+    project.pql(&["alerts", "--ledger", "led", "--max", "0"]).fails_with(2, &["--max"]);
 }

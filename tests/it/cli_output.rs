@@ -51,9 +51,10 @@ fn quiet_prints_only_errors_to_stderr() {
 fn score_writes_the_documented_columns() {
     let project = Project::trial();
     project.train(&[]).done();
-    let run = project.pql(&["score", "t", "--at", "2025-04-01", "-o", "-"]).done();
+    let args = ["score", "t", "--at", "2025-04-01", "-o", "-", "--all", "--sort", "account"];
+    let run = project.pql(&args).done();
     let run = run.stderr_has(&["accounts skipped: converted or churned already"]);
-    let header = "account_id,cutoff,probability,probability_low,probability_high,percentile,tier,qualified,qualified_by,pql_types,pql_at,holdout,reason_1,reason_2,reason_3,concern_1,model";
+    let header = "account_id,cutoff,probability,probability_low,probability_high,percentile,tier,qualified,qualified_by,pql_types,pql_at,holdout,reason_1,reason_2,reason_3,concern_1,pql_definitions,horizon_end,model";
     assert_eq!(run.out.lines().next(), Some(header));
     let young = run
         .out
@@ -61,12 +62,84 @@ fn score_writes_the_documented_columns() {
         .find(|l| l.contains("too young"))
         .expect("accounts of a week of age are not all");
     assert!(
-        young.contains(",2025-04-01T00:00:00Z,,,,,,,,,,false,not scored: too young,,,,t/0001"),
+        young.contains(",2025-04-01T00:00:00Z,,,,,,,,,,false,not scored: too young,,,,,,t/0001"),
         "{young}"
     );
     assert!(run.out.lines().any(|l| l.contains("not scored: horizon is over")), "{}", run.out);
     let codes: Vec<&str> = run.out.lines().skip(1).map(|l| l.split(',').next().unwrap()).collect();
     assert!(codes.is_sorted() && codes.len() > 50);
+    // The trials are scored at 7 days, with a horizon of 14 days from then on.
+    let micros = |time: &str| pql::time::parse_iso(time).unwrap();
+    for line in run.out.lines().skip(1).filter(|line| !line.contains("not scored: ")) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let horizon_end = cells[cells.len() - 2];
+        assert_eq!(micros(horizon_end) - micros(cells[1]), 14 * pql::time::DAY, "{line}");
+    }
+}
+
+/// Returns the cells of each row of a CSV, without the header.
+fn records(csv: &str) -> Vec<csv::StringRecord> {
+    csv::Reader::from_reader(csv.as_bytes()).records().map(|row| row.unwrap()).collect()
+}
+
+#[test]
+fn scores_are_sorted_and_accounts_without_a_probability_are_written_on_request() {
+    let project = Project::trial();
+    project.train(&[]).done();
+    let score = |args: &[&str]| {
+        let all = [&["score", "t", "--at", "2025-04-01", "-o", "-"][..], args].concat();
+        project.pql(&all).done()
+    };
+    let key = |row: &csv::StringRecord| {
+        (-row[2].parse::<f64>().unwrap_or(-1.0), row[0].to_owned(), row[1].to_owned())
+    };
+    let run = score(&[]).stderr_has(&[
+        "Each account is scored at the age of 7 days",
+        "at most",
+        "The score does not change until this horizon ends.",
+    ]);
+    let scored = records(&run.out);
+    assert!(scored.len() > 20 && scored.iter().all(|row| !row[2].is_empty()));
+    assert!(scored.iter().map(key).is_sorted_by(|a, b| a < b));
+    let all = records(&score(&["--all"]).out);
+    assert_eq!(all[..scored.len()], scored, "those without a probability are last");
+    assert!(all.len() > scored.len());
+    for row in &all[scored.len()..] {
+        assert!(row[2].is_empty() && row[7].is_empty() && row[12].starts_with("not scored: "));
+    }
+    let mut by_account = records(&score(&["--sort", "account"]).out);
+    assert!(by_account.is_sorted_by(|a, b| a[0] < b[0]));
+    by_account.sort_by_key(|row| (key(row).0.to_bits(), row[0].to_owned()));
+    let mut same = scored;
+    same.sort_by_key(|row| (key(row).0.to_bits(), row[0].to_owned()));
+    assert_eq!(by_account, same);
+    for name in ["s.csv", "s.ndjson", "s.parquet"] {
+        let args = ["score", "t", "--at", "2025-04-01", "-o", name];
+        project
+            .pql(&args)
+            .done()
+            .stderr_has(&[&format!("Wrote {name}, highest probability first")]);
+    }
+    assert_eq!(project.text("s.csv"), run.out);
+    assert_eq!(project.text("s.ndjson").lines().count(), run.out.lines().count() - 1);
+    assert!(run.err.lines().all(|line| line.chars().count() <= 100), "{}", run.err);
+}
+
+#[test]
+fn options_that_would_have_no_effect_are_refused() {
+    let project = Project::trained_matrix();
+    let matrix = ["score", "m", "--features", "matrix.csv", "-o", "-"];
+    for option in [["--at", "2025-04-01"], ["--now", "2025-04-01"]] {
+        project.pql(&[&matrix[..], &option].concat()).fails_with(2, &["cannot be used with"]);
+    }
+    for option in [&["--all"][..], &["--sort", "account"], &["--format", "csv"]] {
+        let args = ["score", "m", "--features", "matrix.csv", "--ledger", "led"];
+        project.pql(&[&args[..], option].concat()).fails_with(2, &["--output <FILE>"]);
+    }
+    for option in [["--now", "2025-04-01"], ["--memory", "1GB"]] {
+        let args = ["train", "--name", "x", "--features", "matrix.csv"];
+        project.pql(&[&args[..], &option].concat()).fails_with(2, &["cannot be used with"]);
+    }
 }
 
 #[test]
@@ -104,7 +177,8 @@ fn the_format_is_the_option_or_the_file_extension() {
     assert_eq!(project.text("s.txt"), csv);
     let json = score(&["-o", "-", "--format", "ndjson"]).done().out;
     assert!(
-        json.starts_with("{\"account_id\":\"m0\",\"cutoff\":null,\"probability\":0."),
+        json.starts_with("{\"account_id\":\"m")
+            && json.contains(",\"cutoff\":null,\"probability\":0."),
         "{json}"
     );
     score(&["-o", "s.jsonl"]).done();
@@ -331,7 +405,8 @@ fn csv_numbers_and_texts_read_back_exactly() {
     let out = project.pql(&["score", "m", "--features", "matrix.csv", "-o", "-"]).done().out;
     let rows: Vec<csv::StringRecord> =
         csv::Reader::from_reader(out.as_bytes()).records().map(|r| r.unwrap()).collect();
-    assert_eq!((rows.len(), &rows[3][0]), (200, "m,3"));
+    assert_eq!(rows.len(), 200);
+    assert!(rows.iter().any(|row| &row[0] == "m,3"));
     let json = project
         .pql(&["score", "m", "--features", "matrix.csv", "-o", "-", "--format", "ndjson"])
         .done()

@@ -111,6 +111,25 @@ fn scores_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn sorting_in_temporary_files_gives_the_same_scores() {
+    let project = Project::trained_matrix();
+    project.parquet("batch.parquet", rows(0..ROWS));
+    let score = |args: &[&str]| {
+        let all = [&["score", "m", "--features", "batch.parquet", "-o", "s.csv"], args].concat();
+        project.pql(&all).done();
+        project.read("s.csv")
+    };
+    for args in [&[][..], &["--all"], &["--sort", "account", "--all"]] {
+        let in_memory = score(args);
+        assert!(in_memory == score(&[args, &["--memory", "1MB"]].concat()), "{args:?}");
+    }
+    let csv = String::from_utf8(score(&[])).unwrap();
+    let probability: Vec<f64> =
+        cells(&csv, "probability").iter().map(|cell| cell.parse().unwrap()).collect();
+    assert!(probability.len() > 299_000 && probability.is_sorted_by(|a, b| a >= b));
+}
+
+#[test]
 fn scores_do_not_depend_on_the_files_of_a_batch() {
     let project = Project::trained_matrix();
     project.parquet("whole.parquet", rows(0..ROWS));
@@ -153,7 +172,7 @@ fn features_of_a_time_report_how_many_rows_are_not_scored() {
     let project = Project::trial();
     project.train(&[]).done();
     let args = ["--at", "2025-05-01", "-o", "-"];
-    let scores = project.pql(&[&["score", "t"][..], &args].concat()).done().out;
+    let scores = project.pql(&[&["score", "t", "--all"][..], &args].concat()).done().out;
     let unscored = scores.lines().filter(|line| line.contains("not scored: ")).count();
     assert!(unscored > 0 && unscored < scores.lines().count() - 1);
     let words = format!(

@@ -79,8 +79,14 @@ impl Run {
     /// Checks that stderr has all words.
     #[track_caller]
     pub(crate) fn stderr_has(self, words: &[&str]) -> Self {
+        // Long messages are broken into indented lines.
+        let unwrapped = self.err.replace("\n  ", " ");
         for word in words {
-            assert!(self.err.contains(word), "`{word}` is not in: {}", self.err);
+            assert!(
+                self.err.contains(word) || unwrapped.contains(word),
+                "`{word}` is not in: {}",
+                self.err
+            );
         }
         self
     }

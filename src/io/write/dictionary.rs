@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 use polars::prelude::{
-    ArrowDataType, Column, DataFrame, DataType, IntoColumn, PlSmallStr, PolarsResult, Schema,
-    StringChunked,
+    ArrowDataType, Column, DataFrame, DataType, IdxCa, IntoColumn, NewChunkedArray, PlSmallStr,
+    PolarsResult, Schema, StringChunked,
 };
 use polars_arrow::array::PrimitiveArray;
 
@@ -53,6 +53,12 @@ impl DictionaryColumn {
         let keys: Vec<u32> =
             self.keys.iter().map(|key| if is_valid(key) { *key } else { 0 }).collect();
         PrimitiveArray::new(ArrowDataType::UInt32, keys.into(), validity)
+    }
+
+    /// Returns rows by their index.
+    fn take(&self, rows: &[u32]) -> Self {
+        let keys = rows.iter().map(|row| self.keys[*row as usize]).collect();
+        Self { texts: self.texts.clone(), keys }
     }
 
     /// Concatenates rows of several columns. Texts are in the order of their first rows, so that
@@ -139,6 +145,34 @@ impl OutputTable {
             }
         };
         DataFrame::new(self.height, self.columns.into_iter().map(column).collect())
+    }
+
+    /// Returns a column of polars; `None`: there is none of this name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|(other, _)| other == name).and_then(|(_, values)| match values {
+            ColumnValues::Plain(column) => Some(column),
+            ColumnValues::Dictionary(_) => None,
+        })
+    }
+
+    /// Returns rows by their index.
+    ///
+    /// # Panics
+    /// If an index is not that of a row.
+    #[must_use]
+    pub fn take(&self, rows: &[u32]) -> Self {
+        assert!(rows.iter().all(|row| (*row as usize) < self.height), "every index is a row");
+        let indices = IdxCa::from_slice(PlSmallStr::EMPTY, rows);
+        let values = |values: &ColumnValues| match values {
+            ColumnValues::Plain(column) => {
+                ColumnValues::Plain(column.take(&indices).expect("every index is a row"))
+            }
+            ColumnValues::Dictionary(dictionary) => ColumnValues::Dictionary(dictionary.take(rows)),
+        };
+        let columns =
+            self.columns.iter().map(|(name, column)| (name.clone(), values(column))).collect();
+        Self { height: rows.len(), columns }
     }
 
     /// Iterates over the columns.

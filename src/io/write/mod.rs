@@ -4,6 +4,7 @@ mod atomic;
 mod cells;
 mod dictionary;
 mod row_groups;
+mod sort;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use polars::prelude::{
 use polars_arrow::array::BooleanArray;
 use polars_arrow::bitmap::Bitmap;
 use row_groups::RowGroupWriter;
+pub use sort::{RowOrder, TableSorter};
 
 use crate::error::{Error, Result};
 

@@ -199,10 +199,8 @@ impl<'a> ChunkScorer<'a> {
             .map(|(reached, pql)| qualification(scorer.qualify_by, reached, pql.is_some()));
         let (qualified, by): (Vec<Option<bool>>, Vec<u32>) =
             found.map(|(qualified, by)| (qualified, by.unwrap_or(DictionaryColumn::NULL))).unzip();
-        for ((probability, pql), cause) in scores.probability.iter().zip(pqls.clone()).zip(&by) {
-            if probability.is_nan() {
-                summary.unscored_pqls += u64::from(pql.is_some());
-            } else if let Some(count) = summary.qualified_by.get_mut(*cause as usize) {
+        for cause in &by {
+            if let Some(count) = summary.qualified_by.get_mut(*cause as usize) {
                 *count += 1;
             }
         }
@@ -235,6 +233,11 @@ impl<'a> ChunkScorer<'a> {
         let texts = reasons.texts();
         scorer.store_reason_texts(reasons);
         let plain = |column: Column| ColumnValues::Plain(column);
+        let horizon_end: Vec<Option<i64>> = cutoff
+            .iter()
+            .zip(&scores.probability)
+            .map(|(cutoff, p)| Some((*cutoff)? + scorer.horizon?).filter(|_| !p.is_nan()))
+            .collect();
         let mut columns = vec![
             ("account_id", plain(account.clone().into_column().with_name("account_id".into()))),
             ("cutoff", plain(time_column("cutoff", cutoff.iter().copied()))),
@@ -248,7 +251,10 @@ impl<'a> ChunkScorer<'a> {
             ("pql_types", ColumnValues::Dictionary(kinds)),
             (
                 "pql_at",
-                plain(time_column("pql_at", pqls.map(|pql| pql.map(|pql| pql.first_match)))),
+                plain(time_column(
+                    "pql_at",
+                    pqls.clone().map(|pql| pql.map(|pql| pql.first_match)),
+                )),
             ),
             ("holdout", plain(bool_column("holdout", &holdout))),
         ];
@@ -258,6 +264,12 @@ impl<'a> ChunkScorer<'a> {
                 ColumnValues::Dictionary(DictionaryColumn::new(texts.clone(), places)),
             ));
         }
+        let names = DictionaryColumn::new(
+            scorer.definition_names.clone(),
+            pqls.map(|pql| pql.map_or(DictionaryColumn::NULL, |pql| pql.names)).collect(),
+        );
+        columns.push(("pql_definitions", ColumnValues::Dictionary(names)));
+        columns.push(("horizon_end", plain(time_column("horizon_end", horizon_end.into_iter()))));
         columns.push(("model", ColumnValues::Dictionary(label)));
         Ok((OutputTable::new(cutoff.len(), columns), summary))
     }

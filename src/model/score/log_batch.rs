@@ -1,8 +1,10 @@
 //! The open accounts at the end of a log, ready to score.
 
+use std::sync::Arc;
+
 use polars::prelude::{Column, DataFrame, IntoColumn, StringChunked};
 
-use super::{Scorer, ScoringBatch, ScoringSummary};
+use super::{ScoreRows, ScoreSorter, Scorer, ScoringBatch, ScoringSummary, into_frame};
 use crate::config::{Config, QualifyBy};
 use crate::dataset::features::{FeatureCatalog, compute};
 use crate::dataset::observations::{observe_for_scoring, scoring_time};
@@ -22,6 +24,10 @@ pub struct LogBatch {
     cutoff: Vec<Option<i64>>,
     unscored: Vec<Option<Unscored>>,
     pqls: Vec<Option<Pql>>,
+    /// Names of each set of definitions that an account matches, joined by `;`.
+    pub(super) definition_names: Arc<Vec<Arc<str>>>,
+    /// Time from a cutoff to the end of the horizon, µs.
+    pub(super) horizon: i64,
     /// How accounts qualify.
     pub(crate) qualify_by: QualifyBy,
     /// Scoring time.
@@ -55,10 +61,13 @@ impl LogBatch {
         }
         let account: StringChunked =
             observations.account.iter().map(|a| Some(&log.accounts.id[*a as usize])).collect();
+        let (pqls, definition_names) = pqls(&definitions, log, &observations.account)?;
         Ok(Self {
             features: compute(catalog, log, &observations, sink.progress())?,
             account: account.into_column(),
-            pqls: pqls(&definitions, log, &observations.account)?,
+            pqls,
+            definition_names: Arc::new(definition_names),
+            horizon: config.observation.gap.0 + config.observation.horizon.0,
             cutoff: observations.cutoff.iter().map(|c| Some(*c)).collect(),
             unscored: eligibility.iter().map(|s| s.reason()).collect(),
             qualify_by: config.qualify.by,
@@ -76,7 +85,7 @@ impl LogBatch {
 /// Scores of the open accounts of a log.
 #[derive(Debug, Clone)]
 pub struct Scores {
-    /// One row per account, with the columns of `pql score`.
+    /// One row per scored account, with the columns of `pql score`, highest probability first.
     pub table: DataFrame,
     /// Counts and sums over the accounts.
     pub summary: ScoringSummary,
@@ -97,8 +106,16 @@ pub fn score_log(
     sink: &mut Sink<'_>,
 ) -> Result<Scores> {
     let batch = LogBatch::observe(model, label, config, log, sink)?;
-    let scorer = Scorer::new(model, label)?.qualifying_by(batch.qualify_by);
-    let (table, summary) = scorer.score(&batch.as_batch())?;
+    let scorer = Scorer::new(model, label)?.for_batch(&batch);
+    let (chunks, summary) = scorer.score_chunks(&batch.as_batch())?;
+    let mut sorter = ScoreSorter::new(ScoreRows::default(), u64::MAX);
+    chunks.iter().try_for_each(|chunk| sorter.push(chunk))?;
+    let mut tables = vec![scorer.empty()?];
+    sorter.finish(&mut |table| {
+        tables.push(table);
+        Ok(())
+    })?;
+    let table = into_frame(tables)?;
     summary.warnings().into_iter().for_each(|warning| sink.notify(warning));
     Ok(Scores { table, summary })
 }

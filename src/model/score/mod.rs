@@ -7,10 +7,11 @@ mod chunk;
 #[expect(clippy::inline_always, reason = "only inlined functions are compiled for wide registers")]
 mod largest;
 mod log_batch;
+mod order;
 mod qualified;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use account::{ColumnContribution, Contribution, Explanation, FeatureContribution};
 pub use account_row::AccountRow;
@@ -18,6 +19,8 @@ pub use change::{ContributionChange, ScoreChange};
 use chunk::ChunkScorer;
 pub(crate) use log_batch::log_warnings;
 pub use log_batch::{LogBatch, Scores, score_log};
+pub(crate) use order::ScoreSorter;
+pub use order::{ScoreOrder, ScoreRows};
 use polars::prelude::*;
 use pql_stats::glm::QuadraticForm;
 use rayon::prelude::*;
@@ -70,8 +73,6 @@ pub struct ScoringSummary {
     pub above_threshold: u64,
     /// Rows with a probability that qualify: by the model, by a definition and by both.
     pub qualified_by: [u64; 3],
-    /// Rows without a probability that match a PQL definition.
-    pub unscored_pqls: u64,
     /// Sum of the probabilities.
     pub expected_conversions: f64,
     /// Sum of the probabilities at or above the threshold.
@@ -103,7 +104,6 @@ impl ScoringSummary {
         self.scored += other.scored;
         self.above_threshold += other.above_threshold;
         self.qualified_by.iter_mut().zip(other.qualified_by).for_each(|(sum, n)| *sum += n);
-        self.unscored_pqls += other.unscored_pqls;
         self.expected_conversions += other.expected_conversions;
         self.expected_above_threshold += other.expected_above_threshold;
         self.expected_value = match (self.expected_value, other.expected_value) {
@@ -133,6 +133,10 @@ pub struct Scorer<'a> {
     qualify_by: QualifyBy,
     holdout: f64,
     seed: u64,
+    /// Time from the cutoff to the end of the horizon, µs; `None` for a feature matrix.
+    horizon: Option<i64>,
+    /// Names of each set of definitions that an account matches, joined by `;`.
+    definition_names: Arc<Vec<Arc<str>>>,
     contact_value: Option<ContactValue>,
 }
 
@@ -158,6 +162,8 @@ impl<'a> Scorer<'a> {
             qualify_by: config.qualify.by,
             holdout: config.qualify.holdout,
             seed: config.model.seed,
+            horizon: None,
+            definition_names: Arc::default(),
             contact_value: match config.qualify.threshold_rule() {
                 ThresholdRule::Value(value) => Some(value),
                 _ => None,
@@ -188,10 +194,16 @@ impl<'a> Scorer<'a> {
         Self { reasons: reasons.min(REASONS), ..self }
     }
 
-    /// Sets how accounts qualify, in place of the stored `qualify.by`.
+    /// Sets what the accounts of a log have in common: how they qualify, in place of the stored
+    /// `qualify.by`, their horizon and their definitions.
     #[must_use]
-    pub fn qualifying_by(self, by: QualifyBy) -> Self {
-        Self { qualify_by: by, ..self }
+    pub(crate) fn for_batch(self, batch: &LogBatch) -> Self {
+        Self {
+            qualify_by: batch.qualify_by,
+            horizon: Some(batch.horizon),
+            definition_names: batch.definition_names.clone(),
+            ..self
+        }
     }
 
     /// Computes the probability of each row; NaN if a feature is infinite.
@@ -206,24 +218,19 @@ impl<'a> Scorer<'a> {
     ///
     /// Columns: `account_id, cutoff, probability, probability_low, probability_high, percentile,
     /// tier, qualified, qualified_by, pql_types, pql_at, holdout, reason_1, reason_2, reason_3,
-    /// concern_1, model`. Reasons raise the score, the concern lowers it. A row that is not scored
-    /// has a null probability and the cause in `reason_1`.
+    /// concern_1, pql_definitions, horizon_end, model`. Reasons raise the score, the concern lowers
+    /// it. A row that is not scored has a null probability and the cause in `reason_1`.
     /// The 95% interval is the uncertainty of the estimate; it is null after l1 and elastic net.
     /// `qualified_by` is `model`, `definition` or `both`. `pql_types` are the types of the
     /// definitions that match by the end of the log, such as `criteria;limit`, and `pql_at` is the
-    /// time of the first match.
+    /// time of the first match. `horizon_end` is the end of the period in which the account converts
+    /// with this probability.
     ///
     /// # Errors
     /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or of another type
     pub fn score(&self, rows: &ScoringBatch<'_>) -> Result<(DataFrame, ScoringSummary)> {
         let (chunks, summary) = self.score_chunks(rows)?;
-        let failed = |e: PolarsError| Error::table("the scores", e);
-        let mut frames = chunks.into_iter().map(OutputTable::frame);
-        let mut table = frames.next().expect("there is at least one chunk").map_err(failed)?;
-        for frame in frames {
-            table.vstack_mut_owned(frame.map_err(failed)?).map_err(failed)?;
-        }
-        Ok((table, summary))
+        Ok((into_frame(chunks)?, summary))
     }
 
     /// Scores rows as [`Scorer::score`] does; returns the table in at least one chunk.
@@ -286,6 +293,17 @@ impl<'a> Scorer<'a> {
         )?
         .0)
     }
+}
+
+/// Joins the rows of score tables, of which there is at least one.
+fn into_frame(tables: Vec<OutputTable>) -> Result<DataFrame> {
+    let failed = |e: PolarsError| Error::table("the scores", e);
+    let mut frames = tables.into_iter().map(OutputTable::frame);
+    let mut all = frames.next().expect("there is at least one table").map_err(failed)?;
+    for frame in frames {
+        all.vstack_mut_owned(frame.map_err(failed)?).map_err(failed)?;
+    }
+    Ok(all)
 }
 
 /// Tiers, best first.

@@ -5,7 +5,8 @@ use crate::config::QualifyBy;
 /// Values of the column `qualified_by`.
 pub(super) const QUALIFIED_BY: [&str; 3] = ["model", "definition", "both"];
 
-/// Returns whether a row qualifies, and the index of the cause in [`QUALIFIED_BY`].
+/// Returns whether a row qualifies, and the index of the cause in [`QUALIFIED_BY`]. A row without a
+/// probability never qualifies, also not by a definition.
 ///
 /// # Arguments
 /// * `reached` – whether the probability reaches the threshold; `None` without a probability
@@ -15,20 +16,19 @@ pub(super) fn qualification(
     reached: Option<bool>,
     matched: bool,
 ) -> (Option<bool>, Option<u32>) {
-    let qualified = match by {
-        QualifyBy::Definition => Some(matched),
-        QualifyBy::Either if matched => Some(true),
-        QualifyBy::Both if !matched => Some(false),
-        QualifyBy::Model | QualifyBy::Either | QualifyBy::Both => reached,
-    };
+    let Some(reached) = reached else { return (None, None) };
     let (by_model, by_definition) =
-        (by != QualifyBy::Definition && reached == Some(true), by != QualifyBy::Model && matched);
+        (by != QualifyBy::Definition && reached, by != QualifyBy::Model && matched);
+    let qualified = match by {
+        QualifyBy::Both => by_model && by_definition,
+        QualifyBy::Model | QualifyBy::Definition | QualifyBy::Either => by_model || by_definition,
+    };
     let cause = match (by_model, by_definition) {
         (true, true) => 2,
         (false, true) => 1,
         _ => 0,
     };
-    (qualified, (qualified == Some(true)).then_some(cause))
+    (Some(qualified), qualified.then_some(cause))
 }
 
 #[cfg(test)]
@@ -45,49 +45,27 @@ mod tests {
         for (by, expected) in [
             (
                 QualifyBy::Model,
-                [
-                    (yes, Some("model")),
-                    (yes, Some("model")),
-                    (no, None),
-                    (no, None),
-                    (None, None),
-                    (None, None),
-                ],
+                [(yes, Some("model")), (yes, Some("model")), (no, None), (no, None)],
             ),
             (
                 QualifyBy::Definition,
-                [
-                    (yes, Some("definition")),
-                    (no, None),
-                    (yes, Some("definition")),
-                    (no, None),
-                    (yes, Some("definition")),
-                    (no, None),
-                ],
+                [(yes, Some("definition")), (no, None), (yes, Some("definition")), (no, None)],
             ),
             (
                 QualifyBy::Either,
-                [
-                    (yes, Some("both")),
-                    (yes, Some("model")),
-                    (yes, Some("definition")),
-                    (no, None),
-                    (yes, Some("definition")),
-                    (None, None),
-                ],
+                [(yes, Some("both")), (yes, Some("model")), (yes, Some("definition")), (no, None)],
             ),
-            (
-                QualifyBy::Both,
-                [(yes, Some("both")), (no, None), (no, None), (no, None), (None, None), (no, None)],
-            ),
+            (QualifyBy::Both, [(yes, Some("both")), (no, None), (no, None), (no, None)]),
         ] {
-            let cases =
-                [(yes, true), (yes, false), (no, true), (no, false), (None, true), (None, false)];
+            let cases = [(true, true), (true, false), (false, true), (false, false)];
             assert_eq!(
-                cases.map(|(reached, matched)| found(by, reached, matched)),
+                cases.map(|(reached, matched)| found(by, Some(reached), matched)),
                 expected,
                 "{by:?}"
             );
+            for matched in [true, false] {
+                assert_eq!(found(by, None, matched), (None, None), "{by:?}");
+            }
         }
     }
 }

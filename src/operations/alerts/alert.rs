@@ -21,9 +21,10 @@ pub struct Alert {
     pub text: String,
     /// Time of the run, UTC.
     pub cutoff: String,
-    /// Time of the previous run; `None` for a first run.
+    /// Time of the run with the previous values: the previous run, or the last earlier run that
+    /// scored the account; `None` for a first run.
     pub previous_cutoff: Option<String>,
-    /// Probability; `None`: the account has no score but qualifies by a definition.
+    /// Probability; `None` only for runs of earlier versions.
     pub probability: Option<f64>,
     /// Probability in the previous run; `None`: the account had none.
     pub previous_probability: Option<f64>,
@@ -41,6 +42,8 @@ pub struct Alert {
     pub qualified_by: Option<String>,
     /// Types of the matched PQL definitions.
     pub pql_types: Vec<String>,
+    /// Names of the matched PQL definitions.
+    pub pql_definitions: Vec<String>,
     /// Time of the first match, UTC.
     pub pql_at: Option<String>,
     /// Whether the account is in the holdout.
@@ -61,20 +64,16 @@ pub(super) struct AccountChange<'a> {
     pub(super) row: usize,
     /// State in the newest run.
     pub(super) current: AccountState<'a>,
-    /// State in the previous run.
+    /// State in the last earlier run that scored the account.
     pub(super) previous: Option<AccountState<'a>>,
+    /// That run, or the previous run.
+    pub(super) previous_run: Option<&'a Run>,
 }
 
 impl Alert {
-    /// Creates the alert for a change in `run` since the previous run.
-    pub(super) fn new(
-        change: &AccountChange<'_>,
-        details: &AlertDetails,
-        run: &Run,
-        previous_run: Option<&Run>,
-    ) -> Self {
-        let AccountChange { kind, account, row, current, previous } = *change;
-        let (pql_types, pql_at) = details.pql(row);
+    /// Creates the alert for a change in `run`.
+    pub(super) fn new(change: &AccountChange<'_>, details: &AlertDetails, run: &Run) -> Self {
+        let AccountChange { kind, account, row, current, previous, previous_run } = *change;
         let owned = |tier: &str| tier.to_owned();
         let alert = Self {
             id: hash_id(&[run.name(), &iso(run.time), kind.name(), account]),
@@ -91,8 +90,9 @@ impl Alert {
             previous_tier: previous.and_then(|state| state.tier).map(owned),
             qualified: current.qualified,
             qualified_by: details.qualified_by(row),
-            pql_types,
-            pql_at,
+            pql_types: details.pql_types(row),
+            pql_definitions: details.pql_definitions(row),
+            pql_at: details.pql_at(row),
             holdout: details.is_holdout(row),
             reasons: details.reasons(row),
             model: run.label.clone(),
@@ -105,13 +105,13 @@ impl Alert {
         let Self { account_id, tier, previous_tier, .. } = self;
         let change = match self.kind {
             AlertKind::Qualified => match self.qualified_by.as_deref() {
-                Some("definition") => "newly qualifies by a PQL definition",
-                Some("both") => "newly qualifies by the model and a PQL definition",
-                _ => "newly qualifies",
+                Some("definition") => format!("newly qualifies by {}", self.definitions()),
+                Some("both") => format!("newly qualifies by the model and {}", self.definitions()),
+                _ => "newly qualifies".to_owned(),
             },
-            AlertKind::Unqualified => "no longer qualifies",
-            AlertKind::Rose => "moved up",
-            AlertKind::Fell => "moved down",
+            AlertKind::Unqualified => "no longer qualifies".to_owned(),
+            AlertKind::Rose => "moved up".to_owned(),
+            AlertKind::Fell => "moved down".to_owned(),
         };
         let mut text = format!("{account_id} {change}");
         if let Some(current) = self.probability {
@@ -143,6 +143,36 @@ impl Alert {
     }
 }
 
+impl Alert {
+    /// Names the matched definitions.
+    fn definitions(&self) -> String {
+        match self.pql_definitions.as_slice() {
+            [] => "a PQL definition".to_owned(),
+            [name] => format!("the PQL definition \"{name}\""),
+            names => format!("the PQL definitions \"{}\"", names.join("\", \"")),
+        }
+    }
+
+    /// Returns by what the account qualifies: the threshold, or the names of the definitions; empty
+    /// for an alert of another kind.
+    #[must_use]
+    pub fn qualified_by_text(&self) -> String {
+        let definitions = || {
+            if self.pql_definitions.is_empty() {
+                "definition".to_owned()
+            } else {
+                self.pql_definitions.join(", ")
+            }
+        };
+        match (self.kind, self.qualified_by.as_deref()) {
+            (AlertKind::Qualified, Some("model")) => "threshold".to_owned(),
+            (AlertKind::Qualified, Some("definition")) => definitions(),
+            (AlertKind::Qualified, Some("both")) => format!("threshold, {}", definitions()),
+            _ => String::new(),
+        }
+    }
+}
+
 /// Formats a probability.
 fn percent(probability: f64) -> String {
     format!("{:.1}%", 100.0 * probability)
@@ -155,7 +185,7 @@ fn day(time: &str) -> &str {
 
 /// Computes an ID: the first half of the BLAKE3 hash of length-prefixed parts, in hexadecimal
 /// digits.
-fn hash_id(parts: &[&str]) -> String {
+pub(super) fn hash_id(parts: &[&str]) -> String {
     /// Hexadecimal digits of 128 bits, so that collisions are negligible.
     const DIGITS: usize = 32;
     let mut hasher = blake3::Hasher::new();
@@ -187,6 +217,7 @@ mod tests {
             qualified: Some(true),
             qualified_by: Some("definition".to_owned()),
             pql_types: Vec::new(),
+            pql_definitions: vec!["hits a limit".to_owned()],
             pql_at: None,
             holdout: false,
             reasons: vec!["not scored: too young".to_owned()],
@@ -195,8 +226,9 @@ mod tests {
         };
         assert_eq!(
             alert.format_text(),
-            "a1 newly qualifies by a PQL definition, not scored: too young"
+            "a1 newly qualifies by the PQL definition \"hits a limit\", not scored: too young"
         );
+        assert_eq!(alert.qualified_by_text(), "hits a limit");
         let scored = Alert {
             kind: AlertKind::Fell,
             probability: Some(0.0213),

@@ -1,31 +1,36 @@
 //! Accounts that newly qualified or changed tier between two scoring runs.
 
 mod alert;
+mod digest;
+mod previous;
 mod scores;
 mod sent;
 mod webhook;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::str::FromStr;
 
 use alert::AccountChange;
 pub use alert::Alert;
+pub use digest::AlertDigest;
+use previous::{EarlierScores, MatchAge};
 use scores::AlertDetails;
 pub(crate) use scores::RunScores;
 pub use sent::SentAlerts;
 use serde::Serialize;
 pub use webhook::Webhook;
 
+use crate::config::AlertsConfig;
 use crate::error::{Error, Result};
 use crate::names::suggest;
 use crate::registry::ledger::{Ledger, Run};
-use crate::time::iso;
+use crate::time::{TimeSpan, iso};
 
 /// Change of an account since the previous run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertKind {
-    /// It qualifies, but did not qualify in the previous run or was not in it.
+    /// It qualifies, but did not qualify in the previous run, or was not scored in it.
     Qualified,
     /// It no longer qualifies.
     Unqualified,
@@ -38,6 +43,9 @@ pub enum AlertKind {
 impl AlertKind {
     /// All kinds. An account with several changes gets one alert of the first kind.
     pub const ALL: [Self; 4] = [Self::Qualified, Self::Unqualified, Self::Rose, Self::Fell];
+
+    /// The kinds that are reported by default.
+    pub const DEFAULT: [Self; 3] = [Self::Qualified, Self::Rose, Self::Fell];
 
     /// Returns the name of the kind.
     #[must_use]
@@ -82,10 +90,16 @@ pub(crate) struct AccountState<'a> {
     /// A, B, C or D.
     tier: Option<&'a str>,
     qualified: Option<bool>,
+    /// `model`, `definition` or `both`.
+    qualified_by: Option<&'a str>,
+    /// First match of a definition, µs UTC.
+    pql_at: Option<i64>,
+    /// Cutoff of the row, µs UTC.
+    cutoff: Option<i64>,
 }
 
 /// Options of a comparison of runs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AlertQuery {
     /// Model, NAME or NAME/VERSION; `None`: the only model in the ledger.
     pub model: Option<String>,
@@ -93,13 +107,28 @@ pub struct AlertQuery {
     pub since: Option<i64>,
     /// Ignore runs after this time, µs UTC; `None`: use all runs.
     pub until: Option<i64>,
-    /// Kinds of changes to report.
+    /// Kinds of changes to report; empty: [`AlertKind::DEFAULT`], as far as they can occur.
     pub kinds: Vec<AlertKind>,
+    /// Maximum age of the first match of a definition, if no earlier run scored the account.
+    pub within: TimeSpan,
     /// Whether to report accounts of the holdout.
     pub include_holdout: bool,
 }
 
-/// Number of earlier runs that are searched for unsent alerts.
+impl Default for AlertQuery {
+    fn default() -> Self {
+        Self {
+            model: None,
+            since: None,
+            until: None,
+            kinds: Vec::new(),
+            within: AlertsConfig::default().within,
+            include_holdout: false,
+        }
+    }
+}
+
+/// Number of earlier runs that are searched for the last score of an account, and for unsent alerts.
 const MAX_EARLIER_RUNS: usize = 14;
 
 /// Changes between two runs.
@@ -113,16 +142,21 @@ pub struct RunDiff {
     pub alerts: Vec<Alert>,
     /// Number of changed holdout accounts that are not reported.
     pub skipped_holdout: usize,
+    /// Number of accounts that are not reported because their definition has held for longer.
+    pub skipped_matches: usize,
 }
 
 impl RunDiff {
     /// Compares the newest run of a model with an earlier run.
     ///
-    /// In a first run all qualifying accounts are reported. An account that is no longer in the run
-    /// (it converted or churned) gets no alert. If an account has several rows, the newest cutoff
-    /// counts.
+    /// An account without a probability gets no alert. One that the previous run did not score is
+    /// compared with the last earlier run that did. An account that qualifies by a definition alone
+    /// gets an alert only if the definition first held since then; without such a run, within
+    /// `query.within`. In a first run all accounts that reach the threshold are reported. If an
+    /// account has several rows, the newest cutoff counts.
     ///
     /// # Errors
+    /// * [`Error::Usage`]: a kind of change cannot occur because accounts are scored at an age
     /// * [`Error::Usage`]: the ledger has no run of the model, or has several models and the query
     ///   names none
     /// * those of [`Ledger::runs`] and [`Run::rows`]
@@ -137,6 +171,7 @@ impl RunDiff {
             other.time < run.time && query.since.is_none_or(|since| other.time <= since)
         };
         runs.retain(earlier);
+        let all_earlier = runs.clone();
         if let (Some(since), true) = (query.since, runs.is_empty()) {
             let problem = format!(
                 "`{}` has no run of `{}` at or before {}",
@@ -151,31 +186,61 @@ impl RunDiff {
         // Prefers the same version, so that the differences are not due to the model.
         let same = runs.iter().position(|other| other.label == run.label);
         let previous = same.map(|index| runs.swap_remove(index)).or_else(|| runs.pop());
-        let mut diff = Self { run, previous, alerts: Vec::new(), skipped_holdout: 0 };
-        diff.collect_alerts(query)?;
+        let mut older = all_earlier;
+        older.retain(|other| previous.as_ref().is_some_and(|previous| other.time < previous.time));
+        let earlier: Vec<&Run> = previous.iter().chain(older.iter().rev()).collect();
+        let mut diff = Self {
+            run,
+            previous: previous.clone(),
+            alerts: Vec::new(),
+            skipped_holdout: 0,
+            skipped_matches: 0,
+        };
+        diff.collect_alerts(query, &earlier)?;
         Ok(diff)
     }
 
-    fn collect_alerts(&mut self, query: &AlertQuery) -> Result<()> {
-        let previous = self.previous.as_ref().map(RunScores::read).transpose()?;
-        let previous = previous.as_ref();
+    /// Collects the alerts, given all earlier runs, newest first.
+    fn collect_alerts(&mut self, query: &AlertQuery, earlier: &[&Run]) -> Result<()> {
         let (current, details) = (RunScores::read(&self.run)?, AlertDetails::read(&self.run)?);
-        let previous_rows = previous.map(RunScores::newest_rows).unwrap_or_default();
+        let at_an_age = current.are_at_an_age(self.run.time);
+        let kinds = kinds(query, at_an_age)?;
+        let age = MatchAge {
+            run: self.run.time,
+            previous: self.previous.as_ref().map(|run| run.time),
+            within: query.within.0,
+            at_an_age,
+        };
         let mut rows: Vec<(&str, usize)> = current.newest_rows().into_iter().collect();
+        rows.retain(|(_, row)| current.get(*row).probability.is_some());
         rows.sort_unstable();
+        let accounts: HashSet<&str> = rows.iter().map(|(account, _)| *account).collect();
+        let earlier = EarlierScores::read(earlier, &accounts)?;
+        let states = earlier.states(&accounts);
         for (account, row) in rows {
             let current = current.get(row);
-            let previous =
-                previous.and_then(|runs| previous_rows.get(account).map(|row| runs.get(*row)));
-            let matches = |kind: &AlertKind| {
-                query.kinds.contains(kind) && kind.matches(&current, previous.as_ref())
+            let previous = states.get(account);
+            let state = previous.map(|(state, _)| state);
+            let is_new = age.is_new(&current, previous.map(|(_, run)| run.time));
+            let mut changes = kinds.iter().filter(|kind| kind.matches(&current, state));
+            let Some(kind) = changes.find(|kind| is_new || **kind != AlertKind::Qualified) else {
+                let newly_qualifies = AlertKind::Qualified.matches(&current, state);
+                self.skipped_matches +=
+                    usize::from(newly_qualifies && kinds.contains(&AlertKind::Qualified));
+                continue;
             };
-            let Some(kind) = AlertKind::ALL.into_iter().find(matches) else { continue };
             if details.is_holdout(row) && !query.include_holdout {
                 self.skipped_holdout += 1;
             } else {
-                let change = AccountChange { kind, account, row, current, previous };
-                self.alerts.push(Alert::new(&change, &details, &self.run, self.previous.as_ref()));
+                let change = AccountChange {
+                    kind: *kind,
+                    account,
+                    row,
+                    current,
+                    previous: state.copied(),
+                    previous_run: previous.map(|(_, run)| *run).or(self.previous.as_ref()),
+                };
+                self.alerts.push(Alert::new(&change, &details, &self.run));
             }
         }
         let order = |alert: &Alert| (alert.kind, -alert.probability.unwrap_or(0.0));
@@ -227,6 +292,30 @@ impl RunDiff {
     }
 }
 
+/// Returns the kinds of changes to report, in the order of [`AlertKind::ALL`].
+///
+/// # Errors
+/// * [`Error::Usage`]: a requested kind cannot occur, because scores at an age do not change
+fn kinds(query: &AlertQuery, at_an_age: bool) -> Result<Vec<AlertKind>> {
+    let can_occur = |kind: &AlertKind| !at_an_age || *kind == AlertKind::Qualified;
+    if let Some(kind) = query.kinds.iter().find(|kind| !can_occur(kind)) {
+        return Err(Error::Usage {
+            problem: format!(
+                "`--kind {}` requires scores that change: with `observation.cutoffs = \"age\"` an account keeps the score of its age until the horizon ends",
+                kind.name()
+            ),
+            hint: Some(
+                "use `--kind qualified`, or train with `observation.cutoffs = \"snapshot\"`"
+                    .to_owned(),
+            ),
+        });
+    }
+    let requested: &[AlertKind] =
+        if query.kinds.is_empty() { &AlertKind::DEFAULT } else { &query.kinds };
+    let kinds = AlertKind::ALL.into_iter();
+    Ok(kinds.filter(|kind| requested.contains(kind) && can_occur(kind)).collect())
+}
+
 /// Returns the runs of the selected model in ascending order; at least one.
 fn model_runs(ledger: &Ledger, model: Option<&str>) -> Result<Vec<Run>> {
     let all = ledger.runs(None)?;
@@ -267,6 +356,9 @@ mod tests {
             percentile: Some(50.0),
             tier: Some(tier),
             qualified: Some(qualified),
+            qualified_by: None,
+            pql_at: None,
+            cutoff: None,
         }
     }
 
@@ -284,8 +376,13 @@ mod tests {
         assert_eq!(kinds(state("A", true), Some(state("B", false))), ["qualified", "rose"]);
         assert_eq!(kinds(state("D", false), Some(state("B", true))), ["unqualified", "fell"]);
         assert_eq!(kinds(state("B", true), Some(state("B", true))), [""; 0]);
-        let unscored =
-            AccountState { probability: None, percentile: None, tier: None, qualified: None };
+        let unscored = AccountState {
+            probability: None,
+            percentile: None,
+            tier: None,
+            qualified: None,
+            ..state("A", true)
+        };
         assert_eq!(kinds(unscored, Some(state("A", true))), [""; 0]);
         assert_eq!(kinds(state("A", true), Some(unscored)), ["qualified"]);
     }

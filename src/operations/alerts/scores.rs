@@ -1,6 +1,6 @@
 //! Columns of a scoring run: those compared between runs, and those only shown in alerts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use polars::prelude::*;
 
@@ -17,6 +17,9 @@ pub(crate) struct RunScores {
     percentile: Float64Chunked,
     tier: StringChunked,
     qualified: BooleanChunked,
+    qualified_by: StringChunked,
+    pql_at: Int64Chunked,
+    horizon_end: Int64Chunked,
 }
 
 impl RunScores {
@@ -29,25 +32,44 @@ impl RunScores {
             "percentile",
             "tier",
             "qualified",
+            "qualified_by",
+            "pql_at",
+            "horizon_end",
         ])?;
+        let time =
+            |name: &str| Ok::<_, PolarsError>(rows.column(name)?.datetime()?.physical().clone());
         let columns = || {
             Ok(Self {
                 account: rows.column("account_id")?.str()?.clone(),
-                cutoff: rows.column("cutoff")?.datetime()?.physical().clone(),
+                cutoff: time("cutoff")?,
                 probability: rows.column("probability")?.f64()?.clone(),
                 percentile: rows.column("percentile")?.f64()?.clone(),
                 tier: rows.column("tier")?.str()?.clone(),
                 qualified: rows.column("qualified")?.bool()?.clone(),
+                qualified_by: rows.column("qualified_by")?.str()?.clone(),
+                pql_at: time("pql_at")?,
+                horizon_end: time("horizon_end")?,
             })
         };
         columns().map_err(|e: PolarsError| Error::unexpected_table(&run.path, e))
     }
 
+    /// Returns whether accounts are scored at an age (`observation.cutoffs = "age"`): a cutoff
+    /// remains until its horizon ends, and is earlier than the run.
+    pub(super) fn are_at_an_age(&self, run_time: i64) -> bool {
+        let rows = self.cutoff.iter().zip(self.horizon_end.iter());
+        rows.into_iter().any(|(cutoff, end)| end.is_some() && cutoff.is_some_and(|t| t < run_time))
+    }
+
     /// Returns the row of each account: the last one with the newest cutoff.
     pub(super) fn newest_rows(&self) -> HashMap<&str, usize> {
-        let mut rows: HashMap<&str, usize> = HashMap::with_capacity(self.account.len());
+        self.newest(|_, _| true)
+    }
+
+    fn newest(&self, is_needed: impl Fn(usize, &str) -> bool) -> HashMap<&str, usize> {
+        let mut rows: HashMap<&str, usize> = HashMap::new();
         for (row, account) in self.account.iter().enumerate() {
-            let Some(account) = account else { continue };
+            let Some(account) = account.filter(|account| is_needed(row, account)) else { continue };
             let newest = rows.entry(account).or_insert(row);
             if self.cutoff.get(row) >= self.cutoff.get(*newest) {
                 *newest = row;
@@ -58,12 +80,24 @@ impl RunScores {
 
     /// Returns the state of the account of a row.
     pub(super) fn get(&self, row: usize) -> AccountState<'_> {
+        let probability = self.probability.get(row);
         AccountState {
-            probability: self.probability.get(row),
+            probability,
             percentile: self.percentile.get(row),
             tier: self.tier.get(row),
-            qualified: self.qualified.get(row),
+            // Earlier versions stored accounts without a probability that qualify by a definition.
+            qualified: self.qualified.get(row).filter(|_| probability.is_some()),
+            qualified_by: self.qualified_by.get(row),
+            pql_at: self.pql_at.get(row),
+            cutoff: self.cutoff.get(row),
         }
+    }
+
+    /// Returns the newest row with a probability of each of some accounts.
+    pub(super) fn scored_rows<'a>(&'a self, accounts: &HashSet<&str>) -> HashMap<&'a str, usize> {
+        self.newest(|row, account| {
+            accounts.contains(account) && self.probability.get(row).is_some()
+        })
     }
 
     /// Returns the state of an account; `None`: it has no row.
@@ -76,6 +110,7 @@ impl RunScores {
 pub(super) struct AlertDetails {
     qualified_by: StringChunked,
     pql_types: StringChunked,
+    pql_definitions: StringChunked,
     pql_at: Int64Chunked,
     holdout: BooleanChunked,
     reasons: [StringChunked; 3],
@@ -87,6 +122,7 @@ impl AlertDetails {
         let rows = run.columns(&[
             "qualified_by",
             "pql_types",
+            "pql_definitions",
             "pql_at",
             "holdout",
             "reason_1",
@@ -98,6 +134,7 @@ impl AlertDetails {
             Ok(Self {
                 qualified_by: text("qualified_by")?,
                 pql_types: text("pql_types")?,
+                pql_definitions: text("pql_definitions")?,
                 pql_at: rows.column("pql_at")?.datetime()?.physical().clone(),
                 holdout: rows.column("holdout")?.bool()?.clone(),
                 reasons: [text("reason_1")?, text("reason_2")?, text("reason_3")?],
@@ -114,14 +151,27 @@ impl AlertDetails {
         self.qualified_by.get(row).map(str::to_owned)
     }
 
-    /// Returns the types of the matched definitions and the time of the first match.
-    pub(super) fn pql(&self, row: usize) -> (Vec<String>, Option<String>) {
-        let types =
-            self.pql_types.get(row).map(|types| types.split(';').map(str::to_owned).collect());
-        (types.unwrap_or_default(), self.pql_at.get(row).map(iso))
+    /// Returns the types of the matched definitions.
+    pub(super) fn pql_types(&self, row: usize) -> Vec<String> {
+        split(self.pql_types.get(row))
+    }
+
+    /// Returns the names of the matched definitions.
+    pub(super) fn pql_definitions(&self, row: usize) -> Vec<String> {
+        split(self.pql_definitions.get(row))
+    }
+
+    /// Returns the time of the first match.
+    pub(super) fn pql_at(&self, row: usize) -> Option<String> {
+        self.pql_at.get(row).map(iso)
     }
 
     pub(super) fn reasons(&self, row: usize) -> Vec<String> {
         self.reasons.iter().filter_map(|reason| reason.get(row)).map(str::to_owned).collect()
     }
+}
+
+/// Splits a list of a score file.
+fn split(list: Option<&str>) -> Vec<String> {
+    list.map(|list| list.split(';').map(str::to_owned).collect()).unwrap_or_default()
 }

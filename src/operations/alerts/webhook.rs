@@ -1,15 +1,16 @@
-//! Posting of alerts to a webhook, one JSON object each. Messages show only the host of the URL
+//! Posting of alerts to a webhook, one JSON object each or one digest. Messages show only the host of the URL
 //! because its path and query can contain secrets.
 
 use std::fmt;
 use std::thread::sleep;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Uri;
 
-use super::{Alert, SentAlerts};
+use super::{Alert, AlertDigest, SentAlerts};
 use crate::error::{Error, Result};
 
 /// Timeout of one attempt.
@@ -100,7 +101,7 @@ impl Webhook {
     ) -> Result<()> {
         let (mut accepted, mut failure) = (0, None);
         for alert in alerts {
-            match self.post(alert) {
+            match self.post(&alert.id, alert, &alert.text) {
                 Ok(()) => {
                     sent.record(std::slice::from_ref(alert))?;
                     accepted += 1;
@@ -123,12 +124,43 @@ impl Webhook {
         })
     }
 
-    /// Posts one alert, with retries after temporary failures.
-    fn post(&self, alert: &Alert) -> std::result::Result<(), PostError> {
-        let body = body(alert).map_err(PostError::AlertRejected)?;
+    /// Posts one digest in place of alerts, and records all of them once it is accepted.
+    ///
+    /// # Errors
+    /// * [`Error::WebhookFailed`]: the digest was not accepted; no alert is recorded
+    /// * [`Error::Write`]: sent alerts cannot be recorded
+    pub fn deliver_digest(
+        &self,
+        digest: &AlertDigest,
+        alerts: &[Alert],
+        sent: &mut SentAlerts,
+    ) -> Result<()> {
+        match self.post(&digest.id, digest, &digest.text) {
+            Ok(()) => sent.record(alerts),
+            Err(
+                PostError::AlertRejected(problem)
+                | PostError::EndpointRejected(problem)
+                | PostError::Temporary(problem, _),
+            ) => Err(Error::WebhookFailed {
+                host: self.host.clone(),
+                sent: 0,
+                all: alerts.len(),
+                problem,
+            }),
+        }
+    }
+
+    /// Posts one message, with retries after temporary failures.
+    fn post(
+        &self,
+        id: &str,
+        message: &impl Serialize,
+        text: &str,
+    ) -> std::result::Result<(), PostError> {
+        let body = body(message, text).map_err(PostError::AlertRejected)?;
         let mut pause = PAUSE;
         for attempt in 1.. {
-            match self.attempt(alert, &body) {
+            match self.attempt(id, &body) {
                 Ok(()) => break,
                 Err(PostError::Temporary(problem, _)) if attempt > self.retries => {
                     return Err(PostError::Temporary(
@@ -148,12 +180,12 @@ impl Webhook {
         Ok(())
     }
 
-    fn attempt(&self, alert: &Alert, body: &str) -> std::result::Result<(), PostError> {
+    fn attempt(&self, id: &str, body: &str) -> std::result::Result<(), PostError> {
         let request = self
             .agent
             .post(self.uri.clone())
             .content_type("application/json")
-            .header("Idempotency-Key", &alert.id);
+            .header("Idempotency-Key", id);
         let response = request.send(body).map_err(|e| PostError::Temporary(describe(&e), None))?;
         let status = response.status();
         if status.is_success() {
@@ -175,17 +207,17 @@ impl Webhook {
     }
 }
 
-/// Serializes an alert as the body of a request.
+/// Serializes a message as the body of a request, with its text escaped.
 ///
 /// Slack and similar tools interpret `<…>` as a link or a mention. Account names come from
 /// customers, so `text` escapes `&`, `<` and `>` as Slack requires.
 ///
 /// # Source
 /// Slack, *Formatting text for app surfaces*, "Escaping text"
-fn body(alert: &Alert) -> std::result::Result<String, String> {
-    let mut body = serde_json::to_value(alert).map_err(|e| e.to_string())?;
+fn body(message: &impl Serialize, text: &str) -> std::result::Result<String, String> {
+    let mut body = serde_json::to_value(message).map_err(|e| e.to_string())?;
     body["text"] =
-        Value::String(alert.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
+        Value::String(text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
     serde_json::to_string(&body).map_err(|e| e.to_string())
 }
 

@@ -1,5 +1,8 @@
 //! Accounts that match definitions, at the end of a log and at cutoffs.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::{Definition, first_matches};
 use crate::config::DefinitionKind;
 use crate::dataset::observations::Observations;
@@ -42,30 +45,46 @@ impl DefinitionKinds {
 pub struct Pql {
     /// Types of the matched definitions.
     pub kinds: DefinitionKinds,
+    /// Index of the names of the matched definitions in the list of [`pqls`].
+    pub names: u32,
     /// Time of the first match, µs UTC.
     pub first_match: i64,
 }
 
-/// Returns the definitions that each account matches by the end of the log; `None`: no definition.
+/// Returns the definitions that each account matches by the end of the log (`None`: no definition),
+/// and the names of each set of definitions that occurs, joined by `;`.
 ///
 /// # Errors
 /// * [`Error::Write`](crate::Error::Write): the temporary file of a large log fails
-pub fn pqls(definitions: &[Definition], log: &Log, accounts: &[u32]) -> Result<Vec<Option<Pql>>> {
+pub fn pqls(
+    definitions: &[Definition],
+    log: &Log,
+    accounts: &[u32],
+) -> Result<(Vec<Option<Pql>>, Vec<Arc<str>>)> {
     let times = first_matches(definitions, log)?;
-    let row = |account: &u32| {
-        let matched = |(definition, times): (&Definition, &Vec<Option<i64>>)| {
-            times[*account as usize].map(|time| (definition.kind, time))
+    let mut sets: BTreeMap<Vec<usize>, u32> = BTreeMap::new();
+    let mut names: Vec<Arc<str>> = Vec::new();
+    // A `;` in a name would look like two names.
+    let name = |index: &usize| definitions[*index].name.replace(';', ",");
+    let mut row = |account: &u32| {
+        let time = |index: usize| times[index][*account as usize];
+        let matched: Vec<usize> =
+            (0..definitions.len()).filter(|index| time(*index).is_some()).collect();
+        let first_match = matched.iter().filter_map(|index| time(*index)).min()?;
+        let mut kinds = DefinitionKinds::default();
+        matched.iter().for_each(|index| kinds.add(definitions[*index].kind));
+        let names = match sets.get(&matched) {
+            Some(set) => *set,
+            None => {
+                let set = u32::try_from(names.len()).expect("there are fewer sets than accounts");
+                names.push(matched.iter().map(name).collect::<Vec<_>>().join(";").into());
+                sets.insert(matched, set);
+                set
+            }
         };
-        let mut pql: Option<Pql> = None;
-        for (kind, time) in definitions.iter().zip(&times).filter_map(matched) {
-            let pql =
-                pql.get_or_insert(Pql { kinds: DefinitionKinds::default(), first_match: time });
-            pql.kinds.add(kind);
-            pql.first_match = pql.first_match.min(time);
-        }
-        pql
+        Some(Pql { kinds, names, first_match })
     };
-    Ok(accounts.iter().map(row).collect())
+    Ok((accounts.iter().map(&mut row).collect(), names))
 }
 
 /// Returns, for each definition, whether each observation matches it before its cutoff.
