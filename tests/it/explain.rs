@@ -193,7 +193,8 @@ fn accounts_and_values_that_cannot_be_explained_are_errors() {
         2,
         &[&format!("account `{name}` is not open at"), "it has converted or churned"],
     );
-    let young = project.pql(&["score", "t", "-o", "-", "--at", "2025-04-20"]).done().out;
+    let args = ["score", "t", "-o", "-", "--all", "--at", "2025-04-20"];
+    let young = project.pql(&args).done().out;
     let young = young
         .lines()
         .find(|l| l.contains("too young"))

@@ -383,6 +383,7 @@ impl Files {
         run([
             "score",
             "-q",
+            "--all",
             "-c",
             text(&self.path("pql.toml")),
             text(model),

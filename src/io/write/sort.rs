@@ -276,18 +276,19 @@ mod tests {
     const ORDER: RowOrder =
         RowOrder { highest_first: Some("probability"), text: "account_id", time: "cutoff" };
 
-    fn table(rows: std::ops::Range<u64>) -> OutputTable {
-        let number = |row: u64| (row % 7 > 0).then(|| (row * row % 101) as f64 / 101.0);
-        let account = |row: u64| format!("a{}", row * 31 % 1_009);
+    fn table(rows: std::ops::Range<u32>) -> OutputTable {
+        let number =
+            |row: u32| (!row.is_multiple_of(7)).then(|| f64::from(row % 9_973 * 7 % 101) / 101.0);
+        let account = |row: u32| format!("a{}", row % 9_973 * 31 % 1_009);
         let columns = vec![
             Column::new("account_id".into(), rows.clone().map(account).collect::<Vec<_>>()),
-            time_column("cutoff", rows.clone().map(|row| Some((row % 5) as i64))),
+            time_column("cutoff", rows.clone().map(|row| Some(i64::from(row % 5)))),
             rows.clone()
                 .map(number)
                 .collect::<Float64Chunked>()
                 .with_name("probability".into())
                 .into_column(),
-            Column::new("row".into(), rows.clone().map(|row| row as f64).collect::<Vec<_>>()),
+            Column::new("row".into(), rows.clone().map(f64::from).collect::<Vec<_>>()),
         ];
         let height = usize::try_from(rows.end - rows.start).unwrap();
         OutputTable::from(&DataFrame::new(height, columns).unwrap())
@@ -330,7 +331,7 @@ mod tests {
 
     #[test]
     fn parts_in_temporary_files_give_the_same_rows() {
-        let rows = 3 * BLOCK as u64 + 1_000;
+        let rows = 3 * u32::try_from(BLOCK).unwrap() + 1_000;
         let at_once = sort(ORDER, u64::MAX, vec![table(0..rows)]);
         let pieces = (0..rows).step_by(10_000).map(|from| table(from..rows.min(from + 10_000)));
         assert!(at_once.equals_missing(&sort(ORDER, 0, pieces.collect())));

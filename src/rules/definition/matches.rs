@@ -51,6 +51,9 @@ pub struct Pql {
     pub first_match: i64,
 }
 
+/// Names of each set of definitions that occurs, joined by `;`.
+pub type SetNames = Vec<Arc<str>>;
+
 /// Returns the definitions that each account matches by the end of the log (`None`: no definition),
 /// and the names of each set of definitions that occurs, joined by `;`.
 ///
@@ -60,10 +63,10 @@ pub fn pqls(
     definitions: &[Definition],
     log: &Log,
     accounts: &[u32],
-) -> Result<(Vec<Option<Pql>>, Vec<Arc<str>>)> {
+) -> Result<(Vec<Option<Pql>>, SetNames)> {
     let times = first_matches(definitions, log)?;
     let mut sets: BTreeMap<Vec<usize>, u32> = BTreeMap::new();
-    let mut names: Vec<Arc<str>> = Vec::new();
+    let mut names = SetNames::new();
     // A `;` in a name would look like two names.
     let name = |index: &usize| definitions[*index].name.replace(';', ",");
     let mut row = |account: &u32| {
@@ -73,16 +76,12 @@ pub fn pqls(
         let first_match = matched.iter().filter_map(|index| time(*index)).min()?;
         let mut kinds = DefinitionKinds::default();
         matched.iter().for_each(|index| kinds.add(definitions[*index].kind));
-        let names = match sets.get(&matched) {
-            Some(set) => *set,
-            None => {
-                let set = u32::try_from(names.len()).expect("there are fewer sets than accounts");
-                names.push(matched.iter().map(name).collect::<Vec<_>>().join(";").into());
-                sets.insert(matched, set);
-                set
-            }
-        };
-        Some(Pql { kinds, names, first_match })
+        let next = u32::try_from(names.len()).expect("there are fewer sets than accounts");
+        let set = *sets.entry(matched).or_insert_with_key(|matched| {
+            names.push(matched.iter().map(name).collect::<Vec<_>>().join(";").into());
+            next
+        });
+        Some(Pql { kinds, names: set, first_match })
     };
     Ok((accounts.iter().map(&mut row).collect(), names))
 }

@@ -7,7 +7,7 @@ mod summary;
 mod tests;
 
 use account::ConditionCounters;
-pub use matches::{DefinitionKinds, Pql, matches_before_cutoff, pqls};
+pub use matches::{DefinitionKinds, Pql, SetNames, matches_before_cutoff, pqls};
 pub use summary::{DefinitionSummary, summarize_definitions};
 
 use crate::config::{Condition, DefinitionConfig, DefinitionKind};
