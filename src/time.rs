@@ -6,9 +6,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-pub use zone::Zone;
+pub(crate) use zone::LocalTimes;
+pub use zone::{LocalDays, Zone};
 
 /// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;
@@ -24,7 +25,7 @@ pub fn in_days(span: i64) -> f64 {
 /// A time that is never reached: not converted, not churned.
 pub const NEVER: i64 = i64::MAX;
 /// Years of valid times: no log is older, and differences of later times would overflow.
-const YEARS: std::ops::RangeInclusive<i64> = 1900..=2262;
+pub(crate) const YEARS: std::ops::RangeInclusive<i64> = 1900..=2262;
 /// The range of valid times, µs.
 const PLAUSIBLE: std::ops::Range<i64> = -2_208_988_800 * SECOND..9_246_182_400 * SECOND;
 
@@ -34,53 +35,101 @@ pub fn midnight(t: i64) -> i64 {
     t.div_euclid(DAY) * DAY
 }
 
-/// Formats a time as `2025-06-30T00:00:00Z`, with microseconds only if they are not 0.
+/// Formats a time as `2025-06-30T00:00:00Z`, with microseconds only if they are not 0; [`NEVER`] and
+/// other limits of the number type, which are no times, in words.
 #[must_use]
 pub fn iso(t: i64) -> String {
-    match DateTime::from_timestamp_micros(t) {
+    match calendar(t) {
         Some(time) if t % SECOND == 0 => time.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
         Some(time) => time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
-        None => t.to_string(),
+        None => no_time(t).to_owned(),
     }
 }
 
-/// Formats the UTC day of a time as `2025-06-30`.
+/// Formats the UTC day of a time as `2025-06-30`; limits of the number type as [`iso`].
 #[must_use]
 pub fn iso_day(t: i64) -> String {
-    DateTime::from_timestamp_micros(t)
-        .map_or_else(|| t.to_string(), |time| time.format("%Y-%m-%d").to_string())
+    calendar(t).map_or_else(|| no_time(t).to_owned(), |time| time.format("%Y-%m-%d").to_string())
+}
+
+/// Returns the date and time of day in UTC; `None` beyond the year 9999, as for the limits of the
+/// number type.
+fn calendar(t: i64) -> Option<DateTime<chrono::Utc>> {
+    let is_year = |time: &DateTime<chrono::Utc>| (0..=9_999).contains(&time.year());
+    DateTime::from_timestamp_micros(t).filter(is_year)
+}
+
+/// Describes a number that is not a time of the calendar.
+fn no_time(t: i64) -> &'static str {
+    match t {
+        NEVER => "never",
+        i64::MIN => "no time",
+        _ if t < 0 => "a time before the year 0",
+        _ => "a time after the year 9999",
+    }
+}
+
+/// A time as written: with an offset it is a point in time, without one a local time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenTime {
+    /// The time that clocks show, µs.
+    local: i64,
+    /// Local time minus UTC, µs; `None` without an offset.
+    offset: Option<i64>,
+}
+
+impl WrittenTime {
+    /// Returns the time in µs UTC; without an offset it is a local time of the zone.
+    #[must_use]
+    pub fn in_zone(self, zone: Zone) -> i64 {
+        self.offset.map_or_else(|| zone.to_utc(self.local), |offset| self.local - offset)
+    }
+
+    /// Returns the time in µs UTC as [`WrittenTime::in_zone`].
+    pub(crate) fn to_utc(self, zone: &mut LocalTimes) -> i64 {
+        self.offset.map_or_else(|| zone.to_utc(self.local), |offset| self.local - offset)
+    }
 }
 
 /// Parses ISO 8601: `2025-06-30` or `20250630`, optionally with a time of day after `T` or a space,
 /// and with `Z` or an offset (default: UTC).
 #[must_use]
 pub fn parse_iso(text: &str) -> Option<i64> {
+    parse_written(text).map(|time| time.in_zone(Zone::default()))
+}
+
+/// Parses ISO 8601 as [`parse_iso`], without assuming an offset.
+#[must_use]
+pub fn parse_written(text: &str) -> Option<WrittenTime> {
     let text = text.trim();
     if !text.is_ascii() {
         return None;
     }
     let (date, rest) = parse_date(text)?;
     if rest.is_empty() {
-        return Some(date);
+        return Some(WrittenTime { local: date, offset: None });
     }
     let rest = rest.strip_prefix(['T', 't', ' '])?;
     let split = rest.find(['Z', 'z', '+', '-', ' ']).unwrap_or(rest.len());
     let (clock, zone) = rest.split_at(split);
-    Some(date + parse_clock(clock)? - parse_offset(zone.trim_start())?)
+    let offset = match zone.trim_start() {
+        "" => None,
+        zone => Some(parse_offset(zone)?),
+    };
+    Some(WrittenTime { local: date + parse_clock(clock)?, offset })
 }
 
-/// Parses a time in a strftime format; the default time of day is 00:00, the default offset UTC.
+/// Parses a time in a strftime format; the default time of day is 00:00, the default offset that of
+/// the zone.
 #[must_use]
-pub fn parse_with(text: &str, format: &str) -> Option<i64> {
+pub fn parse_with(text: &str, format: &str, zone: Zone) -> Option<i64> {
     let text = text.trim();
+    let local = |time: NaiveDateTime| zone.to_utc(time.and_utc().timestamp_micros());
     DateTime::parse_from_str(text, format)
         .map(|t| t.timestamp_micros())
+        .or_else(|_| NaiveDateTime::parse_from_str(text, format).map(local))
         .or_else(|_| {
-            NaiveDateTime::parse_from_str(text, format).map(|t| t.and_utc().timestamp_micros())
-        })
-        .or_else(|_| {
-            NaiveDate::parse_from_str(text, format)
-                .map(|d| d.and_time(NaiveTime::MIN).and_utc().timestamp_micros())
+            NaiveDate::parse_from_str(text, format).map(|d| local(d.and_time(NaiveTime::MIN)))
         })
         .ok()
         .filter(|t| plausible(*t))
@@ -90,6 +139,29 @@ pub fn parse_with(text: &str, format: &str) -> Option<i64> {
 #[must_use]
 pub fn from_yyyymmdd(number: i64) -> Option<i64> {
     days_micros(number / 10_000, number / 100 % 100, number % 100)
+}
+
+/// Numbers of digits of a date, with hours, with minutes, and with seconds.
+const CALENDAR_DIGITS: [u32; 4] = [8, 10, 12, 14];
+
+/// Returns the number of digits of `YYYYMMDD`, `YYYYMMDDHH`, `YYYYMMDDHHMM` or `YYYYMMDDHHMMSS`;
+/// `None` for a number that is no such date.
+#[must_use]
+pub fn calendar_digits(number: i64) -> Option<u32> {
+    let digits = number.checked_ilog10()? + 1;
+    from_calendar_digits(number, digits).map(|_| digits)
+}
+
+/// Returns the local time of a date of that many digits, as for [`calendar_digits`], in µs.
+#[must_use]
+pub fn from_calendar_digits(number: i64, digits: u32) -> Option<i64> {
+    let known = CALENDAR_DIGITS.contains(&digits) && (0..10_i64.pow(digits)).contains(&number);
+    let clock = known.then(|| digits - 8)?;
+    let day = from_yyyymmdd(number / 10_i64.pow(clock))?;
+    let clock = number % 10_i64.pow(clock) * 10_i64.pow(6 - clock);
+    let (hours, minutes, seconds) = (clock / 10_000, clock / 100 % 100, clock % 100);
+    (hours < 24 && minutes < 60 && seconds < 60)
+        .then_some(day + ((hours * 60 + minutes) * 60 + seconds) * SECOND)
 }
 
 /// Returns whether a time is within the years of product logs, 1900 to 2262.
@@ -139,7 +211,7 @@ fn parse_clock(clock: &str) -> Option<i64> {
 }
 
 fn parse_offset(zone: &str) -> Option<i64> {
-    if zone.is_empty() || zone.eq_ignore_ascii_case("z") || zone.eq_ignore_ascii_case("utc") {
+    if zone.eq_ignore_ascii_case("z") || zone.eq_ignore_ascii_case("utc") {
         return Some(0);
     }
     let sign = if zone.starts_with('-') { -1 } else { 1 };
@@ -275,13 +347,20 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl FromStr for WrittenTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse_written(text)
+            .ok_or_else(|| format!("found `{text}`, expected a date or time such as `2025-06-30` or `2025-06-30T12:00:00Z`"))
+    }
+}
+
 impl FromStr for Timestamp {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        parse_iso(text)
-            .map(Self)
-            .ok_or_else(|| format!("found `{text}`, expected a date or time such as `2025-06-30` or `2025-06-30T12:00:00Z`"))
+        text.parse().map(|time: WrittenTime| Self(time.in_zone(Zone::default())))
     }
 }
 
@@ -331,9 +410,55 @@ mod tests {
 
     #[test]
     fn other_formats_are_parsed_with_strftime() {
-        assert_eq!(parse_with("11/9/2014 13:05", "%m/%d/%Y %H:%M"), parse_iso("2014-11-09T13:05"));
-        assert_eq!(parse_with("09.11.2014", "%d.%m.%Y"), parse_iso("2014-11-09"));
-        assert_eq!(parse_with("2014-11-09", "%d.%m.%Y"), None);
+        let utc = Zone::default();
+        let berlin = "Europe/Berlin".parse().unwrap();
+        let expected = parse_iso("2014-11-09T12:05Z");
+        assert_eq!(parse_with("9.11.2014 13:05", "%d.%m.%Y %H:%M", berlin), expected);
+        let offset = "%Y-%m-%d %H:%M %z";
+        assert_eq!(parse_with("2014-11-09 07:05 -0500", offset, berlin), expected);
+        assert_eq!(
+            parse_with("11/9/2014 13:05", "%m/%d/%Y %H:%M", utc),
+            parse_iso("2014-11-09T13:05")
+        );
+        assert_eq!(parse_with("09.11.2014", "%d.%m.%Y", utc), parse_iso("2014-11-09"));
+        assert_eq!(parse_with("2014-11-09", "%d.%m.%Y", utc), None);
+    }
+
+    #[test]
+    fn only_times_without_an_offset_are_local() {
+        let new_york = "America/New_York".parse().unwrap();
+        let utc = |text: &str| parse_written(text).map(|time| iso(time.in_zone(new_york)));
+        assert_eq!(utc("2025-01-15").as_deref(), Some("2025-01-15T05:00:00Z"));
+        assert_eq!(utc("2025-01-15 08:00").as_deref(), Some("2025-01-15T13:00:00Z"));
+        assert_eq!(utc("2025-01-15T08:00Z").as_deref(), Some("2025-01-15T08:00:00Z"));
+        assert_eq!(utc("2025-01-15T08:00+01:00").as_deref(), Some("2025-01-15T07:00:00Z"));
+    }
+
+    #[test]
+    fn digits_of_a_date_are_a_local_time() {
+        for (number, text) in [
+            (20_250_102, "2025-01-02"),
+            (2_025_010_210, "2025-01-02T10:00"),
+            (202_501_021_030, "2025-01-02T10:30"),
+            (20_250_102_103_059, "2025-01-02T10:30:59"),
+        ] {
+            let digits = calendar_digits(number).unwrap();
+            assert_eq!(from_calendar_digits(number, digits), parse_iso(text), "{text}");
+        }
+        for number in [0, -20_250_102, 20_251_301, 2_025_010_224, 202_501_021_060, 1_735_689_600] {
+            assert_eq!(calendar_digits(number), None, "{number}");
+        }
+        assert_eq!(calendar_digits(i64::MAX), None);
+    }
+
+    #[test]
+    fn limits_of_the_number_type_are_never_shown() {
+        for t in [NEVER, i64::MIN, NEVER - 1, i64::MIN + 1, NEVER - DAY, 1 << 62] {
+            for text in [iso(t), iso_day(t), Timestamp(t).short(), Timestamp(t).to_string()] {
+                assert!(text.len() < 30 && !text.contains("922337"), "{text}");
+            }
+        }
+        assert_eq!((iso(NEVER), iso_day(i64::MIN)), ("never".to_owned(), "no time".to_owned()));
     }
 
     #[test]

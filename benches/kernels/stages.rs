@@ -143,6 +143,7 @@ fn read(config: &Config) -> Result<Log> {
         now: i64::MAX,
         since: config.observation.since.map(|t| t.0),
         until: config.observation.until.map(|t| t.0),
+        zone: pql::time::Zone::default(),
     };
     ingest(&sources, bounds, &SILENT)
 }

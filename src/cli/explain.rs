@@ -20,7 +20,7 @@ use crate::model::score::{AccountRow, Contribution, Explanation, Scorer};
 use crate::names::suggest;
 use crate::report::format::{alternatives, counted, percent, shorten_at_word, shorten_end, wrap};
 use crate::report::text;
-use crate::time::{DAY, Timestamp, iso, iso_day};
+use crate::time::{DAY, Timestamp, WrittenTime, iso, iso_day};
 use crate::warning::Message;
 
 /// Explain a score as an exact sum of contributions
@@ -48,7 +48,7 @@ pub(super) struct Args {
         conflicts_with_all = ["features", "what_if"],
         help_heading = "Input"
     )]
-    since: Option<Timestamp>,
+    since: Option<WrittenTime>,
     /// Folder of scores: also show the score recorded at the time of `--since`
     #[arg(long, value_name = "DIR", requires = "since", help_heading = "Input")]
     ledger: Option<PathBuf>,
@@ -194,7 +194,7 @@ impl Query<'_> {
     /// Compares the account with an earlier time.
     fn since(
         &self,
-        since: Timestamp,
+        since: WrittenTime,
         row: &AccountRow,
         scorer: &Scorer<'_>,
         terminal: &mut Terminal<'_>,
@@ -235,7 +235,11 @@ impl Query<'_> {
     }
 
     /// Returns the account as of a time, or of the end of the log.
-    fn log_row(&self, time: Option<Timestamp>, terminal: &mut Terminal<'_>) -> Result<AccountRow> {
+    fn log_row(
+        &self,
+        time: Option<WrittenTime>,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<AccountRow> {
         let Self { args, model, label } = self;
         model.usage_features(label)?;
         let config = model.project_config(&args.project.load()?, &mut terminal.sink())?;

@@ -10,7 +10,7 @@ use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::io::write::{time_column, write_table};
 use crate::report::format::{counted, wrap};
-use crate::time::Timestamp;
+use crate::time::WrittenTime;
 use crate::training::{rows_for_features, rows_for_model, rows_for_scoring};
 use crate::warning::dropped_features;
 
@@ -21,9 +21,9 @@ use crate::warning::dropped_features;
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Use the accounts as of this time (a date means 00:00 UTC) [default: the training cutoffs]
+    /// Use the accounts as of this time (a date means 00:00) [default: the training cutoffs]
     #[arg(long, value_name = "TIME", requires = "model", help_heading = "Input")]
-    at: Option<Timestamp>,
+    at: Option<WrittenTime>,
     /// Write the features of this model: NAME, NAME/VERSION or a file
     #[arg(long, value_name = "MODEL", help_heading = "Model")]
     model: Option<String>,

@@ -9,13 +9,13 @@ use crate::error::{Error, Result};
 use crate::io::read::files;
 use crate::io::sink::Sink;
 use crate::io::write::check_writable;
-use crate::log::{Log, ReadOptions};
+use crate::log::{Log, ReadOptions, SourceQuality};
 use crate::model::Model;
 use crate::registry::versions::{ModelLocation, find};
 use crate::report::text;
 use crate::report::text::plot::Plotter;
 use crate::rules::definition::Definition;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WrittenTime};
 use crate::warning::Warning;
 
 /// The project file, and the options that override it.
@@ -52,9 +52,9 @@ pub(super) struct BatchArgs {
     /// Read a feature matrix instead of events
     #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "now"])]
     pub(super) features: Option<PathBuf>,
-    /// Use the accounts as of this time (a date means 00:00 UTC) [default: the end of the log]
+    /// Use the accounts as of this time (a date means 00:00) [default: the end of the log]
     #[arg(long, value_name = "TIME")]
-    pub(super) at: Option<Timestamp>,
+    pub(super) at: Option<WrittenTime>,
 }
 
 /// The HTML page that a command can write in addition to its result.
@@ -206,7 +206,8 @@ impl ProjectArgs {
         terminal: &mut Terminal<'_>,
     ) -> Result<Log> {
         let log = self.log_without_summary(config, options, terminal)?;
-        if terminal.verbose {
+        // A source that lost all of its rows explains what follows.
+        if terminal.verbose || log.quality.sources.iter().any(SourceQuality::is_lost) {
             terminal.note(&text::quality(&log));
         } else {
             terminal.note(&text::log_summary(&log));
@@ -242,9 +243,10 @@ impl ProjectArgs {
         &self,
         config: &Config,
         model: &Model,
-        at: Option<Timestamp>,
+        at: Option<WrittenTime>,
         terminal: &mut Terminal<'_>,
     ) -> Result<Log> {
+        let at = at.map(|at| Timestamp(at.in_zone(config.input.timezone)));
         self.log(config, model.read_options(config, at), terminal)
     }
 }

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::error::{Error, Result};
+use crate::time::{Timestamp, parse_written};
 
 /// Default name of the project file.
 const DEFAULT_FILE: &str = "pql.toml";
@@ -98,12 +99,14 @@ impl Config {
         toml::from_str::<Self>(text).map_err(|e| from_toml(&e, text, path))?;
         resolve_paths(&mut table, path.parent().unwrap_or(Path::new("")));
         let mut config: Self = table.clone().try_into().map_err(|e| from_toml(&e, text, path))?;
+        config.localize(&table);
         // A problem belongs to the file unless a `--set` introduced it.
         let mut problem = config.validate().err().map(|p| (p, None));
         for set in sets {
             apply_set(&mut table, set)?;
             check_types(&table).map_err(|problem| invalid(problem, "", &flag(set)))?;
             config = table.clone().try_into().map_err(|e| from_toml(&e, "", &flag(set)))?;
+            config.localize(&table);
             problem = config.validate().err().map(|p| {
                 problem.filter(|(old, _)| old.message == p.message).unwrap_or((p, Some(set)))
             });
@@ -113,6 +116,17 @@ impl Config {
             Some(set) => invalid(problem, "", &flag(set)),
             None => invalid(problem, text, path),
         })
+    }
+
+    /// Reads the times of the project file that have no offset in the time zone of the input.
+    fn localize(&mut self, table: &Table) {
+        let zone = self.input.timezone;
+        let written = |key: &str| match table.get("observation")?.get(key)? {
+            toml::Value::String(text) => parse_written(text),
+            time => parse_written(&time.to_string()),
+        };
+        let local = |key: &str| written(key).map(|time| Timestamp(time.in_zone(zone)));
+        (self.observation.since, self.observation.until) = (local("since"), local("until"));
     }
 
     /// Returns the TOML that a model stores: all sections except the data sources.

@@ -29,7 +29,7 @@ const TYPES: [(&str, &str); 14] = [
     ("a boolean", "true or false"),
     ("usize", "a whole number from 0"),
     ("u64", "a whole number from 0"),
-    ("u32", "a whole number from 0 to 4294967295"),
+    ("u32", "a whole number from 0 to 4 billion"),
     ("f64", "a number"),
     ("a map", "a table"),
     ("map", "a table"),
@@ -292,7 +292,7 @@ fn describe(message: &str, text: &str, line: Option<usize>) -> (String, Option<S
     }
     if ["too large", "overflowed", " as i128", " as u128"].iter().any(|text| message.contains(text))
     {
-        return (format!("found a number that is too large, expected at most {}", i64::MAX), None);
+        return ("found a number that is too large, expected a smaller one".to_owned(), None);
     }
     for prefix in ["invalid type: ", "invalid value: ", "invalid length: "] {
         if let Some((found, expected)) =

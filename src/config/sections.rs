@@ -42,7 +42,8 @@ pub struct EventSource {
     pub timestamp: Option<String>,
     /// strftime format of the times, if not ISO 8601.
     pub format: Option<String>,
-    /// Column of the times at which events were received. Default: `received_at`.
+    /// Column of the times at which events were received; an event counts from the later of both
+    /// times. Default: none.
     pub received: Option<String>,
     /// Column of event ids; repeated ids are dropped. Default: `message_id`.
     pub id: Option<String>,
@@ -61,7 +62,8 @@ pub struct AccountSource {
     pub account: Option<String>,
     /// Column of sign-up times. Default: `signed_up_at`.
     pub signed_up: Option<String>,
-    /// Column of conversion times, empty if not converted. Default: `converted_at`.
+    /// Column of conversion times, empty if not converted. Default: `converted_at`. Times that mean
+    /// never, such as 1970-01-01 and 9999-12-31, count as empty.
     pub converted: Option<String>,
     /// Column of churn times. Default: `churned_at`.
     pub churned: Option<String>,
@@ -183,9 +185,11 @@ pub struct ObservationConfig {
     pub horizon: TimeSpan,
     /// Lead time between the cutoff and the horizon.
     pub gap: TimeSpan,
-    /// Start of the complete log. Default: first event.
+    /// Start of the complete log, before which no account is observed. Default: the first event,
+    /// without single events long before the others.
     pub since: Option<Timestamp>,
-    /// End of the complete log, exclusive. Default: 00:00 UTC of the day of the last event.
+    /// End of the complete log, exclusive. Default: 00:00 on the day of the last event, without
+    /// single events long after the others.
     pub until: Option<Timestamp>,
 }
 

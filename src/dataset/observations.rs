@@ -7,7 +7,7 @@ use crate::config::{CutoffScheme, ObservationConfig};
 use crate::error::{Error, Result};
 use crate::log::{Accounts, Log, earlier};
 use crate::names::counted;
-use crate::time::{DAY, TimeSpan, Timestamp, midnight};
+use crate::time::{DAY, TimeSpan, Timestamp, Zone, midnight};
 use crate::warning::{ObservationDrop, Unscored};
 
 /// The outcome of an observation.
@@ -154,9 +154,11 @@ pub fn observe(log: &Log, config: &ObservationConfig, test_size: f64) -> Result<
         }
         CutoffScheme::Age => {
             for account in 0..log.accounts.id.len() {
-                let cutoff = landmark(log.accounts.signed_up[account], config.age.0, log.date_only);
+                let cutoff = landmark(log, log.accounts.signed_up[account], config.age.0);
                 if cutoff > log.until {
                     rows.drop_account(ObservationDrop::TooYoung);
+                } else if cutoff < log.since {
+                    rows.drop_account(ObservationDrop::BeforeLog);
                 } else {
                     observe_account(&mut rows, &log.accounts, account, cutoff, config, log.until);
                 }
@@ -212,20 +214,49 @@ pub(crate) fn resolve_outcome(
 }
 
 /// Returns the snapshot cutoffs in ascending order: until − gap − horizon − k·every, no earlier
-/// than since + `min_age`.
+/// than since + `min_age`; if the log ends at midnight, at midnight of the time zone.
 fn snapshot_cutoffs(log: &Log, config: &ObservationConfig) -> Result<Vec<i64>> {
-    let newest = log.until - config.gap.0 - config.horizon.0;
+    let (zone, span) = (log.zone, config.gap.0 + config.horizon.0);
     let oldest = log.since + config.min_age.0;
+    let at_midnight = log.date_only || (zone.is_midnight(log.until) && span % DAY == 0);
+    let newest = if at_midnight { zone.midnight(log.until - span) } else { log.until - span };
     let mut cutoffs = Vec::new();
-    let mut next = newest;
-    while next >= oldest {
-        cutoffs.push(if log.date_only { midnight(next) } else { next });
-        next -= config.every.0;
+    for back in (0..).map(|k| k * config.every.0) {
+        let cutoff = zone.add(newest, -back);
+        if cutoff < oldest {
+            break;
+        }
+        cutoffs.push(if log.date_only { zone.midnight(cutoff) } else { cutoff });
     }
     cutoffs.retain(|c| *c >= oldest);
     cutoffs.dedup();
     cutoffs.reverse();
     if cutoffs.is_empty() { Err(no_cutoff_error(log, config, None)) } else { Ok(cutoffs) }
+}
+
+/// Returns the number of accounts without an observation, by reason, most accounts first.
+fn account_drops(
+    log: &Log,
+    config: &ObservationConfig,
+    rows: &Observations,
+) -> Vec<(ObservationDrop, u64)> {
+    let mut drops = rows.dropped_accounts.clone();
+    if config.cutoffs == CutoffScheme::Snapshot {
+        // Accounts of an unsuitable age are not counted cutoff by cutoff: most are too young at the
+        // older ones. Here, no account is observed, so that each has one reason.
+        let newest = log.until - config.gap.0 - config.horizon.0;
+        for signed_up in &log.accounts.signed_up {
+            let reason = match newest - signed_up {
+                age if age < config.min_age.0 => ObservationDrop::BelowMinAge,
+                age if age > config.max_age.0 => ObservationDrop::AboveMaxAge,
+                _ => continue,
+            };
+            *drops.entry(reason).or_default() += 1;
+        }
+    }
+    let mut drops: Vec<(ObservationDrop, u64)> = drops.into_iter().collect();
+    drops.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
+    drops
 }
 
 fn no_cutoff_error(log: &Log, config: &ObservationConfig, rows: Option<&Observations>) -> Error {
@@ -235,30 +266,53 @@ fn no_cutoff_error(log: &Log, config: &ObservationConfig, rows: Option<&Observat
     let unit = if available >= DAY { DAY } else { HOUR };
     let longest =
         Some(available.div_euclid(unit) * unit).filter(|t| *t > 0 && *t < config.horizon.0);
+    let dropped = rows.map(|rows| account_drops(log, config, rows)).unwrap_or_default();
+    // A log with cutoffs is not too short: its accounts do not suit.
+    if longest.is_none() && !dropped.is_empty() {
+        let oldest = log.accounts.signed_up.iter().min().map_or(0, |t| log.until - t);
+        return Error::NoObservations {
+            accounts: log.accounts.id.len() as u64,
+            dropped,
+            oldest: TimeSpan((oldest + DAY - 1).div_euclid(DAY) * DAY),
+        };
+    }
     let mut needed = format!(
         "an observation needs an age of {age}, a gap of {} and a horizon of {}",
         config.gap, config.horizon
     );
-    let dropped: Vec<String> = rows
-        .iter()
-        .flat_map(|rows| &rows.dropped_accounts)
-        .map(|(reason, count)| format!("{} {reason}", counted(*count, "account")))
-        .collect();
     if !dropped.is_empty() {
+        let dropped: Vec<String> = dropped
+            .iter()
+            .map(|(reason, count)| format!("{} {reason}", counted(*count, "account")))
+            .collect();
         needed += &format!(" ({})", dropped.join(", "));
     }
     Error::NoCutoff {
         since: Timestamp(log.since),
         until: Timestamp(log.until),
         needed,
+        age_key: match config.cutoffs {
+            CutoffScheme::Age => "observation.age",
+            CutoffScheme::Snapshot => "observation.min_age",
+        },
         longest: longest.map(|t| TimeSpan(t).to_string()),
     }
 }
 
-/// Returns the time at which an account reaches an age; with dates alone, rounded up to 00:00 UTC.
-pub(crate) fn landmark(signed_up: i64, age: i64, date_only: bool) -> i64 {
-    let exact = signed_up + age;
-    if date_only { midnight(exact + DAY - 1) } else { exact }
+/// Returns the time at which an account of a log reaches an age; with dates alone, rounded up to
+/// midnight.
+pub(crate) fn landmark(log: &Log, signed_up: i64, age: i64) -> i64 {
+    landmark_in(log.zone, log.date_only, signed_up, age)
+}
+
+/// Returns the time at which an account reaches an age; with dates alone, rounded up to midnight of
+/// the zone.
+pub(crate) fn landmark_in(zone: Zone, date_only: bool, signed_up: i64, age: i64) -> i64 {
+    if !date_only {
+        return signed_up + age;
+    }
+    let exact = zone.add(signed_up, age);
+    if zone.is_midnight(exact) { exact } else { zone.add(zone.midnight(exact), DAY) }
 }
 
 /// Splits rows by time: the newest cutoff days are the test set, and a row is in the training set
@@ -338,7 +392,7 @@ impl Eligibility {
 /// UTC.
 #[must_use]
 pub fn scoring_time(log: &Log) -> i64 {
-    if log.date_only { midnight(log.until) } else { log.until }
+    if log.date_only { log.zone.midnight(log.until) } else { log.until }
 }
 
 /// Creates one row per open account for scoring at the end of the log; later outcomes are not used.
@@ -367,7 +421,7 @@ pub fn observe_for_scoring(
                 (now, Eligibility::TooOld)
             }
             CutoffScheme::Snapshot => (now, Eligibility::Scored),
-            CutoffScheme::Age => match landmark(signed_up, config.age.0, log.date_only) {
+            CutoffScheme::Age => match landmark(log, signed_up, config.age.0) {
                 cutoff if cutoff > now => (now, Eligibility::TooYoung),
                 cutoff if now >= cutoff + config.gap.0 + config.horizon.0 => {
                     (now, Eligibility::HorizonOver)
@@ -395,7 +449,7 @@ pub fn observe_newest(log: &Log, config: &ObservationConfig) -> Observations {
         let signed_up = log.accounts.signed_up[account];
         let cutoff = match config.cutoffs {
             CutoffScheme::Snapshot => now,
-            CutoffScheme::Age => landmark(signed_up, config.age.0, log.date_only),
+            CutoffScheme::Age => landmark(log, signed_up, config.age.0),
         };
         let observed = match config.cutoffs {
             CutoffScheme::Snapshot => {

@@ -1,7 +1,9 @@
 //! Hints: the next step after an error.
 
 use super::Error;
+use super::phrases::all_drops;
 use crate::names::quoted;
+use crate::warning::{DropReason, ObservationDrop};
 
 impl Error {
     /// Returns the next step, if known.
@@ -21,18 +23,26 @@ impl Error {
                 let question = did_you_mean(suggestion).map_or_else(String::new, |text| format!("; {text}"));
                 Some(format!("set `matrix.account` to the account column{question}"))
             }
-            Self::EmptyLog { .. } => {
-                Some("check that `--at` and `observation.until` are after the log starts, and that [roles] does not exclude every event".to_owned())
+            Self::EmptyLog { sources, .. } => {
+                // Without accounts there are no events either.
+                let accounts = sources.iter().find(|source| source.kind == "accounts");
+                drop_hint(accounts.or(sources.first()).map(|source| source.dropped.as_slice()))
+            }
+            Self::NoUsage { example: None, sources } => {
+                drop_hint(Some(&all_drops(sources)))
             }
             Self::NoUsage { example, .. } => example
                 .as_ref()
                 .map(|(event, list)| format!("use the same account ids in both sources: found `{event}` in the events and `{list}` in the account list")),
+            Self::AccountIdsChange { day, .. } => Some(format!(
+                "write the ids as in the account list, or export the list again; to use only the log before, set `observation.until = \"{day}\"`"
+            )),
             Self::NoEventSource { .. } => Some(
                 "run `pql init --events FILE` to write a project file, or pass a feature matrix with `--features FILE`".to_owned(),
             ),
             Self::TooManyEventNames => Some("set `events.event` to another column; this one seems to contain ids".to_owned()),
             Self::NoSignUps { .. } => Some("set `observation.since` to the time from which the log is complete".to_owned()),
-            Self::NoOlderAccounts { .. } => Some("set a shorter `observation.horizon`, or use a longer log".to_owned()),
+            Self::NoOlderAccounts { .. } => Some("set a shorter `observation.horizon`".to_owned()),
             Self::NotFinite { .. } | Self::NotFiniteTestRows { .. } => Some("leave these values empty".to_owned()),
             Self::NoTestRows => Some("train with `model.test_size` above 0".to_owned()),
             Self::MissingTestRows { .. } => Some("train again without `--no-test-rows`".to_owned()),
@@ -51,15 +61,35 @@ impl Error {
                 Some(format!("compare on other rows with `{other_rows}`"))
             }
             Self::ModelTooLarge { .. } | Self::EncodeModel { .. } => Some("remove features with a very large number of levels".to_owned()),
-            Self::NoCutoff { longest, .. } => Some(match longest {
+            Self::NoCutoff { longest, age_key, .. } => Some(match longest {
                 Some(longest) => format!("set `observation.horizon` to at most {longest}"),
-                None => "use a longer log".to_owned(),
+                None => format!("set a smaller `{age_key}`"),
             }),
-            Self::NoTrainingRows { .. } => Some(
-                "use a longer log, a shorter `observation.horizon` or a smaller `model.test_size`".to_owned(),
-            ),
+            Self::NoObservations { dropped, oldest, .. } => dropped.first().map(|(reason, _)| match reason {
+                ObservationDrop::AboveMaxAge => {
+                    format!("set `observation.max_age` to at least the age of the accounts (up to {oldest})")
+                }
+                ObservationDrop::BelowMinAge => {
+                    "set a shorter `observation.horizon` or a smaller `observation.min_age`".to_owned()
+                }
+                ObservationDrop::TooYoung => {
+                    format!("set `observation.age` to less than the age of the accounts (up to {oldest})")
+                }
+                ObservationDrop::BeforeLog => {
+                    "set `observation.since` earlier, if the log is complete from then on".to_owned()
+                }
+                ObservationDrop::ClosedBeforeCutoff | ObservationDrop::SignedUpAfterCutoff => {
+                    "set an earlier cutoff: a smaller `observation.age` or `observation.min_age`".to_owned()
+                }
+                ObservationDrop::ClosedInGap => "set a shorter `observation.gap`".to_owned(),
+            }),
+            Self::NoTrainingRows { purged, .. } => Some(if *purged > 0 {
+                "set a shorter `observation.horizon` or a smaller `model.test_size`".to_owned()
+            } else {
+                "set a smaller `model.test_size`".to_owned()
+            }),
             Self::TooFewConversions { .. } => Some(
-                "use a longer log or a longer `observation.horizon`, or reduce `model.min_conversions` and expect a weak model"
+                "set a longer `observation.horizon`, or reduce `model.min_conversions` and expect a weak model"
                     .to_owned(),
             ),
             Self::Statistics(pql_stats::Error::UnsupportedPenalty) => {
@@ -85,4 +115,32 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// Returns the next step when all rows of a source were dropped, by the most frequent reason.
+fn drop_hint(dropped: Option<&[(DropReason, u64)]>) -> Option<String> {
+    let most = dropped?.iter().rev().max_by_key(|(_, count)| *count)?.0;
+    Some(
+        match most {
+            DropReason::AfterUntil | DropReason::NotYetSignedUp => {
+                "check that `--at` and `observation.until` are after the log starts"
+            }
+            DropReason::InTheFuture => "check the times of the events and `--now`",
+            DropReason::OutcomeBeforeSignUp => {
+                "check `accounts.signed_up`, `accounts.converted` and `accounts.churned`; for local times set `input.timezone`"
+            }
+            DropReason::TimeMissing => "check `timestamp` in [[events]] and `accounts.signed_up`",
+            DropReason::AccountMissing => "check `account` in [[events]] and [accounts]",
+            DropReason::EventMissing => "check `event` in [[events]]",
+            DropReason::NoEvent => "check `unpivot` in [[events]]",
+            DropReason::UnknownAccount | DropReason::AccountDropped => {
+                "use the same account ids in the events and in the account list"
+            }
+            DropReason::RepeatedId => "check `id` in [[events]]: it must differ between events",
+            DropReason::RoleConverted | DropReason::RoleChurned | DropReason::RoleExclude => {
+                "check that [roles] does not exclude every event"
+            }
+        }
+        .to_owned(),
+    )
 }

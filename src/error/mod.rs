@@ -5,17 +5,33 @@ mod phrases;
 
 use std::path::{Path, PathBuf};
 
-use phrases::{batch_file, counts, file_and_line, file_and_row, leaks, one_class, project_file};
+use phrases::{
+    all_drops, batch_file, counts, end, file_and_line, file_and_row, leaks, no_observations,
+    one_class, project_file, source_drops,
+};
 
-use crate::names::{counted, grouped};
-use crate::time::Timestamp;
-use crate::warning::{DropReason, Finding};
+use crate::names::{backticked, counted, grouped};
+use crate::time::{TimeSpan, Timestamp};
+use crate::warning::{DropReason, Finding, ObservationDrop};
 
 /// An error of another crate, kept as the source of an [`Error`].
 type ForeignError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The result of every fallible function of the crate.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The rows of a source that were dropped, when too few are left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceDrops {
+    /// Path of the source, as in the project file.
+    pub source: PathBuf,
+    /// `events` or `accounts`.
+    pub kind: &'static str,
+    /// Number of rows read.
+    pub rows: u64,
+    /// Number of rows dropped, by reason.
+    pub dropped: Vec<(DropReason, u64)>,
+}
 
 /// An error of pql, with the data of its message. [`Error::hint`] returns the next step.
 #[derive(Debug, thiserror::Error)]
@@ -116,14 +132,33 @@ pub enum Error {
         until: Timestamp,
         /// What an observation requires.
         needed: String,
+        /// The key that sets the age of an observation.
+        age_key: &'static str,
         /// The longest possible horizon, as a duration.
         longest: Option<String>,
     },
+    /// No account of the log has an observation.
+    #[error("no observations: {}", no_observations(*accounts, dropped))]
+    NoObservations {
+        /// Accounts of the log.
+        accounts: u64,
+        /// Accounts without an observation by reason, most accounts first.
+        dropped: Vec<(ObservationDrop, u64)>,
+        /// Age of the oldest account at the end of the log.
+        oldest: TimeSpan,
+    },
     /// There are no training rows.
-    #[error("no training rows: {problem}")]
+    #[error(
+        "no training rows: found {}, {} and {} whose horizon overlaps the test period",
+        counted(*test, "test row"), counted(*immature, "immature row"), counted(*purged, "row")
+    )]
     NoTrainingRows {
-        /// Which rows there are, and why none can be used.
-        problem: String,
+        /// Number of test rows.
+        test: u64,
+        /// Number of rows whose horizon is not over at the end of the log.
+        immature: u64,
+        /// Number of rows whose horizon overlaps the test period.
+        purged: u64,
     },
     /// All training rows have the same outcome.
     #[error("one class only: {}", one_class(*rows, *converted))]
@@ -188,19 +223,41 @@ pub enum Error {
         path: Option<PathBuf>,
     },
     /// The log has neither events nor accounts before its end.
-    #[error("the log is empty: found no events and no accounts before {}", until.day())]
+    #[error("the log is empty: no events and no accounts are left before {}{}", end(*until), source_drops(sources))]
     EmptyLog {
         /// End of the log, exclusive.
         until: Timestamp,
+        /// Rows dropped in each source.
+        sources: Vec<SourceDrops>,
     },
     /// All event rows were dropped.
-    #[error("no usage events left after dropping rows: {}", counts(dropped))]
+    #[error("no usage events left after dropping rows: {}{}", counts(&all_drops(sources)), source_drops(sources))]
     NoUsage {
-        /// Numbers of dropped rows by reason.
-        dropped: Vec<(DropReason, u64)>,
+        /// Rows dropped in each source.
+        sources: Vec<SourceDrops>,
         /// An account id of the events that is not in the account list, and one of the account
         /// list.
         example: Option<(String, String)>,
+    },
+    /// From some day on, most events are of accounts that are not in the account list.
+    #[error(
+        "`{}`: the account ids change on {day}: {:.0}% of the events of the 7 days from then on are of accounts that are not in the account list, and {:.0}% before. Ids before: {}; from then on: {}",
+        path.display(), share_after * 100.0, share_before * 100.0, backticked(known), backticked(unknown)
+    )]
+    AccountIdsChange {
+        /// The source of events.
+        path: PathBuf,
+        /// The day.
+        day: String,
+        /// Accounts of the list with events before the day.
+        known: Vec<String>,
+        /// Accounts that are not in the list, with events from the day on; if these are other
+        /// writings of known ids, in the same order.
+        unknown: Vec<String>,
+        /// Share of events of unknown accounts in the 7 days before.
+        share_before: f64,
+        /// Share of events of unknown accounts in the 7 days from then on.
+        share_after: f64,
     },
     /// A column of event types with more values than supported.
     #[error("too many event types: found more than 65,534")]

@@ -1,9 +1,12 @@
 //! Phrases in error messages.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::SourceDrops;
 use crate::names::{counted, grouped};
-use crate::warning::{DropReason, Finding};
+use crate::time::{NEVER, Timestamp};
+use crate::warning::{DropReason, Finding, ObservationDrop};
 
 /// Returns the findings, one per line.
 pub(super) fn leaks(findings: &[Finding]) -> String {
@@ -17,6 +20,42 @@ pub(super) fn counts(dropped: &[(DropReason, u64)]) -> String {
     let counts: Vec<String> =
         dropped.iter().map(|(reason, count)| format!("{} {reason}", grouped(*count))).collect();
     counts.join(", ")
+}
+
+/// Returns the number of rows of all sources dropped for each reason.
+pub(super) fn all_drops(sources: &[SourceDrops]) -> Vec<(DropReason, u64)> {
+    let mut all: BTreeMap<DropReason, u64> = BTreeMap::new();
+    for (reason, count) in sources.iter().filter(|s| s.kind == "events").flat_map(|s| &s.dropped) {
+        *all.entry(*reason).or_default() += count;
+    }
+    all.into_iter().collect()
+}
+
+/// Returns the rows read and dropped of each source, one per line.
+pub(super) fn source_drops(sources: &[SourceDrops]) -> String {
+    let line = |source: &SourceDrops| {
+        let rows = counted(source.rows, "row");
+        let dropped =
+            if source.dropped.is_empty() { "none".to_owned() } else { counts(&source.dropped) };
+        format!(
+            "\n  `{}` ({}): {rows} read, dropped: {dropped}",
+            source.source.display(),
+            source.kind
+        )
+    };
+    sources.iter().map(line).collect()
+}
+
+/// Returns the end of a log; a log that is read as a whole ends at the current time.
+pub(super) fn end(until: Timestamp) -> String {
+    if until.0 == NEVER { "now".to_owned() } else { until.short() }
+}
+
+/// Returns why no account has an observation.
+pub(super) fn no_observations(accounts: u64, dropped: &[(ObservationDrop, u64)]) -> String {
+    let reasons: Vec<String> =
+        dropped.iter().map(|(reason, count)| format!("{} {reason}", grouped(*count))).collect();
+    format!("of {}, {}", counted(accounts, "account"), reasons.join(", "))
 }
 
 /// Returns the file of a batch, or "the batch" without a file.

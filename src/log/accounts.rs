@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
-use super::cells::{self, CellLocation, EXPECTED_YEARS, NO_TIME, TimeColumn, ValueKind};
+use super::cells::{
+    self, CellLocation, EXPECTED_YEARS, NO_TIME, NeverTimes, TimeColumn, ValueKind,
+};
 use super::columns::{check_optional, optional_column, require};
 use super::interner::{Interner, NO_CODE};
 use super::joined::JoinedTable;
@@ -18,7 +20,7 @@ use crate::config::AccountSource;
 use crate::error::{Error, Result};
 use crate::io::read::{self, RowBatch, Source};
 use crate::io::write::time_column;
-use crate::time::{DAY, NEVER, midnight};
+use crate::time::{LocalDays, NEVER, Zone};
 use crate::warning::{DropReason, Warning};
 
 /// The accounts that exist, sorted by id; the row of an account is its code everywhere.
@@ -71,6 +73,8 @@ pub(super) struct AccountList {
     quality: SourceQuality,
     /// Warnings about the files.
     warnings: Vec<Warning>,
+    /// Conversion and churn times that mean never, and their columns.
+    never: [(String, NeverTimes); 2],
 }
 
 /// The columns of the account list.
@@ -145,6 +149,7 @@ struct AccountBuffers {
 pub(super) fn read(
     source: &AccountSource,
     kinds: &BTreeMap<String, ValueKind>,
+    zone: Zone,
 ) -> Result<AccountList> {
     let mut list = AccountList {
         ids: Interner::default(),
@@ -161,8 +166,14 @@ pub(super) fn read(
         files: Vec::new(),
         quality: SourceQuality::new(&source.path, "accounts"),
         warnings: Vec::new(),
+        never: <[_; 2]>::default(),
     };
-    let mut buffers = AccountBuffers::default();
+    let mut buffers = AccountBuffers {
+        signed_up: TimeColumn::in_zone(zone),
+        converted: TimeColumn::for_outcomes(zone),
+        churned: TimeColumn::for_outcomes(zone),
+        ..AccountBuffers::default()
+    };
     let mut files = Source::open(&source.path)?;
     let columns = AccountColumns::resolve(source, &files)?;
     let names = columns.names(source);
@@ -190,11 +201,16 @@ pub(super) fn read(
     let configured = |configured: &Option<String>, default: &str| {
         configured.clone().unwrap_or_else(|| default.to_owned())
     };
-    list.signed_up =
-        list.times(buffers.signed_up, &configured(&source.signed_up, "signed_up_at"))?;
-    list.converted =
-        list.times(buffers.converted, &configured(&source.converted, "converted_at"))?;
-    list.churned = list.times(buffers.churned, &configured(&source.churned, "churned_at"))?;
+    let signed_up = configured(&source.signed_up, "signed_up_at");
+    list.signed_up = list.times(buffers.signed_up, &signed_up)?.0;
+    let [converted, churned] = [
+        (configured(&source.converted, "converted_at"), buffers.converted),
+        (configured(&source.churned, "churned_at"), buffers.churned),
+    ]
+    .map(|(name, times)| list.times(times, &name).map(|(times, never)| (times, (name, never))));
+    let ((converted, never_converted), (churned, never_churned)) = (converted?, churned?);
+    (list.converted, list.churned) = (converted, churned);
+    list.never = [never_converted, never_churned];
     (list.seats, list.revenue, list.first_revenue) =
         (buffers.seats, buffers.revenue, buffers.first_revenue);
     list.attributes = buffers.attributes.finish();
@@ -296,10 +312,11 @@ impl AccountList {
         Ok(present)
     }
 
-    /// Returns times by account code; [`NO_TIME`] where the column is absent.
-    fn times(&self, mut times: TimeColumn, column: &str) -> Result<Vec<i64>> {
+    /// Returns times by account code, [`NO_TIME`] where the column is absent, and those that mean
+    /// never.
+    fn times(&self, mut times: TimeColumn, column: &str) -> Result<(Vec<i64>, NeverTimes)> {
         times.pad(self.locations.len());
-        times.finish().map_err(|(index, found)| Error::BadValue {
+        times.finish_outcomes().map_err(|(index, found)| Error::BadValue {
             path: self.files[self.locations[index].0 as usize].clone(),
             row: Some(self.locations[index].1),
             column: column.to_owned(),
@@ -313,15 +330,24 @@ impl AccountList {
         mut self,
         raw: &mut RawEvents,
         until: i64,
+        zone: Zone,
     ) -> Result<(Accounts, AccountMap, bool)> {
+        self.warn_of_never(raw);
         let known = |t: i64| if t == NO_TIME || t >= until { NEVER } else { t };
         self.converted.iter_mut().chain(&mut self.churned).for_each(|t| *t = known(*t));
         let signed_up = self.signed_up.iter().copied().filter(|t| *t != NO_TIME && *t < until);
         let outcomes = self.converted.iter().chain(&self.churned).copied().filter(|t| *t != NEVER);
-        let mut dates = signed_up.chain(outcomes).peekable();
-        self.quality.date_only = dates.peek().is_some() && dates.all(|t| t % DAY == 0);
+        let times: Vec<i64> = signed_up.chain(outcomes).collect();
+        let range =
+            times.iter().copied().fold((i64::MAX, i64::MIN), |(a, b), t| (a.min(t), b.max(t)));
+        let days = &LocalDays::new(zone, range.0, range.1);
+        self.quality.date_only = !times.is_empty() && times.iter().all(|t| days.is_midnight(*t));
         let date_only = self.quality.date_only || raw.sources.iter().any(|s| s.quality.date_only);
-        fold_outcomes(&raw.outcome_events, &mut self.converted, &mut self.churned);
+        let Self { converted, churned, signed_up, .. } = &mut self;
+        for outcomes in [&mut *converted, &mut *churned] {
+            move_to_sign_up(outcomes, signed_up, days);
+        }
+        fold_outcomes(&raw.outcome_events, converted, churned);
         let mut drop_reason = vec![None; self.locations.len()];
         for (code, reason) in drop_reason.iter_mut().enumerate() {
             let signed_up = self.signed_up[code];
@@ -331,7 +357,7 @@ impl AccountList {
                 if date_only
                     && *outcome != NEVER
                     && signed_up != NO_TIME
-                    && midnight(*outcome) == midnight(signed_up)
+                    && days.day(*outcome) == days.day(signed_up)
                 {
                     *outcome = signed_up;
                 }
@@ -364,6 +390,16 @@ impl AccountList {
         self.quality.kept = accounts.id.len() as u64;
         raw.account_quality = Some(self.quality);
         Ok((accounts, AccountMap { row, drop_reason }, date_only))
+    }
+
+    /// Counts and warns of conversion and churn times that mean never.
+    fn warn_of_never(&mut self, raw: &mut RawEvents) {
+        for (column, NeverTimes { count, example }) in std::mem::take(&mut self.never) {
+            raw.never_times += count;
+            if count > 0 {
+                raw.warnings.push(Warning::TimesMeanNever { column, accounts: count, example });
+            }
+        }
     }
 
     /// Returns why an account is dropped; `None` where it is kept.
@@ -426,6 +462,24 @@ impl AccountList {
             columns.push(typed.map_err(|e| self.locate_error(e, order))?);
         }
         DataFrame::new(order.len(), columns).map_err(malformed)
+    }
+}
+
+/// Moves outcomes on the day of the sign-up to the sign-up, in a column that has only dates: their
+/// time of day is unknown.
+///
+/// # Arguments
+/// * `outcomes` – by account code; [`NEVER`] without one
+/// * `signed_up` – by account code; [`NO_TIME`] where missing
+fn move_to_sign_up(outcomes: &mut [i64], signed_up: &[i64], days: &LocalDays) {
+    if !outcomes.iter().filter(|t| **t != NEVER).all(|t| days.is_midnight(*t)) {
+        return;
+    }
+    for (outcome, signed_up) in outcomes.iter_mut().zip(signed_up) {
+        let is_known = *outcome != NEVER && *signed_up != NO_TIME;
+        if is_known && days.day(*outcome) == days.day(*signed_up) {
+            *outcome = *signed_up;
+        }
     }
 }
 

@@ -5,43 +5,51 @@ use polars::prelude::*;
 use super::accounts::{AccountMap, Accounts};
 use super::event_store::{Events, Partitions};
 use super::partition::{LogCounts, count_events, partition_events};
-use super::quality::{AnomalyCount, DataQuality};
+use super::quality::{AnomalyCount, DataQuality, SourceQuality};
 use super::raw_events::{RawEvents, unknown_role_events};
 use super::{Log, LogSources};
 use crate::error::{Error, Result};
 use crate::io::write::time_column;
-use crate::time::{NEVER, SECOND, Timestamp};
+use crate::time::{LocalDays, NEVER, SECOND, Timestamp, Zone};
 use crate::warning::{Anomaly, Warning};
 
 /// The period of the log, and whether its accounts are derived from events.
-pub(super) struct LogSpan {
+pub(super) struct LogSpan<'a> {
     pub(super) until: i64,
     pub(super) since: Option<i64>,
+    /// Start of the first covered day; `None`: that of the first event.
+    pub(super) covered_from: Option<i64>,
     pub(super) derived: bool,
+    pub(super) zone: Zone,
+    /// The days of the zone at the times of the events.
+    pub(super) days: &'a LocalDays,
 }
 
 /// Assembles the log.
 pub(super) fn assemble(
     mut raw: RawEvents,
     accounts: (Accounts, AccountMap, bool),
-    span: &LogSpan,
+    span: &LogSpan<'_>,
     sources: &LogSources<'_>,
 ) -> Result<Log> {
     let (accounts, account_map, date_only) = accounts;
-    let counts = count_events(&mut raw, &account_map, &accounts)?;
+    let counts = count_events(&mut raw, &account_map, &accounts, span.covered_from)?;
     let first_sign_up = || accounts.signed_up.iter().copied().min();
     let since = span
         .since
+        .or(counts.first_covered)
         .or(counts.time_range.map(|(first, _)| first))
         .or_else(first_sign_up)
         .unwrap_or(span.until);
     let mut warnings = std::mem::take(&mut raw.warnings);
     warnings.extend(unknown_role_events(&raw, &counts.present, sources.roles));
+    let never_times = raw.never_times;
     let account_quality = raw.account_quality.take();
     let (events, event_quality) =
-        partition_events(raw, &counts, &account_map, sources.grouping_budget())?;
+        partition_events(raw, &counts, &account_map, (sources.grouping_budget(), span.days))?;
     if events.is_empty() && accounts.id.is_empty() {
-        return Err(Error::EmptyLog { until: Timestamp(span.until) });
+        let sources = account_quality.iter().chain(&event_quality).map(SourceQuality::drops);
+        return Err(Error::EmptyLog { until: Timestamp(span.until), sources: sources.collect() });
     }
     let quality = DataQuality {
         sources: account_quality.into_iter().chain(event_quality).collect(),
@@ -52,12 +60,13 @@ pub(super) fn assemble(
         accounts,
         since,
         until: span.until,
+        zone: span.zone,
         date_only,
         listed: !span.derived,
         quality,
         warnings,
     };
-    count_anomalies(&mut log, &counts);
+    count_anomalies(&mut log, &counts, never_times);
     log.warnings.extend(repeated_events(&log));
     Ok(log)
 }
@@ -84,7 +93,7 @@ fn repeated_events(log: &Log) -> Option<Warning> {
 }
 
 /// Counts records that were kept but look odd, and warns of those that may bias a model.
-fn count_anomalies(log: &mut Log, counts: &LogCounts) {
+fn count_anomalies(log: &mut Log, counts: &LogCounts, never_times: u64) {
     /// Share of churn times equal to the last event above which churn looks back-dated.
     const BACK_DATED: f64 = 0.2;
     let accounts = &log.accounts;
@@ -95,7 +104,9 @@ fn count_anomalies(log: &mut Log, counts: &LogCounts) {
         .zip(&counts.by_account)
         .filter(|(churned, account)| **churned != NEVER && **churned == account.last)
         .count() as u64;
-    let older = accounts.signed_up.iter().filter(|t| **t < log.since).count() as u64;
+    // A sign-up without a time of day is at midnight, before the first event of the day.
+    let first_day = log.zone.midnight(log.since);
+    let older = accounts.signed_up.iter().filter(|t| **t < first_day).count() as u64;
     let churned = accounts.churned.iter().filter(|t| **t != NEVER).count();
     let mut report = |anomaly: Anomaly, count: u64| {
         if count > 0 {
@@ -105,6 +116,7 @@ fn count_anomalies(log: &mut Log, counts: &LogCounts) {
     report(Anomaly::EventBeforeSignUp, counts.before_sign_up);
     report(Anomaly::SilentAccount, silent);
     report(Anomaly::AccountBeforeLog, older);
+    report(Anomaly::TimeMeansNever, never_times);
     if older > 0 {
         log.warnings
             .push(Warning::SignedUpBeforeLog { accounts: older, since: Timestamp(log.since) });

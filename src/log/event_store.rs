@@ -11,6 +11,7 @@ use super::interner::{Interner, NO_CODE};
 use super::spill::{SpillFile, Stored};
 use super::{NO_USER, Names};
 use crate::error::Result;
+use crate::time::LocalDays;
 
 /// The events of one partition of accounts, grouped by account and sorted by time, event, user,
 /// time known and values.
@@ -35,6 +36,8 @@ pub struct Events {
     pub user_start: Vec<usize>,
     /// Codes of the users, account by account.
     pub users: Vec<u32>,
+    /// The days of the time zone.
+    pub days: LocalDays,
 }
 
 impl Events {
@@ -292,6 +295,8 @@ pub(super) struct DeferredEvents {
     pub(super) values: usize,
     /// Whether any source has receipt times.
     pub(super) has_receipt_times: bool,
+    /// The days of the time zone.
+    pub(super) days: LocalDays,
 }
 
 /// The events of a block, sorted by partition.
@@ -334,6 +339,7 @@ impl DeferredEvents {
     fn group(&self, partition: usize, users: &Interner) -> Result<Events> {
         let PartitionOrder { start, to } = self.order(partition)?;
         let events = Events {
+            days: self.days.clone(),
             accounts: self.accounts[partition].clone(),
             start,
             time: self.place_column(partition, &to, |block| &block.time, 0)?,
@@ -385,6 +391,7 @@ impl DeferredEvents {
         let columns = self.accounts.iter().zip(orders).zip(event).zip(user).zip(time).zip(values);
         let partitions: Vec<Events> = columns
             .map(|(((((accounts, order), event), user), time), values)| Events {
+                days: self.days.clone(),
                 accounts: accounts.clone(),
                 start: order.start,
                 time,

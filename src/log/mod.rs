@@ -17,7 +17,9 @@ mod quality;
 mod raw_events;
 mod raw_source;
 mod spill;
+mod unknown;
 mod visitors;
+mod volume;
 
 use std::collections::BTreeMap;
 
@@ -28,13 +30,14 @@ pub use event_store::{EventStore, Events};
 use polars::prelude::DataFrame;
 pub use quality::{AnomalyCount, DataQuality, DroppedRows, SourceQuality};
 pub use visitors::{Visitors, visitors};
+use volume::DailyVolume;
 
 use crate::config::{AccountSource, Config, EventSource, Roles};
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
 use crate::io::sink::Sink;
-use crate::time::{NEVER, Timestamp, iso, midnight};
-use crate::warning::{DropReason, Warning};
+use crate::time::{NEVER, Timestamp, Zone, iso};
+use crate::warning::Warning;
 
 /// Unique names in byte order; the code of a name is its rank, so that equal data give equal codes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,6 +97,8 @@ pub struct Log {
     pub since: i64,
     /// End of the period that the log covers (exclusive), µs UTC.
     pub until: i64,
+    /// The zone whose days the log has.
+    pub zone: Zone,
     /// Whether a source has dates without a time of day.
     pub date_only: bool,
     /// Whether there is an account list; without one, accounts are derived from their events.
@@ -109,7 +114,7 @@ pub struct Log {
 pub struct ReadOptions {
     /// The current time; later events are dropped as errors.
     pub now: Timestamp,
-    /// End of the log (default: 00:00 UTC on the day of the last event).
+    /// End of the log; default: 00:00 on the last covered day, see [`LogBounds::until`].
     pub until: Option<Timestamp>,
     /// Value kinds of attributes, where they must not be inferred from the values.
     pub kinds: BTreeMap<String, ValueKind>,
@@ -160,7 +165,8 @@ impl Log {
             kinds,
             memory: *memory,
         };
-        let bounds = LogBounds { now, since: config.observation.since.map(|t| t.0), until };
+        let since = config.observation.since.map(|t| t.0);
+        let bounds = LogBounds { now, since, until, zone: config.input.timezone };
         let log = ingest(&sources, bounds, sink.progress())?;
         log.warnings.iter().for_each(|warning| sink.notify(warning.clone()));
         Ok(log)
@@ -170,7 +176,7 @@ impl Log {
     /// `observation.since`, or the day of the first event.
     #[must_use]
     pub fn first_day(&self, config: &Config) -> Timestamp {
-        Timestamp(config.observation.since.map_or(midnight(self.since), |since| since.0))
+        Timestamp(config.observation.since.map_or(self.zone.midnight(self.since), |since| since.0))
     }
 }
 
@@ -179,10 +185,14 @@ impl Log {
 pub struct LogBounds {
     /// The current time, µs UTC; later events are dropped as errors.
     pub now: i64,
-    /// Start of the log, µs UTC; default: its first event.
+    /// Start of the log, µs UTC; default: its first event, without single events long before the
+    /// others.
     pub since: Option<i64>,
-    /// End of the log (exclusive), µs UTC; default: 00:00 UTC on the day of the last event.
+    /// End of the log (exclusive), µs UTC; default: 00:00 on the day of its last event, without
+    /// single events long after the others.
     pub until: Option<i64>,
+    /// Zone of times without an offset, and of days.
+    pub zone: Zone,
 }
 
 /// The sources of a log, and how to read them.
@@ -234,51 +244,69 @@ impl LogSources<'_> {
 /// * [`Error::BadValue`]: a value is not a valid time or number
 /// * [`Error::DuplicateAccount`]: the account list has two rows of one account
 /// * [`Error::EmptyLog`], [`Error::NoUsage`]: no events are left
+/// * [`Error::AccountIdsChange`]: from some day on, most events are of unknown accounts
 /// * [`Error::TooManyEventNames`]: there are more than 65,534 event names
 pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) -> Result<Log> {
     if sources.events.is_empty() {
         return Err(Error::NoEventSource { path: None });
     }
-    let mut list =
-        sources.accounts.map(|source| accounts::read(source, sources.kinds)).transpose()?;
+    let mut list = sources
+        .accounts
+        .map(|source| accounts::read(source, sources.kinds, bounds.zone))
+        .transpose()?;
     let mut raw = raw_events::RawEvents::new(
         list.as_mut().map(accounts::AccountList::take_interner),
         sources.events_budget(),
+        bounds.zone,
     );
     raw.warnings.extend(list.iter_mut().flat_map(accounts::AccountList::take_warnings));
     for source in sources.events {
         raw.read(source, progress)?;
     }
-    let Some(last) = raw.last_usage(bounds.now, sources.roles)? else {
-        return Err(no_usage_error(raw, bounds.now, sources.roles));
+    let volume = DailyVolume::count(&raw, bounds.now, sources.roles, bounds.zone)?;
+    unknown::check(&raw, &volume, bounds.until)?;
+    let Some(covered) = volume.covered() else {
+        return Err(no_usage_error(raw, bounds.now, sources.roles, &volume));
     };
-    let until = bounds.until.unwrap_or_else(|| midnight(last));
+    let until = bounds.until.unwrap_or_else(|| volume.end(covered));
+    let warnings = volume.warnings(covered, &bounds, &raw)?;
+    raw.warnings.extend(warnings);
     let not_signed_up = list.as_ref().map(|list| list.not_signed_up(until)).unwrap_or_default();
-    raw.classify(bounds.now, until, sources.roles, &not_signed_up)?;
+    raw.classify(bounds.now, until, sources.roles, (&not_signed_up, &volume.days))?;
     let derived = list.is_none();
     let accounts = match list {
-        Some(list) => list.finish(&mut raw, until)?,
+        Some(list) => list.finish(&mut raw, until, bounds.zone)?,
         None => derive::derive(&raw)?,
     };
-    let span = assemble::LogSpan { until, since: bounds.since, derived };
+    let span = assemble::LogSpan {
+        until,
+        since: bounds.since,
+        covered_from: volume.start(covered),
+        derived,
+        zone: bounds.zone,
+        days: &volume.days,
+    };
     assemble::assemble(raw, accounts, &span, sources)
 }
 
 /// Returns the error for a log without usage events, with the reasons why its rows were dropped.
-fn no_usage_error(mut raw: raw_events::RawEvents, now: i64, roles: &Roles) -> Error {
-    if let Err(error) = raw.classify(now, NEVER, roles, &[]) {
+fn no_usage_error(
+    mut raw: raw_events::RawEvents,
+    now: i64,
+    roles: &Roles,
+    volume: &DailyVolume,
+) -> Error {
+    if let Err(error) = raw.classify(now, NEVER, roles, (&[], &volume.days)) {
         return error;
     }
-    let mut counts: BTreeMap<DropReason, u64> = BTreeMap::new();
-    for dropped in raw.sources.iter().flat_map(|s| &s.quality.dropped) {
-        *counts.entry(dropped.reason).or_default() += dropped.count;
-    }
+    let sources = raw.sources.iter().map(|source| source.quality.drops()).collect();
     let example = raw
-        .unknown_account
-        .as_deref()
+        .unknown
+        .iter()
+        .next()
         .zip(raw.accounts.iter().next())
         .map(|(unknown, listed)| (unknown.to_owned(), listed.to_owned()));
-    Error::NoUsage { dropped: counts.into_iter().collect(), example }
+    Error::NoUsage { sources, example }
 }
 
 /// Returns the earlier of two times, each of which may be [`NEVER`].

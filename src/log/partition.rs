@@ -14,6 +14,7 @@ use super::raw_events::RawEvents;
 use super::raw_source::{Disposition, DropCounts, RawBlock, RawSource};
 use super::spill::{SpillFile, Stored};
 use crate::error::Result;
+use crate::time::LocalDays;
 use crate::warning::DropReason;
 
 /// Approximate number of events of a partition: its columns fit into the cache of one core while
@@ -25,6 +26,8 @@ const PARTITION_EVENTS: u32 = 1 << 17;
 pub(super) struct LogCounts {
     /// Times of the first and last usage event, µs UTC.
     pub(super) time_range: Option<(i64, i64)>,
+    /// Time of the first usage event of the covered days, µs UTC; `None`: all days are covered.
+    pub(super) first_covered: Option<i64>,
     /// By event name code, whether any event has the name.
     pub(super) present: Vec<bool>,
     /// By event name code, whether any usage event has the name.
@@ -56,6 +59,7 @@ impl AccountCounts {
 /// Counts over the events of one block.
 struct BlockCounts {
     time_range: Option<(i64, i64)>,
+    first_covered: Option<i64>,
     present: Vec<bool>,
     used: Vec<bool>,
     kept: u64,
@@ -68,6 +72,7 @@ pub(super) fn count_events(
     raw: &mut RawEvents,
     account_map: &AccountMap,
     accounts: &Accounts,
+    covered_from: Option<i64>,
 ) -> Result<LogCounts> {
     let (names, n) = (raw.names.len(), accounts.id.len());
     let (present, used) = (vec![false; names], vec![false; names]);
@@ -78,7 +83,7 @@ pub(super) fn count_events(
         ..LogCounts::default()
     };
     let signed_up = &accounts.signed_up;
-    let counter = EventCounter { account_map, signed_up, names, spill: &raw.spill };
+    let counter = EventCounter { account_map, signed_up, names, covered_from, spill: &raw.spill };
     for source in &mut raw.sources {
         // Every thread has its own counts by account.
         let share = source.blocks.len().div_ceil(rayon::current_num_threads()).max(1);
@@ -104,6 +109,10 @@ pub(super) fn count_events(
                 (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
                 (a, b) => a.or(b),
             };
+            counts.first_covered = match (counts.first_covered, counted.first_covered) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
             for (all, of_block) in
                 [(&mut counts.present, counted.present), (&mut counts.used, counted.used)]
             {
@@ -122,25 +131,28 @@ struct EventCounter<'a> {
     signed_up: &'a [i64],
     /// Number of event names.
     names: usize,
+    /// Start of the first covered day, µs UTC.
+    covered_from: Option<i64>,
     spill: &'a SpillFile,
 }
 
 impl EventCounter<'_> {
     /// Drops events of dropped accounts, and counts the others by name and by account.
     fn count(&self, block: &mut RawBlock, by_account: &mut [AccountCounts]) -> Result<BlockCounts> {
-        let Self { account_map, signed_up, names, spill } = *self;
+        let Self { account_map, signed_up, names, covered_from, spill } = *self;
         let mut dispositions = std::mem::take(&mut block.dispositions);
         let (accounts, events, times) =
             (block.account.get(spill)?, block.event.get(spill)?, block.time.get(spill)?);
         let mut counted = BlockCounts {
             time_range: None,
+            first_covered: None,
             present: vec![false; names],
             used: vec![false; names],
             kept: 0,
             before_sign_up: 0,
             drops: DropCounts::default(),
         };
-        let (mut first, mut last) = (i64::MAX, i64::MIN);
+        let (mut first, mut last, mut first_covered) = (i64::MAX, i64::MIN, i64::MAX);
         for (index, disposition) in dispositions.iter_mut().enumerate() {
             if *disposition == Disposition::Dropped {
                 continue;
@@ -164,10 +176,14 @@ impl EventCounter<'_> {
                 counted.kept += 1;
                 let (time, account) = (times[index], account_map.row[account] as usize);
                 (first, last) = (first.min(time), last.max(time));
+                if covered_from.is_some_and(|from| time >= from) {
+                    first_covered = first_covered.min(time);
+                }
                 counted.before_sign_up += u64::from(time < signed_up[account]);
                 by_account[account].add(AccountCounts { events: 1, last: time });
             }
         }
+        counted.first_covered = (first_covered < i64::MAX).then_some(first_covered);
         counted.time_range = (first <= last).then_some((first, last));
         block.dispositions = dispositions;
         Ok(counted)
@@ -178,11 +194,12 @@ impl EventCounter<'_> {
 ///
 /// # Arguments
 /// * `memory` – bytes that the events may take while they are grouped by account
+/// * `days` – the days of the time zone
 pub(super) fn partition_events(
     raw: RawEvents,
     counts: &LogCounts,
     account_map: &AccountMap,
-    memory: usize,
+    (memory, days): (usize, &LocalDays),
 ) -> Result<(EventStore, Vec<SourceQuality>)> {
     let (names, name_rank) = raw.names.ranks(|code| counts.used[code as usize]);
     let partitions = split_accounts(&counts.by_account);
@@ -217,6 +234,7 @@ pub(super) fn partition_events(
         accounts: partitions,
         values: raw.values.len(),
         has_receipt_times,
+        days: days.clone(),
     };
     let fits = deferred.bytes() + deferred.widest_column() <= memory
         && deferred.blocks.iter().all(|block| block.account.is_in_memory());

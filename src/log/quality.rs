@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::SourceDrops;
 use crate::warning::{Anomaly, DropReason};
 
 /// The rows dropped for one reason.
@@ -71,6 +72,24 @@ impl SourceQuality {
                 let rows = DroppedRows { reason, count, first_file: file.to_owned(), first_row };
                 self.dropped.insert(index, rows);
             }
+        }
+    }
+
+    /// Returns whether no row is kept, and none is used as an outcome or excluded on purpose.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        use DropReason::{RoleChurned, RoleConverted, RoleExclude};
+        let used = [RoleConverted, RoleChurned, RoleExclude];
+        self.kept == 0 && used.iter().all(|reason| self.count(*reason) == 0)
+    }
+
+    /// Returns the rows read and dropped, for an error.
+    pub(super) fn drops(&self) -> SourceDrops {
+        SourceDrops {
+            source: self.source.clone(),
+            kind: if self.kind == "accounts" { "accounts" } else { "events" },
+            rows: self.rows,
+            dropped: self.dropped.iter().map(|rows| (rows.reason, rows.count)).collect(),
         }
     }
 

@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use polars::prelude::*;
-use rayon::prelude::*;
 
-use super::cells::{
-    self, CellLocation, EXPECTED_YEARS, NO_TIME, NumericTimes, TimeColumn, UnitHint,
-};
+use super::cells::{self, CellLocation, EXPECTED_YEARS, NumericTimes, TimeColumn, UnitHint};
 use super::columns::{EventColumns, required_key};
 use super::interner::{Interner, NO_CODE, TextColumn, encode};
 use super::quality::SourceQuality;
 use super::raw_source::{
-    ClassifyContext, Disposition, NO_EVENT, OutcomeEvent, RawBlock, RawSource, UNKNOWN,
+    ClassifyContext, Disposition, NO_EVENT, OutcomeEvent, RawBlock, RawSource, UNKNOWN_CODES,
+    unknown_code,
 };
 use super::spill::{SpillFile, Stored};
 use crate::config::{EventSource, Roles};
@@ -21,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::io::progress::Progress;
 use crate::io::read::{self, RowBatch, Source};
 use crate::names::nearest;
+use crate::time::{LocalDays, Zone};
 use crate::warning::{DropReason, Warning};
 
 /// The events of all sources; codes are in order of first appearance.
@@ -39,9 +38,13 @@ pub(super) struct RawEvents {
     memory_left: usize,
     /// Conversions and churns; empty until the events are classified.
     pub(super) outcome_events: Vec<OutcomeEvent>,
-    /// An example of an account that has events but is not in the list.
-    pub(super) unknown_account: Option<String>,
-    /// Warnings about the files.
+    /// Accounts that have events but are not in the list, up to a number of them.
+    pub(super) unknown: Interner,
+    /// Times without an offset are local times of this zone.
+    zone: Zone,
+    /// Number of times in the account list that mean never.
+    pub(super) never_times: u64,
+    /// Warnings about the sources.
     pub(super) warnings: Vec<Warning>,
     /// The data quality of the account list; `None` until the list is finished.
     pub(super) account_quality: Option<SourceQuality>,
@@ -62,6 +65,7 @@ struct SourceReader<'a> {
     ids: Interner,
     /// Hints at the unit of numeric event times and receipt times.
     unit_hints: [UnitHint; 2],
+    zone: Zone,
 }
 
 impl RawEvents {
@@ -69,7 +73,8 @@ impl RawEvents {
     ///
     /// # Arguments
     /// * `memory` – bytes of events to keep in memory
-    pub(super) fn new(account_ids: Option<Interner>, memory: usize) -> Self {
+    /// * `zone` – zone of times without an offset
+    pub(super) fn new(account_ids: Option<Interner>, memory: usize, zone: Zone) -> Self {
         Self {
             listed: account_ids.is_some(),
             accounts: account_ids.unwrap_or_default(),
@@ -80,7 +85,9 @@ impl RawEvents {
             spill: SpillFile::default(),
             memory_left: memory,
             outcome_events: Vec::new(),
-            unknown_account: None,
+            unknown: Interner::default(),
+            zone,
+            never_times: 0,
             warnings: Vec::new(),
             account_quality: None,
         }
@@ -100,6 +107,7 @@ impl RawEvents {
             events,
             ids: Interner::default(),
             unit_hints: [UnitHint::default(); 2],
+            zone: self.zone,
         };
         let mut files = Source::open(&source.path)?;
         let columns = EventColumns::resolve(source, &files)?;
@@ -126,7 +134,7 @@ impl RawEvents {
         events.quality.records = events.blocks.iter().map(|block| block.len() as u64).sum();
         for (which, column) in [
             source.timestamp.as_deref().unwrap_or("timestamp"),
-            source.received.as_deref().unwrap_or("received_at"),
+            source.received.as_deref().unwrap_or_default(),
         ]
         .into_iter()
         .enumerate()
@@ -274,12 +282,14 @@ impl RawEvents {
         let users = rows.columns.user.as_deref().map(text).transpose()?;
         let events =
             if let EventNameSource::Column(name) = rows.naming { Some(text(name)?) } else { None };
-        let Self { accounts: known, users: user_codes, names, unknown_account, listed, .. } = self;
+        let Self { accounts: known, users: user_codes, names, unknown, listed, .. } = self;
         let encode_accounts = || {
             encode(&accounts, NO_CODE, |account| match listed {
                 true => known.get(account).unwrap_or_else(|| {
-                    unknown_account.get_or_insert_with(|| account.to_owned());
-                    UNKNOWN
+                    let is_full = unknown.len() >= UNKNOWN_CODES as usize;
+                    let number =
+                        if is_full { unknown.get(account) } else { Some(unknown.intern(account)) };
+                    unknown_code(number.unwrap_or(UNKNOWN_CODES))
                 }),
                 false => known.intern(account),
             })
@@ -310,35 +320,8 @@ impl RawEvents {
         Ok(BatchCodes { account, user, event: event? })
     }
 
-    /// Returns when the last usage event of a known account became known, no later than `now`.
-    pub(super) fn last_usage(&self, now: i64, roles: &Roles) -> Result<Option<i64>> {
-        let by_name = self.role_dispositions(roles);
-        let last_of = |block: &RawBlock| {
-            let (account, event, times) = (
-                block.account.get(&self.spill)?,
-                block.event.get(&self.spill)?,
-                block.event_times(&self.spill)?,
-            );
-            let known = |index: &usize| {
-                let (account, event) = (account[*index], event[*index]);
-                times.time[*index] != NO_TIME
-                    && account < UNKNOWN
-                    && event != NO_EVENT
-                    && by_name[usize::from(event)] == Disposition::Usage
-            };
-            Ok((0..block.len())
-                .filter(known)
-                .map(|index| times.known_at(index))
-                .filter(|known_at| *known_at <= now)
-                .max())
-        };
-        let last: Vec<Option<i64>> =
-            self.sources.par_iter().flat_map(|s| &s.blocks).map(last_of).collect::<Result<_>>()?;
-        Ok(last.into_iter().flatten().max())
-    }
-
     /// Returns the disposition of each event name.
-    fn role_dispositions(&self, roles: &Roles) -> Vec<Disposition> {
+    pub(super) fn role_dispositions(&self, roles: &Roles) -> Vec<Disposition> {
         let mut dispositions = vec![Disposition::Usage; self.names.len()];
         // Excluded last: an event that is both an outcome and excluded is an outcome.
         let other = [Disposition::Converted, Disposition::Churned, Disposition::Excluded];
@@ -356,16 +339,23 @@ impl RawEvents {
     ///
     /// # Arguments
     /// * `not_signed_up` – by account code, whether a listed account signs up after `until`
+    /// * `days` – the local days of the events
     pub(super) fn classify(
         &mut self,
         now: i64,
         until: i64,
         roles: &Roles,
-        not_signed_up: &[bool],
+        (not_signed_up, days): (&[bool], &LocalDays),
     ) -> Result<()> {
         let by_name = self.role_dispositions(roles);
-        let context =
-            ClassifyContext { now, until, by_name: &by_name, not_signed_up, spill: &self.spill };
+        let context = ClassifyContext {
+            now,
+            until,
+            by_name: &by_name,
+            not_signed_up,
+            days,
+            spill: &self.spill,
+        };
         for source in &mut self.sources {
             self.outcome_events.extend(source.classify(&context)?);
         }
@@ -379,7 +369,7 @@ impl SourceReader<'_> {
         let (source, columns) = (self.source, rows.columns);
         let column = |name: &str| read::column(rows.file, &batch.frame, name);
         let times = |name: &str| {
-            let mut times = TimeColumn::default();
+            let mut times = TimeColumn::in_zone(self.zone);
             times.push(column(name)?, source.format.as_deref(), rows.location(name))?;
             Ok::<_, Error>(times.into_parts())
         };

@@ -11,13 +11,31 @@ use super::interner::NO_CODE;
 use super::quality::SourceQuality;
 use super::spill::{SpillFile, Stored};
 use crate::error::Result;
-use crate::time::DAY;
+use crate::time::LocalDays;
 use crate::warning::DropReason;
 
 /// Code of a missing event name.
 pub(super) const NO_EVENT: u16 = u16::MAX;
-/// Account code of an event whose account is not in the account list.
-pub(super) const UNKNOWN: u32 = NO_CODE - 1;
+/// Number of accounts that are told apart among those that are not in the account list.
+pub(super) const UNKNOWN_CODES: u32 = 4_096;
+/// First code of an account that is not in the account list.
+const FIRST_UNKNOWN: u32 = NO_CODE - UNKNOWN_CODES;
+
+/// Returns the account code of the n-th account that is not in the account list; further ones share
+/// the last code.
+pub(super) fn unknown_code(number: u32) -> u32 {
+    FIRST_UNKNOWN + number.min(UNKNOWN_CODES - 1)
+}
+
+/// Returns which account that is not in the account list has a code.
+pub(super) fn unknown_number(code: u32) -> Option<u32> {
+    (FIRST_UNKNOWN..NO_CODE).contains(&code).then(|| code - FIRST_UNKNOWN)
+}
+
+/// Returns whether a code is that of an account that is not in the account list.
+pub(super) fn is_unknown(code: u32) -> bool {
+    unknown_number(code).is_some()
+}
 
 /// Use of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +181,7 @@ pub(super) struct ClassifyContext<'a> {
     pub(super) by_name: &'a [Disposition],
     /// By account code, whether a listed account signs up after the end of the log.
     pub(super) not_signed_up: &'a [bool],
+    pub(super) days: &'a LocalDays,
     pub(super) spill: &'a SpillFile,
 }
 
@@ -290,6 +309,9 @@ impl RawSource {
                 Some(DropReason::TimeMissing)
             } else if known_at > context.now {
                 Some(DropReason::InTheFuture)
+            } else if is_unknown(account) {
+                // Whatever the end of the log: these events do not decide where it is.
+                Some(DropReason::UnknownAccount)
             } else if known_at >= context.until {
                 Some(DropReason::AfterUntil)
             } else if account == NO_CODE {
@@ -298,15 +320,13 @@ impl RawSource {
                 Some(DropReason::EventMissing)
             } else if repeated() {
                 Some(DropReason::RepeatedId)
-            } else if account == UNKNOWN {
-                Some(DropReason::UnknownAccount)
             } else if context.not_signed_up.get(account as usize) == Some(&true) {
                 // Checked before the times of day: an account that signs up after the end of the
                 // log must not decide whether the source has times of day.
                 Some(DropReason::NotYetSignedUp)
             } else {
                 classified.any = true;
-                classified.times_of_day |= time % DAY != 0;
+                classified.times_of_day |= !context.days.is_midnight(time);
                 let kind = context.by_name[usize::from(event)];
                 classified.dispositions[index] = kind;
                 match kind {

@@ -77,10 +77,109 @@ impl Zone {
         self.midnight(t) == t
     }
 
+    /// Adds a span to the time that clocks show, so that whole days end at the same time of day.
+    #[must_use]
+    pub fn add(self, t: i64, span: i64) -> i64 {
+        self.to_utc(t + self.offset(t) + span)
+    }
+
     /// Formats the local day of a time as `2025-06-30`.
     #[must_use]
     pub fn day(self, t: i64) -> String {
         super::iso_day(t + self.offset(t))
+    }
+}
+
+/// Converts many local times of a zone to UTC; times of one day follow each other in most files.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LocalTimes {
+    zone: Zone,
+    /// A local day without a change of the offset, by its number, and the offset in µs.
+    day: Option<(i64, i64)>,
+}
+
+impl LocalTimes {
+    pub(crate) fn new(zone: Zone) -> Self {
+        Self { zone, day: None }
+    }
+
+    pub(crate) fn zone(&self) -> Zone {
+        self.zone
+    }
+
+    pub(crate) fn is_utc(&self) -> bool {
+        self.zone.is_utc()
+    }
+
+    /// Converts a local time to UTC, both in µs, as [`Zone::to_utc`].
+    pub(crate) fn to_utc(&mut self, local: i64) -> i64 {
+        if self.zone.is_utc() {
+            return local;
+        }
+        let day = local.div_euclid(DAY);
+        if let Some((_, offset)) = self.day.filter(|(known, _)| *known == day) {
+            return local - offset;
+        }
+        let [before, after] = [day - 1, day + 2].map(|day| self.zone.offset(day * DAY));
+        self.day = (before == after).then_some((day, before));
+        self.zone.to_utc(local)
+    }
+}
+
+/// The days of a zone, for many times: its offsets are looked up once.
+#[derive(Debug, Clone, Default)]
+pub struct LocalDays {
+    /// From when each offset holds, µs UTC, and the offset, µs; empty for UTC.
+    offsets: Vec<(i64, i64)>,
+}
+
+impl LocalDays {
+    /// Looks up the offsets of a zone between two times, µs UTC.
+    #[must_use]
+    pub fn new(zone: Zone, from: i64, until: i64) -> Self {
+        let mut offsets: Vec<(i64, i64)> = Vec::new();
+        if !zone.is_utc() && from <= until {
+            let (mut t, mut offset) = (from, zone.offset(from));
+            offsets.push((from, offset));
+            while t < until {
+                let next = (t + DAY).min(until);
+                if zone.offset(next) != offset {
+                    let (mut before, mut after) = (t, next);
+                    while after - before > 1 {
+                        let middle = before + (after - before) / 2;
+                        let half =
+                            if zone.offset(middle) == offset { &mut before } else { &mut after };
+                        *half = middle;
+                    }
+                    offset = zone.offset(after);
+                    offsets.push((after, offset));
+                }
+                t = next;
+            }
+        }
+        Self { offsets }
+    }
+
+    /// Returns the local time of a time, µs.
+    #[must_use]
+    pub fn local(&self, t: i64) -> i64 {
+        match self.offsets.as_slice() {
+            [] => t,
+            offsets => t + offsets[offsets.partition_point(|(from, _)| *from <= t).max(1) - 1].1,
+        }
+    }
+
+    /// Returns the number of the local day of a time, counted from 1970-01-01.
+    #[must_use]
+    pub fn day(&self, t: i64) -> i64 {
+        self.local(t).div_euclid(DAY)
+    }
+
+    /// Returns whether a time is the start of a local day.
+    #[must_use]
+    pub fn is_midnight(&self, t: i64) -> bool {
+        self.local(t).rem_euclid(DAY) == 0
+            || (!self.offsets.is_empty() && self.day(t) != self.day(t - 1))
     }
 }
 
@@ -131,6 +230,15 @@ mod tests {
     }
 
     #[test]
+    fn many_times_are_converted_like_single_ones() {
+        let zone: Zone = "America/New_York".parse().unwrap();
+        let (mut times, start) = (LocalTimes::new(zone), parse_iso("2025-01-01").unwrap());
+        for local in (0..365 * 48).map(|half_hours| start + half_hours * 1_800 * SECOND) {
+            assert_eq!(times.to_utc(local), zone.to_utc(local), "{}", iso(local));
+        }
+    }
+
+    #[test]
     fn days_are_those_of_the_zone() {
         let new_york: Zone = "America/New_York".parse().unwrap();
         let t = parse_iso("2025-07-15T03:59:59Z").unwrap();
@@ -150,6 +258,27 @@ mod tests {
                 assert_eq!(zone.midnight(start), start, "{zone} {}", iso(t));
             }
         }
+    }
+
+    #[test]
+    fn many_days_are_those_of_single_times() {
+        let start = parse_iso("2024-12-25").unwrap();
+        for name in
+            ["UTC", "America/New_York", "Asia/Kolkata", "America/Santiago", "Africa/Casablanca"]
+        {
+            let zone: Zone = name.parse().unwrap();
+            let days = LocalDays::new(zone, start, start + 400 * DAY);
+            for t in (0..400 * 48).map(|half_hours| start + half_hours * 1_800 * SECOND) {
+                assert_eq!(
+                    super::super::iso_day(days.day(t) * DAY),
+                    zone.day(t),
+                    "{name} {}",
+                    iso(t)
+                );
+                assert_eq!(days.is_midnight(t), zone.is_midnight(t), "{name} {}", iso(t));
+            }
+        }
+        assert_eq!(LocalDays::new(Zone::default(), i64::MIN, i64::MAX).day(DAY), 1);
     }
 
     #[test]

@@ -42,7 +42,6 @@ use crate::model::explain::{families, importance};
 use crate::model::profile::ScoreProfile;
 use crate::model::thresholds::{ReferenceRows, threshold};
 use crate::model::{CoefficientPath, Model, ReferenceDistribution, Refit};
-use crate::names::counted;
 use crate::warning::{DroppedFeature, Finding, Warning};
 
 /// A trained model with its test rows.
@@ -143,12 +142,9 @@ fn check(split: &SplitSummary, config: &Config, is_log: bool) -> Result<()> {
     let train = &split.train;
     if train.rows == 0 {
         return Err(Error::NoTrainingRows {
-            problem: format!(
-                "found {}, {} and {} whose horizon overlaps the test period",
-                counted(split.test.rows, "test row"),
-                counted(split.immature, "immature row"),
-                counted(split.purged, "row")
-            ),
+            test: split.test.rows,
+            immature: split.immature,
+            purged: split.purged,
         });
     }
     if train.positive_rows == 0 || train.positive_rows == train.rows {

@@ -1,12 +1,13 @@
 //! The pipeline from a log, or from rows, to a trained model.
 
-use crate::config::Config;
+use crate::config::{Config, CutoffScheme, ObservationConfig};
 use crate::dataset::features::{FeatureCatalog, compute};
 use crate::dataset::observations::{Observations, observe, observe_for_scoring};
 use crate::dataset::rows::{DefinitionMatches, Rows};
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
-use crate::log::Log;
+use crate::log::{Accounts, Log};
+use crate::names::counted;
 use crate::rules::definition::{Definition, matches_before_cutoff};
 use crate::time::{NEVER, Timestamp};
 use crate::training::{TrainedModel, audit, prepare, train};
@@ -34,21 +35,40 @@ pub fn train_on_log(
     sink: &mut Sink<'_>,
 ) -> Result<TrainedModel> {
     let quality = log.quality.clone();
-    let has_conversions = log.accounts.converted.iter().any(|time| *time != NEVER);
+    let hint = conversion_hint(&log.accounts, &config.observation);
     let rows = rows_for_training(config, log, sink)?;
     let trained = train_on_rows(config, &rows, options, sink);
     let trained = trained.map_err(|error| match error {
-        Error::OneClass { rows, converted: false, .. } if has_conversions => Error::OneClass {
-            rows,
-            converted: false,
-            hint: Some(
-                "the conversions of the log are outside the horizon or after the training period: set a longer `observation.horizon`, or use a longer log"
-                    .to_owned(),
-            ),
-        },
+        Error::OneClass { rows, converted: false, .. } if hint.is_some() => {
+            Error::OneClass { rows, converted: false, hint }
+        }
         other => other,
     })?;
     Ok(TrainedModel { quality: Some(quality), ..trained })
+}
+
+/// Returns the setting that puts the conversions of a log into the horizon; `None` without
+/// conversions.
+fn conversion_hint(accounts: &Accounts, config: &ObservationConfig) -> Option<String> {
+    let (key, first) = match config.cutoffs {
+        CutoffScheme::Snapshot => ("min_age", config.min_age),
+        CutoffScheme::Age => ("age", config.age),
+    };
+    let times = accounts.converted.iter().zip(&accounts.signed_up);
+    let ages: Vec<i64> =
+        times.filter(|(converted, _)| **converted != NEVER).map(|(t, from)| t - from).collect();
+    let early = ages.iter().filter(|age| **age < first.0 + config.gap.0).count();
+    (!ages.is_empty()).then(|| {
+        if 2 * early > ages.len() {
+            format!(
+                "{early} of {} convert before the first cutoff: set a smaller `observation.{key}`",
+                counted(ages.len() as u64, "account")
+            )
+        } else {
+            "the conversions of the log are outside the horizon or after the training period: set a longer `observation.horizon`"
+                .to_owned()
+        }
+    })
 }
 
 /// Trains a model on rows of a log or a feature matrix and evaluates it on the test rows.

@@ -112,6 +112,8 @@ pub enum Anomaly {
     AccountBeforeLog,
     /// Churn times equal to the last event of the account.
     ChurnAtLastEvent,
+    /// Conversion and churn times that mean never.
+    TimeMeansNever,
 }
 
 impl Anomaly {
@@ -123,6 +125,7 @@ impl Anomaly {
             Self::SilentAccount => "silent-account",
             Self::AccountBeforeLog => "account-before-log",
             Self::ChurnAtLastEvent => "churn-at-last-event",
+            Self::TimeMeansNever => "time-means-never",
         }
     }
 }
@@ -136,6 +139,7 @@ impl Anomaly {
             Self::SilentAccount => ("account", "without events"),
             Self::AccountBeforeLog => ("account", "that signed up before the log starts"),
             Self::ChurnAtLastEvent => ("churn time", "equal to the last event of the account"),
+            Self::TimeMeansNever => ("conversion or churn time", "taken as never"),
         };
         format!("{} {rest}", counted(count, noun))
     }
@@ -148,6 +152,7 @@ impl fmt::Display for Anomaly {
             Self::SilentAccount => "accounts without events",
             Self::AccountBeforeLog => "accounts that signed up before the log starts",
             Self::ChurnAtLastEvent => "churn times equal to the last event of the account",
+            Self::TimeMeansNever => "conversion or churn times taken as never",
         })
     }
 }
@@ -163,6 +168,12 @@ pub enum ObservationDrop {
     SignedUpAfterCutoff,
     /// It has not reached the age at which accounts are observed.
     TooYoung,
+    /// Its cutoff is before the start of the log.
+    BeforeLog,
+    /// It is younger than the minimum age at every cutoff.
+    BelowMinAge,
+    /// It is older than the maximum age at every cutoff.
+    AboveMaxAge,
 }
 
 impl ObservationDrop {
@@ -174,6 +185,9 @@ impl ObservationDrop {
             Self::ClosedInGap => "closed-in-gap",
             Self::SignedUpAfterCutoff => "signed-up-after-cutoff",
             Self::TooYoung => "too-young",
+            Self::BeforeLog => "before-log",
+            Self::BelowMinAge => "below-min-age",
+            Self::AboveMaxAge => "above-max-age",
         }
     }
 }
@@ -185,6 +199,9 @@ impl fmt::Display for ObservationDrop {
             Self::ClosedInGap => "converted or churned in the gap",
             Self::SignedUpAfterCutoff => "signed up at or after the cutoff",
             Self::TooYoung => "younger than `observation.age` at the end of the log",
+            Self::BeforeLog => "observed before the log starts (`observation.since`)",
+            Self::BelowMinAge => "younger than `observation.min_age` at the cutoff",
+            Self::AboveMaxAge => "older than `observation.max_age` at the cutoff",
         })
     }
 }

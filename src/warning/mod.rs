@@ -125,6 +125,51 @@ pub enum Warning {
         /// Start of the log.
         since: Timestamp,
     },
+    /// A few events are long after the others, beyond the end of the log.
+    EventsAfterEnd {
+        /// Number of usage events after the last covered day.
+        events: u64,
+        /// Day of the last of them.
+        last: String,
+        /// Last covered day, on which the log ends.
+        end: String,
+    },
+    /// A few events are long before the others, before the start of the log.
+    EventsBeforeStart {
+        /// Number of usage events before the first covered day.
+        events: u64,
+        /// Day of the first of them.
+        first: String,
+        /// First covered day, on which the log starts.
+        start: String,
+    },
+    /// From some day on, all events are of accounts that are not in the account list.
+    UnknownAccountsAtEnd {
+        /// Number of these events.
+        events: u64,
+        /// The first day.
+        since: String,
+        /// One of the accounts.
+        example: String,
+    },
+    /// Much history was received on one day, so that nothing was known before.
+    ReceivedAtOnce {
+        /// The source.
+        path: PathBuf,
+        /// Share of its events.
+        share: f64,
+        /// The day.
+        day: String,
+    },
+    /// Conversion or churn times mean never.
+    TimesMeanNever {
+        /// The column.
+        column: String,
+        /// Number of accounts.
+        accounts: u64,
+        /// The first of these times, as written.
+        example: String,
+    },
     /// Churn times look back-dated.
     BackDatedChurn {
         /// Churn times that equal the last event of the account.
@@ -400,6 +445,11 @@ impl Warning {
             Self::RepeatedEvents { .. } => "repeated-events",
             Self::ColumnAbsent { .. } => "column-absent",
             Self::SignedUpBeforeLog { .. } => "signed-up-before-log",
+            Self::EventsAfterEnd { .. } => "events-after-end",
+            Self::EventsBeforeStart { .. } => "events-before-start",
+            Self::UnknownAccountsAtEnd { .. } => "unknown-accounts-at-end",
+            Self::ReceivedAtOnce { .. } => "received-at-once",
+            Self::TimesMeanNever { .. } => "times-mean-never",
             Self::BackDatedChurn { .. } => "back-dated-churn",
             Self::LogEndsEarly { .. } => "log-ends-early",
             Self::CountedEventsMissing { .. } => "counted-events-missing",

@@ -43,6 +43,34 @@ impl fmt::Display for Warning {
                 counted(*accounts, "account"),
                 since.day()
             ),
+            Self::EventsAfterEnd { events, last, end } => write!(
+                f,
+                "{} up to {last} {} ignored: after {end} there are almost no events, so the log ends on that day. Set `observation.until` for another end.",
+                counted(*events, "event"),
+                if *events == 1 { "is" } else { "are" }
+            ),
+            Self::EventsBeforeStart { events, first, start } => write!(
+                f,
+                "{} from {first} on {} long before the others, so the log starts on {start}. Set `observation.since` for another start.",
+                counted(*events, "event"),
+                if *events == 1 { "is" } else { "are" }
+            ),
+            Self::UnknownAccountsAtEnd { events, since, example } => write!(
+                f,
+                "every event from {since} on ({}) is of an account that is not in the account list, such as `{example}`. Export the account list again.",
+                grouped(*events)
+            ),
+            Self::ReceivedAtOnce { path, share, day } => write!(
+                f,
+                "`{}`: {:.0}% of the events were received on {day}, more than a day after they happened, as in a backfill, so they count as unknown before. Remove `received` from [[events]] if they were known in time.",
+                path.display(),
+                share * 100.0
+            ),
+            Self::TimesMeanNever { column, accounts, example } => write!(
+                f,
+                "`{column}`: {} such as `{example}`, which is taken as never",
+                accounts_have_times(*accounts)
+            ),
             Self::BackDatedChurn { at_last_event, churned } => write!(
                 f,
                 "{} of {} {} back-dated: the time of the last event. Provide the time at which the churn became known.",
@@ -259,6 +287,12 @@ impl fmt::Display for Warning {
             Self::UnreadableVersion { model, problem } => write!(f, "{model}: {problem}"),
         }
     }
+}
+
+/// Returns a number of accounts that have a time: `1 account has a time`, `2 accounts have a time`.
+fn accounts_have_times(accounts: u64) -> String {
+    let times = if accounts == 1 { "has a time" } else { "have a time" };
+    format!("{} {times}", counted(accounts, "account"))
 }
 
 /// Returns a number of rows and their verb: `1 row has`, `2 rows have`.

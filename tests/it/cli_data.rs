@@ -54,9 +54,10 @@ fn a_log_too_short_for_any_cutoff_is_refused_with_the_longest_horizon() {
         assert!(!run.err.contains("the log is too short"), "{kind}, {longest}d: {}", run.err);
     }
     let project = Project::trial();
-    project
-        .train(&["--set", "observation.age=400d"])
-        .fails_with(3, &["the log is too short", "an age of 400d", "hint: use a longer log"]);
+    project.train(&["--set", "observation.age=400d"]).fails_with(
+        3,
+        &["240 younger than `observation.age`", "hint: set `observation.age` to less"],
+    );
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn too_few_conversions_are_refused() {
         3,
         &[
             "converting training accounts, expected at least 500 (`model.min_conversions`)",
-            "hint: use a longer log",
+            "hint: set a longer `observation.horizon`",
         ],
     );
     assert!(!project.path("models").exists(), "a failed run stores nothing");

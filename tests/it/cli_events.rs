@@ -63,7 +63,7 @@ fn a_text_instead_of_a_time_is_reported() {
         ],
     );
     let events = "account_id,event,timestamp,received_at\na,login,2025-01-01,yesterday\n";
-    ingest(events, &[])
+    ingest(events, &["--set", "events.0.received=received_at"])
         .fails_with(3, &["`events.csv`, row 1, column `received_at`: found `yesterday`"]);
     for bad in [
         "2025-13-01",
@@ -409,7 +409,8 @@ fn an_event_counts_from_its_time_or_receipt_whichever_is_later() {
                 .unwrap();
         }
         project.write("received.csv", text);
-        project.features(&["--set", "events.0.path=received.csv"])
+        let received = ["events.0.path=received.csv", "events.0.received=received_at"];
+        project.features(&received.map(|set| ["--set", set]).concat())
     };
     let expected = project.features(&[]);
     assert_eq!(with_receipt(&|_, _| String::new()), expected, "no receipt");

@@ -48,6 +48,7 @@ fn lift_intervals_match_scipy() {
         let metrics = FunnelMetrics::compute(
             &journeys,
             &FunnelWindow {
+                zone: pql::time::Zone::default(),
                 within: Some(7 * DAY),
                 horizon: 10 * DAY,
                 until: 100 * DAY,

@@ -327,7 +327,7 @@ impl World {
         put(
             "pql.toml",
             format!(
-                "[[events]]\npath = \"events.csv\"\nvalues = [\"minutes\"]\n{}\n[roles]\nvalue = [\"report\"]\ninvite = [\"invite\"]\n\
+                "[[events]]\npath = \"events.csv\"\nvalues = [\"minutes\"]\nreceived = \"received_at\"\n{}\n[roles]\nvalue = [\"report\"]\ninvite = [\"invite\"]\n\
                  limit = [\"wall\"]\nhand_raise = [\"plea\"]\nconverted = [\"upgraded\"]\nchurned = [\"left\"]\nexclude = [\"invoice\", \"signed_up\"]\n\
                  [observation]\nhorizon = \"20d\"\nage = \"10d\"\nevery = \"10d\"\n[model]\nalpha = 5.0\n",
                 if self.form == LogForm::Derived { "" } else { &source }

@@ -48,9 +48,11 @@ fn numeric_times_ids_and_late_events_are_spilled_correctly() {
         }
     }
     project.write("events.csv", log);
-    let expected = project.features(&[]);
+    let received = ["--set", "events.0.received=received_at"];
+    let expected = project.features(&received);
     assert!(expected.lines().count() > 100);
-    assert_eq!(project.features(&["--memory", "1MB"]), expected);
+    let small = [&received[..], &["--memory", "1MB"]].concat();
+    assert_eq!(project.features(&small), expected);
 }
 
 #[test]

@@ -195,9 +195,10 @@ impl World {
         std::fs::write(dir.join("accounts.csv"), list).unwrap();
         let windows: Vec<String> = self.windows.iter().map(|w| format!("\"{w}d\"")).collect();
         let toml = format!(
-            "[[events]]\npath = \"events.csv\"\nvalues = [\"minutes\", \"credits\"]\n{}\n[roles]\nlogin = {LOGIN:?}\nvalue = {VALUE:?}\n\
+            "[[events]]\npath = \"events.csv\"\nvalues = [\"minutes\", \"credits\"]\n{}{}\n[roles]\nlogin = {LOGIN:?}\nvalue = {VALUE:?}\n\
              invite = {INVITE:?}\nlimit = {LIMIT:?}\nhand_raise = {HAND_RAISE:?}\nconverted = [\"paid\"]\nexclude = [\"invoice\"]\n\
              [observation]\nuntil = \"{}\"\nhorizon = \"10d\"\nage = \"{}d\"\n[features]\nwindows = [{}]\nevent_types = {}\n",
+            if self.received { "received = \"received_at\"\n" } else { "" },
             if self.listed { "[accounts]\npath = \"accounts.csv\"\n" } else { "" },
             iso(self.until),
             self.age,
@@ -442,7 +443,12 @@ fn read(config: &Config, until: i64) -> Log {
     };
     ingest(
         &sources,
-        LogBounds { now: i64::MAX, since: None, until: Some(until) },
+        LogBounds {
+            now: i64::MAX,
+            since: None,
+            until: Some(until),
+            zone: pql::time::Zone::default(),
+        },
         &Progress::silent(),
     )
     .unwrap()

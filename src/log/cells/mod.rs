@@ -9,7 +9,7 @@ pub(crate) use canonical::canonical;
 use canonical::is_canonical;
 use polars::prelude::*;
 use times::native_times;
-pub(crate) use times::{NumericTimes, TimeColumn, UnitHint};
+pub(crate) use times::{NeverTimes, NumericTimes, TimeColumn, UnitHint};
 
 use crate::error::{Error, Result};
 use crate::io::write::{bitmap, format_number};
@@ -314,9 +314,10 @@ mod tests {
             Int64Chunked::from_vec("t".into(), vec![0, t])
                 .into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
         };
-        for (t, shown) in
-            [(253_402_214_400_000_000, "9999-12-31T00:00:00Z"), (i64::MAX, "9223372036854775807")]
-        {
+        for (t, shown) in [
+            (253_402_214_400_000_000, "9999-12-31T00:00:00Z"),
+            (i64::MAX, "a time after the year 9999"),
+        ] {
             let message = TimeColumn::default()
                 .push(&micros(t).into_column(), None, location)
                 .unwrap_err()
@@ -368,6 +369,95 @@ mod tests {
             times(&["19970101", "1541105830"]).unwrap_err(),
             "0: 19970101 among times in seconds"
         );
+    }
+
+    #[test]
+    fn dates_in_digits_are_not_epoch_times() {
+        let utc = |text: &str| time::parse_iso(text).unwrap();
+        for (digits, text) in [
+            ("20250102", "2025-01-02"),
+            ("2025010210", "2025-01-02T10:00"),
+            ("202501021030", "2025-01-02T10:30"),
+            ("20250102103059", "2025-01-02T10:30:59"),
+            ("20250102103059.0", "2025-01-02T10:30:59"),
+        ] {
+            assert_eq!(times(&[digits, ""]), Ok(vec![utc(text), NO_TIME]), "{digits}");
+        }
+        assert_eq!(times(&["2025010299"]).unwrap(), [2_025_010_299_000_000]);
+        assert!(times(&["20250102", "202501021030"]).is_err());
+    }
+
+    #[test]
+    fn times_that_mean_never_are_missing_outcomes() {
+        let location =
+            CellLocation { path: Path::new("f.csv"), column: "t", first_row: 1, rows: &[] };
+        let outcomes = |columns: &[Column]| {
+            let mut times = TimeColumn::for_outcomes(time::Zone::default());
+            columns.iter().for_each(|column| times.push(column, None, location).unwrap());
+            let (times, never) = times.finish_outcomes().unwrap();
+            (times.iter().filter(|t| **t != NO_TIME).count(), never.count, never.example)
+        };
+        for never in [
+            "0",
+            "1970-01-01",
+            "1970-01-01T00:00:00Z",
+            "1969-12-31T19:00:00-05:00",
+            "1900-01-01",
+            "1899-12-30",
+            "0000-00-00",
+            "0000-00-00 00:00:00",
+            "0001-01-01T00:00:00",
+            "9999-12-31",
+            "9999-12-31 23:59:59",
+        ] {
+            let column = Column::new("t".into(), ["2025-01-02", never, "", never]);
+            assert_eq!(outcomes(&[column]), (1, 2, never.to_owned()), "{never}");
+        }
+        for (numbers, never) in [
+            ([20_250_102_i64, 99_991_231], "99991231"),
+            ([20_250_102, 0], "0"),
+            ([1_735_689_600, 253_402_300_799], "253402300799"),
+            ([1_735_689_600_000, 0], "0"),
+        ] {
+            assert_eq!(outcomes(&[Column::new("t".into(), numbers)]), (1, 1, never.to_owned()));
+        }
+        let native = Int64Chunked::from_vec(
+            "t".into(),
+            vec![0, 253_402_214_400_000_000, i64::MAX, 1_735_689_600_000_000],
+        );
+        let native =
+            native.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column();
+        assert_eq!(outcomes(&[native]), (1, 3, "1970-01-01".to_owned()));
+        assert!(times(&["9999-12-31"]).is_err(), "only outcomes");
+    }
+
+    #[test]
+    fn local_times_are_those_of_the_zone() {
+        let location =
+            CellLocation { path: Path::new("f.csv"), column: "t", first_row: 1, rows: &[] };
+        let micros = 1_736_899_200_000_000;
+        let datetime = |zone| {
+            Int64Chunked::from_vec("t".into(), vec![micros])
+                .into_datetime(TimeUnit::Microseconds, zone)
+                .into_column()
+        };
+        let text = |text: &str| Column::new("t".into(), [text]);
+        for (column, expected) in [
+            (text("2025-01-15"), "2025-01-15T05:00:00Z"),
+            (text("20250115"), "2025-01-15T05:00:00Z"),
+            (text("2025-01-15T00:00:00Z"), "2025-01-15T00:00:00Z"),
+            (text("1736899200"), "2025-01-15T00:00:00Z"),
+            (
+                Int32Chunked::from_vec("t".into(), vec![20_103]).into_date().into_column(),
+                "2025-01-15T05:00:00Z",
+            ),
+            (datetime(None), "2025-01-15T05:00:00Z"),
+            (datetime(Some(TimeZone::UTC)), "2025-01-15T00:00:00Z"),
+        ] {
+            let mut times = TimeColumn::in_zone("America/New_York".parse().unwrap());
+            times.push(&column, None, location).unwrap();
+            assert_eq!(time::iso(times.finish().unwrap()[0]), expected, "{column:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::model::Model;
 use crate::model::explain::{Direction, describe_measure, direction, is_count};
 use crate::model::verdict::{Requirement, Verdict, entropy};
 use crate::report::format::{PROSE_WIDTH, counted, grouped, percent, wrapped_lines};
-use crate::time::{DAY, NEVER, iso_day};
+use crate::time::NEVER;
 
 /// Most lines of the summary.
 const MAX_LINES: usize = 25;
@@ -56,8 +56,8 @@ pub(crate) fn log_summary(log: &Log) -> String {
         "Read {} of {}, {} to {}",
         counted(log.events.len() as u64, "event"),
         counted(accounts, "account"),
-        iso_day(log.since),
-        iso_day(end.max(log.since - log.since.rem_euclid(DAY)))
+        log.zone.day(log.since),
+        log.zone.day(end.max(log.zone.midnight(log.since)))
     );
     let dropped = defective_rows(&log.quality);
     if dropped > 0 {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::CountCondition;
 use crate::log::{Events, NO_USER};
-use crate::time::midnight;
 
 /// Counters of one account, updated event by event.
 pub(super) struct ConditionCounters<'a> {
@@ -59,7 +58,7 @@ impl<'a> ConditionCounters<'a> {
                 }
                 CountCondition::ActiveDays(at_least) => {
                     // Events before the sign-up count on its day.
-                    distinct.insert(midnight(events.time[row].max(self.signed_up)));
+                    distinct.insert(events.days.day(events.time[row].max(self.signed_up)));
                     distinct.len() as u64 >= at_least
                 }
                 CountCondition::Never => false,

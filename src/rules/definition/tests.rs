@@ -24,6 +24,7 @@ fn event_store(mut rows: Vec<Row>) -> EventStore {
         values: vec![rows.iter().map(|row| row.4).collect()],
         user_start: vec![0, 3],
         users: vec![0, 1, 2],
+        days: crate::time::LocalDays::default(),
     };
     let mut store = EventStore::from_events(
         Names::from_sorted(["a", "b", "c"].map(Box::from).to_vec()),

@@ -7,7 +7,7 @@ use crate::config::{Condition, DefinitionConfig};
 use crate::error::Result;
 use crate::log::{Events, Log, NO_USER};
 use crate::names::counted;
-use crate::time::{DAY, TimeSpan, midnight};
+use crate::time::{DAY, TimeSpan};
 
 /// Number of event names that are searched: those of the most accounts.
 const MAX_EVENT_NAMES: usize = 100;
@@ -221,7 +221,7 @@ impl AccountProgress<'_> {
         self.users.extend(Some(events.user[row]).filter(|user| *user != NO_USER));
         self.names.insert(event);
         // Events before the sign-up count on its day.
-        self.days.insert(midnight(events.time[row].max(self.signed_up)));
+        self.days.insert(events.days.day(events.time[row].max(self.signed_up)));
     }
 
     /// Passes on all counts. Users, features and active days are the last three measures.

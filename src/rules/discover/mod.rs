@@ -165,7 +165,7 @@ impl LandmarkSample {
         let accounts = &log.accounts;
         for (row, signed_up) in (0_u32..).zip(&accounts.signed_up) {
             let (landmark, converted) =
-                (landmark(*signed_up, days * DAY, log.date_only), accounts.converted[row as usize]);
+                (landmark(log, *signed_up, days * DAY), accounts.converted[row as usize]);
             let end = landmark + search.horizon;
             if *signed_up < search.since || end > log.until {
                 continue;

@@ -41,6 +41,7 @@ fn log(seed: u64, accounts: usize, chance: impl Fn(&[Vec<i64>; 4]) -> f64) -> Lo
         events.user_start.push(0);
     }
     Log {
+        zone: crate::time::Zone::default(),
         events: EventStore::from_events(Names::from_sorted(NAMES.map(Box::from).to_vec()), events),
         accounts: Accounts {
             id: Names::from_sorted(

@@ -5,7 +5,7 @@ use pql_stats::intervals::{Interval, Z_95};
 use serde::Serialize;
 
 use super::{AccountJourney, FunnelWindow, Rate};
-use crate::dataset::observations::landmark;
+use crate::dataset::observations::landmark_in;
 use crate::log::earlier;
 
 /// Conversions of PQLs and of other accounts in the horizon after the landmark, which is sign-up +
@@ -39,7 +39,7 @@ impl LandmarkComparison {
         let (mut converted_before, mut churned_before) = (0, 0);
         let (mut pqls, mut others) = (Vec::new(), Vec::new());
         for account in accounts {
-            let landmark = landmark(account.signed_up, within, window.date_only);
+            let landmark = landmark_in(window.zone, window.date_only, account.signed_up, within);
             let is_pql = account.pql().is_some_and(|time| time < landmark);
             let group = if is_pql { &mut pqls } else { &mut others };
             let end = landmark + window.horizon;

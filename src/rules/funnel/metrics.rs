@@ -103,7 +103,9 @@ impl FunnelMetrics {
             pqls: pqls().count() as u64,
             customers: customers().count() as u64,
             customers_same_day: customers()
-                .filter(|(account, time)| time.div_euclid(DAY) == account.converted.div_euclid(DAY))
+                .filter(|(account, time)| {
+                    window.zone.midnight(*time) == window.zone.midnight(account.converted)
+                })
                 .count() as u64,
             already_customers: count(&|account| {
                 account.first_match.is_some() && account.pql().is_none()

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::log::{Log, Visitors};
 use crate::rules::definition::{Definition, first_matches};
-use crate::time::{Timestamp, in_days, midnight};
+use crate::time::{Timestamp, Zone, in_days, midnight};
 use crate::warning::{Notice, Warning};
 
 /// Typical range of the share of sign-ups that become PQLs.
@@ -75,6 +75,8 @@ pub struct FunnelWindow {
     pub until: i64,
     /// Whether times are dates only. A landmark is then moved to the next midnight.
     pub date_only: bool,
+    /// The zone of the midnights.
+    pub zone: Zone,
 }
 
 /// Level of a row of the funnel.
@@ -209,11 +211,14 @@ pub fn funnel(log: &Log, definitions: &[Definition], plan: &FunnelOptions<'_>) -
         return Err(Error::NoSignUps { since: Timestamp(plan.since) });
     }
     let times = first_matches(definitions, log)?;
+    // Visitors are counted by local day, so that cohorts are compared in local time.
+    let local = |t: i64| t + log.zone.offset(t);
+    let sign_up_times: Vec<i64> = accounts.signed_up.iter().map(|t| local(*t)).collect();
     let mut cohorts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for account in &in_log {
-        cohorts.entry(plan.by.cohort(accounts.signed_up[*account])).or_default().push(*account);
+        cohorts.entry(plan.by.cohort(sign_up_times[*account])).or_default().push(*account);
     }
-    let known = |day: &&i64| (midnight(plan.since)..log.until).contains(*day);
+    let known = |day: &&i64| (midnight(local(plan.since))..local(log.until)).contains(*day);
     for day in plan.visitors.into_iter().flat_map(Visitors::keys).filter(known) {
         cohorts.entry(plan.by.cohort(*day)).or_default();
     }
@@ -226,7 +231,7 @@ pub fn funnel(log: &Log, definitions: &[Definition], plan: &FunnelOptions<'_>) -
             .filter(|(day, _)| cohort.is_none_or(|c| plan.by.cohort(**day) == c));
         Some(Traffic::compute(
             days.map(|(day, count)| (*day, *count)),
-            members.iter().map(|account| accounts.signed_up[*account]),
+            members.iter().map(|account| sign_up_times[*account]),
         ))
     };
     let row = |matched: &RowDefinitions<'_>, cohort: Option<&str>, members: &[usize]| {
@@ -235,6 +240,7 @@ pub fn funnel(log: &Log, definitions: &[Definition], plan: &FunnelOptions<'_>) -
             horizon: plan.horizon,
             until: log.until,
             date_only: log.date_only,
+            zone: log.zone,
         };
         let journeys: Vec<AccountJourney> = members
             .iter()

@@ -18,6 +18,7 @@ fn journey(signed_up: i64, first_match: i64, converted: i64) -> AccountJourney {
 
 fn window(within: Option<i64>) -> FunnelWindow {
     FunnelWindow {
+        zone: crate::time::Zone::default(),
         within: within.map(|days| days * DAY),
         horizon: 10 * DAY,
         until: 100 * DAY,

@@ -5,7 +5,7 @@ use std::path::Path;
 use polars::prelude::Column;
 
 use crate::log::cells::{CellLocation, NO_TIME, TimeColumn};
-use crate::time::{SECOND, parse_with};
+use crate::time::{SECOND, Zone, parse_with};
 
 /// Plausible times of a product log: 1990 to 2100.
 const YEARS: std::ops::Range<i64> = 631_152_000 * SECOND..4_102_444_800 * SECOND;
@@ -101,7 +101,7 @@ fn fits_without_format<'a>(values: impl Iterator<Item = &'a str>) -> bool {
 pub(super) fn parse(values: &[Option<Box<str>>], format: &TimeFormat) -> Vec<Option<i64>> {
     let texts = values.iter().map(|v| v.as_deref().filter(|text| !means_never(text)));
     if let Some(format) = &format.format {
-        return texts.map(|text| parse_with(text?, format)).collect();
+        return texts.map(|text| parse_with(text?, format, Zone::default())).collect();
     }
     let column = Column::new("time".into(), texts.collect::<Vec<_>>());
     let place = CellLocation { path: Path::new(""), column: "time", first_row: 1, rows: &[] };
@@ -115,7 +115,7 @@ pub(super) fn parse(values: &[Option<Box<str>>], format: &TimeFormat) -> Vec<Opt
 
 /// Returns whether a format reads every value.
 pub(super) fn fits<'a>(mut values: impl Iterator<Item = &'a str>, format: &str) -> bool {
-    values.all(|text| parse_with(text, format).is_some_and(|t| YEARS.contains(&t)))
+    values.all(|text| parse_with(text, format, Zone::default()).is_some_and(|t| YEARS.contains(&t)))
 }
 
 /// Returns the format with day and month swapped, if both are numbers.

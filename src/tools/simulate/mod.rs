@@ -301,6 +301,7 @@ fn log(accounts: &[Account], scenario: &Scenario) -> Log {
         accounts,
         since: START,
         until: scenario.until,
+        zone: crate::time::Zone::default(),
         date_only: false,
         listed: true,
         quality: DataQuality::default(),

@@ -70,6 +70,7 @@ fn read_back(simulation: &Simulation) -> ReadBack {
         now: NEVER - 1,
         since: config.observation.since.map(|t| t.0),
         until: config.observation.until.map(|t| t.0),
+        zone: crate::time::Zone::default(),
     };
     let log = ingest(&sources, clip, &Progress::silent()).unwrap();
     let rows = observe(&log, &config.observation, config.model.test_size).unwrap();
