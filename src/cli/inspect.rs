@@ -97,6 +97,7 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], verbose: bool) -> Res
     if verbose {
         text += &format!("\n\nMore about the coefficients\n{}", details_table(rows));
     }
+    text += &families(model);
     text += &format!("\n\n{}", wrap(&notes(model, verbose)?, "  "));
     for line in dropped_features(&model.dropped_features) {
         text += &format!("\n{}", wrap(&line, "  "));
@@ -108,6 +109,22 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], verbose: bool) -> Res
         text += &format!("\n{}", wrap(&Notice::Warning(warning.clone()).to_string(), "  "));
     }
     Ok(text)
+}
+
+/// Lists the families of several measures; empty without any.
+fn families(model: &Model) -> String {
+    let describe = |measure: &String| describe_measure(&model.preprocessor, measure);
+    let families = model.families.iter().filter(|family| family.measures.len() > 1);
+    let lines: String = families
+        .map(|family| {
+            let members = family.measures.iter().map(describe).collect::<Vec<_>>().join(", ");
+            format!("\n{}", wrap(&format!("importance {:.3}: {members}", family.importance), "  "))
+        })
+        .collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    format!("\n\nMeasures with the same information, which share one reason{lines}")
 }
 
 /// Returns the columns that answer most questions, by feature, at most 100 characters wide.

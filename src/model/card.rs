@@ -18,7 +18,7 @@ use crate::dataset::split_summary::SampleCounts;
 use crate::error::{Error, Result};
 use crate::log::DataQuality;
 use crate::model::encoder::Preprocessor;
-use crate::model::explain::{Coefficient, coefficients};
+use crate::model::explain::{Coefficient, Family, coefficients};
 use crate::model::file::FORMAT;
 use crate::model::verdict::VerdictCard;
 use crate::model::{Baseline, BaselineRule, CoefficientPath, Model};
@@ -69,6 +69,7 @@ pub struct Card<'a> {
     gradient_per_row: f64,
     coefficients: Vec<Coefficient>,
     importance: &'a [(String, f64)],
+    families: &'a [Family],
     dropped_features: Vec<DroppedFeatureCard<'a>>,
     findings: Vec<Message>,
     catalog: Option<&'a FeatureCatalog>,
@@ -204,6 +205,7 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&DataQuality>) 
         gradient_per_row: model.fit.gradient,
         coefficients: coefficients(model),
         importance: &model.importance,
+        families: &model.families,
         dropped_features: model.dropped_features.iter().map(DroppedFeatureCard::new).collect(),
         findings: model.findings.iter().map(Message::from).collect(),
         catalog: model.catalog.as_ref(),

@@ -391,8 +391,9 @@ mod tests {
                 Column::new("seldom".into(), [Some(1.0), None, None, None]),
                 Column::new("plan".into(), texts),
             ],
-            &DesignConfig { rare: 0.0, ..DesignConfig::default() },
+            &DesignConfig { rare: 0.0, spline: 2, ..DesignConfig::default() },
         );
+        assert!(p.columns().iter().any(|column| column.term.is_spline_term()));
         let typical = DataFrame::new(
             1,
             vec![
