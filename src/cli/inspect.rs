@@ -114,17 +114,16 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], verbose: bool) -> Res
 /// Lists the families of several measures; empty without any.
 fn families(model: &Model) -> String {
     let describe = |measure: &String| describe_measure(&model.preprocessor, measure);
-    let families = model.families.iter().filter(|family| family.measures.len() > 1);
-    let lines: String = families
-        .map(|family| {
-            let members = family.measures.iter().map(describe).collect::<Vec<_>>().join(", ");
-            format!("\n{}", wrap(&format!("importance {:.3}: {members}", family.importance), "  "))
-        })
-        .collect();
-    if lines.is_empty() {
-        return lines;
+    let mut text = String::new();
+    for family in model.families.iter().filter(|family| family.measures.len() > 1) {
+        if text.is_empty() {
+            text += "\n\nMeasures with the same information, which share one reason";
+        }
+        let members = family.measures.iter().map(describe).collect::<Vec<_>>().join(", ");
+        let line = format!("importance {:.3}: {members}", family.importance);
+        text += &format!("\n{}", wrap(&line, "  "));
     }
-    format!("\n\nMeasures with the same information, which share one reason{lines}")
+    text
 }
 
 /// Returns the columns that answer most questions, by feature, at most 100 characters wide.

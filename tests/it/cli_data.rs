@@ -419,7 +419,7 @@ fn an_unscored_row_is_kept_counted_and_explained() {
     let run = project.pql(&["score", "m", "--features", "batch.parquet", "-o", "-"]).done();
     assert_eq!(
         run.out.lines().nth(2),
-        Some("b,,,,,,,,,,,false,not scored: `usage` is not finite,,,m/0001")
+        Some("b,,,,,,,,,,,false,not scored: `usage` is not finite,,,,m/0001")
     );
     run.stderr_has(&["warning: 1 row not scored: `usage` is not finite", "1 account scored"]);
 }

@@ -76,7 +76,8 @@ impl Contributions {
     /// Returns the contribution of a column with value `x`.
     #[must_use]
     pub fn column(&self, column: usize, x: f64) -> f64 {
-        self.coef[column] * (x - self.typical[column])
+        // Adding 0 removes the sign of −0.
+        self.coef[column] * (x - self.typical[column]) + 0.0
     }
 
     /// Returns the sum over columns of a row with values `x(j)`, added from the first to the last.

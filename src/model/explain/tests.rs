@@ -68,6 +68,39 @@ fn windows_of_a_measure_are_one_group() {
     assert_eq!(found, [("size".to_owned(), 3.0), ("active_users".to_owned(), expected)]);
 }
 
+#[test]
+fn families_are_found_on_rows_and_ordered_by_importance() {
+    let preprocessor = Preprocessor {
+        features: [("events", 28), ("invites", 28), ("events", 7), ("logins", 7)]
+            .map(|(measure, window)| feature(measure, Some(window), number(Some(0.0), None)))
+            .into(),
+    };
+    // The logins follow the events of the last 7 days in seven of eight rows.
+    let x = ndarray::arr2(&[
+        [1.0, 1.0, 1.0, 1.0],
+        [1.0, -1.0, 1.0, 1.0],
+        [-1.0, 1.0, 1.0, 1.0],
+        [-1.0, -1.0, 1.0, 1.0],
+        [1.0, 1.0, -1.0, -1.0],
+        [1.0, -1.0, -1.0, -1.0],
+        [-1.0, 1.0, -1.0, -1.0],
+        [-1.0, -1.0, -1.0, 1.0],
+    ]);
+    let find = |coef: [f64; 4]| {
+        families(&preprocessor, &coef, x.view(), &importance(&preprocessor, &coef, x.view()))
+    };
+    let measures = |families: &[Family]| {
+        families.iter().map(|family| family.measures.join(" ")).collect::<Vec<_>>()
+    };
+    // Events and logins nearly cancel, but they are one family.
+    let found = find([0.0, 1.5, 2.0, -2.0]);
+    assert_eq!(measures(&found), ["invites", "events logins"]);
+    // A row in eight differs by 4: the mean square is 2.
+    assert!((found[1].importance - 2.0_f64.sqrt()).abs() < 1e-12 && found[0].importance == 1.5);
+    assert_eq!(measures(&find([1.0, 0.5, 2.0, 2.0])), ["events logins", "invites"]);
+    assert_eq!(measures(&find([0.0; 4])), ["events logins", "invites"]);
+}
+
 /// Returns pseudo-random numbers between −1 and 1, many of them equal.
 fn draws(count: usize, state: &mut u64) -> Vec<f64> {
     let mut draw = || {
