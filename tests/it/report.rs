@@ -172,7 +172,7 @@ fn a_model_without_an_evaluation_has_a_page() {
     let project = Project::trained_matrix();
     let page = page(&project, &["m"]);
     assert!(
-        page.contains("This model has not been evaluated.") && page.contains("id=\"odds-ratios\"")
+        page.contains("Not evaluated: there is no test set") && page.contains("id=\"odds-ratios\"")
     );
     assert!(
         page.contains("How likely is <code>converted</code> for each row of the feature matrix?")

@@ -183,7 +183,13 @@ fn a_model_without_skill_reports_it_first() {
             "model.test_size=0.3",
         ])
         .done();
-    assert!(run.out.starts_with("Worse than the base rate (log loss "), "{}", run.out);
+    assert!(
+        run.out.starts_with(
+            "No skill: on 122 held-out accounts (25 converted) the model ranks no better"
+        ),
+        "{}",
+        run.out
+    );
 }
 
 #[test]
