@@ -17,7 +17,7 @@ struct Export {
     keys: &'static [&'static str],
 }
 
-const EXPORTS: [Export; 9] = [
+const EXPORTS: [Export; 12] = [
     Export {
         folder: "segment_warehouse",
         events: &["tracks.csv.gz"],
@@ -29,6 +29,19 @@ const EXPORTS: [Export; 9] = [
             "event = \"event\"",
             "id = \"id\"",
             "converted = \"first_paid_at\"",
+        ],
+    },
+    Export {
+        folder: "segment_raw",
+        events: &["2025.json.gz"],
+        accounts: None,
+        keys: &[
+            "account = \"context.groupId\"",
+            "user = \"userId\"",
+            "timestamp = \"timestamp\"",
+            "event = \"event\"",
+            "id = \"messageId\"",
+            "converted = [\"Subscription Started\"]",
         ],
     },
     Export {
@@ -53,6 +66,29 @@ const EXPORTS: [Export; 9] = [
             "timestamp = \"event_time\"",
             "received = \"server_received_time\"",
             "id = \"$insert_id\"",
+        ],
+    },
+    Export {
+        folder: "mixpanel",
+        events: &["export.json.gz"],
+        accounts: None,
+        keys: &[
+            "account = \"properties.distinct_id\"",
+            "event = \"event\"",
+            "timestamp = \"properties.time\"",
+            "id = \"properties.$insert_id\"",
+        ],
+    },
+    Export {
+        folder: "posthog",
+        events: &["events.csv.gz"],
+        accounts: Some("groups.csv"),
+        keys: &[
+            "account = \"properties.$group",
+            "timestamp = \"timestamp\"",
+            "event = \"event\"",
+            "account = \"group_key\"",
+            "converted = \"subscribed_at\"",
         ],
     },
     Export {

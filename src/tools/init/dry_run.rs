@@ -1,11 +1,10 @@
-//! Trial of a guessed project file: the reading, observation and preparation of `pql train`.
+//! Trial of a guessed project file: the reading, observation and training of `pql train`.
 
 use std::path::Path;
 
 use super::draft::ProjectDraft;
 use super::observation;
 use crate::config::Config;
-use crate::dataset::observations::Split;
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::Result;
 use crate::io::sink::Sink;
@@ -13,9 +12,10 @@ use crate::log::{Log, ReadOptions};
 use crate::names::{counted, grouped};
 use crate::report::text::log_summary;
 use crate::time::Timestamp;
-use crate::training::{prepare, rows_for_training};
+use crate::training::{TrainOptions, rows_for_training, train_on_rows};
 
-/// Reads the whole data with the project file, chooses an observation, and prepares the training.
+/// Reads the whole data with the project file, chooses an observation, and trains a model, which is
+/// not stored.
 pub(super) fn dry_run(
     draft: &mut ProjectDraft,
     folder: &Path,
@@ -53,12 +53,11 @@ fn try_training(
         draft.tasks.push(task);
         return Ok(());
     }
-    // The very steps of `pql train`, so that the numbers are the same.
+    // The very steps of `pql train`, so that its numbers are the same and its errors are known.
     let config = Config::parse(&draft.to_toml(), &path, &[])?;
     let rows = rows_for_training(&config, log, &mut Sink::silent())?;
-    prepare(&config, &rows)?;
-    let (train, test) = (rows.split_rows(Split::Train), rows.split_rows(Split::Test));
-    remarks.push(describe(&rows.split_summary(&train, &test)));
+    let trained = train_on_rows(&config, &rows, TrainOptions::default(), &mut Sink::silent())?;
+    remarks.push(describe(&trained.model.split));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::columns::GuessedEventColumns;
 use super::naming::EventTypeSource;
 use super::sample::{Sample, flag};
 use crate::error::Result;
-use crate::io::read;
+use crate::io::read::Source;
 use crate::log::cells;
 
 /// Maximum number of rows read of a source.
@@ -76,8 +76,9 @@ fn visit(
     take: &mut dyn FnMut(&DataFrame) -> Result<()>,
 ) -> Result<bool> {
     let mut rows = 0;
-    for file in &sample.files {
-        let read = read::read_ahead(file, Some(columns), &[], &mut |batch| {
+    let mut source = Source::open(&sample.path)?;
+    for index in 0..source.len() {
+        let read = source.read_batches(index, columns, &mut |batch| {
             if rows >= ROWS {
                 return Ok(ControlFlow::Break(()));
             }

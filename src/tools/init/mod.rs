@@ -49,7 +49,7 @@ pub struct Guess {
     pub remarks: Vec<String>,
     /// What to decide in the file before it can be used, one line each; `FIXME` marks the places.
     pub tasks: Vec<String>,
-    /// Whether a model can be trained with it: training was prepared on the whole data.
+    /// Whether a model can be trained with it: one was trained on the whole data.
     pub trainable: bool,
 }
 

@@ -9,7 +9,7 @@ use polars::prelude::DataFrame;
 use super::times::{self, TimeFormat};
 use super::words;
 use crate::error::{Error, Result};
-use crate::io::read;
+use crate::io::read::{self, Source};
 use crate::log::cells;
 
 /// Maximum number of rows read from all files of a source.
@@ -22,6 +22,9 @@ const CELLS: usize = 5_000_000;
 const FILE_ROWS: usize = 500;
 /// Maximum number of files read, spread evenly.
 const FILES: usize = 100;
+/// Maximum number of files and of rows of each that are searched for values inside objects.
+const NESTED_FILES: usize = 5;
+const NESTED_ROWS: usize = 1_000;
 /// Maximum number of rows whose values are kept by row, to compare columns with each other.
 const HEAD: usize = 2_000;
 
@@ -144,15 +147,16 @@ impl Sample {
 
     fn read_rows(path: &Path, max_rows: usize) -> Result<Self> {
         let files = read::files(path)?;
-        let names = shared_columns(&files)?;
-        let sampled: Vec<&PathBuf> = files.iter().step_by(files.len().div_ceil(FILES)).collect();
+        let mut source = Source::open(path)?;
+        let names = all_columns(&source)?;
+        let sampled: Vec<usize> = (0..source.len()).step_by(source.len().div_ceil(FILES)).collect();
         let quota = (max_rows.min(CELLS / names.len().max(1)) / sampled.len()).max(FILE_ROWS);
         let head = HEAD.div_ceil(sampled.len());
         let mut counts: HashMap<String, ColumnValues> =
             names.iter().map(|n| (n.clone(), ColumnValues::default())).collect();
-        let (mut rows, mut whole) = (0, sampled.len() == files.len());
-        for file in sampled {
-            let read = count_file(file, quota, head, &names, &mut counts)?;
+        let (mut rows, mut whole) = (0, sampled.len() == source.len());
+        for index in sampled {
+            let read = count_file((&mut source, index), quota, head, &names, &mut counts)?;
             rows += read;
             whole &= read < quota;
         }
@@ -185,25 +189,28 @@ impl Sample {
     }
 }
 
-/// Returns the columns that every file has, in the order of the first file.
-fn shared_columns(files: &[PathBuf]) -> Result<Vec<String>> {
-    let mut shared: Option<Vec<String>> = None;
-    for file in files {
-        let columns = read::columns(file)?;
-        shared = Some(match shared {
-            None => columns,
-            Some(shared) => {
-                let here: HashSet<String> = columns.into_iter().collect();
-                shared.into_iter().filter(|n| here.contains(n)).collect()
-            }
-        });
+/// Returns the columns of all files, and the dotted names of values inside objects instead of the
+/// columns with the objects.
+fn all_columns(source: &Source) -> Result<Vec<String>> {
+    let mut nested: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
+    for index in (0..source.len()).step_by(source.len().div_ceil(NESTED_FILES)) {
+        let names = read::nested_columns(source.file(index), NESTED_ROWS)?;
+        nested.extend(names.into_iter().filter(|name| seen.insert(name.clone())));
     }
-    Ok(shared.unwrap_or_default())
+    let has_values_inside = |column: &&String| {
+        let inside = |name: &String| {
+            name.strip_prefix(column.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
+        nested.iter().any(inside)
+    };
+    let plain = source.columns().iter().filter(|column| !has_values_inside(column));
+    Ok(plain.chain(&nested).cloned().collect())
 }
 
 /// Counts the values of the first rows of a file; unreadable columns are removed from `counts`.
 fn count_file(
-    file: &Path,
+    (source, index): (&mut Source, usize),
     quota: usize,
     head: usize,
     names: &[String],
@@ -214,7 +221,7 @@ fn count_file(
             names.iter().filter(|n| counts.contains_key(*n)).cloned().collect();
         let mut frames = Vec::new();
         let mut rows = 0;
-        let read = first_rows(file, &requested, quota, &mut |frame| {
+        let read = first_rows((source, index), &requested, quota, &mut |frame| {
             rows += frame.height();
             frames.push(frame);
         });
@@ -228,7 +235,7 @@ fn count_file(
                 return Ok(rows);
             }
             Err(error) => {
-                let unreadable = unreadable(file, &requested, &error);
+                let unreadable = unreadable((source, index), &requested, &error);
                 if unreadable.is_empty() {
                     return Err(error);
                 }
@@ -239,17 +246,22 @@ fn count_file(
 }
 
 /// Returns the columns that cause an error, such as lists and objects.
-fn unreadable(file: &Path, requested: &[String], error: &Error) -> Vec<String> {
+fn unreadable(
+    (source, index): (&mut Source, usize),
+    requested: &[String],
+    error: &Error,
+) -> Vec<String> {
     match error {
         Error::BadValue { column, .. } | Error::MissingColumn { column, .. } => {
             vec![column.clone()]
         }
         _ if requested.len() < 2 => Vec::new(),
         _ => {
-            let fails = |name: &&String| {
-                first_rows(file, std::slice::from_ref(*name), 1, &mut |_| {}).is_err()
+            let mut fails = |name: &&String| {
+                first_rows((source, index), std::slice::from_ref(*name), 1, &mut |_| {}).is_err()
             };
-            let failing: Vec<String> = requested.iter().filter(fails).cloned().collect();
+            let failing: Vec<String> =
+                requested.iter().filter(|name| fails(name)).cloned().collect();
             if failing.len() == requested.len() { Vec::new() } else { failing }
         }
     }
@@ -257,14 +269,14 @@ fn unreadable(file: &Path, requested: &[String], error: &Error) -> Vec<String> {
 
 /// Reads the first rows of a file.
 fn first_rows(
-    file: &Path,
+    (source, index): (&mut Source, usize),
     columns: &[String],
     rows: usize,
     take: &mut dyn FnMut(DataFrame),
 ) -> Result<()> {
     let mut left = rows;
     // No read-ahead: the first batch is usually enough.
-    let read = read::read_batches(file, Some(columns), &[], &mut |batch| {
+    let read = source.read_batches(index, columns, &mut |batch| {
         let frame = batch.frame.head(Some(left));
         left -= frame.height();
         take(frame);
@@ -300,25 +312,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nested_columns_are_skipped() {
+    fn values_inside_objects_are_columns_but_lists_are_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("e.ndjson");
-        std::fs::write(&file, "{\"a\":\"x\",\"p\":{\"q\":1},\"f\":true}\n{\"a\":\"y\",\"p\":[1],\"f\":false}\n{\"a\":\"x\",\"f\":null}\n")
-            .unwrap();
+        let text = "{\"a\":\"x\",\"p\":{\"q\":{\"distinct_id\":1}},\"l\":[1],\"f\":true}\n\
+                    {\"a\":\"y\",\"l\":[],\"f\":false}\n{\"a\":\"x\",\"f\":null}\n";
+        std::fs::write(&file, text).unwrap();
         let sample = Sample::read(&file).unwrap();
-        assert_eq!(sample.column_list(), "`a`, `f`");
+        assert_eq!(sample.column_list(), "`a`, `f`, `p.q.distinct_id`");
         assert_eq!(sample.columns[0].values, [("x".to_owned(), 2), ("y".to_owned(), 1)]);
         assert_eq!(
             (sample.columns[1].kind, sample.columns[1].present, sample.columns[1].rows),
             (ColumnKind::Flag, 2, 3)
         );
+        assert_eq!(
+            (sample.columns[2].words.join(" ").as_str(), sample.columns[2].depth),
+            ("distinct id", 2)
+        );
     }
 
     #[test]
-    fn only_columns_of_all_files_are_kept() {
+    fn columns_of_any_file_and_of_folders_are_kept() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("1.csv"), "a,b\n1,2\n").unwrap();
-        std::fs::write(folder.path().join("2.csv"), "c,a\n1,2\n").unwrap();
-        assert_eq!(Sample::read(folder.path()).unwrap().column_list(), "`a`");
+        let days = ["day=2024-01-01", "day=2024-01-02"].map(|day| folder.path().join(day));
+        days.iter().for_each(|day| std::fs::create_dir(day).unwrap());
+        std::fs::write(days[0].join("1.csv"), "a,b\n1,2\n").unwrap();
+        std::fs::write(days[1].join("2.csv"), "c,a\n1,2\n").unwrap();
+        let sample = Sample::read(folder.path()).unwrap();
+        let mut names: Vec<&str> = sample.columns.iter().map(|c| c.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["a", "b", "c", "day"]);
+        assert_eq!(sample.column("b").unwrap().present, 1);
     }
 }

@@ -468,3 +468,16 @@ fn rows_of_trials_are_no_conversions() {
     let remark = guess.remarks.iter().find(|remark| remark.contains("rows of trials"));
     assert!(remark.is_some_and(|remark| remark.contains("`is_trial`")), "{:?}", guess.remarks);
 }
+
+#[test]
+fn values_inside_objects_are_offered_by_dotted_names() {
+    let line = |name: &str, time: u32, id: &str| {
+        format!(
+            "{{\"event\":\"{name}\",\"properties\":{{\"time\":{time},\"distinct_id\":\"{id}\"}}}}\n"
+        )
+    };
+    let text = line("login", 1_735_725_600, "a") + &line("view", 1_735_984_800, "b");
+    let guess = files(&[("n.ndjson", &text)]);
+    has(&guess, &["account = \"properties.distinct_id\"", "timestamp = \"properties.time\""]);
+    assert!(guess.remarks.iter().any(|r| r.starts_with("Read ")), "{:?}", guess.remarks);
+}
