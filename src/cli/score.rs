@@ -156,8 +156,9 @@ fn report(
     });
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     let share = summary.above_threshold as f64 / summary.scored.max(1) as f64;
+    let at_most = if period.is_some_and(|p| p.age.is_some()) { "at most " } else { "" };
     let line = format!(
-        "  {} ({}) {} the threshold of {}; {} conversions expected among them{value}",
+        "  {} ({}) {} the threshold of {}; {at_most}{} conversions expected among them{value}",
         grouped(summary.above_threshold),
         text::percent(Some(share)),
         if summary.above_threshold == 1 { "reaches" } else { "reach" },
