@@ -1,6 +1,5 @@
 //! Times of each stage from log to scores on a simulated log, and of fits on a matrix.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use polars::prelude::Column;
@@ -8,7 +7,7 @@ use pql::config::Config;
 use pql::dataset::features::{FeatureCatalog, compute};
 use pql::dataset::observations::observe;
 use pql::io::progress::Progress;
-use pql::log::{DEFAULT_MEMORY, Log, LogBounds, LogSources, ingest};
+use pql::log::{ColumnTypes, DEFAULT_MEMORY, Log, LogBounds, LogSources, ingest};
 use pql::model::score::{Scorer, ScoringBatch};
 use pql::tools::simulate::{Simulation, simulate};
 use pql::training::{prepare, train};
@@ -131,12 +130,12 @@ impl Stages<'_> {
 }
 
 fn read(config: &Config) -> Result<Log> {
-    let (accounts, kinds) = (config.accounts.as_ref(), BTreeMap::new());
+    let (accounts, types) = (config.accounts.as_ref(), ColumnTypes::default());
     let sources = LogSources {
         events: &config.events,
         accounts,
         roles: &config.roles,
-        kinds: &kinds,
+        types: &types,
         memory: DEFAULT_MEMORY,
     };
     let bounds = LogBounds {

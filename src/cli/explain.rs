@@ -13,6 +13,7 @@ use super::since::{self, RecordedScore, Since};
 use crate::dataset::observations::Eligibility;
 use crate::error::{Error, Result};
 use crate::log::canonical;
+use crate::log::cells::level;
 use crate::model::Model;
 use crate::model::encoder::Encoding;
 use crate::model::explain::describe_measure;
@@ -271,7 +272,7 @@ fn replacement_column(model: &Model, replacement: &str) -> Result<Column> {
     };
     let value = Some(value.trim()).filter(|value| !value.is_empty());
     match prepared.encoding {
-        Encoding::Categorical(_) => Ok(Column::new(name.into(), [value])),
+        Encoding::Categorical(_) => Ok(Column::new(name.into(), [value.map(|value| level(value))])),
         Encoding::Numeric(_) => {
             let number =
                 value.map(|v| v.parse::<f64>().ok().filter(|v| v.is_finite()).ok_or(v)).transpose();

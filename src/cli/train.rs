@@ -14,6 +14,7 @@ use crate::dataset::matrix;
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::io::write::check_writable;
+use crate::log::ColumnTypes;
 use crate::model::card::{self, CardContext};
 use crate::model::verdict::{Requirement, Verdict};
 use crate::registry::store::{StoreOptions, StoredModel, store_model};
@@ -159,11 +160,11 @@ fn not_promoted(
 fn train(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<TrainingResult> {
     let options = TrainOptions { strict: args.strict };
     if let Some(path) = &args.matrix.features {
-        let matrix = matrix::read(path, &config.matrix, &config.design.categorical)?;
-        matrix.warnings.iter().for_each(|warning| terminal.warn(warning));
-        let data = text::matrix_summary(matrix.account.len(), matrix.features.width(), path);
+        let matrix = matrix::read(path, &config.matrix, &ColumnTypes::for_training(config))?;
+        let rows = Rows::from_matrix(matrix, config)?;
+        let data = text::matrix_summary(rows.account.len(), rows.design_features.len(), path);
         terminal.note(&data);
-        let rows = Rows::from_matrix(matrix, config);
+        rows.warnings.iter().for_each(|warning| terminal.warn(warning));
         let trained = train_on_rows(config, &rows, options, &mut terminal.sink())?;
         return Ok(TrainingResult { trained, data, funnel: None });
     }

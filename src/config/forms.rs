@@ -1,5 +1,7 @@
 //! TOML forms of values that have two types.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use toml::Value;
 
@@ -84,6 +86,33 @@ impl<'de> Deserialize<'de> for Winsorize {
             ))),
         }
     }
+}
+
+/// Reads a value of a column: text, or a number or true/false as its text.
+fn cell(value: Value) -> std::result::Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Ok(value.to_string()),
+        other => Err(format!("found {other}, expected text, a number or true/false")),
+    }
+}
+
+/// Reads a value of a column as text.
+pub(super) fn optional_cell<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<String>, D::Error> {
+    Value::deserialize(deserializer)
+        .and_then(|value| cell(value).map_err(de::Error::custom))
+        .map(Some)
+}
+
+/// Reads values of columns as text.
+pub(super) fn cells<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<BTreeMap<String, String>, D::Error> {
+    let values: BTreeMap<String, Value> = BTreeMap::deserialize(deserializer)?;
+    let cells = values.into_iter().map(|(name, value)| Ok((name, cell(value)?)));
+    cells.collect::<std::result::Result<_, String>>().map_err(de::Error::custom)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "settings are small numbers")]

@@ -6,15 +6,26 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::forms::{cells, optional_cell};
 use super::schema::{POSITIVE_DURATION, at_most_one};
 use crate::time::{TimeSpan, Timestamp, Zone};
 
 /// How values in files are read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct InputConfig {
     /// Time zone of times without an offset, and of days: `"America/New_York"` for example.
     pub timezone: Zone,
+    /// Texts that mean a missing value in columns of numbers, in any case. Empty cells are always
+    /// missing.
+    pub null: Vec<String>,
+}
+
+impl Default for InputConfig {
+    fn default() -> Self {
+        let null = ["NA", "N/A", "#N/A", "NaN", "NULL", "None", r"\N", "-"];
+        Self { timezone: Zone::default(), null: null.map(str::to_owned).to_vec() }
+    }
 }
 
 /// A source of events. Several sources form one log.
@@ -239,6 +250,8 @@ pub struct MatrixConfig {
     /// Column of outcomes. Default: `converted`.
     pub label: Option<String>,
     /// Value of `label` that means converted. Default: 1 or true.
+    #[serde(deserialize_with = "optional_cell")]
+    #[schemars(extend("type" = ["string", "number", "boolean", "null"]))]
     pub positive: Option<String>,
     /// Column of account ids; without it, each row is its own account. Default: `account_id`.
     pub account: Option<String>,
@@ -283,6 +296,7 @@ pub struct DesignConfig {
     /// Numeric features to encode as categories.
     pub categorical: Vec<String>,
     /// Reference level by categorical feature. Default: the most frequent level.
+    #[serde(deserialize_with = "cells")]
     pub reference_levels: BTreeMap<String, String>,
     /// Features to use; empty: all.
     pub include: Vec<String>,

@@ -1,6 +1,6 @@
 //! Feature matrices from other tools: read as a whole for training, or batch by batch for scoring.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -8,20 +8,18 @@ use polars::prelude::*;
 use rayon::prelude::*;
 
 use crate::config::MatrixConfig;
+use crate::dataset::labels::Labels;
 use crate::dataset::observations::Split;
 use crate::error::{Error, Result};
 use crate::io::read::{self, Source};
-use crate::log::ValueKind;
-use crate::log::cells::{self, CellLocation, NO_TIME, TimeColumn};
+use crate::log::cells::{self, CellLocation, ColumnNotes, NO_TIME, TimeColumn, TypedColumn};
 use crate::log::joined::JoinedTable;
+use crate::log::{ColumnTypes, NumberFormat, ValueKind};
 use crate::names::nearest;
 use crate::warning::Warning;
 
 /// Columns written by `pql features` that are not features.
 const RESERVED: [&str; 2] = ["outcome", "split"];
-
-/// Maximum number of outcome values kept for suggestions.
-const MAX_OUTCOME_VALUES: usize = 1_000;
 
 /// A feature matrix with outcomes.
 #[derive(Debug, Clone)]
@@ -36,7 +34,9 @@ pub struct Matrix {
     pub y: Vec<Option<bool>>,
     /// Split of each row; `None` without such a column.
     pub split: Option<Vec<Split>>,
-    /// Warnings about the files.
+    /// Formats of numbers other than decimal points, by column.
+    pub formats: BTreeMap<String, NumberFormat>,
+    /// Warnings about the files and columns.
     pub warnings: Vec<Warning>,
 }
 
@@ -73,7 +73,7 @@ impl KeyColumns {
         Ok(Self {
             account: pick(&config.account, "account_id", "account")?,
             cutoff: pick(&config.cutoff, "cutoff", "cutoff")?,
-            label: config.label.clone().unwrap_or_else(|| "converted".to_owned()),
+            label: label_column(config).to_owned(),
         })
     }
 
@@ -98,14 +98,17 @@ impl KeyColumns {
     }
 }
 
+/// Returns the column of outcomes.
+fn label_column(config: &MatrixConfig) -> &str {
+    config.label.as_deref().unwrap_or("converted")
+}
+
 /// Collects the batches of a matrix.
-struct MatrixBuilder {
+struct MatrixBuilder<'a> {
     frame: JoinedTable,
     account: Vec<String>,
     cutoff: TimeColumn,
-    y: Vec<Option<bool>>,
-    /// Some of the outcome values, for suggestions.
-    values: BTreeSet<String>,
+    labels: Labels<'a>,
     split: Vec<Split>,
     /// Files and the index of their first row.
     files: Vec<(PathBuf, usize)>,
@@ -116,24 +119,21 @@ struct MatrixBuilder {
 /// Reads all rows of a matrix, with outcomes.
 ///
 /// # Arguments
-/// * `text` – columns that are text even if all values are numbers
+/// * `types` – how the columns are read
 /// # Errors
 /// * [`Error::MissingColumn`]: the outcome column or a configured column is missing
 /// * [`Error::BadValue`]: an outcome, cutoff or split is invalid
 /// * [`Error::Empty`]: there are no rows
-pub fn read(path: &Path, config: &MatrixConfig, text: &[String]) -> Result<Matrix> {
+pub fn read(path: &Path, config: &MatrixConfig, types: &ColumnTypes) -> Result<Matrix> {
     let mut builder = MatrixBuilder {
         frame: JoinedTable::default(),
         account: Vec::new(),
         cutoff: TimeColumn::default(),
-        y: Vec::new(),
-        values: BTreeSet::new(),
+        labels: Labels::new(config.positive.as_deref(), &types.null),
         split: Vec::new(),
         files: Vec::new(),
         warnings: Vec::new(),
     };
-    let mut kinds: BTreeMap<String, ValueKind> =
-        text.iter().map(|name| (name.clone(), ValueKind::Text)).collect();
     let mut files = Source::open(path)?;
     let keys = KeyColumns::resolve(config, &files)?;
     if let Some(file) = files.file_without(&keys.label) {
@@ -150,12 +150,9 @@ pub fn read(path: &Path, config: &MatrixConfig, text: &[String]) -> Result<Matri
     for index in 0..files.len() {
         let file = files.file(index).to_owned();
         builder.files.push((file.clone(), builder.account.len()));
-        let read = files.read(index, &names, &[], &mut |batch| {
-            builder.add_batch(&file, batch.first_row, &batch.frame, &keys, config)
+        files.read(index, &names, &[], &mut |batch| {
+            builder.add_batch(&file, batch.first_row, &batch.frame, &keys)
         })?;
-        for column in read.quoted.into_keys() {
-            kinds.entry(column).or_insert(ValueKind::Text);
-        }
     }
     builder.warnings = files
         .absences(|name| (name == keys.label).then(|| "the outcome, `matrix.label`".to_owned()))?;
@@ -165,17 +162,16 @@ pub fn read(path: &Path, config: &MatrixConfig, text: &[String]) -> Result<Matri
             expected: "expected one row per observation".to_owned(),
         });
     }
-    builder.finish(path, &kinds, has_cutoff, has_split, config)
+    builder.finish(path, types, has_cutoff, has_split, config)
 }
 
-impl MatrixBuilder {
+impl MatrixBuilder<'_> {
     fn add_batch(
         &mut self,
         file: &Path,
         first_row: u64,
         frame: &DataFrame,
         keys: &KeyColumns,
-        config: &MatrixConfig,
     ) -> Result<()> {
         let malformed = |e| Error::unexpected_table(file, e);
         let location = |column| CellLocation { path: file, column, first_row, rows: &[] };
@@ -188,17 +184,7 @@ impl MatrixBuilder {
             self.cutoff.pad(before);
             self.cutoff.push(column(name)?, None, location(name))?;
         }
-        let label = column(&keys.label)?;
-        self.y.extend(labels(label, config.positive.as_deref(), location(&keys.label))?);
-        if self.values.len() < MAX_OUTCOME_VALUES {
-            self.values.extend(
-                cells::text(label)?
-                    .iter()
-                    .flatten()
-                    .map(|v| v.trim().to_owned())
-                    .take(MAX_OUTCOME_VALUES),
-            );
-        }
+        self.labels.push(column(&keys.label)?, location(&keys.label))?;
         if let Ok(column) = frame.column("split") {
             for (row_index, split) in cells::text(column)?.iter().enumerate() {
                 self.split.push(match split {
@@ -224,21 +210,20 @@ impl MatrixBuilder {
     fn finish(
         self,
         path: &Path,
-        kinds: &BTreeMap<String, ValueKind>,
+        types: &ColumnTypes,
         has_cutoff: bool,
         has_split: bool,
         config: &MatrixConfig,
     ) -> Result<Matrix> {
         let frame = self.frame.finish();
-        let mut columns = Vec::new();
-        for column in frame.columns() {
+        let convert = |column: &Column| {
             let location = CellLocation { path, column: column.name(), first_row: 1, rows: &[] };
-            columns.push(cells::typed(
-                column,
-                kinds.get(column.name().as_str()).copied(),
-                location,
-            )?);
-        }
+            types.convert(column, location)
+        };
+        let columns: Vec<TypedColumn> =
+            frame.columns().par_iter().map(convert).collect::<Result<_>>()?;
+        let mut notes = ColumnNotes::default();
+        let columns: Vec<Column> = columns.into_iter().map(|column| notes.note(column)).collect();
         if columns.is_empty() {
             return Err(Error::NoFeatures {
                 problem: format!(
@@ -260,31 +245,18 @@ impl MatrixBuilder {
         {
             return Err(bad_cutoff(path, Some(row_index as u64 + 1), config, String::new()));
         }
-        check_positive(&self.y, &self.values, config)?;
+        let (y, marks) = self.labels.finish()?;
+        notes.note_marks(label_column(config), y.len() as u64, marks);
         let split = has_split.then_some(self.split);
         Ok(Matrix {
             features,
             account: self.account,
             cutoff: has_cutoff.then_some(cutoff),
-            y: self.y,
+            y,
             split,
-            warnings: self.warnings,
+            warnings: self.warnings.into_iter().chain(notes.warnings()).collect(),
+            formats: notes.formats,
         })
-    }
-}
-
-/// Checks that some row has the positive value; otherwise it is probably misspelled.
-fn check_positive(
-    y: &[Option<bool>],
-    values: &BTreeSet<String>,
-    config: &MatrixConfig,
-) -> Result<()> {
-    match &config.positive {
-        Some(positive) if !y.contains(&Some(true)) => Err(Error::NoPositiveOutcome {
-            positive: positive.clone(),
-            suggestion: nearest(positive, values.iter().map(String::as_str)),
-        }),
-        _ => Ok(()),
     }
 }
 
@@ -315,35 +287,6 @@ fn accounts(
     }
 }
 
-fn labels(
-    column: &Column,
-    positive: Option<&str>,
-    location: CellLocation<'_>,
-) -> Result<Vec<Option<bool>>> {
-    let mut labels = Vec::with_capacity(column.len());
-    for (row_index, value) in cells::text(column)?.iter().enumerate() {
-        let value = value.map(str::trim).filter(|v| !v.is_empty());
-        labels.push(match (value, positive) {
-            (None, _) => None,
-            (Some(value), Some(positive)) => Some(value == positive),
-            (Some(value), None) => {
-                match cells::parse_number(value).or_else(|| cells::parse_bool(value)) {
-                    Some(1.0) => Some(true),
-                    Some(0.0) => Some(false),
-                    _ => {
-                        return Err(location.bad_value(
-                            row_index,
-                            value,
-                            "1/0 or true/false (for other values set `matrix.positive`)",
-                        ));
-                    }
-                }
-            }
-        });
-    }
-    Ok(labels)
-}
-
 /// Returns the first file of a matrix that lacks a column of accounts, and the most similar column
 /// name; `None` where all files have accounts.
 ///
@@ -363,11 +306,10 @@ pub fn find_file_without_accounts(
 }
 
 /// Reads a matrix batch by batch for scoring; while `batch` processes one, the next is read.
+/// Returns warnings about the files and columns.
 ///
 /// # Arguments
-/// * `kinds` – value kinds of the features of the model
-///
-/// Returns warnings about the files.
+/// * `types` – how the features of the model are read, with the kind of each
 /// # Errors
 /// * [`Error::MissingFeature`]: no file of the matrix has a feature of the model
 /// * [`Error::BadValue`]: a value is not a valid number or time
@@ -375,29 +317,44 @@ pub fn find_file_without_accounts(
 pub fn batches(
     path: &Path,
     config: &MatrixConfig,
-    kinds: &BTreeMap<String, ValueKind>,
+    types: &ColumnTypes,
     batch: &mut dyn FnMut(MatrixBatch) -> Result<()>,
 ) -> Result<Vec<Warning>> {
     let mut batch = |next| batch(next).map(ControlFlow::Continue);
     // Prefetch across files: while the end of a file is scored, the next file is read.
-    let flow = read::prefetch(|send| read_file_batches(path, config, kinds, send), &mut batch)?;
-    Ok(flow.continue_value().unwrap_or_default())
+    let notes = read::prefetch(|send| read_file_batches(path, config, types, send), &mut batch)?;
+    Ok(notes.continue_value().map(BatchNotes::into_warnings).unwrap_or_default())
+}
+
+/// What was noticed in the files and columns of a batch.
+#[derive(Default)]
+struct BatchNotes {
+    columns: ColumnNotes,
+    warnings: Vec<Warning>,
+}
+
+impl BatchNotes {
+    fn into_warnings(self) -> Vec<Warning> {
+        let mut warnings = self.warnings;
+        warnings.extend(self.columns.marks_only().warnings());
+        warnings
+    }
 }
 
 fn read_file_batches(
     path: &Path,
     config: &MatrixConfig,
-    kinds: &BTreeMap<String, ValueKind>,
+    types: &ColumnTypes,
     handle: &mut read::BatchHandler<'_, MatrixBatch>,
-) -> Result<ControlFlow<(), Vec<Warning>>> {
+) -> Result<ControlFlow<(), BatchNotes>> {
     let mut files = Source::open(path)?;
     let keys = KeyColumns::resolve(config, &files)?;
-    if let Some(feature) = kinds.keys().find(|feature| !files.has(feature)) {
+    if let Some(feature) = types.kinds.keys().find(|feature| !files.has(feature)) {
         return Err(missing_feature(&files, feature));
     }
     let mut names = keys.names();
-    names.extend(kinds.keys().cloned());
-    let mut before = 0;
+    names.extend(types.kinds.keys().cloned());
+    let (mut before, mut notes) = (0, BatchNotes::default());
     for index in 0..files.len() {
         let file = files.file(index).to_owned();
         let read = files.read_batches(
@@ -407,7 +364,7 @@ fn read_file_batches(
                 let account = accounts(&frame, &keys, before, &file, first_row)?.into_column();
                 before += frame.height();
                 let cutoff = cutoffs(&frame, &keys, &file, first_row, config)?;
-                let features = features(&frame, kinds, &file, first_row)?;
+                let features = features(&frame, types, (&file, first_row), &mut notes.columns)?;
                 handle(MatrixBatch { features, account, cutoff })
             },
         );
@@ -415,7 +372,8 @@ fn read_file_batches(
             return Ok(ControlFlow::Break(()));
         }
     }
-    Ok(ControlFlow::Continue(files.absences(|_| None)?))
+    notes.warnings = files.absences(|_| None)?;
+    Ok(ControlFlow::Continue(notes))
 }
 
 fn missing_feature(files: &Source, feature: &str) -> Error {
@@ -427,9 +385,9 @@ fn missing_feature(files: &Source, feature: &str) -> Error {
 /// Returns the features of a batch, of the kinds of the model.
 fn features(
     frame: &DataFrame,
-    kinds: &BTreeMap<String, ValueKind>,
-    file: &Path,
-    first_row: u64,
+    types: &ColumnTypes,
+    (file, first_row): (&Path, u64),
+    notes: &mut ColumnNotes,
 ) -> Result<DataFrame> {
     let typed = |(name, kind): (&String, &ValueKind)| {
         let location = CellLocation { path: file, column: name, first_row, rows: &[] };
@@ -437,10 +395,13 @@ fn features(
             frame.column(name).map_err(|e| location.bad_value(0, e.to_string(), "a column"))?;
         // Used as is: the design treats NaN as null, and replacing NaN here would take a third of
         // the time of the design.
-        let ready = *kind == ValueKind::Number && column.dtype() == &DataType::Float64;
-        if ready { Ok(column.clone()) } else { cells::typed(column, Some(*kind), location) }
+        let ready = *kind == ValueKind::Number
+            && column.dtype() == &DataType::Float64
+            && !types.null.has_numbers();
+        if ready { Ok(TypedColumn::from(column.clone())) } else { types.convert(column, location) }
     };
-    let columns = kinds.par_iter().map(typed).collect::<Result<_>>()?;
+    let columns: Vec<TypedColumn> = types.kinds.par_iter().map(typed).collect::<Result<_>>()?;
+    let columns = columns.into_iter().map(|column| notes.note(column)).collect();
     DataFrame::new(frame.height(), columns).map_err(|e| Error::unexpected_table(file, e))
 }
 

@@ -4,6 +4,8 @@
 
 pub(crate) mod columns;
 pub mod features;
+mod identifiers;
+mod labels;
 pub mod matrix;
 pub mod observations;
 pub mod rows;

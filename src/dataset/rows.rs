@@ -1,19 +1,20 @@
 //! Training and test rows, from a log or a feature matrix.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::*;
 
 use crate::config::Config;
 use crate::dataset::columns::{feature_column, numbers, texts};
 use crate::dataset::features::{Feature, FeatureCatalog, FeatureKind};
+use crate::dataset::identifiers::find_unasked;
 use crate::dataset::matrix::Matrix;
 use crate::dataset::observations::{
     Observations, Outcome, Split, rows_in_split, split_by_time, stable_share,
 };
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::Result;
-use crate::log::{Log, Names};
+use crate::log::{Log, Names, NumberFormat};
 use crate::warning::{DroppedFeature, Finding, Warning};
 
 /// The rows that match a PQL definition.
@@ -57,6 +58,10 @@ pub struct Rows {
     pub definitions: Vec<DefinitionMatches>,
     /// Warnings about the rows.
     pub warnings: Vec<Warning>,
+    /// Formats of numbers other than decimal points, as in [`ColumnTypes::formats`].
+    ///
+    /// [`ColumnTypes::formats`]: crate::log::ColumnTypes::formats
+    pub formats: BTreeMap<String, NumberFormat>,
 }
 
 impl Rows {
@@ -86,6 +91,7 @@ impl Rows {
             findings: Vec::new(),
             definitions: Vec::new(),
             warnings,
+            formats: log.formats,
         }
     }
 
@@ -93,8 +99,12 @@ impl Rows {
     /// stable hash of the account.
     ///
     /// With `model.test_size = 0`, all labeled rows are training rows.
-    #[must_use]
-    pub fn from_matrix(matrix: Matrix, config: &Config) -> Self {
+    ///
+    /// Row numbers, times and identifiers are no features, unless `[design]` names them.
+    ///
+    /// # Errors
+    /// * [`Error::Table`](crate::Error::Table): a column is neither `Float64` nor `String`
+    pub fn from_matrix(matrix: Matrix, config: &Config) -> Result<Self> {
         let mut names: Vec<Box<str>> = matrix.account.iter().map(|a| a.as_str().into()).collect();
         names.sort_unstable();
         names.dedup();
@@ -133,13 +143,11 @@ impl Rows {
             .zip(&labeled)
             .map(|(s, labeled)| if *labeled { s } else { Split::Unused })
             .collect();
-        Self {
-            design_features: matrix
-                .features
-                .get_column_names()
-                .iter()
-                .map(|n| Feature::external(n))
-                .collect(),
+        let dropped = find_unasked(&matrix.features, names.len(), &config.design)?;
+        let columns = matrix.features.get_column_names();
+        let used = columns.iter().filter(|n| dropped.iter().all(|d| d.column != n.as_str()));
+        Ok(Self {
+            design_features: used.map(|n| Feature::external(n)).collect(),
             features: matrix.features,
             catalog: None,
             account,
@@ -148,11 +156,12 @@ impl Rows {
             y: matrix.y,
             split,
             first_test,
-            dropped: Vec::new(),
+            dropped,
             findings: Vec::new(),
             definitions: Vec::new(),
-            warnings: Vec::new(),
-        }
+            warnings: matrix.warnings,
+            formats: matrix.formats,
+        })
     }
 
     /// Removes usage measures from the design; their columns remain in the table.

@@ -6,8 +6,8 @@ mod phrases;
 use std::path::{Path, PathBuf};
 
 use phrases::{
-    all_drops, batch_file, counts, end, file_and_line, file_and_row, leaks, no_observations,
-    one_class, project_file, source_drops,
+    all_drops, batch_file, counts, end, file_and_line, file_and_row, leaks, more_levels,
+    no_observations, one_class, project_file, source_drops,
 };
 
 use crate::names::{backticked, counted, grouped};
@@ -319,6 +319,23 @@ pub enum Error {
         feature: String,
         /// The column with the most similar name.
         suggestion: Option<String>,
+    },
+    /// A batch in which all values of a categorical feature are new.
+    #[error(
+        "feature `{feature}`: found only new levels ({}) in {}, expected {}{}",
+        backticked(found), counted(*rows, "row"), backticked(expected), more_levels(*more)
+    )]
+    UnseenCategory {
+        /// The feature.
+        feature: String,
+        /// Rows with a value.
+        rows: u64,
+        /// Some of the values.
+        found: Vec<String>,
+        /// The first levels of the training rows.
+        expected: Vec<String>,
+        /// Number of further levels of the training rows.
+        more: usize,
     },
     /// A feature with another type than in training.
     #[error("feature `{feature}`: found type {found}, expected a number as in training")]

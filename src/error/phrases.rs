@@ -93,3 +93,13 @@ pub(super) fn file_and_row(path: &Path, row: Option<u64>) -> String {
         |row| format!("`{}`, row {}", path.display(), grouped(row)),
     )
 }
+
+/// Writes a number of further levels: ` or 3 other levels, as in the training data`.
+pub(super) fn more_levels(more: usize) -> String {
+    let more = if more > 0 {
+        format!(" or {}", counted(more as u64, "other level"))
+    } else {
+        String::new()
+    };
+    format!("{more}, as in the training data")
+}

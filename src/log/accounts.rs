@@ -1,13 +1,12 @@
 //! The account list: reading, cleaning and writing.
 
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
 use super::cells::{
-    self, CellLocation, EXPECTED_YEARS, NO_TIME, NeverTimes, TimeColumn, ValueKind,
+    self, CellLocation, ColumnNotes, ColumnTypes, EXPECTED_YEARS, NO_TIME, NeverTimes,
+    NumberReader, TimeColumn,
 };
 use super::columns::{check_optional, optional_column, require};
 use super::interner::{Interner, NO_CODE};
@@ -62,11 +61,9 @@ pub(super) struct AccountList {
     revenue: Option<Vec<f64>>,
     first_revenue: Option<Vec<f64>>,
     attributes: DataFrame,
-    /// Value kinds of attributes, where they must not be inferred from the values.
-    kinds: BTreeMap<String, ValueKind>,
-    /// By column, files and rows with quoted values, which are text even if they look like
-    /// numbers.
-    quoted: BTreeMap<String, Vec<(u32, RangeInclusive<u64>)>>,
+    /// How numbers and attributes are read.
+    types: ColumnTypes,
+    notes: ColumnNotes,
     /// File and row of each account.
     locations: Vec<(u32, u64)>,
     files: Vec<PathBuf>,
@@ -139,18 +136,26 @@ struct AccountBuffers {
     signed_up: TimeColumn,
     converted: TimeColumn,
     churned: TimeColumn,
-    seats: Option<Vec<f64>>,
-    revenue: Option<Vec<f64>>,
-    first_revenue: Option<Vec<f64>>,
+    /// Seats, revenue and first revenue.
+    numbers: [NumberBuffer; 3],
     attributes: JoinedTable,
 }
 
+/// Settings of the columns of numbers, in the order of [`AccountBuffers::numbers`].
+const NUMBERS: [&str; 3] = ["accounts.seats", "accounts.revenue", "accounts.first_revenue"];
+
+/// A column of numbers collected batch by batch.
+#[derive(Default)]
+struct NumberBuffer {
+    reader: NumberReader,
+    /// Name of the column in the files that have it.
+    column: Option<String>,
+    /// NaN where missing.
+    values: Vec<f64>,
+}
+
 /// Reads all files of the account list.
-pub(super) fn read(
-    source: &AccountSource,
-    kinds: &BTreeMap<String, ValueKind>,
-    zone: Zone,
-) -> Result<AccountList> {
+pub(super) fn read(source: &AccountSource, types: &ColumnTypes, zone: Zone) -> Result<AccountList> {
     let mut list = AccountList {
         ids: Interner::default(),
         signed_up: Vec::new(),
@@ -160,18 +165,20 @@ pub(super) fn read(
         revenue: None,
         first_revenue: None,
         attributes: DataFrame::default(),
-        kinds: kinds.clone(),
-        quoted: BTreeMap::new(),
+        types: types.clone(),
+        notes: ColumnNotes::default(),
         locations: Vec::new(),
         files: Vec::new(),
         quality: SourceQuality::new(&source.path, "accounts"),
         warnings: Vec::new(),
         never: <[_; 2]>::default(),
     };
+    let number = |key: &str| NumberBuffer { reader: types.reader(key), ..NumberBuffer::default() };
     let mut buffers = AccountBuffers {
         signed_up: TimeColumn::in_zone(zone),
         converted: TimeColumn::for_outcomes(zone),
         churned: TimeColumn::for_outcomes(zone),
+        numbers: NUMBERS.map(number),
         ..AccountBuffers::default()
     };
     let mut files = Source::open(&source.path)?;
@@ -180,15 +187,9 @@ pub(super) fn read(
     for index in 0..files.len() {
         let file = files.file(index).to_owned();
         list.files.push(file.clone());
-        let read =
-            files.read(index, &names, &[], &mut |RowBatch { first_row, frame, .. }| {
-                list.add_batch(source, &columns, &mut buffers, &frame, &file, first_row)
-            })?;
-        let code = file_code(list.files.len() - 1);
-        for (column, rows) in read.quoted {
-            let rows = rows.into_iter().map(|rows| (code, rows));
-            list.quoted.entry(column).or_default().extend(rows);
-        }
+        files.read(index, &names, &[], &mut |RowBatch { first_row, frame, .. }| {
+            list.add_batch(source, &columns, &mut buffers, &frame, &file, first_row)
+        })?;
     }
     if list.quality.rows == 0 {
         return Err(Error::Empty {
@@ -211,8 +212,13 @@ pub(super) fn read(
     let ((converted, never_converted), (churned, never_churned)) = (converted?, churned?);
     (list.converted, list.churned) = (converted, churned);
     list.never = [never_converted, never_churned];
-    (list.seats, list.revenue, list.first_revenue) =
-        (buffers.seats, buffers.revenue, buffers.first_revenue);
+    let numbers = NUMBERS.into_iter().zip(buffers.numbers).map(|(key, buffer)| {
+        let column = buffer.column?;
+        list.notes.note_numbers(key, &column, &buffer.reader);
+        Some(buffer.values)
+    });
+    [list.seats, list.revenue, list.first_revenue] =
+        numbers.collect::<Vec<_>>().try_into().expect("there are three");
     list.attributes = buffers.attributes.finish();
     Ok(list)
 }
@@ -266,16 +272,14 @@ impl AccountList {
                 times.push(column(name)?, format, location(name))?;
             }
         }
-        let numbers = [
-            (&mut buffers.seats, &columns.seats),
-            (&mut buffers.revenue, &columns.revenue),
-            (&mut buffers.first_revenue, &columns.first_revenue),
-        ];
-        for (numbers, name) in numbers {
+        let names = [&columns.seats, &columns.revenue, &columns.first_revenue];
+        for (buffer, name) in buffers.numbers.iter_mut().zip(names) {
             if let Some(name) = name {
-                let numbers = numbers.get_or_insert_default();
-                numbers.resize(before, f64::NAN);
-                numbers.extend(cells::finite(column(name)?, location(name))?);
+                buffer.values.resize(before, f64::NAN);
+                let null = &self.types.null;
+                let numbers = buffer.reader.read_finite(column(name)?, null, location(name))?;
+                buffer.values.extend(numbers);
+                buffer.column.get_or_insert_with(|| name.clone());
             }
         }
         let attributes =
@@ -389,6 +393,7 @@ impl AccountList {
         };
         self.quality.kept = accounts.id.len() as u64;
         raw.account_quality = Some(self.quality);
+        raw.notes.merge(self.notes);
         Ok((accounts, AccountMap { row, drop_reason }, date_only))
     }
 
@@ -414,26 +419,17 @@ impl AccountList {
         }
     }
 
-    /// Returns whether any kept account has a quoted value of an attribute.
-    fn has_quoted_value(&self, column: &Column, order: &[u32]) -> bool {
-        let Some(quoted) = self.quoted.get(column.name().as_str()) else { return false };
-        let is_quoted = |code: &u32| {
-            let (file, row) = self.locations[*code as usize];
-            let next = quoted.partition_point(|(f, rows)| (*f, *rows.end()) < (file, row));
-            quoted.get(next).is_some_and(|(f, rows)| *f == file && rows.contains(&row))
-        };
-        order
-            .iter()
-            .zip(column.is_not_null().iter())
-            .any(|(code, present)| present == Some(true) && is_quoted(code))
+    /// Returns the file and row of a row, counted among the kept accounts.
+    fn locate(&self, kept_row: u64, order: &[u32]) -> (u32, u64) {
+        let index = usize::try_from(kept_row - 1).expect("a row of a table in memory");
+        self.locations[order[index] as usize]
     }
 
     /// Replaces the row of an error, counted among the kept accounts, by the file and its row.
     fn locate_error(&self, error: Error, order: &[u32]) -> Error {
         match error {
             Error::BadValue { row: Some(kept_row), column, found, expected, .. } => {
-                let index = usize::try_from(kept_row - 1).expect("a row of a table in memory");
-                let (file, row) = self.locations[order[index] as usize];
+                let (file, row) = self.locate(kept_row, order);
                 Error::BadValue {
                     path: self.files[file as usize].clone(),
                     row: Some(row),
@@ -447,19 +443,19 @@ impl AccountList {
     }
 
     /// Returns the attributes of the kept accounts; types are inferred from their values alone.
-    fn typed_attributes(&self, order: &[u32]) -> Result<DataFrame> {
+    fn typed_attributes(&mut self, order: &[u32]) -> Result<DataFrame> {
         let index = IdxCa::from_vec("".into(), order.to_vec());
-        let path = &self.quality.source;
-        let malformed = |e| Error::unexpected_table(path, e);
+        let path = self.quality.source.clone();
+        let malformed = |e| Error::unexpected_table(&path, e);
         let existing = self.attributes.take(&index).map_err(malformed)?;
         let mut columns = Vec::new();
         for column in existing.columns() {
-            let location = CellLocation { path, column: column.name(), first_row: 1, rows: &[] };
-            let kind = self.kinds.get(column.name().as_str()).copied();
-            let kind =
-                kind.or_else(|| self.has_quoted_value(column, order).then_some(ValueKind::Text));
-            let typed = cells::typed(column, kind, location);
-            columns.push(typed.map_err(|e| self.locate_error(e, order))?);
+            let location =
+                CellLocation { path: &path, column: column.name(), first_row: 1, rows: &[] };
+            let typed = self.types.convert(column, location);
+            let typed = typed.map_err(|e| self.locate_error(e, order))?;
+            let typed = typed.locate(|kept_row| self.locate(kept_row, order).1);
+            columns.push(self.notes.note(typed));
         }
         DataFrame::new(order.len(), columns).map_err(malformed)
     }

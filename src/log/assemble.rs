@@ -43,6 +43,8 @@ pub(super) fn assemble(
         .unwrap_or(span.until);
     let mut warnings = std::mem::take(&mut raw.warnings);
     warnings.extend(unknown_role_events(&raw, &counts.present, sources.roles));
+    let notes = std::mem::take(&mut raw.notes);
+    warnings.extend(notes.warnings());
     let never_times = raw.never_times;
     let account_quality = raw.account_quality.take();
     let (events, event_quality) =
@@ -65,6 +67,7 @@ pub(super) fn assemble(
         listed: !span.derived,
         quality,
         warnings,
+        formats: notes.formats,
     };
     count_anomalies(&mut log, &counts, never_times);
     log.warnings.extend(repeated_events(&log));

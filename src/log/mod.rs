@@ -24,8 +24,8 @@ mod volume;
 use std::collections::BTreeMap;
 
 pub use accounts::Accounts;
-pub use cells::ValueKind;
 pub(crate) use cells::canonical;
+pub use cells::{ColumnTypes, NullMarks, NumberFormat, ValueKind};
 pub use event_store::{EventStore, Events};
 use polars::prelude::DataFrame;
 pub use quality::{AnomalyCount, DataQuality, DroppedRows, SourceQuality};
@@ -107,6 +107,8 @@ pub struct Log {
     pub quality: DataQuality,
     /// Warnings about the log.
     pub warnings: Vec<Warning>,
+    /// Formats of numbers other than decimal points, as in [`ColumnTypes::formats`].
+    pub formats: BTreeMap<String, NumberFormat>,
 }
 
 /// Options of [`Log::read`].
@@ -116,15 +118,20 @@ pub struct ReadOptions {
     pub now: Timestamp,
     /// End of the log; default: 00:00 on the last covered day, see [`LogBounds::until`].
     pub until: Option<Timestamp>,
-    /// Value kinds of attributes, where they must not be inferred from the values.
-    pub kinds: BTreeMap<String, ValueKind>,
+    /// How columns of numbers and attributes are read.
+    pub types: ColumnTypes,
     /// Memory budget in bytes (default: 4 GB); the excess is spilled to a temporary file.
     pub memory: u64,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { now: Timestamp::now(), until: None, kinds: BTreeMap::new(), memory: DEFAULT_MEMORY }
+        Self {
+            now: Timestamp::now(),
+            until: None,
+            types: ColumnTypes::default(),
+            memory: DEFAULT_MEMORY,
+        }
     }
 }
 
@@ -133,9 +140,8 @@ impl ReadOptions {
     /// `design.categorical` are text.
     #[must_use]
     pub fn for_training(config: &Config) -> Self {
-        let kinds =
-            config.design.categorical.iter().map(|name| (name.clone(), ValueKind::Text)).collect();
-        Self { until: config.observation.until, kinds, ..Self::default() }
+        let types = ColumnTypes::for_training(config);
+        Self { until: config.observation.until, types, ..Self::default() }
     }
 }
 
@@ -146,7 +152,7 @@ impl Log {
     /// * [`Error::Usage`]: the end of the log is later than now
     /// * those of [`ingest`]
     pub fn read(config: &Config, options: &ReadOptions, sink: &mut Sink<'_>) -> Result<Self> {
-        let ReadOptions { now, until, kinds, memory } = options;
+        let ReadOptions { now, until, types, memory } = options;
         let (now, until) = (now.0, until.map(|until| until.0));
         if let Some(until) = until.filter(|until| (now + 1..NEVER).contains(until)) {
             return Err(Error::Usage {
@@ -162,7 +168,7 @@ impl Log {
             events: &config.events,
             accounts: config.accounts.as_ref(),
             roles: &config.roles,
-            kinds,
+            types,
             memory: *memory,
         };
         let since = config.observation.since.map(|t| t.0);
@@ -204,8 +210,8 @@ pub struct LogSources<'a> {
     pub accounts: Option<&'a AccountSource>,
     /// Event names by role.
     pub roles: &'a Roles,
-    /// Value kinds of attributes, where they must not be inferred from the values.
-    pub kinds: &'a BTreeMap<String, ValueKind>,
+    /// How columns of numbers and attributes are read.
+    pub types: &'a ColumnTypes,
     /// Memory budget in bytes; the excess is spilled to a temporary file.
     pub memory: u64,
 }
@@ -252,7 +258,7 @@ pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) 
     }
     let mut list = sources
         .accounts
-        .map(|source| accounts::read(source, sources.kinds, bounds.zone))
+        .map(|source| accounts::read(source, sources.types, bounds.zone))
         .transpose()?;
     let mut raw = raw_events::RawEvents::new(
         list.as_mut().map(accounts::AccountList::take_interner),
@@ -261,8 +267,9 @@ pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) 
     );
     raw.warnings.extend(list.iter_mut().flat_map(accounts::AccountList::take_warnings));
     for source in sources.events {
-        raw.read(source, progress)?;
+        raw.read(source, sources.types, progress)?;
     }
+    raw.note_numbers();
     let volume = DailyVolume::count(&raw, bounds.now, sources.roles, bounds.zone)?;
     unknown::check(&raw, &volume, bounds.until)?;
     let Some(covered) = volume.covered() else {

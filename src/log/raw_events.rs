@@ -5,7 +5,10 @@ use std::path::Path;
 
 use polars::prelude::*;
 
-use super::cells::{self, CellLocation, EXPECTED_YEARS, NumericTimes, TimeColumn, UnitHint};
+use super::cells::{
+    self, CellLocation, ColumnNotes, ColumnTypes, EXPECTED_YEARS, NullMarks, NumberReader,
+    NumericTimes, TimeColumn, UnitHint,
+};
 use super::columns::{EventColumns, required_key};
 use super::interner::{Interner, NO_CODE, TextColumn, encode};
 use super::quality::SourceQuality;
@@ -46,6 +49,10 @@ pub(super) struct RawEvents {
     pub(super) never_times: u64,
     /// Warnings about the sources.
     pub(super) warnings: Vec<Warning>,
+    /// What was noticed in columns of numbers.
+    pub(super) notes: ColumnNotes,
+    /// Readers of the numeric properties of all sources, by name.
+    numbers: BTreeMap<String, NumberReader>,
     /// The data quality of the account list; `None` until the list is finished.
     pub(super) account_quality: Option<SourceQuality>,
 }
@@ -63,6 +70,11 @@ struct SourceReader<'a> {
     source: &'a EventSource,
     events: RawSource,
     ids: Interner,
+    /// Readers of its numeric properties, in the order of [`EventSource::values`].
+    numbers: Vec<NumberReader>,
+    /// Readers of the counts of a daily table, in the order of [`EventSource::unpivot`].
+    counts: Vec<NumberReader>,
+    null: &'a NullMarks,
     /// Hints at the unit of numeric event times and receipt times.
     unit_hints: [UnitHint; 2],
     zone: Zone,
@@ -89,12 +101,19 @@ impl RawEvents {
             zone,
             never_times: 0,
             warnings: Vec::new(),
+            notes: ColumnNotes::default(),
+            numbers: BTreeMap::new(),
             account_quality: None,
         }
     }
 
     /// Reads all files of a source.
-    pub(super) fn read(&mut self, source: &EventSource, progress: &Progress) -> Result<()> {
+    pub(super) fn read(
+        &mut self,
+        source: &EventSource,
+        types: &ColumnTypes,
+        progress: &Progress,
+    ) -> Result<()> {
         let events = RawSource {
             blocks: Vec::new(),
             files: Vec::new(),
@@ -106,6 +125,9 @@ impl RawEvents {
             source,
             events,
             ids: Interner::default(),
+            numbers: source.values.iter().map(|name| self.take_reader(name, types)).collect(),
+            counts: source.unpivot.iter().map(|name| self.take_reader(name, types)).collect(),
+            null: &types.null,
             unit_hints: [UnitHint::default(); 2],
             zone: self.zone,
         };
@@ -124,7 +146,9 @@ impl RawEvents {
             })?;
         }
         self.warnings.extend(files.absences(|column| required_key(&columns, column))?);
-        let SourceReader { mut events, unit_hints, .. } = reader;
+        let SourceReader { mut events, unit_hints, numbers, counts, .. } = reader;
+        self.numbers.extend(source.values.iter().cloned().zip(numbers));
+        self.numbers.extend(source.unpivot.iter().cloned().zip(counts));
         if events.quality.rows == 0 {
             return Err(Error::Empty {
                 path: source.path.clone(),
@@ -152,6 +176,18 @@ impl RawEvents {
         }
         self.sources.push(events);
         Ok(())
+    }
+
+    /// Takes the reader of a numeric property, which has one format in all sources.
+    fn take_reader(&mut self, name: &str, types: &ColumnTypes) -> NumberReader {
+        self.numbers.remove(name).unwrap_or_else(|| types.reader(&format!("events.{name}")))
+    }
+
+    /// Notes the formats and missing values of all numeric properties.
+    pub(super) fn note_numbers(&mut self) {
+        for (name, reader) in std::mem::take(&mut self.numbers) {
+            self.notes.note_numbers(&format!("events.{name}"), &name, &reader);
+        }
     }
 
     fn value_code(&mut self, name: &str) -> usize {
@@ -189,11 +225,12 @@ impl RawEvents {
         }
         // Whether an earlier column of a row already gave an event.
         let mut has_event = vec![false; frame.height()];
-        for column in &source.unpivot {
+        for (which, column) in source.unpivot.iter().enumerate() {
             let location = CellLocation { path: &file, column, first_row, rows: &[] };
-            let numbers = cells::numbers(read::column(&file, frame, column)?, location)?;
+            let counts = read::column(&file, frame, column)?;
+            let counts = reader.counts[which].read(counts, reader.null, location)?;
             let mask: BooleanChunked =
-                numbers.iter().map(|v| Some(v.is_some_and(|v| v != 0.0))).collect();
+                counts.iter().map(|v| Some(!v.is_nan() && *v != 0.0)).collect();
             // The values of a row belong to its first event, so that sums count them once.
             for first in [true, false] {
                 let selected: BooleanChunked = mask
@@ -379,8 +416,8 @@ impl SourceReader<'_> {
         ];
         let ids = columns.id.as_deref().map(|name| texts(batch, name, rows.file)).transpose()?;
         let id = ids.map(|ids| encode(&ids, NO_CODE, |id| self.ids.intern(id))).unwrap_or_default();
-        let values = source.values.iter().map(|name| {
-            let mut numbers = cells::finite(column(name)?, rows.location(name))?;
+        let values = source.values.iter().zip(&mut self.numbers).map(|(name, reader)| {
+            let mut numbers = reader.read_finite(column(name)?, self.null, rows.location(name))?;
             if !rows.values {
                 numbers.fill(f64::NAN);
             }

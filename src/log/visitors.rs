@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::cells::{self, CellLocation, NO_TIME, TimeColumn};
+use super::cells::{CellLocation, NO_TIME, NullMarks, NumberReader, TimeColumn};
 use super::columns::require;
 use crate::config::VisitorSource;
 use crate::error::{Error, Result};
@@ -63,6 +63,7 @@ pub fn visitors(source: &VisitorSource) -> Result<Visitors> {
 #[derive(Default)]
 struct VisitorRows {
     days: TimeColumn,
+    reader: NumberReader,
     counts: Vec<u64>,
     /// File, row and column of each date.
     locations: Vec<(PathBuf, u64, String)>,
@@ -80,7 +81,8 @@ impl VisitorRows {
         let column = |name: &str| read::column(file, frame, name);
         let location = |column| CellLocation { path: file, column, first_row, rows: &[] };
         self.days.push(column(date)?, source.format.as_deref(), location(date))?;
-        let counts = cells::finite(column(visitors)?, location(visitors))?;
+        let null = NullMarks::default();
+        let counts = self.reader.read_finite(column(visitors)?, &null, location(visitors))?;
         for (index, count) in counts.into_iter().enumerate() {
             self.counts.push(to_count(count).ok_or_else(|| {
                 let found = if count.is_nan() { String::new() } else { count.to_string() };

@@ -13,6 +13,7 @@ pub mod score;
 pub mod thresholds;
 pub mod verdict;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use ndarray::ArrayView2;
@@ -27,6 +28,7 @@ use crate::config::Config;
 use crate::dataset::features::FeatureCatalog;
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::Result;
+use crate::log::NumberFormat;
 use crate::model::encoder::{FeatureEncoder, Preprocessor};
 use crate::model::explain::Family;
 use crate::model::profile::ReferenceProfile;
@@ -205,6 +207,10 @@ pub struct Model {
     pub findings: Vec<Finding>,
     /// Warnings of the training.
     pub warnings: Vec<Warning>,
+    /// Formats of numbers other than decimal points, as in [`ColumnTypes::formats`].
+    ///
+    /// [`ColumnTypes::formats`]: crate::log::ColumnTypes::formats
+    pub formats: BTreeMap<String, NumberFormat>,
     /// BLAKE3 hash of the training matrix.
     pub training_fingerprint: [u8; 32],
     /// Configuration of the training, as TOML.

@@ -8,7 +8,7 @@ use crate::dataset::matrix;
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
-use crate::log::{ReadOptions, ValueKind};
+use crate::log::{ColumnTypes, NullMarks, ReadOptions};
 use crate::model::Model;
 use crate::names::nearest;
 use crate::time::Timestamp;
@@ -49,8 +49,21 @@ impl Model {
     pub fn read_options(&self, config: &Config, until: Option<Timestamp>) -> ReadOptions {
         ReadOptions {
             until: until.or(config.observation.until),
-            kinds: self.preprocessor.kinds(),
+            types: self.column_types(config),
             ..ReadOptions::default()
+        }
+    }
+
+    /// Returns how columns are read: with the kinds and number formats of the training.
+    ///
+    /// # Arguments
+    /// * `config` – configuration of the model
+    #[must_use]
+    pub fn column_types(&self, config: &Config) -> ColumnTypes {
+        ColumnTypes {
+            kinds: self.preprocessor.kinds(),
+            formats: Some(self.formats.clone()),
+            null: NullMarks::new(&config.input.null),
         }
     }
 
@@ -80,14 +93,10 @@ impl Model {
     /// * those of [`matrix::read`]
     pub fn read_matrix(&self, path: &Path, file: MatrixConfig) -> Result<Rows> {
         let config = Config { matrix: self.matrix_config(file)?, ..self.config()? };
-        let kinds = self.preprocessor.kinds();
-        let text: Vec<String> = kinds
-            .iter()
-            .filter(|(_, k)| **k == ValueKind::Text)
-            .map(|(name, _)| name.clone())
-            .collect();
-        let matrix = matrix::read(path, &config.matrix, &text)?;
-        if let Some(feature) = kinds.keys().find(|name| matrix.features.column(name).is_err()) {
+        let types = self.column_types(&config);
+        let matrix = matrix::read(path, &config.matrix, &types)?;
+        let lacks = |name: &&String| matrix.features.column(name).is_err();
+        if let Some(feature) = types.kinds.keys().find(lacks) {
             let suggestion =
                 nearest(feature, matrix.features.get_column_names().iter().map(|n| n.as_str()));
             return Err(Error::MissingFeature {
@@ -96,6 +105,6 @@ impl Model {
                 suggestion,
             });
         }
-        Ok(Rows::from_matrix(matrix, &config))
+        Rows::from_matrix(matrix, &config)
     }
 }

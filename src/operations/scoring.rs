@@ -72,7 +72,8 @@ pub fn score_matrix_to(
     check_accounts(path, &rule, targets.ledger.is_some(), sink)?;
     let mut writer = ScoreWriter::new(targets);
     let (mut summary, mut newest) = (ScoringSummary::default(), None);
-    let warnings = matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
+    let types = model.column_types(&stored);
+    let warnings = matrix::batches(path, &rule, &types, &mut |batch| {
         if targets.ledger.is_some() {
             newest = newest.max(newest_cutoff(path, &batch.cutoff)?);
         }
@@ -199,7 +200,7 @@ impl<'a> ScoreWriter<'a> {
         Ok(summary)
     }
 
-    /// Writes the rows. An empty table is written with its columns.
+    /// Writes the rows, unless the batch is refused. An empty table is written with its columns.
     fn finish(
         self,
         scorer: &Scorer<'_>,
@@ -207,6 +208,7 @@ impl<'a> ScoreWriter<'a> {
         summary: ScoringSummary,
         sink: &mut Sink<'_>,
     ) -> Result<ScoringRun> {
+        scorer.check_levels(&summary)?;
         // A run without scores would hide the previous run.
         let is_stored = summary.scored > 0;
         let mut ledger_file = None;

@@ -397,6 +397,7 @@ mod tests {
             findings: Vec::new(),
             definitions: Vec::new(),
             warnings: Vec::new(),
+            formats: BTreeMap::new(),
         }
     }
 

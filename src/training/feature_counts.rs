@@ -158,6 +158,7 @@ mod tests {
             findings: Vec::new(),
             definitions: Vec::new(),
             warnings: Vec::new(),
+            formats: std::collections::BTreeMap::new(),
         }
     }
 

@@ -42,7 +42,7 @@ use crate::model::explain::{families, importance};
 use crate::model::profile::ScoreProfile;
 use crate::model::thresholds::{ReferenceRows, threshold};
 use crate::model::{CoefficientPath, Model, ReferenceDistribution, Refit};
-use crate::warning::{DroppedFeature, Finding, Warning};
+use crate::warning::{DroppedFeature, Finding, Warning, unasked_features};
 
 /// A trained model with its test rows.
 #[derive(Debug, Clone)]
@@ -84,6 +84,11 @@ pub fn prepare(config: &Config, rows: &Rows) -> Result<TrainingSetup> {
     check_names(&rows.design_features)?;
     check_rule(&rows.design_features, &rows.dropped, &config.design)?;
     let mut dropped_features = rows.dropped.clone();
+    if let (true, Some(problem)) =
+        (rows.design_features.is_empty(), unasked_features(&dropped_features))
+    {
+        return Err(Error::NoFeatures { problem });
+    }
     let (preprocessor, dropped_columns) =
         Preprocessor::fit(&rows.features, &rows.design_features, &train, &config.design)?;
     dropped_features.extend(dropped_columns);
@@ -286,6 +291,7 @@ impl ModelTrainer<'_> {
                 .into_iter()
                 .chain(few_accounts_per_column(per_linear_column))
                 .collect(),
+            formats: rows.formats.clone(),
             training_fingerprint: fingerprint(rows, train)?,
             config: config.stored(),
         })

@@ -266,6 +266,15 @@ pub enum FeatureDrop {
         /// Minimum share of rows of a level, as text.
         needed: String,
     },
+    /// It numbers the rows of a feature matrix.
+    RowNumber,
+    /// It has times.
+    Time,
+    /// It has almost as many values as there are accounts.
+    Identifier {
+        /// Number of different values.
+        distinct: u64,
+    },
     /// The column duplicates others.
     Repeats {
         /// The columns that stay.
@@ -313,12 +322,28 @@ impl FeatureDrop {
             Self::Constant => "constant",
             Self::OutOfRange => "out-of-range",
             Self::RareLevels { .. } => "rare-levels",
+            Self::RowNumber => "row-number",
+            Self::Time => "time-column",
+            Self::Identifier { .. } => "identifier",
             Self::Repeats { .. } => "repeats",
             Self::LinearCombination { .. } => "linear-combination",
             Self::FewAccounts { .. } => "few-accounts",
             Self::TooRecent { .. } => "too-recent",
             Self::RoleTooRare { .. } => "role-too-rare",
             Self::OtherEvents { .. } => "other-events",
+        }
+    }
+}
+
+impl FeatureDrop {
+    /// Returns what the column has, if it is a feature once `design.include` lists it.
+    #[must_use]
+    pub fn unasked_kind(&self) -> Option<&'static str> {
+        match self {
+            Self::RowNumber => Some("row number"),
+            Self::Time => Some("times"),
+            Self::Identifier { .. } => Some("identifier"),
+            _ => None,
         }
     }
 }
@@ -335,6 +360,11 @@ impl fmt::Display for FeatureDrop {
                     f,
                     "has only rare levels ({levels}, each in less than {needed} of the training rows)"
                 )
+            }
+            Self::RowNumber => f.write_str("numbers the rows"),
+            Self::Time => f.write_str("has times"),
+            Self::Identifier { distinct } => {
+                write!(f, "is an identifier ({})", counted(*distinct, "different value"))
             }
             Self::Repeats { columns } => write!(f, "duplicates {}", backticked(columns)),
             Self::LinearCombination { columns } => {
@@ -383,6 +413,15 @@ impl DroppedFeature {
         Self { column: column.to_owned(), reason }
     }
 
+    /// Returns the name of the column in backticks.
+    pub(super) fn quoted_column(&self) -> String {
+        if self.column.trim().is_empty() {
+            "(no name)".to_owned()
+        } else {
+            format!("`{}`", self.column)
+        }
+    }
+
     /// Returns whether it covers a feature: the feature itself, or its measure in one window.
     pub(crate) fn covers(&self, feature: &str) -> bool {
         let window = feature
@@ -398,7 +437,7 @@ impl DroppedFeature {
 
 impl fmt::Display for DroppedFeature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` {}", self.column, self.reason)
+        write!(f, "{} {}", self.quoted_column(), self.reason)
     }
 }
 

@@ -20,8 +20,8 @@ pub use self::drop_reason::{
 };
 pub use self::finding::{Finding, MeasureImportance, Origin};
 pub use self::message::Message;
-pub use self::notice::{Notice, dropped_features};
-use crate::names::counted;
+pub use self::notice::{Notice, dropped_features, unasked_features};
+use crate::names::{counted, grouped};
 use crate::time::Timestamp;
 
 /// An input that a definition needs and the log lacks.
@@ -83,6 +83,37 @@ impl fmt::Display for MissingInput {
             ),
             Self::Users => f.write_str("counts users, which the log does not have"),
         }
+    }
+}
+
+/// A column of numbers with texts that mean a missing value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkedColumn {
+    /// The column.
+    pub column: String,
+    /// Values with such a text.
+    pub missing: u64,
+    /// All values.
+    pub values: u64,
+    /// The texts, most frequent first; an empty text means blanks.
+    pub marks: Vec<String>,
+}
+
+impl fmt::Display for MarkedColumn {
+    /// Writes the column and its missing values: `` `x`: 1 of 60 values `NA` ``.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = |mark: &String| {
+            if mark.is_empty() { "blank".to_owned() } else { format!("`{mark}`") }
+        };
+        let marks: Vec<String> = self.marks.iter().map(mark).collect();
+        write!(
+            f,
+            "`{}`: {} of {} {}",
+            self.column,
+            grouped(self.missing),
+            counted(self.values, "value"),
+            marks.join(" or ")
+        )
     }
 }
 
@@ -414,6 +445,31 @@ pub enum Warning {
         /// Headline of the verdict.
         headline: String,
     },
+    /// Texts in columns of numbers were read as missing values.
+    MissingMarks {
+        /// The columns.
+        columns: Vec<MarkedColumn>,
+    },
+    /// Columns of numbers have another format than decimal points.
+    NumberFormat {
+        /// The columns.
+        columns: Vec<String>,
+        /// The format in words.
+        format: String,
+    },
+    /// A column of categories has almost only numbers.
+    MixedColumn {
+        /// The column.
+        column: String,
+        /// Values that are numbers.
+        numbers: u64,
+        /// All values that are not missing.
+        values: u64,
+        /// The first value that is not a number.
+        found: String,
+        /// Its row, counted from 1.
+        row: u64,
+    },
     /// A stored version cannot be read.
     UnreadableVersion {
         /// The version.
@@ -433,7 +489,8 @@ impl Warning {
             Self::RowsNotScored {
                 reason: Unscored::HorizonOver | Unscored::TooOld | Unscored::TooYoung,
                 ..
-            }
+            } | Self::MissingMarks { .. }
+                | Self::NumberFormat { .. }
         )
     }
 
@@ -494,6 +551,9 @@ impl Warning {
             Self::MoreSignUpsThanVisitors { .. } => "more-sign-ups-than-visitors",
             Self::VisitorDaysMissing { .. } => "visitor-days-missing",
             Self::PoorVerdict { .. } => "poor-verdict",
+            Self::MissingMarks { .. } => "missing-marks",
+            Self::NumberFormat { .. } => "number-format",
+            Self::MixedColumn { .. } => "mixed-column",
             Self::UnreadableVersion { .. } => "unreadable-version",
         }
     }

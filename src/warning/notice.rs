@@ -107,12 +107,23 @@ impl fmt::Display for Notice {
     }
 }
 
+/// Lists the features that are used only if `design.include` lists them; `None` if there is none.
+#[must_use]
+pub fn unasked_features(features: &[DroppedFeature]) -> Option<String> {
+    let name = |feature: &DroppedFeature| {
+        Some(format!("{} ({})", feature.quoted_column(), feature.reason.unasked_kind()?))
+    };
+    let names: Vec<String> = features.iter().filter_map(name).collect();
+    (!names.is_empty())
+        .then(|| format!("Not features unless `design.include` lists them: {}", names.join(", ")))
+}
+
 /// Lists dropped features, one line per reason.
 #[must_use]
 pub fn dropped_features(features: &[DroppedFeature]) -> Vec<String> {
     let mut reasons: Vec<(&FeatureDrop, Vec<String>)> = Vec::new();
     for feature in features {
-        let column = format!("`{}`", feature.column);
+        let column = feature.quoted_column();
         match reasons.iter_mut().find(|(reason, _)| **reason == feature.reason) {
             Some((_, columns)) => columns.push(column),
             None => reasons.push((&feature.reason, vec![column])),

@@ -284,6 +284,19 @@ impl fmt::Display for Warning {
                 f,
                 "scores of {model} are not proven to help. {headline}. `pql inspect {model}` shows the evaluation."
             ),
+            Self::MissingMarks { columns } => {
+                let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+                write!(f, "{} read as missing", columns.join(", "))
+            }
+            Self::NumberFormat { columns, format } => {
+                write!(f, "{} {format}", quoted(columns, ["has", "have"]))
+            }
+            Self::MixedColumn { column, numbers, values, found, row } => write!(
+                f,
+                "`{column}` is read as text: {} of {} are numbers, and row {row} is `{found}`. Add `{found}` to `input.null` to read it as missing, or `{column}` to `design.categorical`.",
+                grouped(*numbers),
+                counted(*values, "value")
+            ),
             Self::UnreadableVersion { model, problem } => write!(f, "{model}: {problem}"),
         }
     }

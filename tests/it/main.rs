@@ -8,6 +8,7 @@ mod audit;
 mod browser;
 mod certified;
 mod cli_accounts;
+mod cli_columns;
 mod cli_commands;
 mod cli_config;
 mod cli_data;

@@ -10,7 +10,7 @@ use pql::config::Config;
 use pql::dataset::features::{FeatureCatalog, compute};
 use pql::dataset::observations::{Observations, Outcome, Split, observe};
 use pql::io::progress::Progress;
-use pql::log::{Log, LogBounds, LogSources, ingest};
+use pql::log::{ColumnTypes, Log, LogBounds, LogSources, ingest};
 use pql::time::iso;
 
 use crate::common::{DAY, Lcg, NEW_YEAR, close, csv_rows, root, run, text};
@@ -433,12 +433,12 @@ fn compare(
 }
 
 fn read(config: &Config, until: i64) -> Log {
-    let kinds = BTreeMap::new();
+    let types = ColumnTypes::default();
     let sources = LogSources {
         events: &config.events,
         accounts: config.accounts.as_ref(),
         roles: &config.roles,
-        kinds: &kinds,
+        types: &types,
         memory: pql::log::DEFAULT_MEMORY,
     };
     ingest(

@@ -126,9 +126,10 @@ fn train(rows: &SimulatedRows, keys: &str, test: usize) -> TrainedModel {
         cutoff: None,
         y: rows.y.iter().map(|y| Some(*y)).collect(),
         split: Some(split),
+        formats: std::collections::BTreeMap::new(),
         warnings: Vec::new(),
     };
-    let rows = Rows::from_matrix(matrix, &config);
+    let rows = Rows::from_matrix(matrix, &config).unwrap();
     train_on_rows(&config, &rows, TrainOptions::default(), &mut Sink::silent()).unwrap()
 }
 

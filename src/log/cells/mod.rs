@@ -1,15 +1,26 @@
 //! Conversion of columns of any type to text, times and numbers; errors name the row.
 
 mod canonical;
+mod format;
+mod marks;
+mod numbers;
 mod times;
+mod typed;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 pub(crate) use canonical::canonical;
 use canonical::is_canonical;
+pub use format::NumberFormat;
+pub(crate) use marks::MarkCounts;
+pub use marks::NullMarks;
+pub(crate) use numbers::NumberReader;
 use polars::prelude::*;
 use times::native_times;
 pub(crate) use times::{NeverTimes, NumericTimes, TimeColumn, UnitHint};
+pub use typed::ColumnTypes;
+pub(crate) use typed::{ColumnNotes, TypedColumn};
 
 use crate::error::{Error, Result};
 use crate::io::write::{bitmap, format_number};
@@ -35,6 +46,11 @@ pub(crate) struct CellLocation<'a> {
 }
 
 impl CellLocation<'_> {
+    /// Returns the row in the file of a value of the batch.
+    pub(crate) fn row(&self, index: usize) -> u64 {
+        self.first_row + self.rows.get(index).map_or(index as u64, |row| u64::from(*row))
+    }
+
     /// Returns the error for the value at an index of the batch.
     pub(crate) fn bad_value(
         &self,
@@ -44,9 +60,7 @@ impl CellLocation<'_> {
     ) -> Error {
         Error::BadValue {
             path: self.path.to_owned(),
-            row: Some(
-                self.first_row + self.rows.get(index).map_or(index as u64, |r| u64::from(*r)),
-            ),
+            row: Some(self.row(index)),
             column: self.column.to_owned(),
             found: found.into(),
             expected: expected.to_owned(),
@@ -63,6 +77,30 @@ pub(crate) fn ids(column: &Column) -> Result<StringChunked> {
     }
     let ids = texts.iter().map(|text| text.map(canonical).filter(|id| !id.is_empty()));
     Ok(StringChunked::from_iter_options(texts.name().clone(), ids))
+}
+
+/// Converts a column of categories to levels in their canonical form; null where missing.
+pub(crate) fn levels(column: &Column) -> Result<StringChunked> {
+    let texts = text(column)?;
+    let is_level = |text: Option<&str>| {
+        text.is_none_or(|text| !text.is_empty() && level(text).len() == text.len())
+    };
+    // Capitalized true and false have the length of their levels.
+    let is_flag = |text: &str| parse_bool(text).is_some() && !matches!(text, "true" | "false");
+    if texts.iter().all(|text| is_level(text) && !text.is_some_and(is_flag)) {
+        return Ok(texts);
+    }
+    let levels = texts.iter().map(|text| text.map(level).filter(|level| !level.is_empty()));
+    Ok(StringChunked::from_iter_options(texts.name().clone(), levels))
+}
+
+/// Returns the canonical form of a level: that of an id, and true and false in lower case.
+pub(crate) fn level(text: &str) -> Cow<'_, str> {
+    let text = canonical(text);
+    match parse_bool(&text) {
+        Some(flag) => Cow::Borrowed(if flag == 1.0 { "true" } else { "false" }),
+        None => text,
+    }
 }
 
 /// Converts a column to text: numbers in their shortest form, times in ISO 8601; null where
@@ -101,51 +139,6 @@ fn number_text(number: f64) -> String {
     } else {
         format_number(number)
     }
-}
-
-/// Converts a column to numbers: true/false become 1/0 and text is parsed; null where missing.
-///
-/// # Errors
-/// * [`Error::BadValue`]: a text is neither a number nor true/false
-pub(crate) fn numbers(column: &Column, location: CellLocation<'_>) -> Result<Float64Chunked> {
-    let series = column.as_materialized_series();
-    if series.dtype().is_temporal() {
-        return Err(location.bad_value(0, format!("type {}", series.dtype()), "a number"));
-    }
-    if series.dtype() != &DataType::String {
-        let numbers = float(series)?;
-        let nan =
-            numbers.downcast_iter().any(|chunk| position(chunk.values(), |v| v.is_nan()).is_some());
-        return Ok(if nan { numbers.apply(|v| v.filter(|v| !v.is_nan())) } else { numbers });
-    }
-    let mut out = Vec::with_capacity(series.len());
-    for (index, value) in series.str().expect("dtype was checked").iter().enumerate() {
-        out.push(match value.map(str::trim).filter(|v| !v.is_empty()) {
-            None => None,
-            Some(v) => Some(
-                parse_number(v)
-                    .or_else(|| parse_bool(v))
-                    .ok_or_else(|| location.bad_value(index, v, "a number"))?,
-            ),
-        });
-    }
-    Ok(Float64Chunked::from_iter_options(series.name().clone(), out.into_iter()))
-}
-
-/// Converts a column to finite numbers; NaN where missing.
-///
-/// # Errors
-/// * [`Error::BadValue`]: a text is not a number, or a number is infinite
-pub(crate) fn finite(column: &Column, location: CellLocation<'_>) -> Result<Vec<f64>> {
-    let series = column.as_materialized_series();
-    let numbers = if series.dtype() == &DataType::String {
-        numbers(column, location)?
-    } else {
-        float(series)?
-    };
-    let numbers = values(&numbers, f64::NAN);
-    position(&numbers, |v| v.is_infinite())
-        .map_or(Ok(numbers), |index| Err(location.bad_value(index, "inf", "a finite number")))
 }
 
 /// Returns the index of the first value that matches; checks blocks without branches, for speed.
@@ -201,45 +194,6 @@ pub enum ValueKind {
     Number,
     /// Categories.
     Text,
-}
-
-/// Converts a column to `Float64` or `String`, by `kind` or as inferred from its values.
-pub(crate) fn typed(
-    column: &Column,
-    kind: Option<ValueKind>,
-    location: CellLocation<'_>,
-) -> Result<Column> {
-    let is_text = column.dtype() == &DataType::String;
-    let kind = kind.unwrap_or_else(|| match column.dtype() {
-        DataType::String => infer_kind(column.str().expect("dtype was checked")),
-        t if t.is_primitive_numeric() || t == &DataType::Boolean || t == &DataType::Null => {
-            ValueKind::Number
-        }
-        _ => ValueKind::Text,
-    });
-    Ok(match kind {
-        ValueKind::Number => {
-            numbers(column, location)?.with_name(column.name().clone()).into_column()
-        }
-        ValueKind::Text if is_text => column.clone(),
-        ValueKind::Text => text(column)?.into_column(),
-    })
-}
-
-/// Infers the kind of a text column: numeric if all values are numbers, or all are true/false.
-fn infer_kind(texts: &StringChunked) -> ValueKind {
-    let mut values = texts.iter().flatten().map(str::trim).filter(|v| !v.is_empty()).peekable();
-    if values.peek().is_none() {
-        return ValueKind::Number;
-    }
-    let values: Vec<&str> = values.collect();
-    if values.iter().all(|v| parse_number(v).is_some())
-        || values.iter().all(|v| parse_bool(v).is_some())
-    {
-        ValueKind::Number
-    } else {
-        ValueKind::Text
-    }
 }
 
 /// Parses a finite decimal number; `nan` and `inf` are not accepted.
@@ -327,7 +281,11 @@ mod tests {
                 "{message}"
             );
         }
-        let message = numbers(&micros(0).into_column(), location).unwrap_err().to_string();
+        let null = NullMarks::default();
+        let message = NumberReader::default()
+            .read(&micros(0).into_column(), &null, location)
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("expected a number"), "{message}");
     }
 
@@ -464,19 +422,5 @@ mod tests {
     fn an_invalid_time_is_reported_with_its_row() {
         let message = times(&["2025-01-01", "soon"]).unwrap_err();
         assert!(message.contains("row 2") && message.contains("`soon`"), "{message}");
-    }
-
-    #[test]
-    fn a_text_column_is_numeric_only_if_every_value_is() {
-        let location =
-            CellLocation { path: Path::new("f.csv"), column: "x", first_row: 1, rows: &[] };
-        let kind = |values: &[&str]| {
-            typed(&Column::new("x".into(), values), None, location).unwrap().dtype().clone()
-        };
-        assert_eq!(kind(&["1", " 2.5 ", "", " ", "-1e3"]), DataType::Float64);
-        assert_eq!(kind(&["TRUE", "false"]), DataType::Float64);
-        assert_eq!(kind(&["1", "NA"]), DataType::String);
-        assert_eq!(kind(&["1", "nan"]), DataType::String);
-        assert_eq!(kind(&["1", "true"]), DataType::String);
     }
 }

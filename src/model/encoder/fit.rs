@@ -16,6 +16,7 @@ use crate::config::{DesignConfig, Log1p, Winsorize};
 use crate::dataset::columns::{feature_column, numbers, texts};
 use crate::dataset::features::{Feature, FeatureKind};
 use crate::error::{Error, Result};
+use crate::log::cells;
 use crate::names::suggest;
 use crate::warning::{DroppedFeature, FeatureDrop};
 
@@ -164,7 +165,7 @@ pub(crate) fn check_reference_levels(
         } else {
             BTreeSet::new()
         };
-        if !levels.contains(level) {
+        if !levels.contains(&*cells::level(level)) {
             let suggestion = suggest(level, levels.iter().map(String::as_str));
             return Err(Error::Usage {
                 problem: format!("`design.reference_levels`: found the level `{level}` of `{name}`, which is not in the training rows"),
@@ -309,15 +310,17 @@ fn fit_text(feature: &Feature, raw: &[Option<String>], config: &DesignConfig) ->
     let configured = config
         .reference_levels
         .get(&feature.name)
+        .map(|level| cells::level(level).into_owned())
         .filter(|level| counts.contains_key(level.as_str()));
-    let reference_level = configured.unwrap_or(&mode).clone();
+    let is_configured = configured.is_some();
+    let reference_level = configured.unwrap_or_else(|| mode.clone());
     // A text equal to [`OTHER`] counts as rare: two columns cannot have the same name.
     let is_rare =
         |level: &str, count: usize| level == OTHER || share(count, raw.len()) < config.rare;
     let column = |count: usize| scale_from_counts(count, raw.len());
     let (mut levels, mut rare_levels, mut others) = (Vec::new(), Vec::new(), 0);
     for (level, count) in &counts {
-        if is_rare(level, *count) && !(configured.is_some() && **level == reference_level) {
+        if is_rare(level, *count) && !(is_configured && **level == reference_level) {
             rare_levels.push((*level).to_owned());
             others += count;
         } else if **level != reference_level {
@@ -486,7 +489,7 @@ mod tests {
         let design = p.transform(&batch, None).unwrap();
         assert_eq!(design.x.row(0), design.x.row(1));
         assert_eq!(design.x.row(0), design.x.row(2));
-        assert_eq!(design.unseen["x"], 2, "`new` and the missing one");
+        assert_eq!(design.levels["x"].unseen_rows(), 2, "`new` and the missing one");
     }
 
     #[test]

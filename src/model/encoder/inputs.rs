@@ -1,5 +1,6 @@
 //! Prepares the features of a batch, and computes their design columns block by block.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use ndarray::{ArrayViewMut1, ArrayViewMut2};
@@ -8,8 +9,8 @@ use polars_arrow::array::{PrimitiveArray, StaticArray};
 use rayon::prelude::*;
 
 use super::{
-    CategoricalEncoding, DesignColumn, Encoding, FeatureEncoder, Level, NumericEncoding,
-    Preprocessor, Term,
+    CategoricalEncoding, DesignColumn, Encoding, FeatureEncoder, Level, LevelCounts,
+    NumericEncoding, Preprocessor, Term,
 };
 use crate::dataset::columns::{feature_column, number_column, text_column};
 use crate::error::Result;
@@ -140,11 +141,15 @@ impl Preprocessor {
 }
 
 impl Inputs<'_> {
-    /// Computes the design columns of some rows. Returns the number of unseen texts by feature.
+    /// Computes the design columns of some rows. Returns the counts of levels by feature.
     ///
     /// # Arguments
     /// * `x` – output, shape (columns, rows)
-    pub(crate) fn fill(&self, rows: &Range<usize>, x: &mut ArrayViewMut2<'_, f64>) -> Vec<u64> {
+    pub(crate) fn fill(
+        &self,
+        rows: &Range<usize>,
+        x: &mut ArrayViewMut2<'_, f64>,
+    ) -> Vec<LevelCounts> {
         let (mut transformed, mut missing) = (vec![0.0; rows.len()], vec![false; rows.len()]);
         let mut nulls = Vec::new();
         let fill = |input: &FeatureInput<'_>| {
@@ -157,7 +162,7 @@ impl Inputs<'_> {
                         columns.for_each(|(index, column)| {
                             linear(raw, &nulls, number, column, x.row_mut(index));
                         });
-                        return 0;
+                        return LevelCounts::default();
                     }
                     transformed
                         .iter_mut()
@@ -170,19 +175,23 @@ impl Inputs<'_> {
                     columns.for_each(|(index, column)| {
                         standardize(column, &transformed, &missing, x.row_mut(index));
                     });
-                    0
+                    LevelCounts::default()
                 }
                 Values::Texts(values, text) => {
-                    let levels: Vec<Level<'_>> = rows
-                        .clone()
-                        .map(|row| text.level(values.get(row).filter(|v| !v.is_empty())))
-                        .collect();
+                    let mut counts = LevelCounts::default();
+                    let level = |row: usize| {
+                        let value = values.get(row).filter(|v| !v.is_empty());
+                        let level = text.level(value);
+                        counts.count(value, level.unseen);
+                        level
+                    };
+                    let levels: Vec<Level<'_>> = rows.clone().map(level).collect();
                     for (index, DesignColumn { term, scale, .. }) in columns {
                         for (x, level) in x.row_mut(index).iter_mut().zip(&levels) {
                             *x = scale.apply(f64::from(u8::from(*term == Term::Level(level.name))));
                         }
                     }
-                    levels.iter().filter(|level| level.unseen).count() as u64
+                    counts
                 }
             }
         };
@@ -199,10 +208,11 @@ impl Inputs<'_> {
         }
     }
 
-    /// Returns the nonzero counts with the names of their features.
-    pub(crate) fn named(&self, counts: &[u64]) -> impl Iterator<Item = (String, u64)> {
-        let named = self.features.iter().zip(counts).filter(|(_, count)| **count > 0);
-        named.map(|(input, count)| (input.encoder.feature.clone(), *count))
+    /// Returns the counts of the categorical features with their names.
+    pub(crate) fn named(&self, counts: Vec<LevelCounts>) -> BTreeMap<String, LevelCounts> {
+        let is_text = |input: &FeatureInput<'_>| matches!(input.values, Values::Texts(..));
+        let named = self.features.iter().zip(counts).filter(|(input, _)| is_text(input));
+        named.map(|(input, counts)| (input.encoder.feature.clone(), counts)).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 mod fit;
 mod independent;
 mod inputs;
+mod level_counts;
 mod number;
 mod scale;
 mod spline;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 pub(crate) use fit::{check_names, check_reference_levels};
 pub use inputs::RawValue;
 pub(crate) use inputs::{BLOCK, Inputs};
+pub use level_counts::LevelCounts;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
 pub use number::NumericEncoding;
@@ -116,13 +118,13 @@ pub struct Preprocessor {
     pub features: Vec<FeatureEncoder>,
 }
 
-/// A design matrix, with counts of unseen levels.
+/// A design matrix, with counts of levels.
 #[derive(Debug, Clone)]
 pub struct Design {
     /// Shape (rows, columns), standardized, without intercept column.
     pub x: Array2<f64>,
-    /// Rows with a level that does not occur in the training rows, by feature.
-    pub unseen: BTreeMap<String, u64>,
+    /// Values of each categorical feature.
+    pub levels: BTreeMap<String, LevelCounts>,
 }
 
 impl FeatureEncoder {
@@ -261,15 +263,19 @@ impl Preprocessor {
         let n = rows.map_or(features.height(), <[u32]>::len);
         let mut x = Array2::zeros((n, self.columns().len()));
         let blocks = x.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().enumerate();
-        let unseen = blocks.map(|(index, mut block)| {
+        let levels = blocks.map(|(index, mut block)| {
             let mut columns = Array2::zeros((block.ncols(), block.nrows()));
-            let unseen = inputs
+            let levels = inputs
                 .fill(&(index * BLOCK..index * BLOCK + block.nrows()), &mut columns.view_mut());
             block.assign(&columns.t());
-            unseen
+            levels
         });
-        let add = |a: Vec<u64>, b: Vec<u64>| a.iter().zip(b).map(|(a, b)| a + b).collect();
-        let unseen = unseen.reduce(|| vec![0; self.features.len()], add);
-        Ok(Design { x, unseen: inputs.named(&unseen).collect() })
+        let none = || vec![LevelCounts::default(); self.features.len()];
+        let add = |mut a: Vec<LevelCounts>, b: Vec<LevelCounts>| {
+            a.iter_mut().zip(b).for_each(|(sum, counts)| sum.add(counts));
+            a
+        };
+        let levels = levels.reduce(none, add);
+        Ok(Design { x, levels: inputs.named(levels) })
     }
 }

@@ -87,7 +87,7 @@ impl AccountRow {
     ) -> Result<Self> {
         let rule = model.matrix_config(file)?;
         let mut newest: Option<(Option<i64>, DataFrame)> = None;
-        matrix::batches(path, &rule, &model.preprocessor.kinds(), &mut |batch| {
+        matrix::batches(path, &rule, &model.column_types(&model.config()?), &mut |batch| {
             let accounts = batch.account.str().map_err(|e| Error::table("the accounts", e))?;
             for (index, found) in accounts.iter().enumerate() {
                 if found == Some(account)

@@ -108,6 +108,7 @@ pub fn score_log(
     let batch = LogBatch::observe(model, label, config, log, sink)?;
     let scorer = Scorer::new(model, label)?.for_batch(&batch);
     let (chunks, summary) = scorer.score_chunks(&batch.as_batch())?;
+    scorer.check_levels(&summary)?;
     let mut sorter = ScoreSorter::new(ScoreRows::default(), u64::MAX);
     chunks.iter().try_for_each(|chunk| sorter.push(chunk))?;
     let mut tables = vec![scorer.empty()?];

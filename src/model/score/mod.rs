@@ -29,7 +29,7 @@ use crate::config::{Config, ContactValue, QualifyBy, ThresholdRule};
 use crate::error::{Error, Result};
 use crate::io::write::OutputTable;
 use crate::model::Model;
-use crate::model::encoder::{DesignColumn, Encoding};
+use crate::model::encoder::{DesignColumn, Encoding, LevelCounts};
 use crate::model::explain::{Contributions, ReasonTemplates, ReasonTexts};
 use crate::rules::definition::Pql;
 use crate::warning::{Unscored, Warning};
@@ -80,18 +80,20 @@ pub struct ScoringSummary {
     /// Expected net value of contacting the rows at or above the threshold; `None` without
     /// `qualify.value`.
     pub expected_value: Option<f64>,
-    /// Rows with a level that does not occur in the training rows, by feature.
-    pub unseen: BTreeMap<String, u64>,
+    /// Values of each categorical feature.
+    pub levels: BTreeMap<String, LevelCounts>,
 }
 
 impl ScoringSummary {
     /// Returns warnings about new levels and rows without a score.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        let unseen = self
-            .unseen
-            .iter()
-            .map(|(feature, rows)| Warning::UnseenLevels { rows: *rows, feature: feature.clone() });
+        let unseen = self.levels.iter().filter(|(_, counts)| counts.unseen_rows() > 0).map(
+            |(feature, counts)| Warning::UnseenLevels {
+                rows: counts.unseen_rows(),
+                feature: feature.clone(),
+            },
+        );
         let unscored = self
             .unscored
             .iter()
@@ -113,8 +115,8 @@ impl ScoringSummary {
         for (reason, count) in other.unscored {
             *self.unscored.entry(reason).or_default() += count;
         }
-        for (feature, count) in other.unseen {
-            *self.unseen.entry(feature).or_default() += count;
+        for (feature, counts) in other.levels {
+            self.levels.entry(feature).or_default().add(counts);
         }
     }
 }
@@ -206,12 +208,24 @@ impl<'a> Scorer<'a> {
         }
     }
 
+    /// Checks that no categorical feature of a whole batch has only new values.
+    ///
+    /// # Errors
+    /// * [`Error::UnseenCategory`]: all values of a feature are new, and too many for a coincidence
+    pub fn check_levels(&self, summary: &ScoringSummary) -> Result<()> {
+        self.model.preprocessor.check_levels(&summary.levels, self.model.profile.rows)
+    }
+
     /// Computes the probability of each row; NaN if a feature is infinite.
     ///
     /// # Errors
+    /// * [`Error::UnseenCategory`]: as for [`Scorer::check_levels`]
     /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or of another type
     pub fn probabilities(&self, features: &DataFrame) -> Result<Vec<f64>> {
-        Ok(self.model.probabilities(self.model.preprocessor.transform(features, None)?.x.view()))
+        let Model { preprocessor, profile, .. } = self.model;
+        let design = preprocessor.transform(features, None)?;
+        preprocessor.check_levels(&design.levels, profile.rows)?;
+        Ok(self.model.probabilities(design.x.view()))
     }
 
     /// Scores rows. Returns a table in the order of the rows, and a summary.

@@ -93,14 +93,17 @@ pub fn monitor_matrix(
     let mut monitor = DriftMonitor::new(target.model, &scorer, target.label);
     let rule = target.model.matrix_config(file.clone())?;
     let mut newest: Option<i64> = None;
-    matrix::batches(path, &rule, &target.model.preprocessor.kinds(), &mut |batch| {
+    let types = target.model.column_types(&target.model.config()?);
+    matrix::batches(path, &rule, &types, &mut |batch| {
         newest = newest.max(batch.cutoff.iter().flatten().max().copied());
         monitor.update(&batch.features, &batch.account)
     })?;
     let mut realized = None;
     if outcomes {
         let rows = target.model.read_matrix(path, file.clone())?;
-        let all = scorer.probabilities(&rows.features)?;
+        // A batch with new levels only raises an alarm here.
+        let design = target.model.preprocessor.transform(&rows.features, None)?;
+        let all = target.model.probabilities(design.x.view());
         // Rows with a value that is not finite have no score. They are counted with the batch.
         let has_score =
             |row: &u32| rows.y[*row as usize].is_some() && all[*row as usize].is_finite();

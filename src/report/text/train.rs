@@ -14,6 +14,7 @@ use crate::model::explain::{Direction, describe_measure, direction, is_count};
 use crate::model::verdict::{Requirement, Verdict, entropy};
 use crate::report::format::{PROSE_WIDTH, counted, grouped, percent, wrapped_lines};
 use crate::time::NEVER;
+use crate::warning::unasked_features;
 
 /// Most lines of the summary.
 const MAX_LINES: usize = 25;
@@ -89,8 +90,10 @@ pub(crate) fn matrix_summary(rows: usize, columns: usize, path: &Path) -> String
 pub(crate) fn training_summary(summary: &TrainingSummary<'_>) -> String {
     let TrainingSummary { model, data, .. } = *summary;
     let rows = split(model);
-    let data: Vec<String> =
-        std::iter::once(data.to_owned()).chain(rows.lines().map(str::to_owned)).collect();
+    let data: Vec<String> = std::iter::once(data.to_owned())
+        .chain(column_notes(model))
+        .chain(rows.lines().map(str::to_owned))
+        .collect();
     let mut verdict = verdict(&model.verdict());
     let metrics: Vec<String> = model
         .evaluation
@@ -270,11 +273,20 @@ fn describe_direction(direction: &Direction, is_count: bool) -> String {
     }
 }
 
+/// Returns how columns were read, if not as usual, and which of them are no features.
+fn column_notes(model: &Model) -> Vec<String> {
+    let read = model.warnings.iter().filter(|warning| warning.is_expected());
+    let notes = unasked_features(&model.dropped_features).into_iter();
+    let notes = notes.chain(read.map(ToString::to_string));
+    notes.flat_map(|note| shortened(&note)).collect()
+}
+
 /// Returns at most a number of warnings, possible leaks first, and how many more there are.
 fn warnings(model: &Model, most: usize) -> Vec<String> {
     let leaks = model.findings.iter().map(|finding| format!("Possible leak: {finding}"));
+    let warned = model.warnings.iter().filter(|warning| !warning.is_expected());
     let all: Vec<String> =
-        leaks.chain(model.warnings.iter().map(|warning| format!("Warning: {warning}"))).collect();
+        leaks.chain(warned.map(|warning| format!("Warning: {warning}"))).collect();
     let mut lines: Vec<String> = all.iter().take(most).flat_map(|text| shortened(text)).collect();
     let more = all.len().saturating_sub(most) as u64;
     if more > 0 {

@@ -61,6 +61,7 @@ fn log(seed: u64, accounts: usize, chance: impl Fn(&[Vec<i64>; 4]) -> f64) -> Lo
         listed: true,
         quality: DataQuality::default(),
         warnings: Vec::new(),
+        formats: std::collections::BTreeMap::new(),
     }
 }
 

@@ -13,6 +13,7 @@ mod truth;
 mod usage;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use account::Account;
@@ -306,6 +307,7 @@ fn log(accounts: &[Account], scenario: &Scenario) -> Log {
         listed: true,
         quality: DataQuality::default(),
         warnings: Vec::new(),
+        formats: BTreeMap::new(),
     }
 }
 

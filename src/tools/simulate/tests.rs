@@ -10,7 +10,7 @@ use super::product::{Action, PRODUCT_FEATURES};
 use super::*;
 use crate::config::Config;
 use crate::dataset::observations::observe;
-use crate::log::{DEFAULT_MEMORY, LogBounds, LogSources, ingest};
+use crate::log::{ColumnTypes, DEFAULT_MEMORY, LogBounds, LogSources, ingest};
 use crate::time::in_days;
 use crate::warning::{Anomaly, DropReason};
 
@@ -58,12 +58,12 @@ struct ReadBack {
 fn read_back(simulation: &Simulation) -> ReadBack {
     let (dir, simulated) = written(simulation);
     let config = Config::load(Some(&dir.path().join("pql.toml")), &[]).unwrap();
-    let kinds = BTreeMap::new();
+    let types = ColumnTypes::default();
     let sources = LogSources {
         events: &config.events,
         accounts: config.accounts.as_ref(),
         roles: &config.roles,
-        kinds: &kinds,
+        types: &types,
         memory: DEFAULT_MEMORY,
     };
     let clip = LogBounds {
