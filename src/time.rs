@@ -87,7 +87,7 @@ impl WrittenTime {
 
     /// Returns the time in µs UTC as [`WrittenTime::in_zone`].
     pub(crate) fn to_utc(self, zone: &mut LocalTimes) -> i64 {
-        self.offset.map_or_else(|| zone.to_utc(self.local), |offset| self.local - offset)
+        self.offset.map_or_else(|| zone.utc(self.local), |offset| self.local - offset)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Error;
 use super::phrases::all_drops;
 use crate::names::quoted;
+use crate::time::TimeSpan;
 use crate::warning::{DropReason, ObservationDrop};
 
 impl Error {
@@ -65,24 +66,9 @@ impl Error {
                 Some(longest) => format!("set `observation.horizon` to at most {longest}"),
                 None => format!("set a smaller `{age_key}`"),
             }),
-            Self::NoObservations { dropped, oldest, .. } => dropped.first().map(|(reason, _)| match reason {
-                ObservationDrop::AboveMaxAge => {
-                    format!("set `observation.max_age` to at least the age of the accounts (up to {oldest})")
-                }
-                ObservationDrop::BelowMinAge => {
-                    "set a shorter `observation.horizon` or a smaller `observation.min_age`".to_owned()
-                }
-                ObservationDrop::TooYoung => {
-                    format!("set `observation.age` to less than the age of the accounts (up to {oldest})")
-                }
-                ObservationDrop::BeforeLog => {
-                    "set `observation.since` earlier, if the log is complete from then on".to_owned()
-                }
-                ObservationDrop::ClosedBeforeCutoff | ObservationDrop::SignedUpAfterCutoff => {
-                    "set an earlier cutoff: a smaller `observation.age` or `observation.min_age`".to_owned()
-                }
-                ObservationDrop::ClosedInGap => "set a shorter `observation.gap`".to_owned(),
-            }),
+            Self::NoObservations { dropped, oldest, .. } => {
+                dropped.first().map(|(reason, _)| observation_hint(*reason, *oldest))
+            }
             Self::NoTrainingRows { purged, .. } => Some(if *purged > 0 {
                 "set a shorter `observation.horizon` or a smaller `model.test_size`".to_owned()
             } else {
@@ -144,4 +130,31 @@ fn drop_hint(dropped: Option<&[(DropReason, u64)]>) -> Option<String> {
         }
         .to_owned(),
     )
+}
+
+/// Returns the next step without observations, by the most frequent reason.
+///
+/// # Arguments
+/// * `oldest` – age of the oldest account
+fn observation_hint(reason: ObservationDrop, oldest: TimeSpan) -> String {
+    match reason {
+        ObservationDrop::AboveMaxAge => {
+            format!(
+                "set `observation.max_age` to at least the age of the accounts (up to {oldest})"
+            )
+        }
+        ObservationDrop::BelowMinAge => {
+            "set a shorter `observation.horizon` or a smaller `observation.min_age`".to_owned()
+        }
+        ObservationDrop::TooYoung => {
+            format!("set `observation.age` to less than the age of the accounts (up to {oldest})")
+        }
+        ObservationDrop::BeforeLog => {
+            "set `observation.since` earlier, if the log is complete from then on".to_owned()
+        }
+        ObservationDrop::ClosedBeforeCutoff | ObservationDrop::SignedUpAfterCutoff => {
+            "set an earlier cutoff: a smaller `observation.age` or `observation.min_age`".to_owned()
+        }
+        ObservationDrop::ClosedInGap => "set a shorter `observation.gap`".to_owned(),
+    }
 }

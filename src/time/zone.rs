@@ -112,7 +112,7 @@ impl LocalTimes {
     }
 
     /// Converts a local time to UTC, both in µs, as [`Zone::to_utc`].
-    pub(crate) fn to_utc(&mut self, local: i64) -> i64 {
+    pub(crate) fn utc(&mut self, local: i64) -> i64 {
         if self.zone.is_utc() {
             return local;
         }
@@ -234,7 +234,7 @@ mod tests {
         let zone: Zone = "America/New_York".parse().unwrap();
         let (mut times, start) = (LocalTimes::new(zone), parse_iso("2025-01-01").unwrap());
         for local in (0..365 * 48).map(|half_hours| start + half_hours * 1_800 * SECOND) {
-            assert_eq!(times.to_utc(local), zone.to_utc(local), "{}", iso(local));
+            assert_eq!(times.utc(local), zone.to_utc(local), "{}", iso(local));
         }
     }
 

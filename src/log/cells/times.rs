@@ -274,7 +274,7 @@ impl TimeColumn {
                 let is_local = matches!(series.dtype(), T::Date | T::Datetime(_, None));
                 if is_local && !self.zone.is_utc() {
                     let local = times.iter_mut().filter(|t| **t != NO_TIME && time::plausible(**t));
-                    local.for_each(|t| *t = self.zone.to_utc(*t));
+                    local.for_each(|t| *t = self.zone.utc(*t));
                 }
                 if let Some(index) = position(&times, |t| *t != NO_TIME && !time::plausible(*t)) {
                     // The largest number is no sentinel here, but a time.
