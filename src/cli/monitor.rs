@@ -36,7 +36,7 @@ pub(super) struct Args {
     ledger: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Ignore this feature when raising alarms, such as `tenure_days`; repeatable
+    /// Ignore this feature when raising alarms; repeatable
     #[arg(long, value_name = "FEATURE", help_heading = "Model")]
     ignore: Vec<String>,
     #[command(flatten)]

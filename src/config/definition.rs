@@ -1,8 +1,11 @@
 //! `[[definition]]`: rules on the usage of an account after its sign-up.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Config;
 use super::problem::InvalidSetting;
 use super::schema::{POSITIVE_DURATION, condition, group_of, only_group, single_condition};
 use crate::time::{DAY, TimeSpan, Timestamp, iso};
@@ -108,6 +111,28 @@ pub struct Condition {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("items" = single_condition()))]
     pub any: Vec<Condition>,
+}
+
+impl Config {
+    /// Returns the event types of all roles and definitions.
+    #[must_use]
+    pub fn event_names(&self) -> BTreeSet<String> {
+        fn collect(conditions: &[Condition], names: &mut BTreeSet<String>) {
+            for condition in conditions {
+                names.extend(condition.event.clone());
+                collect(&condition.all, names);
+                collect(&condition.any, names);
+            }
+        }
+        let (usage, others) = (self.roles.usage(), self.roles.not_usage());
+        let roles = usage.into_iter().chain(others);
+        let mut names = roles.flat_map(|(_, names)| names.iter().cloned()).collect();
+        for definition in &self.definition {
+            collect(&definition.all, &mut names);
+            collect(&definition.any, &mut names);
+        }
+        names
+    }
 }
 
 impl DefinitionConfig {

@@ -436,32 +436,65 @@ pub fn observe_for_scoring(
     (rows, eligibilities)
 }
 
-/// Creates one row per newest account as in training, whatever its outcome: with snapshots,
-/// accounts open at the end of the log; at an age, accounts that reached it within the last
+/// Returns the newest cutoffs at which a batch of snapshots is comparable with the training rows,
+/// newest first.
+///
+/// Recency and short windows depend on the weekday. If the training snapshots are whole weeks
+/// apart, the cutoff is the newest one on their weekday; otherwise there is one on each of the last
+/// seven days.
+///
+/// # Arguments
+/// * `training_cutoff` – any cutoff of the training; `None` if it is unknown
+#[must_use]
+pub fn comparable_cutoffs(
+    now: i64,
+    config: &ObservationConfig,
+    training_cutoff: Option<i64>,
+) -> Vec<i64> {
+    const WEEK: i64 = 7 * DAY;
+    match (config.cutoffs, training_cutoff) {
+        (CutoffScheme::Age, _) | (_, None) => vec![now],
+        (CutoffScheme::Snapshot, Some(training)) if config.every.0 % WEEK == 0 => {
+            vec![now - (now - training).rem_euclid(WEEK)]
+        }
+        (CutoffScheme::Snapshot, Some(_)) => (0..7).map(|days| now - days * DAY).collect(),
+    }
+}
+
+/// Creates rows of the newest accounts as in training, whatever their outcomes: with snapshots,
+/// accounts open at the [`comparable_cutoffs`]; at an age, accounts that reached it within the last
 /// horizon.
 ///
 /// The accounts still to be scored cannot replace them: the earliest converters are no longer among
 /// them.
 #[must_use]
-pub fn observe_newest(log: &Log, config: &ObservationConfig) -> Observations {
+pub fn observe_newest(
+    log: &Log,
+    config: &ObservationConfig,
+    training_cutoff: Option<i64>,
+) -> Observations {
     let (now, mut rows) = (scoring_time(log), Observations::default());
+    let mut cutoffs = comparable_cutoffs(now, config, training_cutoff);
+    cutoffs.reverse();
     for account in 0..log.accounts.id.len() {
         let signed_up = log.accounts.signed_up[account];
-        let cutoff = match config.cutoffs {
-            CutoffScheme::Snapshot => now,
-            CutoffScheme::Age => landmark(log, signed_up, config.age.0),
-        };
-        let observed = match config.cutoffs {
-            CutoffScheme::Snapshot => {
-                (config.min_age.0..=config.max_age.0).contains(&(now - signed_up))
+        for snapshot in &cutoffs {
+            let cutoff = match config.cutoffs {
+                CutoffScheme::Snapshot => *snapshot,
+                CutoffScheme::Age => landmark(log, signed_up, config.age.0),
+            };
+            let observed = match config.cutoffs {
+                CutoffScheme::Snapshot => {
+                    (config.min_age.0..=config.max_age.0).contains(&(cutoff - signed_up))
+                }
+                CutoffScheme::Age => {
+                    (now - config.gap.0 - config.horizon.0 + 1..=now).contains(&cutoff)
+                }
+            };
+            if observed && resolve_outcome(&log.accounts, account, cutoff, (config, now)).is_ok() {
+                rows.push(account, cutoff, Outcome::Immature);
+                rows.split.push(Split::Unused);
             }
-            CutoffScheme::Age => {
-                (now - config.gap.0 - config.horizon.0 + 1..=now).contains(&cutoff)
-            }
-        };
-        if observed && resolve_outcome(&log.accounts, account, cutoff, (config, now)).is_ok() {
-            rows.push(account, cutoff, Outcome::Immature);
-            rows.split.push(Split::Unused);
         }
     }
     rows

@@ -14,7 +14,7 @@ use crate::dataset::observations::{
 };
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::Result;
-use crate::log::{Log, Names, NumberFormat};
+use crate::log::{Log, Names, NumberFormat, TrainingActivity};
 use crate::warning::{DroppedFeature, Finding, Warning};
 
 /// The rows that match a PQL definition.
@@ -62,6 +62,8 @@ pub struct Rows {
     ///
     /// [`ColumnTypes::formats`]: crate::log::ColumnTypes::formats
     pub formats: BTreeMap<String, NumberFormat>,
+    /// Events of the last days of the log; `None` for a feature matrix.
+    pub activity: Option<TrainingActivity>,
 }
 
 impl Rows {
@@ -92,6 +94,7 @@ impl Rows {
             definitions: Vec::new(),
             warnings,
             formats: log.formats,
+            activity: Some(log.daily.activity()),
         }
     }
 
@@ -161,6 +164,7 @@ impl Rows {
             definitions: Vec::new(),
             warnings: matrix.warnings,
             formats: matrix.formats,
+            activity: None,
         })
     }
 

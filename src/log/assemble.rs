@@ -3,6 +3,7 @@
 use polars::prelude::*;
 
 use super::accounts::{AccountMap, Accounts};
+use super::daily::daily_counts;
 use super::event_store::{Events, Partitions};
 use super::partition::{LogCounts, count_events, partition_events};
 use super::quality::{AnomalyCount, DataQuality, SourceQuality};
@@ -33,7 +34,7 @@ pub(super) fn assemble(
     sources: &LogSources<'_>,
 ) -> Result<Log> {
     let (accounts, account_map, date_only) = accounts;
-    let counts = count_events(&mut raw, &account_map, &accounts, span.covered_from)?;
+    let counts = count_events(&mut raw, &account_map, &accounts, span)?;
     let first_sign_up = || accounts.signed_up.iter().copied().min();
     let since = span
         .since
@@ -47,6 +48,7 @@ pub(super) fn assemble(
     warnings.extend(notes.warnings());
     let never_times = raw.never_times;
     let account_quality = raw.account_quality.take();
+    let daily = daily_counts(&raw, &counts.by_day, &counts.present);
     let (events, event_quality) =
         partition_events(raw, &counts, &account_map, (sources.grouping_budget(), span.days))?;
     if events.is_empty() && accounts.id.is_empty() {
@@ -68,6 +70,7 @@ pub(super) fn assemble(
         quality,
         warnings,
         formats: notes.formats,
+        daily,
     };
     count_anomalies(&mut log, &counts, never_times);
     log.warnings.extend(repeated_events(&log));

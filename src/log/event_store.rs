@@ -11,7 +11,7 @@ use super::interner::{Interner, NO_CODE};
 use super::spill::{SpillFile, Stored};
 use super::{NO_USER, Names};
 use crate::error::Result;
-use crate::time::LocalDays;
+use crate::time::{DAY, LocalDays};
 
 /// The events of one partition of accounts, grouped by account and sorted by time, event, user,
 /// time known and values.
@@ -114,18 +114,40 @@ impl Events {
 
     /// Returns how many of the `first` events equal the event before them in every column.
     pub(super) fn repeats(&self, first: usize) -> usize {
-        let same = |a: usize, b: usize| {
-            let known_at = self.known_at.as_ref().is_none_or(|known_at| known_at[a] == known_at[b]);
-            let values = self.values.iter().all(|v| v[a].total_cmp(&v[b]).is_eq());
-            (self.time[a], self.event[a], self.user[a])
-                == (self.time[b], self.event[b], self.user[b])
-                && known_at
-                && values
-        };
         let repeats_of_account = |bounds: &[usize]| {
-            (bounds[0] + 1..bounds[1].min(first)).filter(|index| same(index - 1, *index)).count()
+            (bounds[0] + 1..bounds[1].min(first)).filter(|index| self.is_repeat(*index)).count()
         };
         self.start.windows(2).map(repeats_of_account).sum()
+    }
+
+    /// Returns whether an event equals the event before it in every column; both belong to one
+    /// account.
+    fn is_repeat(&self, index: usize) -> bool {
+        let (a, b) = (index - 1, index);
+        let known_at = self.known_at.as_ref().is_none_or(|known_at| known_at[a] == known_at[b]);
+        let values = self.values.iter().all(|v| v[a].total_cmp(&v[b]).is_eq());
+        (self.time[a], self.event[a], self.user[a]) == (self.time[b], self.event[b], self.user[b])
+            && known_at
+            && values
+    }
+
+    /// Returns for each of some days the number of events that became known on it, and how many of
+    /// them equal another event in every column.
+    ///
+    /// # Arguments
+    /// * `first` – start of the first day, µs UTC
+    pub(super) fn repeats_by_day(&self, first: i64, days: usize) -> Vec<[u64; 2]> {
+        let mut counts = vec![[0; 2]; days];
+        for bounds in self.start.windows(2) {
+            for index in bounds[0]..bounds[1] {
+                let day = usize::try_from((self.known_at(index) - first).div_euclid(DAY));
+                if let Some(counts) = day.ok().and_then(|day| counts.get_mut(day)) {
+                    counts[0] += 1;
+                    counts[1] += u64::from(index > bounds[0] && self.is_repeat(index));
+                }
+            }
+        }
+        counts
     }
 
     /// Numbers the users from 0 within each account.

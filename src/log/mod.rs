@@ -8,8 +8,10 @@ mod accounts;
 mod assemble;
 pub(crate) mod cells;
 mod columns;
+mod daily;
 mod derive;
 mod event_store;
+mod faults;
 mod interner;
 pub(crate) mod joined;
 mod partition;
@@ -26,7 +28,9 @@ use std::collections::BTreeMap;
 pub use accounts::Accounts;
 pub(crate) use cells::canonical;
 pub use cells::{ColumnTypes, NullMarks, NumberFormat, ValueKind};
+pub use daily::DailyCounts;
 pub use event_store::{EventStore, Events};
+pub use faults::{NewEvent, TrainingActivity, Watch, log_faults, new_events};
 use polars::prelude::DataFrame;
 pub use quality::{AnomalyCount, DataQuality, DroppedRows, SourceQuality};
 pub use visitors::{Visitors, visitors};
@@ -109,6 +113,8 @@ pub struct Log {
     pub warnings: Vec<Warning>,
     /// Formats of numbers other than decimal points, as in [`ColumnTypes::formats`].
     pub formats: BTreeMap<String, NumberFormat>,
+    /// Events by day.
+    pub daily: DailyCounts,
 }
 
 /// Options of [`Log::read`].

@@ -7,6 +7,8 @@ use rayon::prelude::*;
 
 use super::Names;
 use super::accounts::{AccountMap, Accounts};
+use super::assemble::LogSpan;
+use super::daily::{CountedDays, DayTally};
 use super::event_store::{DeferredEvents, EventStore, Partitions, SortedBlock};
 use super::interner::NO_CODE;
 use super::quality::SourceQuality;
@@ -38,6 +40,8 @@ pub(super) struct LogCounts {
     pub(super) by_account: Vec<AccountCounts>,
     /// Number of usage events before the sign-up of their account.
     pub(super) before_sign_up: u64,
+    /// Events by day, by source.
+    pub(super) by_day: Vec<DayTally>,
 }
 
 /// The usage events of an account.
@@ -56,6 +60,13 @@ impl AccountCounts {
     }
 }
 
+/// Counts over the blocks of one thread.
+struct ShareCounts {
+    blocks: Vec<BlockCounts>,
+    by_account: Vec<AccountCounts>,
+    by_day: DayTally,
+}
+
 /// Counts over the events of one block.
 struct BlockCounts {
     time_range: Option<(i64, i64)>,
@@ -72,7 +83,7 @@ pub(super) fn count_events(
     raw: &mut RawEvents,
     account_map: &AccountMap,
     accounts: &Accounts,
-    covered_from: Option<i64>,
+    span: &LogSpan<'_>,
 ) -> Result<LogCounts> {
     let (names, n) = (raw.names.len(), accounts.id.len());
     let (present, used) = (vec![false; names], vec![false; names]);
@@ -83,25 +94,32 @@ pub(super) fn count_events(
         ..LogCounts::default()
     };
     let signed_up = &accounts.signed_up;
+    let covered_from = span.covered_from;
     let counter = EventCounter { account_map, signed_up, names, covered_from, spill: &raw.spill };
+    let counted_days = CountedDays::new(span.until, names, span.zone.offset(span.until));
     for source in &mut raw.sources {
-        // Every thread has its own counts by account.
+        // Every thread has its own counts by account and by day.
         let share = source.blocks.len().div_ceil(rayon::current_num_threads()).max(1);
         let count_share = |blocks: &mut [RawBlock]| {
             let mut by_account = vec![AccountCounts::NONE; n];
-            let counted = blocks
+            let mut by_day = DayTally::new(counted_days);
+            let blocks = blocks
                 .iter_mut()
-                .map(|block| counter.count(block, &mut by_account))
+                .map(|block| counter.count(block, &mut by_account, &mut by_day))
                 .collect::<Result<_>>()?;
-            Ok((counted, by_account))
+            Ok(ShareCounts { blocks, by_account, by_day })
         };
-        let shares: Vec<(Vec<BlockCounts>, Vec<AccountCounts>)> =
+        let shares: Vec<ShareCounts> =
             source.blocks.par_chunks_mut(share).map(count_share).collect::<Result<_>>()?;
-        for (_, by_account) in &shares {
-            counts.by_account.iter_mut().zip(by_account).for_each(|(all, share)| all.add(*share));
+        let mut by_day = DayTally::new(counted_days);
+        for share in &shares {
+            by_day.merge(&share.by_day);
+            let by_account = counts.by_account.iter_mut().zip(&share.by_account);
+            by_account.for_each(|(all, share)| all.add(*share));
         }
+        counts.by_day.push(by_day);
         let mut kept = 0;
-        for (block, counted) in shares.into_iter().flat_map(|(counted, _)| counted).enumerate() {
+        for (block, counted) in shares.into_iter().flat_map(|share| share.blocks).enumerate() {
             source.count_drops(block, &counted.drops);
             kept += counted.kept;
             counts.before_sign_up += counted.before_sign_up;
@@ -137,12 +155,17 @@ struct EventCounter<'a> {
 }
 
 impl EventCounter<'_> {
-    /// Drops events of dropped accounts, and counts the others by name and by account.
-    fn count(&self, block: &mut RawBlock, by_account: &mut [AccountCounts]) -> Result<BlockCounts> {
+    /// Drops events of dropped accounts, and counts the others by name, by account and by day.
+    fn count(
+        &self,
+        block: &mut RawBlock,
+        by_account: &mut [AccountCounts],
+        by_day: &mut DayTally,
+    ) -> Result<BlockCounts> {
         let Self { account_map, signed_up, names, covered_from, spill } = *self;
         let mut dispositions = std::mem::take(&mut block.dispositions);
         let (accounts, events, times) =
-            (block.account.get(spill)?, block.event.get(spill)?, block.time.get(spill)?);
+            (block.account.get(spill)?, block.event.get(spill)?, block.event_times(spill)?);
         let mut counted = BlockCounts {
             time_range: None,
             first_covered: None,
@@ -171,10 +194,11 @@ impl EventCounter<'_> {
                 continue;
             }
             counted.present[usize::from(events[index])] = true;
+            by_day.add(events[index], times.time[index], times.known_at(index));
             if *disposition == Disposition::Usage {
                 counted.used[usize::from(events[index])] = true;
                 counted.kept += 1;
-                let (time, account) = (times[index], account_map.row[account] as usize);
+                let (time, account) = (times.time[index], account_map.row[account] as usize);
                 (first, last) = (first.min(time), last.max(time));
                 if covered_from.is_some_and(|from| time >= from) {
                     first_covered = first_covered.min(time);

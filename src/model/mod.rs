@@ -10,6 +10,7 @@ pub mod file;
 pub mod profile;
 mod project;
 pub mod score;
+pub mod tenure;
 pub mod thresholds;
 pub mod verdict;
 

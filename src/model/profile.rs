@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use pql_stats::quantile::quantile;
 use serde::{Deserialize, Serialize};
 
+use super::tenure::TenureBands;
+use crate::log::TrainingActivity;
+
 /// Maximum number of bins of a numeric feature.
 const BINS: u32 = 10;
 /// Maximum number of levels with a bin of their own.
@@ -17,10 +20,14 @@ pub struct ReferenceProfile {
     pub rows: u64,
     /// Number of distinct accounts.
     pub accounts: u64,
+    /// Bands of account age.
+    pub tenure: TenureBands,
     /// Distribution of each feature, in the order of the model.
     pub features: Vec<FeatureProfile>,
     /// Distribution of the scores of these rows.
     pub scores: ScoreProfile,
+    /// Events of the last training days; `None` for a feature matrix.
+    pub activity: Option<TrainingActivity>,
 }
 
 /// Distribution of a model's scores of its own training rows.
@@ -33,15 +40,70 @@ pub struct ScoreProfile {
     pub percent: FeatureProfile,
     /// Rows with a probability at or above the threshold.
     pub above_threshold: u64,
+    /// The same by band of account age.
+    pub above_threshold_by_band: Vec<u64>,
 }
 
 impl ScoreProfile {
     /// Computes the distribution of probabilities.
+    ///
+    /// # Arguments
+    /// * `bands` – band of account age of each row
     #[must_use]
-    pub fn from_probabilities(probabilities: &[f64], threshold: f64) -> Self {
+    pub fn from_probabilities(probabilities: &[f64], threshold: f64, bands: &RowBands) -> Self {
         let percent: Vec<Option<f64>> = probabilities.iter().map(|p| Some(100.0 * p)).collect();
-        let above_threshold = probabilities.iter().filter(|p| **p >= threshold).count() as u64;
-        Self { percent: FeatureProfile::from_numbers("probability", &percent), above_threshold }
+        let mut above_threshold_by_band = vec![0; bands.count];
+        for (p, band) in probabilities.iter().zip(&bands.of_row) {
+            above_threshold_by_band[*band] += u64::from(*p >= threshold);
+        }
+        Self {
+            percent: FeatureProfile::from_numbers("probability", &percent, bands),
+            above_threshold: above_threshold_by_band.iter().sum(),
+            above_threshold_by_band,
+        }
+    }
+}
+
+/// The band of account age of each row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowBands {
+    /// Number of bands.
+    pub count: usize,
+    /// Band of each row.
+    pub of_row: Vec<usize>,
+}
+
+impl RowBands {
+    /// Returns the only band of rows without ages.
+    #[must_use]
+    pub fn single(rows: usize) -> Self {
+        Self { count: 1, of_row: vec![0; rows] }
+    }
+}
+
+/// Values of the rows of one band of account age.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BandCounts {
+    /// Rows in each bin.
+    pub counts: Vec<u64>,
+    /// Rows without a value.
+    pub missing: u64,
+    /// Sum of the numbers.
+    pub sum: f64,
+}
+
+impl BandCounts {
+    /// Returns the number of rows.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.counts.iter().sum::<u64>() + self.missing
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.counts.resize(self.counts.len().max(other.counts.len()), 0);
+        self.counts.iter_mut().zip(&other.counts).for_each(|(sum, count)| *sum += count);
+        self.missing += other.missing;
+        self.sum += other.sum;
     }
 }
 
@@ -58,6 +120,8 @@ pub struct FeatureProfile {
     pub missing: u64,
     /// Mean of a numeric feature; `None` for text, or if all values are missing.
     pub mean: Option<f64>,
+    /// The same values by band of account age.
+    pub by_band: Vec<BandCounts>,
 }
 
 /// Bins of the values of a feature.
@@ -83,7 +147,7 @@ impl FeatureProfile {
     /// Hyndman, Fan, "Sample quantiles in statistical packages", *The American Statistician* 50
     /// (1996): type 7
     #[must_use]
-    pub fn from_numbers(feature: &str, values: &[Option<f64>]) -> Self {
+    pub fn from_numbers(feature: &str, values: &[Option<f64>], bands: &RowBands) -> Self {
         let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
         sorted.sort_unstable_by(f64::total_cmp);
         let decile = |number: u32| quantile(&sorted, f64::from(number) / f64::from(BINS));
@@ -98,15 +162,16 @@ impl FeatureProfile {
             bins: Bins::Numbers { edges, range },
             missing: 0,
             mean: mean(values),
+            by_band: Vec::new(),
         };
-        (profile.counts, profile.missing) = profile.count_numbers(values);
-        profile
+        profile.by_band = profile.count_numbers(values, bands);
+        profile.with_totals()
     }
 
     /// Computes the distribution of a text feature: a bin for each of the 50 most frequent levels
     /// (ties in byte order), and one for all others.
     #[must_use]
-    pub fn from_texts(feature: &str, values: &[Option<String>]) -> Self {
+    pub fn from_texts(feature: &str, values: &[Option<String>], bands: &RowBands) -> Self {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         values.iter().flatten().for_each(|value| *counts.entry(value).or_default() += 1);
         let mut levels: Vec<(&str, u64)> = counts.into_iter().collect();
@@ -119,31 +184,64 @@ impl FeatureProfile {
             bins: Bins::Texts(levels),
             missing: 0,
             mean: None,
+            by_band: Vec::new(),
         };
-        (profile.counts, profile.missing) = profile.count_texts(values);
-        profile
+        profile.by_band = profile.count_texts(values, bands);
+        profile.with_totals()
     }
 
-    /// Counts other numbers in the same bins. Returns the counts and the number of missing values.
-    #[must_use]
-    pub fn count_numbers(&self, values: &[Option<f64>]) -> (Vec<u64>, u64) {
-        let Bins::Numbers { edges, .. } = &self.bins else { return (Vec::new(), 0) };
-        count(
-            edges.len() + 1,
-            values
-                .iter()
-                .map(|value| value.map(|value| edges.partition_point(|edge| *edge < value))),
-        )
+    /// Sums the bands.
+    fn with_totals(mut self) -> Self {
+        let mut all = BandCounts { counts: vec![0; self.bin_count()], ..BandCounts::default() };
+        self.by_band.iter().for_each(|band| all.add(band));
+        (self.counts, self.missing) = (all.counts, all.missing);
+        self
     }
 
-    /// Counts other texts in the same bins. Returns the counts and the number of missing values.
+    /// Returns the number of bins.
+    fn bin_count(&self) -> usize {
+        1 + match &self.bins {
+            Bins::Numbers { edges, .. } => edges.len(),
+            Bins::Texts(levels) => levels.len(),
+        }
+    }
+
+    /// Counts other numbers in the same bins, by band.
     #[must_use]
-    pub fn count_texts(&self, values: &[Option<String>]) -> (Vec<u64>, u64) {
-        let Bins::Texts(levels) = &self.bins else { return (Vec::new(), 0) };
+    pub fn count_numbers(&self, values: &[Option<f64>], bands: &RowBands) -> Vec<BandCounts> {
+        let Bins::Numbers { edges, .. } = &self.bins else { return Vec::new() };
+        let bin = |value: f64| edges.partition_point(|edge| *edge < value);
+        let mut counts = self.count(values.iter().map(|value| value.map(bin)), bands);
+        for (value, band) in values.iter().zip(&bands.of_row) {
+            counts[*band].sum += value.unwrap_or(0.0);
+        }
+        counts
+    }
+
+    /// Counts other texts in the same bins, by band.
+    #[must_use]
+    pub fn count_texts(&self, values: &[Option<String>], bands: &RowBands) -> Vec<BandCounts> {
+        let Bins::Texts(levels) = &self.bins else { return Vec::new() };
         let bins: BTreeMap<&str, usize> =
             levels.iter().enumerate().map(|(bin, level)| (level.as_str(), bin)).collect();
         let bin = |value: &String| bins.get(value.as_str()).copied().unwrap_or(levels.len());
-        count(levels.len() + 1, values.iter().map(|value| value.as_ref().map(bin)))
+        self.count(values.iter().map(|value| value.as_ref().map(bin)), bands)
+    }
+
+    fn count(
+        &self,
+        bins: impl Iterator<Item = Option<usize>>,
+        bands: &RowBands,
+    ) -> Vec<BandCounts> {
+        let empty = BandCounts { counts: vec![0; self.bin_count()], ..BandCounts::default() };
+        let mut counted = vec![empty; bands.count];
+        for (bin, band) in bins.zip(&bands.of_row) {
+            match bin {
+                Some(bin) => counted[*band].counts[bin] += 1,
+                None => counted[*band].missing += 1,
+            }
+        }
+        counted
     }
 
     /// Returns a label for each bin.
@@ -201,33 +299,37 @@ fn mean(values: &[Option<f64>]) -> Option<f64> {
     (count > 0).then(|| values.iter().flatten().sum::<f64>() / count as f64)
 }
 
-/// Counts values by bin. Returns the counts and the number of missing values.
-fn count(bins: usize, values: impl Iterator<Item = Option<usize>>) -> (Vec<u64>, u64) {
-    let (mut counts, mut missing) = (vec![0; bins], 0);
-    for bin in values {
-        match bin {
-            Some(bin) => counts[bin] += 1,
-            None => missing += 1,
-        }
-    }
-    (counts, missing)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn numbers(values: &[Option<f64>]) -> FeatureProfile {
+        FeatureProfile::from_numbers("x", values, &RowBands::single(values.len()))
+    }
+
+    #[test]
+    fn values_are_counted_by_band() {
+        let values = [Some(1.0), Some(2.0), Some(3.0), None];
+        let bands = RowBands { count: 2, of_row: vec![0, 1, 1, 1] };
+        let profile = FeatureProfile::from_numbers("x", &values, &bands);
+        let rows: Vec<(u64, u64, f64)> =
+            profile.by_band.iter().map(|band| (band.rows(), band.missing, band.sum)).collect();
+        assert_eq!(rows, [(1, 0, 1.0), (3, 1, 5.0)]);
+        assert_eq!((profile.counts.iter().sum::<u64>(), profile.missing), (3, 1));
+    }
 
     #[test]
     fn numbers_are_binned_by_their_deciles() {
         let values: Vec<Option<f64>> =
             (1..=100).map(|v| Some(f64::from(v))).chain([None]).collect();
-        let profile = FeatureProfile::from_numbers("x", &values);
+        let profile = numbers(&values);
         assert_eq!(
             (profile.counts.clone(), profile.missing, profile.mean),
             (vec![10; 10], 1, Some(50.5))
         );
+        let counted = profile.count_numbers(&[Some(-5.0), Some(1e9), None], &RowBands::single(3));
         assert_eq!(
-            profile.count_numbers(&[Some(-5.0), Some(1e9), None]),
+            (counted[0].counts.clone(), counted[0].missing),
             ([&[1], &[0; 8][..], &[1]].concat(), 1)
         );
         assert_eq!(profile.bin_labels().len(), 10);
@@ -236,11 +338,11 @@ mod tests {
     #[test]
     fn equal_deciles_share_an_edge() {
         let values: Vec<Option<f64>> = (0..100).map(|v| Some(f64::from((v - 60).max(0)))).collect();
-        let profile = FeatureProfile::from_numbers("x", &values);
+        let profile = numbers(&values);
         assert_eq!(profile.counts, [61, 9, 10, 10, 10]);
-        let same = FeatureProfile::from_numbers("x", &[Some(3.0); 4]);
+        let same = numbers(&[Some(3.0); 4]);
         assert_eq!((same.counts.clone(), same.bin_labels()), (vec![4], vec!["all".to_owned()]));
-        let none = FeatureProfile::from_numbers("x", &[None, None]);
+        let none = numbers(&[None, None]);
         assert_eq!((none.counts, none.missing, none.mean), (vec![0], 2, None));
     }
 
@@ -258,11 +360,16 @@ mod tests {
     #[test]
     fn new_texts_are_counted_as_others() {
         let text = |text: &str| Some(text.to_owned());
-        let profile = FeatureProfile::from_texts("t", &[text("b"), text("a"), text("b"), None]);
+        let profile = FeatureProfile::from_texts(
+            "t",
+            &[text("b"), text("a"), text("b"), None],
+            &RowBands::single(4),
+        );
         assert_eq!(
             (profile.bin_labels(), profile.counts.clone(), profile.missing),
             (vec!["`b`".into(), "`a`".into(), "others".into()], vec![2, 1, 0], 1)
         );
-        assert_eq!(profile.count_texts(&[text("a"), text("c"), text("d")]), (vec![0, 1, 2], 0));
+        let counted = profile.count_texts(&[text("a"), text("c"), text("d")], &RowBands::single(3));
+        assert_eq!((counted[0].counts.clone(), counted[0].missing), (vec![0, 1, 2], 0));
     }
 }

@@ -398,6 +398,7 @@ mod tests {
             definitions: Vec::new(),
             warnings: Vec::new(),
             formats: BTreeMap::new(),
+            activity: None,
         }
     }
 

@@ -124,8 +124,6 @@ mod tests {
             summed_properties: Vec::new(),
             attributes: Vec::new(),
             has_seats: false,
-            event_prevalence: Vec::new(),
-            prevalence_rows: 0,
         };
         let design_features: Vec<Feature> = ["events", "count_a", "count_b", "count_c"]
             .map(|measure| Feature {
@@ -159,6 +157,7 @@ mod tests {
             definitions: Vec::new(),
             warnings: Vec::new(),
             formats: std::collections::BTreeMap::new(),
+            activity: None,
         }
     }
 

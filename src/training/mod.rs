@@ -26,7 +26,7 @@ use pql_stats::glm::{
     Logistic, Penalty, RegularizationPath, Solver, alpha_grid, coefficient_path, goodness, vif,
 };
 use pql_stats::metrics::{BaseRate, roc_auc};
-use profile::profile;
+use profile::{ProfileRows, profile};
 
 use crate::config::{Alpha, CalibrationKind, Config, ModelConfig, PenaltyKind, SolverKind};
 use crate::dataset::features::check_names;
@@ -252,9 +252,15 @@ impl ModelTrainer<'_> {
         let threshold = threshold(config.qualify.threshold_rule(), &population)?;
         let fitted: Vec<f64> =
             fit.log_odds(data.x.view()).iter().map(|eta| calibration.probability(*eta)).collect();
-        let scores = ScoreProfile::from_probabilities(&fitted, threshold);
-        warnings.extend(threshold_not_reached(threshold, &scores));
-        let profile = profile(&preprocessor, rows, train, (&inputs.split.train, scores))?;
+        let profiled = ProfileRows {
+            rows,
+            train,
+            sample: &inputs.split.train,
+            probabilities: &fitted,
+            threshold,
+        };
+        let profile = profile(&preprocessor, &profiled)?;
+        warnings.extend(threshold_not_reached(threshold, &profile.scores));
         let coefficient_path =
             coefficients_along_path(&base, tuned.path.as_ref(), data, &preprocessor);
         let inflation = vif(data.x.view());

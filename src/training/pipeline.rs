@@ -6,7 +6,7 @@ use crate::dataset::observations::{Observations, observe, observe_for_scoring};
 use crate::dataset::rows::{DefinitionMatches, Rows};
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
-use crate::log::{Accounts, Log};
+use crate::log::{Accounts, Log, Watch, log_faults};
 use crate::names::counted;
 use crate::rules::definition::{Definition, matches_before_cutoff};
 use crate::time::{NEVER, Timestamp};
@@ -113,10 +113,12 @@ fn report_findings(findings: &[Finding], options: TrainOptions, sink: &mut Sink<
 /// * [`Error::NoCutoff`]: the log is too short
 /// * [`Error::Write`]: the temporary file of a large log fails
 pub fn rows_for_training(config: &Config, log: Log, sink: &mut Sink<'_>) -> Result<Rows> {
-    observed(config, log, sink, |log, observations, sink| {
+    observed(config, log, sink, |mut log, observations, sink| {
+        let named = config.event_names();
+        let faults = log_faults(&log, Watch { reference: None, named: &named })?;
+        log.warnings.extend(faults.into_iter().map(Warning::LogFault));
         let (catalog, dropped) =
             FeatureCatalog::fit(&log, &observations, &config.features, &config.roles)?;
-        let catalog = catalog.with_event_prevalence(&log, &observations)?;
         let findings =
             audit::events(&audit::event_timing(&log, &observations)?, config.observation.gap);
         let features = compute(&catalog, &log, &observations, sink.progress())?;

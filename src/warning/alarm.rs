@@ -5,42 +5,25 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::LogFault;
 use crate::names::counted;
 
-/// Maximum number of features or event types listed in an alarm.
+/// Maximum number of features listed in an alarm.
 const LISTED: usize = 3;
-
-/// An event type that no longer occurs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GoneEvent {
-    /// The event type.
-    pub event: String,
-    /// The event type that may have replaced it.
-    pub renamed_to: Option<String>,
-}
-
-/// Mean account age, in days.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct MeanAge {
-    /// In the training data.
-    pub reference: f64,
-    /// In the batch.
-    pub current: f64,
-}
 
 /// A reason to check a batch before using its scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Alarm {
     /// No row of the batch was scored.
     NoRowScored,
+    /// The newest days of the log have a fault.
+    LogFault(LogFault),
     /// Features have drifted.
     FeatureDrift {
         /// The features, largest drift first.
         features: Vec<String>,
         /// Number of features of the model.
         total: usize,
-        /// Mean account age, if the batch is older.
-        mean_age: Option<MeanAge>,
     },
     /// The scores have shifted.
     ScoreShift {
@@ -48,13 +31,12 @@ pub enum Alarm {
         reference_mean: f64,
         /// Mean probability in the batch.
         current_mean: f64,
+        /// Share at or above the threshold in the training data.
+        reference_above_threshold: f64,
+        /// Share at or above the threshold in the batch.
+        current_above_threshold: f64,
         /// The bin whose share changed most.
         largest_shift: Option<ShiftedBin>,
-    },
-    /// Event types of the training data no longer occur.
-    EventGone {
-        /// The event types.
-        events: Vec<GoneEvent>,
     },
     /// More or fewer accounts converted than predicted.
     Miscalibration {
@@ -84,10 +66,38 @@ impl Alarm {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoRowScored => "no-row-scored",
+            Self::LogFault(fault) => fault.code(),
             Self::FeatureDrift { .. } => "feature-drift",
             Self::ScoreShift { .. } => "score-shift",
-            Self::EventGone { .. } => "event-gone",
             Self::Miscalibration { .. } => "miscalibration",
+        }
+    }
+
+    /// Returns what to do about it, as an imperative without a full stop.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::NoRowScored => "check `--at` and the age limits in [observation]",
+            Self::LogFault(fault) => fault.advice(),
+            Self::FeatureDrift { .. } => {
+                "check the source of these features; if the change is real, watch the outcomes and retrain"
+            }
+            Self::ScoreShift { .. } => "check the features that changed most (-v)",
+            Self::Miscalibration { .. } => {
+                "retrain on newer cohorts, then compare before you promote"
+            }
+        }
+    }
+
+    /// Returns the position among alarms listed by seriousness, most serious first.
+    #[must_use]
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::NoRowScored => 0,
+            Self::LogFault(fault) => 1 + fault.rank(),
+            Self::Miscalibration { .. } => 20,
+            Self::ScoreShift { .. } => 21,
+            Self::FeatureDrift { .. } => 22,
         }
     }
 }
@@ -95,55 +105,50 @@ impl Alarm {
 impl fmt::Display for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoRowScored => f.write_str("No row was scored"),
-            Self::FeatureDrift { features, total, mean_age } => {
+            Self::NoRowScored => f.write_str("No row was scored."),
+            Self::LogFault(fault) => fault.fmt(f),
+            Self::FeatureDrift { features, total } => {
                 let names = listed(features.iter().map(|name| format!("`{name}`")));
                 let verb = if features.len() == 1 { "has" } else { "have" };
                 write!(
                     f,
-                    "{} of {} {verb} drifted: {names}",
+                    "{} of {} {verb} drifted among accounts of the same age: {names}.",
                     features.len(),
                     counted(*total as u64, "feature")
-                )?;
-                mean_age.map_or(Ok(()), |MeanAge { reference, current }| {
-                    write!(f, ". The accounts are older than in training ({current:.0} days on average, before {reference:.0}), which changes most features.")
-                })
+                )
             }
-            Self::ScoreShift { reference_mean, current_mean, largest_shift } => {
-                let verb = if current_mean < reference_mean { "fell" } else { "rose" };
-                let [before, now] = [reference_mean, current_mean].map(|mean| percent(*mean));
-                write!(f, "The mean probability {verb} from {before} to {now}.")?;
-                largest_shift.as_ref().map_or(Ok(()), |bin| {
+            Self::ScoreShift {
+                reference_mean,
+                current_mean,
+                reference_above_threshold,
+                current_above_threshold,
+                largest_shift,
+            } => {
+                let change = |reference: f64, current: f64| {
+                    let verb = if current < reference { "fell" } else { "rose" };
+                    let [before, now] = [reference, current].map(percent);
+                    (before != now).then(|| format!("{verb} from {before} to {now}."))
+                };
+                let above = change(*reference_above_threshold, *current_above_threshold)
+                    .map(|change| format!("The share of accounts above the threshold {change}"));
+                let mean = change(*reference_mean, *current_mean)
+                    .map(|change| format!("The mean probability {change}"));
+                let bin = largest_shift.as_ref().map(|bin| {
                     let [now, before] = [bin.current, bin.reference].map(|share| 100.0 * share);
-                    write!(
-                        f,
-                        " {now:.0}% of the accounts are {}; in training {before:.0}% were.",
+                    format!(
+                        "{now:.0}% of the accounts are {}; in training {before:.0}% were.",
                         probability_range(&bin.name)
                     )
-                })
-            }
-            Self::EventGone { events } => {
-                let name = |gone: &GoneEvent| {
-                    let guess = gone
-                        .renamed_to
-                        .as_ref()
-                        .map_or_else(String::new, |to| format!(" (renamed to `{to}`?)"));
-                    format!("`{}`{guess}", gone.event)
-                };
-                write!(
-                    f,
-                    "{} of the training data no longer {}: {}",
-                    counted(events.len() as u64, "event type"),
-                    if events.len() == 1 { "occurs" } else { "occur" },
-                    listed(events.iter().map(name))
-                )
+                });
+                let sentences: Vec<String> = [above, mean, bin].into_iter().flatten().collect();
+                f.write_str(&sentences[..sentences.len().min(2)].join(" "))
             }
             Self::Miscalibration { converted, expected, more } => {
                 let more = if *more { "More" } else { "Fewer" };
                 let [converted, expected] = [converted, expected].map(|share| 100.0 * share);
                 write!(
                     f,
-                    "{more} accounts converted than predicted: {converted:.1}%, {expected:.1}% expected"
+                    "{more} accounts converted than predicted: {converted:.1}%, {expected:.1}% expected."
                 )
             }
         }
@@ -178,17 +183,24 @@ mod tests {
 
     #[test]
     fn a_score_shift_is_described_in_two_sentences() {
-        let alarm = |bin: &str| Alarm::ScoreShift {
+        let alarm = |above: f64, bin: &str| Alarm::ScoreShift {
             reference_mean: 0.0037,
             current_mean: 0.002,
+            reference_above_threshold: 0.098,
+            current_above_threshold: above,
             largest_shift: Some(ShiftedBin { name: bin.to_owned(), reference: 0.1, current: 0.26 }),
         };
         assert_eq!(
-            alarm("up to 0.047%").to_string(),
+            alarm(0.031, "up to 0.047%").to_string(),
+            "The share of accounts above the threshold fell from 9.8% to 3.1%. \
+             The mean probability fell from 0.37% to 0.20%."
+        );
+        assert_eq!(
+            alarm(0.098, "up to 0.047%").to_string(),
             "The mean probability fell from 0.37% to 0.20%. \
              26% of the accounts are below 0.047%; in training 10% were."
         );
-        assert!(alarm("2% to 5%").to_string().contains("are between 2% and 5%;"));
-        assert!(alarm("above 9%").to_string().contains("are above 9%;"));
+        assert!(alarm(0.098, "2% to 5%").to_string().contains("are between 2% and 5%;"));
+        assert!(alarm(0.098, "above 9%").to_string().contains("are above 9%;"));
     }
 }

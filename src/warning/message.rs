@@ -32,7 +32,10 @@ impl Message {
 
 impl From<&Warning> for Message {
     fn from(warning: &Warning) -> Self {
-        Self::new(warning.code(), warning)
+        match warning {
+            Warning::LogFault(fault) => Self::new(fault.code(), fault),
+            other => Self::new(other.code(), other),
+        }
     }
 }
 
@@ -56,6 +59,9 @@ impl From<&Unscored> for Message {
 
 impl From<&Alarm> for Message {
     fn from(alarm: &Alarm) -> Self {
-        Self::new(alarm.code(), alarm)
+        match alarm {
+            Alarm::LogFault(fault) => Self::new(fault.code(), fault),
+            other => Self::new(other.code(), other),
+        }
     }
 }

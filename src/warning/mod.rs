@@ -5,6 +5,7 @@
 mod alarm;
 mod drop_reason;
 mod finding;
+mod log_fault;
 mod message;
 mod notice;
 mod text;
@@ -14,11 +15,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::alarm::{Alarm, GoneEvent, MeanAge, ShiftedBin};
+pub use self::alarm::{Alarm, ShiftedBin};
 pub use self::drop_reason::{
     Anomaly, DropReason, DroppedFeature, FeatureDrop, ObservationDrop, OutcomeDrop, Unscored,
 };
 pub use self::finding::{Finding, MeasureImportance, Origin};
+pub use self::log_fault::{LogFault, Replacement};
 pub use self::message::Message;
 pub use self::notice::{Notice, dropped_features, unasked_features};
 use crate::names::{counted, grouped};
@@ -470,6 +472,8 @@ pub enum Warning {
         /// Its row, counted from 1.
         row: u64,
     },
+    /// The newest days of the log have a fault.
+    LogFault(LogFault),
     /// A stored version cannot be read.
     UnreadableVersion {
         /// The version.
@@ -554,6 +558,7 @@ impl Warning {
             Self::MissingMarks { .. } => "missing-marks",
             Self::NumberFormat { .. } => "number-format",
             Self::MixedColumn { .. } => "mixed-column",
+            Self::LogFault(fault) => fault.code(),
             Self::UnreadableVersion { .. } => "unreadable-version",
         }
     }

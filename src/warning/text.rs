@@ -297,6 +297,11 @@ impl fmt::Display for Warning {
                 grouped(*numbers),
                 counted(*values, "value")
             ),
+            Self::LogFault(fault) => {
+                let text = fault.to_string();
+                let text = text.strip_prefix("The ").map_or(text.clone(), |rest| format!("the {rest}"));
+                write!(f, "{text} Features and scores may be wrong: {}", fault.advice())
+            }
             Self::UnreadableVersion { model, problem } => write!(f, "{model}: {problem}"),
         }
     }

@@ -38,6 +38,7 @@ mod leakage;
 mod ledger;
 mod memory;
 mod monitor;
+mod monitor_faults;
 mod notebook;
 mod oracle;
 mod project;

@@ -60,7 +60,10 @@ fn only_a_shifted_batch_raises_an_alarm() {
     );
     assert!(found["features"][0]["out_of_range"].as_f64().unwrap() > 0.2);
     let table = project.pql(&["monitor", "m", "--features", "batch.csv"]).out;
-    assert!(table.contains("1 of 3 features has drifted: `x`"), "{table}");
+    assert!(
+        table.contains("1 of 3 features has drifted among accounts of the same age: `x`"),
+        "{table}"
+    );
     let quiet = project.pql(&["monitor", "m", "--features", "batch.csv", "--ignore", "x", "-v"]);
     assert!(
         quiet.out.contains("ignored") && !quiet.out.contains("features has drifted"),
@@ -256,48 +259,6 @@ fn an_unchanged_batch_has_no_alarms_and_earlier_scores_are_compared_with_outcome
 }
 
 #[test]
-fn gone_new_and_renamed_events_are_reported() {
-    let project = Project::trial();
-    project.train(&[]).done();
-    let events = project.text("events.csv");
-    project.write("events.csv", events.replace(",report,", ",report_viewed,"));
-    let run = project.pql(&["monitor", "t", "--at", "2025-04-20", "--format", "json"]);
-    assert_eq!(run.code, Some(5), "{}", run.err);
-    let found = json(&run.stderr_has(&["check failed: 1 alarm"]).out);
-    let text = found["alarms"][0]["text"].as_str().unwrap();
-    assert!(text.contains("no longer occurs: `report`"), "{text}");
-    let names = &found["events"];
-    assert_eq!(
-        (&names["gone"][0]["event"], &names["new"][0]["event"]),
-        (&"report".into(), &"report_viewed".into())
-    );
-    assert_eq!(
-        (&names["renamed"][0]["to"], &names["gone"][0]["last_seen"]),
-        (&"report_viewed".into(), &Value::Null)
-    );
-    let run = project.pql(&["monitor", "t", "--at", "2025-04-20", "-v"]);
-    assert!(
-        run.out.contains("1 event type of the training data no longer occurs: `report`"),
-        "{}",
-        run.out
-    );
-    assert!(
-        run.out.contains("`report` may have been renamed to `report_viewed`: similar name"),
-        "{}",
-        run.out
-    );
-    project.write("events.csv", events);
-    let found = json(&project.pql(&["monitor", "t", "--at", "2025-04-20", "--format", "json"]).out);
-    assert_eq!(
-        (
-            found["events"]["gone"].as_array().map(Vec::len),
-            found["events"]["new"].as_array().map(Vec::len)
-        ),
-        (Some(0), Some(0))
-    );
-}
-
-#[test]
 fn invalid_arguments_are_errors() {
     let project = Project::trial();
     project.train(&[]).done();
@@ -348,5 +309,7 @@ fn one_time_events_are_not_gone_among_older_accounts() {
         .write("pql.toml", "[[events]]\npath = \"events.csv\"\n[accounts]\npath = \"accounts.csv\"\n[observation]\nmax_age = \"120d\"\n");
     project.train(&["--set", "observation.until=\"2025-09-01\""]).done();
     let found = json(&project.pql(&["monitor", "t", "--at", "2025-10-01", "--format", "json"]).out);
-    assert_eq!(found["events"]["gone"].as_array().map(Vec::len), Some(0), "{}", found["events"]);
+    let gone = found["events"]["gone"].as_array().unwrap();
+    // Sign-ups stop after day 299, 2025-10-26; before that the events of first days go on.
+    assert!(gone.is_empty(), "{gone:?}");
 }

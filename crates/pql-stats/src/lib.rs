@@ -4,6 +4,7 @@
 //!   standard errors and regularization paths
 //! * [`calibration`] maps log-odds to calibrated probabilities
 //! * [`metrics`] computes metrics with intervals that allow for several rows per account
+//! * [`daily`] forecasts daily counts
 //! * [`intervals`], [`quantile`], [`chi_squared`], [`contingency`], [`multiplicity`], [`power`],
 //!   [`survival`] and [`counts`] have confidence intervals, quantiles, tests, corrections for
 //!   multiple tests, sample sizes, Kaplan-Meier curves and shares
@@ -12,6 +13,7 @@ pub mod calibration;
 pub mod chi_squared;
 pub mod contingency;
 pub mod counts;
+pub mod daily;
 mod error;
 pub mod glm;
 pub mod intervals;

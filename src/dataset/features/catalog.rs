@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::event_prevalence::EventPrevalence;
 use super::support::Support;
 use crate::config::{FeatureConfig, Roles};
-use crate::dataset::observations::{Observations, Split};
+use crate::dataset::observations::Observations;
 use crate::error::{Error, Result};
 use crate::log::{Log, Names};
 use crate::time::DAY;
@@ -160,16 +159,7 @@ pub struct FeatureCatalog {
     pub attributes: Vec<String>,
     /// Whether the account list has seats.
     pub has_seats: bool,
-    /// Event names and the number of training rows whose account had the event in the longest
-    /// window before the cutoff: most frequent first, at most [`MAX_TRACKED_EVENTS`]; empty until
-    /// [`FeatureCatalog::with_event_prevalence`].
-    pub event_prevalence: Vec<(String, u64)>,
-    /// Number of training rows behind `event_prevalence`.
-    pub prevalence_rows: u64,
 }
-
-/// Maximum number of event names in [`FeatureCatalog::event_prevalence`].
-pub const MAX_TRACKED_EVENTS: usize = 1_000;
 
 impl FeatureCatalog {
     /// Returns the longest window, in days.
@@ -245,23 +235,9 @@ impl FeatureCatalog {
                 .map(std::string::ToString::to_string)
                 .collect(),
             has_seats: log.accounts.seats.is_some(),
-            event_prevalence: Vec::new(),
-            prevalence_rows: 0,
         };
         check_names(&catalog.features())?;
         Ok((catalog, dropped))
-    }
-
-    /// Adds the prevalence of event names in the training rows, with which later batches are
-    /// compared.
-    ///
-    /// # Errors
-    /// * [`Error::Write`]: the temporary file of a large log cannot be read
-    pub fn with_event_prevalence(self, log: &Log, observations: &Observations) -> Result<Self> {
-        let rows = observations.split_rows(Split::Train);
-        let prevalence = EventPrevalence::compute(log, observations, &rows, self.longest_window())?;
-        let event_prevalence = most_prevalent(&prevalence, &log.events.names);
-        Ok(Self { event_prevalence, prevalence_rows: rows.len() as u64, ..self })
     }
 
     /// Returns the features in the order of their columns: attributes, lifetime features, then
@@ -303,16 +279,6 @@ impl FeatureCatalog {
     pub fn role(&self, role: &str) -> &[String] {
         self.roles.iter().find(|(r, _)| r == role).map_or(&[], |(_, names)| names)
     }
-}
-
-/// Returns the most prevalent event names with the number of rows that had them.
-fn most_prevalent(prevalence: &EventPrevalence, names: &Names) -> Vec<(String, u64)> {
-    let mut events: Vec<(String, u64)> =
-        names.iter().zip(&prevalence.rows).map(|(name, rows)| (name.to_owned(), *rows)).collect();
-    events.retain(|(_, rows)| *rows > 0);
-    events.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    events.truncate(MAX_TRACKED_EVENTS);
-    events
 }
 
 /// Selects the event names that get a count; also returns those that lack support but would have

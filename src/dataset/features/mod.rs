@@ -1,7 +1,6 @@
 //! Usage features: the catalog of features, and their computation ([`compute`]).
 
 mod catalog;
-mod event_prevalence;
 mod kernel;
 mod plan;
 mod support;
@@ -11,8 +10,7 @@ mod window_counts;
 use std::ops::Range;
 
 pub(crate) use catalog::role_measures;
-pub use catalog::{Feature, FeatureCatalog, FeatureKind, MAX_TRACKED_EVENTS, check_names};
-pub(crate) use event_prevalence::EventPrevalence;
+pub use catalog::{Feature, FeatureCatalog, FeatureKind, check_names};
 use kernel::Kernel;
 use plan::Plan;
 use polars::prelude::*;

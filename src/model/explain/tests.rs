@@ -4,7 +4,7 @@ use super::*;
 use crate::model::encoder::{
     CategoricalEncoding, Encoding, FeatureEncoder, NumericEncoding, Preprocessor, Scale,
 };
-use crate::model::profile::FeatureProfile;
+use crate::model::profile::{FeatureProfile, RowBands};
 
 const SCALE: Scale = Scale { mean: 0.0, mean_low: 0.0, sd: 1.0 };
 
@@ -43,9 +43,14 @@ fn preprocessor() -> Preprocessor {
     }
 }
 
+/// Returns the profile of a feature with two values.
+fn profile(feature: &FeatureEncoder, values: [f64; 2]) -> FeatureProfile {
+    FeatureProfile::from_numbers(&feature.feature, &values.map(Some), &RowBands::single(2))
+}
+
 /// Returns the reason of a feature, whose training rows have values from −5 to 2,000.
 fn reason(feature: FeatureEncoder, value: RawValue<'_>) -> String {
-    let profile = FeatureProfile::from_numbers(&feature.feature, &[Some(-5.0), Some(2_000.0)]);
+    let profile = profile(&feature, [-5.0, 2_000.0]);
     let preprocessor = Preprocessor { features: vec![feature] };
     ReasonTemplates::new(&preprocessor, &[profile]).reason(0, value)
 }
@@ -288,8 +293,7 @@ fn interned_texts_equal_freshly_written_ones() {
             feature("seat_utilization", Some(7), number(None, None)),
         ],
     };
-    let profile =
-        |p: &FeatureEncoder| FeatureProfile::from_numbers(&p.feature, &[Some(-5.0), Some(11.0)]);
+    let profile = |feature: &FeatureEncoder| profile(feature, [-5.0, 11.0]);
     let templates = ReasonTemplates::new(&p, &p.features.iter().map(profile).collect::<Vec<_>>());
     let mut reasons = ReasonTexts::default();
     let mut values = vec![

@@ -10,11 +10,11 @@ use crate::dataset::features::{FeatureCatalog, compute};
 use crate::dataset::observations::{observe_for_scoring, scoring_time};
 use crate::error::Result;
 use crate::io::sink::Sink;
-use crate::log::Log;
+use crate::log::{Log, Watch, log_faults};
 use crate::model::Model;
 use crate::rules::definition::{Definition, Pql, pqls};
 use crate::time::{DAY, Timestamp};
-use crate::warning::{Notice, Unscored, Warning};
+use crate::warning::{LogFault, Notice, Unscored, Warning};
 
 /// The open accounts of a log, with the features of a model.
 #[derive(Debug, Clone)]
@@ -52,8 +52,9 @@ impl LogBatch {
     ) -> Result<Self> {
         let catalog = model.usage_features(label)?;
         let (definitions, unknown) = Definition::compile_lenient(&config.definition, &log.events);
-        let warnings =
-            log_warnings(log, catalog).into_iter().chain(unknown.into_iter().map(Warning::from));
+        let faults = model_log_faults(model, config, log)?.into_iter().map(Warning::LogFault);
+        let warnings = log_warnings(log, catalog).into_iter().chain(faults);
+        let warnings = warnings.chain(unknown.into_iter().map(Warning::from));
         warnings.for_each(|warning| sink.notify(warning));
         let (observations, eligibility) = observe_for_scoring(log, &config.observation);
         for (reason, count) in &observations.dropped_accounts {
@@ -119,6 +120,15 @@ pub fn score_log(
     let table = into_frame(tables)?;
     summary.warnings().into_iter().for_each(|warning| sink.notify(warning));
     Ok(Scores { table, summary })
+}
+
+/// Finds the faults of the newest days of a log that change the scores of a model.
+///
+/// # Errors
+/// * [`Error::Write`](crate::Error::Write): the temporary file of a large log cannot be read
+pub(crate) fn model_log_faults(model: &Model, config: &Config, log: &Log) -> Result<Vec<LogFault>> {
+    let named = config.event_names();
+    log_faults(log, Watch { reference: model.profile.activity.as_ref(), named: &named })
 }
 
 /// Returns warnings about a log that ends long before the cutoff, or that lacks event types of the

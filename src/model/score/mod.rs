@@ -17,8 +17,8 @@ pub use account::{ColumnContribution, Contribution, Explanation, FeatureContribu
 pub use account_row::AccountRow;
 pub use change::{ContributionChange, ScoreChange};
 use chunk::ChunkScorer;
-pub(crate) use log_batch::log_warnings;
 pub use log_batch::{LogBatch, Scores, score_log};
+pub(crate) use log_batch::{log_warnings, model_log_faults};
 pub(crate) use order::ScoreSorter;
 pub use order::{ScoreOrder, ScoreRows};
 use polars::prelude::*;

@@ -12,9 +12,9 @@ use std::collections::HashSet;
 use std::hash::BuildHasher;
 
 pub use drift::{BinShare, DistributionShift, FeatureDrift, LARGE, LEVEL, MODERATE};
-use drift::{EffectiveRows, FeatureCounts, adjust_p_values, shift};
+use drift::{EffectiveRows, FeatureCounts, Reweighting, adjust_p_values};
 use foldhash::fast::FixedState;
-pub use names::{EventNameDrift, EventUsage, RenameCandidate};
+pub use names::EventNameDrift;
 pub use pipeline::{EarlierScores, MonitorTarget, monitor_log, monitor_matrix};
 use polars::prelude::{Column, DataFrame};
 use pql_stats::counts::share;
@@ -25,11 +25,14 @@ use serde::{Serialize, Serializer};
 
 use crate::dataset::columns::{feature_column, numbers, texts};
 use crate::error::{Error, Result};
+use crate::log::Log;
 use crate::model::Model;
-use crate::model::profile::Bins;
+use crate::model::profile::{Bins, ReferenceProfile, RowBands};
 use crate::model::score::Scorer;
+use crate::model::tenure::TENURE;
 use crate::names::suggest;
-use crate::warning::{Alarm, GoneEvent, MeanAge, Message, ShiftedBin};
+use crate::time::iso;
+use crate::warning::{Alarm, LogFault, Message, ShiftedBin};
 
 /// Difference between the scores of a batch and those of the training rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,10 +61,15 @@ pub struct MonitoringReport {
     pub model: String,
     /// Time of the batch; `None` for a matrix without cutoffs.
     pub as_of: Option<String>,
+    /// Newest cutoff of the compared rows: with weekly snapshots the newest time on the weekday of
+    /// the training cutoffs; `None` for a matrix without cutoffs.
+    pub compared_at: Option<String>,
     /// Scored rows of the batch.
     pub rows: u64,
     /// Rows not scored because a value is not finite.
     pub not_finite: u64,
+    /// Scored rows that no training row is as old as: they are not compared with the training rows.
+    pub not_compared: u64,
     /// Distinct accounts of the scored rows.
     pub accounts: u64,
     /// Training rows.
@@ -75,7 +83,7 @@ pub struct MonitoringReport {
     pub scores: Option<ScoreShift>,
     /// Drift of each feature, drifted ones first, then by falling index.
     pub features: Vec<FeatureDrift>,
-    /// Changes of event names; `None` for a matrix.
+    /// Changes of event types; `None` for a matrix.
     pub events: Option<EventNameDrift>,
     /// Earlier scores compared with outcomes; `None` without any.
     pub realized: Option<RealizedPerformance>,
@@ -96,9 +104,16 @@ pub struct DriftMonitor<'a> {
     scorer: &'a Scorer<'a>,
     label: &'a str,
     features: Vec<FeatureCounts>,
+    /// Probability of each scored row.
     probability: Vec<f64>,
-    /// Hashes of the accounts.
-    accounts: HashSet<u64, FixedState>,
+    /// Probability of each compared row.
+    compared: Vec<f64>,
+    /// Compared rows by band of account age.
+    by_band: Vec<u64>,
+    /// Whether all rows had an age.
+    has_ages: bool,
+    /// Hashes of the accounts of scored rows and of compared rows.
+    accounts: [HashSet<u64, FixedState>; 2],
     not_finite: u64,
 }
 
@@ -113,7 +128,10 @@ impl<'a> DriftMonitor<'a> {
             label,
             features,
             probability: Vec::new(),
-            accounts: HashSet::default(),
+            compared: Vec::new(),
+            by_band: vec![0; model.profile.tenure.len()],
+            has_ages: model.profile.tenure.has_ages(),
+            accounts: Default::default(),
             not_finite: 0,
         }
     }
@@ -132,25 +150,64 @@ impl<'a> DriftMonitor<'a> {
             .map(|(row, _)| row)
             .collect();
         self.not_finite += (all.len() - scored.len()) as u64;
-        self.probability.extend(all.into_iter().filter(|probability| probability.is_finite()));
+        let compared = self.comparable(features, &scored)?;
         let hasher = FixedState::default();
         let accounts = account.str().map_err(|e| Error::table("the accounts", e))?;
-        self.accounts.extend(
-            scored
-                .iter()
-                .filter_map(|row| accounts.get(*row as usize))
-                .map(|account| hasher.hash_one(account)),
-        );
+        let kinds = [&scored, &compared].into_iter().zip(&mut self.accounts);
+        for ((rows, hashes), probability) in kinds.zip([&mut self.probability, &mut self.compared])
+        {
+            probability.extend(rows.iter().map(|row| all[*row as usize]));
+            let accounts = rows.iter().filter_map(|row| accounts.get(*row as usize));
+            hashes.extend(accounts.map(|account| hasher.hash_one(account)));
+        }
         for (profile, counted) in self.model.profile.features.iter().zip(&mut self.features) {
             let column = feature_column(features, &profile.feature)?;
             match profile.bins {
                 Bins::Numbers { .. } => {
-                    counted.add_numbers(profile, &numbers(column, Some(&scored))?);
+                    counted.add_numbers(profile, &numbers(column, Some(&compared))?);
                 }
-                Bins::Texts(_) => counted.add_texts(profile, &texts(column, Some(&scored))?),
+                Bins::Texts(_) => counted.add_texts(profile, &texts(column, Some(&compared))?),
             }
         }
         Ok(())
+    }
+
+    /// Returns the rows with an age that training rows have, and counts them by band. Without ages,
+    /// all rows are compared.
+    fn comparable(&mut self, features: &DataFrame, scored: &[u32]) -> Result<Vec<u32>> {
+        let bands = &self.model.profile.tenure;
+        self.has_ages &=
+            features.column(TENURE).is_ok_and(|column| column.dtype().is_primitive_numeric());
+        if !self.has_ages {
+            return Ok(scored.to_vec());
+        }
+        let ages = numbers(feature_column(features, TENURE)?, Some(scored))?;
+        let mut compared = Vec::with_capacity(scored.len());
+        for (row, age) in scored.iter().zip(ages) {
+            if let Some(band) = age.and_then(|age| bands.band(age)) {
+                self.by_band[band] += 1;
+                compared.push(*row);
+            }
+        }
+        Ok(compared)
+    }
+
+    /// Weights the training rows by the account ages of the batch.
+    #[expect(clippy::cast_precision_loss, reason = "counts of accounts")]
+    fn reweighting(&self) -> Reweighting {
+        let profile = &self.model.profile;
+        let weights = if self.has_ages {
+            self.by_band.iter().map(|rows| share(*rows, self.compared.len())).collect()
+        } else {
+            profile.tenure.shares()
+        };
+        // An account may be in several bands.
+        let reference = profile.tenure.effective_accounts(&weights).min(profile.accounts as f64);
+        Reweighting {
+            rows: profile.tenure.effective_rows(&weights),
+            effective: EffectiveRows { reference, current: self.accounts[1].len() as f64 },
+            weights,
+        }
     }
 
     /// Compares all rows with the training rows.
@@ -172,15 +229,14 @@ impl<'a> DriftMonitor<'a> {
                 hint,
             });
         }
-        let rows =
-            EffectiveRows { reference: profile.accounts, current: self.accounts.len() as u64 };
+        let reference = self.reweighting();
         let mut features: Vec<FeatureDrift> = Vec::new();
-        if rows.current > 0 {
+        if !self.compared.is_empty() {
             features = self
                 .features
                 .iter()
                 .zip(&profile.features)
-                .map(|(counts, profile)| counts.drift(profile, rows))
+                .map(|(counts, profile)| counts.drift(profile, &reference))
                 .collect();
         }
         for drift in &mut features {
@@ -192,13 +248,15 @@ impl<'a> DriftMonitor<'a> {
         });
         let mut report = MonitoringReport {
             model: self.label.to_owned(),
+            compared_at: as_of.clone(),
             as_of,
             rows: self.probability.len() as u64,
-            accounts: rows.current,
+            not_compared: (self.probability.len() - self.compared.len()) as u64,
+            accounts: self.accounts[0].len() as u64,
             training_rows: profile.rows,
             training_accounts: profile.accounts,
             alarms: Vec::new(),
-            scores: (rows.current > 0).then(|| scores(self.model, &self.probability, rows)),
+            scores: (!self.compared.is_empty()).then(|| self.scores(&reference)),
             not_finite: self.not_finite,
             features,
             events: None,
@@ -207,30 +265,28 @@ impl<'a> DriftMonitor<'a> {
         report.alarms = report.batch_alarms();
         Ok(report)
     }
-}
 
-/// Compares probabilities with those of the training rows.
-#[expect(clippy::cast_precision_loss, reason = "counts of rows")]
-fn scores(model: &Model, probability: &[f64], rows: EffectiveRows) -> ScoreShift {
-    let reference = &model.profile.scores;
-    let percent: Vec<Option<f64>> = probability.iter().map(|p| Some(100.0 * p)).collect();
-    let (current, _) = reference.percent.count_numbers(&percent);
-    let names = reference.percent.bin_labels().into_iter().map(|name| format!("{name}%"));
-    let bins = names
-        .zip(reference.percent.counts.iter().zip(current))
-        .map(|(name, (a, b))| (name, *a, b))
-        .collect();
-    let shift = shift(bins, rows);
-    let expected: f64 = probability.iter().sum();
-    let above_threshold = probability.iter().filter(|p| **p >= model.threshold).count() as u64;
-    ScoreShift {
-        shifted: shift.psi >= MODERATE && shift.p.is_some_and(|p| p < LEVEL),
-        shift,
-        reference_mean: reference.percent.mean.unwrap_or(f64::NAN) / 100.0,
-        current_mean: expected / probability.len() as f64,
-        reference_above_threshold: share(reference.above_threshold, model.profile.rows),
-        current_above_threshold: share(above_threshold, probability.len()),
-        expected_conversions: expected,
+    /// Compares the probabilities with those of the training rows.
+    #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn scores(&self, reference: &Reweighting) -> ScoreShift {
+        let ReferenceProfile { scores, tenure, .. } = &self.model.profile;
+        let percent: Vec<Option<f64>> = self.compared.iter().map(|p| Some(100.0 * p)).collect();
+        let bands = RowBands::single(percent.len());
+        let current = &scores.percent.count_numbers(&percent, &bands)[0];
+        let (mut shift, mean, _) = reference.compare(&scores.percent, (&current.counts, None));
+        shift.bins.iter_mut().for_each(|bin| bin.name += "%");
+        let is_above = |p: &&f64| **p >= self.model.threshold;
+        let above_threshold = self.compared.iter().filter(is_above).count() as u64;
+        ScoreShift {
+            shifted: shift.psi >= MODERATE && shift.p.is_some_and(|p| p < LEVEL),
+            shift,
+            reference_mean: mean.unwrap_or(f64::NAN) / 100.0,
+            current_mean: self.compared.iter().sum::<f64>() / self.compared.len() as f64,
+            reference_above_threshold: reference
+                .share(&scores.above_threshold_by_band, &tenure.rows),
+            current_above_threshold: share(above_threshold, self.compared.len()),
+            expected_conversions: self.probability.iter().sum(),
+        }
     }
 }
 
@@ -240,15 +296,6 @@ impl MonitoringReport {
         let mut alarms = Vec::new();
         if self.rows == 0 {
             alarms.push(Alarm::NoRowScored);
-        }
-        let drifted = self.features.iter().filter(|drift| drift.drifted && drift.monitored);
-        let features: Vec<String> = drifted.map(|drift| drift.feature.clone()).collect();
-        if !features.is_empty() {
-            alarms.push(Alarm::FeatureDrift {
-                features,
-                total: self.features.len(),
-                mean_age: self.older(),
-            });
         }
         if let Some(scores) = self.scores.as_ref().filter(|scores| scores.shifted) {
             let largest_shift = scores.shift.bins.iter().max_by(|a, b| {
@@ -262,36 +309,32 @@ impl MonitoringReport {
             alarms.push(Alarm::ScoreShift {
                 reference_mean: scores.reference_mean,
                 current_mean: scores.current_mean,
+                reference_above_threshold: scores.reference_above_threshold,
+                current_above_threshold: scores.current_above_threshold,
                 largest_shift,
             });
+        }
+        let drifted = self.features.iter().filter(|drift| drift.drifted && drift.monitored);
+        let features: Vec<String> = drifted.map(|drift| drift.feature.clone()).collect();
+        if !features.is_empty() {
+            alarms.push(Alarm::FeatureDrift { features, total: self.features.len() });
         }
         alarms
     }
 
-    /// Returns the mean age in days of the training accounts and of the batch if the batch is
-    /// older. Most features change with age.
-    fn older(&self) -> Option<MeanAge> {
-        let tenure =
-            self.features.iter().find(|drift| drift.feature == "tenure_days" && drift.drifted)?;
-        let (reference, current) = tenure.reference_mean.zip(tenure.current_mean)?;
-        (current > reference).then_some(MeanAge { reference, current })
+    /// Sets the newest cutoff of the compared rows.
+    fn with_cutoff(mut self, cutoff: Option<i64>) -> Self {
+        self.compared_at = cutoff.map(iso).or(self.compared_at);
+        self
     }
 
-    /// Adds the changes of event names, and an alarm if a name is gone.
+    /// Adds the faults of the log, each as an alarm, and the changes of event types.
     #[must_use]
-    pub fn with_events(mut self, events: EventNameDrift) -> Self {
-        if !events.gone.is_empty() {
-            let gone_event = |gone: &EventUsage| {
-                let renamed = events.renamed.iter().find(|renamed| renamed.from == gone.event);
-                GoneEvent {
-                    event: gone.event.clone(),
-                    renamed_to: renamed.map(|renamed| renamed.to.clone()),
-                }
-            };
-            self.alarms
-                .push(Alarm::EventGone { events: events.gone.iter().map(gone_event).collect() });
-        }
-        self.events = Some(events);
+    fn with_log(mut self, log: &Log, faults: Vec<LogFault>, model: &Model) -> Self {
+        self.alarms.extend(faults.into_iter().map(Alarm::LogFault));
+        self.alarms.sort_by_key(Alarm::rank);
+        let reference = model.profile.activity.as_ref();
+        self.events = reference.map(|known| EventNameDrift::new(log, known, &self.alarms));
         self
     }
 
@@ -300,6 +343,7 @@ impl MonitoringReport {
     pub fn with_outcomes(mut self, realized: Option<RealizedPerformance>) -> Self {
         self.alarms
             .extend(realized.as_ref().and_then(|realized| miscalibrated(&realized.evaluation)));
+        self.alarms.sort_by_key(Alarm::rank);
         self.realized = realized;
         self
     }

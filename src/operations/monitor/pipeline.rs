@@ -4,7 +4,7 @@ use std::path::Path;
 
 use polars::prelude::{IntoColumn, StringChunked};
 
-use super::{DriftMonitor, EventNameDrift, MonitoringReport, RealizedPerformance, ScoredOutcomes};
+use super::{DriftMonitor, MonitoringReport, RealizedPerformance, ScoredOutcomes};
 use crate::config::{Config, MatrixConfig};
 use crate::dataset::features::compute;
 use crate::dataset::matrix;
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::io::sink::Sink;
 use crate::log::Log;
 use crate::model::Model;
-use crate::model::score::{Scorer, log_warnings};
+use crate::model::score::{Scorer, log_warnings, model_log_faults};
 use crate::registry::ledger::Ledger;
 use crate::registry::versions::{find, model_name};
 use crate::time::iso;
@@ -58,7 +58,8 @@ pub fn monitor_log(
     log_warnings(log, catalog).into_iter().for_each(|warning| sink.notify(warning));
     let scorer = Scorer::new(target.model, target.label)?;
     let mut monitor = DriftMonitor::new(target.model, &scorer, target.label);
-    let observations = observe_newest(log, &config.observation);
+    let training_cutoff = target.model.last_training_cutoff();
+    let observations = observe_newest(log, &config.observation, training_cutoff);
     let account: StringChunked = observations
         .account
         .iter()
@@ -66,8 +67,11 @@ pub fn monitor_log(
         .collect();
     monitor
         .update(&compute(catalog, log, &observations, sink.progress())?, &account.into_column())?;
-    let events = EventNameDrift::compute(catalog, log, &observations)?;
-    let report = monitor.finish(Some(iso(scoring_time(log))), target.ignore)?.with_events(events);
+    let faults = model_log_faults(target.model, config, log)?;
+    let report = monitor
+        .finish(Some(iso(scoring_time(log))), target.ignore)?
+        .with_cutoff(observations.cutoff.iter().max().copied())
+        .with_log(log, faults, target.model);
     let outcomes = earlier
         .map(|earlier| realized(earlier, (log, config), target.label, sink))
         .transpose()?

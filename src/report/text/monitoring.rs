@@ -4,10 +4,13 @@ use pql_stats::intervals::{Estimate, Interval};
 use pql_stats::metrics::SubsetMetrics;
 
 use super::{decimal, fixed, p_value, percent, range, table};
+use crate::log::NewEvent;
+use crate::names::backticked;
 use crate::operations::monitor::{
-    EventNameDrift, EventUsage, FeatureDrift, MonitoringReport, RealizedPerformance, RunPerformance,
+    EventNameDrift, FeatureDrift, MonitoringReport, RealizedPerformance, RunPerformance,
 };
-use crate::report::format::{alternatives, counted, grouped, wrapped_lines};
+use crate::report::format::{counted, grouped, wrapped_lines};
+use crate::time::iso_day;
 use crate::warning::Alarm;
 
 /// Least and most features shown; drifted ones come first.
@@ -24,9 +27,11 @@ pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
     if report.rows == 0 {
         text += "\n\nWithout scored rows, nothing was compared with the training set";
     } else {
+        let at = report.compared_at.as_ref().filter(|time| report.as_of.as_ref() != Some(time));
+        let at = at.map_or_else(String::new, |time| format!(" as of {}", short_time(time)));
         text += &format!(
-            "\n\nCompared {} with {} of {} in the training set",
-            counted(report.rows, "scored row"),
+            "\n\nCompared {}{at} with {} of {} in the training set",
+            counted(report.rows - report.not_compared, "scored row"),
             counted(report.training_rows, "row"),
             counted(report.training_accounts, "account"),
         );
@@ -35,8 +40,15 @@ pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
         text +=
             &format!("\n{} not scored: a value is not finite", counted(report.not_finite, "row"));
     }
+    if report.not_compared > 0 {
+        text += &format!(
+            "\n{} could not be compared, because no training row is as old",
+            counted(report.not_compared, "row")
+        );
+    }
+    text += &unchanged(report);
     if !verbose {
-        return text + &unchanged(report) + "\nDetails: -v";
+        return text + "\nDetails: -v";
     }
     if report.rows > 0 {
         text += &scores(report);
@@ -44,17 +56,22 @@ pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
     if !report.features.is_empty() {
         text += &format!("\n\n{}", features(report));
     }
-    let events = report.events.as_ref().filter(|_| report.rows > 0);
-    events.map(event_names).into_iter().for_each(|names| text += &names);
+    report.events.as_ref().map(event_names).into_iter().for_each(|names| text += &names);
     report.realized.as_ref().map(realized).into_iter().for_each(|realized| text += &realized);
     text
 }
 
+/// Leaves out a time of day of 00:00.
+fn short_time(time: &str) -> &str {
+    time.strip_suffix("T00:00:00Z").unwrap_or(time)
+}
+
 /// Describes each alarm with its code.
 fn alarms(report: &MonitoringReport) -> String {
-    let when = report.as_of.as_ref().map_or(String::new(), |time| {
-        format!(" for the accounts as of {}", time.strip_suffix("T00:00:00Z").unwrap_or(time))
-    });
+    let when = report
+        .as_of
+        .as_ref()
+        .map_or(String::new(), |time| format!(" for the accounts as of {}", short_time(time)));
     if report.alarms.is_empty() {
         return format!("No alarms{when}");
     }
@@ -62,8 +79,9 @@ fn alarms(report: &MonitoringReport) -> String {
     let width = codes.max().unwrap_or(0) + 2;
     let mut text = format!("{}{when}\n", counted(report.alarms.len() as u64, "alarm"));
     for alarm in &report.alarms {
-        let message = alarm.to_string();
-        for (i, line) in wrapped_lines(&message, ALARM_WIDTH, "").into_iter().enumerate() {
+        let lines = wrapped_lines(&alarm.to_string(), ALARM_WIDTH, "").into_iter();
+        let advice = wrapped_lines(&format!("Do: {}.", alarm.advice()), ALARM_WIDTH, "    ");
+        for (i, line) in lines.chain(advice).enumerate() {
             let code = if i == 0 { alarm.code() } else { "" };
             text += &format!("\n{code:width$}{line}");
         }
@@ -73,23 +91,36 @@ fn alarms(report: &MonitoringReport) -> String {
 
 /// Lists the comparisons without an alarm, in one sentence.
 fn unchanged(report: &MonitoringReport) -> String {
-    let codes: Vec<&str> = report.alarms.iter().map(Alarm::code).collect();
-    let any = report.rows > 0;
+    let is_alarm = |codes: &[&str]| report.alarms.iter().any(|alarm| codes.contains(&alarm.code()));
+    let is_fault = report
+        .alarms
+        .iter()
+        .any(|alarm| matches!(alarm, Alarm::LogFault(fault) if fault.code() != "event-gone"));
     let parts = [
-        ("features", "feature-drift", any && !report.features.is_empty()),
-        ("scores", "score-shift", any && report.scores.is_some()),
-        ("event names", "event-gone", any && report.events.is_some()),
-        ("outcomes of earlier scores", "miscalibration", report.realized.is_some()),
+        ("features", !report.features.is_empty() && !is_alarm(&["feature-drift"])),
+        ("scores", report.scores.is_some() && !is_alarm(&["score-shift"])),
+        ("event volume", report.events.is_some() && !is_fault),
+        ("event names", report.events.is_some() && !is_alarm(&["event-gone"])),
+        ("outcomes of earlier scores", report.realized.is_some() && !is_alarm(&["miscalibration"])),
     ];
-    let names: Vec<String> = parts
-        .into_iter()
-        .filter(|(_, code, compared)| *compared && !codes.contains(code))
-        .map(|(name, ..)| name.to_owned())
-        .collect();
-    if names.is_empty() {
-        return String::new();
+    let names: Vec<&str> =
+        parts.into_iter().filter(|(_, unchanged)| *unchanged).map(|(name, _)| name).collect();
+    let otherwise = if report.alarms.is_empty() { "" } else { " otherwise" };
+    match names.split_last() {
+        None => String::new(),
+        Some((only, [])) => {
+            format!("\n{} as in training", capitalized(&format!("{only} are{otherwise}")))
+        }
+        Some((last, names)) => {
+            let names = capitalized(&format!("{} and {last}", names.join(", ")));
+            format!("\n{names} are{otherwise} as in training")
+        }
     }
-    format!("\nNo significant change in {}", alternatives(&names))
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 fn scores(report: &MonitoringReport) -> String {
@@ -151,36 +182,18 @@ fn features(report: &MonitoringReport) -> String {
 }
 
 fn event_names(drift: &EventNameDrift) -> String {
-    let window = format!(
-        "in the {} before the cutoff of {}",
-        counted(drift.days.into(), "day"),
-        counted(drift.rows, "row")
+    let known = counted(drift.known as u64, "event type");
+    let mut text = format!(
+        "\n\nEvent names: {known} in the last training days; gone since: {}",
+        if drift.gone.is_empty() { "none".to_owned() } else { backticked(&drift.gone) }
     );
-    if drift.new.is_empty() && drift.gone.is_empty() {
-        return format!("\n\nEvent names: no new or missing ones {window}");
-    }
-    let row = |status: &str, usage: &EventUsage| {
-        vec![
-            status.to_owned(),
-            usage.event.clone(),
-            format!("{:.1}%", 100.0 * usage.reference),
-            format!("{:.1}%", 100.0 * usage.current),
-            usage.last_seen.clone().unwrap_or_else(|| "never".to_owned()),
-        ]
-    };
-    let rows = drift
-        .gone
-        .iter()
-        .map(|usage| row("gone", usage))
-        .chain(drift.new.iter().map(|usage| row("new", usage)))
-        .collect();
-    let header = ["", "event", "training", "now", "last seen"];
-    let mut text = format!("\n\nEvent names {window}\n{}", table(&header, rows, 2..4));
-    for renamed in &drift.renamed {
-        text += &format!(
-            "\n`{}` may have been renamed to `{}`: {}",
-            renamed.from, renamed.to, renamed.reason
-        );
+    if !drift.new.is_empty() {
+        let row = |new: &NewEvent| {
+            let first = new.first_seen.map_or_else(|| "–".to_owned(), |day| iso_day(day.0));
+            vec![new.event.clone(), first, decimal(new.per_day, 1)]
+        };
+        let rows = drift.new.iter().map(row).collect();
+        text += &format!("\n{}", table(&["new event", "first seen", "per day"], rows, 2..3));
     }
     text
 }

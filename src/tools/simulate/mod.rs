@@ -28,7 +28,7 @@ use crate::dataset::features::{self, FeatureCatalog};
 use crate::dataset::observations::{Observations, Outcome, Split};
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
-use crate::log::{Accounts, DataQuality, EventStore, Events, Log, Names};
+use crate::log::{Accounts, DailyCounts, DataQuality, EventStore, Events, Log, Names};
 use crate::time::{DAY, NEVER};
 
 /// Start of the log: 2025-01-01.
@@ -258,8 +258,6 @@ fn features_at_cutoff(accounts: &[Account], scenario: &Scenario) -> Result<DataF
         summed_properties: Vec::new(),
         attributes: Vec::new(),
         has_seats: false,
-        event_prevalence: Vec::new(),
-        prevalence_rows: 0,
     };
     let mut rows = Observations::default();
     for (code, account) in (0..).zip(accounts).filter(|(_, account)| account.is_observed()) {
@@ -308,6 +306,7 @@ fn log(accounts: &[Account], scenario: &Scenario) -> Log {
         quality: DataQuality::default(),
         warnings: Vec::new(),
         formats: BTreeMap::new(),
+        daily: DailyCounts::default(),
     }
 }
 

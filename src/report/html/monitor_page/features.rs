@@ -25,7 +25,7 @@ const BINS: usize = 12;
 /// Returns the section about scores.
 pub(super) fn scores(scores: &ScoreShift) -> Markup {
     let caption = format!(
-        "Each bin has one tenth of the training rows. Without a shift, it also has about one tenth of the batch. PSI {}; {} conversions expected in the batch.",
+        "Each bin has one tenth of all training rows. The bars show training rows of the same account ages as the batch. PSI {}; {} conversions expected in the batch.",
         three(scores.shift.psi),
         short(scores.expected_conversions)
     );
@@ -44,7 +44,7 @@ pub(super) fn features(features: &[FeatureDrift]) -> Markup {
     html! {
         section id="features" {
             h2 { "Features" }
-            (paragraph("A feature has drifted if its distribution differs significantly from the training data (p below 1% after Holm's correction) and its population stability index (PSI) is at least 0.1."))
+            (paragraph("Each feature is compared with training rows of the same account age. It has drifted if its distribution differs significantly (p below 1% after Holm's correction) and its population stability index (PSI) is at least 0.1."))
             div.grid {
                 (indices(features))
                 @for (index, drift) in shown { (feature_distribution(&format!("feature-{index}"), drift)) }

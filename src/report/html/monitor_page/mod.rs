@@ -6,13 +6,13 @@ mod outcomes;
 use maud::{Markup, html};
 
 use crate::error::Result;
+use crate::log::NewEvent;
 use crate::model::Model;
-use crate::operations::monitor::{
-    EventNameDrift, EventUsage, MonitoringReport, RealizedPerformance,
-};
-use crate::report::format::{counted, grouped, number, percent, three};
+use crate::operations::monitor::{EventNameDrift, MonitoringReport, RealizedPerformance};
+use crate::report::format::{counted, grouped, number, percent, short, three};
 use crate::report::html::elements::{Table, document, list, paragraph};
 use crate::report::html::header::{MetricTile, PageHeader, PageVerdict, Tone, notices};
+use crate::time::iso_day;
 
 /// Inputs of the page.
 #[derive(Debug, Clone, Copy)]
@@ -137,7 +137,8 @@ impl MonitorPage<'_> {
     }
 
     fn alarm_texts(&self) -> Vec<String> {
-        self.monitoring.alarms.iter().map(ToString::to_string).collect()
+        let alarms = self.monitoring.alarms.iter();
+        alarms.map(|alarm| format!("{alarm} Do: {}", alarm.advice())).collect()
     }
 
     /// Returns skipped rows, ignored features, and a missing holdout.
@@ -148,6 +149,12 @@ impl MonitorPage<'_> {
             texts.push(format!(
                 "{} not scored, because a value is not finite",
                 counted(monitoring.not_finite, "row")
+            ));
+        }
+        if monitoring.not_compared > 0 {
+            texts.push(format!(
+                "{} not compared, because no training row is as old",
+                counted(monitoring.not_compared, "row")
             ));
         }
         let ignored: Vec<String> = monitoring
@@ -171,33 +178,23 @@ impl MonitorPage<'_> {
 
 /// Returns the section about missing and new event names.
 fn event_names(names: &EventNameDrift) -> Markup {
-    let row = |kind: &str, name: &EventUsage| {
-        let last = name.last_seen.clone().unwrap_or_else(|| "never".to_owned());
-        vec![
-            format!("`{}`", name.event),
-            kind.to_owned(),
-            percent(name.reference),
-            percent(name.current),
-            last,
-        ]
+    let row = |new: &NewEvent| {
+        let first = new.first_seen.map_or_else(|| "–".to_owned(), |day| iso_day(day.0));
+        vec![format!("`{}`", new.event), first, short(new.per_day)]
     };
-    let rows = names
-        .gone
-        .iter()
-        .map(|name| row("missing", name))
-        .chain(names.new.iter().map(|name| row("new", name)));
-    let renamed = names.renamed.iter().map(|renamed| {
-        format!("`{}` may have been renamed to `{}`: {}", renamed.from, renamed.to, renamed.reason)
-    });
+    let known = counted(names.known as u64, "event type");
     html! {
         section id="events" {
             h2 { "Event names" }
-            @if names.new.is_empty() && names.gone.is_empty() {
-                (paragraph(&format!("No event name is new or missing in the {} days before the cutoffs of {}.", names.days, counted(names.rows, "row"))))
+            @if names.gone.is_empty() {
+                (paragraph(&format!("None of the {known} of the last training days has stopped.")))
             } @else {
-                (paragraph(&format!("Share of rows with the event in the {} days before the cutoff. The batch has {}.", names.days, counted(names.rows, "row"))))
-                (Table::new("Missing and new event names", &["event", "status", "training rows", "batch", "last seen"], rows))
-                (list(renamed))
+                (paragraph(&format!("Of the {known} of the last training days, these have stopped:")))
+                (list(names.gone.iter().map(|name| format!("`{name}`"))))
+            }
+            @if !names.new.is_empty() {
+                (paragraph("Event types unknown in training, with at least 1% of the events of the last seven days:"))
+                (Table::new("New event names", &["event", "first seen", "events per day"], names.new.iter().map(row)))
             }
         }
     }

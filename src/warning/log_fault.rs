@@ -1,0 +1,332 @@
+//! Faults of the log: events, days or sources that are missing, repeated or rounded.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{counted, grouped};
+use crate::time::{Timestamp, iso_day};
+
+/// An event type that began when another one stopped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Replacement {
+    /// The new event type.
+    pub event: String,
+    /// Its first day; `None` if it is in the log from its beginning.
+    pub first_seen: Option<Timestamp>,
+    /// Its events per day.
+    pub per_day: f64,
+    /// Expected events per day of the event type that stopped.
+    pub expected_per_day: f64,
+}
+
+/// A fault of the log that changes features and scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum LogFault {
+    /// An event type no longer occurs.
+    EventGone {
+        /// The event type.
+        event: String,
+        /// Day of its last event; `None` if the log has none.
+        last_seen: Option<Timestamp>,
+        /// Days since then.
+        days: usize,
+        /// Expected events on these days.
+        expected: u64,
+        /// The event type that may have replaced it.
+        replacement: Option<Replacement>,
+    },
+    /// Days have no events.
+    DayMissing {
+        /// The source; `None`: the whole log.
+        source: Option<String>,
+        /// First day without events.
+        from: Timestamp,
+        /// Last day without events.
+        to: Timestamp,
+        /// Expected events on these days.
+        expected: u64,
+    },
+    /// A source ends before the others.
+    SourceEnded {
+        /// The source.
+        source: String,
+        /// Its last day with events; `None`: before the counted days.
+        last_seen: Option<Timestamp>,
+        /// Last day of the log.
+        log_end: Timestamp,
+        /// Expected events since.
+        expected: u64,
+    },
+    /// Days have far fewer events than expected.
+    VolumeDrop {
+        /// The source; `None`: the whole log.
+        source: Option<String>,
+        /// First such day.
+        from: Timestamp,
+        /// Last such day.
+        to: Timestamp,
+        /// Events on these days.
+        events: u64,
+        /// Expected events on these days.
+        expected: u64,
+    },
+    /// The days before the end of training have another number of events than in training.
+    HistoryChanged {
+        /// First of these days.
+        from: Timestamp,
+        /// Last of these days.
+        to: Timestamp,
+        /// Events of these days in this log.
+        events: u64,
+        /// Events of these days in the training log.
+        reference: u64,
+    },
+    /// A day has its events twice.
+    DayDoubled {
+        /// The day.
+        day: Timestamp,
+        /// Events on this day.
+        events: u64,
+        /// Expected events.
+        expected: u64,
+        /// Share of the events that repeat another one in every column.
+        repeats: f64,
+    },
+    /// Times suddenly fall on whole minutes, hours or days.
+    RoundTimes {
+        /// The source; `None`: the whole log.
+        source: Option<String>,
+        /// First such day.
+        from: Timestamp,
+        /// `minutes`, `hours` or `days`.
+        unit: String,
+        /// Share of such times since then.
+        share: f64,
+        /// Share of such times before.
+        reference: f64,
+    },
+}
+
+impl LogFault {
+    /// Returns the stable code of the fault.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::EventGone { .. } => "event-gone",
+            Self::DayMissing { .. } => "day-missing",
+            Self::SourceEnded { .. } => "source-ended",
+            Self::VolumeDrop { .. } => "volume-drop",
+            Self::HistoryChanged { .. } => "history-changed",
+            Self::DayDoubled { .. } => "day-doubled",
+            Self::RoundTimes { .. } => "round-times",
+        }
+    }
+
+    /// Returns what to do about it, as an imperative without a full stop.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::EventGone { replacement: Some(_), .. } => {
+                "list both names in [roles] and retrain, or restore the old name in the export"
+            }
+            Self::EventGone { .. } => {
+                "check the tracking of this event; if the product dropped it, retrain"
+            }
+            Self::DayMissing { .. } | Self::SourceEnded { .. } | Self::VolumeDrop { .. } => {
+                "complete the export, then rerun"
+            }
+            Self::HistoryChanged { .. } => {
+                "compare the files with those of the training, then rerun"
+            }
+            Self::DayDoubled { .. } => {
+                "remove the second copy or set `id` in [[events]], then rerun"
+            }
+            Self::RoundTimes { .. } => "export exact times; recency and sessions depend on them",
+        }
+    }
+
+    /// Returns the position among faults listed by seriousness, most serious first.
+    #[must_use]
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::DayMissing { source: None, .. } => 0,
+            Self::SourceEnded { .. } => 1,
+            Self::DayMissing { .. } => 2,
+            Self::VolumeDrop { .. } => 3,
+            Self::HistoryChanged { .. } => 4,
+            Self::EventGone { .. } => 5,
+            Self::DayDoubled { .. } => 6,
+            Self::RoundTimes { .. } => 7,
+        }
+    }
+}
+
+impl fmt::Display for LogFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EventGone { event, last_seen, days, expected, replacement } => {
+                let were = if *expected == 1 { "was" } else { "were" };
+                let expected = counted(*expected, "event");
+                match last_seen {
+                    Some(day) => write!(
+                        f,
+                        "`{event}` was last seen on {}. {expected} {were} expected in the {} since.",
+                        iso_day(day.0),
+                        counted(*days as u64, "day")
+                    )?,
+                    None => write!(
+                        f,
+                        "The log has no `{event}`. {expected} {were} expected in {}.",
+                        counted(*days as u64, "day")
+                    )?,
+                }
+                replacement.as_ref().map_or(Ok(()), |new| write!(f, " {}", renamed(new)))
+            }
+            Self::DayMissing { source, from, to, expected } => write!(
+                f,
+                "{} has no events {}. {} {} expected.",
+                named(source.as_deref()),
+                period(*from, *to),
+                grouped(*expected),
+                if *expected == 1 { "was" } else { "were" }
+            ),
+            Self::SourceEnded { source, last_seen, log_end, expected } => {
+                let last = last_seen.map_or_else(
+                    || "has no recent events".to_owned(),
+                    |day| format!("ends on {}", iso_day(day.0)),
+                );
+                write!(
+                    f,
+                    "`{source}` {last}, but other sources go on until {}. {} expected from it since.",
+                    iso_day(log_end.0),
+                    counted(*expected, "event") + if *expected == 1 { " was" } else { " were" }
+                )
+            }
+            Self::VolumeDrop { source, from, to, events, expected } => write!(
+                f,
+                "{} has {} {}, {}% of the expected {}.",
+                named(source.as_deref()),
+                counted(*events, "event"),
+                period(*from, *to),
+                percent(*events, *expected),
+                grouped(*expected)
+            ),
+            Self::HistoryChanged { from, to, events, reference } => write!(
+                f,
+                "The log has {} {}, {}% of the {} in training.",
+                counted(*events, "event"),
+                period(*from, *to),
+                percent(*events, *reference),
+                grouped(*reference)
+            ),
+            Self::DayDoubled { day, events, expected, repeats } => write!(
+                f,
+                "{} has {} where {} {} expected, and {:.0}% repeat another event in every column. Was a file read twice?",
+                iso_day(day.0),
+                counted(*events, "event"),
+                grouped(*expected),
+                if *expected == 1 { "was" } else { "were" },
+                100.0 * repeats
+            ),
+            Self::RoundTimes { source, from, unit, share, reference } => write!(
+                f,
+                "{:.0}% of the times{} fall on whole {unit} since {}, before {:.0}%.",
+                100.0 * share,
+                source.as_ref().map_or_else(String::new, |source| format!(" in `{source}`")),
+                iso_day(from.0),
+                100.0 * reference
+            ),
+        }
+    }
+}
+
+fn renamed(new: &Replacement) -> String {
+    let rate = |per_day: f64| {
+        if per_day < 10.0 { format!("{per_day:.1}") } else { format!("{per_day:.0}") }
+    };
+    let began = new.first_seen.map_or_else(
+        || format!("`{}`, unknown in training,", new.event),
+        |day| format!("`{}` began on {}", new.event, iso_day(day.0)),
+    );
+    let [found, expected] = [rate(new.per_day), rate(new.expected_per_day)];
+    let has = if new.first_seen.is_some() { "with" } else { "has" };
+    format!("{began} {has} {found} a day, before {expected}: was the event renamed?")
+}
+
+fn named(source: Option<&str>) -> String {
+    source.map_or_else(|| "The log".to_owned(), |source| format!("`{source}`"))
+}
+
+/// Describes one day, or the days from the first to the last.
+fn period(from: Timestamp, to: Timestamp) -> String {
+    if from == to {
+        format!("on {}", iso_day(from.0))
+    } else {
+        format!("from {} to {}", iso_day(from.0), iso_day(to.0))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of events")]
+fn percent(part: u64, whole: u64) -> String {
+    format!("{:.0}", 100.0 * part as f64 / (whole as f64).max(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{DAY, parse_iso};
+
+    fn day(text: &str) -> Timestamp {
+        Timestamp(parse_iso(text).unwrap())
+    }
+
+    #[test]
+    fn a_renamed_event_is_described_with_its_replacement() {
+        let fault = |replacement| LogFault::EventGone {
+            event: "login".to_owned(),
+            last_seen: Some(day("2014-04-01")),
+            days: 5,
+            expected: 312,
+            replacement,
+        };
+        assert_eq!(
+            fault(None).to_string(),
+            "`login` was last seen on 2014-04-01. 312 events were expected in the 5 days since."
+        );
+        let new = Replacement {
+            event: "user_signed_in".to_owned(),
+            first_seen: Some(day("2014-04-02")),
+            per_day: 64.2,
+            expected_per_day: 62.4,
+        };
+        assert!(fault(Some(new)).to_string().ends_with(
+            " `user_signed_in` began on 2014-04-02 with 64 a day, before 62: was the event renamed?"
+        ));
+    }
+
+    #[test]
+    fn days_and_sources_are_named() {
+        let from = day("2025-09-03");
+        let missing = |source, days: i64| LogFault::DayMissing {
+            source,
+            from,
+            to: Timestamp(from.0 + days * DAY),
+            expected: 1_200,
+        };
+        assert_eq!(
+            missing(None, 0).to_string(),
+            "The log has no events on 2025-09-03. 1,200 were expected."
+        );
+        assert_eq!(
+            missing(Some("crm.csv".to_owned()), 1).to_string(),
+            "`crm.csv` has no events from 2025-09-03 to 2025-09-04. 1,200 were expected."
+        );
+        let drop =
+            LogFault::VolumeDrop { source: None, from, to: from, events: 590, expected: 1_200 };
+        assert_eq!(
+            drop.to_string(),
+            "The log has 590 events on 2025-09-03, 49% of the expected 1,200."
+        );
+    }
+}

@@ -1,0 +1,289 @@
+//! `pql monitor` and `pql score` on logs with faults: renamed events, missing and doubled days,
+//! sources that end, rounded times.
+
+use std::fs::File;
+use std::path::Path;
+
+use polars::prelude::*;
+use pql::time::iso;
+use serde_json::Value;
+
+use crate::project::{Project, Run};
+
+/// The first day of each fault, a Wednesday.
+const FAULT: &str = "2025-08-06";
+/// Two days later.
+const SECOND_DAY: &str = "2025-08-08";
+
+/// One event of the simulated log.
+#[derive(Clone, PartialEq)]
+struct Event {
+    account: String,
+    user: String,
+    event: String,
+    /// ISO 8601.
+    time: String,
+    minutes: String,
+}
+
+/// A growing log as CSV, with models `age` and `snapshot` of its first half.
+struct FaultyLog {
+    project: Project,
+    events: Vec<Event>,
+}
+
+impl FaultyLog {
+    fn new(seed: u32) -> Self {
+        let project = Project::new();
+        let seed = seed.to_string();
+        project.pql(&["simulate", "-q", "-o", ".", "--accounts", "2500", "--seed", &seed]).done();
+        let text = project.text("pql.toml").replace("events.parquet", "events.csv");
+        project.write("pql.toml", text);
+        let events = Event::read(&project.path("events.parquet"));
+        let log = Self { project, events };
+        log.write(&log.events);
+        for (name, cutoffs) in [("age", "age"), ("snapshot", "snapshot")] {
+            let cutoffs = format!("observation.cutoffs={cutoffs}");
+            let until = "observation.until=\"2025-07-01\"";
+            log.project
+                .pql(&["train", "-q", "--name", name, "--set", until, "--set", &cutoffs])
+                .done();
+        }
+        log
+    }
+
+    fn write(&self, events: &[Event]) {
+        self.project.write("events.csv", Event::csv(events));
+    }
+
+    /// Replaces the log by one in which each event was changed.
+    fn write_changed(&self, change: impl Fn(&Event) -> Option<Event>) {
+        self.write(&self.events.iter().filter_map(change).collect::<Vec<_>>());
+    }
+
+    fn monitor(&self, name: &str, at: &str) -> Run {
+        self.project.pql(&["monitor", name, "--at", at, "--format", "json"])
+    }
+
+    /// Returns the alarms of both models on the second day; any alarm must set exit code 5.
+    #[track_caller]
+    fn alarms(&self, at: &str) -> Vec<Vec<Value>> {
+        ["age", "snapshot"]
+            .map(|name| {
+                let run = self.monitor(name, at);
+                let found: Value = serde_json::from_str(&run.out).unwrap();
+                let alarms = found["alarms"].as_array().unwrap().clone();
+                assert_eq!(run.code, Some(if alarms.is_empty() { 0 } else { 5 }), "{}", run.err);
+                alarms
+            })
+            .to_vec()
+    }
+
+    /// Checks that the first alarm of both models has a code and words.
+    #[track_caller]
+    fn first_alarm_has(&self, at: &str, code: &str, words: &[&str]) {
+        for alarms in self.alarms(at) {
+            let text = alarms.first().map_or("", |alarm| alarm["text"].as_str().unwrap());
+            assert_eq!(
+                alarms.first().map(|a| a["code"].as_str().unwrap()),
+                Some(code),
+                "{alarms:?}"
+            );
+            words
+                .iter()
+                .for_each(|word| assert!(text.contains(word), "`{word}` is not in: {text}"));
+        }
+    }
+}
+
+impl Event {
+    /// Reads the events of a simulated log.
+    fn read(path: &Path) -> Vec<Self> {
+        let frame = ParquetReader::new(File::open(path).unwrap()).finish().unwrap();
+        let text = |name: &str| -> Vec<String> {
+            let column = frame.column(name).unwrap().cast(&DataType::String).unwrap();
+            column.str().unwrap().iter().map(|text| text.unwrap_or_default().to_owned()).collect()
+        };
+        let time = frame.column("timestamp").unwrap().cast(&DataType::Int64).unwrap();
+        let time = time.i64().unwrap().iter().map(|time| iso(time.unwrap()));
+        let columns = text("account_id").into_iter().zip(text("user_id")).zip(text("event"));
+        let columns = columns.zip(time).zip(text("minutes"));
+        columns
+            .map(|((((account, user), event), time), minutes)| Self {
+                account,
+                user,
+                event,
+                time,
+                minutes,
+            })
+            .collect()
+    }
+
+    fn csv(events: &[Self]) -> String {
+        let line =
+            |e: &Self| format!("{},{},{},{},{}\n", e.account, e.user, e.event, e.time, e.minutes);
+        let header = "account_id,user_id,event,timestamp,minutes\n".to_owned();
+        header + &events.iter().map(line).collect::<String>()
+    }
+
+    fn is_since(&self, day: &str) -> bool {
+        self.time.as_str() >= day
+    }
+
+    fn is_on(&self, day: &str) -> bool {
+        self.time.starts_with(day)
+    }
+}
+
+#[test]
+fn a_growing_log_raises_no_alarm_and_a_renamed_event_does_on_the_second_day() {
+    let log = FaultyLog::new(5);
+    let mut clean = 0;
+    for at in ["2025-07-03", "2025-07-22", "2025-08-08", "2025-08-20", "2025-09-06", "2025-09-25"] {
+        let alarms = log.alarms(at);
+        clean += alarms.iter().filter(|alarms| alarms.is_empty()).count();
+        let codes = alarms.iter().flatten().map(|alarm| alarm["code"].as_str().unwrap());
+        assert!(
+            codes.clone().all(|code| code.ends_with("-drift") || code.ends_with("-shift")),
+            "{alarms:?}"
+        );
+    }
+    assert!(clean >= 11, "{clean} of 12 clean batches");
+    log.write_changed(|event| {
+        let mut event = event.clone();
+        if event.is_since(FAULT) && event.event == "login" {
+            event.event = "user_signed_in".to_owned();
+        }
+        Some(event)
+    });
+    log.first_alarm_has(
+        SECOND_DAY,
+        "event-gone",
+        &[
+            "`login` was last seen on 2025-08-05.",
+            "expected in the 2 days since",
+            "`user_signed_in` began on 2025-08-06",
+            "was the event renamed?",
+        ],
+    );
+    let text = log.project.pql(&["monitor", "age", "--at", SECOND_DAY]).out;
+    assert!(
+        text.starts_with("1 alarm for the accounts as of 2025-08-08\n\nevent-gone  `login`"),
+        "{text}"
+    );
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("Do: list both names in [roles] and retrain")
+            && words.contains("otherwise as in training"),
+        "{text}"
+    );
+    // Scores are not given silently on such a log.
+    log.project
+        .pql(&["score", "age", "--at", SECOND_DAY, "-o", "scores.csv"])
+        .done()
+        .stderr_has(&["`login` was last seen on 2025-08-05"]);
+    // A model that is trained later does not know the old name. With both names in the role,
+    // training does not warn, either.
+    let text = log.project.text("pql.toml");
+    log.project.write("pql.toml", text.replace("[\"login\"]", "[\"login\", \"user_signed_in\"]"));
+    let until = "observation.until=\"2025-08-20\"";
+    let train = log.project.pql(&["train", "--name", "new", "--set", until]).done();
+    assert!(!train.err.contains("`login` was last seen"), "{}", train.err);
+    let run = log.monitor("new", "2025-08-25");
+    assert!(!run.out.contains("event-gone"), "{}", run.out);
+}
+
+#[test]
+fn an_event_renamed_in_the_whole_history_is_gone() {
+    let log = FaultyLog::new(6);
+    log.write_changed(|event| {
+        let mut event = event.clone();
+        if event.event == "task_completed" {
+            event.event = "taskCompleted".to_owned();
+        }
+        Some(event)
+    });
+    log.first_alarm_has(
+        SECOND_DAY,
+        "event-gone",
+        &["The log has no `task_completed`.", "`taskCompleted`, unknown in training,"],
+    );
+    let report =
+        log.project.pql(&["monitor", "age", "--at", SECOND_DAY, "-v", "--report", "page.html"]);
+    assert!(report.out.contains("gone since: `task_completed`"), "{}", report.out);
+    let page = log.project.text("page.html");
+    assert!(
+        page.contains("The log has no <code>task_completed</code>")
+            && page.contains("taskCompleted")
+    );
+}
+
+#[test]
+fn missing_and_doubled_days_and_half_of_the_log_are_named() {
+    let log = FaultyLog::new(7);
+    // A Monday two days before the end, and the last day.
+    log.write_changed(|event| (!event.is_on("2025-08-04")).then(|| event.clone()));
+    log.first_alarm_has(SECOND_DAY, "day-missing", &["The log has no events on 2025-08-04."]);
+    log.project
+        .pql(&["score", "age", "--at", SECOND_DAY, "-o", "scores.csv"])
+        .done()
+        .stderr_has(&["no events on 2025-08-04"]);
+    log.write_changed(|event| (!event.is_since("2025-08-07")).then(|| event.clone()));
+    log.first_alarm_has(SECOND_DAY, "day-missing", &["The log has no events on 2025-08-07."]);
+    let twice = log.events.iter().flat_map(|event| {
+        std::iter::repeat_n(event.clone(), if event.is_on("2025-08-04") { 2 } else { 1 })
+    });
+    log.write(&twice.collect::<Vec<_>>());
+    log.first_alarm_has(SECOND_DAY, "day-doubled", &["2025-08-04 has", "50% repeat another event"]);
+    // Every second event since a day, and of all days.
+    let half = |since: &str| -> Vec<Event> {
+        let numbered = log.events.iter().enumerate();
+        numbered.filter(|(n, e)| n % 2 == 0 || !e.is_since(since)).map(|(_, e)| e.clone()).collect()
+    };
+    log.write(&half(FAULT));
+    log.first_alarm_has(
+        SECOND_DAY,
+        "volume-drop",
+        &["from 2025-08-06 to 2025-08-07", "of the expected"],
+    );
+    log.write(&half("2000"));
+    log.first_alarm_has(
+        SECOND_DAY,
+        "history-changed",
+        &["from 2025-06-03 to 2025-06-30, 50% of the"],
+    );
+}
+
+#[test]
+fn times_on_whole_hours_and_a_source_that_ends_are_named() {
+    let log = FaultyLog::new(8);
+    log.write_changed(|event| {
+        let mut event = event.clone();
+        if event.is_since(FAULT) {
+            event.time.replace_range(14..19, "00:00");
+        }
+        Some(event)
+    });
+    log.first_alarm_has(
+        SECOND_DAY,
+        "round-times",
+        &["100% of the times fall on whole hours since 2025-08-06"],
+    );
+    let is_report =
+        |event: &Event| event.event == "report_viewed" || event.event == "task_completed";
+    let (reports, others): (Vec<Event>, Vec<Event>) =
+        log.events.iter().cloned().partition(is_report);
+    log.write(&others);
+    let reports: Vec<Event> = reports.into_iter().filter(|event| !event.is_since(FAULT)).collect();
+    log.project.write("reports.csv", Event::csv(&reports));
+    let text = log.project.text("pql.toml");
+    let source = "[[events]]\npath = \"reports.csv\"\nvalues = [\"minutes\"]\n\n[accounts]";
+    log.project.write("pql.toml", text.replacen("[accounts]", source, 1));
+    log.first_alarm_has(
+        SECOND_DAY,
+        "source-ended",
+        &["reports.csv` ends on 2025-08-05, but other sources go on until 2025-08-07."],
+    );
+    // Its event types are not reported one by one.
+    assert!(log.alarms(SECOND_DAY).iter().flatten().all(|alarm| alarm["code"] != "event-gone"));
+}
