@@ -13,7 +13,7 @@ fn column(csv: &str, name: &str) -> Vec<(String, String)> {
 
 fn score(project: &Project, batch: &str) -> Run {
     project.write("batch.csv", batch);
-    project.pql(&["score", "m", "--features", "batch.csv", "-o", "-"])
+    project.pql(&["score", "m", "--features", "batch.csv", "-o", "-", "--sort", "account"])
 }
 
 #[test]
@@ -416,10 +416,11 @@ fn an_unscored_row_is_kept_counted_and_explained() {
         Column::new("plan".into(), ["pro", "pro"]),
     ];
     project.parquet("batch.parquet", DataFrame::new(2, columns).unwrap());
-    let run = project.pql(&["score", "m", "--features", "batch.parquet", "-o", "-"]).done();
+    let args = ["score", "m", "--features", "batch.parquet", "-o", "-", "--all"];
+    let run = project.pql(&args).done();
     assert_eq!(
         run.out.lines().nth(2),
-        Some("b,,,,,,,,,,,false,not scored: `usage` is not finite,,,,m/0001")
+        Some("b,,,,,,,,,,,false,not scored: `usage` is not finite,,,,,,m/0001")
     );
     run.stderr_has(&["warning: 1 row not scored: `usage` is not finite", "1 account scored"]);
 }
@@ -434,13 +435,14 @@ fn a_row_with_an_infinite_feature_is_not_scored() {
     )
     .unwrap();
     project.parquet("batch.parquet", batch);
-    let run = project.pql(&["score", "m", "--features", "batch.parquet", "-o", "-"]).done();
+    let args = ["score", "m", "--features", "batch.parquet", "-o", "-", "--all"];
+    let run = project.pql(&args).done();
     let rows: Vec<&str> = run.out.lines().skip(1).collect();
     assert!(
-        rows[0].starts_with("1,,,,,,,,,,,false,not scored: `usage` is not finite,"),
+        rows[1].starts_with("1,,,,,,,,,,,false,not scored: `usage` is not finite,"),
         "{}",
-        rows[0]
+        rows[1]
     );
-    assert!(rows[1].starts_with("2,,0."), "{}", rows[1]);
+    assert!(rows[0].starts_with("2,,0."), "{}", rows[0]);
     assert!(run.err.contains("1 row not scored"), "{}", run.err);
 }

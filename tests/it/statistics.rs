@@ -135,7 +135,8 @@ fn an_interval_contains_its_score_and_l1_has_none() {
     let project = Project::trial();
     card(&project, &[]);
     let scores = |project: &Project| {
-        rows(&project.pql(&["score", "t", "-o", "-", "--at", "2025-04-20"]).done().out)
+        let args = ["score", "t", "-o", "-", "--all", "--at", "2025-04-20"];
+        rows(&project.pql(&args).done().out)
     };
     let (mut scored, mut without) = (0, 0);
     for row in scores(&project) {
