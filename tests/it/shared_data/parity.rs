@@ -56,7 +56,11 @@ fn features_of_real_logs_equal_the_reference() {
                 "-o",
                 text(&features),
             ];
-            run(["features"].into_iter().chain(base.iter().map(String::as_str)).chain(more));
+            // These accounts reach the age long before the first snapshot.
+            let since = ["--set", "observation.since=1997-01-01"];
+            let since = since.into_iter().filter(|_| project.name == "cdnow" && scheme == "age");
+            let base = base.iter().map(String::as_str);
+            run(["features"].into_iter().chain(base).chain(since).chain(more));
             let mut compare = Command::new(&python);
             compare.arg(root().join("tests/parity/compare.py")).arg(&reference);
             compare
