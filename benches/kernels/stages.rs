@@ -6,6 +6,7 @@ use polars::prelude::Column;
 use pql::config::Config;
 use pql::dataset::features::{FeatureCatalog, compute};
 use pql::dataset::observations::observe;
+use pql::dataset::split::SplitOptions;
 use pql::io::progress::Progress;
 use pql::log::{ColumnTypes, DEFAULT_MEMORY, Log, LogBounds, LogSources, ingest};
 use pql::model::score::{Scorer, ScoringBatch};
@@ -88,7 +89,7 @@ impl Stages<'_> {
         let events = usize::try_from(log.events).expect("the number of events fits");
         self.time("ingest", events, "events", || read(&config))?;
         let log = read(&config)?;
-        let observations = observe(&log, &config.observation, config.model.test_size)?;
+        let observations = observe(&log, &config.observation, SplitOptions::from(&config.model))?;
         let (catalog, left_out) =
             FeatureCatalog::fit(&log, &observations, &config.features, &config.roles)?;
         self.time("compute", observations.len(), "rows", || {

@@ -28,7 +28,7 @@ use crate::warning::Message;
 ///
 /// By default the rows are the stored test rows of the challenger. With `-c FILE` they come from
 /// the log, with `--features FILE` from a feature matrix. Rows that either model was trained on are
-/// skipped.
+/// skipped; test rows count as not trained on, with the probabilities from before the final refit.
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("format", |arg| limit_formats(arg, FORMATS)))]
 pub(super) struct Args {
@@ -173,8 +173,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let mut notes = Vec::new();
     let models = [&challenger.model, &champion.model];
     let rows = paired_scores(args, &challenger, &champion, terminal)?.exclude_training_rows(
-        models,
-        (args.uses_test_rows(), args.all),
+        [&challenger.held_out()?, &champion.held_out()?],
+        args.all,
         &mut notes,
     )?;
     let comparison = Comparison::compute(&challenger.model, &champion.model, &rows)?;

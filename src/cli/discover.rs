@@ -10,6 +10,7 @@ use super::Terminal;
 use super::output::{Output, OutputArgs, OutputFormat, limit_formats};
 use super::shared::{ProjectArgs, refuse_existing, whole_number};
 use crate::dataset::observations::{Observations, observe};
+use crate::dataset::split::SplitOptions;
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::report::format::{counted, grouped, shorten_middle};
@@ -80,7 +81,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     }
     let config = args.project.load()?;
     let log = args.project.training_log(&config, terminal)?;
-    let observations = observe(&log, &config.observation, config.model.test_size)?;
+    let observations =
+        observe(&log, &config.observation, SplitOptions::newest(config.model.test_size))?;
     let newer_from = observations.first_test.ok_or_else(|| Error::Usage {
         problem: "no newer accounts to confirm rules on: the test set is empty".to_owned(),
         hint: Some("set `model.test_size` above 0".to_owned()),

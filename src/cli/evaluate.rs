@@ -13,6 +13,7 @@ use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::card;
+use crate::model::score::Scorer;
 use crate::model::verdict::VerdictCard;
 use crate::names::suggest;
 use crate::operations::evaluation::{
@@ -24,12 +25,14 @@ use crate::report::text::{
     by_value, definition_comparison, evaluation_report, verdict as verdict_lines,
 };
 use crate::time::iso;
+use crate::training::held_out::HeldOut;
 use crate::training::rows_for_model;
 use crate::warning::Message;
 
 /// Evaluate a model on labeled data
 ///
-/// Uses rows after the last training cutoff whose outcome is known.
+/// Uses rows whose outcome is known and on which the model was not trained: newer rows, and the
+/// stored test rows with their probabilities from before the final refit.
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("format", |arg| limit_formats(arg, FORMATS)))]
 pub(super) struct Args {
@@ -37,7 +40,7 @@ pub(super) struct Args {
     project: ProjectArgs,
     #[command(flatten)]
     matrix: MatrixArgs,
-    /// Include rows up to the last training cutoff
+    /// Include rows that the model was trained on
     #[arg(long, help_heading = "Input")]
     all: bool,
     #[command(flatten)]
@@ -114,8 +117,13 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = args.output.resolve(FORMATS)?;
     let (model, location) = args.model.load()?;
     let rows = rows(args, &model, &location.label, terminal)?;
-    let options =
-        EvaluationOptions { all: args.all, by: &args.by, definition: args.definition.as_deref() };
+    let held_out = HeldOut::load(&location.path, &model, &Scorer::new(&model, &location.label)?)?;
+    let options = EvaluationOptions {
+        all: args.all,
+        held_out: Some(&held_out),
+        by: &args.by,
+        definition: args.definition.as_deref(),
+    };
     let evaluation = evaluate_model(&model, &location.label, &rows, options, &mut terminal.sink())?;
     if output.format == OutputFormat::Json {
         let warnings = std::mem::take(&mut terminal.warnings);

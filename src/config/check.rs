@@ -206,9 +206,6 @@ impl ModelConfig {
                 "`model.test_size`: found {}, expected a share from 0 to below 1",
                 self.test_size
             )
-        })?;
-        ensure(!self.refit || self.test_size > 0.0, "model.refit", || {
-            "`model.refit = true` requires `test_size` above 0; without a test set, all labeled rows are already used".to_owned()
         })
     }
 }

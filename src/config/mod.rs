@@ -21,7 +21,7 @@ pub use sections::{
     AccountSource, AlertsConfig, Alpha, AlphaSelection, CalibrationKind, ContactValue,
     CutoffScheme, DesignConfig, EventSource, FeatureConfig, InputConfig, Log1p, MatrixConfig,
     ModelConfig, ObservationConfig, PenaltyKind, QualifyBy, QualifyConfig, Roles, SolverKind,
-    ThresholdRule, VisitorSource, Winsorize,
+    SplitScheme, ThresholdRule, VisitorSource, Winsorize,
 };
 use serde::{Deserialize, Serialize};
 use toml::Table;

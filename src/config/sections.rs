@@ -374,6 +374,19 @@ pub enum CalibrationKind {
     Isotonic,
 }
 
+/// How the test rows are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SplitScheme {
+    /// The newest `test_size` of the cutoff days, or a shorter test period if that leaves too few
+    /// training rows, or cross-validation if no test period has 20 converting accounts.
+    Auto,
+    /// The newest `test_size` of the cutoff days; without cutoffs, a random share of accounts.
+    Time,
+    /// Every row, predicted by a model that was trained on other accounts.
+    CrossValidation,
+}
+
 /// Penalty, solver, calibration and test set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -386,7 +399,8 @@ pub struct ModelConfig {
     pub alpha_selection: AlphaSelection,
     /// Minimum number of converting training accounts; fewer give an error.
     pub min_conversions: usize,
-    /// Refit on all labeled rows after the evaluation.
+    /// Refit on all labeled rows after the evaluation, so that the model learns from the newest
+    /// ones, too.
     pub refit: bool,
     /// Share of the L1 penalty in `elastic-net`.
     #[schemars(range(min = 0, max = 1))]
@@ -395,6 +409,8 @@ pub struct ModelConfig {
     pub solver: SolverKind,
     /// Calibration of the probabilities.
     pub calibration: CalibrationKind,
+    /// How the test rows are chosen.
+    pub split: SplitScheme,
     /// Share of cutoff days in the test set, the newest first (0: no test set).
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub test_size: f64,
@@ -409,10 +425,11 @@ impl Default for ModelConfig {
             alpha: Alpha::Cv,
             alpha_selection: AlphaSelection::Min,
             min_conversions: 10,
-            refit: false,
+            refit: true,
             l1_ratio: 0.5,
             solver: SolverKind::Newton,
             calibration: CalibrationKind::Platt,
+            split: SplitScheme::Auto,
             test_size: 0.2,
             seed: 0,
         }

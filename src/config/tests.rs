@@ -143,7 +143,6 @@ fn incompatible_model_settings_are_refused() {
     for (sets, named) in [
         (["model.penalty=l1", "model.solver=lbfgs"], "lbfgs"),
         (["model.penalty=elastic-net", "model.l1_ratio=0"], "l2"),
-        (["model.test_size=0", "model.refit=true"], "all labeled rows"),
     ] {
         assert!(problem("", &sets).contains(named), "{}", problem("", &sets));
     }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::config::MatrixConfig;
 use crate::dataset::labels::Labels;
-use crate::dataset::observations::Split;
+use crate::dataset::split::Split;
 use crate::error::{Error, Result};
 use crate::io::read::{self, Source};
 use crate::log::cells::{self, CellLocation, ColumnNotes, NO_TIME, TimeColumn, TypedColumn};
@@ -190,12 +190,13 @@ impl MatrixBuilder<'_> {
                 self.split.push(match split {
                     Some("train") => Split::Train,
                     Some("test") => Split::Test,
+                    Some("cross-validated") => Split::CrossValidated,
                     None | Some("") => Split::Unused,
                     Some(other) => {
                         return Err(location("split").bad_value(
                             row_index,
                             other,
-                            "`train`, `test` or nothing",
+                            "`train`, `test`, `cross-validated` or nothing",
                         ));
                     }
                 });

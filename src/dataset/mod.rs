@@ -9,4 +9,5 @@ mod labels;
 pub mod matrix;
 pub mod observations;
 pub mod rows;
+pub mod split;
 pub mod split_summary;

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::config::{CutoffScheme, ObservationConfig};
+use crate::dataset::split::{
+    RowsToSplit, Split, SplitAssignment, SplitMethod, SplitOptions, rows_in_split,
+};
 use crate::error::{Error, Result};
 use crate::log::{Accounts, Log, earlier};
 use crate::names::counted;
-use crate::time::{DAY, TimeSpan, Timestamp, Zone, midnight};
-use crate::warning::{ObservationDrop, Unscored};
+use crate::time::{DAY, TimeSpan, Timestamp, Zone};
+use crate::warning::{ObservationDrop, SplitProblem, Unscored};
 
 /// The outcome of an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,34 +46,6 @@ impl Outcome {
     }
 }
 
-/// The set that a row belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Split {
-    /// The training set.
-    Train,
-    /// The test set.
-    Test,
-    /// Neither: immature, or purged because its horizon overlaps the test period.
-    Unused,
-}
-
-impl Split {
-    /// Returns the split as written to files: `train`, `test` or null.
-    #[must_use]
-    pub fn name(self) -> Option<&'static str> {
-        match self {
-            Self::Train => Some("train"),
-            Self::Test => Some("test"),
-            Self::Unused => None,
-        }
-    }
-}
-
-/// Returns the indices of the rows of one split.
-pub(crate) fn rows_in_split(splits: &[Split], split: Split) -> Vec<u32> {
-    (0..).zip(splits).filter(|(_, s)| **s == split).map(|(row, _)| row).collect()
-}
-
 /// Rows of accounts at cutoffs, sorted by account, then cutoff.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
@@ -82,8 +57,12 @@ pub struct Observations {
     pub outcome: Vec<Outcome>,
     /// Training set, test set or neither.
     pub split: Vec<Split>,
-    /// First cutoff of the test set, µs UTC; `None` without a test set.
+    /// First cutoff of the test set, µs UTC; `None` without test cutoffs.
     pub first_test: Option<i64>,
+    /// How the test rows were chosen.
+    pub split_method: SplitMethod,
+    /// Why they are not the configured test set, if they are not.
+    pub split_problem: Option<SplitProblem>,
     /// Number of times that an account has no row at a cutoff, by reason.
     pub dropped_accounts: BTreeMap<ObservationDrop, u64>,
 }
@@ -127,11 +106,13 @@ impl Observations {
 
 /// Creates one row per account and cutoff, with its outcome, and splits the rows by time.
 ///
-/// # Arguments
-/// * `test_size` – share of the newest cutoff days held out as the test set, from 0 to below 1
 /// # Errors
 /// * [`Error::NoCutoff`]: the log has no cutoff with a complete horizon after it
-pub fn observe(log: &Log, config: &ObservationConfig, test_size: f64) -> Result<Observations> {
+pub fn observe(
+    log: &Log,
+    config: &ObservationConfig,
+    options: SplitOptions,
+) -> Result<Observations> {
     let mut rows = Observations::default();
     match config.cutoffs {
         CutoffScheme::Snapshot => {
@@ -165,13 +146,14 @@ pub fn observe(log: &Log, config: &ObservationConfig, test_size: f64) -> Result<
             }
         }
     }
-    let mature: Vec<bool> = rows.outcome.iter().map(|o| *o != Outcome::Immature).collect();
-    if !mature.contains(&true) {
+    let converted: Vec<Option<bool>> = rows.outcome.iter().map(|outcome| outcome.label()).collect();
+    if converted.iter().all(Option::is_none) {
         return Err(no_cutoff_error(log, config, Some(&rows)));
     }
-    (rows.split, rows.first_test) =
-        split_by_time(&rows.cutoff, &mature, config.gap.0 + config.horizon.0, test_size);
-    Ok(rows)
+    let to_split = RowsToSplit { account: &rows.account, converted: &converted };
+    let SplitAssignment { split, first_test, method, problem } =
+        to_split.by_time(&rows.cutoff, config.gap.0 + config.horizon.0, options);
+    Ok(Observations { split, first_test, split_method: method, split_problem: problem, ..rows })
 }
 
 fn observe_account(
@@ -313,53 +295,6 @@ pub(crate) fn landmark_in(zone: Zone, date_only: bool, signed_up: i64, age: i64)
     }
     let exact = zone.add(signed_up, age);
     if zone.is_midnight(exact) { exact } else { zone.add(zone.midnight(exact), DAY) }
-}
-
-/// Splits rows by time: the newest cutoff days are the test set, and a row is in the training set
-/// if its horizon ends before them.
-///
-/// Returns the split of each row and the first test cutoff.
-///
-/// # Arguments
-/// * `cutoff` – µs UTC, by row
-/// * `labeled` – whether the row has an outcome
-/// * `span` – gap + horizon, µs
-/// * `test_size` – share of the distinct UTC days with labeled cutoffs held out, newest first
-#[must_use]
-pub fn split_by_time(
-    cutoff: &[i64],
-    labeled: &[bool],
-    span: i64,
-    test_size: f64,
-) -> (Vec<Split>, Option<i64>) {
-    let mut days: Vec<i64> =
-        cutoff.iter().zip(labeled).filter(|(_, l)| **l).map(|(c, _)| midnight(*c)).collect();
-    days.sort_unstable();
-    days.dedup();
-    let held_out = held_out_days(days.len(), test_size);
-    let first_day = (held_out > 0).then(|| days[days.len() - held_out]);
-    let first_test = first_day.and_then(|day| {
-        cutoff.iter().zip(labeled).filter(|(c, l)| **l && **c >= day).map(|(c, _)| *c).min()
-    });
-    let row_split = |(cutoff, labeled): (&i64, &bool)| match first_test {
-        _ if !labeled => Split::Unused,
-        None => Split::Train,
-        Some(t1) if *cutoff >= t1 => Split::Test,
-        Some(t1) if cutoff + span <= t1 => Split::Train,
-        Some(_) => Split::Unused,
-    };
-    (cutoff.iter().zip(labeled).map(row_split).collect(), first_test)
-}
-
-/// Computes ⌈`test_size` · days⌉, tolerating rounding errors of the product.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a count of days"
-)]
-fn held_out_days(days: usize, test_size: f64) -> usize {
-    (test_size * days as f64 - 1e-9).ceil().max(0.0) as usize
 }
 
 /// Eligibility of an account for scoring.
@@ -551,38 +486,6 @@ pub fn assign_folds<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_newest_days_are_held_out_and_overlapping_rows_are_purged() {
-        let cutoff: Vec<i64> = (0..10).map(|d| d * DAY).collect();
-        let (split, first) = split_by_time(&cutoff, &[true; 10], 3 * DAY, 0.2);
-        assert_eq!(first, Some(8 * DAY));
-        let names: Vec<_> = split.iter().map(|s| s.name().unwrap_or("-")).collect();
-        assert_eq!(
-            names,
-            ["train", "train", "train", "train", "train", "train", "-", "-", "test", "test"]
-        );
-    }
-
-    #[test]
-    fn immature_rows_are_unused_and_their_days_do_not_count() {
-        let cutoff: Vec<i64> = (0..4).map(|d| d * DAY).collect();
-        let (split, first) = split_by_time(&cutoff, &[true, true, false, false], 0, 0.5);
-        assert_eq!(
-            (split[0], split[1], split[2], first),
-            (Split::Train, Split::Test, Split::Unused, Some(DAY))
-        );
-        let (split, first) = split_by_time(&cutoff, &[true; 4], 30 * DAY, 0.0);
-        assert_eq!((split, first), (vec![Split::Train; 4], None));
-    }
-
-    #[test]
-    fn the_number_of_held_out_days_tolerates_rounding_errors() {
-        assert_eq!(held_out_days(30, 0.1), 3);
-        assert_eq!(held_out_days(31, 0.1), 4);
-        assert_eq!(held_out_days(5, 0.0), 0);
-        assert_eq!(held_out_days(1, 0.2), 1);
-    }
 
     #[test]
     fn folds_keep_accounts_together_and_are_stratified() {

@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::*;
 
-use crate::config::Config;
+use crate::config::{Config, SplitScheme};
 use crate::dataset::columns::{feature_column, numbers, texts};
 use crate::dataset::features::{Feature, FeatureCatalog, FeatureKind};
 use crate::dataset::identifiers::find_unasked;
 use crate::dataset::matrix::Matrix;
-use crate::dataset::observations::{
-    Observations, Outcome, Split, rows_in_split, split_by_time, stable_share,
+use crate::dataset::observations::{Observations, Outcome, stable_share};
+use crate::dataset::split::{
+    RowsToSplit, Split, SplitAssignment, SplitMethod, SplitOptions, rows_in_split,
 };
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::Result;
 use crate::log::{Log, Names, NumberFormat, TrainingActivity};
-use crate::warning::{DroppedFeature, Finding, Warning};
+use crate::warning::{DroppedFeature, Finding, SplitProblem, Warning};
 
 /// The rows that match a PQL definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,10 @@ pub struct Rows {
     pub split: Vec<Split>,
     /// First cutoff of the test set, µs UTC; `None` without test cutoffs.
     pub first_test: Option<i64>,
+    /// How the test rows were chosen.
+    pub split_method: SplitMethod,
+    /// Why they are not the configured test set, if they are not.
+    pub split_problem: Option<SplitProblem>,
     /// Measures without enough support among the training accounts.
     pub dropped: Vec<DroppedFeature>,
     /// Possible leaks found in the log.
@@ -89,6 +94,8 @@ impl Rows {
             y: observations.outcome.into_iter().map(Outcome::label).collect(),
             split: observations.split,
             first_test: observations.first_test,
+            split_method: observations.split_method,
+            split_problem: observations.split_problem,
             dropped: Vec::new(),
             findings: Vec::new(),
             definitions: Vec::new(),
@@ -117,35 +124,7 @@ impl Rows {
                 .expect("accounts have u32 codes")
         };
         let account: Vec<u32> = matrix.account.iter().map(code).collect();
-        let labeled: Vec<bool> = matrix.y.iter().map(Option::is_some).collect();
-        let test_size = config.model.test_size;
-        let span = config.observation.gap.0 + config.observation.horizon.0;
-        let first_test_cutoff = |split: &[Split], cutoff: &[i64]| {
-            split.iter().zip(cutoff).filter(|(s, _)| **s == Split::Test).map(|(_, c)| *c).min()
-        };
-        let (split, first_test) = match (&matrix.split, &matrix.cutoff) {
-            _ if test_size == 0.0 => (vec![Split::Train; labeled.len()], None),
-            (Some(split), cutoff) => {
-                (split.clone(), cutoff.as_ref().and_then(|c| first_test_cutoff(split, c)))
-            }
-            (None, Some(cutoff)) => split_by_time(cutoff, &labeled, span, test_size),
-            (None, None) => {
-                let held_out = |a: &String| stable_share("split", config.model.seed, a) < test_size;
-                (
-                    matrix
-                        .account
-                        .iter()
-                        .map(|a| if held_out(a) { Split::Test } else { Split::Train })
-                        .collect(),
-                    None,
-                )
-            }
-        };
-        let split = split
-            .into_iter()
-            .zip(&labeled)
-            .map(|(s, labeled)| if *labeled { s } else { Split::Unused })
-            .collect();
+        let split = split_matrix(&matrix, &account, config);
         let dropped = find_unasked(&matrix.features, names.len(), &config.design)?;
         let columns = matrix.features.get_column_names();
         let used = columns.iter().filter(|n| dropped.iter().all(|d| d.column != n.as_str()));
@@ -157,8 +136,10 @@ impl Rows {
             names,
             cutoff: matrix.cutoff,
             y: matrix.y,
-            split,
-            first_test,
+            split: split.split,
+            first_test: split.first_test,
+            split_method: split.method,
+            split_problem: split.problem,
             dropped,
             findings: Vec::new(),
             definitions: Vec::new(),
@@ -228,12 +209,61 @@ impl Rows {
             train: self.sample_counts(train),
             test: self.sample_counts(test),
             immature: immature as u64,
-            purged: (self.y.len() - immature - train.len() - test.len()) as u64,
+            purged: self.purged(),
             first_train: cutoffs().min(),
             last_train: cutoffs().max(),
             first_test: self.first_test,
+            method: self.split_method,
         }
     }
+
+    /// Counts the rows with an outcome that are in neither set.
+    fn purged(&self) -> u64 {
+        let unused = |(split, y): &(&Split, &Option<bool>)| **split == Split::Unused && y.is_some();
+        self.split.iter().zip(&self.y).filter(unused).count() as u64
+    }
+}
+
+/// Splits a feature matrix by its column `split`, else by time, else by a stable hash of the
+/// account.
+///
+/// With `model.test_size = 0`, all labeled rows are training rows.
+fn split_matrix(matrix: &Matrix, account: &[u32], config: &Config) -> SplitAssignment {
+    let (options, seed) = (SplitOptions::from(&config.model), config.model.seed);
+    let rows = RowsToSplit { account, converted: &matrix.y };
+    let span = config.observation.gap.0 + config.observation.horizon.0;
+    let no_test_set = options.test_size == 0.0 && options.scheme != SplitScheme::CrossValidation;
+    match (&matrix.split, &matrix.cutoff) {
+        (Some(split), cutoff) if !no_test_set => given_split(split, cutoff.as_deref(), &matrix.y),
+        (_, Some(cutoff)) => rows.by_time(cutoff, span, options),
+        (_, None) => {
+            let held_out =
+                |account: &String| stable_share("split", seed, account) < options.test_size;
+            let held_out: Vec<bool> = matrix.account.iter().map(held_out).collect();
+            rows.by_account(&held_out, options)
+        }
+    }
+}
+
+/// Takes the split from the column `split`; rows without an outcome are in neither set.
+fn given_split(
+    split: &[Split],
+    cutoff: Option<&[i64]>,
+    converted: &[Option<bool>],
+) -> SplitAssignment {
+    let labeled = split.iter().zip(converted);
+    let split: Vec<Split> = labeled
+        .map(|(split, converted)| if converted.is_some() { *split } else { Split::Unused })
+        .collect();
+    let is_test = |(split, _): &(&Split, &i64)| **split == Split::Test;
+    let first_test =
+        cutoff.and_then(|cutoff| split.iter().zip(cutoff).filter(is_test).map(|(_, c)| *c).min());
+    let method = if split.contains(&Split::CrossValidated) {
+        SplitMethod::CrossValidation
+    } else {
+        SplitMethod::Column
+    };
+    SplitAssignment { split, first_test, method, problem: None }
 }
 
 /// Computes the BLAKE3 hash of the training data: feature names, feature values column by column,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::split::SplitMethod;
+
 /// Rows, accounts and conversions of one set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampleCounts {
@@ -16,7 +18,7 @@ pub struct SampleCounts {
 }
 
 /// The sizes and periods of the training and test sets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SplitSummary {
     /// Training set.
     pub train: SampleCounts,
@@ -32,4 +34,6 @@ pub struct SplitSummary {
     pub last_train: Option<i64>,
     /// First test cutoff, µs UTC; `None` without test rows or cutoffs.
     pub first_test: Option<i64>,
+    /// How the test rows were chosen.
+    pub method: SplitMethod,
 }

@@ -50,12 +50,9 @@ impl Error {
             Self::TrainingRowsDiffer { .. } => {
                 Some("pass the training matrix, or the output of `pql features` with the same project file".to_owned())
             }
-            Self::NoLabeledRows { old } => (*old > 0).then(|| "pass `--all` to include rows at or before the last training cutoff".to_owned()),
-            Self::NoNewerRows { test_rows: true } => {
-                Some("compare on a newer log (`-c pql.toml`): the champion was trained on the test rows of the challenger".to_owned())
-            }
-            Self::NoNewerRows { test_rows: false } => {
-                Some("wait until the horizon of newer cohorts is over, or pass `--all` to include older rows".to_owned())
+            Self::NoLabeledRows { old } => (*old > 0).then(|| "pass `--all` to include training rows".to_owned()),
+            Self::NoNewerRows => {
+                Some("compare on a newer log (`-c pql.toml`), or pass `--all` to include training rows".to_owned())
             }
             Self::TargetsDiffer { .. } => Some("train one of them again with the project file of the other".to_owned()),
             Self::RolesDiffer { other_rows, .. } | Self::MissingTestFeature { other_rows, .. } => {

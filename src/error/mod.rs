@@ -395,15 +395,12 @@ pub enum Error {
     /// No labeled row that was not used for training.
     #[error("no labeled rows for the evaluation")]
     NoLabeledRows {
-        /// Labeled rows at or before the last training cutoff.
+        /// Training rows.
         old: usize,
     },
     /// No labeled row that neither of two models was trained on.
-    #[error("no labeled rows are newer than the training data of both models")]
-    NoNewerRows {
-        /// Whether the rows are the test rows of the challenger.
-        test_rows: bool,
-    },
+    #[error("no labeled rows are outside the training data of both models")]
+    NoNewerRows,
     /// Two models that predict different outcomes.
     #[error(
         "the models predict different outcomes: {key} is {challenger} in the challenger and {champion} in the champion"

@@ -12,8 +12,8 @@ use pql_stats::metrics::{
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::features::FeatureCatalog;
-use crate::dataset::observations::Split;
 use crate::dataset::rows::Rows;
+use crate::dataset::split::{Split, SplitMethod};
 use crate::dataset::split_summary::SampleCounts;
 use crate::error::{Error, Result};
 use crate::log::DataQuality;
@@ -49,6 +49,8 @@ pub struct Card<'a> {
     training_fingerprint: String,
     train: SampleCounts,
     test: SampleCounts,
+    /// How the test rows were chosen.
+    split_method: SplitMethod,
     immature_rows: u64,
     purged_rows: u64,
     first_training_cutoff: Option<String>,
@@ -185,6 +187,7 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&DataQuality>) 
         training_fingerprint: fingerprint(model),
         train: split.train,
         test: split.test,
+        split_method: split.method,
         immature_rows: split.immature,
         purged_rows: split.purged,
         first_training_cutoff: split.first_train.map(iso),

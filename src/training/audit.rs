@@ -14,8 +14,9 @@ use rayon::prelude::*;
 use crate::config::DesignConfig;
 use crate::dataset::columns::{feature_column, numbers, texts};
 use crate::dataset::features::{Feature, FeatureCatalog, FeatureKind};
-use crate::dataset::observations::{Observations, Split};
+use crate::dataset::observations::Observations;
 use crate::dataset::rows::Rows;
+use crate::dataset::split::Split;
 use crate::error::Result;
 use crate::log::{Events, Log};
 use crate::model::encoder::MISSING;
@@ -379,6 +380,7 @@ mod tests {
     use polars::prelude::DataFrame;
 
     use super::*;
+    use crate::dataset::split::SplitMethod;
     use crate::log::Names;
 
     /// Returns 100 rows, of which the first 20 convert.
@@ -393,6 +395,8 @@ mod tests {
             y: (0..100).map(|row| Some(row < 20)).collect(),
             split: vec![Split::Train; 100],
             first_test: None,
+            split_method: SplitMethod::None,
+            split_problem: None,
             dropped: Vec::new(),
             findings: Vec::new(),
             definitions: Vec::new(),

@@ -25,24 +25,41 @@ pub(crate) struct ComparedRows<'a> {
     pub(crate) scores: LabeledScores<'a>,
 }
 
+/// Fits the baselines on the training rows.
+pub(super) fn fit_rules(
+    preprocessor: &Preprocessor,
+    rows: &Rows,
+    train: &TrainingData,
+) -> Vec<(String, BaselineRule)> {
+    let mut rules = vec![(BASE_RATE.to_owned(), BaselineRule::BaseRate)];
+    if let Some((encoder, fit)) = best_feature(preprocessor, train) {
+        rules.push((format!("`{}` alone", encoder.feature), feature_rule(encoder, &fit)));
+    }
+    if let Some((definition, fit)) = best_definition(rows, train) {
+        rules.push((
+            format!("the definition `{}`", definition.name),
+            definition_rule(&definition.name, &fit),
+        ));
+    }
+    rules
+}
+
 /// Fits the baselines on the training rows and compares a model with them on the test rows.
 pub(super) fn baselines(
     preprocessor: &Preprocessor,
     train: &TrainingData,
     test: ComparedRows<'_>,
 ) -> Result<Vec<Baseline>> {
-    let mut rules = vec![(BASE_RATE.to_owned(), BaselineRule::BaseRate)];
-    if let Some((encoder, fit)) = best_feature(preprocessor, train) {
-        rules.push((format!("`{}` alone", encoder.feature), feature_rule(encoder, &fit)));
-    }
-    if let Some((definition, fit)) = best_definition(test.rows, train) {
-        rules.push((
-            format!("the definition `{}`", definition.name),
-            definition_rule(&definition.name, &fit),
-        ));
-    }
-    let compared = rules.into_iter().map(|(name, rule)| compare(name, rule, test));
+    let rules = fit_rules(preprocessor, test.rows, train).into_iter();
+    let compared = rules.map(|(name, rule)| compare(name, rule, test));
     Ok(compared.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+impl BaselineRule {
+    /// Returns whether another rule is of the same kind: the base rate, a feature or a definition.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
 }
 
 /// Compares a model with its stored baselines on other rows, without those whose feature or
@@ -110,37 +127,55 @@ fn definition_rule(definition: &str, fit: &LogisticFit) -> BaselineRule {
 
 /// Compares a model with a baseline; `None` if the rows lack its feature or definition.
 fn compare(name: String, rule: BaselineRule, rows: ComparedRows<'_>) -> Result<Option<Baseline>> {
-    let ComparedRows { scores, indices, .. } = rows;
-    let predicted = match &rule {
+    let Some(predicted) = predict(&rule, rows.rows, rows.indices)? else { return Ok(None) };
+    compare_predicted(name, rule, &predicted, rows.scores).map(Some)
+}
+
+/// Compares a model with the predictions of a baseline.
+pub(super) fn compare_predicted(
+    name: String,
+    rule: BaselineRule,
+    predicted: &[f64],
+    scores: LabeledScores<'_>,
+) -> Result<Baseline> {
+    let paired = PairedProbabilities {
+        y: scores.y,
+        group: scores.group,
+        probability: scores.probability,
+        other: predicted,
+    };
+    Ok(Baseline { name, rule, difference: paired.log_loss()? })
+}
+
+/// Predicts rows with a baseline; `None` if the rows lack its feature or definition.
+pub(super) fn predict(
+    rule: &BaselineRule,
+    rows: &Rows,
+    indices: &[u32],
+) -> Result<Option<Vec<f64>>> {
+    Ok(Some(match rule {
         BaselineRule::BaseRate => {
-            let positive = scores.y.iter().filter(|y| **y).count();
-            vec![share(positive, scores.y.len()); scores.y.len()]
+            let positive = rows.outcomes(indices).into_iter().filter(|y| *y).count();
+            vec![share(positive, indices.len()); indices.len()]
         }
         BaselineRule::Feature { encoder, intercept, coef } => {
-            if rows.rows.features.column(&encoder.feature).is_err() {
+            if rows.features.column(&encoder.feature).is_err() {
                 return Ok(None);
             }
             let preprocessor = Preprocessor { features: vec![encoder.as_ref().clone()] };
-            let x = preprocessor.transform(&rows.rows.features, Some(indices))?.x;
+            let x = preprocessor.transform(&rows.features, Some(indices))?.x;
             x.rows()
                 .into_iter()
                 .map(|row| probability(intercept + row.dot(&ArrayView1::from(coef.as_slice()))))
                 .collect()
         }
         BaselineRule::Definition { definition, matching, other } => {
-            let found = rows.rows.definitions.iter().find(|found| found.name == *definition);
+            let found = rows.definitions.iter().find(|found| found.name == *definition);
             let Some(found) = found else { return Ok(None) };
             let matches = |row: &u32| found.matches[*row as usize];
             indices.iter().map(|row| if matches(row) { *matching } else { *other }).collect()
         }
-    };
-    let paired = PairedProbabilities {
-        y: scores.y,
-        group: scores.group,
-        probability: scores.probability,
-        other: &predicted,
-    };
-    Ok(Some(Baseline { name, rule, difference: paired.log_loss()? }))
+    }))
 }
 
 /// Fits a logistic regression on the columns of one feature; `None` if the fit fails.

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::model::encoder::Preprocessor;
 
 /// Folds of the cross-fitting.
-const FOLDS: u8 = 5;
+pub(super) const FOLDS: u8 = 5;
 
 /// The training rows as numbers.
 pub(super) struct TrainingData {

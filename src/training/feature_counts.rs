@@ -6,8 +6,8 @@ use polars::prelude::*;
 use crate::config::{Config, DesignConfig};
 use crate::dataset::columns::feature_column;
 use crate::dataset::features::Feature;
-use crate::dataset::observations::Split;
 use crate::dataset::rows::Rows;
+use crate::dataset::split::Split;
 use crate::error::{Error, Result};
 use crate::model::encoder::Preprocessor;
 use crate::warning::Warning;
@@ -113,6 +113,7 @@ impl Rows {
 mod tests {
     use super::*;
     use crate::dataset::features::{FeatureCatalog, FeatureKind};
+    use crate::dataset::split::SplitMethod;
     use crate::log::Names;
 
     /// Rows of 200 accounts with four columns, among them counts of `a`, `b` and `c`.
@@ -152,6 +153,8 @@ mod tests {
             y: (0..200).map(|row| Some(row < converting)).collect(),
             split: vec![Split::Train; 200],
             first_test: None,
+            split_method: SplitMethod::None,
+            split_problem: None,
             dropped: Vec::new(),
             findings: Vec::new(),
             definitions: Vec::new(),

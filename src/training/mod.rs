@@ -3,7 +3,9 @@
 pub mod audit;
 pub(crate) mod baseline;
 mod cross;
+mod cross_validation;
 pub(crate) mod feature_counts;
+pub mod held_out;
 mod likelihood;
 mod pipeline;
 mod profile;
@@ -23,15 +25,16 @@ use pql_stats::Error as Statistics;
 use pql_stats::calibration::Calibration;
 use pql_stats::counts::share;
 use pql_stats::glm::{
-    Logistic, Penalty, RegularizationPath, Solver, alpha_grid, coefficient_path, goodness, vif,
+    Logistic, LogisticFit, Penalty, RegularizationPath, Solver, alpha_grid, coefficient_path,
+    goodness, vif,
 };
 use pql_stats::metrics::{BaseRate, roc_auc};
 use profile::{ProfileRows, profile};
 
 use crate::config::{Alpha, CalibrationKind, Config, ModelConfig, PenaltyKind, SolverKind};
 use crate::dataset::features::check_names;
-use crate::dataset::observations::Split;
 use crate::dataset::rows::{Rows, fingerprint};
+use crate::dataset::split::{Split, SplitMethod};
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::{Error, Result};
 use crate::io::progress::{Progress, Stage};
@@ -122,12 +125,24 @@ pub fn train(
         preprocessor,
         LearningInputs { split, dropped_features, findings, alpha: config.model.alpha },
     )?;
+    if let Some(problem) = rows.split_problem {
+        let test_size = match model.split.method {
+            SplitMethod::Newest { test_size } => Some(test_size),
+            _ => None,
+        };
+        model.warnings.insert(0, Warning::TestSetChanged { test_size, problem });
+    }
     if test.is_empty() && config.model.test_size > 0.0 {
         model.warnings.push(Warning::NoTestRows);
     }
+    if model.split.method == SplitMethod::CrossValidation {
+        let test_rows = cross_validation::cross_validate(&trainer, &mut model, &data)?;
+        return Ok(TrainedModel { model, test_rows, cohorts: cohorts(rows), quality: None });
+    }
     let test_rows = test_evaluation::evaluate_on_test_rows(&mut model, rows, &data, &test)?;
-    if config.model.refit {
+    if config.model.refit && !test.is_empty() {
         model = trainer.refit(model)?;
+        test_evaluation::apply_threshold(&mut model, rows, &test, &test_rows)?;
     }
     Ok(TrainedModel { model, test_rows, cohorts: cohorts(rows), quality: None })
 }
@@ -192,6 +207,13 @@ struct LearningInputs {
     alpha: Alpha,
 }
 
+/// Coefficients with their calibration.
+struct LearnedScore {
+    tuned: TunedAlpha,
+    fit: LogisticFit,
+    calibration: Calibration,
+}
+
 /// Trains models on rows.
 struct ModelTrainer<'a> {
     config: &'a Config,
@@ -209,6 +231,26 @@ impl ModelTrainer<'_> {
         })
     }
 
+    /// Tunes alpha, fits the coefficients and calibrates the log-odds.
+    ///
+    /// # Arguments
+    /// * `sample` – counts of the rows
+    fn learn(
+        &self,
+        data: &TrainingData,
+        preprocessor: &Preprocessor,
+        alpha: Alpha,
+        sample: &SampleCounts,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<LearnedScore> {
+        let base = logistic(&self.config.model);
+        let tuned = self.tune(&base, &data.rows, alpha, data, warnings)?;
+        let fit = fit(&Logistic { alpha: tuned.alpha, ..base }, preprocessor, data)?;
+        self.stage.advance(1);
+        let calibration = calibrate(self.config.model.calibration, &tuned, data, sample, warnings)?;
+        Ok(LearnedScore { tuned, fit, calibration })
+    }
+
     /// Trains a model on some rows, without evaluation.
     fn train(
         &self,
@@ -220,11 +262,8 @@ impl ModelTrainer<'_> {
         let (config, rows) = (self.config, self.rows);
         let mut warnings = rows.warnings.clone();
         let base = logistic(&config.model);
-        let tuned = self.tune(&base, train, inputs.alpha, data, &mut warnings)?;
-        let fit = fit(&Logistic { alpha: tuned.alpha, ..base.clone() }, &preprocessor, data)?;
-        self.stage.advance(1);
-        let calibration =
-            calibrate(config.model.calibration, &tuned, data, &inputs.split.train, &mut warnings)?;
+        let LearnedScore { tuned, fit, calibration } =
+            self.learn(data, &preprocessor, inputs.alpha, &inputs.split.train, &mut warnings)?;
         let importance = importance(&preprocessor, &fit.coef, data.x.view());
         let families = families(&preprocessor, &fit.coef, data.x.view(), &importance);
         let mut findings = inputs.findings;

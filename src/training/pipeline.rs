@@ -4,6 +4,7 @@ use crate::config::{Config, CutoffScheme, ObservationConfig};
 use crate::dataset::features::{FeatureCatalog, compute};
 use crate::dataset::observations::{Observations, observe, observe_for_scoring};
 use crate::dataset::rows::{DefinitionMatches, Rows};
+use crate::dataset::split::SplitOptions;
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::log::{Accounts, Log, Watch, log_faults};
@@ -185,7 +186,7 @@ fn observed(
     sink: &mut Sink<'_>,
     build: impl FnOnce(Log, Observations, &mut Sink<'_>) -> Result<Rows>,
 ) -> Result<Rows> {
-    let observations = observe(&log, &config.observation, config.model.test_size)?;
+    let observations = observe(&log, &config.observation, SplitOptions::from(&config.model))?;
     for (reason, count) in &observations.dropped_accounts {
         sink.notify(Notice::ObservationsDropped { count: *count, reason: *reason });
     }

@@ -6,8 +6,8 @@ use ndarray::Array2;
 use polars::prelude::*;
 
 use crate::dataset::columns::{feature_column, numbers, texts};
-use crate::dataset::observations::Split;
 use crate::dataset::rows::Rows;
+use crate::dataset::split::Split;
 use crate::error::{Error, Result};
 use crate::io::read;
 use crate::io::write::{Format, time_column, write_table};

@@ -119,6 +119,19 @@ impl fmt::Display for MarkedColumn {
     }
 }
 
+/// Why the configured test set is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SplitProblem {
+    /// `model.test_size`.
+    pub test_size: f64,
+    /// Converting accounts that the test set would have.
+    pub test_conversions: u64,
+    /// Rows that the training set would have.
+    pub training_rows: u64,
+    /// All rows with an outcome.
+    pub rows: u64,
+}
+
 /// A problem that still allows a result, and that readers of the result should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Warning {
@@ -253,6 +266,14 @@ pub enum Warning {
     },
     /// Nothing was evaluated.
     NoTestRows,
+    /// The test set is not the configured one, which would not judge the model or would leave too
+    /// few training rows.
+    TestSetChanged {
+        /// Share of the newest cutoff days that is used instead; `None` for cross-validation.
+        test_size: Option<f64>,
+        /// What the configured test set would leave.
+        problem: SplitProblem,
+    },
     /// All test rows have the same outcome.
     TestRowsOneClass,
     /// An unpenalized fold did not converge.
@@ -519,6 +540,8 @@ impl Warning {
             Self::DefinitionSawTestData { .. } => "definition-saw-test-data",
             Self::FewerEventCounts { .. } => "fewer-event-counts",
             Self::NoTestRows => "no-test-rows",
+            Self::TestSetChanged { test_size: Some(_), .. } => "shorter-test-period",
+            Self::TestSetChanged { test_size: None, .. } => "cross-validated",
             Self::TestRowsOneClass => "test-rows-one-class",
             Self::UnpenalizedFold => "unpenalized-fold",
             Self::CrossFittingFailed { .. } => "cross-fitting-failed",

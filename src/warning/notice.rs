@@ -37,6 +37,12 @@ pub enum Notice {
         /// Number of them.
         rows: usize,
     },
+    /// An evaluation uses held-out probabilities of test rows, because the final model was refitted
+    /// on them.
+    HeldOutRows {
+        /// Number of them.
+        rows: usize,
+    },
     /// Accounts that signed up before the log starts were skipped.
     EarlyAccountsSkipped {
         /// Number of them.
@@ -59,6 +65,7 @@ impl Notice {
             Self::FeaturesDropped(_) => "features-dropped",
             Self::ModelDefinitions => "model-definitions",
             Self::TrainingRowsSkipped { .. } => "training-rows-skipped",
+            Self::HeldOutRows { .. } => "held-out-rows",
             Self::EarlyAccountsSkipped { .. } => "early-accounts-skipped",
         }
     }
@@ -92,7 +99,14 @@ impl fmt::Display for Notice {
             Self::TrainingRowsSkipped { rows } => {
                 write!(
                     f,
-                    "{} at or before the last training cutoff skipped (`--all` keeps them)",
+                    "{} skipped because the model was trained on them (`--all` keeps them)",
+                    counted(*rows as u64, "row")
+                )
+            }
+            Self::HeldOutRows { rows } => {
+                write!(
+                    f,
+                    "{} of the test set: with the probabilities from before the final refit",
                     counted(*rows as u64, "row")
                 )
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Warning;
+use super::{SplitProblem, Warning};
 use crate::names::{backticked, counted, grouped, quoted};
 
 impl fmt::Display for Warning {
@@ -110,6 +110,26 @@ impl fmt::Display for Warning {
                 counted(*accounts, "converting account"),
                 counted(*columns as u64, "design column")
             ),
+            Self::TestSetChanged { test_size, problem } => {
+                match test_size {
+                    Some(size) => write!(
+                        f,
+                        "the test set is only the newest {} of the cutoff days: ",
+                        format_args!("{:.0}%", size * 100.0)
+                    )?,
+                    None => f.write_str(
+                        "tested by cross-validation over accounts, not on newer ones, so changes over time are not tested: ",
+                    )?,
+                }
+                let SplitProblem { test_size, test_conversions, training_rows, rows } = problem;
+                write!(
+                    f,
+                    "with `model.test_size = {test_size}` the test set would have {}, and {} of {} would remain for training",
+                    counted(*test_conversions, "converting account"),
+                    grouped(*training_rows),
+                    counted(*rows, "row")
+                )
+            }
             Self::NoTestRows => f.write_str("no test rows, so the model was not evaluated"),
             Self::TestRowsOneClass => {
                 f.write_str("all test rows have the same outcome, so the ranking cannot be evaluated")

@@ -268,8 +268,6 @@ fn incompatible_statistical_keys_are_refused_with_their_line() {
         .fails_with(2, &["pql.toml, line 18", "requires `penalty = \"none\"` or `\"l2\"`"]);
     with("[model]\nl1_ratio = 0\npenalty = \"elastic-net\"\n")
         .fails_with(2, &["pql.toml, line 18", "for 0, set `penalty = \"l2\"`"]);
-    with("[model]\ntest_size = 0\nrefit = true\n")
-        .fails_with(2, &["pql.toml, line 19", "all labeled rows are already used"]);
     with("[qualify]\nshare = 0.1\ncapacity = 9\n")
         .fails_with(2, &["pql.toml, line 17", "found 2 of `share`"]);
     with("[qualify]\nthreshold = 2\n").fails_with(

@@ -31,7 +31,7 @@ fn versions_are_listed_and_one_is_promoted() {
     );
     let card = json(&project.text("models/t/0002/model.json"));
     assert_eq!(listed[1]["test"]["roc_auc"], card["evaluation"]["roc_auc"]["value"]);
-    assert_eq!(listed[1]["training_rows"], card["train"]["rows"]);
+    assert_eq!(listed[1]["training_rows"], card["refit"]["rows"]);
     project
         .pql(&["models", "promote", "t/0002"])
         .done()
@@ -135,7 +135,7 @@ fn models_that_cannot_be_compared_are_errors_with_a_hint() {
     project.pql(&["compare", "t/0006"]).fails_with(3, &["the model has no test rows"]);
     project
         .pql(&["compare", "t/0002", "t/0006"])
-        .fails_with(3, &["no labeled rows are newer", "on a newer log"]);
+        .fails_with(3, &["no labeled rows are outside the training data", "on a newer log"]);
     project.pql(&["compare", "t/0002", "t/0006", "--all"]).done();
     project.write("elsewhere.pql", project.read("models/t/0002/model.pql"));
     project.pql(&["compare", "elsewhere.pql"]).fails_with(2, &["it has no default champion"]);

@@ -49,6 +49,7 @@ mod shared_data;
 mod simulation;
 mod speed;
 mod spline;
+mod split;
 mod statistics;
 mod verdict;
 mod webdriver;

@@ -8,7 +8,8 @@ use std::path::Path;
 use polars::prelude::DataFrame;
 use pql::config::Config;
 use pql::dataset::features::{FeatureCatalog, compute};
-use pql::dataset::observations::{Observations, Outcome, Split, observe};
+use pql::dataset::observations::{Observations, Outcome, observe};
+use pql::dataset::split::{Split, SplitOptions};
 use pql::io::progress::Progress;
 use pql::log::{ColumnTypes, Log, LogBounds, LogSources, ingest};
 use pql::time::iso;
@@ -465,7 +466,9 @@ fn every_feature_matches_its_definition_for_both_cutoff_schemes() {
         for scheme in [pql::config::CutoffScheme::Snapshot, pql::config::CutoffScheme::Age] {
             config.observation.cutoffs = scheme;
             // A small log may have no account of the age.
-            let Ok(rows) = observe(&log, &config.observation, 0.3) else { continue };
+            let Ok(rows) = observe(&log, &config.observation, SplitOptions::newest(0.3)) else {
+                continue;
+            };
             let (mut catalog, dropped) =
                 FeatureCatalog::fit(&log, &rows, &config.features, &config.roles).unwrap();
             let (names, sums) =

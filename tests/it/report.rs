@@ -185,8 +185,8 @@ fn a_model_without_an_evaluation_has_a_page() {
 #[test]
 fn rows_and_cards_of_another_model_are_rejected() {
     let project = Project::trial();
-    project.train(&[]).done();
-    project.train(&["--set", "model.test_size=0.3"]).done();
+    project.train(&["--set", "model.refit=false"]).done();
+    project.train(&["--set", "model.refit=false", "--set", "model.test_size=0.3"]).done();
     let copy = |file: &str| {
         project.write(
             &format!("models/t/0002/{file}"),

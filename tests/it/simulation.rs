@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use polars::prelude::{Column, DataFrame};
 use pql::dataset::matrix::Matrix;
-use pql::dataset::observations::Split;
+use pql::dataset::split::Split;
 use pql::model::explain::coefficients;
 use pql::model::score::Scorer;
 use pql::model::score::ScoringBatch;

@@ -26,18 +26,18 @@ fn coefficients(card: &Value) -> Vec<f64> {
 #[test]
 fn alpha_has_the_smallest_cross_validated_loss() {
     let project = Project::trial();
-    let (chosen, messages) = card(&project, &[]);
+    let (chosen, messages) = card(&project, &["model.refit=false"]);
     let points = chosen["regularization_path"]["points"].as_array().unwrap();
     let loss = |point: &Value| point["log_loss"].as_f64().unwrap();
     let least = points.iter().min_by(|a, b| loss(a).total_cmp(&loss(b))).unwrap();
     assert!(points.len() >= 20);
     assert_eq!(number(&chosen, "/alpha"), least["alpha"].as_f64().unwrap());
     assert!(messages.contains("(lowest cross-validated log loss)"), "{messages}");
-    let (fixed, messages) = card(&project, &["model.alpha=3"]);
+    let (fixed, messages) = card(&project, &["model.alpha=3", "model.refit=false"]);
     assert!(
         fixed["regularization_path"].is_null()
             && number(&fixed, "/alpha") == 3.0
-            && !messages.contains("cross-validated")
+            && !messages.contains("cross-validated log loss")
     );
     let (strict, messages) = card(&project, &["model.alpha_selection=1se"]);
     assert!(
@@ -120,14 +120,29 @@ fn the_expected_value_is_summed_over_qualified_accounts() {
 #[test]
 fn a_refit_keeps_the_metrics_of_the_first_fit() {
     let project = Project::trial();
-    let (before, _) = card(&project, &[]);
-    let (after, messages) = card(&project, &["model.refit=true"]);
-    assert_eq!(before["evaluation"], after["evaluation"]);
+    let (before, _) = card(&project, &["model.refit=false"]);
+    let (after, messages) = card(&project, &[]);
+    // The threshold is that of the final model.
+    let metrics = |card: &Value| {
+        let mut evaluation = card["evaluation"].as_object().unwrap().clone();
+        evaluation.remove("at_threshold");
+        evaluation
+    };
+    assert_eq!(metrics(&before), metrics(&after));
+    assert_eq!(after["evaluation"]["at_threshold"]["threshold"], after["threshold"]);
     assert_ne!(coefficients(&before), coefficients(&after));
     let ratio = number(&after, "/refit/rows") / number(&before, "/train/rows");
     assert!((number(&after, "/alpha") - ratio * number(&before, "/alpha")).abs() < 1e-9);
-    assert!(messages.contains("Refitted on all "), "{messages}");
-    project.pql(&["evaluate", "t"]).fails_with(3, &["no labeled rows", "--all"]);
+    assert!(messages.contains("The final model is fitted on all "), "{messages}");
+    // On its own log, the test rows are evaluated with their held-out probabilities.
+    let run = project.pql(&["evaluate", "t", "--format", "json"]).done();
+    let evaluated: Value = serde_json::from_str(&run.out).unwrap();
+    run.stderr_has(&["with the probabilities from before the final refit"]);
+    for metric in ["roc_auc", "log_loss", "brier", "at_threshold", "by_cutoff"] {
+        assert_eq!(evaluated[metric], after["evaluation"][metric], "{metric}");
+    }
+    std::fs::remove_file(project.path("models/t/0002/test.parquet")).unwrap();
+    project.pql(&["evaluate", "t/0002"]).fails_with(3, &["no labeled rows", "--all"]);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! support get features.
 
 use crate::config::Roles;
-use crate::dataset::observations::{Observations, Split};
+use crate::dataset::observations::Observations;
+use crate::dataset::split::Split;
 use crate::error::Result;
 use crate::log::{Events, Log};
 use crate::time::Timestamp;

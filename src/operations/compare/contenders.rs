@@ -8,6 +8,7 @@ use crate::io::sink::Sink;
 use crate::model::Model;
 use crate::model::score::Scorer;
 use crate::registry::versions::ModelLocation;
+use crate::training::held_out::HeldOut;
 use crate::training::test_set::TestRows;
 use crate::warning::Warning;
 
@@ -27,6 +28,14 @@ impl Contender {
     /// Those of [`Scorer::new`]
     pub fn scorer(&self) -> Result<Scorer<'_>> {
         Scorer::new(&self.model, &self.location.label)
+    }
+
+    /// Reads the held-out probabilities of the model.
+    ///
+    /// # Errors
+    /// Those of [`HeldOut::load`]
+    pub fn held_out(&self) -> Result<HeldOut> {
+        HeldOut::load(&self.location.path, &self.model, &self.scorer()?)
     }
 
     /// Returns the configuration to build rows of a log for this model at the cutoffs of the
@@ -106,40 +115,50 @@ impl PairedScores {
         Self::from_test_rows(&rows, &champion.scorer()?)
     }
 
-    /// Keeps the rows that neither model was trained on.
+    /// Keeps the rows that neither model was trained on. A test row has the probability of the fit
+    /// before the final refit, which had not seen it.
     ///
     /// # Arguments
-    /// * `stored` – whether these are the stored test rows of the challenger. Their probabilities
-    ///   are from the fit before the final refit, which had not seen these rows
+    /// * `held_out` – of the challenger and of the champion
     /// * `all` – whether to keep training rows
     /// * `warnings` – receives warnings about the rows
     /// # Errors
     /// * [`Error::NoNewerRows`]: no row is left
     pub fn exclude_training_rows(
         self,
-        [challenger, champion]: [&Model; 2],
-        (stored, all): (bool, bool),
+        [challenger, champion]: [&HeldOut; 2],
+        all: bool,
         warnings: &mut Vec<Warning>,
     ) -> Result<Self> {
-        let last =
-            if stored { challenger.split.last_train } else { challenger.last_training_cutoff() };
-        let newer = match last.max(champion.last_training_cutoff()).map(|last| self.after(last)) {
-            None | Some((_, 0)) => self,
-            Some((_, old)) if all => {
-                warnings.push(Warning::TrainingRowsKept { rows: old });
-                self
+        let (mut kept, mut trained) = (Self { cutoff: None, ..Self::default() }, 0);
+        let mut cutoffs = Vec::new();
+        for row in 0..self.y.len() {
+            let cutoff = self.cutoff.as_ref().map(|cutoff| cutoff[row]);
+            let (one, other) = (self.challenger[row], self.champion[row]);
+            let account = &self.account[row];
+            let unseen = (
+                challenger.probability(account, cutoff, one),
+                champion.probability(account, cutoff, other),
+            );
+            let is_unseen = unseen.0.is_some() && unseen.1.is_some();
+            trained += usize::from(!is_unseen);
+            if is_unseen || all {
+                kept.account.push(account.clone());
+                cutoffs.extend(cutoff);
+                kept.y.push(self.y[row]);
+                kept.challenger.push(unseen.0.unwrap_or(one));
+                kept.champion.push(unseen.1.unwrap_or(other));
             }
-            Some((newer, old)) => {
-                warnings.push(Warning::TrainingRowsLeftOut { rows: old });
-                newer
-            }
-        };
-        if newer.cutoff.is_none() {
+        }
+        kept.cutoff = self.cutoff.map(|_| cutoffs);
+        match trained {
+            0 => {}
+            rows if all => warnings.push(Warning::TrainingRowsKept { rows }),
+            rows => warnings.push(Warning::TrainingRowsLeftOut { rows }),
+        }
+        if kept.cutoff.is_none() {
             warnings.push(Warning::NoCutoffsInComparison);
         }
-        if newer.y.is_empty() {
-            return Err(Error::NoNewerRows { test_rows: stored });
-        }
-        Ok(newer)
+        if kept.y.is_empty() { Err(Error::NoNewerRows) } else { Ok(kept) }
     }
 }

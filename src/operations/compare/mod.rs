@@ -96,23 +96,6 @@ impl PairedScores {
         Ok((paired, Mismatches { outcomes, not_finite: not_finite.len() }))
     }
 
-    /// Returns the rows after a cutoff and the number of other rows. Without cutoffs all rows are
-    /// kept.
-    #[must_use]
-    pub fn after(&self, last: i64) -> (Self, usize) {
-        let Some(cutoff) = &self.cutoff else { return (self.clone(), 0) };
-        let kept: Vec<usize> = (0..self.y.len()).filter(|row| cutoff[*row] > last).collect();
-        let select = |values: &[f64]| kept.iter().map(|row| values[*row]).collect();
-        let newer = Self {
-            account: kept.iter().map(|row| self.account[*row].clone()).collect(),
-            cutoff: Some(kept.iter().map(|row| cutoff[*row]).collect()),
-            y: kept.iter().map(|row| self.y[*row]).collect(),
-            challenger: select(&self.challenger),
-            champion: select(&self.champion),
-        };
-        (newer, self.y.len() - kept.len())
-    }
-
     /// Returns the number of the account of each row.
     fn group(&self) -> Vec<u32> {
         crate::training::test_set::group_numbers(&self.account)

@@ -10,7 +10,7 @@ use pql_stats::metrics::{
     subset_metrics,
 };
 
-use crate::dataset::rows::{DefinitionMatches, Rows};
+use crate::dataset::rows::{DefinitionMatches, Rows, rows_fingerprint};
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::model::Model;
@@ -19,6 +19,7 @@ use crate::model::verdict::{Evidence, Verdict};
 use crate::names::suggest;
 use crate::time::Timestamp;
 use crate::training::baseline::{ComparedRows, compare_baselines};
+use crate::training::held_out::HeldOut;
 use crate::warning::{Notice, Warning};
 
 /// Options of an evaluation.
@@ -26,6 +27,8 @@ use crate::warning::{Notice, Warning};
 pub struct EvaluationOptions<'a> {
     /// Whether to include rows that the model may have been trained on (default: no).
     pub all: bool,
+    /// Held-out probabilities of the test rows of the model (default: none).
+    pub held_out: Option<&'a HeldOut>,
     /// Columns to group by.
     pub by: &'a [String],
     /// Name of a PQL definition to compare with the model at equal volume.
@@ -74,14 +77,14 @@ pub fn evaluate_model(
     options: EvaluationOptions<'_>,
     sink: &mut Sink<'_>,
 ) -> Result<ModelEvaluation> {
-    let all = Scorer::new(model, label)?.probabilities(&rows.features)?;
-    let unseen = unseen_rows(model, rows, options.all, sink)?;
-    let (kept, not_finite): (Vec<u32>, Vec<u32>) =
-        unseen.into_iter().partition(|row| all[*row as usize].is_finite());
-    if !not_finite.is_empty() {
-        sink.notify(Warning::RowsNotFinite { rows: not_finite.len() });
+    let fitted = Scorer::new(model, label)?.probabilities(&rows.features)?;
+    let mut unseen = unseen_rows(model, rows, &fitted, options, sink)?;
+    let all = unseen.len();
+    unseen.retain(|(_, probability)| probability.is_finite());
+    if unseen.len() < all {
+        sink.notify(Warning::RowsNotFinite { rows: all - unseen.len() });
     }
-    let probability: Vec<f64> = kept.iter().map(|row| all[*row as usize]).collect();
+    let (kept, probability): (Vec<u32>, Vec<f64>) = unseen.into_iter().unzip();
     let (y, group, cutoff) = (rows.outcomes(&kept), rows.accounts(&kept), rows.cutoffs(&kept));
     let scores = LabeledScores {
         y: &y,
@@ -91,13 +94,7 @@ pub fn evaluate_model(
     };
     let evaluation = EvaluationReport::compute(scores, model.threshold)?;
     let compared = ComparedRows { rows, indices: &kept, scores };
-    let verdict = Verdict::compute(&Evidence {
-        model,
-        metrics: Some(&evaluation.metrics),
-        baselines: &compare_baselines(&model.baselines, compared)?,
-        training: model.refit.map_or(model.training_base_rate, |refit| refit.base_rate),
-        is_test_set: false,
-    });
+    let verdict = verdict(model, &evaluation, compared)?;
     let mut by = Vec::new();
     for column in options.by {
         let groups = groups(rows, &kept, column)?;
@@ -123,6 +120,25 @@ pub fn evaluate_model(
     Ok(ModelEvaluation { rows: kept.len(), verdict, evaluation, by, definition })
 }
 
+/// Returns the verdict from the evaluated rows: that of the model if they are its test rows, which
+/// the refitted baselines have seen.
+fn verdict(
+    model: &Model,
+    evaluation: &EvaluationReport,
+    rows: ComparedRows<'_>,
+) -> Result<Verdict> {
+    if model.test_fingerprint == Some(rows_fingerprint(rows.rows, rows.indices)) {
+        return Ok(model.verdict());
+    }
+    Ok(Verdict::compute(&Evidence {
+        model,
+        metrics: Some(&evaluation.metrics),
+        baselines: &compare_baselines(&model.baselines, rows)?,
+        training: model.refit.map_or(model.training_base_rate, |refit| refit.base_rate),
+        is_test_set: false,
+    }))
+}
+
 /// Compares a definition with the model on the kept rows.
 fn compare_definition(
     matches: &DefinitionMatches,
@@ -141,25 +157,39 @@ fn compare_definition(
     })
 }
 
-/// Returns the rows with an outcome that the model was not trained on.
-fn unseen_rows(model: &Model, rows: &Rows, all: bool, sink: &mut Sink<'_>) -> Result<Vec<u32>> {
-    let newer = |row: usize| match (&rows.cutoff, model.last_training_cutoff()) {
-        (Some(cutoff), Some(last)) if !all => cutoff[row] > last,
-        _ => true,
-    };
-    let kept: Vec<u32> = (0..)
-        .take(rows.y.len())
-        .filter(|row| rows.y[*row as usize].is_some() && newer(*row as usize))
-        .collect();
-    let old = (0..rows.y.len()).filter(|row| !newer(*row)).count();
-    if old > 0 {
-        sink.notify(Notice::TrainingRowsSkipped { rows: old });
+/// Returns the rows with an outcome that the model was not trained on, with their probabilities. A
+/// test row has the one of the fit before the final refit, which had not seen it.
+fn unseen_rows(
+    model: &Model,
+    rows: &Rows,
+    fitted: &[f64],
+    options: EvaluationOptions<'_>,
+    sink: &mut Sink<'_>,
+) -> Result<Vec<(u32, f64)>> {
+    let none = HeldOut::without_test_rows(model);
+    let held_out = options.held_out.unwrap_or(&none);
+    let (mut kept, mut trained, mut stored) = (Vec::new(), 0, 0);
+    for row in (0..rows.y.len()).filter(|row| rows.y[*row].is_some()) {
+        let account = &rows.names[rows.account[row] as usize];
+        let cutoff = rows.cutoff.as_ref().map(|cutoff| cutoff[row]);
+        let probability = held_out.probability(account, cutoff, fitted[row]);
+        trained += usize::from(probability.is_none());
+        stored += usize::from(held_out.stored(account, cutoff, fitted[row]).is_some());
+        if let Some(probability) = probability.or(options.all.then_some(fitted[row])) {
+            kept.push((u32::try_from(row).expect("rows have u32 codes"), probability));
+        }
     }
-    if rows.cutoff.is_none() && !all {
+    if trained > 0 && !options.all {
+        sink.notify(Notice::TrainingRowsSkipped { rows: trained });
+    }
+    if stored > 0 && model.refit.is_some() {
+        sink.notify(Notice::HeldOutRows { rows: stored });
+    }
+    if rows.cutoff.is_none() && !options.all {
         sink.notify(Warning::NoCutoffs);
     }
     if kept.is_empty() {
-        return Err(Error::NoLabeledRows { old });
+        return Err(Error::NoLabeledRows { old: trained });
     }
     Ok(kept)
 }

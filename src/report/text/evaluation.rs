@@ -42,7 +42,7 @@ pub(crate) fn held_out(model: &Model) -> Option<String> {
     text += &format!("\n\n{}", at_threshold(&evaluation.at_threshold));
     if let Some(refit) = &model.refit {
         text += &format!(
-            "\nRefitted on all {} with a known outcome. Metrics and threshold are from before the refit.",
+            "\nThe final model is fitted on all {} with a known outcome; the metrics are those of fits without the test rows.",
             counted(refit.sample.rows, "row")
         );
     }

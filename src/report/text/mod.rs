@@ -23,6 +23,7 @@ pub(crate) use train::{
     verdict,
 };
 
+use crate::dataset::split::SplitMethod;
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::log::Log;
 use crate::model::Model;
@@ -228,7 +229,8 @@ pub(crate) fn split_summary(summary: &SplitSummary) -> String {
             .collect::<Vec<_>>()
     };
     let mut rows = vec![row("training set", &summary.train)];
-    if summary.test.rows > 0 {
+    let cross_validated = summary.method == SplitMethod::CrossValidation;
+    if summary.test.rows > 0 && !cross_validated {
         rows.push(row("test set", &summary.test));
     }
     let mut text = table(
@@ -241,6 +243,9 @@ pub(crate) fn split_summary(summary: &SplitSummary) -> String {
         if let Some(first) = summary.first_test {
             text += &format!("; test cutoffs from {}", iso_day(first));
         }
+    }
+    if cross_validated {
+        text += "\nTested by cross-validation: each row by a model of other accounts";
     }
     if summary.immature + summary.purged > 0 {
         text += &format!(

@@ -7,6 +7,7 @@ use pql_stats::metrics::Evaluation;
 
 use super::evaluation::held_out;
 use super::{decimal, lift, range, table};
+use crate::dataset::split::SplitMethod;
 use crate::error::Result;
 use crate::log::{DataQuality, Log};
 use crate::model::Model;
@@ -157,6 +158,9 @@ fn split(model: &Model) -> String {
         rows(train.rows, train.accounts, &counted(train.accounts, "account")),
         grouped(train.converting_accounts)
     );
+    if model.split.method == SplitMethod::CrossValidation {
+        return text + ", tested by cross-validation over accounts";
+    }
     if test.rows > 0 {
         let newest = if model.split.first_test.is_some() { "the newest " } else { "" };
         let count = if test.rows == test.accounts {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::draft::ProjectDraft;
 use super::observation;
 use crate::config::Config;
+use crate::dataset::split::SplitMethod;
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::error::Result;
 use crate::io::sink::Sink;
@@ -71,5 +72,8 @@ fn describe(split: &SplitSummary) -> String {
             grouped(counts.converting_accounts)
         )
     };
+    if split.method == SplitMethod::CrossValidation {
+        return format!("training set: {}, tested by cross-validation", part(&split.train));
+    }
     format!("training set: {}; test set: {}", part(&split.train), part(&split.test))
 }

@@ -1,7 +1,8 @@
 //! Choice of horizon and snapshots, by trial on the log.
 
 use crate::config::ObservationConfig;
-use crate::dataset::observations::{Outcome, Split, observe};
+use crate::dataset::observations::{Outcome, observe};
+use crate::dataset::split::{Split, SplitOptions};
 use crate::log::Log;
 use crate::names::counted;
 use crate::time::{DAY, NEVER, TimeSpan, iso_day};
@@ -62,7 +63,7 @@ struct CandidateCounts {
 
 impl CandidateCounts {
     fn run(log: &Log, config: &ObservationConfig, test_size: f64) -> Option<Self> {
-        let rows = observe(log, config, test_size).ok()?;
+        let rows = observe(log, config, SplitOptions::newest(test_size)).ok()?;
         let mut trial = Self::default();
         let (mut converting, mut tested) = (None, None);
         for ((account, outcome), split) in rows.account.iter().zip(&rows.outcome).zip(&rows.split) {
@@ -79,7 +80,7 @@ impl CandidateCounts {
                     trial.test_converting +=
                         usize::from(converted && tested.replace(*account) != Some(*account));
                 }
-                Split::Unused => {}
+                Split::CrossValidated | Split::Unused => {}
             }
         }
         Some(trial)

@@ -25,7 +25,8 @@ use truth::TrueModel;
 use write::LogFiles;
 
 use crate::dataset::features::{self, FeatureCatalog};
-use crate::dataset::observations::{Observations, Outcome, Split};
+use crate::dataset::observations::{Observations, Outcome};
+use crate::dataset::split::Split;
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
 use crate::log::{Accounts, DailyCounts, DataQuality, EventStore, Events, Log, Names};

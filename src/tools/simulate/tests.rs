@@ -10,6 +10,7 @@ use super::product::{Action, PRODUCT_FEATURES};
 use super::*;
 use crate::config::Config;
 use crate::dataset::observations::observe;
+use crate::dataset::split::SplitOptions;
 use crate::log::{ColumnTypes, DEFAULT_MEMORY, LogBounds, LogSources, ingest};
 use crate::time::in_days;
 use crate::warning::{Anomaly, DropReason};
@@ -73,7 +74,7 @@ fn read_back(simulation: &Simulation) -> ReadBack {
         zone: crate::time::Zone::default(),
     };
     let log = ingest(&sources, clip, &Progress::silent()).unwrap();
-    let rows = observe(&log, &config.observation, config.model.test_size).unwrap();
+    let rows = observe(&log, &config.observation, SplitOptions::from(&config.model)).unwrap();
     let (catalog, _) = FeatureCatalog::fit(&log, &rows, &config.features, &config.roles).unwrap();
     let features = features::compute(&catalog, &log, &rows, &Progress::silent()).unwrap();
     let truth =

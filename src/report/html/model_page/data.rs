@@ -3,8 +3,10 @@
 use maud::{Markup, html};
 
 use super::context::ReportContext;
+use crate::dataset::split::SplitMethod;
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::log::DataQuality;
+use crate::model::Model;
 use crate::model::card::Cohort;
 use crate::report::charts::{Area, Axis, AxisScale, Chart, Transform};
 use crate::report::format::{counted, formatter_for_counts, grouped, number, percent};
@@ -26,7 +28,7 @@ pub(super) fn data(context: &ReportContext<'_>) -> Markup {
     html! {
         section id="data" {
             h2 { "Training and test data" }
-            (paragraph(&describe_split(counts)))
+            (paragraph(&describe_split(context.model)))
             (grid(figures))
             div.pair {
                 (split_table(counts))
@@ -42,7 +44,8 @@ pub(super) fn data(context: &ReportContext<'_>) -> Markup {
 }
 
 /// Returns the split into training and test set in words.
-fn describe_split(split: &SplitSummary) -> String {
+fn describe_split(model: &Model) -> String {
+    let split = &model.split;
     let span = |from: Option<i64>, to: Option<i64>| {
         from.zip(to).map_or(String::new(), |(from, to)| {
             format!(" with cutoffs from {} to {}", iso_day(from), iso_day(to))
@@ -53,7 +56,9 @@ fn describe_split(split: &SplitSummary) -> String {
         counted(split.train.rows, "row"),
         span(split.first_train, split.last_train)
     );
-    if split.test.rows > 0 {
+    if split.method == SplitMethod::CrossValidation {
+        text += " Tested by cross-validation: each row is predicted by a model of other accounts.";
+    } else if split.test.rows > 0 {
         let from = split
             .first_test
             .map_or(String::new(), |first| format!(" with cutoffs from {} on", iso_day(first)));
@@ -64,6 +69,12 @@ fn describe_split(split: &SplitSummary) -> String {
         text += &format!(
             " {} in between {verb} in neither set, because {whose} outcome period overlaps the test period.",
             counted(split.purged, "row")
+        );
+    }
+    if let Some(refit) = &model.refit {
+        text += &format!(
+            " The final model is fitted on all {} with an outcome. Metrics and curves describe fits without the test rows; coefficients and example accounts describe the final model.",
+            counted(refit.sample.rows, "row")
         );
     }
     if split.immature > 0 {

@@ -174,12 +174,6 @@ fn warning_texts(context: &ReportContext<'_>) -> Vec<String> {
     let mut texts: Vec<String> =
         model.findings.iter().map(|finding| format!("Possible leak: {finding}")).collect();
     texts.extend(model.warnings.iter().map(ToString::to_string));
-    if let Some(refit) = &model.refit {
-        texts.push(format!(
-            "after the evaluation, the model was refit on all {} with an outcome. Metrics and curves describe the evaluated fit. Coefficients and example accounts describe the refit",
-            counted(refit.sample.rows, "row")
-        ));
-    }
     if model.evaluation.is_some() && context.page.rows.is_none() {
         texts.push(
             "the test rows were not stored (`--no-test-rows`). ROC and precision-recall curves, score distributions, contact charts, correlations and example accounts are therefore missing. Train without that option to include them"

@@ -1,0 +1,130 @@
+//! Evaluation by cross-validation over accounts, for data that is too short for a test period.
+//!
+//! The rows of each fifth of the accounts are predicted by a model that was trained on the other
+//! accounts in full: encoding, regularization strength, fit, calibration and baselines.
+
+use polars::prelude::DataFrame;
+use pql_stats::counts::share;
+
+use super::baseline::{compare_predicted, fit_rules, predict};
+use super::cross::FOLDS;
+use super::test_evaluation::{TestSet, evaluate};
+use super::{ModelTrainer, TrainingData};
+use crate::dataset::observations::assign_folds;
+use crate::error::{Error, Result};
+use crate::model::encoder::Preprocessor;
+use crate::model::{BaselineRule, Model, Refit};
+use crate::warning::Warning;
+
+/// Predictions of rows, each by a fit without its account.
+struct HeldOutPredictions {
+    probability: Vec<f64>,
+    /// The baselines fitted on all rows, with the predictions of those fitted in the folds.
+    baselines: Vec<(String, BaselineRule, Vec<f64>)>,
+}
+
+/// Evaluates a model that was trained on all rows by cross-validation, and returns the table of the
+/// rows with their held-out probabilities.
+///
+/// # Errors
+/// * [`Error::Statistics`]: a fit did not converge, or all outcomes in a fold are equal
+pub(super) fn cross_validate(
+    trainer: &ModelTrainer<'_>,
+    model: &mut Model,
+    data: &TrainingData,
+) -> Result<DataFrame> {
+    let rows = trainer.rows;
+    let predictions = predict_held_out(trainer, &model.preprocessor, data)?;
+    let not_finite = predictions.probability.iter().filter(|p| p.is_nan()).count();
+    if not_finite > 0 {
+        return Err(Error::NotFiniteTestRows { rows: not_finite });
+    }
+    let set = TestSet::new(rows, &data.rows, predictions.probability)?;
+    let baselines = predictions
+        .baselines
+        .into_iter()
+        .map(|(name, rule, predicted)| compare_predicted(name, rule, &predicted, set.scores()));
+    model.baselines = baselines.collect::<Result<Vec<_>>>()?;
+    evaluate(model, rows, &set)?;
+    model.refit = Some(Refit {
+        sample: model.split.train,
+        base_rate: model.training_base_rate,
+        last_cutoff: model.split.last_train,
+    });
+    set.into_table()
+}
+
+/// Predicts the rows of each fold by a fit of the other folds.
+fn predict_held_out(
+    trainer: &ModelTrainer<'_>,
+    preprocessor: &Preprocessor,
+    data: &TrainingData,
+) -> Result<HeldOutPredictions> {
+    let rows = trainer.rows;
+    let name = |account: u32| &rows.names[account as usize];
+    let seed = trainer.config.model.seed;
+    let folds = assign_folds(&data.group, &data.y.to_vec(), name, seed, FOLDS);
+    let unknown = || vec![f64::NAN; data.rows.len()];
+    let rules = fit_rules(preprocessor, rows, data);
+    let mut predictions = HeldOutPredictions {
+        probability: unknown(),
+        baselines: rules.into_iter().map(|(name, rule)| (name, rule, unknown())).collect(),
+    };
+    for fold in 0..FOLDS {
+        let (inside, outside): (Vec<usize>, Vec<usize>) =
+            (0..data.rows.len()).partition(|row| folds[*row] == fold);
+        let select = |indices: &[usize]| -> Vec<u32> {
+            indices.iter().map(|index| data.rows[*index]).collect()
+        };
+        if !inside.is_empty() {
+            predictions.add_fold(trainer, &inside, (&select(&inside), &select(&outside)))?;
+        }
+    }
+    // The base rate of the evaluated rows themselves, as for every test set.
+    for (_, rule, predicted) in &mut predictions.baselines {
+        if *rule == BaselineRule::BaseRate {
+            *predicted = predict(rule, rows, &data.rows)?.unwrap_or_default();
+        }
+    }
+    Ok(predictions)
+}
+
+impl HeldOutPredictions {
+    /// Adds the predictions of the rows of one fold.
+    ///
+    /// # Arguments
+    /// * `inside` – positions of the rows of the fold
+    /// * `held_out`, `others` – rows of the fold, and all other rows
+    fn add_fold(
+        &mut self,
+        trainer: &ModelTrainer<'_>,
+        inside: &[usize],
+        (held_out, others): (&[u32], &[u32]),
+    ) -> Result<()> {
+        let (config, rows) = (trainer.config, trainer.rows);
+        let (preprocessor, _) =
+            Preprocessor::fit(&rows.features, &rows.design_features, others, &config.design)?;
+        let training = trainer.data(others, &preprocessor)?;
+        let sample = rows.sample_counts(others);
+        // Warnings of the fit of all rows cover those of the folds.
+        let mut warnings: Vec<Warning> = Vec::new();
+        let learned =
+            trainer.learn(&training, &preprocessor, config.model.alpha, &sample, &mut warnings)?;
+        let x = preprocessor.transform(&rows.features, Some(held_out))?.x;
+        for (index, eta) in inside.iter().zip(&learned.fit.log_odds(x.view())) {
+            self.probability[*index] = learned.calibration.probability(*eta);
+        }
+        let rules = fit_rules(&preprocessor, rows, &training);
+        let base_rate = share(usize::try_from(sample.positive_rows).unwrap_or(0), others.len());
+        for (_, rule, predicted) in &mut self.baselines {
+            let fitted = rules.iter().find(|(_, other)| other.is_like(rule));
+            let found = fitted.map(|(_, rule)| predict(rule, rows, held_out)).transpose()?;
+            // A fold without such a rule predicts its base rate.
+            let found = found.flatten().unwrap_or_else(|| vec![base_rate; held_out.len()]);
+            for (index, value) in inside.iter().zip(found) {
+                predicted[*index] = value;
+            }
+        }
+        Ok(())
+    }
+}
