@@ -166,6 +166,12 @@ fn a_growing_log_raises_no_alarm_and_a_renamed_event_does_on_the_second_day() {
             "was the event renamed?",
         ],
     );
+    // Snapshots are compared on the weekday of the training, a Sunday.
+    let compared = ["age", "snapshot"].map(|name| {
+        let found: Value = serde_json::from_str(&log.monitor(name, SECOND_DAY).out).unwrap();
+        found["compared_at"].as_str().unwrap()[..10].to_owned()
+    });
+    assert_eq!(compared, [SECOND_DAY, "2025-08-03"]);
     let text = log.project.pql(&["monitor", "age", "--at", SECOND_DAY]).out;
     assert!(
         text.starts_with("1 alarm for the accounts as of 2025-08-08\n\nevent-gone  `login`"),

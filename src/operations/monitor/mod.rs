@@ -61,8 +61,8 @@ pub struct MonitoringReport {
     pub model: String,
     /// Time of the batch; `None` for a matrix without cutoffs.
     pub as_of: Option<String>,
-    /// Newest cutoff of the compared rows: with weekly snapshots the newest time on the weekday of
-    /// the training cutoffs; `None` for a matrix without cutoffs.
+    /// Time of the compared rows: with weekly snapshots the newest time on the weekday of the
+    /// training cutoffs, otherwise `as_of`.
     pub compared_at: Option<String>,
     /// Scored rows of the batch.
     pub rows: u64,
@@ -322,10 +322,9 @@ impl MonitoringReport {
         alarms
     }
 
-    /// Sets the newest cutoff of the compared rows.
-    fn with_cutoff(mut self, cutoff: Option<i64>) -> Self {
-        self.compared_at = cutoff.map(iso).or(self.compared_at);
-        self
+    /// Sets the time of the compared rows.
+    fn with_cutoff(self, cutoff: i64) -> Self {
+        Self { compared_at: Some(iso(cutoff)), ..self }
     }
 
     /// Adds the faults of the log, each as an alarm, and the changes of event types.

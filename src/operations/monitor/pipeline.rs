@@ -8,7 +8,7 @@ use super::{DriftMonitor, MonitoringReport, RealizedPerformance, ScoredOutcomes}
 use crate::config::{Config, MatrixConfig};
 use crate::dataset::features::compute;
 use crate::dataset::matrix;
-use crate::dataset::observations::{observe_newest, scoring_time};
+use crate::dataset::observations::{comparable_cutoffs, observe_newest, scoring_time};
 use crate::error::Result;
 use crate::io::sink::Sink;
 use crate::log::Log;
@@ -60,6 +60,7 @@ pub fn monitor_log(
     let mut monitor = DriftMonitor::new(target.model, &scorer, target.label);
     let training_cutoff = target.model.last_training_cutoff();
     let observations = observe_newest(log, &config.observation, training_cutoff);
+    let newest = comparable_cutoffs(scoring_time(log), &config.observation, training_cutoff)[0];
     let account: StringChunked = observations
         .account
         .iter()
@@ -70,7 +71,7 @@ pub fn monitor_log(
     let faults = model_log_faults(target.model, config, log)?;
     let report = monitor
         .finish(Some(iso(scoring_time(log))), target.ignore)?
-        .with_cutoff(observations.cutoff.iter().max().copied())
+        .with_cutoff(newest)
         .with_log(log, faults, target.model);
     let outcomes = earlier
         .map(|earlier| realized(earlier, (log, config), target.label, sink))
