@@ -155,7 +155,7 @@ pub fn read(path: &Path, config: &MatrixConfig, types: &ColumnTypes) -> Result<M
         })?;
     }
     builder.warnings = files
-        .absences(|name| (name == keys.label).then(|| "the outcome, `matrix.label`".to_owned()))?;
+        .warnings(|name| (name == keys.label).then(|| "the outcome, `matrix.label`".to_owned()))?;
     if builder.account.is_empty() {
         return Err(Error::Empty {
             path: path.to_owned(),
@@ -373,7 +373,7 @@ fn read_file_batches(
             return Ok(ControlFlow::Break(()));
         }
     }
-    notes.warnings = files.absences(|_| None)?;
+    notes.warnings = files.warnings(|_| None)?;
     Ok(ControlFlow::Continue(notes))
 }
 

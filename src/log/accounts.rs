@@ -182,6 +182,7 @@ pub(super) fn read(source: &AccountSource, types: &ColumnTypes, zone: Zone) -> R
         ..AccountBuffers::default()
     };
     let mut files = Source::open(&source.path)?;
+    list.quality.unread = files.unread().to_vec();
     let columns = AccountColumns::resolve(source, &files)?;
     let names = columns.names(source);
     for index in 0..files.len() {
@@ -197,7 +198,7 @@ pub(super) fn read(source: &AccountSource, types: &ColumnTypes, zone: Zone) -> R
             expected: "expected an account list with one row per account".to_owned(),
         });
     }
-    list.warnings = files.absences(|column| required_key(&columns, column))?;
+    list.warnings = files.warnings(|column| required_key(&columns, column))?;
     list.quality.records = list.quality.rows;
     let configured = |configured: &Option<String>, default: &str| {
         configured.clone().unwrap_or_else(|| default.to_owned())

@@ -4,14 +4,14 @@ use polars::prelude::*;
 
 use super::accounts::{AccountMap, Accounts};
 use super::daily::daily_counts;
-use super::event_store::{Events, Partitions};
+use super::event_store::Events;
 use super::partition::{LogCounts, count_events, partition_events};
 use super::quality::{AnomalyCount, DataQuality, SourceQuality};
 use super::raw_events::{RawEvents, unknown_role_events};
 use super::{Log, LogSources};
 use crate::error::{Error, Result};
 use crate::io::write::time_column;
-use crate::time::{LocalDays, NEVER, SECOND, Timestamp, Zone};
+use crate::time::{LocalDays, NEVER, Timestamp, Zone};
 use crate::warning::{Anomaly, Warning};
 
 /// The period of the log, and whether its accounts are derived from events.
@@ -73,29 +73,7 @@ pub(super) fn assemble(
         daily,
     };
     count_anomalies(&mut log, &counts, never_times);
-    log.warnings.extend(repeated_events(&log));
     Ok(log)
-}
-
-/// Warns of many events that repeat another one in every column, as when a file is read twice.
-/// Events on disk are not checked.
-fn repeated_events(log: &Log) -> Option<Warning> {
-    /// Number of events that are checked.
-    const CHECKED: usize = 1 << 20;
-    /// Minimum share of repeats for a warning; clicks within one second stay below it.
-    const MIN_SHARE: f64 = 0.2;
-    /// Times rounded to minutes or more cannot distinguish the events of a user.
-    const COARSE: i64 = 60 * SECOND;
-    let Partitions::InMemory(parts) = &log.events.partitions else { return None };
-    let events = parts.iter().find(|events| !events.time.is_empty())?;
-    let checked = ..events.time.len().min(CHECKED);
-    if events.time[checked].iter().all(|time| time % COARSE == 0) {
-        return None;
-    }
-    let repeats = events.repeats(checked.end);
-    #[expect(clippy::cast_precision_loss, reason = "a share")]
-    let share = repeats as f64 / checked.end as f64;
-    (share >= MIN_SHARE).then_some(Warning::RepeatedEvents { share, events: checked.end })
 }
 
 /// Counts records that were kept but look odd, and warns of those that may bias a model.

@@ -112,14 +112,6 @@ impl Events {
         }
     }
 
-    /// Returns how many of the `first` events equal the event before them in every column.
-    pub(super) fn repeats(&self, first: usize) -> usize {
-        let repeats_of_account = |bounds: &[usize]| {
-            (bounds[0] + 1..bounds[1].min(first)).filter(|index| self.is_repeat(*index)).count()
-        };
-        self.start.windows(2).map(repeats_of_account).sum()
-    }
-
     /// Returns whether an event equals the event before it in every column; both belong to one
     /// account.
     fn is_repeat(&self, index: usize) -> bool {

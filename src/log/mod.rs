@@ -18,6 +18,7 @@ mod partition;
 mod quality;
 mod raw_events;
 mod raw_source;
+mod repeats;
 mod spill;
 mod unknown;
 mod visitors;

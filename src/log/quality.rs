@@ -38,6 +38,9 @@ pub struct SourceQuality {
     pub dropped: Vec<DroppedRows>,
     /// Whether all times of the source are at 00:00:00.
     pub date_only: bool,
+    /// Files of the folder or glob that are not read.
+    #[serde(default)]
+    pub unread: Vec<PathBuf>,
 }
 
 impl SourceQuality {
@@ -50,6 +53,7 @@ impl SourceQuality {
             kept: 0,
             dropped: Vec::new(),
             date_only: false,
+            unread: Vec::new(),
         }
     }
 

@@ -13,9 +13,10 @@ use super::columns::{EventColumns, required_key};
 use super::interner::{Interner, NO_CODE, TextColumn, encode};
 use super::quality::SourceQuality;
 use super::raw_source::{
-    ClassifyContext, Disposition, NO_EVENT, OutcomeEvent, RawBlock, RawSource, UNKNOWN_CODES,
-    unknown_code,
+    ClassifyContext, Disposition, FirstDeliveries, NO_EVENT, OutcomeEvent, RawBlock, RawSource,
+    UNKNOWN_CODES, unknown_code,
 };
+use super::repeats::count_repeats;
 use super::spill::{SpillFile, Stored};
 use crate::config::{EventSource, Roles};
 use crate::error::{Error, Result};
@@ -35,6 +36,8 @@ pub(super) struct RawEvents {
     /// Names of numeric properties over all sources.
     pub(super) values: Vec<String>,
     pub(super) sources: Vec<RawSource>,
+    /// The tables that the sources are parts of.
+    tables: Vec<EventTable>,
     /// The temporary file of batches beyond the memory budget.
     pub(super) spill: SpillFile,
     /// Bytes left of the memory budget for batches.
@@ -55,6 +58,18 @@ pub(super) struct RawEvents {
     numbers: BTreeMap<String, NumberReader>,
     /// The data quality of the account list; `None` until the list is finished.
     pub(super) account_quality: Option<SourceQuality>,
+}
+
+/// Sources with the same columns, such as the parts of an export.
+struct EventTable {
+    /// The columns, sorted.
+    columns: Vec<String>,
+    /// The column of ids.
+    id: Option<String>,
+    /// Whether each row is unpivoted.
+    unpivoted: bool,
+    /// The ids of all its sources.
+    ids: Interner,
 }
 
 /// Source of the event names of a batch.
@@ -94,6 +109,7 @@ impl RawEvents {
             names: Interner::default(),
             values: Vec::new(),
             sources: Vec::new(),
+            tables: Vec::new(),
             spill: SpillFile::default(),
             memory_left: memory,
             outcome_events: Vec::new(),
@@ -120,6 +136,7 @@ impl RawEvents {
             values: source.values.iter().map(|name| self.value_code(name)).collect(),
             quality: SourceQuality::new(&source.path, "events"),
             unpivoted: !source.unpivot.is_empty(),
+            table: 0,
         };
         let mut reader = SourceReader {
             source,
@@ -132,8 +149,12 @@ impl RawEvents {
             zone: self.zone,
         };
         let mut files = Source::open(&source.path)?;
+        reader.events.quality.unread = files.unread().to_vec();
         let columns = EventColumns::resolve(source, &files)?;
         let (names, identifiers) = (columns.names(source), columns.identifiers(source));
+        let table = self.table(&files, &columns, source);
+        reader.events.table = table;
+        reader.ids = std::mem::take(&mut self.tables[table].ids);
         for index in 0..files.len() {
             let file = files.file(index).to_owned();
             let label = format!("Reading {}", file.display());
@@ -145,10 +166,11 @@ impl RawEvents {
                 self.add_batch(&mut reader, &columns, &batch)
             })?;
         }
-        self.warnings.extend(files.absences(|column| required_key(&columns, column))?);
-        let SourceReader { mut events, unit_hints, numbers, counts, .. } = reader;
+        self.warnings.extend(files.warnings(|column| required_key(&columns, column))?);
+        let SourceReader { mut events, unit_hints, numbers, counts, ids, .. } = reader;
         self.numbers.extend(source.values.iter().cloned().zip(numbers));
         self.numbers.extend(source.unpivot.iter().cloned().zip(counts));
+        self.tables[table].ids = ids;
         if events.quality.rows == 0 {
             return Err(Error::Empty {
                 path: source.path.clone(),
@@ -188,6 +210,20 @@ impl RawEvents {
         for (name, reader) in std::mem::take(&mut self.numbers) {
             self.notes.note_numbers(&format!("events.{name}"), &name, &reader);
         }
+    }
+
+    /// Returns the index of the table that a source is a part of.
+    fn table(&mut self, files: &Source, columns: &EventColumns, source: &EventSource) -> usize {
+        let (id, unpivoted) = (columns.id.clone(), !source.unpivot.is_empty());
+        let mut columns = files.columns().to_vec();
+        columns.sort_unstable();
+        let same = |table: &EventTable| {
+            (&table.columns, &table.id, table.unpivoted) == (&columns, &id, unpivoted)
+        };
+        self.tables.iter().position(same).unwrap_or_else(|| {
+            self.tables.push(EventTable { columns, id, unpivoted, ids: Interner::default() });
+            self.tables.len() - 1
+        })
     }
 
     fn value_code(&mut self, name: &str) -> usize {
@@ -393,8 +429,21 @@ impl RawEvents {
             days,
             spill: &self.spill,
         };
-        for source in &mut self.sources {
-            self.outcome_events.extend(source.classify(&context)?);
+        for table in 0..self.tables.len() {
+            let mut first = FirstDeliveries::default();
+            for (index, source) in self.sources.iter().enumerate() {
+                if source.table == table {
+                    source.add_deliveries(index, &context, &mut first)?;
+                }
+            }
+            for (index, source) in self.sources.iter_mut().enumerate() {
+                if source.table == table {
+                    self.outcome_events.extend(source.classify(index, &context, &first)?);
+                }
+            }
+        }
+        for (source, repeats) in count_repeats(&self.sources, &self.spill)? {
+            self.warnings.extend(repeats.warning(&self.sources[source].quality.source));
         }
         Ok(())
     }

@@ -61,6 +61,8 @@ pub(super) struct RawSource {
     pub(super) quality: SourceQuality,
     /// Whether several events may come from one row, sharing its id.
     pub(super) unpivoted: bool,
+    /// Index of the table: sources with the same columns are parts of one, with one space of ids.
+    pub(super) table: usize,
 }
 
 /// The events of one batch of rows.
@@ -218,11 +220,19 @@ struct BlockDispositions {
     times_of_day: bool,
 }
 
+/// The place of an event: the index of its source and of its block, and its index in the block.
+type EventPlace = (u32, u32, u32);
+
 /// The delivery to keep of each event id (with the event name where the events of a row share the
-/// id): when it became known, its block and its index. The hash has a random seed, as in the
-/// standard library, but is faster.
-type FirstDeliveries =
-    HashMap<(u32, u16), (i64, (usize, usize)), string_interner::DefaultHashBuilder>;
+/// id): when it became known, and its place. The hash has a random seed, as in the standard library,
+/// but is faster.
+pub(super) type FirstDeliveries =
+    HashMap<(u32, u16), (i64, EventPlace), string_interner::DefaultHashBuilder>;
+
+fn place(source: usize, block: usize, index: usize) -> EventPlace {
+    let code = |index| u32::try_from(index).expect("memory has fewer than 2³² blocks and rows");
+    (code(source), code(block), code(index))
+}
 
 impl RawSource {
     /// Adds the dropped events of a block to the data quality.
@@ -233,11 +243,19 @@ impl RawSource {
         }
     }
 
-    /// Returns the delivery to keep of each id: the one known first; among ties the first one read.
+    /// Adds the delivery to keep of each id: the one known first; among ties the first one read.
     ///
     /// Keeping the first one read would let a later delivery hide an event that was already known.
-    fn first_deliveries(&self, context: &ClassifyContext<'_>) -> Result<FirstDeliveries> {
-        let mut first = FirstDeliveries::default();
+    ///
+    /// # Arguments
+    /// * `source` – index of this source
+    /// * `first` – the deliveries of the table before this source
+    pub(super) fn add_deliveries(
+        &self,
+        source: usize,
+        context: &ClassifyContext<'_>,
+        first: &mut FirstDeliveries,
+    ) -> Result<()> {
         for (b, block) in self.blocks.iter().enumerate().filter(|(_, block)| block.id.len() > 0) {
             let (ids, times) = (block.id.get(context.spill)?, block.event_times(context.spill)?);
             let (accounts, events) =
@@ -249,14 +267,15 @@ impl RawSource {
                 let known_at = times.known_at(index);
                 if complete && known_at <= context.now && known_at < context.until {
                     let key = self.key(ids[index], events[index]);
-                    let kept = first.entry(key).or_insert((known_at, (b, index)));
+                    let place = place(source, b, index);
+                    let kept = first.entry(key).or_insert((known_at, place));
                     if known_at < kept.0 {
-                        *kept = (known_at, (b, index));
+                        *kept = (known_at, place);
                     }
                 }
             }
         }
-        Ok(first)
+        Ok(())
     }
 
     fn key(&self, id: u32, event: u16) -> (u32, u16) {
@@ -264,11 +283,19 @@ impl RawSource {
     }
 
     /// Classifies every event, counts dropped ones, and returns the conversions and churns.
-    pub(super) fn classify(&mut self, context: &ClassifyContext<'_>) -> Result<Vec<OutcomeEvent>> {
-        let first = self.first_deliveries(context)?;
+    ///
+    /// # Arguments
+    /// * `source` – index of this source
+    /// * `first` – the delivery to keep of each id
+    pub(super) fn classify(
+        &mut self,
+        source: usize,
+        context: &ClassifyContext<'_>,
+        first: &FirstDeliveries,
+    ) -> Result<Vec<OutcomeEvent>> {
         let classified = (0..self.blocks.len())
             .into_par_iter()
-            .map(|block| self.classify_block(block, context, &first));
+            .map(|block| self.classify_block((source, block), context, first));
         let classified: Vec<BlockDispositions> = classified.collect::<Result<_>>()?;
         let (any, times_of_day) =
             (classified.iter().any(|m| m.any), classified.iter().any(|m| m.times_of_day));
@@ -284,7 +311,7 @@ impl RawSource {
 
     fn classify_block(
         &self,
-        b: usize,
+        (source, b): (usize, usize),
         context: &ClassifyContext<'_>,
         first: &FirstDeliveries,
     ) -> Result<BlockDispositions> {
@@ -302,7 +329,9 @@ impl RawSource {
             let repeated = || {
                 ids.get(index).is_some_and(|id| {
                     *id != NO_CODE
-                        && first.get(&self.key(*id, event)).is_none_or(|f| f.1 != (b, index))
+                        && first
+                            .get(&self.key(*id, event))
+                            .is_none_or(|f| f.1 != place(source, b, index))
                 })
             };
             let reason = if time == NO_TIME {

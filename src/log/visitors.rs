@@ -30,7 +30,7 @@ pub fn visitors(source: &VisitorSource) -> Result<Visitors> {
         let file = files.file(index).to_owned();
         files.read(index, &names, &[], &mut |batch| list.add(source, &names, &file, &batch))?;
     }
-    files.absences(|column| {
+    files.warnings(|column| {
         let key = if column == names[0] { "date" } else { "visitors" };
         Some(format!("`visitors.{key}`"))
     })?;

@@ -144,12 +144,25 @@ pub enum Warning {
         /// The most similar event type in the log.
         suggestion: Option<String>,
     },
-    /// Many events are exact duplicates, as if a file was read twice.
+    /// Events without an id are exact duplicates, as if a file was read twice.
     RepeatedEvents {
-        /// Share of the events.
-        share: f64,
-        /// Events that were checked.
-        events: usize,
+        /// Path of the source.
+        source: PathBuf,
+        /// Number of events that repeat another one.
+        repeats: u64,
+        /// All events of the source.
+        events: u64,
+    },
+    /// Files of a folder or glob cannot be read.
+    FilesNotRead {
+        /// Path of the source.
+        source: PathBuf,
+        /// Number of files that are not read.
+        unread: usize,
+        /// Number of files that are read.
+        files: usize,
+        /// The first file that is not read.
+        first: PathBuf,
     },
     /// Files of a source lack a column, which is read as missing there.
     ColumnAbsent {
@@ -525,6 +538,7 @@ impl Warning {
         match self {
             Self::UnknownRoleEvent { .. } => "unknown-role-event",
             Self::RepeatedEvents { .. } => "repeated-events",
+            Self::FilesNotRead { .. } => "files-not-read",
             Self::ColumnAbsent { .. } => "column-absent",
             Self::SignedUpBeforeLog { .. } => "signed-up-before-log",
             Self::EventsAfterEnd { .. } => "events-after-end",

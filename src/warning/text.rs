@@ -14,11 +14,24 @@ impl fmt::Display for Warning {
                 write!(f, "`roles.{role}` lists `{event}`, which is not in the log")?;
                 suggestion.as_ref().map_or(Ok(()), |suggestion| write!(f, "; did you mean `{suggestion}`?"))
             }
-            Self::RepeatedEvents { share, events } => write!(
+            Self::RepeatedEvents { source, repeats, events } => {
+                #[expect(clippy::cast_precision_loss, reason = "a share")]
+                let percent = 100.0 * *repeats as f64 / *events as f64;
+                write!(
+                    f,
+                    "`{}`: {} of {} ({percent:.0}%) repeat another one in every column that is read, as if a file was read twice. Set `id` in [[events]] to drop duplicates.",
+                    source.display(),
+                    grouped(*repeats),
+                    counted(*events, "event"),
+                )
+            }
+            Self::FilesNotRead { source, unread, files, first } => write!(
                 f,
-                "{:.0}% of {} are exact duplicates, as if a file was read twice. Set `id` in [[events]] to drop duplicates.",
-                100.0 * share,
-                counted(*events as u64, "event")
+                "`{}`: {} of {} not read, the first `{}`, so their rows are missing. Convert them to a supported format, or move them elsewhere.",
+                source.display(),
+                grouped(*unread as u64),
+                format_args!("{} {}", counted((unread + files) as u64, "file"), if *unread == 1 { "is" } else { "are" }),
+                first.file_name().unwrap_or(first.as_os_str()).display()
             ),
             Self::ColumnAbsent { source, column, absent, files, first } => {
                 let source = source.display();

@@ -508,7 +508,9 @@ fn a_log_that_is_read_twice_is_reported() {
             .collect();
         format!("account_id,user_id,event,timestamp,minutes\n{}", once.concat().repeat(copies))
     };
-    for (copies, share) in [(1, None), (2, Some("warning: 50% of")), (3, Some("warning: 67% of"))] {
+    for (copies, share) in
+        [(1, None), (2, Some("(50%) repeat another one")), (3, Some("(67%) repeat another one"))]
+    {
         project.write("twice.csv", text(copies));
         let run = project.pql(&["features", "-o", "-", "--set", "events.0.path=twice.csv"]).done();
         assert_eq!(run.err.contains(warning), share.is_some(), "{}", run.err);

@@ -15,6 +15,7 @@ mod cli_data;
 mod cli_evaluate;
 mod cli_events;
 mod cli_files;
+mod cli_files_read;
 mod cli_log_period;
 mod cli_models;
 mod cli_output;

@@ -83,8 +83,13 @@ fn open(
         .take(HEADER)
         .read_to_end(&mut start)
         .map_err(|e| decompress::failure(file, compression, None, e))?;
-    let separator = separator(&start);
-    let bytes = LastByteReader { bytes: Cursor::new(start).chain(source), last: None };
+    let (separator, first) = match separator_line(&start) {
+        Some(found) => found,
+        None => (separator(&start), 0),
+    };
+    let mut start = Cursor::new(start);
+    start.set_position(first);
+    let bytes = LastByteReader { bytes: start.chain(source), last: None };
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(separator)
         .flexible(true)
@@ -102,25 +107,52 @@ fn open(
     Ok((reader, header))
 }
 
-/// Returns the most frequent separator of the header line, ignoring quoted text.
+/// Returns the separator of a first line such as `sep=;`, as Excel reads and writes it, and the
+/// position after the line.
+fn separator_line(start: &[u8]) -> Option<(u8, u64)> {
+    let end = start.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    let line = start[..end].strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\""));
+    let line = line.unwrap_or(&start[..end]);
+    let [name @ .., separator] = line else { return None };
+    name.eq_ignore_ascii_case(b"sep=").then_some((*separator, end as u64))
+}
+
+/// Returns the separator of the header line, ignoring quoted text: of those that the next lines have
+/// as often as the header, else of all, the most frequent one.
 fn separator(start: &[u8]) -> u8 {
-    let mut counts = [0_usize; SEPARATORS.len()];
-    let mut quoted = false;
-    let mut begun = false;
+    /// Number of lines that are compared with the header.
+    const LINES: usize = 5;
+    let mut lines = vec![[0_usize; SEPARATORS.len()]];
+    let (mut quoted, mut begun) = (false, false);
     for &byte in start {
         match byte {
             b'"' => quoted = !quoted,
-            b'\n' | b'\r' if begun && !quoted => break,
+            b'\n' | b'\r' if begun && !quoted => {
+                if lines.len() > LINES {
+                    break;
+                }
+                lines.push([0; SEPARATORS.len()]);
+                begun = false;
+                continue;
+            }
             _ if quoted => {}
             _ => {
                 if let Some(which) = SEPARATORS.iter().position(|&separator| separator == byte) {
-                    counts[which] += 1;
+                    lines.last_mut().expect("there is a line")[which] += 1;
                 }
             }
         }
         begun |= !matches!(byte, b'\n' | b'\r');
     }
-    let best = (0..SEPARATORS.len()).rev().max_by_key(|&which| counts[which]);
+    // The last line is empty or may be cut off.
+    if lines.len() > 1 && (!begun || start.len() as u64 == HEADER) {
+        lines.pop();
+    }
+    let header = lines[0];
+    let agrees = |which: usize| lines.iter().all(|line| line[which] == header[which]);
+    let best = (0..SEPARATORS.len())
+        .rev()
+        .max_by_key(|&which| (header[which] > 0 && agrees(which), header[which]));
     SEPARATORS[best.unwrap_or(0)]
 }
 

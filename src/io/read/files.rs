@@ -8,6 +8,29 @@ use std::path::{Component, Path, PathBuf};
 use super::{FileFormat, SUPPORTED_EXTENSIONS, file_format, unreadable};
 use crate::error::{Error, Result};
 
+/// The files of a path, glob or folder, in byte order of their paths.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Files that can be read.
+    pub(super) files: Vec<PathBuf>,
+    /// Files that cannot: their extension is unknown, or they are no regular files.
+    pub(super) unread: Vec<PathBuf>,
+}
+
+impl Listing {
+    fn add(&mut self, path: PathBuf) {
+        let is_table = FileFormat::from_path(&path).is_some() && path.is_file();
+        if is_table { self.files.push(path) } else { self.unread.push(path) }
+    }
+
+    fn sort(&mut self) {
+        for paths in [&mut self.files, &mut self.unread] {
+            paths.sort_by(|a, b| bytes(a).cmp(bytes(b)));
+            paths.dedup();
+        }
+    }
+}
+
 /// Returns the files of a path, glob or folder, in byte order of their paths.
 ///
 /// A folder, or a folder that a glob matches, stands for all its files with supported extensions,
@@ -18,27 +41,68 @@ use crate::error::{Error, Result};
 /// * [`Error::Read`]: the file does not exist, or a folder cannot be read
 /// * [`Error::Empty`]: the folder or glob has no file with a supported extension
 /// * [`Error::Malformed`]: the extension of a single file is not supported, or the glob is invalid
+/// * [`Error::Usage`]: the path is stdin, a named pipe, a device or a socket
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    let (mut found, source) = if path.is_dir() {
-        let mut found = Vec::new();
+    Ok(list(path)?.files)
+}
+
+/// Returns the files of a path, glob or folder like [`files`], and those that cannot be read.
+pub(super) fn list(path: &Path) -> Result<Listing> {
+    let mut found = Listing::default();
+    let source = if path.is_dir() {
         walk(path, &mut BTreeSet::new(), &mut found)?;
-        (found, "folder")
+        "folder"
     } else if path.exists() || !path.to_string_lossy().contains(['*', '?', '[']) {
-        fs::metadata(path).map_err(|source| unreadable(path, source))?;
+        check_regular(path)?;
         file_format(path)?;
-        return Ok(vec![path.to_owned()]);
+        found.files.push(path.to_owned());
+        return Ok(found);
     } else {
-        (expand_glob(path)?, "glob")
+        expand_glob(path, &mut found)?;
+        "glob"
     };
-    if found.is_empty() {
+    if found.files.is_empty() {
         return Err(Error::Empty {
             path: path.to_owned(),
             expected: format!("expected a {source} with files of type {SUPPORTED_EXTENSIONS}"),
         });
     }
-    found.sort_by(|a, b| bytes(a).cmp(bytes(b)));
-    found.dedup();
+    found.sort();
     Ok(found)
+}
+
+/// Refuses what cannot be read twice: columns are found first, then read.
+fn check_regular(path: &Path) -> Result<()> {
+    let found = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => return Ok(()),
+        Ok(metadata) => special_file(&metadata),
+        Err(_) if path.file_name() == Some(OsStr::new("-")) => "stdin",
+        Err(source) => return Err(unreadable(path, source)),
+    };
+    Err(Error::Usage {
+        problem: format!("`{}`: found {found}, expected a file", path.display()),
+        hint: Some("write the data to a file first; pql reads it more than once".to_owned()),
+    })
+}
+
+/// Returns what a path is that is neither a file nor a folder.
+#[cfg(unix)]
+fn special_file(metadata: &fs::Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt as _;
+    let kind = metadata.file_type();
+    if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+/// Returns what a path is that is neither a file nor a folder.
+#[cfg(not(unix))]
+fn special_file(_: &fs::Metadata) -> &'static str {
+    "a device"
 }
 
 fn bytes(path: &Path) -> &[u8] {
@@ -46,7 +110,7 @@ fn bytes(path: &Path) -> &[u8] {
 }
 
 /// Collects the files of a folder; `ancestors` are the folders above it, to detect cyclic links.
-fn walk(folder: &Path, ancestors: &mut BTreeSet<PathBuf>, found: &mut Vec<PathBuf>) -> Result<()> {
+fn walk(folder: &Path, ancestors: &mut BTreeSet<PathBuf>, found: &mut Listing) -> Result<()> {
     let real = fs::canonicalize(folder).map_err(|source| unreadable(folder, source))?;
     if !ancestors.insert(real.clone()) {
         return Ok(());
@@ -59,20 +123,19 @@ fn walk(folder: &Path, ancestors: &mut BTreeSet<PathBuf>, found: &mut Vec<PathBu
         }
         if path.is_dir() {
             walk(&path, ancestors, found)?;
-        } else if FileFormat::from_path(&path).is_some() {
-            found.push(path);
+        } else {
+            found.add(path);
         }
     }
     ancestors.remove(&real);
     Ok(())
 }
 
-fn expand_glob(path: &Path) -> Result<Vec<PathBuf>> {
+fn expand_glob(path: &Path, found: &mut Listing) -> Result<()> {
     let problem = |problem: String| Error::malformed(path, problem, None);
     let pattern =
         path.to_str().ok_or_else(|| problem("found a glob that is not UTF-8".to_owned()))?;
     let explicit: Vec<u8> = names(path).filter_map(hidden).collect();
-    let mut found = Vec::new();
     for entry in glob::glob(pattern)
         .map_err(|e| problem(format!("invalid glob at character {}: {}", e.pos + 1, e.msg)))?
     {
@@ -84,12 +147,12 @@ fn expand_glob(path: &Path) -> Result<Vec<PathBuf>> {
             continue;
         }
         if entry.is_dir() {
-            walk(&entry, &mut BTreeSet::new(), &mut found)?;
-        } else if FileFormat::from_path(&entry).is_some() {
-            found.push(entry);
+            walk(&entry, &mut BTreeSet::new(), found)?;
+        } else {
+            found.add(entry);
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Iterates over the components of a path, without `..` and the root.

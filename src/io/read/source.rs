@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file_columns::FileColumns;
-use super::{
-    BatchHandler, ReadSummary, Request, RowBatch, files, nested_columns, prefetch, read_request,
-};
+use super::files::{Listing, list};
+use super::{BatchHandler, ReadSummary, Request, RowBatch, nested_columns, prefetch, read_request};
 use crate::error::{Error, Result};
 use crate::names::nearest;
 use crate::warning::Warning;
@@ -26,6 +25,8 @@ pub(crate) struct Source {
     columns: Vec<String>,
     /// Columns that files lack.
     absent: BTreeMap<String, AbsentColumn>,
+    /// Files that cannot be read.
+    unread: Vec<PathBuf>,
 }
 
 /// A file and its columns.
@@ -56,10 +57,13 @@ impl Source {
             files: Vec::new(),
             columns: Vec::new(),
             absent: BTreeMap::new(),
+            unread: Vec::new(),
         };
         let mut seen = BTreeSet::new();
         let mut empty = None;
-        for file in files(path)? {
+        let Listing { files, unread } = list(path)?;
+        source.unread = unread;
+        for file in files {
             let columns = match FileColumns::read(&file) {
                 Err(error @ Error::Empty { .. }) => {
                     empty.get_or_insert(error);
@@ -82,6 +86,11 @@ impl Source {
             Some(error) if source.files.is_empty() => Err(error),
             _ => Ok(source),
         }
+    }
+
+    /// Returns the files that cannot be read, sorted.
+    pub(crate) fn unread(&self) -> &[PathBuf] {
+        &self.unread
     }
 
     /// Returns the number of files.
@@ -185,17 +194,23 @@ impl Source {
         }
     }
 
-    /// Returns warnings of columns that files lack, after all files were read.
+    /// Returns warnings about files that cannot be read, and about columns that files lack, after
+    /// all files were read.
     ///
     /// # Arguments
     /// * `required` – returns the key of the project file if a column must have values
     /// # Errors
     /// * [`Error::MissingColumn`]: no file has a required column
-    pub(crate) fn absences(
+    pub(crate) fn warnings(
         &self,
         required: impl Fn(&str) -> Option<String>,
     ) -> Result<Vec<Warning>> {
         let mut warnings = Vec::new();
+        if let Some(first) = self.unread.first() {
+            let (source, first) = (self.path.clone(), first.clone());
+            let (unread, files) = (self.unread.len(), self.files.len());
+            warnings.push(Warning::FilesNotRead { source, unread, files, first });
+        }
         for (name, absent) in &self.absent {
             let everywhere = absent.files == self.files.len();
             if everywhere && let Some(role) = required(name) {

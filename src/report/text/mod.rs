@@ -205,6 +205,11 @@ pub(crate) fn quality(log: &Log) -> String {
             ]);
         }
         rows.push(vec![blank(), blank(), "kept".to_owned(), grouped(source.kept), blank()]);
+        if let Some(first) = source.unread.first() {
+            let name = first.file_name().unwrap_or(first.as_os_str()).display().to_string();
+            let count = grouped(source.unread.len() as u64);
+            rows.push(vec![blank(), blank(), "files not read".to_owned(), count, name]);
+        }
     }
     let mut text = format!(
         "Data quality\n{}\n",

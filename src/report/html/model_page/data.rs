@@ -135,6 +135,11 @@ fn quality_table(quality: &DataQuality) -> Table {
             rows.push(vec![String::new(), first, grouped(dropped.count)]);
         }
         rows.push(vec![String::new(), "kept".to_owned(), grouped(source.kept)]);
+        if let Some(first) = source.unread.first() {
+            let name = first.file_name().unwrap_or(first.as_os_str()).display();
+            let count = grouped(source.unread.len() as u64);
+            rows.push(vec![String::new(), format!("files not read (first: {name})"), count]);
+        }
     }
     rows.extend(quality.anomalies.iter().map(|odd| {
         vec![String::new(), format!("kept, but unusual: {}", odd.anomaly), grouped(odd.count)]
