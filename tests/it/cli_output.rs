@@ -354,10 +354,11 @@ fn an_interrupted_run_exits_with_130_and_keeps_the_old_output() {
     for signal in ["-INT", "-TERM"] {
         let project = Project::trained_matrix();
         project.write("scores.csv", "as it was\n");
-        // The pipe stays empty, so that the program waits for its first byte.
-        assert!(project.command("mkfifo", &["batch.csv"]).status().unwrap().success());
+        // The pipe stays empty, so that the program waits for the first byte of its project file.
+        assert!(project.command("mkfifo", &["pipe.toml"]).status().unwrap().success());
         let before = project.names("");
-        let args = ["score", "m", "--features", "batch.csv", "-o", "scores.csv"];
+        let batch = ["--features", "matrix.csv", "-c", "pipe.toml"];
+        let args = [&["score", "m", "-o", "scores.csv"], &batch[..]].concat();
         let mut child = project
             .command(PQL, &args)
             .stdout(Stdio::null())

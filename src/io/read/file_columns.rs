@@ -55,6 +55,10 @@ impl FileColumns {
                 repeated.insert(name);
             }
         }
+        // Columns without a name, as of lines that end in separators, cannot be named.
+        if repeated.remove("") {
+            stored.retain(|name| !name.is_empty());
+        }
         if matches!(format, FileFormat::Delimited(_)) {
             texts.clone_from(&seen);
         }

@@ -57,10 +57,7 @@ impl Plan {
             read = FileColumns::read(file)?;
             &read
         };
-        let names = requested.unwrap_or_else(|| {
-            let nameless = |name: &String| name.is_empty() && existing.is_repeated(name);
-            existing.names().filter(|name| !nameless(name)).cloned().collect()
-        });
+        let names = requested.unwrap_or_else(|| existing.names().cloned().collect());
         let mut columns = Vec::new();
         for name in names {
             if existing.is_repeated(&name) {
