@@ -129,7 +129,11 @@ fn files_of_a_matrix_are_joined_by_column_name() {
         (train.err, scores.replace(&format!("{name}/"), ""))
     };
     assert_eq!(score("whole.csv", "w").1, score("parts", "p").1);
-    project.write("parts/3.csv", "account_id,x,z,w,converted\n241,1,2,9,1\n242,2,1,8,0\n");
+    let mut third = String::from("account_id,x,z,w,converted\n");
+    for (i, x, z, y) in (241..=300).map(row) {
+        writeln!(third, "{i},{x},{z},{},{y}", i % 4).unwrap();
+    }
+    project.write("parts/3.csv", third);
     let (err, _) = score("parts", "q");
     assert!(
         err.contains("warning: `parts`: 2 of 3 files lack the column `w`, the first `1.csv`"),
