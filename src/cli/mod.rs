@@ -174,7 +174,13 @@ impl Terminal<'_> {
         if let (Notice::Warning(warning), false) = (notice, self.silenced) {
             self.warnings.push(Message::from(warning));
         }
-        self.note(&wrap(&notice.to_string(), "  "));
+        let line = wrap(&notice.to_string(), "  ");
+        let deferred = match notice {
+            Notice::Warning(warning) if warning.is_about_lost_input() => self.deferred.take(),
+            _ => None,
+        };
+        self.note(&line);
+        self.deferred = self.deferred.take().or(deferred);
     }
 
     /// Writes a warning.

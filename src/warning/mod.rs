@@ -532,6 +532,16 @@ impl Warning {
         )
     }
 
+    /// Returns whether the warning says that input is missing or repeated, so that every result of
+    /// it is in doubt. It is shown even by a command that otherwise shows only its summary.
+    #[must_use]
+    pub fn is_about_lost_input(&self) -> bool {
+        matches!(
+            self,
+            Self::FilesNotRead { .. } | Self::ColumnAbsent { .. } | Self::RepeatedEvents { .. }
+        )
+    }
+
     /// Returns the stable code of the warning.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -45,6 +45,16 @@ fn files_in_other_formats_are_counted_and_named() {
     assert!(!ingest(&project).1.contains("not read"));
 }
 
+#[test]
+fn a_training_shows_which_files_are_not_read() {
+    let project = Project::trial();
+    let events = project.read("events.csv");
+    project.write("e/1.csv", events);
+    project.write("e/2.csv.bz2", "BZh9");
+    let run = project.pql(&["train", "--name", "t", "--set", "events.0.path=e"]).done();
+    run.stderr_has(&["warning: `e`: 1 of 2 files is not read, the first `2.csv.bz2`"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn pipes_devices_and_stdin_are_refused_at_once() {
