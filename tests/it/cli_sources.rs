@@ -228,6 +228,10 @@ fn values_that_are_no_scalars_are_refused_with_a_name_inside() {
         .fails_with(3, &["column `properties`: found type Struct", "such as `properties.time`)"]);
     ingest("n.parquet", "properties.tags")
         .fails_with(3, &["missing column `properties.tags` (`events.account`)"]);
+    ingest("n.parquet", "params.plan").fails_with(
+        3,
+        &["column `params`: found a list, expected a struct", "to read `params.plan`"],
+    );
     for file in ["n.ndjson", "n.csv", "n.parquet"] {
         ingest(file, "id").fails_with(
             3,

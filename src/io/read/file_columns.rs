@@ -21,6 +21,8 @@ pub(crate) struct FileColumns {
     fields: Vec<String>,
     /// Columns of text, which may be JSON.
     texts: BTreeSet<String>,
+    /// Columns of lists in Parquet, inside which nothing can be read.
+    lists: Vec<String>,
 }
 
 /// Where the values of a column come from.
@@ -37,11 +39,12 @@ pub(super) enum Origin {
 impl FileColumns {
     pub(crate) fn read(file: &Path) -> Result<Self> {
         let format = file_format(file)?;
-        let (mut fields, mut texts) = (Vec::new(), BTreeSet::new());
+        let (mut fields, mut texts, mut lists) = (Vec::new(), BTreeSet::new(), Vec::new());
         let all = match format {
             FileFormat::Parquet => {
                 let schema = parquet::schema(file)?;
                 (fields, texts) = (schema.fields, schema.texts.into_iter().collect());
+                lists = schema.lists;
                 schema.names
             }
             FileFormat::Delimited(compression) => delimited::columns(file, compression)?,
@@ -64,7 +67,7 @@ impl FileColumns {
         }
         let mut folder_keys = folder_keys(file);
         folder_keys.retain(|(name, _)| !seen.contains(name));
-        Ok(Self { format, stored, repeated, folder_keys, fields, texts })
+        Ok(Self { format, stored, repeated, folder_keys, fields, texts, lists })
     }
 
     /// Iterates over the names of all columns.
@@ -81,6 +84,14 @@ impl FileColumns {
     /// key of NDJSON.
     pub(crate) fn has_optional_keys(&self) -> bool {
         matches!(self.format, FileFormat::Ndjson(_))
+    }
+
+    /// Returns the column of lists around a dotted name.
+    pub(super) fn list_around(&self, name: &str) -> Option<&str> {
+        let around = |list: &&String| {
+            name.strip_prefix(list.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.lists.iter().find(around).map(String::as_str)
     }
 
     /// Returns whether the file has a column, or one in which a dotted name may have a value.

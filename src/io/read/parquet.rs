@@ -11,8 +11,8 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use polars::prelude::{
-    ArrowField, ArrowSchema, Column, DataFrame, FileMetadata, IntoColumn, ParallelStrategy,
-    ParquetReader, PlSmallStr, PolarsError, PolarsResult, SerReader, Series,
+    ArrowDataType, ArrowField, ArrowSchema, Column, DataFrame, FileMetadata, IntoColumn,
+    ParallelStrategy, ParquetReader, PlSmallStr, PolarsError, PolarsResult, SerReader, Series,
 };
 use polars_parquet::read::{ColumnChunkMetadata, RowGroupMetadata};
 use rayon::prelude::*;
@@ -51,6 +51,8 @@ pub(super) struct FileSchema {
     pub(super) fields: Vec<String>,
     /// Names of text columns.
     pub(super) texts: Vec<String>,
+    /// Names of columns of lists and maps, inside which nothing can be read.
+    pub(super) lists: Vec<String>,
 }
 
 pub(super) fn schema(file: &Path) -> Result<FileSchema> {
@@ -58,7 +60,12 @@ pub(super) fn schema(file: &Path) -> Result<FileSchema> {
     let texts = schema.iter_values().filter(|field| dictionary::is_text(&field.dtype));
     let texts = texts.map(|field| field.name.to_string()).collect();
     let fields = schema.iter_values().flat_map(struct_column::fields).collect();
-    Ok(FileSchema { names, fields, texts })
+    let lists = schema.iter_values().filter(|field| {
+        let is_struct = matches!(field.dtype, ArrowDataType::Struct(_));
+        field.dtype.is_nested() && !is_struct
+    });
+    let lists = lists.map(|field| field.name.to_string()).collect();
+    Ok(FileSchema { names, fields, texts, lists })
 }
 
 pub(super) fn row_count(file: &Path) -> Option<u64> {

@@ -136,6 +136,13 @@ impl Source {
     /// # Arguments
     /// * `role` – the key of the project file that names the column
     pub(crate) fn missing(&self, file: &Path, name: &str, role: &str) -> Error {
+        let list = self.files.iter().filter(|other| other.path == file);
+        if let Some(list) = list.filter_map(|file| file.columns.list_around(name)).next() {
+            let problem = format!(
+                "column `{list}`: found a list, expected a struct or a text with JSON, to read `{name}` ({role}); export the column as JSON"
+            );
+            return Error::malformed(file, problem, None);
+        }
         let nested = nested_columns(file, SEARCHED_ROWS).unwrap_or_default();
         let inside = nested.iter().find(|path| path.rsplit('.').next() == Some(name)).cloned();
         let names = self.columns.iter().chain(&nested).map(String::as_str);
