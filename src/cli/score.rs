@@ -18,7 +18,7 @@ use crate::time::{TimeSpan, Timestamp, iso_day};
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("format", |arg| limit_formats(arg, ROW_FORMATS).requires("output")))]
 #[command(mut_arg("memory", |arg| {
-    arg.help("Memory limit for reading the log and for sorting the scores, such as 500MB; the excess is spilled to temporary files")
+    arg.help("Memory limit for the log and for sorting, such as 500MB; the excess is spilled to temporary files")
 }))]
 #[command(mut_arg("output", |arg| {
     arg.required_unless_present("ledger").help("Output file (`-`: standard output)")

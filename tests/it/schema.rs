@@ -5,8 +5,8 @@ use std::fs;
 use pql::config::schema::json_schema;
 use pql::config::{
     AccountSource, AlertsConfig, Condition, Config, ContactValue, DefinitionConfig, DesignConfig,
-    EventSource, FeatureConfig, MatrixConfig, ModelConfig, ObservationConfig, QualifyConfig, Roles,
-    VisitorSource,
+    EventSource, FeatureConfig, InputConfig, MatrixConfig, ModelConfig, ObservationConfig,
+    QualifyConfig, Roles, VisitorSource,
 };
 use regex::Regex;
 use serde::de::DeserializeOwned;
@@ -165,6 +165,7 @@ fn reference(schema: &Value) -> String {
             "design" => keys::<DesignConfig>(),
             "model" => keys::<ModelConfig>(),
             "qualify" => keys::<QualifyConfig>(),
+            "input" => keys::<InputConfig>(),
             "alerts" => keys::<AlertsConfig>(),
             "definition" => keys::<DefinitionConfig>(),
             other => panic!("unknown section {other}"),

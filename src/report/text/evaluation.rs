@@ -41,10 +41,11 @@ pub(crate) fn held_out(model: &Model) -> Option<String> {
     }
     text += &format!("\n\n{}", at_threshold(&evaluation.at_threshold));
     if let Some(refit) = &model.refit {
-        text += &format!(
-            "\nThe final model is fitted on all {} with a known outcome; the metrics are those of fits without the test rows.",
+        let line = format!(
+            "The final model is fitted on all {} with a known outcome; the metrics are those of fits without the test rows.",
             counted(refit.sample.rows, "row")
         );
+        text += &format!("\n{}", wrap(&line, "  "));
     }
     let (first, last) = CUTOFFS_SHOWN;
     let cutoffs = &evaluation.by_cutoff;
