@@ -228,6 +228,73 @@ pub(crate) fn shorten_middle(text: &str, width: usize) -> String {
     shorten_end(text, width - width / 2) + end.trim_start_matches('…')
 }
 
+/// Shortens names to a number of character cells; different names stay different.
+///
+/// A name is shortened in its middle. If names look alike then, the ellipsis moves to a place that
+/// shows where they differ; names that differ in several places get numbers.
+pub(crate) fn shorten_distinct(names: &[&str], width: usize) -> Vec<String> {
+    let mut shown: Vec<String> = names.iter().map(|name| shorten_middle(name, width)).collect();
+    let mut seen: Vec<&str> = Vec::new();
+    for name in names {
+        let alike: Vec<usize> =
+            (0..names.len()).filter(|other| shown[*other] == shorten_middle(name, width)).collect();
+        if seen.contains(name) || alike.iter().all(|other| names[*other] == *name) {
+            continue;
+        }
+        let group: Vec<&str> = alike.iter().map(|index| names[*index]).collect();
+        seen.extend(&group);
+        let labels = (1..width).chain([0]).map(|head| cut_after(&group, head, width));
+        let labels = labels.chain((3..longest(&group)).map(|start| excerpts(&group, start, width)));
+        let is_distinct = |labels: &Vec<String>| {
+            let differ = |a: usize, b: usize| group[a] == group[b] || labels[a] != labels[b];
+            (0..group.len()).all(|a| {
+                (0..a).all(|b| differ(a, b))
+                    && (0..names.len())
+                        .all(|other| alike.contains(&other) || shown[other] != labels[a])
+            })
+        };
+        let labels =
+            labels.into_iter().find(is_distinct).unwrap_or_else(|| numbered(&group, width));
+        alike.into_iter().zip(labels).for_each(|(index, label)| shown[index] = label);
+    }
+    shown
+}
+
+/// Returns the characters of the longest name.
+fn longest(names: &[&str]) -> usize {
+    names.iter().map(|name| name.chars().count()).max().unwrap_or(0)
+}
+
+/// Shortens names to `head` cells, an ellipsis, and the end of the name.
+fn cut_after(names: &[&str], head: usize, width: usize) -> Vec<String> {
+    let reversed = |text: &str| text.chars().rev().collect::<String>();
+    let cut = |name: &&str| {
+        let end = reversed(&shorten_end(&reversed(name), width - head));
+        shorten_end(name, head + 1).trim_end_matches('…').to_owned() + &end
+    };
+    names.iter().map(cut).collect()
+}
+
+/// Shortens names to their first two characters, an ellipsis, and what follows from `start`.
+fn excerpts(names: &[&str], start: usize, width: usize) -> Vec<String> {
+    let excerpt = |name: &&str| {
+        let head: String = name.chars().take(2).collect();
+        let rest: String = name.chars().skip(start).collect();
+        shorten_end(&format!("{head}…{rest}"), width)
+    };
+    names.iter().map(excerpt).collect()
+}
+
+/// Shortens names in their middle and numbers the different ones.
+fn numbered(names: &[&str], width: usize) -> Vec<String> {
+    let number = |name: &&str| {
+        let first = names.iter().position(|other| other == name).unwrap_or(0);
+        let suffix = format!(" ({})", first + 1);
+        shorten_middle(name, width.saturating_sub(suffix.len()).max(2)) + &suffix
+    };
+    names.iter().map(number).collect()
+}
+
 /// Replaces the hyphens of a number by minus signs, which are as wide as a plus; a number that
 /// rounds to 0 has no sign.
 pub(crate) fn minus(text: String) -> String {
@@ -337,5 +404,31 @@ mod tests {
             [0.021, 0.0215, -0.1].map(formatter_for_range(0.004)),
             ["0.0210", "0.0215", "−0.1000"]
         );
+    }
+
+    #[test]
+    fn shortened_names_stay_different() {
+        let shorten = |names: &[&str]| super::shorten_distinct(names, 20);
+        assert_eq!(shorten(&["short", "short"]), ["short", "short"]);
+        let check = |names: &[&str]| {
+            let shown = shorten(names);
+            assert!(shown.iter().all(|name| name.chars().count() <= 20), "{shown:?}");
+            for (a, b) in (0..names.len()).flat_map(|a| (0..a).map(move |b| (a, b))) {
+                assert_eq!(names[a] == names[b], shown[a] == shown[b], "{shown:?}");
+            }
+            shown
+        };
+        // At the end, at the start, in the middle, and in several places.
+        let shown = check(&["workspace_dashboard_export_pdf", "workspace_dashboard_export_csv"]);
+        assert_eq!(shown[0], "workspace…xport_pdf");
+        check(&["a_workspace_dashboard_export", "b_workspace_dashboard_export"]);
+        let shown = check(&["count_project_alpha_created_28d", "count_project_gamma_created_28d"]);
+        assert!(shown[0].contains("alpha"), "{shown:?}");
+        let long = ["x", "y"].map(|middle| format!("{0}{middle}{0}", "name_of_an_event".repeat(4)));
+        let shown = check(&[&long[0], &long[1], "logins", &long[0]]);
+        assert!(shown[0].contains('x') && shown[1].contains('y'), "{shown:?}");
+        let places = |a: &str, b: &str| format!("{0}{a}{0}{b}{0}", "name_of_an_event".repeat(3));
+        let names = [places("x", "x"), places("x", "y"), places("y", "x"), places("y", "y")];
+        check(&names.each_ref().map(String::as_str));
     }
 }

@@ -8,6 +8,8 @@ pub(in crate::report) struct MirroredHistogram {
     edges: Vec<f64>,
     /// Counts of rows that did not convert and of rows that did.
     counts: [Vec<u64>; 2],
+    /// Smallest and largest value in each bar.
+    extremes: Vec<[f64; 2]>,
 }
 
 impl MirroredHistogram {
@@ -17,10 +19,15 @@ impl MirroredHistogram {
     /// * `values` – of rows that did not convert and of rows that did
     pub(in crate::report) fn new(values: &[Vec<f64>; 2], scale: AxisScale, bars: usize) -> Self {
         let mut counts = [vec![0; bars], vec![0; bars]];
+        let mut extremes = vec![[f64::INFINITY, f64::NEG_INFINITY]; bars];
         for (counts, values) in counts.iter_mut().zip(values) {
-            values.iter().for_each(|value| counts[bar_index(scale.position(*value), bars)] += 1);
+            for value in values {
+                let bar = bar_index(scale.position(*value), bars);
+                counts[bar] += 1;
+                extremes[bar] = [extremes[bar][0].min(*value), extremes[bar][1].max(*value)];
+            }
         }
-        Self { edges: scale.values(bars + 1), counts }
+        Self { edges: scale.values(bars + 1), counts, extremes }
     }
 
     /// Returns the share of the rows with one outcome that are in a bar.
@@ -39,7 +46,13 @@ impl MirroredHistogram {
         format!("{} to {}", format(self.edges[bar]), format(self.edges[bar + 1]))
     }
 
-    /// Draws the bars on both sides of 0.
+    /// Names the values in a bar that is not empty.
+    fn observed(&self, bar: usize, format: &dyn Fn(f64) -> String) -> String {
+        let [low, high] = self.extremes[bar].map(format);
+        if low == high { low } else { format!("{low} to {high}") }
+    }
+
+    /// Draws the bars on both sides of 0; their tooltips name the values in them.
     pub(in crate::report) fn draw(&self, chart: &mut Chart, format: &dyn Fn(f64) -> String) {
         for bar in 0..self.edges.len() - 1 {
             for (side, (class, words)) in
@@ -49,7 +62,7 @@ impl MirroredHistogram {
                 if count > 0 {
                     let title = format!(
                         "{}: {}, {} of those {words}",
-                        self.span(bar, format),
+                        self.observed(bar, format),
                         counted(count, "row"),
                         percent(share)
                     );

@@ -13,7 +13,7 @@ pub(super) use mirrored_histogram::{MirroredHistogram, bar_index};
 use pql_stats::intervals::Interval;
 pub(super) use scale::{AxisScale, Transform};
 
-use crate::report::format::{number, percent, shorten_end, shorten_middle, with_minus};
+use crate::report::format::{number, percent, shorten_distinct, shorten_middle, with_minus};
 
 /// Width of all charts, in units of the drawing: about one CSS pixel on a phone, and in three
 /// columns on a large screen.
@@ -24,6 +24,10 @@ pub(super) const HEIGHT: f64 = 270.0;
 const CHARACTER: f64 = 7.4;
 /// Mean width of a character in a name.
 const NAME_CHARACTER: f64 = 6.5;
+/// Characters of a name above a row.
+const HEADING_CHARACTERS: usize = 54;
+/// Most lines of a label.
+const LABEL_LINES: usize = 5;
 /// Distance of two lines of names.
 pub(super) const NAME_HEIGHT: f64 = 13.0;
 /// Width of the column of values to the left of an axis.
@@ -263,11 +267,12 @@ impl Chart {
         names.sort_by(|a, b| a.0.total_cmp(&b.0));
         let starts: Vec<f64> = names.iter().map(|(y, _)| *y).collect();
         let positions = spread(&starts, NAME_HEIGHT, self.area.bottom);
-        for ((start, name), position) in names.into_iter().zip(positions) {
-            let left = self.area.left;
-            self.path("stroke thin", &segment([left - 14.0, position], [left - 1.0, start]));
-            self.name(left - 16.0, position + 4.0, name);
+        let left = self.area.left;
+        for (start, position) in starts.iter().zip(&positions) {
+            self.path("stroke thin", &segment([left - 14.0, *position], [left - 1.0, *start]));
         }
+        let names = names.into_iter().zip(positions).map(|((_, name), y)| (y + 4.0, name));
+        self.names(left - 16.0, names.collect());
     }
 
     /// Draws a line at a y from left to right.
@@ -276,23 +281,33 @@ impl Chart {
         self.path(class, &segment([self.area.left, position], [self.area.right, position]));
     }
 
-    /// Writes the name of a row to the left of the axis, shortened if it does not fit.
-    pub(super) fn row_name(&mut self, row: f64, name: &str) {
-        self.name(self.area.left - 6.0, self.pixel_y(-row) + 4.0, name);
+    /// Writes the names of rows to the left of the axis, the first at the top, shortened if they do
+    /// not fit.
+    pub(super) fn row_names<S: AsRef<str>>(&mut self, names: &[S]) {
+        let position = |row: usize| self.pixel_y(-number(row)) + 4.0;
+        let names = names.iter().enumerate().map(|(row, name)| (position(row), name.as_ref()));
+        self.names(self.area.left - 6.0, names.collect());
     }
 
-    /// Writes a name between the left edge of the drawing and `right`, shortened in its middle if
-    /// it does not fit: similar names often differ at the end.
-    fn name(&mut self, right: f64, y: f64, name: &str) {
-        let name = with_minus(name);
-        let shown = shorten_middle(&name, characters(right - 2.0).max(2));
-        let [x, y] = [right, y].map(rounded);
-        self.marks.push(html! {
-            text class="name end" x=(x) y=(y) { (shown) @if shown != name { title { (name) } } }
-        });
+    /// Writes names between the left edge of the drawing and `right`, shortened if they do not fit:
+    /// different names stay different.
+    ///
+    /// # Arguments
+    /// * `names` – y of each name, and the name
+    fn names(&mut self, right: f64, names: Vec<(f64, &str)>) {
+        let (y, names): (Vec<f64>, Vec<String>) =
+            names.into_iter().map(|(y, name)| (y, with_minus(name))).unzip();
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        let shown = shorten_distinct(&all, characters(right - 2.0).max(2));
+        for ((y, name), shown) in y.into_iter().zip(&names).zip(shown) {
+            let [x, y] = [right, y].map(rounded);
+            self.marks.push(html! {
+                text class="name end" x=(x) y=(y) { (shown) @if shown != *name { title { (name) } } }
+            });
+        }
     }
 
-    /// Writes a label of at most three lines and a value to the left of a row, in two columns.
+    /// Writes a label of at most five lines and a value to the left of a row, in two columns.
     pub(super) fn row_label(&mut self, row: f64, label: &str, value: &str) {
         let middle = self.pixel_y(-row) + 4.0;
         self.text([self.area.left - 8.0, middle], "name end", value);
@@ -303,10 +318,20 @@ impl Chart {
         }
     }
 
-    /// Writes a name above a row, from the left edge of the drawing.
-    pub(super) fn row_heading(&mut self, row: f64, name: &str) {
-        let position = self.pixel_y(-row) + 4.0;
-        self.text([2.0, position], "name halo", &shorten_end(name, 54));
+    /// Writes names above rows, from the left edge of the drawing, shortened if they do not fit:
+    /// different names stay different.
+    ///
+    /// # Arguments
+    /// * `headings` – row of each name, and the name
+    pub(super) fn row_headings(&mut self, headings: &[(f64, &str)]) {
+        let names: Vec<&str> = headings.iter().map(|(_, name)| *name).collect();
+        let shown = shorten_distinct(&names, HEADING_CHARACTERS);
+        for ((row, name), shown) in headings.iter().zip(shown) {
+            let [x, y] = [2.0, self.pixel_y(-row) + 4.0].map(rounded);
+            self.marks.push(html! {
+                text class="name halo" x=(x) y=(y) { (shown) @if shown != *name { title { (name) } } }
+            });
+        }
     }
 
     /// Returns a drawing of this chart alone.
@@ -352,11 +377,11 @@ pub(super) fn label_lines(label: &str, left: f64) -> usize {
     wrapped(label, characters(left - 8.0 - VALUE_WIDTH)).len()
 }
 
-/// Breaks a text into at most three lines; a text that is too long is shortened in its middle.
+/// Breaks a text into at most five lines; a text that is too long is shortened in its middle.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest: Vec<char> = text.chars().collect();
-    while rest.len() > width && lines.len() < 2 {
+    while rest.len() > width && lines.len() + 1 < LABEL_LINES {
         // A word that would leave half of the line empty is broken, too.
         let space = (width / 2..=width).rev().find(|place| rest[*place] == ' ');
         let tail = rest.split_off(space.unwrap_or(width));

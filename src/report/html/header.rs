@@ -1,8 +1,8 @@
-//! The header of a page: a question, its verdict, key metrics, and notices.
+//! The header of a page: a question, the verdict as the headline, key metrics, and notices.
 
 use maud::{Markup, Render, html};
 
-use super::elements::{list, rich_text};
+use super::elements::{list, paragraph, rich_text};
 
 /// The top of a page, before all sections.
 pub(super) struct PageHeader<'a> {
@@ -47,7 +47,7 @@ impl Render for PageHeader<'_> {
         html! {
             header id="summary" {
                 p.subject { (rich_text(&self.subject)) }
-                h1 { (rich_text(&self.title)) }
+                p.question { (rich_text(&self.title)) }
                 (self.verdict)
                 @if !self.tiles.is_empty() {
                     dl.tiles { @for tile in &self.tiles { (tile) } }
@@ -66,7 +66,12 @@ impl Render for PageVerdict {
             Tone::Doubt => "verdict doubt",
             Tone::Neutral => "verdict none",
         };
-        html! { p class=(class) id="verdict" { strong { (rich_text(&self.lead)) } " " (rich_text(&self.reasons)) } }
+        html! {
+            div class=(class) id="verdict" {
+                h1 { (rich_text(&self.lead)) }
+                (paragraph(&self.reasons))
+            }
+        }
     }
 }
 

@@ -137,9 +137,9 @@ fn importance(page: &ComparisonPage<'_>) -> Figure<'static> {
         &Axis::new("importance (log-odds)", AxisScale::rounded(0.0, max), short, false),
         &Axis::rows(drawn.len().max(1)),
     );
+    chart.row_names(&drawn.iter().map(|(name, _)| name).collect::<Vec<_>>());
     for (row, (name, both)) in drawn.iter().enumerate() {
         let y = -number(row);
-        chart.row_name(number(row), name);
         if let [Some(one), Some(other)] = both {
             chart.stroke((*one, y), (*other, y), "plain");
         }

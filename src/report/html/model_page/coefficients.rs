@@ -103,10 +103,10 @@ fn forest(context: &ReportContext<'_>, columns: &[Coefficient]) -> Figure<'stati
     let area = Area { left: 162.0, right: WIDTH - 10.0, top: 8.0, bottom: height - FOOT };
     let mut chart = Chart::new(area, &x, &Axis::rows(drawn.len().max(1)));
     chart.stroke((1.0, 0.5), (1.0, 0.5 - number(drawn.len())), "zero");
+    chart.row_names(&drawn.iter().map(|column| &column.feature).collect::<Vec<_>>());
     for (row, column) in drawn.iter().enumerate() {
         let class = if column.coef > 0.0 { "yes" } else { "no" };
         let y = -number(row);
-        chart.row_name(number(row), &column.feature);
         if let Some(Interval { low, high }) = odds_ratio_interval(column) {
             chart.stroke((low, y), (high, y), class);
         }

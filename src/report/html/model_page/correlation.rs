@@ -6,11 +6,13 @@ use super::context::ReportContext;
 use crate::error::Result;
 use crate::model::explain::cluster_order;
 use crate::report::charts::{Area, Axis, AxisScale, Chart, Transform, WIDTH};
-use crate::report::format::{minus, number};
+use crate::report::format::{minus, number, shorten_distinct};
 use crate::report::html::elements::{Figure, Table};
 
 /// Maximum numbers of drawn columns and of rows used.
 const MAX_COLUMNS_AND_ROWS: [usize; 2] = [24, 20_000];
+/// Characters of a name next to its number.
+const NAME_CHARACTERS: usize = 21;
 /// Height of a row.
 const ROW: f64 = 15.0;
 /// Pairs in the table.
@@ -64,8 +66,11 @@ fn figure(names: &[&str], r: &[Vec<f64>]) -> Figure<'static> {
         ticks,
     };
     let mut chart = Chart::new(area, &x, &Axis::rows(n));
+    // Without the numbers, too, no two names look alike.
+    let names_shown = shorten_distinct(names, NAME_CHARACTERS);
+    let labels = names_shown.iter().enumerate().map(|(row, name)| format!("{} {name}", row + 1));
+    chart.row_names(&labels.collect::<Vec<_>>());
     for (row, values) in r.iter().enumerate() {
-        chart.row_name(number(row), &format!("{} {}", row + 1, names[row]));
         for (column, value) in values.iter().enumerate().take(row + 1) {
             let (sign, size) =
                 (if *value >= 0.0 { "yes" } else { "no" }, (10.0 * value.abs()).round());

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use pql_stats::intervals::Interval;
 
 use super::context::ReportContext;
+use super::effect_values::EffectValues;
 use crate::error::Result;
 use crate::model::encoder::{Encoding, NumericEncoding, Preprocessor};
 use crate::model::explain::{
@@ -13,7 +14,7 @@ use crate::report::charts::{
     Area, Axis, AxisScale, Chart, Drawing, FOOT, MirroredHistogram, Transform, WIDTH,
 };
 use crate::report::format::{
-    evenly_spaced, grouped, interval_range, number, short, shorten_end, three,
+    grouped, interval_range, number, short, shorten_distinct, shorten_middle, three,
 };
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
 use crate::report::html::header::capitalized;
@@ -21,10 +22,14 @@ use crate::report::html::header::capitalized;
 /// Measures with a chart.
 const MEASURES: usize = 8;
 const HEIGHT: f64 = 230.0;
-/// Points of a curve, rows of its table, and bars of the histogram.
-const POINTS: [usize; 3] = [49, 9, 16];
+/// Bars of the histogram.
+const BARS: usize = 16;
+/// Most points of a curve that are drawn as dots.
+const DOTS: usize = 12;
 /// Drawn levels of a text.
 const LEVELS: usize = 10;
+/// Levels of a text in its table.
+const TABULATED: usize = 50;
 /// Largest drawn odds ratio; its inverse is the smallest.
 const MAX_ODDS_RATIO: f64 = 50.0;
 
@@ -36,9 +41,10 @@ struct Curve<'a> {
     /// The feature in words.
     title: String,
     encoding: &'a Encoding,
-    /// Raw values, and the effect of each; empty for a text.
+    /// Raw values; `None` for a text.
+    drawn: Option<EffectValues>,
+    /// Values of the curve, and the effect of each; empty for a text.
     points: Vec<(f64, Effect)>,
-    scale: Option<AxisScale>,
     /// Values of test rows that did not convert, and of those that did.
     values: [Vec<f64>; 2],
 }
@@ -68,7 +74,7 @@ pub(super) fn effects(context: &ReportContext<'_>, columns: &[Coefficient]) -> R
         .fold((0.8, 1.25), |(low, high): (f64, f64), v| (low.min(v), high.max(v)));
     let odds = AxisScale::new(Transform::Log, low, high);
     let figures = curves.iter().map(|curve| match curve.encoding {
-        Encoding::Numeric(number) => Ok(number_figure(curve, number, odds)),
+        Encoding::Numeric(number) => Ok(number_figure(context, curve, number, odds)),
         Encoding::Categorical(_) => text_figure(context, curve, odds),
     });
     let figures: Vec<Figure<'_>> = figures.collect::<Result<_>>()?;
@@ -103,8 +109,8 @@ fn curve<'a>(context: &ReportContext<'a>, index: usize, feature: usize) -> Resul
         name: &prepared.feature,
         title: title(&context.model.preprocessor, feature),
         encoding: &prepared.encoding,
+        drawn: None,
         points: Vec::new(),
-        scale: None,
         values: [Vec::new(), Vec::new()],
     };
     let Encoding::Numeric(number) = &prepared.encoding else { return Ok(curve) };
@@ -115,21 +121,11 @@ fn curve<'a>(context: &ReportContext<'a>, index: usize, feature: usize) -> Resul
             curve.values[usize::from(*y)].extend(value.filter(|v| v.is_finite()));
         }
     }
-    let (low, high) = drawn_range(number, &curve.values);
-    let scale =
-        AxisScale::new(if number.log1p { Transform::Log1p } else { Transform::Linear }, low, high);
-    let mut values = scale.values(POINTS[0]);
-    let scale = scale.with_room(0.03);
-    // Points on both sides of a jump.
-    let raw = |treated: f64| if number.log1p { treated.exp_m1() } else { treated };
-    values.extend(number.jump.iter().flat_map(|jump| {
-        [raw(jump.above), raw(jump.above) + 1e-6 * (1.0 + raw(jump.above).abs())]
-    }));
-    values.retain(|v| (low..=high).contains(v));
-    values.sort_by(f64::total_cmp);
-    curve.points =
-        values.iter().copied().zip(effects_of(context.model, feature, &values)).collect();
-    curve.scale = Some(scale);
+    let profile = context.model.profile.features.iter().find(|p| p.feature == prepared.feature);
+    let drawn = EffectValues::new(number, profile, &curve.values.concat());
+    let effects = effects_of(context.model, feature, &drawn.points);
+    curve.points = drawn.points.iter().copied().zip(effects).collect();
+    curve.drawn = Some(drawn);
     Ok(curve)
 }
 
@@ -137,24 +133,6 @@ fn curve<'a>(context: &ReportContext<'a>, index: usize, feature: usize) -> Resul
 fn title(preprocessor: &Preprocessor, feature: usize) -> String {
     let words = describe_feature(preprocessor, feature);
     if words == preprocessor.features[feature].feature { words } else { capitalized(&words) }
-}
-
-/// Returns the drawn range of a number: the range of 99% of the test rows, or two standard
-/// deviations around the mean if there are none.
-fn drawn_range(number: &NumericEncoding, values: &[Vec<f64>; 2]) -> (f64, f64) {
-    let mut sorted: Vec<f64> = values.concat();
-    sorted.sort_by(f64::total_cmp);
-    let quantile = |share: f64| pql_stats::quantile::quantile(&sorted, share);
-    // Counts start at 0.
-    let floor = |low: f64| if number.log1p { low.max(0.0) } else { low };
-    if let Some((low, high)) = quantile(0.005).zip(quantile(0.995)).filter(|(low, high)| low < high)
-    {
-        return (floor(low), high);
-    }
-    let scale = number.value.or(number.jump.and_then(|jump| jump.scale));
-    let (mean, sd) = scale.map_or((number.fill, 1.0), |scale| (scale.mean, scale.sd));
-    let raw = |treated: f64| if number.log1p { treated.exp_m1() } else { treated };
-    (floor(raw(mean - 2.0 * sd)), raw(mean + 2.0 * sd))
 }
 
 fn tooltip(value: &str, effect: &Effect) -> String {
@@ -166,38 +144,32 @@ fn tooltip(value: &str, effect: &Effect) -> String {
 }
 
 fn number_figure<'a>(
+    context: &ReportContext<'_>,
     curve: &'a Curve<'_>,
     number: &NumericEncoding,
     odds: AxisScale,
 ) -> Figure<'a> {
-    let scale = curve.scale.expect("a number has a scale");
+    let drawn = curve.drawn.as_ref().expect("a number has drawn values");
     let any = curve.values.iter().any(|values| !values.is_empty());
     let area = Area {
         bottom: if any { HEIGHT - 88.0 } else { HEIGHT - FOOT },
         ..Area::with_height(HEIGHT)
     };
-    let across = Axis::new(curve.name, scale, short, false);
+    let mut across = Axis::new(curve.name, drawn.scale, short, false);
+    across.ticks.retain(|(tick, _)| !drawn.is_whole || tick.fract() == 0.0);
     let plain = Axis {
         label: String::new(),
         ticks: if any { Vec::new() } else { across.ticks.clone() },
         ..across.clone()
     };
     let mut chart = Chart::new(area, &plain, &Axis::new("odds ratio", odds, short, true));
-    let band: Vec<(f64, f64, f64)> = curve
-        .points
+    let rows: Vec<(f64, Effect)> = drawn
+        .rows
         .iter()
-        .filter_map(|(v, e)| e.interval.map(|Interval { low, high }| (*v, low, high)))
+        .copied()
+        .zip(effects_of(context.model, curve.feature, &drawn.rows))
         .collect();
-    chart.band(&band, "yes");
-    chart.horizontal_line(1.0, "line reference");
-    chart.line(&curve.points.iter().map(|(v, e)| (*v, e.odds_ratio)).collect::<Vec<_>>(), "yes");
-    let shown = evenly_spaced(&curve.points, POINTS[1]);
-    chart.hover_dots(
-        &shown
-            .iter()
-            .map(|(v, e)| ((*v, e.odds_ratio), tooltip(&short(*v), e)))
-            .collect::<Vec<_>>(),
-    );
+    let beyond = draw_curve(&mut chart, curve, drawn, &rows);
     let typical = number.typical.map_or_else(|| "missing".to_owned(), short);
     if let Some(value) = number.typical {
         chart.dot((value, 1.0), "chosen", &format!("typical: {typical}"));
@@ -211,7 +183,7 @@ fn number_figure<'a>(
         ));
     }
     let row = |(v, e): &(f64, Effect)| {
-        vec![short(*v), three(e.odds_ratio), interval_range(e.interval, three)]
+        vec![drawn.name(*v), three(e.odds_ratio), interval_range(e.interval, three)]
     };
     Figure {
         id: &curve.id,
@@ -220,20 +192,56 @@ fn number_figure<'a>(
             "Odds of converting by value of {}, relative to its typical value {typical}.",
             curve.title
         ),
-        caption: format!("Typical value: {typical}"),
+        caption: format!("Typical value: {typical}.{}{beyond}", drawn.note()),
         drawing: Drawing { charts, height: HEIGHT },
         legend: Vec::new(),
         table: Table::new(
             "Effect on the odds",
             &["value", "odds ratio", "95% CI"],
-            shown.iter().map(row),
+            rows.iter().map(row),
         ),
     }
 }
 
+/// Draws a curve with its band. Returns a note if a part of it is beyond the largest drawn odds
+/// ratio, where it ends.
+fn draw_curve(
+    chart: &mut Chart,
+    curve: &Curve<'_>,
+    drawn: &EffectValues,
+    rows: &[(f64, Effect)],
+) -> String {
+    let fits = |(_, e): &&(f64, Effect)| is_drawn(e.odds_ratio);
+    let points: Vec<&(f64, Effect)> = curve.points.iter().filter(fits).collect();
+    let band: Vec<(f64, f64, f64)> = points
+        .iter()
+        .filter_map(|(v, e)| e.interval.map(|Interval { low, high }| (*v, low, high)))
+        .collect();
+    chart.band(&band, "yes");
+    chart.horizontal_line(1.0, "line reference");
+    chart.line(&points.iter().map(|(v, e)| (*v, e.odds_ratio)).collect::<Vec<_>>(), "yes");
+    let class = if drawn.is_whole && curve.points.len() <= DOTS { "yes" } else { "hover" };
+    for (value, effect) in rows.iter().filter(fits) {
+        chart.dot((*value, effect.odds_ratio), class, &tooltip(&drawn.name(*value), effect));
+    }
+    if points.len() < curve.points.len() { beyond_note() } else { String::new() }
+}
+
+/// Returns whether an odds ratio is within the largest scale.
+fn is_drawn(odds_ratio: f64) -> bool {
+    (1.0 / MAX_ODDS_RATIO..=MAX_ODDS_RATIO).contains(&odds_ratio)
+}
+
+fn beyond_note() -> String {
+    format!(
+        " Odds ratios above {MAX_ODDS_RATIO} or below {} are only in the table.",
+        short(1.0 / MAX_ODDS_RATIO)
+    )
+}
+
 /// Draws the distribution of the test rows: converted ones up, the others down.
 fn histogram(curve: &Curve<'_>, area: Area, across: &Axis) -> Chart {
-    let bars = MirroredHistogram::new(&curve.values, across.scale, POINTS[2]);
+    let bars = MirroredHistogram::new(&curve.values, across.scale, BARS);
     let up = AxisScale::new(Transform::Linear, -bars.tallest(), bars.tallest());
     let mut chart = Chart::new(area, across, &Axis::blank(up));
     bars.draw(&mut chart, &short);
@@ -259,6 +267,8 @@ fn text_figure<'a>(
         let [all, converted] = counts[index];
         if all == 0 { String::new() } else { format!("; {converted} of {all} test rows converted") }
     };
+    let names: Vec<&str> = levels.iter().map(|(level, _)| *level).collect();
+    chart.row_names(&names[..shown]);
     for (row, (level, effect)) in levels.iter().take(shown).enumerate() {
         let class = if row == 0 {
             "chosen"
@@ -267,7 +277,9 @@ fn text_figure<'a>(
         } else {
             "no"
         };
-        chart.row_name(number(row), level);
+        if !is_drawn(effect.odds_ratio) {
+            continue;
+        }
         if let Some(Interval { low, high }) = effect.interval {
             chart.stroke((low, -number(row)), (high, -number(row)), class);
         }
@@ -277,11 +289,14 @@ fn text_figure<'a>(
             &(tooltip(level, effect) + &outcomes(row)),
         );
     }
-    let row = |(index, (level, effect)): (usize, &(&str, Effect))| {
+    let all_drawn = levels.iter().take(shown).all(|(_, effect)| is_drawn(effect.odds_ratio));
+    let beyond = if all_drawn { String::new() } else { beyond_note() };
+    let cells = shorten_distinct(&names[..names.len().min(TABULATED)], 60);
+    let row = |(index, (_, effect)): (usize, &(&str, Effect))| {
         let [all, converted] = counts[index];
         let range = interval_range(effect.interval, three);
         vec![
-            shorten_end(level, 60),
+            cells[index].clone(),
             three(effect.odds_ratio),
             range,
             grouped(all),
@@ -296,13 +311,16 @@ fn text_figure<'a>(
             "Odds of converting for each value of {}, relative to the most frequent one.",
             curve.title
         ),
-        caption: format!("Relative to the most frequent value, {}", shorten_end(first, 40)),
+        caption: format!(
+            "Relative to the most frequent value, {}.{beyond}",
+            shorten_middle(first, 40)
+        ),
         drawing: chart.drawing(height),
         legend: Vec::new(),
         table: Table::new(
             "Effect on the odds",
             &["value", "odds ratio", "95% CI", "test rows", "converted"],
-            levels.iter().enumerate().take(50).map(row),
+            levels.iter().enumerate().take(TABULATED).map(row),
         ),
     })
 }

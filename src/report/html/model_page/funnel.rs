@@ -114,9 +114,12 @@ fn against_others(compared: &[(&FunnelRow, &LandmarkComparison)]) -> Figure<'sta
         false,
     );
     let mut chart = Chart::new(area, &x, &Axis::rows(compared.len()));
+    let titles: Vec<String> = compared.iter().map(|(row, _)| row.title()).collect();
+    let headings =
+        titles.iter().enumerate().map(|(row, title)| (number(row) - 0.28, title.as_str()));
+    chart.row_headings(&headings.collect::<Vec<_>>());
     for (index, (row, landmark)) in compared.iter().enumerate() {
         let row_at = number(index);
-        chart.row_heading(row_at - 0.28, &row.title());
         for (rate, class, who, below) in
             [(&landmark.pqls, "yes", "PQLs", 0.08), (&landmark.others, "no", "others", 0.3)]
         {

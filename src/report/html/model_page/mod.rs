@@ -7,6 +7,7 @@ mod context;
 mod correlation;
 mod cutoffs;
 mod data;
+mod effect_values;
 mod effects;
 mod funnel;
 mod performance;

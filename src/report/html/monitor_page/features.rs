@@ -78,9 +78,9 @@ fn indices(features: &[FeatureDrift]) -> Figure<'static> {
         &Axis::rows(drawn.len()),
     );
     chart.vertical_line(MODERATE, "0.1");
+    chart.row_names(&drawn.iter().map(|drift| &drift.feature).collect::<Vec<_>>());
     for (row, drift) in drawn.iter().enumerate() {
         let (y, class) = (-number(row), if drift.drifted { "yes" } else { "train" });
-        chart.row_name(number(row), &drift.feature);
         let title = format!(
             "{}: PSI {}, adjusted p {}",
             drift.feature,
@@ -149,9 +149,9 @@ fn distribution<'a>(
     let ticks = scale.ticks(TICK_GAP).into_iter().map(|tick| (tick, percent(tick))).collect();
     let x = Axis { label: "share of the rows".to_owned(), scale, ticks };
     let mut chart = Chart::new(area, &x, &Axis::rows(drawn.len().max(1)));
+    chart.row_names(&drawn.iter().map(|bin| &bin.name).collect::<Vec<_>>());
     for (row, bin) in drawn.iter().enumerate() {
         let y = -number(row);
-        chart.row_name(number(row), &bin.name);
         for (class, value, from) in
             [(CLASSES[0], bin.reference, 0.04), (CLASSES[1], bin.current, -0.36)]
         {
