@@ -43,9 +43,34 @@ return [...document.querySelectorAll('svg.chart')].map(svg => {
     described: svg.getAttribute('role') === 'img' && ['labelledby', 'describedby'].every(by => document.getElementById(svg.getAttribute('aria-' + by)).textContent.length > 3),
     table: svg.closest('figure').querySelectorAll('table tbody tr').length,
     size: Math.min(...words.map(([, b]) => b.height)),
-    problems: cut.map(([t]) => t + ' is cut off').concat(over),
+    problems: cut.map(([t]) => t + ' is cut off').concat(over, alike(svg)),
   };
-});";
+});
+function alike(svg) {
+  const names = [...svg.querySelectorAll('text.name')].map(t => [t.firstChild?.textContent, t.querySelector('title')?.textContent ?? t.textContent]);
+  return names.flatMap(([shown, name], i) => names.slice(0, i).filter(([s, n]) => s === shown && n !== name).map(([, n]) => name + ' looks like ' + n));
+}";
+
+/// Script that returns boxes that overlap, rows of cards that do not end at the right edge, and
+/// curves with a flat end.
+const INSPECT_LAYOUT: &str = "
+const boxes = [...document.querySelectorAll('figure, .tiles > div, aside, h1, h2, nav, #verdict, .pair > *, div.grid')];
+const rect = b => b.getBoundingClientRect();
+const name = b => b.tagName + ' ' + b.textContent.slice(0, 30);
+const over = boxes.flatMap((a, i) => boxes.slice(0, i).filter(b => {
+  const [p, q] = [rect(a), rect(b)];
+  return !a.contains(b) && !b.contains(a) && p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 1 && q.top < p.bottom - 1;
+}).map(b => name(a) + ' overlaps ' + name(b)));
+const gaps = [...document.querySelectorAll('div.grid')].filter(g => g.lastElementChild && Math.abs(rect(g.lastElementChild).right - rect(g).right) > 1).map(g => 'an empty cell beside ' + name(g.lastElementChild));
+const flat = [...document.querySelectorAll('svg[id^=effect-] path.line.yes')].filter(line => {
+  const y = line.getAttribute('d').slice(1).split('L').map(p => +p.split(' ')[1]);
+  const ends = [y, y.toReversed()].map(v => v.findIndex(p => p !== v[0]));
+  return ends.some(run => run > 0.15 * y.length && run > 2) && Math.max(...y) - Math.min(...y) > 20;
+}).map(line => line.closest('svg').id + ' has a flat end');
+return over.concat(gaps, flat);";
+
+/// Widths of the screens on which the pages are checked, and their color schemes.
+const SCREENS: [(u32, &str); 3] = [(1440, "light"), (390, "dark"), (360, "light")];
 
 fn demo(args: &[&str]) -> Project {
     let project = Project::new();
@@ -76,7 +101,7 @@ fn a_report_makes_no_requests_and_shows_the_numbers_of_the_model_card() {
     let browser = Browser::start();
     let project = demo(&[]);
     let page = address(&project, "page.html");
-    for (width, scheme) in [(1280, "light"), (360, "dark")] {
+    for (width, scheme) in SCREENS {
         browser.screen(width, scheme);
         browser.visit(&page);
         let (messages, requests) = browser.log();
@@ -106,6 +131,7 @@ fn check_report_charts(browser: &Browser, width: u32) {
 /// Checks that each chart has marks, texts and a table, that no text is cut off, and that nothing
 /// is wider than the screen. Returns the ids of the charts.
 fn check_charts(browser: &Browser, width: u32) -> Vec<String> {
+    assert_eq!(browser.script(INSPECT_LAYOUT), serde_json::json!([]), "at {width} pixels");
     let found = browser.script(INSPECT_CHARTS);
     let found = found.as_array().unwrap();
     for chart in found {
@@ -131,7 +157,7 @@ fn check_charts(browser: &Browser, width: u32) -> Vec<String> {
 
 /// Opens a page in two widths and color schemes, and checks its requests and charts.
 fn check_page(browser: &Browser, page: &str, drawn: &[&str]) {
-    for (width, scheme) in [(1280, "light"), (360, "dark")] {
+    for (width, scheme) in SCREENS {
         browser.screen(width, scheme);
         browser.visit(page);
         let (messages, requests) = browser.log();

@@ -23,7 +23,7 @@ pub(super) const HEIGHT: f64 = 270.0;
 /// Width of a character in the label of a tick.
 const CHARACTER: f64 = 7.4;
 /// Mean width of a character in a name.
-const NAME_CHARACTER: f64 = 6.5;
+const NAME_CHARACTER: f64 = 7.0;
 /// Characters of a name above a row.
 const HEADING_CHARACTERS: usize = 54;
 /// Most lines of a label.

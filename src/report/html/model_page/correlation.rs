@@ -12,7 +12,7 @@ use crate::report::html::elements::{Figure, Table};
 /// Maximum numbers of drawn columns and of rows used.
 const MAX_COLUMNS_AND_ROWS: [usize; 2] = [24, 20_000];
 /// Characters of a name next to its number.
-const NAME_CHARACTERS: usize = 21;
+const NAME_CHARACTERS: usize = 19;
 /// Height of a row.
 const ROW: f64 = 15.0;
 /// Pairs in the table.
