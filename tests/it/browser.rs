@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::project::Project;
+use crate::project::{Project, dice, lines};
 use crate::webdriver::Browser;
 
 /// Charts of the demo report.
@@ -256,6 +256,43 @@ fn check_numbers(browser: &Browser, evaluation: &Value) {
     );
     let lift = evaluation["gains"][0]["lift"].as_f64().unwrap();
     assert!(bars[0].as_str().unwrap().ends_with(&format!("lift {lift:.2}")), "{bars}");
+}
+
+/// Columns that differ only in their middle or at their end, and whole numbers with a long tail.
+#[test]
+#[ignore = "needs chromedriver"]
+fn long_names_stay_distinct_and_counts_stay_whole() {
+    let project = Project::new();
+    let names = [
+        "workspace_project_alpha_dashboard_exports",
+        "workspace_project_gamma_dashboard_exports",
+        "workspace_project_alpha_dashboard_export_a",
+        "workspace_project_alpha_dashboard_export_b",
+    ];
+    let line = |row: u64| {
+        let x: Vec<f64> = (0..4).map(|column| dice(row, column)).collect();
+        let converted = u8::from(dice(row, 9) < 0.1 + 0.5 * x[0] * x[1]);
+        let counts: Vec<String> =
+            x.iter().map(|x| format!("{:.0}", (1.0 / (1.02 - x)).floor())).collect();
+        format!("{row},{},{converted}", counts.join(","))
+    };
+    project.write(
+        "rows.csv",
+        format!("account_id,{},converted\n{}", names.join(","), lines(800, line)),
+    );
+    project.train(&["--features", "rows.csv", "--report", "page.html"]).done();
+    let browser = Browser::start();
+    for (width, scheme) in SCREENS {
+        browser.screen(width, scheme);
+        browser.visit(&address(&project, "page.html"));
+        check_charts(&browser, width);
+    }
+    let values = browser.script("return [...document.querySelectorAll('figure:has(svg[id^=effect-]) tbody th')].map(t => t.textContent)");
+    let values: Vec<&str> = values.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(values.len() >= 12 && values.iter().any(|v| v.ends_with(" or more")), "{values:?}");
+    for value in values {
+        assert!(value.trim_end_matches(" or more").parse::<u32>().is_ok(), "{value}");
+    }
 }
 
 #[test]

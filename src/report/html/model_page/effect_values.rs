@@ -128,6 +128,7 @@ fn sorted(mut values: Vec<f64>, low: f64, high: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::profile::RowBands;
 
     fn encoding(log1p: bool, bounds: Option<(f64, f64)>, typical: f64) -> NumericEncoding {
         NumericEncoding {
@@ -144,7 +145,7 @@ mod tests {
 
     fn profile(values: impl IntoIterator<Item = f64>) -> FeatureProfile {
         let values: Vec<Option<f64>> = values.into_iter().map(Some).collect();
-        FeatureProfile::from_numbers("events", &values)
+        FeatureProfile::from_numbers("events", &values, &RowBands::single(values.len()))
     }
 
     #[test]
