@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::value::RawValue;
 
+use super::file_columns::FileColumns;
 use super::paths::{Record, Text, typed_value};
 use super::{FileFormat, file_format, ndjson, parquet, read_batches};
 use crate::error::Result;
@@ -34,7 +35,11 @@ pub(crate) fn nested_columns(file: &Path, rows: usize) -> Result<Vec<String>> {
             schema.fields.into_iter().for_each(|name| names.add(name));
             Some(schema.texts)
         }
-        FileFormat::Delimited(_) => None,
+        FileFormat::Delimited(_) => {
+            let columns = FileColumns::read(file)?;
+            let distinct = columns.names().filter(|name| !columns.is_repeated(name));
+            Some(distinct.cloned().collect())
+        }
     };
     let mut left = rows;
     read_batches(file, texts.as_deref(), &[], &mut |batch| {

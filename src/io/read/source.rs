@@ -113,6 +113,11 @@ impl Source {
         self.files.iter().any(|file| file.columns.has(name))
     }
 
+    /// Returns whether a file has several columns of a name.
+    pub(crate) fn is_repeated(&self, name: &str) -> bool {
+        self.files.iter().any(|file| file.columns.is_repeated(name))
+    }
+
     /// Returns the first file without a column that it must have. Keys may be absent from the
     /// objects of one NDJSON file if another file has them.
     pub(crate) fn file_without(&self, name: &str) -> Option<&Path> {

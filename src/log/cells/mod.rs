@@ -15,7 +15,7 @@ use canonical::is_canonical;
 pub use format::NumberFormat;
 pub(crate) use marks::MarkCounts;
 pub use marks::NullMarks;
-pub(crate) use numbers::NumberReader;
+pub(crate) use numbers::{NumberReader, TextColumnKind, infer_kind};
 use polars::prelude::*;
 use times::native_times;
 pub(crate) use times::{NeverTimes, NumericTimes, TimeColumn, UnitHint};

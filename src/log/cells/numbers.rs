@@ -192,7 +192,7 @@ fn present<'t>(
 }
 
 /// What the values of a text column look like.
-pub(super) enum TextColumnKind {
+pub(crate) enum TextColumnKind {
     /// Numbers of this format, or true/false.
     Numbers(NumberFormat),
     /// Numbers apart from a few values.
@@ -212,7 +212,7 @@ pub(super) enum TextColumnKind {
 ///
 /// It is numeric if all values that are not missing are numbers of one format, or all are
 /// true/false. Whole numbers with leading zeros, such as postal codes, are texts.
-pub(super) fn infer_kind(texts: &StringChunked, null: &NullMarks) -> TextColumnKind {
+pub(crate) fn infer_kind(texts: &StringChunked, null: &NullMarks) -> TextColumnKind {
     /// Share of numbers above which the other values are probably errors or marks.
     const NEARLY: f64 = 0.8;
     let (mut values, mut flags) = (0_u64, 0_u64);

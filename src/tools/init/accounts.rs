@@ -3,7 +3,7 @@
 use super::account_times::{AccountTimes, times};
 use super::attributes::{RejectedColumn, rejection};
 use super::keys::{ListKey, file_name};
-use super::sample::{ColumnKind, Sample};
+use super::sample::{ColumnKind, Sample, TrainedKind};
 use super::words::rank;
 use crate::names::counted;
 
@@ -42,7 +42,8 @@ impl GuessedAccountColumns {
         let times = AccountTimes::choose(list, &columns)?;
         let number = |whole: &[&str]| {
             let numbers = list.columns.iter().filter(|c| {
-                c.name != account && matches!(c.kind, ColumnKind::Number | ColumnKind::Flag)
+                let is_number = c.trained_kind() == TrainedKind::Number;
+                c.name != account && c.kind != ColumnKind::Empty && is_number
             });
             numbers
                 .filter_map(|c| Some((rank(&c.words, whole, &[])?, c)))

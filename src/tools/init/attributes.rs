@@ -1,6 +1,6 @@
 //! Attributes of the account list: columns that are known at sign-up and never change.
 
-use super::sample::{Column, ColumnKind};
+use super::sample::{Column, ColumnKind, TrainedKind};
 use super::words::any;
 
 /// Words of values known at sign-up.
@@ -142,28 +142,32 @@ pub(super) type RejectedColumn = (String, &'static str);
 /// Returns why a column is not an attribute; `None` if it is one.
 pub(super) fn rejection(column: &Column, is_time: bool, all: &[Column]) -> Option<&'static str> {
     let early = any(&column.words, &AT_SIGN_UP);
+    let kind = column.trained_kind();
     if column.distinct() < 2 {
         return Some("constant");
     }
     if is_time {
         return Some("a time");
     }
-    if identifies(column) {
+    if identifies(column, kind) {
         return Some("identifies accounts");
+    }
+    if kind == TrainedKind::NearlyNumber && varies(column) {
+        return Some("most values are numbers, but not all");
     }
     let place = any(&column.words, &PLACES);
     if !early && !place && (any(&column.words, &OUTCOME) || is_status(column, all)) {
         return Some("its name suggests that it records the outcome");
     }
     if !early
-        && column.kind == ColumnKind::Text
+        && kind != TrainedKind::Number
         && column.texts().any(|v| any(&super::words::split(v), &OUTCOME_VALUES))
     {
         return Some("its values suggest that it records the outcome");
     }
     let known = early
-        || column.kind == ColumnKind::Text
-        || column.kind == ColumnKind::Number && any(&column.words, &FIRMOGRAPHIC);
+        || kind != TrainedKind::Number
+        || column.kind != ColumnKind::Flag && any(&column.words, &FIRMOGRAPHIC);
     (!known).then_some("may change after sign-up; add it to `attributes` if not")
 }
 
@@ -177,9 +181,12 @@ fn is_status(column: &Column, all: &[Column]) -> bool {
 
 /// Returns whether a column identifies accounts or people, by its name or number of values. A name
 /// with few values, such as `country_name`, does not.
-fn identifies(column: &Column) -> bool {
+fn identifies(column: &Column, kind: TrainedKind) -> bool {
     let shared = column.distinct() * 4 <= column.present && any(&column.words, &["name"]);
-    let varied = column.distinct() > LEVELS
-        || column.distinct() > 20 && column.distinct() * 2 > column.present;
-    any(&column.words, &IDENTIFYING) && !shared || varied && column.kind == ColumnKind::Text
+    any(&column.words, &IDENTIFYING) && !shared || varies(column) && kind == TrainedKind::Text
+}
+
+/// Returns whether a column has too many values for levels.
+fn varies(column: &Column) -> bool {
+    column.distinct() > LEVELS || column.distinct() > 20 && column.distinct() * 2 > column.present
 }

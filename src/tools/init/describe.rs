@@ -36,6 +36,7 @@ pub(super) fn describe_source(
         choice("account", &columns.account),
         choice("timestamp", &columns.timestamp)
     ));
+    describe_repeated(sample, remarks);
     if !columns.other_accounts.is_empty() && columns.account.name().is_some() {
         remarks
             .push(format!("`{source}`: not the account: {}", backticked(&columns.other_accounts)));
@@ -45,6 +46,17 @@ pub(super) fn describe_source(
         remarks.push(format!(
             "`{source}`: not the time of the event: {} ({reason})",
             backticked(&names)
+        ));
+    }
+}
+
+/// Adds a remark about columns that cannot be used because others have the same name.
+fn describe_repeated(sample: &Sample, remarks: &mut Vec<String>) {
+    if !sample.repeated.is_empty() {
+        remarks.push(format!(
+            "`{}`: not used: {} (several columns have this name)",
+            sample.label(),
+            backticked(&sample.repeated)
         ));
     }
 }
@@ -80,6 +92,7 @@ pub(super) fn describe_accounts(
         optional("converted", &times.converted),
         optional("churned", &times.churned)
     ));
+    describe_repeated(sample, remarks);
     if !times.other_sign_ups.is_empty() {
         let others = backticked(&times.other_sign_ups);
         remarks.push(format!("accounts.signed_up: {others} could be the sign-up, too"));

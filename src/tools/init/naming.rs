@@ -7,7 +7,7 @@ use pql_stats::counts::share;
 
 use super::keys::FEW_ROWS;
 use super::roles;
-use super::sample::{Column, ColumnKind, Sample};
+use super::sample::{Column, ColumnKind, Sample, TrainedKind};
 use super::words::{any, rank};
 
 const EVENTS: [&str; 18] = [
@@ -162,9 +162,10 @@ fn is_count(column: &Column) -> bool {
 
 /// Returns whether a column has amounts or numbers of things, by its name.
 pub(super) fn is_quantity(column: &Column) -> bool {
-    column.kind == ColumnKind::Number
-        && any(&column.words, &QUANTITIES)
+    any(&column.words, &QUANTITIES)
         && !any(&column.words, &CODES)
+        && matches!(column.kind, ColumnKind::Number | ColumnKind::Text)
+        && column.trained_kind() == TrainedKind::Number
 }
 
 /// Returns the numeric columns that can be summed.

@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::DataFrame;
+use polars::prelude::{DataFrame, NewChunkedArray, StringChunked};
 
 use super::times::{self, TimeFormat};
 use super::words;
 use crate::error::{Error, Result};
 use crate::io::read::{self, Source};
-use crate::log::cells;
+use crate::log::cells::{self, NullMarks, TextColumnKind};
 
 /// Maximum number of rows read from all files of a source.
 const ROWS: usize = 50_000;
@@ -38,6 +38,18 @@ pub(super) enum ColumnKind {
     /// Numbers.
     Number,
     /// Anything else.
+    Text,
+}
+
+/// What a column is for the training, which reads numbers also with separators, decimal commas and
+/// marks of missing values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TrainedKind {
+    /// Numbers.
+    Number,
+    /// Numbers and a few other values, so that it is text.
+    NearlyNumber,
+    /// Text.
     Text,
 }
 
@@ -79,6 +91,19 @@ impl Column {
         };
         let (words, depth) = words::of_path(&name);
         Self { words, depth, name, values, present, rows, kind, head: counted.head }
+    }
+
+    /// Returns what the column is for the training.
+    pub(super) fn trained_kind(&self) -> TrainedKind {
+        if self.kind != ColumnKind::Text {
+            return TrainedKind::Number;
+        }
+        let texts = StringChunked::from_iter_values("".into(), self.texts());
+        match cells::infer_kind(&texts, &NullMarks::default()) {
+            TextColumnKind::Numbers(_) => TrainedKind::Number,
+            TextColumnKind::NearlyNumbers { .. } => TrainedKind::NearlyNumber,
+            TextColumnKind::Texts => TrainedKind::Text,
+        }
     }
 
     /// Returns the time format of the values, if they are times; values that mean never are left
@@ -126,8 +151,10 @@ pub(super) struct Sample {
     pub(super) path: PathBuf,
     /// Its files.
     pub(super) files: Vec<PathBuf>,
-    /// The columns that all files have.
+    /// The columns that can be used.
     pub(super) columns: Vec<Column>,
+    /// Names of which a file has several columns, so that they cannot be used.
+    pub(super) repeated: Vec<String>,
     /// Rows read.
     pub(super) rows: usize,
     /// Whether all rows of the source were read.
@@ -148,7 +175,9 @@ impl Sample {
     fn read_rows(path: &Path, max_rows: usize) -> Result<Self> {
         let files = read::files(path)?;
         let mut source = Source::open(path)?;
-        let names = all_columns(&source)?;
+        let mut names = all_columns(&source)?;
+        let is_repeated = |name: &mut String| source.is_repeated(name);
+        let repeated = names.extract_if(.., is_repeated).collect();
         let sampled: Vec<usize> = (0..source.len()).step_by(source.len().div_ceil(FILES)).collect();
         let quota = (max_rows.min(CELLS / names.len().max(1)) / sampled.len()).max(FILE_ROWS);
         let head = HEAD.div_ceil(sampled.len());
@@ -170,7 +199,7 @@ impl Sample {
             .into_iter()
             .filter_map(|n| counts.remove(&n).map(|c| Column::new(n, c, rows)))
             .collect();
-        Ok(Self { path: path.to_owned(), files, columns, rows, whole })
+        Ok(Self { path: path.to_owned(), files, columns, repeated, rows, whole })
     }
 
     /// Returns the path as passed.

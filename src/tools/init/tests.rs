@@ -481,3 +481,36 @@ fn values_inside_objects_are_offered_by_dotted_names() {
     has(&guess, &["account = \"properties.distinct_id\"", "timestamp = \"properties.time\""]);
     assert!(guess.remarks.iter().any(|r| r.starts_with("Read ")), "{:?}", guess.remarks);
 }
+
+#[test]
+fn numbers_of_the_account_list_are_recognized_as_the_training_reads_them() {
+    let mut list = "account_id,created_at,seats,mrr,employees,founded\n".to_owned();
+    let mut events = "account_id,event,timestamp,amount\n".to_owned();
+    for i in 0..30 {
+        let seats = if i == 4 { "NA".to_owned() } else { format!("1,{i:03}") };
+        let founded = if i == 7 { "unknown".to_owned() } else { format!("{}", 1980 + i) };
+        writeln!(list, "{i},2024-01-01,\"{seats}\",\"{i},5\",\"2.{i:03},5\",{founded}").unwrap();
+        let amount = if i == 9 { "-".to_owned() } else { i.to_string() };
+        writeln!(events, "{i},login,2024-01-02,{amount}").unwrap();
+    }
+    let guess = files(&[("e.csv", &events), ("list.csv", &list)]);
+    has(
+        &guess,
+        &[
+            "\nseats = \"seats\"",
+            "\nrevenue = \"mrr\"",
+            "\nattributes = [\"employees\"]",
+            "# Not an attribute: \"founded\" (most values are numbers, but not all)",
+            "\n# values = [\"amount\"]",
+        ],
+    );
+}
+
+#[test]
+fn repeated_names_matter_only_if_they_are_used() {
+    let events = "account_id,event,timestamp,x,x\na,login,2024-01-01,1,2\nb,login,2024-01-02,3,4\n";
+    let guess = files(&[("e.csv", events)]);
+    has(&guess, &["account = \"account_id\"", "timestamp = \"timestamp\""]);
+    let note = "e.csv`: not used: `x` (several columns have this name)";
+    assert!(guess.remarks.iter().any(|remark| remark.contains(note)), "{:?}", guess.remarks);
+}
