@@ -145,11 +145,14 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         (OutputFormat::Ndjson, _) => output.write(&ndjson(alerts)?, terminal)?,
         (_, Some(digest)) => {
             output.write(&table(&digest.top), terminal)?;
-            terminal.note(&format!(
-                "Showed the first {} of {} (`--max`); `--format json` lists all of them",
-                digest.top.len(),
-                counted(digest.alerts as u64, "alert")
-            ));
+            if digest.top.len() < digest.alerts {
+                terminal.note(&format!(
+                    "Showed the first {} of {} (more than `--max`); `--format json` lists all of \
+                     them",
+                    digest.top.len(),
+                    counted(digest.alerts as u64, "alert")
+                ));
+            }
         }
         (_, None) => output.write(&table(alerts), terminal)?,
     }
@@ -237,7 +240,7 @@ fn report(changes: &RunDiff, found: usize, within: TimeSpan, terminal: &mut Term
             terminal.note(&format!("Compared {} with {}", run(&changes.run), run(before)));
         }
         None => terminal.note(&format!(
-            "{} is the first run: all accounts that reach the threshold are reported",
+            "{} is the first run: all accounts that qualify are reported",
             run(&changes.run)
         )),
     }

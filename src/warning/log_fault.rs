@@ -181,7 +181,7 @@ impl fmt::Display for LogFault {
                         counted(*days as u64, "day")
                     )?,
                 }
-                replacement.as_ref().map_or(Ok(()), |new| write!(f, " {}", renamed(new)))
+                replacement.as_ref().map_or(Ok(()), |new| write!(f, " {}", renamed(event, new)))
             }
             Self::DayMissing { source, from, to, expected } => write!(
                 f,
@@ -241,7 +241,7 @@ impl fmt::Display for LogFault {
     }
 }
 
-fn renamed(new: &Replacement) -> String {
+fn renamed(event: &str, new: &Replacement) -> String {
     let rate = |per_day: f64| {
         if per_day < 10.0 { format!("{per_day:.1}") } else { format!("{per_day:.0}") }
     };
@@ -251,7 +251,7 @@ fn renamed(new: &Replacement) -> String {
     );
     let [found, expected] = [rate(new.per_day), rate(new.expected_per_day)];
     let has = if new.first_seen.is_some() { "with" } else { "has" };
-    format!("{began} {has} {found} a day, before {expected}: was the event renamed?")
+    format!("{began} {has} {found} a day; `{event}` had {expected}: was it renamed?")
 }
 
 fn named(source: Option<&str>) -> String {
@@ -301,7 +301,7 @@ mod tests {
             expected_per_day: 62.4,
         };
         assert!(fault(Some(new)).to_string().ends_with(
-            " `user_signed_in` began on 2014-04-02 with 64 a day, before 62: was the event renamed?"
+            " `user_signed_in` began on 2014-04-02 with 64 a day; `login` had 62: was it renamed?"
         ));
     }
 

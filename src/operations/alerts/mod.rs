@@ -152,7 +152,7 @@ impl RunDiff {
     /// An account without a probability gets no alert. One that the previous run did not score is
     /// compared with the last earlier run that did. An account that qualifies by a definition alone
     /// gets an alert only if the definition first held since then; without such a run, within
-    /// `query.within`. In a first run all accounts that reach the threshold are reported. If an
+    /// `query.within`. In a first run the other accounts that qualify are all reported. If an
     /// account has several rows, the newest cutoff counts.
     ///
     /// # Errors
