@@ -341,6 +341,11 @@ impl Timestamp {
     }
 }
 
+/// Shortens an ISO time at 00:00 UTC to its date.
+pub(crate) fn short_iso(time: &str) -> &str {
+    time.strip_suffix("T00:00:00Z").unwrap_or(time)
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&iso(self.0))

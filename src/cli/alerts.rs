@@ -15,7 +15,7 @@ use crate::operations::alerts::{
 use crate::registry::ledger::{Ledger, Run};
 use crate::report::format::{counted, grouped, shorten_at_word, span, wrap};
 use crate::report::text;
-use crate::time::{DAY, TimeSpan, Timestamp, iso, iso_day};
+use crate::time::{TimeSpan, Timestamp};
 use crate::warning::Warning;
 
 /// Report accounts that newly qualified or changed tier
@@ -234,7 +234,7 @@ fn table(alerts: &[Alert]) -> String {
 
 /// Prints which runs were compared, and the number of alerts.
 fn report(changes: &RunDiff, found: usize, within: TimeSpan, terminal: &mut Terminal<'_>) {
-    let run = |run: &Run| format!("{} ({})", short_time(run.time), run.label);
+    let run = |run: &Run| format!("{} ({})", Timestamp(run.time).short(), run.label);
     match &changes.previous {
         Some(before) => {
             terminal.note(&format!("Compared {} with {}", run(&changes.run), run(before)));
@@ -289,9 +289,4 @@ fn counts(changes: &RunDiff, reported: u64) -> String {
 fn kind_parser() -> impl TypedValueParser<Value = AlertKind> {
     PossibleValuesParser::new(AlertKind::ALL.map(AlertKind::name))
         .map(|name| name.parse().expect("the possible values are kinds of changes"))
-}
-
-/// Returns a time as `--since` takes it: a date if it is 00:00 UTC.
-fn short_time(time: i64) -> String {
-    if time % DAY == 0 { iso_day(time) } else { iso(time) }
 }

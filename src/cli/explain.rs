@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use polars::prelude::*;
-use pql_stats::intervals::Interval;
 use serde::Serialize;
 
 use super::Terminal;
@@ -17,11 +16,13 @@ use crate::log::cells::level;
 use crate::model::Model;
 use crate::model::encoder::Encoding;
 use crate::model::explain::describe_measure;
-use crate::model::score::{AccountRow, Contribution, Explanation, Scorer};
+use crate::model::score::{AccountRow, Explanation, Scorer};
 use crate::names::suggest;
-use crate::report::format::{alternatives, counted, percent, shorten_at_word, shorten_end, wrap};
-use crate::report::text;
-use crate::time::{DAY, Timestamp, WrittenTime, iso, iso_day};
+use crate::report::format::{alternatives, wrap};
+use crate::report::text::explanation::{
+    adjusted_values, contributions, describe_score, named_contributions, what_if,
+};
+use crate::time::{Timestamp, WrittenTime, iso, short_iso};
 use crate::warning::Message;
 
 /// Explain a score as an exact sum of contributions
@@ -59,14 +60,8 @@ pub(super) struct Args {
 
 const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json];
 
-/// The widest text of a reason in a table.
-const REASON_WIDTH: usize = 86;
-
 /// Values beyond the training rows that are listed without `-v`.
 const MAX_ADJUSTED: usize = 3;
-
-/// The widest text of a reason before a bar.
-const REASON_WIDTH_WITH_BAR: usize = 72;
 
 /// The JSON output.
 #[derive(Serialize)]
@@ -126,7 +121,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     if output.format == OutputFormat::Json {
         return output.write_json(&result, terminal);
     }
-    let cutoff = row.cutoff.map(short_time);
+    let cutoff = row.cutoff.map(Timestamp::short);
     let bars = output.is_on_terminal(terminal);
     let text = query.text(&result, cutoff.as_deref(), (bars, terminal.verbose));
     output.write(&text, terminal)
@@ -294,172 +289,9 @@ fn features_named(model: &Model, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// Describes a score: probability, interval, tier, percentile, and whether it qualifies.
-pub(super) fn describe_score(explanation: &Explanation, threshold: Option<f64>) -> String {
-    let interval = explanation.probability_interval.map_or(String::new(), |interval| {
-        let Interval { low, high } = interval;
-        format!(" (95% CI {} to {})", percent(low), percent(high))
-    });
-    let mut text = format!(
-        "{}{interval}, tier {}, percentile {:.1}",
-        percent(explanation.probability),
-        explanation.tier,
-        explanation.percentile
-    );
-    if let Some(threshold) = threshold {
-        let side = if explanation.reaches_threshold { "reaches" } else { "below" };
-        text += &format!(", {side} the threshold of {}", percent(threshold));
-    }
-    text
-}
-
-/// Returns the contributions and their sum as a table: for each family its reason, then its other
-/// measures.
-fn contributions(model: &Model, explanation: &Explanation, bars: bool) -> String {
-    let width = if bars { REASON_WIDTH_WITH_BAR } else { REASON_WIDTH };
-    let cells = |text: &str, value: String| vec![shorten_at_word(text, width), value];
-    let line = |text: &str, value: f64| cells(text, text::signed_decimal(value, 2));
-    let mut rows = vec![line("typical account", explanation.base)];
-    let mut sizes = vec![0.0];
-    for part in explanation.contributions.iter().filter(|part| part.contribution != 0.0) {
-        rows.push(line(&part.reason, part.contribution));
-        sizes.push(part.contribution);
-        let others = other_measures(model, part);
-        if !others.is_empty() {
-            rows.push(cells(&format!("  with {others}"), String::new()));
-            sizes.push(0.0);
-        }
-    }
-    let rest = explanation.contributions.iter().filter(|part| part.contribution == 0.0);
-    let rest: Vec<&str> = rest.flat_map(|part| &part.family).map(String::as_str).collect();
-    if !rest.is_empty() {
-        let names = describe_measures(model, &rest);
-        rows.push(line(&format!("typical or without effect: {names}"), 0.0));
-    }
-    if let Some(calibration) = explanation.calibration {
-        rows.push(line("calibration", calibration));
-    }
-    rows.push(line("sum", explanation.log_odds));
-    sizes.resize(rows.len(), 0.0);
-    text::table_with_bars(&["", "log-odds"], rows, 1..2, &sizes, bars)
-}
-
-/// Describes the measures of a family other than that of its reason.
-fn other_measures(model: &Model, part: &Contribution) -> String {
-    let named = part.features.iter().find(|member| part.feature.as_ref() == Some(&member.feature));
-    let others: Vec<&str> = part
-        .family
-        .iter()
-        .filter(|measure| named.is_none_or(|named| named.measure != **measure))
-        .map(String::as_str)
-        .collect();
-    describe_measures(model, &others)
-}
-
-/// Describes measures: `events, logins, active days`.
-fn describe_measures(model: &Model, measures: &[&str]) -> String {
-    let describe = |measure: &&str| describe_measure(&model.preprocessor, measure);
-    measures.iter().map(describe).collect::<Vec<_>>().join(", ")
-}
-
-/// Returns the contributions of families and of each of their features, with the names that
-/// `--what-if` takes.
-fn named_contributions(explanation: &Explanation) -> String {
-    /// The widest text of a reason.
-    const REASON_WIDTH: usize = 54;
-    /// The widest name of a feature.
-    const NAME_WIDTH: usize = 34;
-    let line = |text: &str, name: &str, value: f64| {
-        vec![
-            shorten_end(name, NAME_WIDTH),
-            shorten_at_word(text, REASON_WIDTH),
-            text::signed_decimal(value, 2),
-        ]
-    };
-    let mut rows = vec![line("", "typical account", explanation.base)];
-    for part in &explanation.contributions {
-        let single = part.features.len() == 1;
-        if !single {
-            let count = counted(part.features.len() as u64, "feature");
-            rows.push(line("", &format!("{} ({count})", part.family[0]), part.contribution));
-        }
-        for member in &part.features {
-            let indent = if single { "" } else { "  " };
-            let name = format!("{indent}{}", member.feature);
-            rows.push(line(&member.reason, &name, member.contribution));
-        }
-    }
-    if let Some(calibration) = explanation.calibration {
-        rows.push(line("", "calibration", calibration));
-    }
-    rows.push(line("", "sum", explanation.log_odds));
-    text::table(&["", "", "log-odds"], rows, 2..3)
-}
-
-/// Returns a line for each value that counts as another value; empty without any.
-fn adjusted_values(values: &[&String], most: usize) -> String {
-    if values.is_empty() {
-        return String::new();
-    }
-    let mut text = "\n\nValues beyond the training rows".to_owned();
-    for value in values.iter().take(most) {
-        text += &format!("\n{}", wrap(value, "  "));
-    }
-    match values.len().saturating_sub(most) {
-        0 => text,
-        more => text + &format!("\nand {} (see `-v`)", counted(more as u64, "other value")),
-    }
-}
-
-/// Returns the score with the replaced values, and the contributions that differ.
-fn what_if(
-    model: &Model,
-    before: &Explanation,
-    after: &Explanation,
-    replacements: &[String],
-) -> String {
-    let mut rows = Vec::new();
-    for part in &after.contributions {
-        let was = before.contributions.iter().find(|b| b.family == part.family);
-        let was = was.map_or(0.0, |b| b.contribution);
-        if part.contribution != was {
-            let measures: Vec<&str> = part.family.iter().map(String::as_str).collect();
-            rows.push(vec![
-                shorten_at_word(&describe_measures(model, &measures), REASON_WIDTH),
-                text::signed_decimal(was, 2),
-                text::signed_decimal(part.contribution, 2),
-            ]);
-        }
-    }
-    let new_values = after.adjusted_values.iter();
-    let new_values: Vec<&String> =
-        new_values.filter(|value| !before.adjusted_values.contains(value)).collect();
-    rows.push(vec![
-        "sum".to_owned(),
-        text::signed_decimal(before.log_odds, 2),
-        text::signed_decimal(after.log_odds, 2),
-    ]);
-    format!(
-        "\n\n{}\n\n{}{}\n\nAccounts with such values convert at this rate. It is not the effect of changing the values.",
-        wrap(&format!("With {}: {}", replacements.join(", "), describe_score(after, None)), "  "),
-        text::table(&["log-odds", "now", "what if"], rows, 1..3),
-        adjusted_values(&new_values, usize::MAX)
-    )
-}
-
-/// Returns a time for people: the date alone if it is 00:00 UTC.
-fn short_time(time: Timestamp) -> String {
-    if time.0 % DAY == 0 { iso_day(time.0) } else { iso(time.0) }
-}
-
 /// Returns the preposition of a date or a time.
 fn preposition(time: &str) -> &'static str {
     if time.contains('T') { "at" } else { "on" }
-}
-
-/// Shortens an ISO time at 00:00 UTC to its date.
-pub(super) fn short_iso(time: &str) -> &str {
-    time.strip_suffix("T00:00:00Z").unwrap_or(time)
 }
 
 fn message_text(message: Option<&Message>) -> &str {

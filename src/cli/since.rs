@@ -5,7 +5,6 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Terminal;
-use super::explain::{describe_score, short_iso};
 use crate::error::Result;
 use crate::model::score::{Explanation, ScoreChange};
 use crate::operations::alerts::RunScores;
@@ -13,7 +12,8 @@ use crate::registry::ledger::{Ledger, Run};
 use crate::registry::versions::model_name;
 use crate::report::format::{percent, shorten_end, wrap};
 use crate::report::text;
-use crate::time::iso;
+use crate::report::text::explanation::describe_score;
+use crate::time::{iso, short_iso};
 use crate::warning::Message;
 
 /// The account at the earlier time.

@@ -109,9 +109,9 @@ impl From<&ModelConfig> for SplitOptions {
     }
 }
 
-/// Converting test accounts with which a test set can tell a useful model from chance: with fewer,
-/// the 95% interval of a ROC AUC of 0.65 includes 0.5.
-pub const MIN_TEST_CONVERSIONS: u64 = 20;
+/// Minimum number of test accounts with each outcome for a reliable verdict. With fewer, the normal
+/// approximations of the intervals are poor, and the 95% interval of a ROC AUC of 0.65 includes 0.5.
+pub const MIN_TEST_ACCOUNTS: u64 = 20;
 
 /// Largest share of the rows before a test period that may be purged.
 const MAX_PURGED: f64 = 0.5;
@@ -151,7 +151,7 @@ impl RowsToSplit<'_> {
         let purged = rows - test_rows - training_rows;
         #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
         let enough_remain = purged as f64 <= MAX_PURGED * (rows - test_rows) as f64;
-        let adequate = test_conversions >= MIN_TEST_CONVERSIONS
+        let adequate = test_conversions >= MIN_TEST_ACCOUNTS
             && enough_remain
             && converting >= options.min_conversions as u64;
         let problem =
@@ -218,7 +218,7 @@ impl RowsToSplit<'_> {
     /// Holds out a share of the accounts of rows without cutoffs.
     ///
     /// With `auto`, the rows are cross-validated if the test set has fewer than 20 converting
-    /// accounts.
+    /// accounts. With a `test_size` of 0 there is no test set.
     ///
     /// # Arguments
     /// * `held_out` – whether each row is in the test set
@@ -233,14 +233,19 @@ impl RowsToSplit<'_> {
             Some(_) => Split::Train,
         };
         let split: Vec<Split> = self.converted.iter().zip(held_out).map(set).collect();
+        let has_test_set = options.test_size > 0.0;
         match self.problem(&split, options) {
-            Some(problem) if options.scheme == SplitScheme::Auto => {
+            Some(problem) if has_test_set && options.scheme == SplitScheme::Auto => {
                 self.cross_validated(Some(problem))
             }
             _ => SplitAssignment {
                 split,
                 first_test: None,
-                method: SplitMethod::RandomAccounts { test_size: options.test_size },
+                method: if has_test_set {
+                    SplitMethod::RandomAccounts { test_size: options.test_size }
+                } else {
+                    SplitMethod::None
+                },
                 problem: None,
             },
         }
@@ -392,7 +397,7 @@ mod tests {
 
     #[test]
     fn auto_cross_validates_if_no_test_period_can_judge() {
-        // Two conversions per day: 20% of 20 days have 10, and a longer one leaves too little.
+        // Two conversions per day: 20% of 20 days have 8, and a shorter period has fewer.
         let case = Case::new(20, 8);
         let found = case.split(0, auto(0.2));
         assert_eq!(found.method, SplitMethod::CrossValidation);
@@ -416,6 +421,9 @@ mod tests {
         let found = case.rows().by_account(&held_out, auto(0.25));
         assert_eq!(found.method, SplitMethod::RandomAccounts { test_size: 0.25 });
         assert_eq!(rows_in_split(&found.split, Split::Test).len(), 100);
+        let none = case.rows().by_account(&[false; 400], auto(0.0));
+        assert_eq!((none.method, none.problem), (SplitMethod::None, None));
+        assert_eq!(none.split, [Split::Train; 400]);
         let few: Vec<bool> = (0..400).map(|row| row < 40).collect();
         let found = case.rows().by_account(&few, auto(0.1));
         assert_eq!(found.method, SplitMethod::CrossValidation);

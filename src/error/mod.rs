@@ -1,9 +1,12 @@
 //! Errors: one variant for each problem that a user can fix.
 
+mod constructors;
 mod hints;
 mod phrases;
+#[cfg(test)]
+mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use phrases::{
     all_drops, batch_file, counts, end, file_and_line, file_and_row, leaks, more_levels,
@@ -590,68 +593,5 @@ impl Error {
             source = cause.source();
         }
         text
-    }
-
-    /// Returns the error for a table or column that polars cannot build or read.
-    pub(crate) fn table(table: impl Into<String>, source: impl Into<ForeignError>) -> Self {
-        Self::Table { table: table.into(), source: source.into() }
-    }
-
-    /// Returns the error for a file with unexpected content; `source` is the error of the library
-    /// that reads it.
-    pub(crate) fn malformed(
-        path: &Path,
-        problem: impl Into<String>,
-        source: Option<ForeignError>,
-    ) -> Self {
-        Self::Malformed { path: path.to_owned(), row: None, problem: problem.into(), source }
-    }
-
-    /// Returns the error for an unexpected row of a file.
-    pub(crate) fn malformed_row(path: &Path, row: Option<u64>, problem: impl Into<String>) -> Self {
-        Self::Malformed { path: path.to_owned(), row, problem: problem.into(), source: None }
-    }
-
-    /// Returns the error for a file whose table polars cannot use.
-    pub(crate) fn unexpected_table(path: &Path, source: impl Into<ForeignError>) -> Self {
-        Self::malformed(path, "unexpected table", Some(source.into()))
-    }
-
-    /// Sets the purpose of a missing column.
-    pub(crate) fn with_role(self, role: impl FnOnce(&str) -> String) -> Self {
-        match self {
-            Self::MissingColumn { path, column, suggestion, .. } => {
-                Self::MissingColumn { role: role(&column), path, column, suggestion }
-            }
-            other => other,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn exit_codes_are_3_for_input_4_for_models_and_5_for_leaks() {
-        assert_eq!(
-            Error::from(pql_stats::Error::OneClass { rows: 3, converted: true }).exit_code(),
-            3
-        );
-        assert_eq!(Error::NotAModel { path: "x".into() }.exit_code(), 4);
-        assert_eq!(Error::Leak { findings: Vec::new() }.exit_code(), 5);
-    }
-
-    #[test]
-    fn sources_follow_the_message() {
-        let source = std::io::Error::other("no space");
-        assert_eq!(
-            Error::table("the features", source).with_sources(),
-            "cannot process the features: no space"
-        );
-        assert_eq!(
-            Error::malformed(Path::new("a.csv"), "no table", None).with_sources(),
-            "`a.csv`: no table"
-        );
     }
 }

@@ -181,7 +181,7 @@ impl fmt::Display for LogFault {
                         counted(*days as u64, "day")
                     )?,
                 }
-                replacement.as_ref().map_or(Ok(()), |new| write!(f, " {}", renamed(event, new)))
+                replacement.as_ref().map_or(Ok(()), |new| write!(f, " {}", renamed(new)))
             }
             Self::DayMissing { source, from, to, expected } => write!(
                 f,
@@ -231,7 +231,7 @@ impl fmt::Display for LogFault {
             ),
             Self::RoundTimes { source, from, unit, share, reference } => write!(
                 f,
-                "{:.0}% of the times{} fall on whole {unit} since {}, before {:.0}%.",
+                "{:.0}% of the times{} fall on whole {unit} since {}, up from {:.0}%.",
                 100.0 * share,
                 source.as_ref().map_or_else(String::new, |source| format!(" in `{source}`")),
                 iso_day(from.0),
@@ -241,7 +241,7 @@ impl fmt::Display for LogFault {
     }
 }
 
-fn renamed(event: &str, new: &Replacement) -> String {
+fn renamed(new: &Replacement) -> String {
     let rate = |per_day: f64| {
         if per_day < 10.0 { format!("{per_day:.1}") } else { format!("{per_day:.0}") }
     };
@@ -251,7 +251,9 @@ fn renamed(event: &str, new: &Replacement) -> String {
     );
     let [found, expected] = [rate(new.per_day), rate(new.expected_per_day)];
     let has = if new.first_seen.is_some() { "with" } else { "has" };
-    format!("{began} {has} {found} a day; `{event}` had {expected}: was it renamed?")
+    format!(
+        "{began} {has} {found} events a day ({expected} expected of the old one). Was the event renamed?"
+    )
 }
 
 fn named(source: Option<&str>) -> String {
@@ -301,7 +303,7 @@ mod tests {
             expected_per_day: 62.4,
         };
         assert!(fault(Some(new)).to_string().ends_with(
-            " `user_signed_in` began on 2014-04-02 with 64 a day; `login` had 62: was it renamed?"
+            " `user_signed_in` began on 2014-04-02 with 64 events a day (62 expected of the old one). Was the event renamed?"
         ));
     }
 

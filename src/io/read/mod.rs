@@ -19,7 +19,7 @@ mod struct_column;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::ops::{ControlFlow, RangeInclusive};
+use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::mpsc;
@@ -53,9 +53,6 @@ const BATCH_CELLS: usize = 1 << 24;
 pub struct ReadSummary {
     /// Number of rows.
     pub rows: u64,
-    /// Rows with JSON strings by NDJSON column, as ranges counted from 1, which may include
-    /// missing values. A string such as `"00123"` is text even if it looks like a number.
-    pub quoted: BTreeMap<String, Vec<RangeInclusive<u64>>>,
     /// Requested columns that no row has, such as keys that no NDJSON object has; [`read`] turns
     /// them into an error.
     pub absent: BTreeSet<String>,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::io::{BufRead, BufReader};
-use std::ops::{ControlFlow, RangeInclusive};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -23,7 +23,6 @@ pub(super) fn read(
     let tree = PathTree::new(names.iter().map(String::as_str));
     let mut cells = Cells::new(names.len());
     let mut present = vec![false; names.len()];
-    let mut strings = vec![StringRows::default(); names.len()];
     let mut lines = Lines::open(file, compression)?;
     let mut builder = BatchBuilder::new(names.iter().map(String::as_str), batch);
     while let Some((position, line)) = lines.next()? {
@@ -31,12 +30,8 @@ pub(super) fn read(
         tree.read(line, &mut cells).map_err(|e| position.not_json(&e))?;
         for (index, cell) in cells.iter().enumerate() {
             present[index] |= cell.content != Content::Absent;
-            match cell.content {
-                Content::Compound => {
-                    return Err(compound(file, position.row, &names[index], cell));
-                }
-                Content::Absent | Content::Null => {}
-                content => strings[index].record(position.row, content, cell),
+            if cell.content == Content::Compound {
+                return Err(compound(file, position.row, &names[index], cell));
             }
         }
         if builder.push(cells.iter().map(Cell::text))?.is_break() {
@@ -49,36 +44,7 @@ pub(super) fn read(
     }
     let absent = names.iter().zip(present).filter(|(_, present)| !present);
     let absent = absent.map(|(name, _)| name.clone()).collect();
-    let quoted = names
-        .iter()
-        .zip(strings)
-        .filter(|(_, strings)| !strings.rows.is_empty())
-        .map(|(name, strings)| (name.clone(), strings.rows))
-        .collect();
-    Ok(ControlFlow::Continue(ReadSummary { rows, quoted, absent }))
-}
-
-/// The rows of a column that have strings.
-#[derive(Debug, Clone, Default)]
-struct StringRows {
-    rows: Vec<RangeInclusive<u64>>,
-    /// Whether the last value was a string.
-    extends: bool,
-}
-
-impl StringRows {
-    fn record(&mut self, row: u64, content: Content, cell: &Cell) {
-        if cell.text().is_none_or(str::is_empty) {
-            return;
-        }
-        let is_string = content == Content::Text;
-        match self.rows.last_mut().filter(|_| self.extends) {
-            Some(rows) if is_string => *rows = *rows.start()..=row,
-            None if is_string => self.rows.push(row..=row),
-            _ => {}
-        }
-        self.extends = is_string;
-    }
+    Ok(ControlFlow::Continue(ReadSummary { rows, absent }))
 }
 
 /// Returns the error for an array or object where a scalar is expected.

@@ -210,7 +210,7 @@ fn stopping_early_hides_later_errors() {
 }
 
 #[test]
-fn json_numbers_keep_their_digits_and_strings_are_recorded() {
+fn json_numbers_keep_their_digits() {
     let files = Files::new();
     let text = "\u{feff}{\"id\":\"00123\",\"n\":1.50,\"ok\":true}\n\n{\"n\":1e400,\"id\":\"\",\"late\":\"\\u00e9\\n\"}\r\n{\"n\":null,\"big\":12345678901234567890123,\"deep\":[1]}";
     let path = files.put("a.ndjson", text);
@@ -222,18 +222,6 @@ fn json_numbers_keep_their_digits_and_strings_are_recorded() {
         row(&["", "", "", "", "12345678901234567890123"]),
     ];
     assert_eq!(texts(&path, Some(&requested)).unwrap(), rows);
-    let requested = requested.map(str::to_owned);
-    let message = super::read(&path, Some(&requested), &mut |_, _| Ok(())).unwrap();
-    assert_eq!(
-        message.quoted,
-        BTreeMap::from([("id".to_owned(), vec![1..=1]), ("late".to_owned(), vec![2..=2])])
-    );
-    let mixed = files.put(
-        "mixed.ndjson",
-        "{\"a\":\"1\"}\n{\"a\":null}\n{\"a\":\"2\"}\n{\"a\":3}\n{}\n{\"a\":\"4\"}",
-    );
-    let message = super::read(&mixed, None, &mut |_, _| Ok(())).unwrap();
-    assert_eq!(message.quoted["a"], [1..=3, 6..=6], "missing values part no rows of strings");
     let error = texts(&path, None).unwrap_err();
     assert!(
         matches!(&error, Error::BadValue { row: Some(3), column, found, .. } if column == "deep" && found == "[1]"),

@@ -17,11 +17,9 @@ pub use text::VerdictCard;
 pub(crate) use text::difference_text;
 
 use super::{Baseline, BaselineRule, Model};
+use crate::dataset::split::MIN_TEST_ACCOUNTS;
 use crate::warning::Warning;
 
-/// Number of converting and of other test accounts from which on a verdict is reliable: below it,
-/// the normal approximations of the intervals are poor.
-pub const ENOUGH: u64 = 20;
 /// ROC AUC of a weak but useful ranking, for which the needed conversions are computed.
 pub const WEAK_AUC: f64 = 0.6;
 /// Negligible difference in log loss, as a share of the log loss of the base rate: about 0.01 in
@@ -345,10 +343,10 @@ pub(crate) fn entropy(p: f64) -> f64 {
 fn too_few(metrics: &Evaluation, evidence: &Evidence<'_>) -> Option<TooFew> {
     let converting = metrics.converting_accounts <= metrics.other_accounts;
     let accounts = metrics.converting_accounts.min(metrics.other_accounts);
-    (accounts < ENOUGH).then(|| TooFew {
+    (accounts < MIN_TEST_ACCOUNTS).then(|| TooFew {
         accounts,
         converting,
-        needed: ENOUGH,
+        needed: MIN_TEST_ACCOUNTS,
         remedy: advice::TrainingSplit::new(evidence.model)
             .filter(|_| evidence.is_test_set)
             .map_or(Remedy::MoreRows, |split| split.remedy(accounts, converting)),

@@ -187,8 +187,7 @@ fn a_leak_names_the_first_three_suspects() {
 
 #[test]
 fn a_small_test_set_and_changed_base_rates_have_their_own_sentences() {
-    let few =
-        TooFew { accounts: 7, converting: true, needed: ENOUGH, remedy: Remedy::TestSize(0.4) };
+    let few = TooFew { accounts: 7, converting: true, needed: 20, remedy: Remedy::TestSize(0.4) };
     let base_rates = compare_base_rates(
         BaseRate { rate: 0.51, independent_rows: 177.0 },
         BaseRate { rate: 0.16, independent_rows: 45.0 },

@@ -296,6 +296,9 @@ impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TestSize(share) => write!(f, "Set `model.test_size = {share}`."),
+            Self::AutoSplit => f.write_str(
+                "Set `model.split = \"auto\"` to test by cross-validation if no test period suffices.",
+            ),
             Self::ShorterHorizon => f.write_str(
                 "Set a shorter `observation.horizon`: most rows overlap the test period and are skipped.",
             ),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::scores::AlertDetails;
 use super::{AccountState, AlertKind};
 use crate::registry::ledger::Run;
-use crate::time::iso;
+use crate::time::{iso, short_iso};
 
 /// Alert about a change of one account.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -118,9 +118,9 @@ impl Alert {
             text += &format!(": {} likely to convert", percent(current));
             text += &match (self.previous_probability, &self.previous_cutoff) {
                 (Some(previous), Some(time)) => {
-                    format!(" ({} on {})", percent(previous), day(time))
+                    format!(" ({} on {})", percent(previous), short_iso(time))
                 }
-                (None, Some(time)) => format!(" (no score on {})", day(time)),
+                (None, Some(time)) => format!(" (no score on {})", short_iso(time)),
                 (_, None) => String::new(),
             };
         }
@@ -176,11 +176,6 @@ impl Alert {
 /// Formats a probability.
 fn percent(probability: f64) -> String {
     format!("{:.1}%", 100.0 * probability)
-}
-
-/// Shortens a time at midnight to its date.
-fn day(time: &str) -> &str {
-    time.strip_suffix("T00:00:00Z").unwrap_or(time)
 }
 
 /// Computes an ID: the first half of the BLAKE3 hash of length-prefixed parts, in hexadecimal

@@ -3,6 +3,7 @@
 mod comparison;
 mod definition;
 mod evaluation;
+pub(crate) mod explanation;
 mod fit;
 mod funnel;
 mod monitoring;

@@ -10,7 +10,7 @@ use crate::operations::monitor::{
     EventNameDrift, FeatureDrift, MonitoringReport, RealizedPerformance, RunPerformance,
 };
 use crate::report::format::{counted, grouped, wrapped_lines};
-use crate::time::iso_day;
+use crate::time::{iso_day, short_iso};
 use crate::warning::Alarm;
 
 /// Least and most features shown; drifted ones come first.
@@ -28,7 +28,7 @@ pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
         text += "\n\nWithout scored rows, nothing was compared with the training set";
     } else {
         let at = report.compared_at.as_ref().filter(|time| report.as_of.as_ref() != Some(time));
-        let at = at.map_or_else(String::new, |time| format!(" as of {}", short_time(time)));
+        let at = at.map_or_else(String::new, |time| format!(" as of {}", short_iso(time)));
         text += &format!(
             "\n\nCompared {}{at} with {} of {} in the training set",
             counted(report.rows - report.not_compared, "scored row"),
@@ -61,17 +61,12 @@ pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
     text
 }
 
-/// Leaves out a time of day of 00:00.
-fn short_time(time: &str) -> &str {
-    time.strip_suffix("T00:00:00Z").unwrap_or(time)
-}
-
 /// Describes each alarm with its code.
 fn alarms(report: &MonitoringReport) -> String {
     let when = report
         .as_of
         .as_ref()
-        .map_or(String::new(), |time| format!(" for the accounts as of {}", short_time(time)));
+        .map_or(String::new(), |time| format!(" for the accounts as of {}", short_iso(time)));
     if report.alarms.is_empty() {
         return format!("No alarms{when}");
     }

@@ -1,0 +1,168 @@
+//! The text of `pql explain`: a score, its contributions, and what changes with other values.
+
+use pql_stats::intervals::Interval;
+
+use super::{signed_decimal, table, table_with_bars};
+use crate::model::Model;
+use crate::model::explain::describe_measure;
+use crate::model::score::{Contribution, Explanation};
+use crate::report::format::{counted, percent, shorten_at_word, shorten_end, wrap};
+
+/// The widest text of a reason in a table.
+const REASON_WIDTH: usize = 86;
+
+/// The widest text of a reason before a bar.
+const REASON_WIDTH_WITH_BAR: usize = 72;
+
+/// Describes a score: probability, interval, tier, percentile, and whether it qualifies.
+pub(crate) fn describe_score(explanation: &Explanation, threshold: Option<f64>) -> String {
+    let interval = explanation.probability_interval.map_or(String::new(), |interval| {
+        let Interval { low, high } = interval;
+        format!(" (95% CI {} to {})", percent(low), percent(high))
+    });
+    let mut text = format!(
+        "{}{interval}, tier {}, percentile {:.1}",
+        percent(explanation.probability),
+        explanation.tier,
+        explanation.percentile
+    );
+    if let Some(threshold) = threshold {
+        let side = if explanation.reaches_threshold { "reaches" } else { "below" };
+        text += &format!(", {side} the threshold of {}", percent(threshold));
+    }
+    text
+}
+
+/// Returns the contributions and their sum as a table: for each family its reason, then its other
+/// measures.
+pub(crate) fn contributions(model: &Model, explanation: &Explanation, bars: bool) -> String {
+    let width = if bars { REASON_WIDTH_WITH_BAR } else { REASON_WIDTH };
+    let cells = |text: &str, value: String| vec![shorten_at_word(text, width), value];
+    let line = |text: &str, value: f64| cells(text, signed_decimal(value, 2));
+    let mut rows = vec![line("typical account", explanation.base)];
+    let mut sizes = vec![0.0];
+    for part in explanation.contributions.iter().filter(|part| part.contribution != 0.0) {
+        rows.push(line(&part.reason, part.contribution));
+        sizes.push(part.contribution);
+        let others = other_measures(model, part);
+        if !others.is_empty() {
+            rows.push(cells(&format!("  with {others}"), String::new()));
+            sizes.push(0.0);
+        }
+    }
+    let rest = explanation.contributions.iter().filter(|part| part.contribution == 0.0);
+    let rest: Vec<&str> = rest.flat_map(|part| &part.family).map(String::as_str).collect();
+    if !rest.is_empty() {
+        let names = describe_measures(model, &rest);
+        rows.push(line(&format!("typical or without effect: {names}"), 0.0));
+    }
+    if let Some(calibration) = explanation.calibration {
+        rows.push(line("calibration", calibration));
+    }
+    rows.push(line("sum", explanation.log_odds));
+    sizes.resize(rows.len(), 0.0);
+    table_with_bars(&["", "log-odds"], rows, 1..2, &sizes, bars)
+}
+
+/// Describes the measures of a family other than that of its reason.
+fn other_measures(model: &Model, part: &Contribution) -> String {
+    let named = part.features.iter().find(|member| part.feature.as_ref() == Some(&member.feature));
+    let others: Vec<&str> = part
+        .family
+        .iter()
+        .filter(|measure| named.is_none_or(|named| named.measure != **measure))
+        .map(String::as_str)
+        .collect();
+    describe_measures(model, &others)
+}
+
+/// Describes measures: `events, logins, active days`.
+fn describe_measures(model: &Model, measures: &[&str]) -> String {
+    let describe = |measure: &&str| describe_measure(&model.preprocessor, measure);
+    measures.iter().map(describe).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the contributions of families and of each of their features, with the names that
+/// `--what-if` takes.
+pub(crate) fn named_contributions(explanation: &Explanation) -> String {
+    /// The widest text of a reason.
+    const REASON_WIDTH: usize = 54;
+    /// The widest name of a feature.
+    const NAME_WIDTH: usize = 34;
+    let line = |text: &str, name: &str, value: f64| {
+        vec![
+            shorten_end(name, NAME_WIDTH),
+            shorten_at_word(text, REASON_WIDTH),
+            signed_decimal(value, 2),
+        ]
+    };
+    let mut rows = vec![line("", "typical account", explanation.base)];
+    for part in &explanation.contributions {
+        let single = part.features.len() == 1;
+        if !single {
+            let count = counted(part.features.len() as u64, "feature");
+            rows.push(line("", &format!("{} ({count})", part.family[0]), part.contribution));
+        }
+        for member in &part.features {
+            let indent = if single { "" } else { "  " };
+            let name = format!("{indent}{}", member.feature);
+            rows.push(line(&member.reason, &name, member.contribution));
+        }
+    }
+    if let Some(calibration) = explanation.calibration {
+        rows.push(line("", "calibration", calibration));
+    }
+    rows.push(line("", "sum", explanation.log_odds));
+    table(&["", "", "log-odds"], rows, 2..3)
+}
+
+/// Returns a line for each value that counts as another value; empty without any.
+pub(crate) fn adjusted_values(values: &[&String], most: usize) -> String {
+    if values.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n\nValues beyond the training rows".to_owned();
+    for value in values.iter().take(most) {
+        text += &format!("\n{}", wrap(value, "  "));
+    }
+    match values.len().saturating_sub(most) {
+        0 => text,
+        more => text + &format!("\nand {} (see `-v`)", counted(more as u64, "other value")),
+    }
+}
+
+/// Returns the score with the replaced values, and the contributions that differ.
+pub(crate) fn what_if(
+    model: &Model,
+    before: &Explanation,
+    after: &Explanation,
+    replacements: &[String],
+) -> String {
+    let mut rows = Vec::new();
+    for part in &after.contributions {
+        let was = before.contributions.iter().find(|b| b.family == part.family);
+        let was = was.map_or(0.0, |b| b.contribution);
+        if part.contribution != was {
+            let measures: Vec<&str> = part.family.iter().map(String::as_str).collect();
+            rows.push(vec![
+                shorten_at_word(&describe_measures(model, &measures), REASON_WIDTH),
+                signed_decimal(was, 2),
+                signed_decimal(part.contribution, 2),
+            ]);
+        }
+    }
+    let new_values = after.adjusted_values.iter();
+    let new_values: Vec<&String> =
+        new_values.filter(|value| !before.adjusted_values.contains(value)).collect();
+    rows.push(vec![
+        "sum".to_owned(),
+        signed_decimal(before.log_odds, 2),
+        signed_decimal(after.log_odds, 2),
+    ]);
+    format!(
+        "\n\n{}\n\n{}{}\n\nAccounts with such values convert at this rate. It is not the effect of changing the values.",
+        wrap(&format!("With {}: {}", replacements.join(", "), describe_score(after, None)), "  "),
+        table(&["log-odds", "now", "what if"], rows, 1..3),
+        adjusted_values(&new_values, usize::MAX)
+    )
+}
