@@ -159,7 +159,8 @@ fn a_leak_is_suspected_before_anything_else_and_names_the_column() {
 #[test]
 fn a_small_test_set_is_said_first_with_the_setting_that_helps() {
     let project = project(Signal::Two, 0.25);
-    let run = train(&project, &["--set", "model.test_size=0.05"]).done();
+    let time = ["--set", "model.split=time"];
+    let run = train(&project, &[&time[..], &["--set", "model.test_size=0.05"]].concat()).done();
     let first = headline(&run).lines().next().unwrap();
     assert!(
         first.starts_with("Only ")
@@ -170,7 +171,7 @@ fn a_small_test_set_is_said_first_with_the_setting_that_helps() {
     let setting = headline(&run).split("Set `").nth(1).unwrap().split('`').next().unwrap();
     let setting = setting.replace(" = ", "=");
     assert!(setting.starts_with("model.test_size="), "{setting}");
-    let helped = train(&project, &["--set", &setting]).done();
+    let helped = train(&project, &[&time[..], &["--set", &setting]].concat()).done();
     assert!(!helped.out.contains("a reliable verdict needs"), "{setting}: {}", helped.out);
 }
 
