@@ -45,8 +45,7 @@ pub(super) struct Args {
     /// Override a key of the project file, such as `alerts.within=7d`; repeatable
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Input")]
     set: Vec<String>,
-    /// Changes to report, separated by commas [default: qualified,rose,fell; qualified alone if
-    /// accounts are scored at an age]
+    /// Changes to report, separated by commas [default: qualified,rose,fell; at an age: qualified]
     #[arg(
         long,
         value_name = "KIND",

@@ -192,6 +192,9 @@ fn sets(card: &Value) -> String {
             count("converting_accounts")
         )
     };
+    if card["split_method"] == "cross-validation" {
+        return format!("training set: {}, tested by cross-validation", part("train"));
+    }
     format!("training set: {}; test set: {}", part("train"), part("test"))
 }
 

@@ -563,6 +563,8 @@ fn the_worked_example_matches_manual_results() {
             text(&folder.join("pql.toml")),
             "--set",
             &format!("observation.cutoffs={scheme}"),
+            "--set",
+            "model.split=time",
             "-o",
             text(&out),
         ]);

@@ -270,7 +270,7 @@ fn by_cutoff(cutoffs: &[CutoffMetrics], gap: usize) -> String {
         vec![
             cutoff_range(metrics.first, metrics.last),
             grouped(rows),
-            with_range(Some(expected), expected_interval, 1),
+            with_range(Some(expected), expected_interval, usize::from(expected < 100.0)),
             grouped(conversions),
             if outside { OUTSIDE.trim() } else { "" }.to_owned(),
             fixed(metrics.metrics.log_loss, 4),
