@@ -64,7 +64,7 @@ fn a_log_too_short_for_any_cutoff_is_refused_with_the_longest_horizon() {
 fn no_training_rows_after_the_purge_are_explained() {
     let project = Project::trial();
     project
-        .train(&["--set", "observation.horizon=100d"])
+        .train(&["--set", "observation.horizon=100d", "--set", "model.split=time"])
         .fails_with(3, &["no training rows", "`model.test_size`"]);
 }
 
@@ -304,7 +304,10 @@ fn invalid_outcomes_of_a_matrix_are_reported() {
     project.write("matrix.csv", text.replacen("usage", "split", 1));
     train().fails_with(
         3,
-        &["`matrix.csv`, row 1, column `split`", "expected `train`, `test` or nothing"],
+        &[
+            "`matrix.csv`, row 1, column `split`",
+            "expected `train`, `test`, `cross-validated` or nothing",
+        ],
     );
     project.write("matrix.csv", text.replacen("usage", "cutoff", 1).replacen("m0,0", "m0,x0", 1));
     train().fails_with(3, &["`matrix.csv`, row 1, column `cutoff`: found `x0", "expected a time"]);
