@@ -141,8 +141,8 @@ impl Source {
     /// # Arguments
     /// * `role` – the key of the project file that names the column
     pub(crate) fn missing(&self, file: &Path, name: &str, role: &str) -> Error {
-        let list = self.files.iter().filter(|other| other.path == file);
-        if let Some(list) = list.filter_map(|file| file.columns.list_around(name)).next() {
+        let mut list = self.files.iter().filter(|other| other.path == file);
+        if let Some(list) = list.find_map(|file| file.columns.list_around(name)) {
             let problem = format!(
                 "column `{list}`: found a list, expected a struct or a text with JSON, to read `{name}` ({role}); export the column as JSON"
             );
