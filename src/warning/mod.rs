@@ -3,14 +3,16 @@
 //! `docs/reference/codes.md` lists.
 
 mod alarm;
+mod codes;
 mod drop_reason;
 mod finding;
 mod log_fault;
+mod marked_column;
 mod message;
+mod missing_input;
 mod notice;
 mod text;
 
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -21,103 +23,11 @@ pub use self::drop_reason::{
 };
 pub use self::finding::{Finding, MeasureImportance, Origin};
 pub use self::log_fault::{LogFault, Replacement};
+pub use self::marked_column::MarkedColumn;
 pub use self::message::Message;
+pub use self::missing_input::MissingInput;
 pub use self::notice::{Notice, dropped_features, unasked_features};
-use crate::names::{counted, grouped};
 use crate::time::Timestamp;
-
-/// An input that a definition needs and the log lacks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MissingInput {
-    /// An event type.
-    Event {
-        /// The name.
-        event: String,
-        /// The most similar name in the log.
-        suggestion: Option<String>,
-    },
-    /// A numeric property.
-    Property {
-        /// The property.
-        property: String,
-        /// The most similar property that is read.
-        suggestion: Option<String>,
-    },
-    /// Enough event types.
-    EventTypes {
-        /// Number that the definition requires.
-        required: u64,
-        /// Number in the log.
-        available: usize,
-    },
-    /// Users.
-    Users,
-}
-
-impl MissingInput {
-    /// Returns the most similar name in the log.
-    #[must_use]
-    pub fn suggestion(&self) -> Option<&str> {
-        match self {
-            Self::Event { suggestion, .. } | Self::Property { suggestion, .. } => {
-                suggestion.as_deref()
-            }
-            Self::EventTypes { .. } | Self::Users => None,
-        }
-    }
-}
-
-impl fmt::Display for MissingInput {
-    /// Writes a verb phrase with the definition as its subject.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Event { event, .. } => {
-                write!(f, "counts `{event}`, which is not a usage event of the log")
-            }
-            Self::Property { property, .. } => {
-                write!(f, "sums `{property}`, which is not in `events.values`")
-            }
-            Self::EventTypes { required, available } => write!(
-                f,
-                "requires {}, and the log has {available}",
-                counted(*required, "event type")
-            ),
-            Self::Users => f.write_str("counts users, which the log does not have"),
-        }
-    }
-}
-
-/// A column of numbers with texts that mean a missing value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MarkedColumn {
-    /// The column.
-    pub column: String,
-    /// Values with such a text.
-    pub missing: u64,
-    /// All values.
-    pub values: u64,
-    /// The texts, most frequent first; an empty text means blanks.
-    pub marks: Vec<String>,
-}
-
-impl fmt::Display for MarkedColumn {
-    /// Writes the column and its missing values: `` `x`: 1 of 60 values `NA` ``.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = |mark: &String| {
-            if mark.is_empty() { "blank".to_owned() } else { format!("`{mark}`") }
-        };
-        let marks: Vec<String> = self.marks.iter().map(mark).collect();
-        write!(
-            f,
-            "`{}`: {} of {} {}",
-            self.column,
-            grouped(self.missing),
-            counted(self.values, "value"),
-            marks.join(" or ")
-        )
-    }
-}
 
 /// Why the configured test set is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -515,98 +425,4 @@ pub enum Warning {
         /// Why.
         problem: String,
     },
-}
-
-impl Warning {
-    /// Returns whether the warning describes normal operation, such as accounts whose horizon is
-    /// over. It is shown without the word "warning".
-    #[must_use]
-    pub fn is_expected(&self) -> bool {
-        matches!(
-            self,
-            Self::RowsNotScored {
-                reason: Unscored::HorizonOver | Unscored::TooOld | Unscored::TooYoung,
-                ..
-            } | Self::MissingMarks { .. }
-                | Self::NumberFormat { .. }
-        )
-    }
-
-    /// Returns whether the warning says that input is missing or repeated, so that every result of
-    /// it is in doubt. It is shown even by a command that otherwise shows only its summary.
-    #[must_use]
-    pub fn is_about_lost_input(&self) -> bool {
-        matches!(
-            self,
-            Self::FilesNotRead { .. } | Self::ColumnAbsent { .. } | Self::RepeatedEvents { .. }
-        )
-    }
-
-    /// Returns the stable code of the warning.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::UnknownRoleEvent { .. } => "unknown-role-event",
-            Self::RepeatedEvents { .. } => "repeated-events",
-            Self::FilesNotRead { .. } => "files-not-read",
-            Self::ColumnAbsent { .. } => "column-absent",
-            Self::SignedUpBeforeLog { .. } => "signed-up-before-log",
-            Self::EventsAfterEnd { .. } => "events-after-end",
-            Self::EventsBeforeStart { .. } => "events-before-start",
-            Self::UnknownAccountsAtEnd { .. } => "unknown-accounts-at-end",
-            Self::ReceivedAtOnce { .. } => "received-at-once",
-            Self::TimesMeanNever { .. } => "times-mean-never",
-            Self::BackDatedChurn { .. } => "back-dated-churn",
-            Self::LogEndsEarly { .. } => "log-ends-early",
-            Self::CountedEventsMissing { .. } => "counted-events-missing",
-            Self::NoAccountList => "no-account-list",
-            Self::UnknownInDefinition { .. } => "unknown-in-definition",
-            Self::DefinitionSawTestData { .. } => "definition-saw-test-data",
-            Self::FewerEventCounts { .. } => "fewer-event-counts",
-            Self::NoTestRows => "no-test-rows",
-            Self::TestSetChanged { test_size: Some(_), .. } => "shorter-test-period",
-            Self::TestSetChanged { test_size: None, .. } => "cross-validated",
-            Self::TestRowsOneClass => "test-rows-one-class",
-            Self::UnpenalizedFold => "unpenalized-fold",
-            Self::CrossFittingFailed { .. } => "cross-fitting-failed",
-            Self::NotCalibrated { .. } => "not-calibrated",
-            Self::FewForIsotonic { .. } => "few-for-isotonic",
-            Self::FewPerColumn { .. } => "few-per-column",
-            Self::AlphaAtEnd { .. } => "alpha-at-end",
-            Self::ThresholdNotReached { .. } => "threshold-not-reached",
-            Self::SeparatedOutcomes { .. } => "separated-outcomes",
-            Self::NoMaximumLikelihood { .. } => "no-maximum-likelihood",
-            Self::FewForWaldTests { .. } => "few-for-wald-tests",
-            Self::CollinearColumns { .. } => "collinear-columns",
-            Self::ConfigDiffers { .. } => "config-differs",
-            Self::DefinitionsNeedEvents => "definitions-need-events",
-            Self::NoAccountColumn { .. } => "no-account-column",
-            Self::NoneScored => "none-scored",
-            Self::UnseenLevels { .. } => "unseen-levels",
-            Self::RowsNotScored { .. } => "rows-not-scored",
-            Self::RowsNotEligible { .. } => "rows-not-eligible",
-            Self::RowsNotFinite { .. } => "rows-not-finite",
-            Self::NoCutoffs => "no-cutoffs",
-            Self::NoCutoffsInComparison => "no-cutoffs-in-comparison",
-            Self::TrainingRowsLeftOut { .. } => "training-rows-left-out",
-            Self::TrainingRowsKept { .. } => "training-rows-kept",
-            Self::OutcomesDiffer { .. } => "outcomes-differ",
-            Self::FewToCompare { .. } => "few-to-compare",
-            Self::AlertsNotSent { .. } => "alerts-not-sent",
-            Self::OtherModel => "other-model",
-            Self::ScoresLeftOut { .. } => "scores-left-out",
-            Self::NoStoredTestRows => "no-stored-test-rows",
-            Self::NoDefinitions => "no-definitions",
-            Self::FunnelWithoutAccountList => "funnel-without-account-list",
-            Self::SameDayCustomers { .. } => "same-day-customers",
-            Self::MoreSignUpsThanVisitors { .. } => "more-sign-ups-than-visitors",
-            Self::VisitorDaysMissing { .. } => "visitor-days-missing",
-            Self::PoorVerdict { .. } => "poor-verdict",
-            Self::MissingMarks { .. } => "missing-marks",
-            Self::NumberFormat { .. } => "number-format",
-            Self::MixedColumn { .. } => "mixed-column",
-            Self::LogFault(fault) => fault.code(),
-            Self::UnreadableVersion { .. } => "unreadable-version",
-        }
-    }
 }
