@@ -2,8 +2,8 @@
 
     python end.py EVENTS ACCOUNTS OBSERVATIONS FOLDER --counts login,search_used
 
-OBSERVATIONS holds account_id, cutoff, converted and split: rows with the split `train` are learned from, rows without outcome are scored. The
-features of both come from one query. Nulls become medians, counts their logarithms; the penalty is chosen among 20 over 5 folds.
+OBSERVATIONS holds account_id, cutoff, converted and split: rows with the split `train` or
+`cross-validated` are learned from, rows without outcome are scored. The features of both come from one query. Nulls become medians, counts their logarithms; the penalty is chosen among 20 over 5 folds.
 """
 import os
 import time
@@ -27,7 +27,7 @@ def main(args) -> dict:
     features = time.perf_counter() - start
     rows = pl.read_parquet(args.observations, columns=["account_id", "cutoff", "converted", "split"])
     table = rows.join(pl.read_parquet(args.out), on=["account_id", "cutoff"])
-    train, batch = table.filter(pl.col("split") == "train"), table.filter(pl.col("converted").is_null())
+    train, batch = table.filter(pl.col("split").is_in(["train", "cross-validated"])), table.filter(pl.col("converted").is_null())
     names = columns(args.counts)
     x = lambda frame: frame.select(names).to_numpy()
     log = FunctionTransformer(lambda values: np.sign(values) * np.log1p(np.abs(values)))
