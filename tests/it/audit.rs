@@ -50,7 +50,7 @@ fn add_attribute(project: &Project, name: &str, value: impl Fn(&Account) -> Stri
 
 /// Returns the findings of the leakage audit.
 pub(crate) fn leaks(run: &Run) -> Vec<String> {
-    run.err
+    run.unwrapped_messages()
         .lines()
         .filter_map(|line| line.strip_prefix("warning: possible leak: "))
         .map(str::to_owned)

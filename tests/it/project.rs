@@ -76,11 +76,15 @@ impl Run {
         self.stderr_has(words)
     }
 
+    /// Returns stderr with each message in one line; long messages are broken into indented lines.
+    pub(crate) fn unwrapped_messages(&self) -> String {
+        self.err.replace("\n  ", " ")
+    }
+
     /// Checks that stderr has all words.
     #[track_caller]
     pub(crate) fn stderr_has(self, words: &[&str]) -> Self {
-        // Long messages are broken into indented lines.
-        let unwrapped = self.err.replace("\n  ", " ");
+        let unwrapped = self.unwrapped_messages();
         for word in words {
             assert!(
                 self.err.contains(word) || unwrapped.contains(word),
