@@ -6,9 +6,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::Terminal;
 use super::output::{OutputArgs, OutputFormat, limit_formats};
-use super::shared::ModelsArgs;
-use crate::config::Config;
+use super::shared::{ModelsArgs, load_config};
 use crate::error::{Error, Result};
+use crate::io::read::read_limited;
+use crate::io::write::RunFiles;
 use crate::operations::alerts::{
     Alert, AlertDigest, AlertKind, AlertQuery, RunDiff, SentAlerts, Webhook,
 };
@@ -24,9 +25,9 @@ use crate::warning::Warning;
 /// Printing also records alerts as reported; use `--dry-run` to look.
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("format", |arg| {
-    limit_formats(arg, FORMATS).conflicts_with_all(["webhook", "prime"])
+    limit_formats(arg, FORMATS).conflicts_with_all(["webhook", "webhook_file", "prime"])
 }))]
-#[command(mut_arg("output", |arg| arg.conflicts_with_all(["webhook", "prime"])))]
+#[command(mut_arg("output", |arg| arg.conflicts_with_all(["webhook", "webhook_file", "prime"])))]
 pub(super) struct Args {
     /// Folder of scores that `pql score --ledger` wrote
     #[arg(long, value_name = "DIR", help_heading = "Input")]
@@ -69,9 +70,12 @@ pub(super) struct Args {
     max: u32,
     #[command(flatten)]
     output: OutputArgs,
-    /// Post each alert as a JSON object to this URL
+    /// Post each alert as a JSON object to this URL [default: $PQL_WEBHOOK, if it is set]
     #[arg(long, value_name = "URL", help_heading = "Output")]
     webhook: Option<String>,
+    /// Read the URL from this file
+    #[arg(long, value_name = "FILE", conflicts_with = "webhook", help_heading = "Output")]
+    webhook_file: Option<PathBuf>,
     /// Number of retries if the webhook does not answer, or answers with status 429 or 5xx
     #[arg(
         long,
@@ -79,7 +83,6 @@ pub(super) struct Args {
         default_value_t = 3,
         value_parser = clap::value_parser!(u32).range(0..=10),
         allow_negative_numbers = true,
-        requires = "webhook",
         help_heading = "Output"
     )]
     retries: u32,
@@ -89,7 +92,7 @@ pub(super) struct Args {
     /// Record the alerts of the newest run as reported, without showing or sending them
     #[arg(
         long,
-        conflicts_with_all = ["webhook", "dry_run", "since"],
+        conflicts_with_all = ["webhook", "webhook_file", "dry_run", "since"],
         help_heading = "Output"
     )]
     prime: bool,
@@ -97,10 +100,15 @@ pub(super) struct Args {
 
 const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Ndjson, OutputFormat::Json];
 
+/// Environment variable with the URL of the webhook, which other users cannot see there.
+const WEBHOOK_VARIABLE: &str = "PQL_WEBHOOK";
+
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let output = args.output.resolve(FORMATS)?;
-    let webhook = args.webhook.as_ref().map(|url| Webhook::new(url, args.retries)).transpose()?;
-    let config = Config::load(args.config.as_deref(), &args.set)?;
+    let output = args.output.resolve(FORMATS, &terminal.files)?;
+    let url = webhook_url(args, &terminal.files)?;
+    let webhook = url.map(|url| Webhook::new(&url, args.retries)).transpose()?;
+    let config = load_config(args.config.as_deref(), &args.set, &terminal.files)?;
+    terminal.files.add_ledger(&args.ledger)?;
     let ledger = Ledger::open(&args.ledger)?;
     let query = AlertQuery {
         model: args.model.clone(),
@@ -120,8 +128,11 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     changes.alerts.retain(|alert| !sent.contains(alert));
     report(&changes, found, config.alerts.within, terminal);
     // The scores are in the ledger, the verdict in the model, which may be elsewhere.
-    if let Ok((model, location)) = args.folder.load(&changes.run.label) {
-        terminal.warn_of_verdict(&model, &location.label);
+    match args.folder.load(&changes.run.label, &terminal.files) {
+        Ok((model, location)) => terminal.warn_of_verdict(&model, &location.label),
+        // The output is one of the files of the model.
+        Err(error @ Error::Usage { .. }) => return Err(error),
+        Err(_) => {}
     }
     if args.since.is_none()
         && let Some((unsent, since)) = changes.earlier_unsent(&ledger, &query)?
@@ -129,6 +140,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         terminal.warn(&Warning::AlertsNotSent { alerts: unsent, since: Timestamp(since) });
     }
     let alerts = &changes.alerts;
+    if !args.dry_run && !alerts.is_empty() {
+        // An alert that cannot be recorded must not be sent.
+        sent.reserve(alerts)?;
+    }
     if args.prime {
         sent.record(alerts)?;
         let number = counted(alerts.len() as u64, "alert");
@@ -161,6 +176,25 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         sent.record(alerts)?;
     }
     Ok(())
+}
+
+/// Returns the URL of the webhook: the option, the content of the file, or the environment variable
+/// unless the output goes elsewhere.
+fn webhook_url(args: &Args, files: &RunFiles) -> Result<Option<String>> {
+    /// Largest file of a URL, in bytes.
+    const MAX_SIZE: u64 = 1 << 16;
+    if let Some(path) = &args.webhook_file {
+        files.add_input(path)?;
+        let failed = |source| Error::Read { path: path.clone(), source };
+        let bytes = read_limited(path, MAX_SIZE).map_err(failed)?;
+        // An invalid URL is an error that does not repeat it.
+        return Ok(Some(String::from_utf8_lossy(&bytes).trim().to_owned()));
+    }
+    let from_environment = || {
+        let goes_elsewhere = args.prime || args.output.is_given();
+        std::env::var(WEBHOOK_VARIABLE).ok().filter(|url| !url.is_empty() && !goes_elsewhere)
+    };
+    Ok(args.webhook.clone().or_else(from_environment))
 }
 
 /// Posts the alerts one by one, or the digest in their place.

@@ -14,7 +14,8 @@ use crate::ledger::{score, weekly};
 use crate::project::{Project, Run};
 
 fn alerts(project: &Project, args: &[&str]) -> Run {
-    let writes = !args.contains(&"--webhook") && !args.contains(&"--prime");
+    let posts = ["--webhook", "--webhook-file", "--prime"];
+    let writes = !args.iter().any(|arg| posts.contains(arg));
     let format: &[&str] = if writes { &["--format", "ndjson"] } else { &[] };
     project.pql(&[&["alerts", "--ledger", "led"], format, args].concat())
 }

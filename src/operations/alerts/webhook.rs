@@ -56,7 +56,7 @@ impl Webhook {
     pub fn new(url: &str, retries: u32) -> Result<Self> {
         let usage = |problem: &str| Error::Usage {
             problem: format!(
-                "`--webhook`: found a URL {problem}, expected an `https://` or `http://` URL"
+                "found a webhook URL {problem}, expected an `https://` or `http://` URL"
             ),
             hint: Some("example: https://hooks.example.com/services/…".to_owned()),
         };
@@ -69,6 +69,9 @@ impl Webhook {
             .filter(|host| !host.is_empty())
             .ok_or_else(|| usage("without a host"))?
             .to_owned();
+        if !has_valid_port(&uri) {
+            return Err(usage("whose port is not a number from 1 to 65535"));
+        }
         let config = Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .max_redirects(0)
@@ -207,6 +210,19 @@ impl Webhook {
     }
 }
 
+/// Returns whether a URL has no port, or one that exists. The library would replace another one by
+/// the default.
+fn has_valid_port(uri: &Uri) -> bool {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    // An IPv6 address is in brackets, and has colons.
+    let after_host = host_and_port.rsplit_once(']').map_or(host_and_port, |(_, port)| port);
+    after_host.split_once(':').is_none_or(|(_, port)| {
+        port.bytes().all(|byte| byte.is_ascii_digit())
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
 /// Serializes a message as the body of a request, with its text escaped.
 ///
 /// Slack and similar tools interpret `<…>` as a link or a mention. Account names come from
@@ -250,6 +266,15 @@ mod tests {
             "not a url secret",
             "",
             "file:///secret",
+            "https://host:0/secret",
+            "https://host:65536/secret",
+            "https://host:99999999999/secret",
+            "https://host:https/secret",
+            "https://host:/secret",
+            "https://host:+80/secret",
+            "https://secret@host:0/",
+            "https://[::1]:0/secret",
+            "https://[::1]:x/secret",
         ] {
             let error = Webhook::new(url, 0).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{url}");
@@ -258,5 +283,8 @@ mod tests {
         let webhook = Webhook::new("https://hooks.example.com:8443/secret?key=secret", 3).unwrap();
         assert_eq!(webhook.host(), "hooks.example.com");
         assert!(!format!("{webhook:?}").contains("secret"));
+        for url in ["http://host:1", "http://u:p@host:65535/", "http://[::1]:80/", "http://[::1]"] {
+            assert!(Webhook::new(url, 0).is_ok(), "{url}");
+        }
     }
 }

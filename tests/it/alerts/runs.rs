@@ -1,7 +1,7 @@
 //! Runs of the ledger `led` made of a few rows.
 
 use polars::prelude::*;
-use pql::io::write::{OutputTable, time_column};
+use pql::io::write::{OutputTable, RunFiles, time_column};
 use pql::registry::ledger::RunWriter;
 use pql::time::{DAY, parse_iso};
 
@@ -81,7 +81,7 @@ fn write_run(project: &Project, label: &str, time: i64, cutoff: i64, rows: &[Led
     let frame = DataFrame::new(rows.len(), columns).unwrap();
     let mut run = RunWriter::create(&project.path("led"), label, frame.schema()).unwrap();
     run.write(OutputTable::from(&frame)).unwrap();
-    run.finish(time).unwrap();
+    run.finish(time, &RunFiles::default()).unwrap();
 }
 
 /// Stores a run of a model.

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::runs::{OLD, store_run, two_runs};
 use super::{alerts, changes};
+use crate::project::run as run_command;
 
 /// A request to the webhook.
 #[derive(Debug)]
@@ -179,11 +180,78 @@ fn invalid_urls_are_usage_errors_and_not_shown() {
     let project = two_runs();
     for url in ["ftp://host/secret", "/secret", "http://"] {
         let run = alerts(&project, &["--webhook", url])
-            .fails_with(2, &["`--webhook`: found a URL", "hint: "]);
+            .fails_with(2, &["found a webhook URL", "hint: "]);
         assert!(!run.err.contains("secret"), "{}", run.err);
     }
     alerts(&project, &["--webhook", "http://host", "-o", "x"]).fails_with(2, &["--output"]);
     assert_eq!(Ledger::open(&project.path("led")).unwrap().runs(None).unwrap().len(), 2);
+}
+
+#[test]
+fn an_invalid_port_is_a_usage_error_and_not_shown() {
+    let project = two_runs();
+    for port in ["0", "65536", "https", "", "+80"] {
+        let url = format!("http://127.0.0.1:{port}/secret");
+        let run = alerts(&project, &["--webhook", &url]).fails_with(2, &["webhook URL", "hint: "]);
+        assert!(!run.err.contains("secret"), "{}", run.err);
+    }
+}
+
+#[test]
+fn the_url_comes_from_a_file_or_the_environment() {
+    let project = two_runs();
+    let (url, posted) = server(&[OK; 6]);
+    project.write("url", format!("{url}\n"));
+    let run = alerts(&project, &["--webhook-file", "url", "--kind", "qualified"]);
+    run.done().stderr_has(&["Sent 3 alerts to 127.0.0.1"]);
+    let with_variable = |url: &str, args: &[&str]| {
+        let args = [&["alerts", "--ledger", "led"], args].concat();
+        let mut command = project.command(env!("CARGO_BIN_EXE_pql"), &args);
+        run_command(command.env("PQL_WEBHOOK", url))
+    };
+    // A command that prints sends nothing.
+    with_variable(&url, &["--format", "ndjson", "--dry-run"]).done();
+    assert_eq!(posted.try_iter().count(), 3);
+    with_variable(&url, &[]).done().stderr_has(&["Sent 3 alerts to 127.0.0.1"]);
+    assert_eq!(posted.try_iter().count(), 3);
+    with_variable("", &[]).done();
+    let run = with_variable("http://host:0/secret", &[]).fails_with(2, &["found a webhook URL"]);
+    assert!(!run.err.contains("secret"), "{}", run.err);
+    project.write("url", "ftp://host/secret");
+    let run = alerts(&project, &["--webhook-file", "url"]).fails_with(2, &["found a webhook URL"]);
+    assert!(!run.err.contains("secret"), "{}", run.err);
+    project.write("url", [b'x'; 1 << 17]);
+    alerts(&project, &["--webhook-file", "url"]).fails_with(3, &["at most 65536 bytes"]);
+    alerts(&project, &["--webhook-file", "absent"]).fails_with(3, &["absent"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_sent_that_cannot_be_recorded() {
+    use std::os::unix::fs::symlink;
+
+    let project = two_runs();
+    let (url, posted) = server(&[OK; 6]);
+    let record = project.path("led/cutoff=2025-05-08/sent.ndjson");
+    let lock = project.path("led/.alerts.lock");
+    project.write("other", "content");
+    for place in [&record, &lock] {
+        std::fs::remove_file(place).ok();
+        symlink(project.path("other"), place).unwrap();
+        alerts(&project, &["--webhook", &url]).fails_with(1, &["found a symbolic link"]);
+        alerts(&project, &[]).fails_with(1, &["found a symbolic link"]);
+        std::fs::remove_file(place).unwrap();
+    }
+    assert_eq!(project.text("other"), "content");
+    // A full disk.
+    let pql = env!("CARGO_BIN_EXE_pql");
+    let script = format!("ulimit -f 0; exec {pql} alerts --ledger led --webhook '{url}'");
+    run_command(&mut project.command("sh", &["-c", &script]))
+        .fails_with(1, &["cannot write `led/cutoff=2025-05-08/sent.ndjson`"]);
+    assert_eq!(posted.try_iter().count(), 0);
+    alerts(&project, &["--webhook", &url]).done();
+    assert_eq!(posted.try_iter().count(), 6);
+    assert_eq!(project.text("led/cutoff=2025-05-08/sent.ndjson").lines().count(), 6);
 }
 
 #[test]
