@@ -1,7 +1,5 @@
 //! `pql export`
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -10,9 +8,7 @@ use super::Terminal;
 use super::shared::ModelArgs;
 use crate::error::{Error, Result};
 use crate::export::{NOTEBOOK_FILE, NotebookInput, export_notebook};
-use crate::model::Model;
 use crate::model::card;
-use crate::registry::versions::CARD_FILE;
 use crate::training::test_set::TestRows;
 
 /// Export a model to another format
@@ -54,7 +50,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 }
 
 fn write_notebook(args: &NotebookArgs, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (model, location) = args.model.load()?;
+    let (model, location) = args.model.load(&terminal.files)?;
     let folder = args
         .output
         .clone()
@@ -66,13 +62,18 @@ fn write_notebook(args: &NotebookArgs, terminal: &mut Terminal<'_>) -> Result<()
             hint: Some("choose another folder with `-o`, or add `--force`".to_owned()),
         });
     }
+    args.features.as_deref().map_or(Ok(()), |path| terminal.files.add_tables(path))?;
     let test = TestRows::require(&location.path, &model)?;
     let training = args
         .features
         .as_deref()
         .map(|file| model.read_matrix(file, model.config()?.matrix))
         .transpose()?;
-    let card = card(&model, &location.path)?;
+    // The stored card also has data quality and cohorts.
+    let card = match card::read(&location.path, &model)? {
+        Some((bytes, _)) => bytes,
+        None => card::json(&model, Vec::new(), None)?,
+    };
     export_notebook(
         &NotebookInput {
             model: &model,
@@ -82,18 +83,8 @@ fn write_notebook(args: &NotebookArgs, terminal: &mut Terminal<'_>) -> Result<()
             card: &card,
         },
         &folder,
+        &terminal.files,
     )?;
     terminal.note(&format!("Wrote {}\nNext: jupyter lab {}", folder.display(), path.display()));
     Ok(())
-}
-
-/// Returns the stored model card, which includes data quality and cohorts, or else a new one.
-fn card(model: &Model, file: &Path) -> Result<Vec<u8>> {
-    let path = file.with_file_name(CARD_FILE);
-    match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            card::json(model, Vec::new(), None)
-        }
-        read => read.map_err(|source| Error::Read { path, source }),
-    }
 }

@@ -12,10 +12,10 @@ use super::output::{OutputArgs, OutputFormat, csv_text, limit_formats, markdown_
 use super::shared::{ModelsArgs, whole_number};
 use crate::config::PenaltyKind;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{Model, card};
 use crate::model::verdict::VerdictCard;
 use crate::registry::versions::{
-    Pruned, StoredVersion, find, find_champion, list, model_name, promote, prune, rollback,
+    Pruned, StoredVersion, broken, find, find_champion, list, model_name, promote, prune, rollback,
 };
 use crate::report::format::grouped;
 use crate::report::text::{fixed, table};
@@ -105,6 +105,9 @@ struct ListedVersion {
     path: PathBuf,
     /// Reason why the file cannot be read.
     problem: Option<String>,
+    /// Reason why its card cannot be used.
+    #[serde(skip)]
+    card_problem: Option<String>,
     #[serde(flatten)]
     details: Option<VersionDetails>,
 }
@@ -192,17 +195,19 @@ impl VersionDetails {
 impl ListedVersion {
     /// Reads the file of a stored version.
     fn read(stored: StoredVersion) -> Self {
-        let details =
-            Model::load(&stored.location.path).and_then(|model| VersionDetails::new(&model));
-        let (details, problem) = match details {
-            Ok(details) => (Some(details), None),
-            Err(error) => (None, Some(error.with_sources())),
+        let path = stored.location.path;
+        let read = Model::load(&path)
+            .and_then(|model| Ok((VersionDetails::new(&model)?, card::read(&path, &model).err())));
+        let (details, problem, card_problem) = match read {
+            Ok((details, card)) => (Some(details), None, card.map(|error| error.with_sources())),
+            Err(error) => (None, Some(error.with_sources()), None),
         };
         Self {
             model: stored.location.label,
             champion: stored.is_champion,
-            path: stored.location.path,
+            path,
             problem,
+            card_problem,
             details,
         }
     }
@@ -292,8 +297,12 @@ fn promote_version(args: &PromoteArgs, terminal: &mut Terminal<'_>) -> Result<()
 }
 
 fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
-    let output = args.output.resolve(FORMATS)?;
-    let versions: Vec<ListedVersion> = list(&args.folder.models, args.name.as_deref())?
+    let output = args.output.resolve(FORMATS, &terminal.files)?;
+    let stored = list(&args.folder.models, args.name.as_deref())?;
+    for version in &stored {
+        args.folder.add_versions(model_name(&version.location.label), &terminal.files)?;
+    }
+    let versions: Vec<ListedVersion> = stored
         .into_iter()
         .map(ListedVersion::read)
         .collect();
@@ -302,8 +311,12 @@ fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
             let (model, problem) = (version.model.clone(), problem.clone());
             terminal.warn(&Warning::UnreadableVersion { model, problem });
         }
+        if let Some(problem) = &version.card_problem {
+            let (model, problem) = (version.model.clone(), problem.clone());
+            terminal.warn(&Warning::BrokenModel { model, problem });
+        }
     }
-    note_missing_champions(&versions, &args.folder.models, terminal);
+    warn_of_broken_names(&versions, &args.folder.models, terminal);
     match output.format {
         OutputFormat::Json => return output.write_json(&versions, terminal),
         OutputFormat::Csv => return output.write(&csv(&versions)?, terminal),
@@ -345,12 +358,19 @@ fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
     output.write(&text, terminal)
 }
 
-/// Notes each listed model that has no champion.
-fn note_missing_champions(versions: &[ListedVersion], models: &Path, terminal: &mut Terminal<'_>) {
+/// Warns about champions and versions that are broken, and notes names without a champion.
+fn warn_of_broken_names(versions: &[ListedVersion], models: &Path, terminal: &mut Terminal<'_>) {
     for versions in versions.chunk_by(|a, b| model_name(&a.model) == model_name(&b.model)) {
-        if let Err(error) = find_champion(model_name(&versions[0].model), models) {
+        let name = model_name(&versions[0].model);
+        let broken = broken(models, name);
+        if let Err(error) = find_champion(name, models)
+            && broken.iter().all(|(model, _)| model != name)
+        {
             let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
             terminal.note(&format!("{error}{hint}"));
+        }
+        for (model, problem) in broken {
+            terminal.warn(&Warning::BrokenModel { model, problem });
         }
     }
 }

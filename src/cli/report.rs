@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::Terminal;
 use super::funnel::by_month;
-use super::shared::{ModelArgs, ProjectArgs};
+use super::shared::{ModelArgs, ProjectArgs, writable};
 use crate::error::Result;
-use crate::io::write::{check_writable, write_bytes};
+use crate::io::write::{OutputFile, write_bytes};
 use crate::model::card::CardContext;
-use crate::registry::versions::CARD_FILE;
 use crate::report::ModelPage;
 use crate::rules::funnel::Funnel;
 use crate::training::test_set::TestRows;
@@ -39,10 +38,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    check_writable(&args.output)?;
-    let (model, location) = args.model.load()?;
+    let output = writable(&args.output, &terminal.files)?;
+    let (model, location) = args.model.load(&terminal.files)?;
     terminal.warn_of_verdict(&model, &location.label);
-    let card = CardContext::read(&location.path.with_file_name(CARD_FILE), &model)?;
+    let card = CardContext::read(&location.path, &model)?;
     let rows = TestRows::load(&location.path, &model)?;
     if rows.is_none() && model.evaluation.is_some() {
         terminal.warn(&Warning::NoStoredTestRows);
@@ -57,12 +56,12 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         funnel: funnel.as_ref(),
         mask: args.mask,
     };
-    write(&report, &args.output, terminal)
+    write(&report, &output, terminal)
 }
 
 /// Computes the funnel of the definitions of a project file in its log.
 fn funnel_of_log(project: &ProjectArgs, terminal: &mut Terminal<'_>) -> Result<Option<Funnel>> {
-    let config = project.load()?;
+    let config = project.load(&terminal.files)?;
     if config.definition.is_empty() {
         terminal.warn(&Warning::NoDefinitions);
         return Ok(None);
@@ -74,13 +73,13 @@ fn funnel_of_log(project: &ProjectArgs, terminal: &mut Terminal<'_>) -> Result<O
 /// Writes the page of a model.
 pub(super) fn write(
     report: &ModelPage<'_>,
-    path: &Path,
+    file: &OutputFile,
     terminal: &mut Terminal<'_>,
 ) -> Result<()> {
     let page = report.html()?;
-    write_bytes(path, page.as_bytes())?;
-    if path != Path::new("-") {
-        terminal.note(&format!("Wrote {}", path.display()));
+    write_bytes(file, page.as_bytes())?;
+    if file.path() != Path::new("-") {
+        terminal.note(&format!("Wrote {}", file.path().display()));
     }
     Ok(())
 }

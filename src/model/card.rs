@@ -1,7 +1,7 @@
 //! The model card (`model.json`): the model in readable form, with data quality and cohorts.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::io;
 use std::path::Path as FilePath;
 
 use pql_stats::calibration::Calibration;
@@ -16,10 +16,11 @@ use crate::dataset::rows::Rows;
 use crate::dataset::split::{Split, SplitMethod};
 use crate::dataset::split_summary::SampleCounts;
 use crate::error::{Error, Result};
+use crate::io::read::read_limited;
 use crate::log::DataQuality;
 use crate::model::encoder::Preprocessor;
 use crate::model::explain::{Coefficient, Family, coefficients};
-use crate::model::file::FORMAT;
+use crate::model::file::{FORMAT, stored_hash};
 use crate::model::verdict::VerdictCard;
 use crate::model::{Baseline, BaselineRule, CoefficientPath, Model};
 use crate::time::{iso, iso_day};
@@ -47,6 +48,8 @@ pub struct Card<'a> {
     verdict: VerdictCard,
     format: u32,
     training_fingerprint: String,
+    /// The hash at the end of the model file.
+    model_hash: String,
     train: SampleCounts,
     test: SampleCounts,
     /// How the test rows were chosen.
@@ -185,6 +188,7 @@ pub fn json(model: &Model, cohorts: Vec<Cohort>, quality: Option<&DataQuality>) 
         format: FORMAT,
         verdict: VerdictCard::from(&model.verdict()),
         training_fingerprint: fingerprint(model),
+        model_hash: model.hash()?,
         train: split.train,
         test: split.test,
         split_method: split.method,
@@ -233,36 +237,67 @@ pub struct CardContext {
     /// Data quality of the log; `None` for a feature matrix.
     pub data_quality: Option<DataQuality>,
     training_fingerprint: String,
+    /// `None`: a card of an earlier version.
+    #[serde(default)]
+    model_hash: Option<String>,
 }
+
+/// Name of the model card in the folder of its model.
+pub const CARD_FILE: &str = "model.json";
+
+/// Largest model card, in bytes: four times the largest model file.
+const MAX_CARD_SIZE: u64 = 256 << 20;
 
 impl CardContext {
     /// Creates the context of a new model.
     #[must_use]
     pub fn new(model: &Model, cohorts: Vec<Cohort>, data_quality: Option<DataQuality>) -> Self {
-        Self { cohorts, data_quality, training_fingerprint: fingerprint(model) }
+        let training_fingerprint = fingerprint(model);
+        Self { cohorts, data_quality, training_fingerprint, model_hash: None }
     }
 
-    /// Reads a model card; `None` if the file does not exist.
+    /// Reads the card of a model; `None` if the file does not exist.
     ///
     /// # Errors
-    /// * [`Error::Read`]: the file cannot be read
-    /// * [`Error::Malformed`]: the file is not a model card, or the card of another model
-    pub fn read(path: &FilePath, model: &Model) -> Result<Option<Self>> {
-        if !path.exists() {
-            return Ok(None);
+    /// Those of [`read`]
+    pub fn read(model_file: &FilePath, model: &Model) -> Result<Option<Self>> {
+        Ok(read(model_file, model)?.map(|(_, context)| context))
+    }
+}
+
+/// Reads the card of a model, with its text; `None` if the file does not exist.
+///
+/// # Arguments
+/// * `model_file` – the file of the model, in whose folder the card is
+/// # Errors
+/// * [`Error::Read`]: the file cannot be read
+/// * [`Error::Malformed`]: the file is not a model card, or the card of another model
+pub fn read(model_file: &FilePath, model: &Model) -> Result<Option<(Vec<u8>, CardContext)>> {
+    let path = model_file.with_file_name(CARD_FILE);
+    let bytes = match read_limited(&path, MAX_CARD_SIZE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|source| Error::Read { path: path.clone(), source })?,
+    };
+    // The error of the parser would repeat the content.
+    let context: CardContext = serde_json::from_slice(&bytes).map_err(|e| {
+        let place = format!("line {}, column {}", e.line(), e.column());
+        Error::malformed(&path, format!("not a model card: {place}"), None)
+    })?;
+    let differs = if context.training_fingerprint != fingerprint(model) {
+        Some("training fingerprint")
+    } else if let Some(hash) = &context.model_hash
+        && *hash != stored_hash(model_file)?
+    {
+        Some("hash of the model file")
+    } else {
+        None
+    };
+    match differs {
+        None => Ok(Some((bytes, context))),
+        Some(what) => {
+            let problem = format!("the card of another model: the {what} differs");
+            Err(Error::malformed(&path, problem, None))
         }
-        let bytes =
-            fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let context: Self = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::malformed(path, "not a model card", Some(e.into())))?;
-        if context.training_fingerprint != fingerprint(model) {
-            return Err(Error::malformed(
-                path,
-                "the card of another model: the training fingerprint differs",
-                None,
-            ));
-        }
-        Ok(Some(context))
     }
 }
 

@@ -14,6 +14,7 @@ use pql_stats::calibration::Calibration;
 use super::{Model, QUANTILES};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::io::read::read_limited;
 use crate::names::counted;
 
 const MAGIC: [u8; 4] = *b"PQLM";
@@ -35,6 +36,21 @@ impl Model {
     /// * [`Error::EncodeModel`], [`Error::ModelTooLarge`], [`Error::DamagedModel`]: the model
     ///   cannot be encoded, is larger than 64 MiB, or cannot be read back
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let bytes = self.encode()?;
+        // Never store a file that cannot be read.
+        Self::from_bytes(&bytes, Path::new("the new model"))?;
+        Ok(bytes)
+    }
+
+    /// Returns the hash at the end of the file of the model, in hexadecimal digits.
+    ///
+    /// # Errors
+    /// Those of [`Model::to_bytes`]
+    pub(crate) fn hash(&self) -> Result<String> {
+        Ok(format_hash(&self.encode()?))
+    }
+
+    fn encode(&self) -> Result<Vec<u8>> {
         let payload = bincode::serde::encode_to_vec(self, bincode::config::standard())
             .map_err(|e| Error::EncodeModel { source: e.into() })?;
         if payload.len() > LIMIT {
@@ -47,8 +63,6 @@ impl Model {
         bytes.extend(&payload);
         let hash = blake3::hash(&bytes);
         bytes.extend(hash.as_bytes());
-        // Never store a file that cannot be read.
-        Self::from_bytes(&bytes, Path::new("the new model"))?;
         Ok(bytes)
     }
 
@@ -193,3 +207,20 @@ impl Model {
         }
     }
 }
+/// Returns the hash at the end of a model file, in hexadecimal digits.
+///
+/// # Errors
+/// * [`Error::UnreadableModel`]: the file cannot be read
+pub(crate) fn stored_hash(path: &Path) -> Result<String> {
+    let limit = (HEADER + LIMIT + HASH) as u64;
+    let bytes = read_limited(path, limit)
+        .map_err(|source| Error::UnreadableModel { path: path.to_owned(), source })?;
+    Ok(format_hash(&bytes))
+}
+
+/// Formats the last bytes of a model file, which are its hash.
+fn format_hash(bytes: &[u8]) -> String {
+    let hash = &bytes[bytes.len().saturating_sub(HASH)..];
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+

@@ -92,6 +92,7 @@ impl Warning {
             Self::MixedColumn { .. } => "mixed-column",
             Self::LogFault(fault) => fault.code(),
             Self::UnreadableVersion { .. } => "unreadable-version",
+            Self::BrokenModel { .. } => "broken-model",
         }
     }
 }

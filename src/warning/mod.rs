@@ -425,4 +425,11 @@ pub enum Warning {
         /// Why.
         problem: String,
     },
+    /// A champion, version or card of the models folder is broken.
+    BrokenModel {
+        /// The name or version.
+        model: String,
+        /// What is broken.
+        problem: String,
+    },
 }

@@ -335,7 +335,9 @@ impl fmt::Display for Warning {
                 let text = text.strip_prefix("The ").map_or(text.clone(), |rest| format!("the {rest}"));
                 write!(f, "{text} Features and scores may be wrong: {}", fault.advice())
             }
-            Self::UnreadableVersion { model, problem } => write!(f, "{model}: {problem}"),
+            Self::UnreadableVersion { model, problem } | Self::BrokenModel { model, problem } => {
+                write!(f, "{model}: {problem}")
+            }
         }
     }
 }

@@ -288,3 +288,90 @@ fn prune_stops_at_a_damaged_champion_and_prunes_the_other_models() {
     assert_eq!(project.names("models/m"), [".lock", "0001", "0002", "0003", "champion"]);
     project.pql(&["models", "rollback", "m"]).fails_with(4, &["`models/m/0001/model.pql`"]);
 }
+
+#[test]
+fn broken_champions_versions_and_cards_are_reported_without_their_content() {
+    let project = Project::trial();
+    project.train(&[]).done();
+    project.train(&["--set", "model.penalty=l1"]).done();
+    let listed = |words: &[&str]| {
+        let run = project.pql(&["models", "list"]).done().stderr_has(words);
+        assert!(!run.err.contains("secret"), "{}", run.err);
+    };
+    let score = |words: &[&str]| {
+        let run = project.pql(&["score", "t", "-o", "-"]).fails_with(4, words);
+        assert!(!run.err.contains("secret"), "{}", run.err);
+    };
+    let unknown = "the champion of `t` is unknown: cannot read `models/t/champion`";
+    let remedy = "`pql models promote t/0002`";
+    let contents: [(&[u8], &str); 4] = [
+        (b"secret\n0001\n", "line 1 is not a version"),
+        (b"0001\n../secret/0001\n", "line 2 is not a version"),
+        (b"\xffsecret", "expected text in UTF-8"),
+        (&[b'1'; 2 << 20], "expected at most 1048576 bytes"),
+    ];
+    for (content, problem) in contents {
+        project.write("models/t/champion", content);
+        listed(&["warning: t: ", unknown, problem, remedy]);
+        score(&[unknown, problem, remedy]);
+        project.pql(&["models", "rollback", "t"]).fails_with(4, &[unknown]);
+        project.pql(&["models", "prune", "--keep", "1"]).fails_with(4, &[unknown]);
+    }
+    project.write("models/t/champion", "0009\n");
+    listed(&["warning: t: champion `t/0009` has been deleted", remedy]);
+    project.pql(&["models", "promote", "t/0001"]).done();
+
+    let card = project.read("models/t/0001/model.json");
+    project.write("models/t/0002/model.json", &card);
+    let other = "the card of another model: the hash of the model file differs";
+    listed(&["warning: t/0002: ", other]);
+    project.pql(&["report", "t/0002", "-o", "-"]).fails_with(3, &["model.json", other]);
+    project.pql(&["export", "notebook", "t/0002"]).fails_with(3, &["model.json", other]);
+    assert!(!project.path("notebooks-export").exists());
+    project.write("models/t/0002/model.json", "{\"cohorts\": \"secret\"}");
+    listed(&["warning: t/0002: ", "not a model card: line 1, column 20"]);
+    let run = project.pql(&["export", "notebook", "t/0002"]);
+    let run = run.fails_with(3, &["not a model card"]);
+    assert!(!run.err.contains("secret"), "{}", run.err);
+    std::fs::remove_file(project.path("models/t/0002/model.pql")).unwrap();
+    listed(&["warning: t/0002: `models/t/0002/model.pql` is missing"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_the_folder_of_models_and_in_the_ledger_are_not_followed() {
+    use std::os::unix::fs::symlink;
+
+    let project = Project::trial();
+    project.train(&[]).done();
+    project.write("other", "content");
+    let replace_by_link = |place: &str| {
+        std::fs::remove_file(project.path(place)).ok();
+        symlink(project.path("other"), project.path(place)).unwrap();
+    };
+    replace_by_link("models/t/champion");
+    project.pql(&["models", "promote", "t/0001"]).done();
+    assert!(!project.path("models/t/champion").is_symlink());
+    replace_by_link("models/t/.lock");
+    let link = "found a symbolic link, expected a file";
+    project.pql(&["models", "promote", "t/0001"]).fails_with(1, &["models/t/.lock", link]);
+    project.train(&[]).fails_with(1, &["models/t/.lock", link]);
+    assert_eq!(project.names("models/t"), [".lock", "0001", "champion"]);
+    std::fs::create_dir(project.path("elsewhere")).unwrap();
+    symlink(project.path("elsewhere"), project.path("models/u")).unwrap();
+    let link = "found a symbolic link, expected a folder";
+    project.pql(&["train", "--name", "u"]).fails_with(1, &["models/u", link]);
+
+    let score = ["score", "t", "--at", "2025-04-15", "--ledger", "led"];
+    project.pql(&score).done();
+    let folder = project.names("led").remove(0);
+    let run = format!("led/{folder}/t@0001.parquet");
+    replace_by_link(&run);
+    project.pql(&score).done();
+    assert!(!project.path(&run).is_symlink());
+    std::fs::remove_dir_all(project.path(&format!("led/{folder}"))).unwrap();
+    symlink(project.path("elsewhere"), project.path(&format!("led/{folder}"))).unwrap();
+    project.pql(&score).fails_with(1, &[link]);
+    assert_eq!(project.names("elsewhere").len(), 0);
+    assert_eq!(project.text("other"), "content");
+}

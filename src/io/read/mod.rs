@@ -7,6 +7,7 @@ mod dictionary;
 mod file_columns;
 mod files;
 mod folder_keys;
+mod limited;
 mod ndjson;
 mod nested;
 mod pages;
@@ -28,6 +29,7 @@ use std::thread;
 pub(crate) use dictionary::Dictionary;
 use file_columns::FileColumns;
 pub use files::files;
+pub(crate) use limited::read_limited;
 pub(crate) use nested::nested_columns;
 use plan::Plan;
 use polars::prelude::{

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use polars::prelude::*;
 
 use super::*;
-use crate::io::write::{Format, TableWriter, write_table};
+use crate::io::write::{Format, OutputFile, TableWriter, write_table};
 
 /// Files of one test, removed at its end.
 struct Files(tempfile::TempDir);
@@ -190,7 +190,7 @@ fn stopping_early_hides_later_errors() {
     let csv = format!("n,x\n{}1\n", "1,2\n".repeat(200_000));
     let json = format!("{}[]\n", "{\"n\":1}\n".repeat(200_000));
     let parquet = files.0.path().join("a.parquet");
-    write_table(&parquet, Format::Parquet, &log(1_000_000)).unwrap();
+    write_table(&OutputFile::managed(&parquet), Format::Parquet, &log(1_000_000)).unwrap();
     let n = ["n".to_owned()];
     for path in [files.put("a.csv", csv), files.put("a.ndjson", json), parquet] {
         for reader in [read_batches, read_ahead] {
@@ -302,7 +302,7 @@ fn row_groups_are_read_in_order_with_the_requested_columns() {
     let files = Files::new();
     let path = files.0.path().join("a.parquet");
     let frame = log(1_000_000);
-    let mut writer = TableWriter::create(&path, Format::Parquet, frame.schema()).unwrap();
+    let mut writer = TableWriter::create(&OutputFile::managed(&path), Format::Parquet, frame.schema()).unwrap();
     writer.write(&frame).unwrap();
     writer.finish().unwrap();
     assert_eq!(row_count(&path), Some(1_000_000));
@@ -324,7 +324,7 @@ fn row_groups_are_read_in_order_with_the_requested_columns() {
 fn invalid_parquet_files_are_reported() {
     let files = Files::new();
     let path = files.0.path().join("a.parquet");
-    write_table(&path, Format::Parquet, &log(1_000)).unwrap();
+    write_table(&OutputFile::managed(&path), Format::Parquet, &log(1_000)).unwrap();
     let bytes = fs::read(&path).unwrap();
     assert!(message(&files.put("b.parquet", "id,x\n1,2\n3,4\n")).contains("not a Parquet file"));
     assert!(message(&files.put("b.parquet", "PAR1")).contains("not a Parquet file"));
@@ -359,7 +359,7 @@ fn a_column_of_lists_is_reported() {
 fn flipped_bits_in_parquet_never_panic_and_keep_the_number_of_rows() {
     let files = Files::new();
     let path = files.0.path().join("a.parquet");
-    write_table(&path, Format::Parquet, &log(3_000)).unwrap();
+    write_table(&OutputFile::managed(&path), Format::Parquet, &log(3_000)).unwrap();
     let warehouse = |name: &str| fs::read(warehouse(name)).unwrap();
     let originals = [
         (fs::read(&path).unwrap(), "id"),
@@ -445,7 +445,7 @@ fn text_columns_are_read_as_dictionaries_where_stored_so() {
         .with_name("id".into())
         .into_column();
     let n = (0..900_000).map(Some).collect::<Int64Chunked>().with_name("n".into()).into_column();
-    write_table(&path, Format::Parquet, &DataFrame::new(900_000, vec![column, n]).unwrap())
+    write_table(&OutputFile::managed(&path), Format::Parquet, &DataFrame::new(900_000, vec![column, n]).unwrap())
         .unwrap();
     let both = ["id".to_owned(), "n".to_owned()];
     let (mut read, mut coded) = (Vec::new(), Vec::new());

@@ -1,12 +1,13 @@
 //! The champion of a name: promotions, their history and the lock that protects them.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{ModelLocation, find_champion, missing, name_argument, stored_numbers, version_number};
+use super::{ModelLocation, find_champion, missing, name_argument, promotion_hint, stored_numbers, version_number};
 use crate::error::{Error, Result};
-use crate::io::write::write_bytes;
+use crate::io::read::read_limited;
+use crate::io::write::{OutputFile, open_lock, write_bytes};
 
 /// Name of the file that records the promoted versions of a name, one per line, newest first: the
 /// first line is the champion.
@@ -18,8 +19,7 @@ const LOCK_FILE: &str = ".lock";
 /// process or thread releases the lock.
 pub(super) fn lock(folder: &Path) -> Result<File> {
     let path = folder.join(LOCK_FILE);
-    // Another user may have created the file.
-    let file = File::create(&path).or_else(|_| File::open(&path));
+    let file = open_lock(&path);
     let locked = file.and_then(|file| match file.lock() {
         // Some network file systems have no locks: then nothing protects simultaneous changes.
         Err(e) if e.kind() != ErrorKind::Unsupported => Err(e),
@@ -28,22 +28,54 @@ pub(super) fn lock(folder: &Path) -> Result<File> {
     locked.map_err(|source| Error::Write { path, source })
 }
 
-/// Returns the promoted versions of a name, newest first; empty without a champion. Lines that are
-/// no versions are ignored.
-pub(super) fn read_promotions(folder: &Path) -> Vec<u32> {
-    let text = fs::read_to_string(folder.join(CHAMPION_FILE)).unwrap_or_default();
-    text.lines().filter_map(|line| line.trim().parse().ok()).collect()
+/// Largest file of promotions, in bytes; 200,000 promotions fit.
+const MAX_CHAMPION_SIZE: u64 = 1 << 20;
+
+/// Returns the promoted versions of a name, newest first; empty without a champion.
+///
+/// # Errors
+/// Why the file cannot be read. The text does not repeat its content.
+pub(super) fn read_promotions(folder: &Path) -> std::result::Result<Vec<u32>, String> {
+    let bytes = match read_limited(&folder.join(CHAMPION_FILE), MAX_CHAMPION_SIZE) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(|error| error.to_string())?,
+    };
+    let text = String::from_utf8(bytes).map_err(|_| "expected text in UTF-8".to_owned())?;
+    let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty());
+    lines
+        .map(|(number, line)| {
+            let problem = || format!("line {number} is not a version, such as `0001`");
+            line.parse().map_err(|_| problem())
+        })
+        .collect()
+}
+
+/// Returns the promoted versions of a name, newest first.
+///
+/// # Errors
+/// * [`Error::UnusableChampion`]: their file cannot be read
+pub(super) fn promotions(models: &Path, name: &str) -> Result<Vec<u32>> {
+    let folder = models.join(name);
+    read_promotions(&folder).map_err(|problem| Error::UnusableChampion {
+        problem: format!(
+            "the champion of `{name}` is unknown: cannot read `{}`: {problem}",
+            folder.join(CHAMPION_FILE).display()
+        ),
+        hint: promotion_hint(models, name),
+    })
 }
 
 /// Writes the promoted versions of a name, newest first.
 fn write_promotions(folder: &Path, promotions: &[u32]) -> Result<()> {
     let versions: Vec<String> = promotions.iter().map(|version| format!("{version:04}")).collect();
-    write_bytes(&folder.join(CHAMPION_FILE), (versions.join("\n") + "\n").as_bytes())
+    let file = OutputFile::managed(&folder.join(CHAMPION_FILE));
+    write_bytes(&file, (versions.join("\n") + "\n").as_bytes())
 }
 
 /// Adds a version to the promotions of its name, unless it is the champion already.
 pub(super) fn record_promotion(folder: &Path, version: u32) -> Result<()> {
-    let mut promotions = read_promotions(folder);
+    // A promotion replaces a file that cannot be read.
+    let mut promotions = read_promotions(folder).unwrap_or_default();
     if promotions.first() != Some(&version) {
         promotions.insert(0, version);
     }
@@ -102,7 +134,7 @@ pub fn rollback(
     let name = name_argument(models, name, "rollback")?;
     let folder = models.join(name);
     let _lock = lock(&folder)?;
-    let promotions = read_promotions(&folder);
+    let promotions = promotions(models, name)?;
     let Some(position) = previous_champion(&promotions, &stored_numbers(models, name)) else {
         let champion = find_champion(name, models)?.label;
         let reason = if promotions.iter().all(|version| *version == promotions[0]) {
