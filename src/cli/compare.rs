@@ -1,6 +1,5 @@
 //! `pql compare`
 
-use std::path::Path;
 
 use clap::ValueEnum;
 use pql_stats::intervals::Interval;
@@ -9,10 +8,10 @@ use serde::Serialize;
 
 use super::Terminal;
 use super::output::{OutputArgs, OutputFormat, limit_formats};
-use super::shared::{MatrixArgs, ModelsArgs, PageArgs, ProjectArgs, check_page};
+use super::shared::{MatrixArgs, ModelsArgs, PageArgs, ProjectArgs};
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
-use crate::io::write::write_bytes;
+use crate::io::write::{OutputFile, RunFiles, write_bytes};
 use crate::model::verdict::VerdictCard;
 use crate::model::{Model, card};
 use crate::operations::compare::{
@@ -67,7 +66,7 @@ const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json];
 impl Args {
     /// Returns whether the rows are the stored test rows of the challenger.
     fn uses_test_rows(&self) -> bool {
-        self.matrix.features.is_none() && self.project.config.is_none()
+        !self.matrix.is_some() && self.project.config.is_none()
     }
 }
 
@@ -166,9 +165,9 @@ struct CutoffDifference<'a> {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let output = args.output.resolve(FORMATS)?;
-    check_page(args.page.report.as_deref())?;
-    let (challenger, champion) = contenders(args)?;
+    let output = args.output.resolve(FORMATS, &terminal.files)?;
+    let page = args.page.file_beside_result(&terminal.files)?;
+    let (challenger, champion) = contenders(args, &terminal.files)?;
     check_same_target(&challenger.model, &champion.model)?;
     let mut notes = Vec::new();
     let models = [&challenger.model, &champion.model];
@@ -187,7 +186,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     } else {
         output.write(&text::comparison(&comparison, labels), terminal)?;
     }
-    if let Some(path) = &args.page.report {
+    if let Some(file) = &page {
         write_page(
             &ComparisonPage {
                 comparison: &comparison,
@@ -197,7 +196,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
                 notes: &notes,
                 mask: args.mask,
             },
-            path,
+            file,
             terminal,
         )?;
     }
@@ -234,9 +233,11 @@ fn finish(
 }
 
 /// Finds the challenger and the champion, and checks that they are different models.
-fn contenders(args: &Args) -> Result<(Contender, Contender)> {
-    let load =
-        |name: &str| args.folder.load(name).map(|(model, location)| Contender { model, location });
+fn contenders(args: &Args, files: &RunFiles) -> Result<(Contender, Contender)> {
+    let load = |name: &str| -> Result<Contender> {
+        let (model, location) = args.folder.load(name, files)?;
+        Ok(Contender { model, location })
+    };
     let challenger = load(&args.challenger)?;
     let champion = match (&args.champion, challenger.location.label.split_once('/')) {
         (Some(champion), _) => load(champion)?,
@@ -278,8 +279,8 @@ fn paired_scores(
     if args.uses_test_rows() {
         return PairedScores::from_stored_test_rows(challenger, champion);
     }
-    let rows = |contender: &Contender, terminal: &mut Terminal<'_>| match &args.matrix.features {
-        Some(path) => contender.model.read_matrix(path, args.project.load()?.matrix),
+    let rows = |contender: &Contender, terminal: &mut Terminal<'_>| match args.matrix.path(&terminal.files)? {
+        Some(path) => contender.model.read_matrix(path, args.project.load(&terminal.files)?.matrix),
         None => log_rows(args, contender, &challenger.model, terminal),
     };
     let one = rows(challenger, terminal)?;
@@ -296,7 +297,7 @@ fn log_rows(
 ) -> Result<Rows> {
     let catalog = contender.model.usage_features(&contender.location.label)?.clone();
     let config =
-        contender.observation_config(&args.project.load()?, challenger, &mut terminal.sink())?;
+        contender.observation_config(&args.project.load(&terminal.files)?, challenger, &mut terminal.sink())?;
     let log = args.project.model_log(&config, &contender.model, None, terminal)?;
     rows_for_model(&config, log, catalog, &mut terminal.sink())
 }
@@ -342,8 +343,12 @@ fn json<'a>(
 }
 
 /// Writes the HTML report.
-fn write_page(page: &ComparisonPage<'_>, path: &Path, terminal: &mut Terminal<'_>) -> Result<()> {
-    write_bytes(path, page.html()?.as_bytes())?;
-    terminal.note(&format!("Wrote {}", path.display()));
+fn write_page(
+    page: &ComparisonPage<'_>,
+    file: &OutputFile,
+    terminal: &mut Terminal<'_>,
+) -> Result<()> {
+    write_bytes(file, page.html()?.as_bytes())?;
+    terminal.note(&format!("Wrote {}", file.path().display()));
     Ok(())
 }

@@ -72,14 +72,14 @@ const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json, Outp
 const MIN_CONVERSIONS: u64 = 10;
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let output = args.output.resolve(FORMATS)?;
-    if let (OutputFormat::Toml, Some(path)) = (output.format, &output.path) {
+    let output = args.output.resolve(FORMATS, &terminal.files)?;
+    if let (OutputFormat::Toml, Some(file)) = (output.format, &output.file) {
         refuse_existing(
-            path,
+            file.path(),
             "choose another file, and copy the blocks you want into the project file",
         )?;
     }
-    let config = args.project.load()?;
+    let config = args.project.load(&terminal.files)?;
     let log = args.project.training_log(&config, terminal)?;
     let observations =
         observe(&log, &config.observation, SplitOptions::newest(config.model.test_size))?;

@@ -114,8 +114,8 @@ struct ValueMetrics<'a> {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let output = args.output.resolve(FORMATS)?;
-    let (model, location) = args.model.load()?;
+    let output = args.output.resolve(FORMATS, &terminal.files)?;
+    let (model, location) = args.model.load(&terminal.files)?;
     let rows = rows(args, &model, &location.label, terminal)?;
     let held_out = HeldOut::load(&location.path, &model, &Scorer::new(&model, &location.label)?)?;
     let options = EvaluationOptions {
@@ -195,8 +195,8 @@ fn check_definition(name: &str, config: &Config) -> Result<()> {
 
 /// Returns the rows to evaluate: those of the matrix or of the log.
 fn rows(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) -> Result<Rows> {
-    let file = args.project.load()?;
-    if let Some(path) = &args.matrix.features {
+    let file = args.project.load(&terminal.files)?;
+    if let Some(path) = args.matrix.path(&terminal.files)? {
         return model.read_matrix(path, file.matrix);
     }
     let config = model.project_config(&file, &mut terminal.sink())?;

@@ -4,7 +4,7 @@ use polars::prelude::*;
 
 use super::Terminal;
 use super::output::{OutputArgs, ROW_FORMATS, limit_formats};
-use super::shared::{ModelsArgs, ProjectArgs, refuse_overwriting_data};
+use super::shared::{ModelsArgs, ProjectArgs};
 use crate::dataset::observations::Outcome;
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
@@ -34,9 +34,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (output, format) = args.output.row_file()?.expect("clap requires `--output`");
-    let file = args.project.load()?;
-    refuse_overwriting_data(&file, output)?;
+    let (output, format) = args.output.row_file(&terminal.files)?.expect("clap requires `--output`");
+    let file = args.project.load(&terminal.files)?;
     let rows = match &args.model {
         None => {
             let log = args.project.training_log(&file, terminal)?;
@@ -47,7 +46,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             rows
         }
         Some(model) => {
-            let (model, location) = args.folder.load(model)?;
+            let (model, location) = args.folder.load(model, &terminal.files)?;
             let config = model.project_config(&file, &mut terminal.sink())?;
             let catalog = model.usage_features(&location.label)?.clone();
             let log = args.project.model_log(&config, &model, args.at, terminal)?;
@@ -59,12 +58,12 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         }
     };
     let table = table(&rows)?;
-    write_table(output, format, &table)?;
+    write_table(&output, format, &table)?;
     terminal.note(&format!(
         "Wrote {} with {} to {}",
         counted(table.height() as u64, "row"),
         counted(rows.features.width() as u64, "feature"),
-        output.display()
+        output.path().display()
     ));
     Ok(())
 }

@@ -55,8 +55,8 @@ fn period_parser() -> impl TypedValueParser<Value = CohortPeriod> {
 const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json, OutputFormat::Csv];
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let output = args.output.resolve(FORMATS)?;
-    let config = args.project.load()?;
+    let output = args.output.resolve(FORMATS, &terminal.files)?;
+    let config = args.project.load(&terminal.files)?;
     let places = definition_indices(&config, &args.definition)?;
     let visitors = config.visitors.as_ref().map(visitors).transpose()?;
     let log = args.project.training_log(&config, terminal)?;

@@ -1,11 +1,11 @@
 //! `pql ingest`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Terminal;
-use super::shared::{ProjectArgs, refuse_overwriting_data};
+use super::shared::ProjectArgs;
 use crate::error::{Error, Result};
-use crate::io::write::{Format, TableWriter, write_table};
+use crate::io::write::{Format, OutputFile, TableWriter, write_table};
 use crate::log::{ReadOptions, accounts_table, events_tables};
 use crate::report::format::counted;
 use crate::report::text;
@@ -22,12 +22,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let config = args.project.load()?;
-    let [events, accounts] =
-        ["events.parquet", "accounts.parquet"].map(|name| args.output.join(name));
-    [&events, &accounts]
-        .into_iter()
-        .try_for_each(|output| refuse_overwriting_data(&config, output))?;
+    let config = args.project.load(&terminal.files)?;
+    let file = |name: &str| terminal.files.output(&args.output.join(name));
+    let (events, accounts) = (file("events.parquet")?, file("accounts.parquet")?);
     // Without `observation.until` the whole log is written, so that reading it back derives the
     // same end.
     let until = config.observation.until.or(Some(Timestamp(NEVER)));
@@ -48,8 +45,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     if let Some(writer) = writer {
         writer.finish()?;
     }
-    let wrote = |rows: usize, path: &Path| {
-        format!("Wrote {} to {}", counted(rows as u64, "row"), path.display())
+    let wrote = |rows: usize, file: &OutputFile| {
+        format!("Wrote {} to {}", counted(rows as u64, "row"), file.path().display())
     };
     terminal.note(&wrote(log.events.len(), &events));
     let table = accounts_table(&log)?;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::Terminal;
-use super::shared::refuse_existing;
+use super::shared::{refuse_existing, writable};
 use crate::error::Result;
-use crate::io::write::{check_writable, write_bytes};
+use crate::io::write::write_bytes;
 use crate::time::Timestamp;
 use crate::tools::init::{InitOptions, guess};
 
@@ -36,12 +36,13 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let stdout = args.output == Path::new("-");
     refuse_existing(&args.output, "choose another file with `-o`, or move it away")?;
-    check_writable(&args.output)?;
+    args.events.iter().chain(&args.accounts).try_for_each(|path| terminal.files.add_tables(path))?;
+    let output = writable(&args.output, &terminal.files)?;
     let folder = if stdout { Path::new("") } else { args.output.parent().unwrap_or(Path::new("")) };
     let options = InitOptions { account: args.account.clone(), time: args.time.clone() };
     let accounts = args.accounts.as_deref();
     let guess = guess(&args.events, accounts, folder, &options, Timestamp::now().0)?;
-    write_bytes(&args.output, guess.toml.as_bytes())?;
+    write_bytes(&output, guess.toml.as_bytes())?;
     guess.remarks.iter().for_each(|remark| terminal.note(remark));
     guess.tasks.iter().for_each(|task| terminal.note(&format!("FIXME: {task}")));
     if !stdout {

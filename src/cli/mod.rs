@@ -21,6 +21,7 @@ mod report;
 mod schema;
 mod score;
 mod shared;
+mod signals;
 mod simulate;
 mod since;
 mod train;
@@ -34,6 +35,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
 use crate::io::sink::Sink;
+use crate::io::write::RunFiles;
 use crate::model::Model;
 use crate::names::nearest;
 use crate::report::format::wrap;
@@ -130,6 +132,8 @@ pub(crate) struct Terminal<'a> {
     pub(crate) stdout_is_terminal: bool,
     /// The progress bars of long work.
     pub(crate) progress: Progress,
+    /// The inputs and outputs of the command.
+    pub(crate) files: RunFiles,
 }
 
 impl Terminal<'_> {
@@ -280,10 +284,7 @@ fn with_good_tips(mut error: clap::Error) -> clap::Error {
 
 /// Runs a command and returns its exit code.
 fn execute(general: &GeneralArgs, run: impl FnOnce(&mut Terminal<'_>) -> Result<()>) -> ExitCode {
-    /// By convention 128 + the number of the signal that a terminal sends on Ctrl-C.
-    const INTERRUPTED: i32 = 130;
-    // Without a handler the default one ends the process, so a failure to set it loses nothing.
-    let _ = ctrlc::set_handler(|| std::process::exit(INTERRUPTED));
+    signals::handle();
     let progress = if general.quiet { Progress::silent() } else { Progress::terminal() };
     // Neither is locked: other threads write tables to stdout and draw progress on stderr.
     let mut out = io::BufWriter::new(io::stdout());
@@ -297,6 +298,7 @@ fn execute(general: &GeneralArgs, run: impl FnOnce(&mut Terminal<'_>) -> Result<
         warnings: Vec::new(),
         stdout_is_terminal: io::stdout().is_terminal(),
         progress,
+        files: RunFiles::default(),
     };
     let result = run(&mut terminal).and_then(|()| terminal.flush());
     match result {

@@ -1,14 +1,14 @@
 //! `pql monitor`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::Terminal;
 use super::output::{OutputArgs, OutputFormat, limit_formats};
-use super::shared::{BatchArgs, ModelArgs, PageArgs, ProjectArgs, check_page};
+use super::shared::{BatchArgs, ModelArgs, PageArgs, ProjectArgs};
 use crate::error::{Error, Result};
-use crate::io::write::write_bytes;
+use crate::io::write::{OutputFile, write_bytes};
 use crate::model::Model;
 use crate::operations::monitor::{
     EarlierScores, MonitorTarget, MonitoringReport, monitor_log, monitor_matrix,
@@ -56,12 +56,13 @@ struct MonitorOutput<'a> {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let output = args.output.resolve(FORMATS)?;
-    check_page(args.page.report.as_deref())?;
-    let (model, location) = args.model.load()?;
+    let output = args.output.resolve(FORMATS, &terminal.files)?;
+    let page = args.page.file_beside_result(&terminal.files)?;
+    args.ledger.as_deref().map_or(Ok(()), |ledger| terminal.files.add_ledger(ledger))?;
+    let (model, location) = args.model.load(&terminal.files)?;
     let target = MonitorTarget { model: &model, label: &location.label, ignore: &args.ignore };
-    let monitoring = match &args.batch.features {
-        Some(path) => monitor_matrix(target, path, &args.project.load()?.matrix, args.outcomes)?,
+    let monitoring = match args.batch.path(&terminal.files)? {
+        Some(path) => monitor_matrix(target, path, &args.project.load(&terminal.files)?.matrix, args.outcomes)?,
         None => from_log(args, target, terminal)?,
     };
     if output.format == OutputFormat::Json {
@@ -71,8 +72,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     } else {
         output.write(&text::monitoring(&monitoring, terminal.verbose), terminal)?;
     }
-    if let Some(path) = &args.page.report {
-        write_page(&monitoring, &model, path, terminal)?;
+    if let Some(file) = &page {
+        write_page(&monitoring, &model, file, terminal)?;
     }
     match monitoring.alarms.len() {
         0 => Ok(()),
@@ -87,7 +88,7 @@ fn from_log(
     terminal: &mut Terminal<'_>,
 ) -> Result<MonitoringReport> {
     target.model.usage_features(target.label)?;
-    let config = target.model.project_config(&args.project.load()?, &mut terminal.sink())?;
+    let config = target.model.project_config(&args.project.load(&terminal.files)?, &mut terminal.sink())?;
     let log = args.project.model_log(&config, target.model, args.batch.at, terminal)?;
     let earlier = args
         .ledger
@@ -109,10 +110,10 @@ fn from_log(
 fn write_page(
     monitoring: &MonitoringReport,
     model: &Model,
-    path: &Path,
+    file: &OutputFile,
     terminal: &mut Terminal<'_>,
 ) -> Result<()> {
-    write_bytes(path, MonitorPage { monitoring, model }.html()?.as_bytes())?;
-    terminal.note(&format!("Wrote {}", path.display()));
+    write_bytes(file, MonitorPage { monitoring, model }.html()?.as_bytes())?;
+    terminal.note(&format!("Wrote {}", file.path().display()));
     Ok(())
 }

@@ -7,8 +7,9 @@ use clap::{Arg, ValueEnum};
 use serde::Serialize;
 
 use super::Terminal;
+use super::shared::writable;
 use crate::error::{Error, Result};
-use crate::io::write::{Format, check_writable, csv_line, write_bytes};
+use crate::io::write::{Format, OutputFile, RunFiles, csv_line, write_bytes};
 use crate::report::format::alternatives;
 
 /// A format of a result; each command writes some of them.
@@ -100,12 +101,18 @@ pub(super) fn limit_formats(arg: Arg, formats: &'static [OutputFormat]) -> Arg {
 }
 
 impl OutputArgs {
+    /// Returns whether a format or a file is given.
+    pub(super) fn is_given(&self) -> bool {
+        self.format.is_some() || self.output.is_some()
+    }
+
     /// Returns the output of a command that writes these formats, the first one by default.
     ///
     /// # Errors
-    /// * [`Error::Usage`]: the file extension means a format that the command does not write
+    /// * [`Error::Usage`]: the file extension means a format that the command does not write, or the
+    ///   file is an input
     /// * [`Error::Write`]: the file cannot be written
-    pub(super) fn resolve(&self, formats: &[OutputFormat]) -> Result<Output> {
+    pub(super) fn resolve(&self, formats: &[OutputFormat], files: &RunFiles) -> Result<Output> {
         let path = self.output.clone().filter(|path| path != Path::new("-"));
         let from_extension = path.as_deref().and_then(OutputFormat::from_extension);
         let format = match (self.format, from_extension) {
@@ -116,17 +123,17 @@ impl OutputArgs {
                 Some(path) => return Err(unsupported_extension(path, formats)),
             },
         };
-        // A result may take minutes; it must not be lost.
-        path.as_deref().map_or(Ok(()), check_writable)?;
-        Ok(Output { format, path })
+        let file = path.as_deref().map(|path| writable(path, files)).transpose()?;
+        Ok(Output { format, file })
     }
 
     /// Returns the file of a command that writes rows, and its format; `None` without `--output`.
     ///
     /// # Errors
-    /// * [`Error::Usage`]: neither `--format` nor the file extension is a format of rows
+    /// * [`Error::Usage`]: neither `--format` nor the file extension is a format of rows, or the file
+    ///   is an input
     /// * [`Error::Write`]: the file cannot be written
-    pub(super) fn row_file(&self) -> Result<Option<(&Path, Format)>> {
+    pub(super) fn row_file(&self, files: &RunFiles) -> Result<Option<(OutputFile, Format)>> {
         let Some(path) = self.output.as_deref() else { return Ok(None) };
         let from_extension = || {
             let is_stdout = path == Path::new("-");
@@ -134,8 +141,7 @@ impl OutputArgs {
         };
         let format = self.format.or_else(from_extension).and_then(OutputFormat::row_format);
         let format = format.ok_or_else(|| unsupported_extension(path, ROW_FORMATS))?;
-        check_writable(path)?;
-        Ok(Some((path, format)))
+        Ok(Some((writable(path, files)?, format)))
     }
 }
 
@@ -165,21 +171,21 @@ fn unsupported_extension(path: &Path, formats: &[OutputFormat]) -> Error {
 pub(super) struct Output {
     pub(super) format: OutputFormat,
     /// The file; `None`: standard output.
-    pub(super) path: Option<PathBuf>,
+    pub(super) file: Option<OutputFile>,
 }
 
 impl Output {
     /// Returns whether the result is shown on a terminal, where bars and plots are drawn.
     pub(super) fn is_on_terminal(&self, terminal: &Terminal<'_>) -> bool {
-        self.path.is_none() && terminal.stdout_is_terminal
+        self.file.is_none() && terminal.stdout_is_terminal
     }
 
     /// Writes a text, and a line break after it unless it is empty.
     pub(super) fn write(&self, text: &str, terminal: &mut Terminal<'_>) -> Result<()> {
         let line_break = if text.is_empty() { "" } else { "\n" };
-        let Some(path) = &self.path else { return terminal.print(&[text, line_break]) };
-        write_bytes(path, [text, line_break].concat().as_bytes())?;
-        terminal.note(&format!("Wrote {}", path.display()));
+        let Some(file) = &self.file else { return terminal.print(&[text, line_break]) };
+        write_bytes(file, [text, line_break].concat().as_bytes())?;
+        terminal.note(&format!("Wrote {}", file.path().display()));
         Ok(())
     }
 
@@ -221,7 +227,7 @@ mod tests {
 
     fn resolve(format: Option<OutputFormat>, path: Option<&str>) -> Result<OutputFormat> {
         let args = OutputArgs { format, output: path.map(PathBuf::from) };
-        args.resolve(SOME).map(|output| output.format)
+        args.resolve(SOME, &RunFiles::default()).map(|output| output.format)
     }
 
     #[test]
@@ -251,13 +257,15 @@ mod tests {
     fn a_row_file_needs_a_format_of_rows() {
         let row_file = |format, path: &str| {
             let args = OutputArgs { format, output: Some(path.into()) };
-            args.row_file().map(|file| file.map(|(_, format)| format))
+            let file = args.row_file(&RunFiles::default());
+            file.map(|file| file.map(|(_, format)| format))
         };
         assert_eq!(row_file(None, "-").unwrap(), Some(Format::Csv));
         assert_eq!(row_file(None, "a.jsonl").unwrap(), Some(Format::Ndjson));
         assert_eq!(row_file(Some(OutputFormat::Csv), "a.txt").unwrap(), Some(Format::Csv));
         assert_eq!(row_file(None, "a.json").unwrap_err().exit_code(), 2);
-        assert_eq!(OutputArgs { format: None, output: None }.row_file().unwrap(), None);
+        let none = OutputArgs { format: None, output: None };
+        assert!(none.row_file(&RunFiles::default()).unwrap().is_none());
     }
 
     #[test]

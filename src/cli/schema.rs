@@ -18,5 +18,5 @@ pub(super) struct Args {
 const FORMATS: &[OutputFormat] = &[OutputFormat::Json];
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    args.output.resolve(FORMATS)?.write(json_schema().trim_end(), terminal)
+    args.output.resolve(FORMATS, &terminal.files)?.write(json_schema().trim_end(), terminal)
 }

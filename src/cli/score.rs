@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Terminal;
 use super::output::{OutputArgs, ROW_FORMATS, limit_formats};
-use super::shared::{BatchArgs, ModelArgs, ProjectArgs, refuse_overwrite, refuse_overwriting_data};
+use super::shared::{BatchArgs, ModelArgs, ProjectArgs};
 use crate::config::{CutoffScheme, ObservationConfig};
 use crate::error::Result;
 use crate::model::Model;
@@ -69,30 +69,30 @@ enum SortOrder {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let table = args.output.row_file()?;
-    let output = table.map(|(path, _)| path);
-    let (model, location) = args.model.load()?;
+    let table = args.output.row_file(&terminal.files)?;
+    args.ledger.as_deref().map_or(Ok(()), |ledger| terminal.files.add_ledger(ledger))?;
+    let (model, location) = args.model.load(&terminal.files)?;
     terminal.warn_of_verdict(&model, &location.label);
     let scorer = Scorer::new(&model, &location.label)?.with_reasons(args.reasons.into());
     let order = match args.sort {
         SortOrder::Probability => ScoreOrder::Probability,
         SortOrder::Account => ScoreOrder::Account,
     };
+    let files = terminal.files.clone();
     let targets = ScoreTargets {
-        table,
+        table: table.as_ref().map(|(file, format)| (file, *format)),
         rows: ScoreRows { order, all: args.all },
         ledger: args.ledger.as_deref(),
+        files: &files,
         memory: args.project.memory,
     };
-    let file = args.project.load()?;
+    let file = args.project.load(&terminal.files)?;
     let mut period = None;
-    let run = if let Some(path) = &args.batch.features {
-        output.map_or(Ok(()), |output| refuse_overwrite(path, output))?;
+    let run = if let Some(path) = args.batch.path(&terminal.files)? {
         score_matrix_to(targets, &scorer, (&model, path, &file), &mut terminal.sink())?
     } else {
         model.usage_features(&location.label)?;
         let config = model.project_config(&file, &mut terminal.sink())?;
-        output.map_or(Ok(()), |output| refuse_overwriting_data(&config, output))?;
         let log = args.project.model_log(&config, &model, args.batch.at, terminal)?;
         let batch =
             LogBatch::observe(&model, &location.label, &config, &log, &mut terminal.sink())?;
@@ -106,8 +106,9 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         SortOrder::Probability => ", highest probability first",
         SortOrder::Account => ", by account",
     };
-    if let Some(file) = output.filter(|path| *path != Path::new("-")) {
-        terminal.note(&format!("Wrote {}{order}", file.display()));
+    let path = table.as_ref().map(|(file, _)| file.path());
+    if let Some(path) = path.filter(|path| *path != Path::new("-")) {
+        terminal.note(&format!("Wrote {}{order}", path.display()));
     }
     if let Some(file) = &run.ledger_file {
         terminal.note(&format!("Wrote {}", file.display()));

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Terminal;
-use crate::config::{Config, definition_line};
+use crate::config::{Config, DEFAULT_FILE, definition_line};
 use crate::error::{Error, Result};
-use crate::io::read::files;
 use crate::io::sink::Sink;
-use crate::io::write::check_writable;
+use crate::io::write::{OutputFile, RunFiles, check_writable};
 use crate::log::{Log, ReadOptions, SourceQuality};
 use crate::model::Model;
-use crate::registry::versions::{ModelLocation, find};
+use crate::registry::versions::{ModelLocation, find, model_name, stored_files, version_files};
 use crate::report::text;
 use crate::report::text::plot::Plotter;
 use crate::rules::definition::Definition;
@@ -42,7 +41,25 @@ pub(super) struct ProjectArgs {
 pub(super) struct MatrixArgs {
     /// Read a feature matrix instead of events
     #[arg(long, value_name = "FILE", conflicts_with_all = ["now", "memory"])]
-    pub(super) features: Option<PathBuf>,
+    features: Option<PathBuf>,
+}
+
+impl MatrixArgs {
+    /// Returns whether a feature matrix replaces the log.
+    pub(super) fn is_some(&self) -> bool {
+        self.features.is_some()
+    }
+
+    /// Returns the feature matrix, an input of the command.
+    pub(super) fn path(&self, files: &RunFiles) -> Result<Option<&Path>> {
+        matrix_path(self.features.as_deref(), files)
+    }
+}
+
+/// Records a feature matrix as an input.
+fn matrix_path<'a>(path: Option<&'a Path>, files: &RunFiles) -> Result<Option<&'a Path>> {
+    path.map_or(Ok(()), |path| files.add_tables(path))?;
+    Ok(path)
 }
 
 /// The accounts that a model scores.
@@ -51,10 +68,17 @@ pub(super) struct MatrixArgs {
 pub(super) struct BatchArgs {
     /// Read a feature matrix instead of events
     #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "now"])]
-    pub(super) features: Option<PathBuf>,
+    features: Option<PathBuf>,
     /// Use the accounts as of this time (a date means 00:00) [default: the end of the log]
     #[arg(long, value_name = "TIME")]
     pub(super) at: Option<WrittenTime>,
+}
+
+impl BatchArgs {
+    /// Returns the feature matrix, an input of the command.
+    pub(super) fn path(&self, files: &RunFiles) -> Result<Option<&Path>> {
+        matrix_path(self.features.as_deref(), files)
+    }
 }
 
 /// The HTML page that a command can write in addition to its result.
@@ -63,44 +87,32 @@ pub(super) struct BatchArgs {
 pub(super) struct PageArgs {
     /// Also write an HTML report
     #[arg(long, value_name = "FILE")]
-    pub(super) report: Option<PathBuf>,
+    report: Option<PathBuf>,
 }
 
-/// Checks that an HTML page goes to a file that can be written, because stdout has the result.
-pub(super) fn check_page(report: Option<&Path>) -> Result<()> {
-    if report != Some(Path::new("-")) {
-        return report.map_or(Ok(()), check_writable);
+impl PageArgs {
+    /// Returns the file of the page, which can be written.
+    pub(super) fn file(&self, files: &RunFiles) -> Result<Option<OutputFile>> {
+        self.report.as_deref().map(|path| writable(path, files)).transpose()
     }
-    Err(Error::Usage {
-        problem: "`--report`: found `-`, expected a file, because stdout has the result".to_owned(),
-        hint: Some("use `--report page.html`".to_owned()),
-    })
-}
 
-/// Refuses to overwrite the events and accounts of the project.
-pub(super) fn refuse_overwriting_data(config: &Config, output: &Path) -> Result<()> {
-    let events = config.events.iter().map(|source| source.path.as_path());
-    events
-        .chain(config.accounts.as_ref().map(|source| source.path.as_path()))
-        .try_for_each(|input| refuse_overwrite(input, output))
-}
-
-/// Refuses to overwrite an input.
-///
-/// # Arguments
-/// * `input` – a file, a glob or a folder
-pub(super) fn refuse_overwrite(input: &Path, output: &Path) -> Result<()> {
-    // A file can have several names. An output that does not exist yet is no input, and a missing
-    // input is reported when it is read.
-    let Ok(same) = output.canonicalize() else { return Ok(()) };
-    let is_output = |file: &PathBuf| file.canonicalize().is_ok_and(|file| file == same);
-    match files(input).unwrap_or_default().into_iter().find(is_output) {
-        Some(_) => Err(Error::Usage {
-            problem: format!("refusing to overwrite an input file: {}", output.display()),
-            hint: Some("choose another file with `-o`".to_owned()),
-        }),
-        None => Ok(()),
+    /// Returns the file of the page of a command whose result goes to stdout.
+    pub(super) fn file_beside_result(&self, files: &RunFiles) -> Result<Option<OutputFile>> {
+        if self.report.as_deref() == Some(Path::new("-")) {
+            let problem = "`--report`: found `-`, expected a file, because stdout has the result";
+            let hint = Some("use `--report page.html`".to_owned());
+            return Err(Error::Usage { problem: problem.to_owned(), hint });
+        }
+        self.file(files)
     }
+}
+
+/// Records an output, and checks that it can be written, because a result may take minutes and
+/// must not be lost.
+pub(super) fn writable(path: &Path, files: &RunFiles) -> Result<OutputFile> {
+    let output = files.output(path)?;
+    check_writable(&output)?;
+    Ok(output)
 }
 
 /// Refuses to overwrite a file that exists; stdout is never refused.
@@ -167,10 +179,17 @@ pub(super) struct ModelsArgs {
 }
 
 impl ModelsArgs {
-    /// Finds and reads a model: a file, NAME or NAME/VERSION.
-    pub(super) fn load(&self, model: &str) -> Result<(Model, ModelLocation)> {
+    /// Finds and reads a model: a file, NAME or NAME/VERSION. All versions of its name are inputs.
+    pub(super) fn load(&self, model: &str, files: &RunFiles) -> Result<(Model, ModelLocation)> {
         let location = find(model, &self.models)?;
+        version_files(&location.path).iter().try_for_each(|file| files.add_input(file))?;
+        self.add_versions(model_name(&location.label), files)?;
         Ok((Model::load(&location.path)?, location))
+    }
+
+    /// Records the versions and the champion of a name as inputs.
+    pub(super) fn add_versions(&self, name: &str, files: &RunFiles) -> Result<()> {
+        stored_files(&self.models, name).iter().try_for_each(|file| files.add_input(file))
     }
 }
 
@@ -187,15 +206,26 @@ pub(super) struct ModelArgs {
 
 impl ModelArgs {
     /// Finds and reads the model.
-    pub(super) fn load(&self) -> Result<(Model, ModelLocation)> {
-        self.folder.load(&self.name)
+    pub(super) fn load(&self, files: &RunFiles) -> Result<(Model, ModelLocation)> {
+        self.folder.load(&self.name, files)
     }
+}
+
+/// Reads the project file with its overrides. The file and the data that it names are inputs.
+pub(super) fn load_config(path: Option<&Path>, set: &[String], files: &RunFiles) -> Result<Config> {
+    files.add_input(path.unwrap_or(Path::new(DEFAULT_FILE)))?;
+    let config = Config::load(path, set)?;
+    let events = config.events.iter().map(|source| &source.path);
+    let accounts = config.accounts.iter().map(|source| &source.path);
+    let visitors = config.visitors.iter().map(|source| &source.path);
+    events.chain(accounts).chain(visitors).try_for_each(|path| files.add_tables(path))?;
+    Ok(config)
 }
 
 impl ProjectArgs {
     /// Reads the project file and the overrides.
-    pub(super) fn load(&self) -> Result<Config> {
-        Config::load(self.config.as_deref(), &self.set)
+    pub(super) fn load(&self, files: &RunFiles) -> Result<Config> {
+        load_config(self.config.as_deref(), &self.set, files)
     }
 
     /// Reads the log and prints a line about it; with `--verbose` the data-quality table.

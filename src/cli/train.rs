@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::dataset::matrix;
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
-use crate::io::write::check_writable;
+use crate::io::write::OutputFile;
 use crate::log::ColumnTypes;
 use crate::model::card::{self, CardContext};
 use crate::model::verdict::{Requirement, Verdict};
@@ -91,16 +91,17 @@ struct TrainingResult {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let output = args.output.resolve(FORMATS)?;
+    let output = args.output.resolve(FORMATS, &terminal.files)?;
     versions::check_name(&args.name)?;
     // The model is stored before its page is written.
-    args.page.report.as_deref().map_or(Ok(()), check_writable)?;
-    let config = args.project.load()?;
+    let page = args.page.file(&terminal.files)?;
+    args.folder.add_versions(&args.name, &terminal.files)?;
+    let config = args.project.load(&terminal.files)?;
     let training = if terminal.verbose {
-        train(args, &config, terminal)?
+        train(args, &config, page.is_some(), terminal)?
     } else {
         // The summary has the most important warnings.
-        terminal.defer_notes(|terminal| train(args, &config, terminal))?
+        terminal.defer_notes(|terminal| train(args, &config, page.is_some(), terminal))?
     };
     let verdict = training.trained.model.verdict();
     let unmet = args.require.map(Requirement::from).filter(|required| !verdict.meets(*required));
@@ -111,8 +112,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     };
     let options = StoreOptions { promotion, test_rows: !args.no_test_rows };
     let stored = store_model(&args.folder.models, &args.name, &training.trained, options)?;
-    if let Some(path) = &args.page.report {
-        write_page(&training, &stored.label, path, terminal)?;
+    if let Some(file) = &page {
+        write_page(&training, &stored.label, file, terminal)?;
     }
     let champion = versions::find_champion(&args.name, &args.folder.models).ok();
     let champion = champion.as_ref().map(|champion| champion.label.as_str());
@@ -157,9 +158,14 @@ fn not_promoted(
 }
 
 /// Trains on the log or the matrix, and computes the funnel if a page shows it.
-fn train(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<TrainingResult> {
+fn train(
+    args: &Args,
+    config: &Config,
+    with_funnel: bool,
+    terminal: &mut Terminal<'_>,
+) -> Result<TrainingResult> {
     let options = TrainOptions { strict: args.strict };
-    if let Some(path) = &args.matrix.features {
+    if let Some(path) = args.matrix.path(&terminal.files)? {
         let matrix = matrix::read(path, &config.matrix, &ColumnTypes::for_training(config))?;
         let rows = Rows::from_matrix(matrix, config)?;
         let data = text::matrix_summary(rows.account.len(), rows.design_features.len(), path);
@@ -172,7 +178,7 @@ fn train(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<Tr
     let data = text::log_summary(&log);
     definitions(&args.project, config, &log)?;
     let funnel =
-        if args.page.report.is_some() { by_month(&args.project, config, &log)? } else { None };
+        if with_funnel { by_month(&args.project, config, &log)? } else { None };
     let trained = train_on_log(config, log, options, &mut terminal.sink())?;
     Ok(TrainingResult { trained, data, funnel })
 }
@@ -180,7 +186,7 @@ fn train(args: &Args, config: &Config, terminal: &mut Terminal<'_>) -> Result<Tr
 /// Returns the options that the suggested commands repeat.
 fn next_options(args: &Args) -> String {
     let mut options = Vec::new();
-    if let Some(path) = args.project.config.as_ref().filter(|_| args.matrix.features.is_none()) {
+    if let Some(path) = args.project.config.as_ref().filter(|_| !args.matrix.is_some()) {
         options.push(format!("-c {}", path.display()));
     }
     if args.folder.models != Path::new("models") {
@@ -213,12 +219,12 @@ fn json(trained: &TrainedModel, stored: &StoredModel) -> Result<String> {
 fn write_page(
     training: &TrainingResult,
     label: &str,
-    path: &Path,
+    file: &OutputFile,
     terminal: &mut Terminal<'_>,
 ) -> Result<()> {
     let TrainedModel { model, test_rows, cohorts, quality } = &training.trained;
     let rows = (test_rows.height() > 0)
-        .then(|| TestRows::from_table(test_rows.clone(), path, model))
+        .then(|| TestRows::from_table(test_rows.clone(), file.path(), model))
         .transpose()?;
     let card = CardContext::new(model, cohorts.clone(), quality.clone());
     let page = ModelPage {
@@ -229,5 +235,5 @@ fn write_page(
         funnel: training.funnel.as_ref(),
         mask: false,
     };
-    super::report::write(&page, path, terminal)
+    super::report::write(&page, file, terminal)
 }

@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::time::{Timestamp, parse_written};
 
 /// Default name of the project file.
-const DEFAULT_FILE: &str = "pql.toml";
+pub(crate) const DEFAULT_FILE: &str = "pql.toml";
 
 /// A project file with its defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
-use crate::io::write::{csv_line, format_number, write_bytes};
+use crate::io::write::{RunFiles, csv_line, format_number, write_bytes};
 use crate::model::Model;
 use crate::model::encoder::{Encoding, FeatureEncoder, OTHER, Term};
 use crate::model::explain::coefficients;
@@ -46,27 +46,34 @@ pub struct NotebookInput<'a> {
 /// Writes the folder: `features.parquet`, `scores.parquet`, `coefficients.csv`, `model.json`,
 /// `train.parquet` if there are training rows, and finally the notebook.
 ///
+/// # Arguments
+/// * `files` – the inputs of the run, which are not replaced
 /// # Errors
 /// * [`Error::TrainingRowsDiffer`]: the training rows are not those of the model
+/// * [`Error::Usage`]: a file of the export is an input
 /// * [`Error::Write`]: the folder cannot be written
-pub fn export_notebook(input: &NotebookInput<'_>, folder: &Path) -> Result<()> {
+pub fn export_notebook(input: &NotebookInput<'_>, folder: &Path, files: &RunFiles) -> Result<()> {
+    let file = |name: &str| files.output(&folder.join(name));
+    let training = file(TRAINING_FILE)?;
+    let features = file("features.parquet")?;
+    let scores = file("scores.parquet")?;
+    let coefficients = file("coefficients.csv")?;
+    let card = file("model.json")?;
+    let notebook = file(NOTEBOOK_FILE)?;
     let failed = |source| Error::Write { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(failed)?;
-    let training = folder.join(TRAINING_FILE);
     match input.training {
         Some(rows) => write_training_rows(input.model, rows, &training)?,
-        None => remove_if_exists(&training).map_err(failed)?,
+        None => remove_if_exists(training.path()).map_err(failed)?,
     }
-    input.test_set.write_features(&folder.join("features.parquet"))?;
-    input
-        .test_set
-        .write_scores(&Scorer::new(input.model, input.label)?, &folder.join("scores.parquet"))?;
-    write_bytes(&folder.join("coefficients.csv"), coefficient_csv(input.model).as_bytes())?;
-    write_bytes(&folder.join("model.json"), input.card)?;
+    input.test_set.write_features(&features)?;
+    input.test_set.write_scores(&Scorer::new(input.model, input.label)?, &scores)?;
+    write_bytes(&coefficients, coefficient_csv(input.model).as_bytes())?;
+    write_bytes(&card, input.card)?;
     let mut cells =
         serde_json::to_vec_pretty(&document(input.label)).expect("a notebook is plain JSON");
     cells.push(b'\n');
-    write_bytes(&folder.join(NOTEBOOK_FILE), &cells)
+    write_bytes(&notebook, &cells)
 }
 
 /// Removes a file of an earlier export, if it exists.

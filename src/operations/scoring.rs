@@ -6,7 +6,7 @@ use crate::config::{Config, MatrixConfig, QualifyBy};
 use crate::dataset::matrix;
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
-use crate::io::write::{Format, TableWriter};
+use crate::io::write::{Format, OutputFile, RunFiles, TableWriter};
 use crate::model::Model;
 use crate::model::score::{LogBatch, ScoreRows, ScoreSorter, Scorer, ScoringBatch, ScoringSummary};
 use crate::registry::ledger::RunWriter;
@@ -14,14 +14,16 @@ use crate::time::Timestamp;
 use crate::warning::Warning;
 
 /// Outputs of the scores.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct ScoreTargets<'a> {
     /// Output table and its format.
-    pub table: Option<(&'a Path, Format)>,
+    pub table: Option<(&'a OutputFile, Format)>,
     /// Rows of the output table.
     pub rows: ScoreRows,
     /// Folder of the ledger. Its rows are those with a probability, highest first.
     pub ledger: Option<&'a Path>,
+    /// Files of the run; the ledger does not replace an input.
+    pub files: &'a RunFiles,
     /// Memory for sorting in bytes; more rows go to temporary files.
     pub memory: u64,
 }
@@ -216,7 +218,7 @@ impl<'a> ScoreWriter<'a> {
             output.open(&self.targets, scorer)?;
             let entry = output.write()?;
             if let Some((entry, time)) = entry.zip(run_time).filter(|_| is_stored) {
-                ledger_file = Some(entry.finish(time.0)?);
+                ledger_file = Some(entry.finish(time.0, self.targets.files)?);
             }
         }
         if !is_stored && self.targets.ledger.is_some() {
@@ -237,9 +239,9 @@ impl SortedOutput {
         if let Some(dir) = targets.ledger.filter(|_| self.goes_to != Destination::Table) {
             self.entry = Some(RunWriter::create(dir, scorer.label(), &schema)?);
         }
-        if let Some((path, format)) = targets.table.filter(|_| self.goes_to != Destination::Ledger)
+        if let Some((file, format)) = targets.table.filter(|_| self.goes_to != Destination::Ledger)
         {
-            self.table = Some(TableWriter::create(path, format, &schema)?);
+            self.table = Some(TableWriter::create(file, format, &schema)?);
         }
         Ok(())
     }

@@ -1,24 +1,22 @@
 //! The ledger: a folder of stored scores, with one Parquet file per run of a model,
 //! `DIR/cutoff=2025-06-30/NAME@VERSION.parquet`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{Column, DataFrame, DataType, IntoColumn, Schema, TimeUnit, TimeZone};
 
 use crate::error::{Error, Result};
 use crate::io::read;
-use crate::io::write::{Format, OutputTable, TableWriter, without_path};
+use crate::io::write::{Format, OutputFile, OutputTable, RunFiles, TableWriter, UnfinishedFolder, create_managed_folder, sync_folder};
 use crate::log::cells;
-use crate::registry::versions::{model_name, remove_stale};
+use crate::registry::versions::model_name;
 use crate::time::{DAY, iso, iso_day, parse_iso};
 
 /// Prefix of the folder of a time.
 const FOLDER_PREFIX: &str = "cutoff=";
 /// Extension of the file of a run.
 const EXTENSION: &str = ".parquet";
-/// Prefix of a folder while its file is written.
-const STAGED: &str = ".pql-";
 /// Name of the file, in the folder of a time, that records which alerts were sent.
 pub(crate) const SENT_FILE: &str = "sent.ndjson";
 
@@ -187,7 +185,7 @@ pub struct RunWriter {
     dir: PathBuf,
     label: String,
     writer: TableWriter,
-    staged: tempfile::TempDir,
+    staged: UnfinishedFolder,
 }
 
 impl RunWriter {
@@ -211,14 +209,9 @@ impl RunWriter {
         }
         let failed = |source| Error::Write { path: dir.to_owned(), source };
         fs::create_dir_all(dir).map_err(failed)?;
-        remove_stale(dir);
-        let staged = tempfile::Builder::new()
-            .prefix(STAGED)
-            .tempdir_in(dir)
-            .map_err(without_path)
-            .map_err(failed)?;
-        let writer =
-            TableWriter::create(&staged.path().join("scores.parquet"), Format::Parquet, schema)?;
+        let staged = UnfinishedFolder::create(dir).map_err(failed)?;
+        let file = OutputFile::managed(&staged.path().join("scores.parquet"));
+        let writer = TableWriter::create(&file, Format::Parquet, schema)?;
         Ok(Self { dir: dir.to_owned(), label: label.to_owned(), writer, staged })
     }
 
@@ -234,20 +227,20 @@ impl RunWriter {
     ///
     /// # Arguments
     /// * `time` – time of the run, µs UTC
+    /// * `files` – the inputs of the run, which are not replaced
     ///
     /// # Errors
+    /// * [`Error::Usage`]: the file of the run is an input
     /// * [`Error::Write`]: the folder cannot be written to
-    pub fn finish(self, time: i64) -> Result<PathBuf> {
+    pub fn finish(self, time: i64, files: &RunFiles) -> Result<PathBuf> {
         let folder = self.dir.join(folder_name(time));
         let path = folder.join(self.label.replace('/', "@") + EXTENSION);
         let failed = |source| Error::Write { path: path.clone(), source };
+        files.check_ledger_file(&path)?;
         self.writer.finish()?;
-        fs::create_dir_all(&folder).map_err(failed)?;
+        create_managed_folder(&folder).map_err(failed)?;
         fs::rename(self.staged.path().join("scores.parquet"), &path).map_err(failed)?;
-        // Not all file systems can sync folders; the file is complete anyway.
-        for folder in [&folder, &self.dir] {
-            File::open(folder).and_then(|folder| folder.sync_all()).ok();
-        }
+        [&folder, &self.dir].into_iter().for_each(|folder| sync_folder(folder));
         Ok(path)
     }
 }
@@ -321,7 +314,7 @@ mod tests {
     fn labels_round_trip_and_ambiguous_ones_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
         for label in ["trial/0001", "trial-0001", "model"] {
-            RunWriter::create(dir.path(), label, &schema(&COLUMNS)).unwrap().finish(0).unwrap();
+            RunWriter::create(dir.path(), label, &schema(&COLUMNS)).unwrap().finish(0, &RunFiles::default()).unwrap();
         }
         let labels: Vec<String> = Ledger::open(dir.path())
             .unwrap()
@@ -343,7 +336,7 @@ mod tests {
     #[test]
     fn a_run_without_rows_has_all_columns() {
         let dir = tempfile::tempdir().unwrap();
-        RunWriter::create(dir.path(), "m", &schema(&COLUMNS)).unwrap().finish(DAY).unwrap();
+        RunWriter::create(dir.path(), "m", &schema(&COLUMNS)).unwrap().finish(DAY, &RunFiles::default()).unwrap();
         let runs = Ledger::open(dir.path()).unwrap().runs(Some("m")).unwrap();
         let rows = runs[0].rows().unwrap();
         assert_eq!(

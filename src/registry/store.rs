@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::versions::{self, CARD_FILE, MODEL_FILE, Promotion};
+use super::versions::{self, MODEL_FILE, Promotion};
 use crate::error::Result;
-use crate::io::write::{Format, write_bytes, write_table};
-use crate::model::card;
+use crate::io::write::{Format, OutputFile, write_bytes, write_table};
+use crate::model::card::{self, CARD_FILE};
 use crate::training::TrainedModel;
 use crate::training::test_set::TEST_ROWS_FILE;
 
@@ -49,10 +49,11 @@ pub fn store_model(
     let card = card::json(&trained.model, trained.cohorts.clone(), trained.quality.as_ref())?;
     let bytes = trained.model.to_bytes()?;
     let write = |folder: &Path| {
-        write_bytes(&folder.join(MODEL_FILE), &bytes)?;
-        write_bytes(&folder.join(CARD_FILE), &card)?;
+        let file = |name: &str| OutputFile::managed(&folder.join(name));
+        write_bytes(&file(MODEL_FILE), &bytes)?;
+        write_bytes(&file(CARD_FILE), &card)?;
         if options.test_rows && trained.test_rows.height() > 0 {
-            write_table(&folder.join(TEST_ROWS_FILE), Format::Parquet, &trained.test_rows)?;
+            write_table(&file(TEST_ROWS_FILE), Format::Parquet, &trained.test_rows)?;
         }
         Ok(())
     };

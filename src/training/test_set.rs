@@ -10,7 +10,7 @@ use crate::dataset::rows::Rows;
 use crate::dataset::split::Split;
 use crate::error::{Error, Result};
 use crate::io::read;
-use crate::io::write::{Format, time_column, write_table};
+use crate::io::write::{Format, OutputFile, time_column, write_table};
 use crate::model::Model;
 use crate::model::score::{Explanation, Scorer, ScoringBatch};
 use crate::names::counted;
@@ -202,9 +202,9 @@ impl TestRows {
     ///
     /// # Errors
     /// Those of [`write_table`]
-    pub fn write_features(&self, path: &Path) -> Result<()> {
+    pub fn write_features(&self, output: &OutputFile) -> Result<()> {
         let frame = self.frame.drop("probability").map_err(|e| Error::table("the test rows", e))?;
-        write_table(path, Format::Parquet, &frame)
+        write_table(output, Format::Parquet, &frame)
     }
 
     /// Writes the columns of `pql score` with the outcome and the held-out probability
@@ -213,7 +213,7 @@ impl TestRows {
     /// # Errors
     /// * [`Error::MissingFeature`]: the rows lack a feature of the model
     /// * those of [`write_table`]
-    pub fn write_scores(&self, scorer: &Scorer<'_>, path: &Path) -> Result<()> {
+    pub fn write_scores(&self, scorer: &Scorer<'_>, output: &OutputFile) -> Result<()> {
         let failed = |e: PolarsError| Error::table("the test rows", e);
         let column = |name: &str| self.frame.column(name).cloned().map_err(failed);
         let cutoff: Vec<Option<i64>> =
@@ -232,7 +232,7 @@ impl TestRows {
         };
         insert_after("cutoff", column("converted")?)?;
         insert_after("probability", column("probability")?.with_name("held_out".into()))?;
-        write_table(path, Format::Parquet, &scores)
+        write_table(output, Format::Parquet, &scores)
     }
 }
 
@@ -253,7 +253,7 @@ pub(crate) fn group_numbers(account: &[String]) -> Vec<u32> {
 /// * [`Error::TrainingRowsDiffer`]: the matrix does not have the same number of training rows,
 ///   accounts and conversions
 /// * those of [`write_table`]
-pub fn write_training_rows(model: &Model, rows: &Rows, path: &Path) -> Result<()> {
+pub fn write_training_rows(model: &Model, rows: &Rows, output: &OutputFile) -> Result<()> {
     let (train, expected) = match &model.refit {
         None => (rows.split_rows(Split::Train), model.split.train),
         Some(refit) => (
@@ -291,5 +291,5 @@ pub fn write_training_rows(model: &Model, rows: &Rows, path: &Path) -> Result<()
     columns.extend(
         features.columns().iter().filter(|column| !KEYS.contains(&column.name().as_str())).cloned(),
     );
-    write_table(path, Format::Parquet, &DataFrame::new(train.len(), columns).map_err(failed)?)
+    write_table(output, Format::Parquet, &DataFrame::new(train.len(), columns).map_err(failed)?)
 }

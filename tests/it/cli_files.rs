@@ -264,7 +264,7 @@ fn the_output_of_ingest_gives_the_same_features() {
 
 #[test]
 fn an_input_file_is_never_overwritten() {
-    let words = &["refusing to overwrite an input file", "choose another file with `-o`"];
+    let words = &["refusing to overwrite an input file", "choose another output file"];
     let project = Project::new();
     project.pql(&["simulate", "-o", ".", "--accounts", "400", "--seed", "1"]).done();
     let before = ["events.parquet", "accounts.parquet"].map(|name| project.read(name));

@@ -9,7 +9,7 @@ use crate::common::root;
 const ORDER: &str = "time names warning error config io log dataset rules model training registry operations export report tools cli";
 
 /// Dependencies and the only modules that use them.
-const HOMES: [(&str, &str); 20] = [
+const HOMES: [(&str, &str); 21] = [
     ("bincode", "model"),
     ("chrono_tz", "time"),
     ("clap", "cli"),
@@ -17,14 +17,15 @@ const HOMES: [(&str, &str); 20] = [
     ("clap_mangen", "cli"),
     ("comfy_table", "report"),
     ("csv", "io"),
-    ("ctrlc", "cli"),
     ("flate2", "io"),
     ("glob", "io"),
     ("indicatif", "io"),
+    ("libc", "io"),
     ("maud", "report"),
     ("polars", "io log dataset rules model training registry operations tools cli"),
     ("polars_parquet", "io"),
     ("schemars", "config"),
+    ("signal_hook", "cli"),
     ("terminal_size", "report"),
     ("toml", "config"),
     ("unicode_width", "report"),

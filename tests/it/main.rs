@@ -42,6 +42,7 @@ mod monitor;
 mod monitor_faults;
 mod notebook;
 mod oracle;
+mod overwrite;
 mod project;
 mod readme;
 mod report;

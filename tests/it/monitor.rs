@@ -1,7 +1,7 @@
 //! `pql monitor`: alarms for shifted batches only, and earlier scores compared with outcomes.
 
 use polars::prelude::*;
-use pql::io::write::{Format, write_table};
+use pql::io::write::{Format, OutputFile, write_table};
 use serde_json::Value;
 
 use crate::project::{Project, dice, lines};
@@ -157,7 +157,7 @@ fn rows_with_non_finite_values_are_counted_but_not_evaluated() {
         Column::new("converted".into(), numbers(4)),
     ];
     write_table(
-        &project.path("batch.parquet"),
+        &OutputFile::managed(&project.path("batch.parquet")),
         Format::Parquet,
         &DataFrame::new(800, columns).unwrap(),
     )

@@ -5,19 +5,10 @@ use std::io::{self, BufWriter, Stdout, Write};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
 
-use tempfile::NamedTempFile;
-
-use super::write_error;
+use super::unfinished::UnfinishedFile;
+use super::{OutputFile, sync_folder, write_error};
 use crate::error::Result;
-
-/// Prefix and suffix of the names of temporary files.
-const PREFIX: &str = ".pql-";
-const SUFFIX: &str = ".tmp";
-
-/// Age above which a temporary file is assumed to belong to a program that was killed.
-const ORPHAN_AGE: Duration = Duration::from_hours(24);
 
 /// Size of the write buffer, in bytes.
 const BUFFER: usize = 1 << 17;
@@ -30,7 +21,7 @@ const SYNC_INTERVAL: usize = 1 << 26;
 pub(super) enum Target {
     /// A temporary file, renamed to `path` at the end. Boxed, because it is much larger than the
     /// other variants.
-    Atomic { path: PathBuf, temporary: Box<NamedTempFile> },
+    Atomic { path: PathBuf, temporary: Box<UnfinishedFile> },
     /// A device or a pipe, written directly.
     Direct { path: PathBuf, file: File },
     /// Standard output.
@@ -111,19 +102,26 @@ impl Write for TargetWriter {
 }
 
 impl Target {
-    pub(super) fn create(path: &Path) -> Result<Self> {
+    /// Opens an output. This is the only place that opens one, so that none replaces an input.
+    pub(super) fn create(output: &OutputFile) -> Result<Self> {
+        let path = output.path();
         if path == Path::new("-") {
             return Ok(Self::Stdout);
         }
-        Self::file(path).map_err(|e| write_error(path, e))
+        output.check()?;
+        Self::file(path, !output.is_managed()).map_err(|e| write_error(path, e))
     }
 
-    fn file(path: &Path) -> io::Result<Self> {
-        // A symbolic link is kept: the file that it points to is replaced.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        match fs::metadata(&path) {
+    fn file(path: &Path, follow_links: bool) -> io::Result<Self> {
+        // Of an output, a symbolic link is kept: the file that it points to is replaced.
+        let resolved = || fs::canonicalize(path).ok();
+        let path = follow_links.then(resolved).flatten().unwrap_or_else(|| path.to_owned());
+        let there = if follow_links { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
+        let mut permissions = None;
+        match there {
             Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-            Ok(there) if !there.is_file() => {
+            Ok(there) if there.is_file() => permissions = Some(there.permissions()),
+            Ok(_) if follow_links => {
                 let file = File::options().write(true).open(&path)?;
                 return Ok(Self::Direct { path, file });
             }
@@ -132,10 +130,7 @@ impl Target {
         if path.file_name().is_none() {
             return Err(io::ErrorKind::InvalidFilename.into());
         }
-        let folder = folder(&path);
-        remove_orphans(folder);
-        let temporary = temporary_file().tempfile_in(folder).map_err(without_path)?;
-        let temporary = Box::new(temporary);
+        let temporary = Box::new(UnfinishedFile::create(folder(&path), permissions)?);
         Ok(Self::Atomic { path, temporary })
     }
 
@@ -151,7 +146,7 @@ impl Target {
         let again = |file: &File| file.try_clone().map_err(|e| write_error(self.path(), e));
         Ok(match self {
             Self::Atomic { temporary, .. } => {
-                TargetWriter::Atomic(SyncingWriter::new(again(temporary.as_file())?, SYNC_INTERVAL))
+                TargetWriter::Atomic(SyncingWriter::new(again(temporary.file())?, SYNC_INTERVAL))
             }
             Self::Direct { file, .. } => {
                 TargetWriter::Direct(BufWriter::with_capacity(BUFFER, again(file)?))
@@ -163,12 +158,9 @@ impl Target {
     /// Renames the temporary file to its final path.
     pub(super) fn finish(self) -> Result<()> {
         let Self::Atomic { path, temporary } = self else { return Ok(()) };
-        temporary.as_file().sync_all().map_err(|e| write_error(&path, e))?;
-        temporary.persist(&path).map_err(|e| write_error(&path, e.error))?;
-        // The file is in place; some file systems cannot sync folders, which is not an error.
-        if let Ok(folder) = File::open(folder(&path)) {
-            folder.sync_all().ok();
-        }
+        temporary.file().sync_all().map_err(|e| write_error(&path, e))?;
+        temporary.rename(&path).map_err(|e| write_error(&path, e))?;
+        sync_folder(folder(&path));
         Ok(())
     }
 }
@@ -182,36 +174,9 @@ pub(crate) fn without_path(error: io::Error) -> io::Error {
     }
 }
 
-fn folder(path: &Path) -> &Path {
+/// Returns the folder of a file.
+pub(super) fn folder(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Returns a builder of temporary files with the permissions of any new file; by default, only the
-/// owner could read them.
-fn temporary_file() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
-}
-
-/// Removes temporary files of programs that were killed. Errors are ignored; the next run tries
-/// again.
-fn remove_orphans(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let old = |metadata: fs::Metadata| {
-        let age =
-            metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
-        metadata.is_file() && age.is_some_and(|age| age > ORPHAN_AGE)
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) && entry.metadata().is_ok_and(old) {
-            fs::remove_file(entry.path()).ok();
-        }
-    }
 }
 
 #[cfg(test)]
@@ -220,10 +185,10 @@ mod tests {
 
     #[test]
     fn errors_name_the_output_and_not_its_temporary_file() {
-        let Err(error) = Target::create(Path::new("absent/x.csv")) else { panic!("no folder") };
+        let Err(error) = Target::create(&OutputFile::managed(Path::new("absent/x.csv"))) else { panic!("no folder") };
         let message = error.with_sources();
         assert!(message.starts_with("cannot write `absent/x.csv`: No such file"), "{message}");
-        assert!(!message.contains(PREFIX), "{message}");
+        assert!(!message.contains(".pql-"), "{message}");
     }
 
     #[test]

@@ -3,8 +3,11 @@
 mod atomic;
 mod cells;
 mod dictionary;
+mod managed;
 mod row_groups;
+mod run_files;
 mod sort;
+mod unfinished;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,9 +16,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, fs};
 
 use atomic::Target;
-pub(crate) use atomic::without_path;
+use atomic::without_path;
 pub use cells::{csv_line, format_number};
 pub use dictionary::{ColumnValues, DictionaryColumn, OutputTable};
+pub(crate) use managed::{create_managed_folder, open_lock, open_managed, sync_folder};
 use polars::prelude::{
     ArrowDataType, BooleanChunked, Column, DataFrame, Int64Chunked, IntoColumn, PolarsError,
     Schema, TimeUnit, TimeZone,
@@ -23,7 +27,11 @@ use polars::prelude::{
 use polars_arrow::array::BooleanArray;
 use polars_arrow::bitmap::Bitmap;
 use row_groups::RowGroupWriter;
+pub use run_files::{OutputFile, RunFiles};
 pub use sort::{RowOrder, TableSorter};
+pub(crate) use unfinished::UnfinishedFolder;
+#[cfg(unix)]
+pub(crate) use unfinished::remove_unfinished;
 
 use crate::error::{Error, Result};
 
@@ -93,11 +101,12 @@ impl TableWriter {
     /// Starts a table with the given columns; the path `-` is standard output.
     ///
     /// # Errors
+    /// * [`Error::Usage`]: the output is an input of the run
     /// * [`Error::Write`]: the folder does not exist or is not writable, or the path is a folder
     /// * [`Error::BrokenPipe`]: standard output was closed
-    pub fn create(path: &Path, format: Format, schema: &Schema) -> Result<Self> {
-        let target = Target::create(path)?;
-        let failure = WriteFailure { path: path.to_owned(), first: Arc::default() };
+    pub fn create(output: &OutputFile, format: Format, schema: &Schema) -> Result<Self> {
+        let target = Target::create(output)?;
+        let failure = WriteFailure { path: output.path().to_owned(), first: Arc::default() };
         let sink = RecordingSink { to: target.writer()?, failure: failure.first.clone() };
         let writer = match format {
             Format::Parquet => FormatWriter::Parquet(Box::new(
@@ -164,14 +173,15 @@ impl TableWriter {
 /// Checks that a file can be written, before computing its content.
 ///
 /// # Errors
+/// * [`Error::Usage`]: the output is an input of the run
 /// * [`Error::Write`]: the folder does not exist or is not writable, or the path is a folder
-pub fn check_writable(path: &Path) -> Result<()> {
+pub fn check_writable(output: &OutputFile) -> Result<()> {
     // The reader of a pipe would see its end.
     let is_special = |there: fs::Metadata| !there.is_file() && !there.is_dir();
-    if fs::metadata(path).is_ok_and(is_special) {
+    if fs::metadata(output.path()).is_ok_and(is_special) {
         return Ok(());
     }
-    Target::create(path).map(drop)
+    Target::create(output).map(drop)
 }
 
 /// Creates a column of times from µs UTC; `None` becomes null.
@@ -212,8 +222,8 @@ pub(crate) fn bitmap<T>(values: &[T], matches: impl Fn(&T) -> bool) -> Bitmap {
 ///
 /// # Errors
 /// Those of [`TableWriter::create`] and [`TableWriter::write`].
-pub fn write_table(path: &Path, format: Format, frame: &DataFrame) -> Result<()> {
-    let mut writer = TableWriter::create(path, format, frame.schema())?;
+pub fn write_table(output: &OutputFile, format: Format, frame: &DataFrame) -> Result<()> {
+    let mut writer = TableWriter::create(output, format, frame.schema())?;
     writer.write(frame)?;
     writer.finish()
 }
@@ -222,10 +232,11 @@ pub fn write_table(path: &Path, format: Format, frame: &DataFrame) -> Result<()>
 ///
 /// # Errors
 /// Those of [`TableWriter::create`] and [`TableWriter::write`].
-pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
-    let target = Target::create(path)?;
+pub fn write_bytes(output: &OutputFile, bytes: &[u8]) -> Result<()> {
+    let target = Target::create(output)?;
     let mut writer = target.writer()?;
-    writer.write_all(bytes).and_then(|()| writer.flush()).map_err(|e| write_error(path, e))?;
+    let written = writer.write_all(bytes).and_then(|()| writer.flush());
+    written.map_err(|e| write_error(output.path(), e))?;
     drop(writer);
     target.finish()
 }

@@ -1,5 +1,4 @@
 use std::fs;
-use std::time::{Duration, SystemTime};
 
 use polars::prelude::*;
 
@@ -50,6 +49,10 @@ fn numbers(range: std::ops::Range<i32>) -> DataFrame {
     .unwrap()
 }
 
+fn output(path: &Path) -> OutputFile {
+    RunFiles::default().output(path).unwrap()
+}
+
 fn folder() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("output").tempdir().unwrap()
 }
@@ -65,7 +68,7 @@ fn listed(folder: &Path) -> Vec<String> {
 fn csv_supports_every_type() {
     let folder = folder();
     let path = folder.path().join("x.csv");
-    write_table(&path, Format::Csv, &every_type()).unwrap();
+    write_table(&output(&path), Format::Csv, &every_type()).unwrap();
     let expected = "\"account, \"\"id\"\"\",cutoff,day,probability,count,large,qualified,short,nothing\n\
         \"a,1\",2025-06-30T00:00:00Z,2025-06-30,0.1,-1234567,18446744073709551615,true,0.1,\n\
         ,,,,,,,,\n\
@@ -77,7 +80,7 @@ fn csv_supports_every_type() {
 fn ndjson_supports_every_type_in_column_order() {
     let folder = folder();
     let path = folder.path().join("x.ndjson");
-    write_table(&path, Format::Ndjson, &every_type().tail(Some(2))).unwrap();
+    write_table(&output(&path), Format::Ndjson, &every_type().tail(Some(2))).unwrap();
     let expected = "{\"account, \\\"id\\\"\":null,\"cutoff\":null,\"day\":null,\"probability\":null,\"count\":null,\"large\":null,\
         \"qualified\":null,\"short\":null,\"nothing\":null}\n\
         {\"account, \\\"id\\\"\":\"é\\n\\\"\",\"cutoff\":\"1970-01-01T00:00:00.000001Z\",\"day\":\"1970-01-01\",\"probability\":null,\
@@ -90,7 +93,7 @@ fn parquet_survives_a_round_trip() {
     let folder = folder();
     let path = folder.path().join("x.parquet");
     let frame = every_type();
-    write_table(&path, Format::Parquet, &frame).unwrap();
+    write_table(&output(&path), Format::Parquet, &frame).unwrap();
     let mut read = Vec::new();
     let summary = read::read(&path, None, &mut |first, batch| {
         read.push((first, batch));
@@ -118,8 +121,8 @@ fn parquet_survives_a_round_trip() {
 fn the_file_does_not_depend_on_the_batches() {
     let folder = folder();
     let (one, many) = (folder.path().join("one.parquet"), folder.path().join("many.parquet"));
-    write_table(&one, Format::Parquet, &numbers(0..600_000)).unwrap();
-    let mut writer = TableWriter::create(&many, Format::Parquet, numbers(0..1).schema()).unwrap();
+    write_table(&output(&one), Format::Parquet, &numbers(0..600_000)).unwrap();
+    let mut writer = TableWriter::create(&output(&many), Format::Parquet, numbers(0..1).schema()).unwrap();
     for batch in [0..1, 1..70_000, 70_000..70_000, 70_000..599_999, 599_999..600_000] {
         writer.write(&numbers(batch)).unwrap();
     }
@@ -133,7 +136,7 @@ fn a_table_without_rows_has_its_columns() {
     let folder = folder();
     for name in ["x.parquet", "x.csv"] {
         let path = folder.path().join(name);
-        write_table(&path, Format::from_path(&path).unwrap(), &every_type().head(Some(0))).unwrap();
+        write_table(&output(&path), Format::from_path(&path).unwrap(), &every_type().head(Some(0))).unwrap();
         assert_eq!(read::columns(&path).unwrap().len(), 9, "{name}");
         let summary = read::read(&path, None, &mut |_, frame| panic!("{frame:?}")).unwrap();
         assert_eq!(summary.rows, 0);
@@ -146,7 +149,7 @@ fn an_unfinished_file_is_removed_and_the_old_one_kept() {
     for format in [Format::Parquet, Format::Csv, Format::Ndjson] {
         let path = folder.path().join("scores");
         fs::write(&path, "before").unwrap();
-        let mut writer = TableWriter::create(&path, format, numbers(0..1).schema()).unwrap();
+        let mut writer = TableWriter::create(&output(&path), format, numbers(0..1).schema()).unwrap();
         writer.write(&numbers(0..300_000)).unwrap();
         assert_eq!(listed(folder.path()).len(), 2);
         drop(writer);
@@ -159,8 +162,8 @@ fn an_unfinished_file_is_removed_and_the_old_one_kept() {
 fn bytes_replace_a_file() {
     let folder = folder();
     let path = folder.path().join("model.pql");
-    write_bytes(&path, b"one").unwrap();
-    write_bytes(&path, b"two").unwrap();
+    write_bytes(&output(&path), b"one").unwrap();
+    write_bytes(&output(&path), b"two").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"two");
     assert_eq!(listed(folder.path()), ["model.pql"]);
 }
@@ -169,9 +172,9 @@ fn bytes_replace_a_file() {
 fn a_missing_folder_or_a_folder_as_target_is_an_error() {
     let folder = folder();
     for path in [folder.path().to_owned(), folder.path().join("absent/x.csv")] {
-        assert!(matches!(write_bytes(&path, b""), Err(Error::Write { .. })), "{}", path.display());
+        assert!(matches!(write_bytes(&output(&path), b""), Err(Error::Write { .. })), "{}", path.display());
         assert!(matches!(
-            write_table(&path, Format::Csv, &numbers(0..2)),
+            write_table(&output(&path), Format::Csv, &numbers(0..2)),
             Err(Error::Write { .. })
         ));
     }
@@ -186,44 +189,33 @@ fn permissions_and_links_are_preserved() {
     let (path, link, reference) =
         (folder.path().join("a.csv"), folder.path().join("b.csv"), folder.path().join("c"));
     fs::write(&reference, "").unwrap();
-    write_bytes(&path, b"1").unwrap();
+    write_bytes(&output(&path), b"1").unwrap();
     symlink("a.csv", &link).unwrap();
-    write_bytes(&link, b"2").unwrap();
+    write_bytes(&output(&link), b"2").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"2");
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
-    assert_eq!(mode(&path), mode(&reference));
+    assert_eq!(mode(&path), mode(&reference), "a new file follows the umask");
+    for replaced in [0o600, 0o640, 0o755] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(replaced)).unwrap();
+        write_bytes(&output(&path), b"3").unwrap();
+        assert_eq!(mode(&path) & 0o7777, replaced);
+    }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn devices_are_written_directly_and_a_full_disk_is_an_error() {
     let null = Path::new("/dev/null");
-    write_table(null, Format::Parquet, &every_type()).unwrap();
+    write_table(&output(null), Format::Parquet, &every_type()).unwrap();
     assert!(!fs::metadata(null).unwrap().is_file());
     for format in [Format::Parquet, Format::Csv, Format::Ndjson] {
-        let full = write_table(Path::new("/dev/full"), format, &every_type());
+        let full = write_table(&output(Path::new("/dev/full")), format, &every_type());
         assert!(
             matches!(&full, Err(Error::Write { source, .. }) if source.kind() == io::ErrorKind::StorageFull),
             "{full:?}"
         );
     }
-}
-
-#[test]
-fn only_old_temporary_files_are_removed() {
-    let folder = folder();
-    let day = Duration::from_hours(24);
-    for (name, age) in
-        [(".pql-old.tmp", day * 2), (".pql-young.tmp", day / 2), ("other.tmp", day * 2)]
-    {
-        let file = fs::File::create(folder.path().join(name)).unwrap();
-        file.set_modified(SystemTime::now() - age).unwrap();
-    }
-    write_bytes(&folder.path().join("x"), b"").unwrap();
-    let mut left = listed(folder.path());
-    left.sort();
-    assert_eq!(left, [".pql-young.tmp", "other.tmp", "x"]);
 }
 
 #[test]
@@ -253,7 +245,7 @@ fn columns_with_few_distinct_numbers_are_dictionaries_and_keep_all_bits() {
     ];
     let frame = DataFrame::new(20_000, columns).unwrap();
     let path = folder.path().join("x.parquet");
-    write_table(&path, Format::Parquet, &frame).unwrap();
+    write_table(&output(&path), Format::Parquet, &frame).unwrap();
     read::read(&path, None, &mut |_, read| {
         for (written, read_back) in frame.columns().iter().zip(read.columns()) {
             let float_bits = |column: &Column| {
@@ -266,7 +258,7 @@ fn columns_with_few_distinct_numbers_are_dictionaries_and_keep_all_bits() {
     .unwrap();
     let size = |name: &str| {
         let one = folder.path().join("one.parquet");
-        write_table(&one, Format::Parquet, &frame.select([name]).unwrap()).unwrap();
+        write_table(&output(&one), Format::Parquet, &frame.select([name]).unwrap()).unwrap();
         fs::metadata(&one).unwrap().len()
     };
     assert!(size("odd") < 10_000, "{}", size("odd"));

@@ -8,19 +8,17 @@ mod tests;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use self::champion::{CHAMPION_FILE, lock, read_promotions, record_promotion};
+use self::champion::{CHAMPION_FILE, lock, promotions, read_promotions, record_promotion};
 pub use self::champion::{promote, rollback};
 pub use self::prune::{Pruned, prune};
 use crate::error::{Error, Result};
-use crate::io::write::without_path;
+use crate::io::write::{UnfinishedFolder, create_managed_folder, sync_folder};
+use crate::model::card::CARD_FILE;
 use crate::names::{nearest, quoted};
+use crate::training::test_set::TEST_ROWS_FILE;
 
 /// Name of the model file in the folder of its version.
 pub const MODEL_FILE: &str = "model.pql";
-/// Name of the model card in the folder of its version.
-pub const CARD_FILE: &str = "model.json";
-/// Prefix of a version's folder while it is written or deleted.
-const STAGED: &str = ".pql-";
 
 /// When a new version becomes the champion of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,21 +84,30 @@ pub fn find(model: &str, models: &Path) -> Result<ModelLocation> {
 /// * [`Error::NoModel`]: no model has this name
 /// * [`Error::UnusableChampion`]: no version has been promoted, or the champion has been deleted
 pub fn find_champion(name: &str, models: &Path) -> Result<ModelLocation> {
-    let champion =
-        check_name(name).ok().and_then(|()| read_promotions(&models.join(name)).first().copied());
+    let champion = match check_name(name) {
+        Ok(()) if !stored_numbers(models, name).is_empty() => promotions(models, name)?.first().copied(),
+        _ => None,
+    };
     let location = champion.map(|champion| ModelLocation::from_version(models, name, champion));
     if let Some(location) = location.filter(|location| location.path.is_file()) {
         return Ok(location);
     }
-    let stored = stored_numbers(models, name);
-    let Some(newest) = stored.last() else { return Err(missing(name, models)) };
+    if stored_numbers(models, name).is_empty() {
+        return Err(missing(name, models));
+    }
     Err(Error::UnusableChampion {
         problem: champion.map_or_else(
             || format!("`{name}` has no champion"),
             |deleted| format!("champion `{}` has been deleted", label(name, deleted)),
         ),
-        hint: Some(format!("choose one with `pql models promote {}`", label(name, *newest))),
+        hint: promotion_hint(models, name),
     })
+}
+
+/// Returns the hint to promote the newest version of a name.
+fn promotion_hint(models: &Path, name: &str) -> Option<String> {
+    let newest = stored_numbers(models, name).pop()?;
+    Some(format!("choose one with `pql models promote {}`", label(name, newest)))
 }
 
 /// Returns the error for a model that does not exist, with the models or versions that do.
@@ -149,6 +156,24 @@ fn label_of(file: &Path) -> String {
     }
 }
 
+/// Returns the files of the version whose model file is `model`.
+#[must_use]
+pub fn version_files(model: &Path) -> Vec<PathBuf> {
+    let others = [CARD_FILE, TEST_ROWS_FILE].map(|name| model.with_file_name(name));
+    std::iter::once(model.to_owned()).chain(others).collect()
+}
+
+/// Returns the files of all versions of a name, and of its champion.
+#[must_use]
+pub fn stored_files(models: &Path, name: &str) -> Vec<PathBuf> {
+    let numbers = stored_numbers(models, name).into_iter();
+    let versions = numbers.map(|number| ModelLocation::from_version(models, name, number));
+    let mut files: Vec<PathBuf> =
+        versions.flat_map(|version| version_files(&version.path)).collect();
+    files.push(models.join(name).join(CHAMPION_FILE));
+    files
+}
+
 /// Returns the names under `models` that have a stored version, sorted.
 fn names(models: &Path) -> Vec<String> {
     let entries = fs::read_dir(models).into_iter().flatten().flatten();
@@ -191,9 +216,26 @@ pub fn list(models: &Path, name: Option<&str>) -> Result<Vec<StoredVersion>> {
     Ok(names.iter().flat_map(|name| stored_versions(models, name)).collect())
 }
 
+/// Returns what is broken about a name: its champion, and versions without a model file.
+#[must_use]
+pub fn broken(models: &Path, name: &str) -> Vec<(String, String)> {
+    let has_champion = models.join(name).join(CHAMPION_FILE).symlink_metadata().is_ok();
+    let champion = find_champion(name, models).err().filter(|_| has_champion).map(|error| {
+        let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
+        (name.to_owned(), format!("{error}{hint}"))
+    });
+    let stored = stored_numbers(models, name);
+    let incomplete = versions(&models.join(name)).into_iter().filter(|n| !stored.contains(n));
+    let incomplete = incomplete.map(|number| {
+        let file = ModelLocation::from_version(models, name, number).path;
+        (label(name, number), format!("`{}` is missing", file.display()))
+    });
+    champion.into_iter().chain(incomplete).collect()
+}
+
 /// Lists the versions of one name, ascending.
 fn stored_versions(models: &Path, name: &str) -> Vec<StoredVersion> {
-    let champion = read_promotions(&models.join(name)).first().copied();
+    let champion = read_promotions(&models.join(name)).ok().and_then(|all| all.first().copied());
     let stored = stored_numbers(models, name).into_iter().map(|number| StoredVersion {
         is_champion: champion == Some(number),
         location: ModelLocation::from_version(models, name, number),
@@ -262,17 +304,10 @@ pub fn add(
         let path = path.to_owned();
         move |source| Error::Write { path, source }
     };
-    fs::create_dir_all(&folder).map_err(failed(&folder))?;
-    remove_stale(&folder);
-    let staged = tempfile::Builder::new()
-        .prefix(STAGED)
-        .tempdir_in(&folder)
-        .map_err(without_path)
-        .map_err(failed(&folder))?;
+    create_managed_folder(&folder).map_err(failed(&folder))?;
+    let staged = UnfinishedFolder::create(&folder).map_err(failed(&folder))?;
     write(staged.path())?;
-    let staged = staged.keep();
-    make_folder_readable(&staged);
-    let stored = lock(&folder).and_then(|_lock| {
+    lock(&folder).and_then(|_lock| {
         let version = move_to_next_version(&folder, &staged)?;
         let is_champion = match promotion {
             Promotion::Always => true,
@@ -283,60 +318,26 @@ pub fn add(
             record_promotion(&folder, version)?;
         }
         Ok((ModelLocation::from_version(models, name, version), is_champion))
-    });
-    if stored.is_err() {
-        // After a failure the files are useless, if they are still there.
-        let _ = fs::remove_dir_all(&staged);
-    }
-    stored
+    })
 }
 
 /// Gives a folder the next version number, which neither a version nor a former champion has, and
 /// returns it.
-fn move_to_next_version(folder: &Path, staged: &Path) -> Result<u32> {
-    let used = versions(folder).into_iter().chain(read_promotions(folder)).max();
+fn move_to_next_version(folder: &Path, staged: &UnfinishedFolder) -> Result<u32> {
+    let promoted = read_promotions(folder).unwrap_or_default();
+    let used = versions(folder).into_iter().chain(promoted).max();
     let mut number = used.unwrap_or(0).saturating_add(1);
     loop {
         let target = folder.join(format!("{number:04}"));
-        match fs::rename(staged, &target) {
-            Ok(()) => return Ok(number),
+        match staged.rename(&target) {
+            Ok(()) => {
+                sync_folder(folder);
+                return Ok(number);
+            }
             // Without locks another run may have taken the number in the meantime.
             Err(_) if target.exists() && number < u32::MAX => number += 1,
             Err(source) => return Err(Error::Write { path: target, source }),
         }
-    }
-}
-
-/// Removes files that interrupted runs left behind more than a day ago.
-pub(crate) fn remove_stale(folder: &Path) {
-    const DAY: std::time::Duration = std::time::Duration::from_hours(24);
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_old = || {
-            entry
-                .metadata()
-                .and_then(|m| m.modified())
-                .ok()
-                .and_then(|t| t.elapsed().ok())
-                .is_some_and(|age| age > DAY)
-        };
-        if entry.file_name().to_string_lossy().starts_with(STAGED) && is_old() {
-            // Another run may remove it first.
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-/// Gives a folder the permissions of its parent; temporary folders are private.
-fn make_folder_readable(folder: &Path) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = folder
-            .parent()
-            .and_then(|p| fs::metadata(p).ok())
-            .map_or(0o755, |m| m.permissions().mode());
-        // If this fails, the current user can still score.
-        let _ = fs::set_permissions(folder, fs::Permissions::from_mode(mode));
     }
 }
 

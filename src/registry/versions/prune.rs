@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::champion::{lock, previous_champion, read_promotions};
-use super::{ModelLocation, STAGED, find_champion, name_argument, names, stored_numbers};
+use super::champion::{lock, previous_champion, promotions};
+use super::{ModelLocation, find_champion, name_argument, names, stored_numbers};
 use crate::error::{Error, Result};
-use crate::io::write::without_path;
+use crate::io::write::{UnfinishedFolder, sync_folder};
 
 /// Results of [`prune`].
 #[derive(Debug, Default)]
@@ -99,7 +99,7 @@ fn prune_name(
         ),
     })?;
     let stored = stored_numbers(models, name);
-    let promotions = read_promotions(&folder);
+    let promotions = promotions(models, name)?;
     let previous = previous_champion(&promotions, &stored).map(|position| promotions[position]);
     let (mut kept, mut old) = (0, Vec::new());
     for version in stored.into_iter().rev() {
@@ -128,11 +128,9 @@ fn prune_name(
 fn delete(location: &ModelLocation) -> Result<()> {
     let folder = location.path.parent().unwrap_or(&location.path);
     let failed = |source| Error::Write { path: folder.to_owned(), source };
-    let staged = tempfile::Builder::new()
-        .prefix(STAGED)
-        .tempdir_in(folder.parent().unwrap_or(folder))
-        .map_err(without_path)
-        .map_err(failed)?;
+    let name = folder.parent().unwrap_or(folder);
+    let staged = UnfinishedFolder::create(name).map_err(failed)?;
     fs::rename(folder, staged.path().join("deleted")).map_err(failed)?;
+    sync_folder(name);
     staged.close().map_err(failed)
 }

@@ -1,8 +1,8 @@
 use super::*;
-use crate::io::write::write_bytes;
+use crate::io::write::{OutputFile, write_bytes};
 
 fn one_byte(folder: &Path) -> Result<()> {
-    write_bytes(&folder.join(MODEL_FILE), &[1])
+    write_bytes(&OutputFile::managed(&folder.join(MODEL_FILE)), &[1])
 }
 
 /// Accepts every model file.
@@ -97,7 +97,6 @@ fn a_missing_or_deleted_champion_is_reported_with_the_newest_version() {
     for (history, problem) in [
         ("0007\n", "champion `trial/0007` has been deleted"),
         ("", "`trial` has no champion"),
-        ("../other/0001\n", "`trial` has no champion"),
     ] {
         fs::write(models.join("trial/champion"), history).unwrap();
         for error in [find("trial", models), rollback(models, "trial", any)].map(Result::unwrap_err)

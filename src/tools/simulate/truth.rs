@@ -1,7 +1,6 @@
 //! The true model behind the outcomes: a logistic regression on usage features.
 
 use std::io::Write;
-use std::path::Path;
 
 use polars::prelude::DataFrame;
 use pql_stats::glm::sigmoid;
@@ -9,7 +8,7 @@ use serde::Serialize;
 
 use super::{AGE, HORIZON};
 use crate::error::{Error, Result};
-use crate::io::write;
+use crate::io::write::{OutputFile, write_bytes};
 use crate::time::TimeSpan;
 
 /// A term of the true model: `coef · (feature − center) / scale`, in log-odds.
@@ -88,7 +87,7 @@ impl TrueModel {
     }
 
     /// Writes the true model as JSON, with one line per observed account.
-    pub(super) fn write(&self, path: &Path, accounts: &[u8]) -> Result<()> {
+    pub(super) fn write(&self, output: &OutputFile, accounts: &[u8]) -> Result<()> {
         #[derive(Serialize)]
         struct Line<'a> {
             feature: &'a str,
@@ -125,7 +124,7 @@ impl TrueModel {
                 .into_bytes();
         bytes.extend_from_slice(accounts.strip_suffix(b",\n").unwrap_or(accounts));
         bytes.extend_from_slice(b"\n  ]\n}\n");
-        write::write_bytes(path, &bytes)
+        write_bytes(output, &bytes)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writing of the simulated log.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -10,7 +10,7 @@ use super::product::NAMES;
 use super::truth::{self, TrueModel};
 use super::{START, Scenario, SimulationSummary};
 use crate::error::{Error, Result};
-use crate::io::write::{self, Format, TableWriter};
+use crate::io::write::{Format, OutputFile, RunFiles, TableWriter, time_column, write_bytes};
 use crate::time::iso_day;
 
 /// Template of the project file.
@@ -35,9 +35,10 @@ pub(super) fn refuse_foreign_project(dir: &Path) -> Result<()> {
 
 /// Output files.
 pub(super) struct LogFiles {
-    dir: PathBuf,
     events: TableWriter,
     accounts: TableWriter,
+    project: OutputFile,
+    truth: OutputFile,
     /// Lines of `truth.json`.
     lines: Vec<u8>,
     written: SimulationSummary,
@@ -45,13 +46,15 @@ pub(super) struct LogFiles {
 
 impl LogFiles {
     pub(super) fn create(dir: &Path, scenario: &Scenario) -> Result<Self> {
+        let files = RunFiles::default();
         let create = |name: &str, frame: &DataFrame| {
-            TableWriter::create(&dir.join(name), Format::Parquet, frame.schema())
+            TableWriter::create(&files.output(&dir.join(name))?, Format::Parquet, frame.schema())
         };
         Ok(Self {
-            dir: dir.to_owned(),
             events: create("events.parquet", &events_table(&[], scenario)?)?,
             accounts: create("accounts.parquet", &accounts_table(&[], scenario)?)?,
+            project: files.output(&dir.join("pql.toml"))?,
+            truth: files.output(&dir.join("truth.json"))?,
             lines: Vec::new(),
             written: SimulationSummary::default(),
         })
@@ -92,8 +95,8 @@ impl LogFiles {
             .replace("{since}", &iso_day(START))
             .replace("{until}", &iso_day(scenario.until))
             .replace("{features}", &features.join(", "));
-        write::write_bytes(&self.dir.join("pql.toml"), project.as_bytes())?;
-        truth.write(&self.dir.join("truth.json"), &self.lines)?;
+        write_bytes(&self.project, project.as_bytes())?;
+        truth.write(&self.truth, &self.lines)?;
         Ok(self.written)
     }
 }
@@ -128,7 +131,7 @@ fn events_table(accounts: &[Account], scenario: &Scenario) -> Result<DataFrame> 
         },
         &|| text("user_id", order.iter().map(|(account, event)| member(*account, event))),
         &|| text("event", order.iter().map(|(_, event)| Some(NAMES[event.action as usize]))),
-        &|| write::time_column("timestamp", order.iter().map(|(_, event)| Some(event.time))),
+        &|| time_column("timestamp", order.iter().map(|(_, event)| Some(event.time))),
         &|| numbers("minutes", order.iter().map(|(_, event)| spent(event))),
     ];
     table(order.len(), columns.par_iter().map(|column| column()).collect())
@@ -140,9 +143,9 @@ fn accounts_table(accounts: &[Account], scenario: &Scenario) -> Result<DataFrame
     let known = |t: i64| Some(t).filter(|t| *t < scenario.until);
     let columns = vec![
         text("account_id", ids.iter().map(|id| Some(id.as_str()))),
-        write::time_column("signed_up_at", accounts.iter().map(|a| Some(a.signed_up))),
-        write::time_column("converted_at", accounts.iter().map(|a| known(a.converted))),
-        write::time_column("churned_at", accounts.iter().map(|a| known(a.churned))),
+        time_column("signed_up_at", accounts.iter().map(|a| Some(a.signed_up))),
+        time_column("converted_at", accounts.iter().map(|a| known(a.converted))),
+        time_column("churned_at", accounts.iter().map(|a| known(a.churned))),
         numbers("seats", accounts.iter().map(|a| a.seats.map(f64::from))),
         numbers("mrr", accounts.iter().map(|a| known(a.converted).map(|_| f64::from(a.mrr)))),
         text("industry", accounts.iter().map(|a| Some(a.industry))),
