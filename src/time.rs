@@ -35,8 +35,8 @@ pub fn midnight(t: i64) -> i64 {
     t.div_euclid(DAY) * DAY
 }
 
-/// Formats a time as `2025-06-30T00:00:00Z`, with microseconds only if they are not 0; [`NEVER`] and
-/// other limits of the number type, which are no times, in words.
+/// Formats a time as `2025-06-30T00:00:00Z`, with microseconds only if they are not 0; [`NEVER`]
+/// and other limits of the number type, which are no times, in words.
 #[must_use]
 pub fn iso(t: i64) -> String {
     match calendar(t) {

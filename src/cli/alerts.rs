@@ -128,7 +128,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     changes.alerts.retain(|alert| !sent.contains(alert));
     report(&changes, found, config.alerts.within, terminal);
     // The scores are in the ledger, the verdict in the model, which may be elsewhere.
-    match args.folder.load(&changes.run.label, &terminal.files) {
+    match args.folder.load(&changes.run.label, terminal) {
         Ok((model, location)) => terminal.warn_of_verdict(&model, &location.label),
         // The output is one of the files of the model.
         Err(error @ Error::Usage { .. }) => return Err(error),

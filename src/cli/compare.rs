@@ -1,6 +1,5 @@
 //! `pql compare`
 
-
 use clap::ValueEnum;
 use pql_stats::intervals::Interval;
 use pql_stats::metrics::{Difference, EqualVolumeComparison};
@@ -11,7 +10,7 @@ use super::output::{OutputArgs, OutputFormat, limit_formats};
 use super::shared::{MatrixArgs, ModelsArgs, PageArgs, ProjectArgs};
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
-use crate::io::write::{OutputFile, RunFiles, write_bytes};
+use crate::io::write::{OutputFile, write_bytes};
 use crate::model::verdict::VerdictCard;
 use crate::model::{Model, card};
 use crate::operations::compare::{
@@ -167,7 +166,7 @@ struct CutoffDifference<'a> {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = args.output.resolve(FORMATS, &terminal.files)?;
     let page = args.page.file_beside_result(&terminal.files)?;
-    let (challenger, champion) = contenders(args, &terminal.files)?;
+    let (challenger, champion) = contenders(args, terminal)?;
     check_same_target(&challenger.model, &champion.model)?;
     let mut notes = Vec::new();
     let models = [&challenger.model, &champion.model];
@@ -233,9 +232,9 @@ fn finish(
 }
 
 /// Finds the challenger and the champion, and checks that they are different models.
-fn contenders(args: &Args, files: &RunFiles) -> Result<(Contender, Contender)> {
-    let load = |name: &str| -> Result<Contender> {
-        let (model, location) = args.folder.load(name, files)?;
+fn contenders(args: &Args, terminal: &mut Terminal<'_>) -> Result<(Contender, Contender)> {
+    let mut load = |name: &str| -> Result<Contender> {
+        let (model, location) = args.folder.load(name, terminal)?;
         Ok(Contender { model, location })
     };
     let challenger = load(&args.challenger)?;
@@ -279,7 +278,10 @@ fn paired_scores(
     if args.uses_test_rows() {
         return PairedScores::from_stored_test_rows(challenger, champion);
     }
-    let rows = |contender: &Contender, terminal: &mut Terminal<'_>| match args.matrix.path(&terminal.files)? {
+    let rows = |contender: &Contender, terminal: &mut Terminal<'_>| match args
+        .matrix
+        .path(&terminal.files)?
+    {
         Some(path) => contender.model.read_matrix(path, args.project.load(&terminal.files)?.matrix),
         None => log_rows(args, contender, &challenger.model, terminal),
     };
@@ -296,8 +298,11 @@ fn log_rows(
     terminal: &mut Terminal<'_>,
 ) -> Result<Rows> {
     let catalog = contender.model.usage_features(&contender.location.label)?.clone();
-    let config =
-        contender.observation_config(&args.project.load(&terminal.files)?, challenger, &mut terminal.sink())?;
+    let config = contender.observation_config(
+        &args.project.load(&terminal.files)?,
+        challenger,
+        &mut terminal.sink(),
+    )?;
     let log = args.project.model_log(&config, &contender.model, None, terminal)?;
     rows_for_model(&config, log, catalog, &mut terminal.sink())
 }

@@ -115,7 +115,7 @@ struct ValueMetrics<'a> {
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = args.output.resolve(FORMATS, &terminal.files)?;
-    let (model, location) = args.model.load(&terminal.files)?;
+    let (model, location) = args.model.load(terminal)?;
     let rows = rows(args, &model, &location.label, terminal)?;
     let held_out = HeldOut::load(&location.path, &model, &Scorer::new(&model, &location.label)?)?;
     let options = EvaluationOptions {

@@ -80,7 +80,7 @@ struct ExplainOutput<'a> {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = args.output.resolve(FORMATS, &terminal.files)?;
     args.ledger.as_deref().map_or(Ok(()), |ledger| terminal.files.add_ledger(ledger))?;
-    let (model, location) = args.model.load(&terminal.files)?;
+    let (model, location) = args.model.load(terminal)?;
     let replacements = args
         .what_if
         .iter()
@@ -88,9 +88,12 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     let query = Query { args, model: &model, label: &location.label };
     let row = match args.batch.path(&terminal.files)? {
-        Some(path) => {
-            AccountRow::from_matrix(&model, path, args.project.load(&terminal.files)?.matrix, &args.account)?
-        }
+        Some(path) => AccountRow::from_matrix(
+            &model,
+            path,
+            args.project.load(&terminal.files)?.matrix,
+            &args.account,
+        )?,
         None => query.log_row(args.batch.at, terminal)?,
     };
     let scorer = Scorer::new(&model, &location.label)?;
@@ -239,7 +242,8 @@ impl Query<'_> {
     ) -> Result<AccountRow> {
         let Self { args, model, label } = self;
         model.usage_features(label)?;
-        let config = model.project_config(&args.project.load(&terminal.files)?, &mut terminal.sink())?;
+        let config =
+            model.project_config(&args.project.load(&terminal.files)?, &mut terminal.sink())?;
         let log = args.project.model_log(&config, model, time, terminal)?;
         AccountRow::from_log((model, label), &config, &log, &args.account, &terminal.sink())
     }

@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 }
 
 fn write_notebook(args: &NotebookArgs, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (model, location) = args.model.load(&terminal.files)?;
+    let (model, location) = args.model.load(terminal)?;
     let folder = args
         .output
         .clone()

@@ -34,7 +34,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let (output, format) = args.output.row_file(&terminal.files)?.expect("clap requires `--output`");
+    let (output, format) =
+        args.output.row_file(&terminal.files)?.expect("clap requires `--output`");
     let file = args.project.load(&terminal.files)?;
     let rows = match &args.model {
         None => {
@@ -46,7 +47,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             rows
         }
         Some(model) => {
-            let (model, location) = args.folder.load(model, &terminal.files)?;
+            let (model, location) = args.folder.load(model, terminal)?;
             let config = model.project_config(&file, &mut terminal.sink())?;
             let catalog = model.usage_features(&location.label)?.clone();
             let log = args.project.model_log(&config, &model, args.at, terminal)?;

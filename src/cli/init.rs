@@ -36,7 +36,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let stdout = args.output == Path::new("-");
     refuse_existing(&args.output, "choose another file with `-o`, or move it away")?;
-    args.events.iter().chain(&args.accounts).try_for_each(|path| terminal.files.add_tables(path))?;
+    args.events
+        .iter()
+        .chain(&args.accounts)
+        .try_for_each(|path| terminal.files.add_tables(path))?;
     let output = writable(&args.output, &terminal.files)?;
     let folder = if stdout { Path::new("") } else { args.output.parent().unwrap_or(Path::new("")) };
     let options = InitOptions { account: args.account.clone(), time: args.time.clone() };

@@ -35,7 +35,7 @@ const NAME_WIDTH: usize = 32;
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = args.output.resolve(FORMATS, &terminal.files)?;
-    let (model, location) = args.model.load(&terminal.files)?;
+    let (model, location) = args.model.load(terminal)?;
     if args.regularization_path {
         return write_path(&model, &output, terminal);
     }

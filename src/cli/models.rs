@@ -12,8 +12,8 @@ use super::output::{OutputArgs, OutputFormat, csv_text, limit_formats, markdown_
 use super::shared::{ModelsArgs, whole_number};
 use crate::config::PenaltyKind;
 use crate::error::{Error, Result};
-use crate::model::{Model, card};
 use crate::model::verdict::VerdictCard;
+use crate::model::{Model, card};
 use crate::registry::versions::{
     Pruned, StoredVersion, broken, find, find_champion, list, model_name, promote, prune, rollback,
 };
@@ -302,10 +302,7 @@ fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
     for version in &stored {
         args.folder.add_versions(model_name(&version.location.label), &terminal.files)?;
     }
-    let versions: Vec<ListedVersion> = stored
-        .into_iter()
-        .map(ListedVersion::read)
-        .collect();
+    let versions: Vec<ListedVersion> = stored.into_iter().map(ListedVersion::read).collect();
     for version in &versions {
         if let Some(problem) = &version.problem {
             let (model, problem) = (version.model.clone(), problem.clone());

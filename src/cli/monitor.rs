@@ -59,10 +59,15 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = args.output.resolve(FORMATS, &terminal.files)?;
     let page = args.page.file_beside_result(&terminal.files)?;
     args.ledger.as_deref().map_or(Ok(()), |ledger| terminal.files.add_ledger(ledger))?;
-    let (model, location) = args.model.load(&terminal.files)?;
+    let (model, location) = args.model.load(terminal)?;
     let target = MonitorTarget { model: &model, label: &location.label, ignore: &args.ignore };
     let monitoring = match args.batch.path(&terminal.files)? {
-        Some(path) => monitor_matrix(target, path, &args.project.load(&terminal.files)?.matrix, args.outcomes)?,
+        Some(path) => monitor_matrix(
+            target,
+            path,
+            &args.project.load(&terminal.files)?.matrix,
+            args.outcomes,
+        )?,
         None => from_log(args, target, terminal)?,
     };
     if output.format == OutputFormat::Json {
@@ -88,7 +93,8 @@ fn from_log(
     terminal: &mut Terminal<'_>,
 ) -> Result<MonitoringReport> {
     target.model.usage_features(target.label)?;
-    let config = target.model.project_config(&args.project.load(&terminal.files)?, &mut terminal.sink())?;
+    let config =
+        target.model.project_config(&args.project.load(&terminal.files)?, &mut terminal.sink())?;
     let log = args.project.model_log(&config, target.model, args.batch.at, terminal)?;
     let earlier = args
         .ledger

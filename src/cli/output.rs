@@ -109,8 +109,8 @@ impl OutputArgs {
     /// Returns the output of a command that writes these formats, the first one by default.
     ///
     /// # Errors
-    /// * [`Error::Usage`]: the file extension means a format that the command does not write, or the
-    ///   file is an input
+    /// * [`Error::Usage`]: the file extension means a format that the command does not write, or
+    ///   the file is an input
     /// * [`Error::Write`]: the file cannot be written
     pub(super) fn resolve(&self, formats: &[OutputFormat], files: &RunFiles) -> Result<Output> {
         let path = self.output.clone().filter(|path| path != Path::new("-"));
@@ -130,8 +130,8 @@ impl OutputArgs {
     /// Returns the file of a command that writes rows, and its format; `None` without `--output`.
     ///
     /// # Errors
-    /// * [`Error::Usage`]: neither `--format` nor the file extension is a format of rows, or the file
-    ///   is an input
+    /// * [`Error::Usage`]: neither `--format` nor the file extension is a format of rows, or the
+    ///   file is an input
     /// * [`Error::Write`]: the file cannot be written
     pub(super) fn row_file(&self, files: &RunFiles) -> Result<Option<(OutputFile, Format)>> {
         let Some(path) = self.output.as_deref() else { return Ok(None) };

@@ -39,7 +39,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = writable(&args.output, &terminal.files)?;
-    let (model, location) = args.model.load(&terminal.files)?;
+    let (model, location) = args.model.load(terminal)?;
     terminal.warn_of_verdict(&model, &location.label);
     let card = CardContext::read(&location.path, &model)?;
     let rows = TestRows::load(&location.path, &model)?;

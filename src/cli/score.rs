@@ -71,7 +71,7 @@ enum SortOrder {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let table = args.output.row_file(&terminal.files)?;
     args.ledger.as_deref().map_or(Ok(()), |ledger| terminal.files.add_ledger(ledger))?;
-    let (model, location) = args.model.load(&terminal.files)?;
+    let (model, location) = args.model.load(terminal)?;
     terminal.warn_of_verdict(&model, &location.label);
     let scorer = Scorer::new(&model, &location.label)?.with_reasons(args.reasons.into());
     let order = match args.sort {

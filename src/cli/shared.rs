@@ -10,7 +10,9 @@ use crate::io::sink::Sink;
 use crate::io::write::{OutputFile, RunFiles, check_writable};
 use crate::log::{Log, ReadOptions, SourceQuality};
 use crate::model::Model;
-use crate::registry::versions::{ModelLocation, find, model_name, stored_files, version_files};
+use crate::registry::versions::{
+    ModelLocation, find, interrupted_promotion, model_name, stored_files, version_files,
+};
 use crate::report::text;
 use crate::report::text::plot::Plotter;
 use crate::rules::definition::Definition;
@@ -180,10 +182,18 @@ pub(super) struct ModelsArgs {
 
 impl ModelsArgs {
     /// Finds and reads a model: a file, NAME or NAME/VERSION. All versions of its name are inputs.
-    pub(super) fn load(&self, model: &str, files: &RunFiles) -> Result<(Model, ModelLocation)> {
+    pub(super) fn load(
+        &self,
+        model: &str,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<(Model, ModelLocation)> {
         let location = find(model, &self.models)?;
-        version_files(&location.path).iter().try_for_each(|file| files.add_input(file))?;
-        self.add_versions(model_name(&location.label), files)?;
+        version_files(&location.path).iter().try_for_each(|file| terminal.files.add_input(file))?;
+        let name = model_name(&location.label);
+        self.add_versions(name, &terminal.files)?;
+        if let Some((model, problem)) = interrupted_promotion(&self.models, name) {
+            terminal.warn(&Warning::BrokenModel { model, problem });
+        }
         Ok((Model::load(&location.path)?, location))
     }
 
@@ -206,8 +216,8 @@ pub(super) struct ModelArgs {
 
 impl ModelArgs {
     /// Finds and reads the model.
-    pub(super) fn load(&self, files: &RunFiles) -> Result<(Model, ModelLocation)> {
-        self.folder.load(&self.name, files)
+    pub(super) fn load(&self, terminal: &mut Terminal<'_>) -> Result<(Model, ModelLocation)> {
+        self.folder.load(&self.name, terminal)
     }
 }
 

@@ -177,8 +177,7 @@ fn train(
     let log = args.project.training_log(config, terminal)?;
     let data = text::log_summary(&log);
     definitions(&args.project, config, &log)?;
-    let funnel =
-        if with_funnel { by_month(&args.project, config, &log)? } else { None };
+    let funnel = if with_funnel { by_month(&args.project, config, &log)? } else { None };
     let trained = train_on_log(config, log, options, &mut terminal.sink())?;
     Ok(TrainingResult { trained, data, funnel })
 }

@@ -73,8 +73,8 @@ pub struct AccountSource {
     pub account: Option<String>,
     /// Column of sign-up times. Default: `signed_up_at`.
     pub signed_up: Option<String>,
-    /// Column of conversion times, empty if not converted. Default: `converted_at`. Times that mean
-    /// never, such as 1970-01-01 and 9999-12-31, count as empty.
+    /// Column of conversion times, empty if not converted. Default: `converted_at`. Times that
+    /// mean never, such as 1970-01-01 and 9999-12-31, count as empty.
     pub converted: Option<String>,
     /// Column of churn times. Default: `churned_at`.
     pub churned: Option<String>,

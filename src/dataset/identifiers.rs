@@ -152,8 +152,8 @@ fn is_time(text: &str) -> bool {
         && time.contains(':')
 }
 
-/// Returns whether all numbers are times: of the years 2001 to 2100 in one epoch unit, or dates such
-/// as 20250630.
+/// Returns whether all numbers are times: of the years 2001 to 2100 in one epoch unit, or dates
+/// such as 20250630.
 fn are_times(values: &[f64]) -> bool {
     /// 2001-09-09 and 2100-01-01 in epoch seconds.
     const SECONDS: std::ops::Range<f64> = 1e9..4_102_444_800.0;

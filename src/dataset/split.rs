@@ -110,7 +110,8 @@ impl From<&ModelConfig> for SplitOptions {
 }
 
 /// Minimum number of test accounts with each outcome for a reliable verdict. With fewer, the normal
-/// approximations of the intervals are poor, and the 95% interval of a ROC AUC of 0.65 includes 0.5.
+/// approximations of the intervals are poor, and the 95% interval of a ROC AUC of 0.65 includes
+/// 0.5.
 pub const MIN_TEST_ACCOUNTS: u64 = 20;
 
 /// Largest share of the rows before a test period that may be purged.

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 /// Tables one below the other, joined by column name; absent columns are null.
 ///
 /// A column of several types gets the widest: numbers of both kinds become `Float64`, dates and
-/// times become times, and other types become text, from which [`cells::ColumnTypes::convert`] infers numbers
-/// again.
+/// times become times, and other types become text, from which [`cells::ColumnTypes::convert`]
+/// infers numbers again.
 #[derive(Debug, Default)]
 pub(crate) struct JoinedTable {
     columns: Vec<Column>,

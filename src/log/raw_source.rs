@@ -224,8 +224,8 @@ struct BlockDispositions {
 type EventPlace = (u32, u32, u32);
 
 /// The delivery to keep of each event id (with the event name where the events of a row share the
-/// id): when it became known, and its place. The hash has a random seed, as in the standard library,
-/// but is faster.
+/// id): when it became known, and its place. The hash has a random seed, as in the standard
+/// library, but is faster.
 pub(super) type FirstDeliveries =
     HashMap<(u32, u16), (i64, EventPlace), string_interner::DefaultHashBuilder>;
 

@@ -276,8 +276,8 @@ const USUAL_DAYS: usize = 28;
 /// The days after a day e are such a stretch if all of this holds:
 /// * They are at least two.
 /// * The 28 days up to e (at least 7) let expect at least 20 events, without the last day, which is
-///   incomplete. The expectation of a day is the mean of the same days of the week, where the two largest days count as the third largest,
-///   so that bulk imports are not usual.
+///   incomplete. The expectation of a day is the mean of the same days of the week, where the two
+///   largest days count as the third largest, so that bulk imports are not usual.
 /// * They have one event, or at most 2% of the expected events and, per day, at most 2% of the
 ///   median day with events up to e.
 /// * From 28 days on, at most a fifth of them have events.

@@ -223,4 +223,3 @@ fn format_hash(bytes: &[u8]) -> String {
     let hash = &bytes[bytes.len().saturating_sub(HASH)..];
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
-

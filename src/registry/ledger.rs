@@ -8,7 +8,10 @@ use polars::prelude::{Column, DataFrame, DataType, IntoColumn, Schema, TimeUnit,
 
 use crate::error::{Error, Result};
 use crate::io::read;
-use crate::io::write::{Format, OutputFile, OutputTable, RunFiles, TableWriter, UnfinishedFolder, create_managed_folder, sync_folder};
+use crate::io::write::{
+    Format, OutputFile, OutputTable, RunFiles, TableWriter, UnfinishedFolder,
+    create_managed_folder, sync_folder,
+};
 use crate::log::cells;
 use crate::registry::versions::model_name;
 use crate::time::{DAY, iso, iso_day, parse_iso};
@@ -314,7 +317,10 @@ mod tests {
     fn labels_round_trip_and_ambiguous_ones_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
         for label in ["trial/0001", "trial-0001", "model"] {
-            RunWriter::create(dir.path(), label, &schema(&COLUMNS)).unwrap().finish(0, &RunFiles::default()).unwrap();
+            RunWriter::create(dir.path(), label, &schema(&COLUMNS))
+                .unwrap()
+                .finish(0, &RunFiles::default())
+                .unwrap();
         }
         let labels: Vec<String> = Ledger::open(dir.path())
             .unwrap()
@@ -336,7 +342,10 @@ mod tests {
     #[test]
     fn a_run_without_rows_has_all_columns() {
         let dir = tempfile::tempdir().unwrap();
-        RunWriter::create(dir.path(), "m", &schema(&COLUMNS)).unwrap().finish(DAY, &RunFiles::default()).unwrap();
+        RunWriter::create(dir.path(), "m", &schema(&COLUMNS))
+            .unwrap()
+            .finish(DAY, &RunFiles::default())
+            .unwrap();
         let runs = Ledger::open(dir.path()).unwrap().runs(Some("m")).unwrap();
         let rows = runs[0].rows().unwrap();
         assert_eq!(

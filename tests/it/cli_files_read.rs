@@ -1,5 +1,5 @@
-//! Which files of a source are read, and how: unknown formats, pipes, separators, repeated names and
-//! repeated rows.
+//! Which files of a source are read, and how: unknown formats, pipes, separators, repeated names
+//! and repeated rows.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! Dates and times of the log: dates without a time of day, digits, time zones and times of receipt.
+//! Dates and times of the log: dates without a time of day, digits, time zones and times of
+//! receipt.
 
 use polars::prelude::*;
 

@@ -1,5 +1,5 @@
-//! `pql init` on exports in the shape of well-known tools: the project file trains unchanged, or the
-//! output names the table to join.
+//! `pql init` on exports in the shape of well-known tools: the project file trains unchanged, or
+//! the output names the table to join.
 
 use std::fs;
 

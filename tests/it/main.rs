@@ -48,6 +48,7 @@ mod readme;
 mod report;
 mod schema;
 mod shared_data;
+mod signals;
 mod simulation;
 mod speed;
 mod spline;

@@ -19,7 +19,8 @@ const MODEL: &[&str] = &[
     "models/t/0002/model.pql",
     "models/t/champion",
 ];
-const LEDGER: &[&str] = &["led/cutoff=2025-04-15/t@0001.parquet", "led/cutoff=2025-04-15/sent.ndjson"];
+const LEDGER: &[&str] =
+    &["led/cutoff=2025-04-15/t@0001.parquet", "led/cutoff=2025-04-15/sent.ndjson"];
 const SCORE: [&str; 6] = ["score", "t", "--at", "2025-04-15", "--ledger", "led"];
 const MATRIX: &[&str] = &["pql.toml", "matrix.csv"];
 
@@ -69,7 +70,8 @@ fn cases() -> Vec<Case> {
 fn project() -> Project {
     let project = Project::trial();
     let definition = "[[definition]]\nname = \"a\"\nall = [{ event = \"report\", at_least = 2 }]\n";
-    project.write("pql.toml", format!("{TRIAL}\n[visitors]\npath = \"visitors.csv\"\n\n{definition}"));
+    project
+        .write("pql.toml", format!("{TRIAL}\n[visitors]\npath = \"visitors.csv\"\n\n{definition}"));
     project.write("visitors.csv", "date,visitors\n2025-01-01,10\n");
     project.train(&[]).done();
     project.train(&[]).done();
@@ -148,7 +150,11 @@ fn the_files_in_an_output_folder_replace_no_input() {
         (&["ingest"], "accounts.csv", "accounts.parquet"),
         (&["export", "notebook", "t", "--force"], "models/t/0001/model.json", "model.json"),
         (&["export", "notebook", "t", "--force"], "models/t/champion", "train.parquet"),
-        (&["export", "notebook", "t", "--features", "matrix.csv", "--force"], "matrix.csv", "scores.parquet"),
+        (
+            &["export", "notebook", "t", "--features", "matrix.csv", "--force"],
+            "matrix.csv",
+            "scores.parquet",
+        ),
     ];
     for (command, input, name) in cases {
         for link in [fs::hard_link, |input: PathBuf, place: PathBuf| symlink(input, place)] {

@@ -117,8 +117,8 @@ fn separator_line(start: &[u8]) -> Option<(u8, u64)> {
     name.eq_ignore_ascii_case(b"sep=").then_some((*separator, end as u64))
 }
 
-/// Returns the separator of the header line, ignoring quoted text: of those that the next lines have
-/// as often as the header, else of all, the most frequent one.
+/// Returns the separator of the header line, ignoring quoted text: of those that the next lines
+/// have as often as the header, else of all, the most frequent one.
 fn separator(start: &[u8]) -> u8 {
     /// Number of lines that are compared with the header.
     const LINES: usize = 5;

@@ -79,8 +79,8 @@ pub fn columns(file: &Path) -> Result<Vec<String>> {
 /// Columns of Parquet keep their type, except that binary and categorical columns become `String`.
 /// Blank lines of text files are skipped.
 ///
-/// A dotted name such as `properties.time` reads a value inside an NDJSON object, a struct column of
-/// Parquet, or a text column with JSON, unless the file has a column of that name.
+/// A dotted name such as `properties.time` reads a value inside an NDJSON object, a struct column
+/// of Parquet, or a text column with JSON, unless the file has a column of that name.
 ///
 /// # Arguments
 /// * `columns` – the columns to read, without duplicates in the result; `None`: all columns

@@ -1,8 +1,8 @@
 //! Values inside JSON objects, named by dotted paths such as `properties.time`.
 //!
-//! A key with dots wins over a path: of `{"a.b": 1, "a": {"b": 2}}`, the column `a.b` is 1. Texts with
-//! JSON are read like objects, and lists of records with `key` and `value` like objects with these
-//! keys.
+//! A key with dots wins over a path: of `{"a.b": 1, "a": {"b": 2}}`, the column `a.b` is 1. Texts
+//! with JSON are read like objects, and lists of records with `key` and `value` like objects with
+//! these keys.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -172,7 +172,8 @@ impl Reader<'_> {
         Reader { tree, cells: self.cells, depth: self.depth + 1 }.inside(raw.get())
     }
 
-    /// Reads the values inside a value; only objects, lists of records and texts with JSON have any.
+    /// Reads the values inside a value; only objects, lists of records and texts with JSON have
+    /// any.
     fn inside(self, json: &str) -> serde_json::Result<()> {
         match json.as_bytes().first() {
             Some(b'{' | b'[') => {

@@ -164,7 +164,8 @@ impl Source {
     ///
     /// # Arguments
     /// * `columns` – columns that the file lacks are null
-    /// * `dictionary_columns` – text columns to return as dictionaries where the file stores them so
+    /// * `dictionary_columns` – text columns to return as dictionaries where the file stores them
+    ///   so
     /// # Errors
     /// Those of [`super::read`], except that no column is missing.
     pub(crate) fn read(
@@ -184,7 +185,8 @@ impl Source {
         Ok(summary)
     }
 
-    /// Reads columns of a file like [`Source::read`], without reading ahead, until `batch` stops it.
+    /// Reads columns of a file like [`Source::read`], without reading ahead, until `batch` stops
+    /// it.
     pub(crate) fn read_batches(
         &mut self,
         index: usize,

@@ -302,7 +302,8 @@ fn row_groups_are_read_in_order_with_the_requested_columns() {
     let files = Files::new();
     let path = files.0.path().join("a.parquet");
     let frame = log(1_000_000);
-    let mut writer = TableWriter::create(&OutputFile::managed(&path), Format::Parquet, frame.schema()).unwrap();
+    let mut writer =
+        TableWriter::create(&OutputFile::managed(&path), Format::Parquet, frame.schema()).unwrap();
     writer.write(&frame).unwrap();
     writer.finish().unwrap();
     assert_eq!(row_count(&path), Some(1_000_000));
@@ -445,8 +446,12 @@ fn text_columns_are_read_as_dictionaries_where_stored_so() {
         .with_name("id".into())
         .into_column();
     let n = (0..900_000).map(Some).collect::<Int64Chunked>().with_name("n".into()).into_column();
-    write_table(&OutputFile::managed(&path), Format::Parquet, &DataFrame::new(900_000, vec![column, n]).unwrap())
-        .unwrap();
+    write_table(
+        &OutputFile::managed(&path),
+        Format::Parquet,
+        &DataFrame::new(900_000, vec![column, n]).unwrap(),
+    )
+    .unwrap();
     let both = ["id".to_owned(), "n".to_owned()];
     let (mut read, mut coded) = (Vec::new(), Vec::new());
     let message = read_batches(&path, None, &both, &mut |batch| {

@@ -185,7 +185,9 @@ mod tests {
 
     #[test]
     fn errors_name_the_output_and_not_its_temporary_file() {
-        let Err(error) = Target::create(&OutputFile::managed(Path::new("absent/x.csv"))) else { panic!("no folder") };
+        let Err(error) = Target::create(&OutputFile::managed(Path::new("absent/x.csv"))) else {
+            panic!("no folder")
+        };
         let message = error.with_sources();
         assert!(message.starts_with("cannot write `absent/x.csv`: No such file"), "{message}");
         assert!(!message.contains(".pql-"), "{message}");

@@ -160,7 +160,8 @@ fn is_same_output(one: &Path, other: &Path) -> bool {
     match (FileId::new(one), FileId::new(other)) {
         (Some(one), Some(other)) => one == other,
         (None, None) => {
-            let resolved = |path: &Path| Some((resolved_folder(path)?, path.file_name()?.to_owned()));
+            let resolved =
+                |path: &Path| Some((resolved_folder(path)?, path.file_name()?.to_owned()));
             // Several outputs can go to one device.
             !one.exists() && resolved(one).is_some_and(|one| resolved(other) == Some(one))
         }

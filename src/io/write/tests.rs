@@ -122,7 +122,8 @@ fn the_file_does_not_depend_on_the_batches() {
     let folder = folder();
     let (one, many) = (folder.path().join("one.parquet"), folder.path().join("many.parquet"));
     write_table(&output(&one), Format::Parquet, &numbers(0..600_000)).unwrap();
-    let mut writer = TableWriter::create(&output(&many), Format::Parquet, numbers(0..1).schema()).unwrap();
+    let mut writer =
+        TableWriter::create(&output(&many), Format::Parquet, numbers(0..1).schema()).unwrap();
     for batch in [0..1, 1..70_000, 70_000..70_000, 70_000..599_999, 599_999..600_000] {
         writer.write(&numbers(batch)).unwrap();
     }
@@ -136,7 +137,8 @@ fn a_table_without_rows_has_its_columns() {
     let folder = folder();
     for name in ["x.parquet", "x.csv"] {
         let path = folder.path().join(name);
-        write_table(&output(&path), Format::from_path(&path).unwrap(), &every_type().head(Some(0))).unwrap();
+        write_table(&output(&path), Format::from_path(&path).unwrap(), &every_type().head(Some(0)))
+            .unwrap();
         assert_eq!(read::columns(&path).unwrap().len(), 9, "{name}");
         let summary = read::read(&path, None, &mut |_, frame| panic!("{frame:?}")).unwrap();
         assert_eq!(summary.rows, 0);
@@ -149,7 +151,8 @@ fn an_unfinished_file_is_removed_and_the_old_one_kept() {
     for format in [Format::Parquet, Format::Csv, Format::Ndjson] {
         let path = folder.path().join("scores");
         fs::write(&path, "before").unwrap();
-        let mut writer = TableWriter::create(&output(&path), format, numbers(0..1).schema()).unwrap();
+        let mut writer =
+            TableWriter::create(&output(&path), format, numbers(0..1).schema()).unwrap();
         writer.write(&numbers(0..300_000)).unwrap();
         assert_eq!(listed(folder.path()).len(), 2);
         drop(writer);
@@ -172,7 +175,11 @@ fn bytes_replace_a_file() {
 fn a_missing_folder_or_a_folder_as_target_is_an_error() {
     let folder = folder();
     for path in [folder.path().to_owned(), folder.path().join("absent/x.csv")] {
-        assert!(matches!(write_bytes(&output(&path), b""), Err(Error::Write { .. })), "{}", path.display());
+        assert!(
+            matches!(write_bytes(&output(&path), b""), Err(Error::Write { .. })),
+            "{}",
+            path.display()
+        );
         assert!(matches!(
             write_table(&output(&path), Format::Csv, &numbers(0..2)),
             Err(Error::Write { .. })

@@ -185,7 +185,9 @@ fn claim(path: &Path, there: &Metadata) -> Option<Option<File>> {
         let age = there.modified().ok().and_then(|time| time.elapsed().ok());
         age.is_some_and(|age| age > MAX_AGE)
     };
-    if cfg!(unix) && let Ok(file) = File::open(path) {
+    if cfg!(unix)
+        && let Ok(file) = File::open(path)
+    {
         match file.try_lock() {
             Ok(()) => return Some(Some(file)),
             Err(TryLockError::WouldBlock) => return None,
@@ -226,8 +228,7 @@ mod tests {
     #[test]
     fn renamed_and_dropped_files_are_no_longer_unfinished() {
         let folder = tempfile::tempdir().unwrap();
-        let is_known =
-            || unfinished().iter().any(|path| path.starts_with(folder.path()));
+        let is_known = || unfinished().iter().any(|path| path.starts_with(folder.path()));
         let file = UnfinishedFile::create(folder.path(), None).unwrap();
         assert!(is_known());
         file.rename(&folder.path().join("a")).unwrap();

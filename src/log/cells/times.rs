@@ -140,7 +140,8 @@ impl UnitHint {
     }
 
     /// Infers the unit: dates where all numbers are dates of one number of digits (8, or 10, 12 and
-    /// 14 with hours, minutes and seconds), otherwise epoch units by the largest number: s below 10^11 (year 5138), ms below 10^14, µs below 10^17, else ns.
+    /// 14 with hours, minutes and seconds), otherwise epoch units by the largest number: s below
+    /// 10^11 (year 5138), ms below 10^14, µs below 10^17, else ns.
     fn unit(self) -> EpochUnit {
         if let DateDigits::All(digits) = self.dates {
             return EpochUnit::Dates(digits);

@@ -86,8 +86,8 @@ impl Contributions {
         columns.iter().fold(0.0, |sum, &column| sum + self.column(column, x(column)))
     }
 
-    /// Returns the feature of a family that explains most of a sum over the family: the one with the
-    /// largest value of the same sign; of equal ones the first.
+    /// Returns the feature of a family that explains most of a sum over the family: the one with
+    /// the largest value of the same sign; of equal ones the first.
     ///
     /// # Arguments
     /// * `raises` – whether the sum is above 0

@@ -313,9 +313,9 @@ impl ReasonTemplates {
         }
     }
 
-    /// Returns how a number is shown, and its place relative to the training rows: if both are equal
-    /// and the numbers are rounded to the same, so are the sentences. `None` if it takes more digits
-    /// to distinguish it from the typical value or a limit.
+    /// Returns how a number is shown, and its place relative to the training rows: if both are
+    /// equal and the numbers are rounded to the same, so are the sentences. `None` if it takes
+    /// more digits to distinguish it from the typical value or a limit.
     pub(super) fn key(&self, feature: usize, value: f64) -> Option<(Shown, Place)> {
         let template = &self.0[feature];
         let Encoding::Numeric(number) = &template.encoding else { return None };
@@ -362,8 +362,8 @@ fn trimmed(text: &str) -> String {
     }
 }
 
-/// Returns the decimal places that show three significant digits, at most two; `None` if it is written with an exponent or
-/// not finite.
+/// Returns the decimal places that show three significant digits, at most two; `None` if it is
+/// written with an exponent or not finite.
 fn decimal_places(x: f64) -> Option<u8> {
     match x.abs() {
         0.0 => Some(2),

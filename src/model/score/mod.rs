@@ -36,7 +36,8 @@ use crate::warning::{Unscored, Warning};
 
 /// Maximum number of reasons per account: the score table has a column for each.
 pub const REASONS: usize = 3;
-/// Columns of the reasons that raise the score, most important first, and of the one that lowers it.
+/// Columns of the reasons that raise the score, most important first, and of the one that lowers
+/// it.
 pub(crate) const REASON_COLUMNS: [&str; REASONS + 1] =
     ["reason_1", "reason_2", "reason_3", "concern_1"];
 /// Index of the column of the reason that lowers the score.
@@ -189,8 +190,8 @@ impl<'a> Scorer<'a> {
         &self.label
     }
 
-    /// Limits the number of reasons to fewer than [`REASONS`]; the other reason columns stay empty. With 0,
-    /// there is no concern, either.
+    /// Limits the number of reasons to fewer than [`REASONS`]; the other reason columns stay empty.
+    /// With 0, there is no concern, either.
     #[must_use]
     pub fn with_reasons(self, reasons: usize) -> Self {
         Self { reasons: reasons.min(REASONS), ..self }
@@ -237,8 +238,8 @@ impl<'a> Scorer<'a> {
     /// The 95% interval is the uncertainty of the estimate; it is null after l1 and elastic net.
     /// `qualified_by` is `model`, `definition` or `both`. `pql_types` are the types of the
     /// definitions that match by the end of the log, such as `criteria;limit`, and `pql_at` is the
-    /// time of the first match. `horizon_end` is the end of the period in which the account converts
-    /// with this probability.
+    /// time of the first match. `horizon_end` is the end of the period in which the account
+    /// converts with this probability.
     ///
     /// # Errors
     /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or of another type

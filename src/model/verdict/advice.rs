@@ -23,8 +23,8 @@ pub enum Remedy {
     TestSize(f64),
     /// `model.split = "auto"`, which tests by cross-validation if no test period suffices.
     AutoSplit,
-    /// A shorter `observation.horizon`: most rows are purged, because their horizon reaches into the
-    /// test set.
+    /// A shorter `observation.horizon`: most rows are purged, because their horizon reaches into
+    /// the test set.
     ShorterHorizon,
     /// A longer log.
     LongerLog,

@@ -128,7 +128,8 @@ impl Default for AlertQuery {
     }
 }
 
-/// Number of earlier runs that are searched for the last score of an account, and for unsent alerts.
+/// Number of earlier runs that are searched for the last score of an account, and for unsent
+/// alerts.
 const MAX_EARLIER_RUNS: usize = 14;
 
 /// Changes between two runs.

@@ -26,8 +26,8 @@ pub struct SentAlerts {
     _lock: Option<File>,
 }
 
-/// The open file of sent alerts. Reserved space is cut off when the value is dropped, and a new file
-/// without a record is removed.
+/// The open file of sent alerts. Reserved space is cut off when the value is dropped, and a new
+/// file without a record is removed.
 #[derive(Debug)]
 struct SentFile {
     file: File,

@@ -1,5 +1,5 @@
-//! Posting of alerts to a webhook, one JSON object each or one digest. Messages show only the host of the URL
-//! because its path and query can contain secrets.
+//! Posting of alerts to a webhook, one JSON object each or one digest. Messages show only the host
+//! of the URL because its path and query can contain secrets.
 
 use std::fmt;
 use std::thread::sleep;

@@ -68,7 +68,8 @@ pub struct MonitoringReport {
     pub rows: u64,
     /// Rows not scored because a value is not finite.
     pub not_finite: u64,
-    /// Scored rows that no training row is as old as: they are not compared with the training rows.
+    /// Scored rows that no training row is as old as: they are not compared with the training
+    /// rows.
     pub not_compared: u64,
     /// Distinct accounts of the scored rows.
     pub accounts: u64,

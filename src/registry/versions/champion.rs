@@ -4,7 +4,10 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{ModelLocation, find_champion, missing, name_argument, promotion_hint, stored_numbers, version_number};
+use super::{
+    ModelLocation, UNPROMOTED_FILE, find_champion, missing, name_argument, promotion_hint,
+    stored_numbers, version_number,
+};
 use crate::error::{Error, Result};
 use crate::io::read::read_limited;
 use crate::io::write::{OutputFile, open_lock, write_bytes};
@@ -79,7 +82,10 @@ pub(super) fn record_promotion(folder: &Path, version: u32) -> Result<()> {
     if promotions.first() != Some(&version) {
         promotions.insert(0, version);
     }
-    write_promotions(folder, &promotions)
+    write_promotions(folder, &promotions)?;
+    // A file that remains only repeats a warning.
+    std::fs::remove_file(folder.join(format!("{version:04}")).join(UNPROMOTED_FILE)).ok();
+    Ok(())
 }
 
 /// Makes a version the champion of its name.

@@ -12,13 +12,18 @@ use self::champion::{CHAMPION_FILE, lock, promotions, read_promotions, record_pr
 pub use self::champion::{promote, rollback};
 pub use self::prune::{Pruned, prune};
 use crate::error::{Error, Result};
-use crate::io::write::{UnfinishedFolder, create_managed_folder, sync_folder};
+use crate::io::write::{
+    OutputFile, UnfinishedFolder, create_managed_folder, sync_folder, write_bytes,
+};
 use crate::model::card::CARD_FILE;
 use crate::names::{nearest, quoted};
 use crate::training::test_set::TEST_ROWS_FILE;
 
 /// Name of the model file in the folder of its version.
 pub const MODEL_FILE: &str = "model.pql";
+
+/// Name of the file in a version that is stored, but not yet the champion that it should become.
+const UNPROMOTED_FILE: &str = ".unpromoted";
 
 /// When a new version becomes the champion of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +90,9 @@ pub fn find(model: &str, models: &Path) -> Result<ModelLocation> {
 /// * [`Error::UnusableChampion`]: no version has been promoted, or the champion has been deleted
 pub fn find_champion(name: &str, models: &Path) -> Result<ModelLocation> {
     let champion = match check_name(name) {
-        Ok(()) if !stored_numbers(models, name).is_empty() => promotions(models, name)?.first().copied(),
+        Ok(()) if !stored_numbers(models, name).is_empty() => {
+            promotions(models, name)?.first().copied()
+        }
         _ => None,
     };
     let location = champion.map(|champion| ModelLocation::from_version(models, name, champion));
@@ -216,7 +223,25 @@ pub fn list(models: &Path, name: Option<&str>) -> Result<Vec<StoredVersion>> {
     Ok(names.iter().flat_map(|name| stored_versions(models, name)).collect())
 }
 
-/// Returns what is broken about a name: its champion, and versions without a model file.
+/// Returns the newest version that was stored to become the champion, if its training was stopped
+/// before that.
+#[must_use]
+pub fn interrupted_promotion(models: &Path, name: &str) -> Option<(String, String)> {
+    let is_unpromoted = |number: &u32| {
+        let model = ModelLocation::from_version(models, name, *number).path;
+        model.with_file_name(UNPROMOTED_FILE).exists()
+    };
+    let number = stored_numbers(models, name).into_iter().rfind(is_unpromoted)?;
+    let label = label(name, number);
+    let problem = format!(
+        "the training was interrupted before this version became the champion; run `pql models \
+         promote {label}`"
+    );
+    Some((label, problem))
+}
+
+/// Returns what is broken about a name: its champion, versions without a model file, and a version
+/// that did not become the champion.
 #[must_use]
 pub fn broken(models: &Path, name: &str) -> Vec<(String, String)> {
     let has_champion = models.join(name).join(CHAMPION_FILE).symlink_metadata().is_ok();
@@ -230,7 +255,7 @@ pub fn broken(models: &Path, name: &str) -> Vec<(String, String)> {
         let file = ModelLocation::from_version(models, name, number).path;
         (label(name, number), format!("`{}` is missing", file.display()))
     });
-    champion.into_iter().chain(incomplete).collect()
+    champion.into_iter().chain(incomplete).chain(interrupted_promotion(models, name)).collect()
 }
 
 /// Lists the versions of one name, ascending.
@@ -308,12 +333,15 @@ pub fn add(
     let staged = UnfinishedFolder::create(&folder).map_err(failed(&folder))?;
     write(staged.path())?;
     lock(&folder).and_then(|_lock| {
-        let version = move_to_next_version(&folder, &staged)?;
         let is_champion = match promotion {
             Promotion::Always => true,
             Promotion::IfFirst => !folder.join(CHAMPION_FILE).exists(),
             Promotion::Never => false,
         };
+        if is_champion {
+            write_bytes(&OutputFile::managed(&staged.path().join(UNPROMOTED_FILE)), b"")?;
+        }
+        let version = move_to_next_version(&folder, &staged)?;
         if is_champion {
             record_promotion(&folder, version)?;
         }

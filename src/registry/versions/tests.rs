@@ -94,10 +94,9 @@ fn a_missing_or_deleted_champion_is_reported_with_the_newest_version() {
     for _ in 0..2 {
         add(models, "trial", one_byte, Promotion::IfFirst).unwrap();
     }
-    for (history, problem) in [
-        ("0007\n", "champion `trial/0007` has been deleted"),
-        ("", "`trial` has no champion"),
-    ] {
+    for (history, problem) in
+        [("0007\n", "champion `trial/0007` has been deleted"), ("", "`trial` has no champion")]
+    {
         fs::write(models.join("trial/champion"), history).unwrap();
         for error in [find("trial", models), rollback(models, "trial", any)].map(Result::unwrap_err)
         {

@@ -86,8 +86,8 @@ pub(crate) fn matrix_summary(rows: usize, columns: usize, path: &Path) -> String
 }
 
 /// Summarizes a training in at most 25 lines: data, verdict, metrics, features, warnings, where the
-/// model is stored and what to run next. If there are more, features go first, then the texts of the
-/// warnings, then details of the verdict.
+/// model is stored and what to run next. If there are more, features go first, then the texts of
+/// the warnings, then details of the verdict.
 pub(crate) fn training_summary(summary: &TrainingSummary<'_>) -> String {
     let TrainingSummary { model, data, .. } = *summary;
     let rows = split(model);

@@ -179,8 +179,8 @@ fn a_killed_process_does_not_repeat_alerts() {
 fn invalid_urls_are_usage_errors_and_not_shown() {
     let project = two_runs();
     for url in ["ftp://host/secret", "/secret", "http://"] {
-        let run = alerts(&project, &["--webhook", url])
-            .fails_with(2, &["found a webhook URL", "hint: "]);
+        let run =
+            alerts(&project, &["--webhook", url]).fails_with(2, &["found a webhook URL", "hint: "]);
         assert!(!run.err.contains("secret"), "{}", run.err);
     }
     alerts(&project, &["--webhook", "http://host", "-o", "x"]).fails_with(2, &["--output"]);

@@ -268,7 +268,8 @@ pub fn vif(x: ArrayView2<'_, f64>) -> Vec<f64> {
     (0..p).map(|j| if constant[j] { f64::NAN } else { inflation(j) }).collect()
 }
 
-/// Computes the Pearson correlation of each pair of columns, shape (p, p); 0 with a constant column.
+/// Computes the Pearson correlation of each pair of columns, shape (p, p); 0 with a constant
+/// column.
 ///
 /// # Arguments
 /// * `x` – columns in any unit, shape (n, p), finite
