@@ -1,14 +1,16 @@
 //! The leakage audit: looks for columns and events that may leak the outcome into the training
 //! rows.
 //!
-//! No single measure has reached these thresholds in data without leakage so far. A finding is a
+//! A finding exceeds its threshold significantly, so that few accounts alone give none. It is a
 //! sign of leakage, not a proof.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::{Column, DataType};
-use pql_stats::counts::share;
-use pql_stats::metrics::roc_auc;
+use pql_stats::counts::{count, share};
+use pql_stats::intervals::{Z_95, wilson};
+use pql_stats::metrics::{BaseRate, roc_auc};
+use pql_stats::power::auc_std_error;
 use rayon::prelude::*;
 
 use crate::config::DesignConfig;
@@ -23,25 +25,22 @@ use crate::model::encoder::MISSING;
 use crate::time::{DAY, TimeSpan};
 use crate::warning::{Finding, MeasureImportance, Origin};
 
-/// A column with an AUC at or below the first, or at or above the second value is a finding.
-const AUC_LIMITS: [f64; 2] = [0.10, 0.90];
+/// AUC, or 1 − AUC, that a column or a model must exceed significantly.
+const HIGH_AUC: f64 = 0.90;
 /// Minimum number of distinct accounts of each outcome.
 const MIN_ACCOUNTS: usize = 10;
-/// Share of converting rows at or above which a nonzero column is nearly pure.
+/// Share of converting rows from which on a nonzero column is nearly pure. An event follows from the
+/// conversion if this share of its accounts convert (others show usage, which continues after
+/// paying), and this share of these have it only after the conversion.
 const PURE: f64 = 0.90;
 /// Base rate at or above which such a share is not suspicious.
 const HIGH_BASE_RATE: f64 = 0.50;
-/// Minimum number of occurrences of an event in converting accounts.
-const MIN_OCCURRENCES: u64 = 20;
-/// Share of occurrences at or after the conversion from which on an event follows from it.
-const FOLLOWS: f64 = 0.95;
-/// Share of converting accounts among those with an event, from which on the event can follow from
-/// the conversion. Events of many other accounts are usage, which paying accounts continue for
-/// longer.
-const MOSTLY_CONVERTING: f64 = 0.90;
-/// Share of the occurrences before a conversion that are in its last day, from which on an event
-/// announces the conversion.
+/// Share of the accounts with an event before their conversion that have it only in the last day,
+/// at or above which it announces the conversion.
 const ANNOUNCES: f64 = 0.50;
+/// Largest distance of the lower 95% limit of a share below its threshold. With fewer accounts,
+/// such a share is common by chance.
+const TOLERANCE: f64 = 0.10;
 /// Cross-validated AUC at or above which a model is a finding.
 const MODEL_AUC: f64 = 0.95;
 /// Number of measures listed with a model.
@@ -63,8 +62,8 @@ struct AuditedColumn<'a> {
 /// Audits every candidate column on the training rows: each number, each level of a text, and each
 /// missing indicator.
 ///
-/// The AUC of a number is computed over the rows in which it is not missing. A column is only a
-/// finding if at least 10 distinct accounts of each outcome have these rows.
+/// The AUC of a number is computed over the rows in which it is not missing. Its standard error is
+/// that of the distinct accounts of each outcome with these rows.
 ///
 /// # Arguments
 /// * `train` – indices of the training rows, with both outcomes
@@ -137,9 +136,8 @@ impl Outcomes {
                 }
             }
         }
-        let auc = roc_auc(&y, &known).filter(|auc| {
-            is_extreme(*auc) && self.has_enough_accounts(|row| values[row].is_some())
-        });
+        let auc = roc_auc(&y, &known)
+            .filter(|auc| is_extreme(*auc, || self.accounts_by_outcome(|r| values[r].is_some())));
         let mut found: Vec<Finding> = auc.map(|auc| audited.high_auc(auc)).into_iter().collect();
         found.extend(self.near_pure(audited, &present));
         let name = format!("missing_{}", audited.name);
@@ -187,37 +185,38 @@ impl Outcomes {
                 - share(present.len() - positive, self.y.len() - self.positive))
                 / 2.0;
         let high_auc =
-            (is_extreme(auc) && self.has_enough_accounts(|_| true)).then(|| audited.high_auc(auc));
+            is_extreme(auc, || self.accounts_by_outcome(|_| true)).then(|| audited.high_auc(auc));
         high_auc.into_iter().chain(self.near_pure(audited, present)).collect()
     }
 
     /// Returns a finding if nearly all rows with a nonzero value convert.
     fn near_pure(&self, audited: &AuditedColumn<'_>, present: &[usize]) -> Option<Finding> {
-        let positive: Vec<usize> = present.iter().copied().filter(|row| self.y[*row]).collect();
         let base_rate = share(self.positive, self.y.len());
-        if base_rate >= HIGH_BASE_RATE
-            || positive.len() < MIN_ACCOUNTS
-            || share(positive.len(), present.len()) < PURE
-        {
+        if present.is_empty() || base_rate >= HIGH_BASE_RATE {
             return None;
         }
-        let accounts = self.accounts(positive.iter().copied());
-        (accounts >= MIN_ACCOUNTS).then(|| Finding::NearPure {
-            column: audited.name.to_owned(),
-            origin: audited.origin.clone(),
-            rows: present.len() as u64,
-            converted: positive.len() as u64,
-            accounts: accounts as u64,
-            base_rate,
+        let y: Vec<bool> = present.iter().map(|row| self.y[*row]).collect();
+        let group: Vec<u32> = present.iter().map(|row| self.account[*row]).collect();
+        let BaseRate { rate, independent_rows } = BaseRate::compute(&y, &group);
+        let converted = present.iter().copied().filter(|row| self.y[*row]);
+        let accounts = self.accounts(converted.clone());
+        (accounts >= MIN_ACCOUNTS && reaches(rate, independent_rows, PURE)).then(|| {
+            Finding::NearPure {
+                column: audited.name.to_owned(),
+                origin: audited.origin.clone(),
+                rows: present.len() as u64,
+                converted: converted.count() as u64,
+                accounts: accounts as u64,
+                base_rate,
+            }
         })
     }
 
-    /// Returns whether enough distinct accounts have each outcome among the selected rows.
-    fn has_enough_accounts(&self, selected: impl Fn(usize) -> bool) -> bool {
+    /// Returns the numbers of distinct accounts that convert and that do not, among the selected
+    /// rows.
+    fn accounts_by_outcome(&self, selected: impl Fn(usize) -> bool) -> [usize; 2] {
         let rows = || (0..self.y.len()).filter(|row| selected(*row));
-        [true, false].iter().all(|outcome| {
-            self.accounts(rows().filter(|row| self.y[*row] == *outcome)) >= MIN_ACCOUNTS
-        })
+        [true, false].map(|outcome| self.accounts(rows().filter(|row| self.y[*row] == outcome)))
     }
 
     fn accounts(&self, rows: impl Iterator<Item = usize>) -> usize {
@@ -231,26 +230,42 @@ impl AuditedColumn<'_> {
     }
 }
 
-/// Returns whether an AUC is too far from 0.5.
-fn is_extreme(auc: f64) -> bool {
-    auc <= AUC_LIMITS[0] || auc >= AUC_LIMITS[1]
+/// Returns whether an AUC is too far from 0.5, beyond chance.
+///
+/// # Arguments
+/// * `accounts` – returns the numbers of converting and of other accounts
+fn is_extreme(auc: f64, accounts: impl Fn() -> [usize; 2]) -> bool {
+    let excess = auc.max(1.0 - auc) - HIGH_AUC;
+    excess >= 0.0 && {
+        let accounts = accounts();
+        let [converting, others] = accounts.map(|n| count(n));
+        accounts.iter().all(|n| *n >= MIN_ACCOUNTS)
+            && excess >= Z_95 * auc_std_error(HIGH_AUC, converting, others)
+    }
 }
 
-/// Occurrences of an event before and after the conversions of the training accounts.
+/// Returns whether a share reaches a minimum, and its lower 95% limit nearly so.
+///
+/// # Arguments
+/// * `n` – number of independent rows, above 0
+fn reaches(share: f64, n: f64, minimum: f64) -> bool {
+    share >= minimum && wilson(share, n).low >= minimum - TOLERANCE
+}
+
+/// Numbers of training accounts with an event type before and after their conversions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventTiming {
     /// Event type.
     pub event: String,
-    /// Training accounts with the event.
+    /// Accounts with the event.
     pub accounts: u64,
-    /// Converting accounts among them.
+    /// Converting accounts with the event.
     pub converting: u64,
-    /// Occurrences before the conversion.
+    /// Converting accounts with the event before the conversion.
     pub before: u64,
-    /// Occurrences in the last 24 hours before the conversion.
+    /// Accounts of `before` that have the event only in the last 24 hours before the conversion,
+    /// or later.
     pub last_day: u64,
-    /// Occurrences at or after the conversion.
-    pub after: u64,
 }
 
 impl EventTiming {
@@ -259,12 +274,11 @@ impl EventTiming {
         self.converting += other.converting;
         self.before += other.before;
         self.last_day += other.last_day;
-        self.after += other.after;
     }
 }
 
-/// Counts the occurrences of each event type before and after conversions, from data before the
-/// first test cutoff.
+/// Counts the training accounts with each event type before and after their conversions, from data
+/// before the first test cutoff.
 ///
 /// An event counts from its receipt time on. A conversion with a date only counts as 00:00 UTC:
 /// events of that day are at or after it.
@@ -296,62 +310,62 @@ pub fn event_timing(log: &Log, observations: &Observations) -> Result<Vec<EventT
     Ok(all)
 }
 
-/// Counts the occurrences for some accounts in one part of the log.
+/// Counts some accounts in one part of the log.
 fn event_timing_in(log: &Log, events: &Events, accounts: &[u32], until: i64) -> Vec<EventTiming> {
     let mut counts = vec![EventTiming::default(); log.events.names.len()];
-    let mut last_account = vec![u32::MAX; counts.len()];
+    // Times at which the account first has each event, and the events that it has.
+    let mut first = vec![i64::MAX; counts.len()];
+    let mut present = Vec::new();
     for &account in accounts {
-        let converted = Some(log.accounts.converted[account as usize]).filter(|t| *t < until);
         for i in events.account_range(account as usize) {
-            let known_at = events.known_at(i);
-            if known_at >= until {
-                continue;
+            let (event, known_at) = (usize::from(events.event[i]), events.known_at(i));
+            if known_at < until {
+                if first[event] == i64::MAX {
+                    present.push(event);
+                }
+                first[event] = first[event].min(known_at);
             }
-            let event = usize::from(events.event[i]);
+        }
+        let converted = Some(log.accounts.converted[account as usize]).filter(|t| *t < until);
+        for event in present.drain(..) {
+            let first = std::mem::replace(&mut first[event], i64::MAX);
             let counts = &mut counts[event];
-            if std::mem::replace(&mut last_account[event], account) != account {
-                counts.accounts += 1;
-                counts.converting += u64::from(converted.is_some());
-            }
+            counts.accounts += 1;
             if let Some(converted) = converted {
-                counts.after += u64::from(known_at >= converted);
-                counts.before += u64::from(known_at < converted);
-                counts.last_day += u64::from(known_at < converted && known_at >= converted - DAY);
+                counts.converting += 1;
+                counts.before += u64::from(first < converted);
+                counts.last_day += u64::from(first < converted && first >= converted - DAY);
             }
         }
     }
     counts
 }
 
-/// Finds events that mostly occur after conversions or on the day before.
+/// Finds events that nearly all accounts have only after conversions, or many only on the day
+/// before.
 ///
 /// # Arguments
 /// * `gap` – time between cutoff and horizon; from 24 hours on, no row contains the last day before
 ///   its conversion
 #[must_use]
 pub fn events(timings: &[EventTiming], gap: TimeSpan) -> Vec<Finding> {
-    let reaches = |part: u64, whole: u64, minimum: f64| {
-        #[expect(clippy::cast_precision_loss, reason = "a share")]
-        let share = part as f64 / whole as f64;
-        share >= minimum
+    let enough = |part: u64, whole: u64, minimum: f64| {
+        whole >= MIN_ACCOUNTS as u64 && reaches(share(part, whole), count(whole), minimum)
     };
     let mut found = Vec::new();
-    for EventTiming { event, accounts, converting, before, last_day, after } in timings {
-        let occurrences = before + after;
-        if occurrences >= MIN_OCCURRENCES
-            && reaches(*after, occurrences, FOLLOWS)
-            && reaches(*converting, *accounts, MOSTLY_CONVERTING)
-        {
+    for EventTiming { event, accounts, converting, before, last_day } in timings {
+        let after = converting - before;
+        if enough(after, *converting, PURE) && enough(*converting, *accounts, PURE) {
             found.push(Finding::AfterConversion {
                 event: event.clone(),
-                occurrences,
-                after: *after,
+                accounts: *converting,
+                after,
             });
         }
-        if gap.0 < DAY && *before >= MIN_OCCURRENCES && reaches(*last_day, *before, ANNOUNCES) {
+        if gap.0 < DAY && enough(*last_day, *before, ANNOUNCES) {
             found.push(Finding::JustBeforeConversion {
                 event: event.clone(),
-                before: *before,
+                accounts: *before,
                 last_day: *last_day,
             });
         }
@@ -359,20 +373,29 @@ pub fn events(timings: &[EventTiming], gap: TimeSpan) -> Vec<Finding> {
     found
 }
 
-/// Returns a finding if a model is too good, with its most important measures.
+/// Returns a finding if a model is too good beyond chance, with its most important measures.
 ///
 /// # Arguments
-/// * `auc` – cross-validated ROC AUC
-/// * `importance` – measures with their importance, largest first
+/// * `log_odds` – cross-fitted log-odds of the training rows
+/// * `group` – number of the account of each row
+/// * `importance` – returns the measures with their importance, largest first
 #[must_use]
-pub fn model(auc: Option<f64>, importance: &[(String, f64)]) -> Option<Finding> {
-    let named = |(measure, importance): &(String, f64)| MeasureImportance {
-        measure: measure.clone(),
-        importance: *importance,
+pub fn model(
+    y: &[bool],
+    log_odds: &[f64],
+    group: &[u32],
+    importance: impl FnOnce() -> Vec<(String, f64)>,
+) -> Option<Finding> {
+    let accounts = || {
+        [true, false].map(|outcome| {
+            let rows = y.iter().zip(group).filter(|(y, _)| **y == outcome);
+            rows.map(|(_, account)| account).collect::<BTreeSet<_>>().len()
+        })
     };
-    let most_important = || importance.iter().take(LISTED_MEASURES).map(named).collect();
-    auc.filter(|auc| *auc >= MODEL_AUC)
-        .map(|auc| Finding::ModelAuc { auc, most_important: most_important() })
+    let auc = roc_auc(y, log_odds).filter(|auc| *auc >= MODEL_AUC && is_extreme(*auc, accounts))?;
+    let named = |(measure, importance)| MeasureImportance { measure, importance };
+    let most_important = importance().into_iter().take(LISTED_MEASURES).map(named).collect();
+    Some(Finding::ModelAuc { auc, most_important })
 }
 
 #[cfg(test)]

@@ -268,7 +268,8 @@ impl ModelTrainer<'_> {
         let families = families(&preprocessor, &fit.coef, data.x.view(), &importance);
         let mut findings = inputs.findings;
         if let Some(log_odds) = &tuned.log_odds {
-            findings.extend(audit::model(roc_auc(&data.y.to_vec(), log_odds), &importance));
+            let importance = || importance.clone();
+            findings.extend(audit::model(&data.y.to_vec(), log_odds, &data.group, importance));
         }
         let log_odds = tuned.log_odds.unwrap_or_else(|| fit.log_odds(data.x.view()).to_vec());
         let reference: Vec<f64> =

@@ -58,22 +58,22 @@ pub enum Finding {
         /// Share of all training rows that convert.
         base_rate: f64,
     },
-    /// An event that mostly occurs after the conversion.
+    /// An event that accounts mostly have after the conversion only.
     AfterConversion {
         /// The event type.
         event: String,
-        /// Occurrences in converting training accounts.
-        occurrences: u64,
-        /// Those of them at or after the conversion.
+        /// Converting training accounts with the event.
+        accounts: u64,
+        /// Those of them that have it only at or after the conversion.
         after: u64,
     },
-    /// An event that mostly occurs in the day before the conversion.
+    /// An event that accounts mostly have for the first time in the day before the conversion.
     JustBeforeConversion {
         /// The event type.
         event: String,
-        /// Occurrences in converting training accounts before the conversion.
-        before: u64,
-        /// Those of them in the last 24 hours before it.
+        /// Training accounts with the event before the conversion.
+        accounts: u64,
+        /// Those of them that first have it in the last 24 hours before the conversion.
         last_day: u64,
     },
     /// A model whose cross-validated AUC is higher than expected without leakage.
@@ -141,18 +141,17 @@ impl std::fmt::Display for Finding {
                 counted(*accounts, "account"),
                 100.0 * base_rate
             ),
-            Self::AfterConversion { event, occurrences, after } => write!(
+            Self::AfterConversion { event, accounts, after } => write!(
                 f,
-                "{} of {} of converting accounts {} at or after the conversion. If the conversion causes them, add `{event}` to `roles.exclude`.",
+                "{} of {} with `{event}` have it only at or after the conversion. If the conversion causes it, add `{event}` to `roles.exclude`.",
                 grouped(*after),
-                counted(*occurrences, &format!("`{event}` event")),
-                if *after == 1 { "is" } else { "are" }
+                counted(*accounts, "converting account"),
             ),
-            Self::JustBeforeConversion { event, before, last_day } => write!(
+            Self::JustBeforeConversion { event, accounts, last_day } => write!(
                 f,
-                "{} of {} `{event}` events before a conversion are within 24 hours of it. If they are part of converting, add `{event}` to `roles.exclude` or set `observation.gap = \"1d\"`.",
+                "{} of {} with `{event}` before the conversion first have it within 24 hours of the conversion. If it is part of converting, add `{event}` to `roles.exclude` or set `observation.gap = \"1d\"`.",
                 grouped(*last_day),
-                grouped(*before)
+                counted(*accounts, "account")
             ),
             Self::ModelAuc { auc, most_important } => {
                 let measures: Vec<String> =

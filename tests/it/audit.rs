@@ -124,6 +124,19 @@ fn an_event_just_before_the_conversion_is_a_finding_until_excluded_or_in_the_gap
 }
 
 #[test]
+fn many_events_of_one_account_are_no_finding() {
+    for hours in [2, -2] {
+        let project = Project::trial();
+        let first = accounts(&project).iter().position(|a| a.converted.is_some()).unwrap();
+        plant(&project, "webhook", |number, a| {
+            let time = a.converted.filter(|_| number == first).map(|t| t - hours * DAY / 24);
+            time.into_iter().flat_map(|t| (0..60).map(move |second| t + second)).collect()
+        });
+        no_leak(&project, &["--strict"]);
+    }
+}
+
+#[test]
 fn events_after_the_first_test_cutoff_are_not_audited() {
     let project = Project::trial();
     let late = pql::time::parse_iso("2025-05-01T00:00:00Z").unwrap();

@@ -53,45 +53,51 @@ fn separating_column(others: u32) -> Column {
 }
 
 #[test]
-fn a_column_with_an_extreme_auc_is_a_finding() {
+fn a_column_with_a_significantly_extreme_auc_is_a_finding() {
+    // 20 and 80 accounts: 1.96 standard errors at an AUC of 0.90 are 0.093.
     let ranks = || vec![("x".to_owned(), true)];
     assert_eq!(
-        (findings_of_column(separating_column(72)), findings_of_column(separating_column(71))),
+        (findings_of_column(separating_column(80)), findings_of_column(separating_column(79))),
         (ranks(), vec![]),
-        "AUC 0.9 and 0.8875"
+        "AUC 1 and 0.9875"
     );
     assert_eq!(
-        (findings_of_column(separating_column(8)), findings_of_column(separating_column(9))),
+        (findings_of_column(separating_column(0)), findings_of_column(separating_column(1))),
         (ranks(), vec![]),
-        "AUC 0.1 and 0.1125"
+        "AUC 0 and 0.0125"
     );
 }
 
 #[test]
-fn an_auc_needs_ten_accounts_of_each_outcome_with_known_values() {
+fn the_auc_of_many_accounts_may_be_lower() {
+    let few = || [20, 80];
+    let many = || [2_000, 8_000];
+    assert!(!is_extreme(0.95, few) && is_extreme(0.95, many) && is_extreme(0.05, many));
+    assert!(!is_extreme(0.90, many) && !is_extreme(0.10, many));
+    assert!(!is_extreme(1.0, || [100_000, 9]), "nine accounts of an outcome");
+}
+
+#[test]
+fn an_auc_counts_accounts_with_known_values() {
     let known_to = |last: u32| {
         column(move |row| (row < last || row >= 40).then(|| f64::from(u8::from(row < last)) - 1.0))
     };
-    assert_eq!(findings_of_column(known_to(10)), [("x".to_owned(), true)]);
-    assert_eq!(findings_of_column(known_to(9)), []);
-    let account: Vec<u32> = (0..100).map(|row| row / 2).collect();
+    assert_eq!(findings_of_column(known_to(18)), [("x".to_owned(), true)]);
+    assert_eq!(findings_of_column(known_to(17)), [], "17 converting accounts");
+    let pairs: Vec<u32> = (0..100).map(|row| row / 2).collect();
     assert_eq!(
-        findings(vec![known_to(18)], account.clone(), &DesignConfig::default()),
+        findings(vec![known_to(20)], pairs, &DesignConfig::default()),
         [],
-        "nine accounts of two rows each"
-    );
-    assert_eq!(
-        findings(vec![known_to(20)], account, &DesignConfig::default()),
-        [("x".to_owned(), true)]
+        "ten accounts of two rows each"
     );
 }
 
 #[test]
 fn missing_values_are_audited_as_a_column() {
-    let found = findings_of_column(column(|row| (row < 36).then_some(1.0)));
-    assert_eq!(found, [("missing_x".to_owned(), true)], "64 of 80 others lack it: an AUC of 0.1");
-    assert_eq!(findings_of_column(column(|row| (row < 37).then_some(1.0))), []);
-    let found = findings_of_column(column(|row| (row >= 10).then_some(1.0)));
+    let found = findings_of_column(column(|row| (row < 21).then_some(0.0)));
+    assert_eq!(found, [("missing_x".to_owned(), true)], "79 of 80 others lack it");
+    assert_eq!(findings_of_column(column(|row| (row < 22).then_some(0.0))), []);
+    let found = findings_of_column(column(|row| (row >= 16).then_some(1.0)));
     assert_eq!(found, [("missing_x".to_owned(), false)], "only converting rows lack it");
 }
 
@@ -102,22 +108,22 @@ fn a_nearly_pure_column_is_a_finding() {
             Some(f64::from(u8::from(row < positive || (20..20 + others).contains(&row))))
         })
     };
-    assert_eq!(findings_of_column(flag(10, 1)), [("x".to_owned(), false)]);
+    assert_eq!(findings_of_column(flag(16, 0)), [("x".to_owned(), false)]);
     assert_eq!(
-        (findings_of_column(flag(10, 2)), findings_of_column(flag(9, 0))),
+        (findings_of_column(flag(15, 0)), findings_of_column(flag(16, 1))),
         (vec![], vec![]),
-        "10 of 12, and of nine accounts"
+        "lower limits of 79.6% and 73.0%"
     );
     let one_twice: Vec<u32> = (0..100).map(|row| row.max(1)).collect();
     assert_eq!(
-        findings(vec![flag(10, 0)], one_twice, &DesignConfig::default()),
+        findings(vec![flag(16, 0)], one_twice, &DesignConfig::default()),
         [],
-        "ten rows of nine accounts"
+        "16 rows of 15 accounts"
     );
     let train: Vec<u32> = (0..40).collect();
     assert_eq!(
         super::columns(
-            &rows(vec![flag(10, 1)], (0..100).collect()),
+            &rows(vec![flag(16, 0)], (0..100).collect()),
             &train,
             &DesignConfig::default()
         )
@@ -128,17 +134,23 @@ fn a_nearly_pure_column_is_a_finding() {
 }
 
 #[test]
+fn a_share_reaches_a_minimum_beyond_chance() {
+    assert!(reaches(0.9, 100.0, PURE) && reaches(1.0, 16.0, PURE));
+    assert!(!reaches(0.899, 1e6, PURE) && !reaches(1.0, 15.0, PURE) && !reaches(0.95, 20.0, PURE));
+}
+
+#[test]
 fn levels_are_audited_and_the_configuration_selects_candidates() {
     let plan = || {
         Column::new(
             "plan".into(),
-            (0..100).map(|row| if row < 12 { Some("paid") } else { None }).collect::<Vec<_>>(),
+            (0..100).map(|row| if row < 16 { Some("paid") } else { None }).collect::<Vec<_>>(),
         )
     };
     let all: Vec<u32> = (0..100).collect();
     let found = |config: DesignConfig| {
         findings(
-            vec![plan(), column(|row| Some(if row < 12 { 3.0 } else { 4.0 }))],
+            vec![plan(), column(|row| Some(if row < 16 { 3.0 } else { 4.0 }))],
             all.clone(),
             &config,
         )
@@ -155,12 +167,12 @@ fn levels_are_audited_and_the_configuration_selects_candidates() {
     );
 }
 
-/// Returns the findings for an event with these counts: accounts, converting, before, last day,
-/// after.
-fn event(counts: [u64; 5], gap: TimeSpan) -> Vec<&'static str> {
-    let [accounts, converting, before, last_day, after] = counts;
+/// Returns the findings for an event with these numbers of accounts: all, converting, before, last
+/// day.
+fn event(counts: [u64; 4], gap: TimeSpan) -> Vec<&'static str> {
+    let [accounts, converting, before, last_day] = counts;
     let found = events(
-        &[EventTiming { event: "e".to_owned(), accounts, converting, before, last_day, after }],
+        &[EventTiming { event: "e".to_owned(), accounts, converting, before, last_day }],
         gap,
     );
     found
@@ -170,26 +182,41 @@ fn event(counts: [u64; 5], gap: TimeSpan) -> Vec<&'static str> {
 }
 
 #[test]
-fn events_after_or_just_before_conversions_are_findings() {
+fn events_that_accounts_have_after_or_just_before_conversions_are_findings() {
     let event_of = |counts| event(counts, TimeSpan(0));
-    assert_eq!(event_of([10, 9, 1, 0, 19]), ["follows"]);
-    assert!(event_of([10, 9, 1, 0, 18]).is_empty(), "19 occurrences");
-    assert!(event_of([20, 19, 2, 0, 37]).is_empty(), "37 of 39");
-    assert!(event_of([10, 8, 0, 0, 50]).is_empty(), "a fifth of its accounts do not convert");
-    assert_eq!(event_of([90, 9, 20, 10, 0]), ["announces"]);
-    assert!(event_of([90, 9, 20, 9, 0]).is_empty());
-    assert!(event_of([90, 9, 19, 19, 0]).is_empty());
-    assert!(event([90, 9, 20, 20, 0], TimeSpan(DAY)).is_empty(), "a gap hides the last day");
-    assert_eq!(event([90, 9, 20, 20, 0], TimeSpan(DAY - 1)), ["announces"]);
+    assert_eq!(event_of([16, 16, 0, 0]), ["follows"]);
+    assert!(event_of([15, 15, 0, 0]).is_empty(), "15 accounts");
+    assert_eq!(event_of([100, 90, 0, 0]), ["follows"]);
+    assert!(event_of([101, 90, 0, 0]).is_empty(), "other accounts have it");
+    assert_eq!(event_of([100, 100, 10, 0]), ["follows"]);
+    assert!(event_of([100, 100, 11, 0]).is_empty(), "11 of 100 have it before");
+    assert_eq!(event_of([90, 20, 20, 13]), ["announces"]);
+    assert!(event_of([90, 20, 20, 12]).is_empty(), "a lower limit of 39%");
+    assert_eq!(event_of([90, 10, 10, 8]), ["announces"]);
+    assert!(event_of([90, 9, 9, 9]).is_empty(), "nine accounts");
+    assert!(event([90, 20, 20, 20], TimeSpan(DAY)).is_empty(), "a gap hides the last day");
+    assert_eq!(event([90, 20, 20, 20], TimeSpan(DAY - 1)), ["announces"]);
 }
 
 #[test]
 fn a_model_is_listed_with_its_three_most_important_measures() {
     let importance: Vec<(String, f64)> =
         ["a", "b", "c", "d"].iter().map(|m| ((*m).to_owned(), 1.0)).collect();
-    assert_eq!((model(None, &importance), model(Some(0.949), &importance)), (None, None));
+    // The converting rows exceed all but a few of the others.
+    let found = |others_below: u32, accounts: u32| {
+        let y: Vec<bool> = (0..1_000).map(|row| row < 100).collect();
+        let log_odds: Vec<f64> =
+            (0..1_000)
+                .map(|row| {
+                    if row < 100 { 0.5 + f64::from(others_below) } else { 1_000.0 - f64::from(row) }
+                })
+                .collect();
+        let group: Vec<u32> = (0..1_000).map(|row| row % accounts).collect();
+        model(&y, &log_odds, &group, || importance.clone())
+    };
+    assert_eq!(found(854, 1_000), None, "an AUC of 0.949");
     assert_eq!(
-        model(Some(0.95), &importance),
+        found(855, 1_000),
         Some(Finding::ModelAuc {
             auc: 0.95,
             most_important: importance[..3]
@@ -201,4 +228,5 @@ fn a_model_is_listed_with_its_three_most_important_measures() {
                 .collect()
         })
     );
+    assert_eq!(found(855, 20), None, "20 accounts");
 }
