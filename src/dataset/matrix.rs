@@ -246,6 +246,16 @@ impl MatrixBuilder<'_> {
         {
             return Err(bad_cutoff(path, Some(row_index as u64 + 1), config, String::new()));
         }
+        if let Some(row_index) = mixed_split(&self.split) {
+            let file = &files[files.partition_point(|(_, first)| *first <= row_index) - 1];
+            return Err(Error::BadValue {
+                path: file.0.clone(),
+                row: Some((row_index - file.1) as u64 + 1),
+                column: "split".to_owned(),
+                found: "cross-validated".to_owned(),
+                expected: "`train` or `test`, as in other rows".to_owned(),
+            });
+        }
         let (y, marks) = self.labels.finish()?;
         notes.note_marks(label_column(config), y.len() as u64, marks);
         let split = has_split.then_some(self.split);
@@ -259,6 +269,13 @@ impl MatrixBuilder<'_> {
             formats: notes.formats,
         })
     }
+}
+
+/// Returns the first cross-validated row if others are training or test rows: a cross-validated row
+/// is both.
+fn mixed_split(split: &[Split]) -> Option<usize> {
+    let is_one_set = split.iter().any(|split| matches!(split, Split::Train | Split::Test));
+    is_one_set.then(|| split.iter().position(|split| *split == Split::CrossValidated)).flatten()
 }
 
 fn bad_cutoff(path: &Path, row: Option<u64>, config: &MatrixConfig, found: String) -> Error {

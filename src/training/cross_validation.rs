@@ -3,18 +3,16 @@
 //! The rows of each fifth of the accounts are predicted by a model that was trained on the other
 //! accounts in full: encoding, regularization strength, fit, calibration and baselines.
 
-use polars::prelude::DataFrame;
 use pql_stats::counts::share;
 
 use super::baseline::{compare_predicted, fit_rules, predict};
 use super::cross::FOLDS;
-use super::test_evaluation::{TestSet, evaluate};
-use super::{ModelTrainer, TrainingData};
+use super::learning::{Learned, Trainer};
+use super::test_evaluation::{TestEvaluation, TestSet};
 use crate::dataset::observations::assign_folds;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::model::BaselineRule;
 use crate::model::encoder::Preprocessor;
-use crate::model::{BaselineRule, Model, Refit};
-use crate::warning::Warning;
 
 /// Predictions of rows, each by a fit without its account.
 struct HeldOutPredictions {
@@ -23,49 +21,30 @@ struct HeldOutPredictions {
     baselines: Vec<(String, BaselineRule, Vec<f64>)>,
 }
 
-/// Evaluates a model that was trained on all rows by cross-validation, and returns the table of the
-/// rows with their held-out probabilities.
+/// Evaluates a fit of all rows by cross-validation.
 ///
 /// # Errors
-/// * [`Error::Statistics`]: a fit did not converge, or all outcomes in a fold are equal
-pub(super) fn cross_validate(
-    trainer: &ModelTrainer<'_>,
-    model: &mut Model,
-    data: &TrainingData,
-) -> Result<DataFrame> {
-    let rows = trainer.rows;
-    let predictions = predict_held_out(trainer, &model.preprocessor, data)?;
-    let not_finite = predictions.probability.iter().filter(|p| p.is_nan()).count();
-    if not_finite > 0 {
-        return Err(Error::NotFiniteTestRows { rows: not_finite });
-    }
-    let set = TestSet::new(rows, &data.rows, predictions.probability)?;
+/// * [`Error::Statistics`](crate::Error::Statistics): a fit did not converge, or all outcomes in a
+///   fold are equal
+pub(super) fn cross_validate(trainer: &Trainer<'_>, learned: &Learned) -> Result<TestEvaluation> {
+    let predictions = predict_held_out(trainer, learned)?;
+    let set = TestSet::new(trainer.rows, &learned.data.rows, predictions.probability)?;
     let baselines = predictions
         .baselines
         .into_iter()
-        .map(|(name, rule, predicted)| compare_predicted(name, rule, &predicted, set.scores()));
-    model.baselines = baselines.collect::<Result<Vec<_>>>()?;
-    evaluate(model, rows, &set)?;
-    model.refit = Some(Refit {
-        sample: model.split.train,
-        base_rate: model.training_base_rate,
-        last_cutoff: model.split.last_train,
-    });
-    set.into_table()
+        .map(|(name, rule, predicted)| compare_predicted(name, rule, &predicted, set.scores()))
+        .collect::<Result<_>>()?;
+    Ok(TestEvaluation { set, baselines, new_accounts: None })
 }
 
 /// Predicts the rows of each fold by a fit of the other folds.
-fn predict_held_out(
-    trainer: &ModelTrainer<'_>,
-    preprocessor: &Preprocessor,
-    data: &TrainingData,
-) -> Result<HeldOutPredictions> {
-    let rows = trainer.rows;
+fn predict_held_out(trainer: &Trainer<'_>, learned: &Learned) -> Result<HeldOutPredictions> {
+    let (rows, data) = (trainer.rows, &learned.data);
     let name = |account: u32| &rows.names[account as usize];
     let seed = trainer.config.model.seed;
     let folds = assign_folds(&data.group, &data.y.to_vec(), name, seed, FOLDS);
     let unknown = || vec![f64::NAN; data.rows.len()];
-    let rules = fit_rules(preprocessor, rows, data);
+    let rules = fit_rules(&learned.preprocessor, rows, data);
     let mut predictions = HeldOutPredictions {
         probability: unknown(),
         baselines: rules.into_iter().map(|(name, rule)| (name, rule, unknown())).collect(),
@@ -97,25 +76,22 @@ impl HeldOutPredictions {
     /// * `held_out`, `others` – rows of the fold, and all other rows
     fn add_fold(
         &mut self,
-        trainer: &ModelTrainer<'_>,
+        trainer: &Trainer<'_>,
         inside: &[usize],
         (held_out, others): (&[u32], &[u32]),
     ) -> Result<()> {
         let (config, rows) = (trainer.config, trainer.rows);
         let (preprocessor, _) =
             Preprocessor::fit(&rows.features, &rows.design_features, others, &config.design)?;
-        let training = trainer.data(others, &preprocessor)?;
-        let sample = rows.sample_counts(others);
         // Warnings of the fit of all rows cover those of the folds.
-        let mut warnings: Vec<Warning> = Vec::new();
-        let learned =
-            trainer.learn(&training, &preprocessor, config.model.alpha, &sample, &mut warnings)?;
-        let x = preprocessor.transform(&rows.features, Some(held_out))?.x;
-        for (index, eta) in inside.iter().zip(&learned.fit.log_odds(x.view())) {
-            self.probability[*index] = learned.calibration.probability(*eta);
+        let learned = trainer.learn(others, preprocessor, config.model.alpha)?;
+        let x = learned.preprocessor.transform(&rows.features, Some(held_out))?.x;
+        for (index, probability) in inside.iter().zip(learned.probabilities(x.view())) {
+            self.probability[*index] = probability;
         }
-        let rules = fit_rules(&preprocessor, rows, &training);
-        let base_rate = share(usize::try_from(sample.positive_rows).unwrap_or(0), others.len());
+        let rules = fit_rules(&learned.preprocessor, rows, &learned.data);
+        let base_rate =
+            share(usize::try_from(learned.sample.positive_rows).unwrap_or(0), others.len());
         for (_, rule, predicted) in &mut self.baselines {
             let fitted = rules.iter().find(|(_, other)| other.is_like(rule));
             let found = fitted.map(|(_, rule)| predict(rule, rows, held_out)).transpose()?;

@@ -3,70 +3,58 @@
 use std::collections::BTreeSet;
 
 use polars::prelude::*;
-use pql_stats::metrics::{
-    Evaluation, EvaluationReport, LabeledScores, evaluate as compute_metrics, threshold_metrics,
-};
+use pql_stats::metrics::{Evaluation, EvaluationReport, LabeledScores, evaluate};
 
-use super::baseline::{ComparedRows, baselines};
-use super::cross::TrainingData;
+use super::baseline::{ComparedRows, baselines, refit};
+use super::learning::Learned;
 use crate::dataset::rows::{Rows, rows_fingerprint};
 use crate::error::{Error, Result};
 use crate::io::write::time_column;
-use crate::model::Model;
+use crate::model::{Baseline, Model};
 use crate::warning::Warning;
 
-/// Evaluates a model on the test rows, and returns the table of test rows.
-pub(super) fn evaluate_on_test_rows(
-    model: &mut Model,
-    rows: &Rows,
-    train: &TrainingData,
-    test: &[u32],
-) -> Result<DataFrame> {
-    let x = model.preprocessor.transform(&rows.features, Some(test))?.x;
-    let set = TestSet::new(rows, test, model.probabilities(x.view()))?;
-    if !test.is_empty() {
-        let not_finite = set.probability.iter().filter(|p| p.is_nan()).count();
-        if not_finite > 0 {
-            return Err(Error::NotFiniteTestRows { rows: not_finite });
+/// Test rows with held-out probabilities, and the baselines compared with these.
+pub(super) struct TestEvaluation {
+    pub(super) set: TestSet,
+    pub(super) baselines: Vec<Baseline>,
+    /// Metrics of accounts without training rows, if they are some of the accounts.
+    pub(super) new_accounts: Option<Evaluation>,
+}
+
+impl TestEvaluation {
+    /// Predicts the test rows by a fit that has not seen them.
+    pub(super) fn compute(rows: &Rows, learned: &Learned, test: &[u32]) -> Result<Self> {
+        let x = learned.preprocessor.transform(&rows.features, Some(test))?.x;
+        let set = TestSet::new(rows, test, learned.probabilities(x.view()))?;
+        if test.is_empty() {
+            return Ok(Self { set, baselines: Vec::new(), new_accounts: None });
         }
         let compared = ComparedRows { rows, indices: test, scores: set.scores() };
-        model.baselines = baselines(&model.preprocessor, train, compared)?;
-        evaluate(model, rows, &set)?;
-        model.new_accounts = evaluate_new_accounts(&train.group, set.scores())?;
+        let baselines = baselines(&learned.preprocessor, &learned.data, compared)?;
+        let new_accounts = evaluate_new_accounts(&learned.data.group, set.scores())?;
+        Ok(Self { set, baselines, new_accounts })
     }
-    set.into_table()
-}
 
-/// Computes the metrics of a model on its test set.
-pub(super) fn evaluate(model: &mut Model, rows: &Rows, set: &TestSet) -> Result<()> {
-    model.test_fingerprint = Some(rows_fingerprint(rows, &set.indices));
-    let evaluation = EvaluationReport::compute(set.scores(), model.threshold)?;
-    if evaluation.metrics.roc_auc.is_none() {
-        model.warnings.push(Warning::TestRowsOneClass);
+    /// Fits the rules of the baselines again, as the model was.
+    pub(super) fn refit_baselines(&mut self, rows: &Rows, learned: &Learned) {
+        refit(&mut self.baselines, &learned.preprocessor, rows, &learned.data);
     }
-    model.evaluation = Some(evaluation);
-    Ok(())
-}
 
-/// Computes the metrics at the threshold of the refitted model, with the held-out probabilities.
-pub(super) fn apply_threshold(
-    model: &mut Model,
-    rows: &Rows,
-    test: &[u32],
-    table: &DataFrame,
-) -> Result<()> {
-    let failed = |e: PolarsError| Error::table("the test rows", e);
-    let probability = table.column("probability").and_then(Column::f64).map_err(failed)?;
-    let probability: Vec<f64> = probability.iter().map(|p| p.unwrap_or(f64::NAN)).collect();
-    if let Some(evaluation) = &mut model.evaluation {
-        evaluation.at_threshold = threshold_metrics(
-            &rows.outcomes(test),
-            &probability,
-            &rows.accounts(test),
-            model.threshold,
-        );
+    /// Stores the metrics in the final model, whose threshold they use, and returns the table of
+    /// test rows.
+    pub(super) fn store(self, model: &mut Model, rows: &Rows) -> Result<DataFrame> {
+        let Self { set, baselines, new_accounts } = self;
+        if !set.indices.is_empty() {
+            let evaluation = EvaluationReport::compute(set.scores(), model.threshold)?;
+            if evaluation.metrics.roc_auc.is_none() {
+                model.warnings.push(Warning::TestRowsOneClass);
+            }
+            model.test_fingerprint = Some(rows_fingerprint(rows, &set.indices));
+            model.evaluation = Some(evaluation);
+        }
+        (model.baselines, model.new_accounts) = (baselines, new_accounts);
+        set.into_table()
     }
-    Ok(())
 }
 
 /// Rows with outcomes and held-out probabilities.
@@ -81,7 +69,15 @@ pub(super) struct TestSet {
 }
 
 impl TestSet {
+    /// Collects test rows.
+    ///
+    /// # Errors
+    /// * [`Error::NotFiniteTestRows`]: a probability is NaN
     pub(super) fn new(rows: &Rows, indices: &[u32], probability: Vec<f64>) -> Result<Self> {
+        let not_finite = probability.iter().filter(|p| p.is_nan()).count();
+        if not_finite > 0 {
+            return Err(Error::NotFiniteTestRows { rows: not_finite });
+        }
         let accounts = rows.accounts(indices);
         let index = IdxCa::from_slice("".into(), indices);
         Ok(Self {
@@ -106,7 +102,7 @@ impl TestSet {
     }
 
     /// Returns the table `account_id, cutoff, converted, probability` with the features.
-    pub(super) fn into_table(self) -> Result<DataFrame> {
+    fn into_table(self) -> Result<DataFrame> {
         let rows = self.y.len();
         let cutoff = (0..rows).map(|row| self.cutoff.as_ref().map(|cutoff| cutoff[row]));
         let mut columns = vec![
@@ -137,5 +133,5 @@ fn evaluate_new_accounts(trained: &[u32], scores: LabeledScores<'_>) -> Result<O
     let y: Vec<bool> = new.iter().map(|row| scores.y[*row]).collect();
     let probability: Vec<f64> = new.iter().map(|row| scores.probability[*row]).collect();
     let accounts: Vec<u32> = new.iter().map(|row| scores.group[*row]).collect();
-    Ok(Some(compute_metrics(&y, &probability, &accounts)?))
+    Ok(Some(evaluate(&y, &probability, &accounts)?))
 }

@@ -89,3 +89,32 @@ fn the_split_of_a_log_is_kept_in_its_feature_matrix() {
     assert_eq!(matrix["split_method"], "cross-validation");
     assert_eq!(matrix["test"], log["test"]);
 }
+
+#[test]
+fn a_split_of_training_rows_and_cross_validated_rows_is_refused() {
+    let project = Project::matrix();
+    let rows = project.text("matrix.csv");
+    let split = |line: usize| match line {
+        0 => "split",
+        150 => "cross-validated",
+        line if line % 4 == 0 => "test",
+        _ => "train",
+    };
+    let lines = rows.lines().enumerate().map(|(line, text)| format!("{text},{}\n", split(line)));
+    project.write("matrix.csv", lines.collect::<String>());
+    let words =
+        ["matrix.csv", "row 150", "`split`", "found `cross-validated`", "`train` or `test`"];
+    project.train(&["--features", "matrix.csv"]).fails_with(3, &words);
+}
+
+#[test]
+fn a_refitted_model_has_the_warnings_of_its_final_fit() {
+    let project = Project::trial();
+    let sets = ["--set", "model.split=time", "--set", "features.event_types=9"];
+    project.train(&[&sets[..], &["--set", "design.spline=true"]].concat()).done();
+    let card = card(&project, "0001");
+    assert!(!card["refit"].is_null());
+    let warnings = card["warnings"].as_array().unwrap();
+    let few: Vec<&Value> = warnings.iter().filter(|w| w["code"] == "few-per-column").collect();
+    assert_eq!(few.len(), 1, "{warnings:#?}");
+}
