@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::dataset::features::role_measures;
 use crate::model::Model;
+use crate::model::encoder::{DesignColumn, Preprocessor, Term};
 use crate::warning::Finding;
 
 /// Smallest importance of a measure that a model uses, in log-odds.
@@ -31,7 +32,7 @@ pub(super) fn suspects(model: &Model) -> Vec<Suspect> {
     for finding in &model.findings {
         match finding {
             Finding::HighAuc { column, .. } | Finding::NearPure { column, .. } => {
-                if uses_column(model, column) {
+                if uses_column(&model.preprocessor, &model.fit.coef, column) {
                     add(column, finding.code());
                 }
             }
@@ -58,16 +59,25 @@ pub(super) fn suspects(model: &Model) -> Vec<Suspect> {
     suspects
 }
 
-/// Returns whether a model uses a feature, a level or a missing indicator of the leakage audit.
-fn uses_column(model: &Model, column: &str) -> bool {
-    let used = used_measures(model);
-    model.preprocessor.features.iter().any(|encoder| {
-        let feature = encoder.feature.as_str();
-        let is_own = column
-            .strip_prefix(feature)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-            || column.strip_prefix("missing_") == Some(feature);
-        is_own && used.contains(encoder.measure.as_str())
+/// Returns whether a model uses a feature, a level or a missing indicator of the leakage audit: one
+/// of its design columns has a coefficient other than 0.
+///
+/// A level without a column of its own is the reference level or a rare one: all columns of its
+/// feature together show it.
+fn uses_column(preprocessor: &Preprocessor, coef: &[f64], column: &str) -> bool {
+    let columns = preprocessor.columns();
+    let uses = |is_own: &dyn Fn(&DesignColumn<'_>) -> bool| {
+        columns.iter().zip(coef).any(|(own, coef)| is_own(own) && *coef != 0.0)
+    };
+    if columns.iter().any(|own| own.name == column && own.term != Term::Value) {
+        return uses(&|own| own.name == column);
+    }
+    preprocessor.features.iter().enumerate().any(|(index, encoder)| {
+        let is_level =
+            column.strip_prefix(&encoder.feature).is_some_and(|rest| rest.starts_with('='));
+        let is_number = column == encoder.feature;
+        (is_level || is_number)
+            && uses(&|own| own.feature == index && (is_level || own.term != Term::Missing))
     })
 }
 
@@ -88,4 +98,37 @@ fn uses_event(model: &Model, event: &str) -> bool {
 fn used_measures(model: &Model) -> BTreeSet<&str> {
     let used = model.importance.iter().filter(|(_, importance)| *importance > USED);
     used.map(|(measure, _)| measure.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{Column, DataFrame};
+
+    use super::*;
+    use crate::config::DesignConfig;
+    use crate::dataset::features::Feature;
+
+    #[test]
+    fn a_column_is_used_if_its_coefficient_is_not_0() {
+        let number: Vec<Option<f64>> =
+            (0..60).map(|row| (row % 5 > 0).then_some(f64::from(row))).collect();
+        let text: Vec<&str> = (0..60).map(|row| ["free", "team", "paid"][row / 25]).collect();
+        let columns = vec![Column::new("x".into(), number), Column::new("plan".into(), text)];
+        let features: Vec<Feature> = ["x", "plan"].map(Feature::external).to_vec();
+        let rows: Vec<u32> = (0..60).collect();
+        let frame = DataFrame::new(60, columns).unwrap();
+        let (preprocessor, _) =
+            Preprocessor::fit(&frame, &features, &rows, &DesignConfig::default()).unwrap();
+        let names: Vec<String> = preprocessor.columns().into_iter().map(|own| own.name).collect();
+        assert_eq!(names, ["x", "missing_x", "plan=paid", "plan=team"]);
+        let used = |coef: [f64; 4]| {
+            let audited = ["x", "missing_x", "plan=free", "plan=paid", "plan=team", "y"];
+            let used = audited.into_iter().filter(|name| uses_column(&preprocessor, &coef, name));
+            used.collect::<Vec<&str>>()
+        };
+        assert!(used([0.0; 4]).is_empty());
+        assert_eq!(used([0.1, 0.0, 0.0, 0.0]), ["x"]);
+        assert_eq!(used([0.0, 0.1, 0.0, 0.0]), ["missing_x"]);
+        assert_eq!(used([0.0, 0.0, 0.0, 0.1]), ["plan=free", "plan=team"], "the reference level");
+    }
 }
