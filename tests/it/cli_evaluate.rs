@@ -1,5 +1,8 @@
 //! `pql evaluate`: tables, groups and JSON.
 
+use std::fs::File;
+
+use polars::prelude::{ParquetReader, SerReader};
 use serde_json::{Map, Value};
 
 use crate::project::{Project, Run, dice, lines};
@@ -167,4 +170,49 @@ fn attributes_and_cohorts_of_a_log_are_groups_too() {
         found["by_cutoff"].as_array().unwrap().len() <= 12,
         "cutoffs at an age are pooled over days"
     );
+}
+
+/// Returns a matrix without cutoffs in which each account has one row.
+fn matrix_without_cutoffs(feature: impl Fn(u64) -> f64) -> String {
+    let line = |row: u64| {
+        let converted = u8::from(dice(row, 3) < 0.1 + 0.6 * dice(row, 1));
+        format!("a{row},{:.4},{converted}", feature(row))
+    };
+    format!("account_id,usage,converted\n{}", lines(400, line))
+}
+
+#[test]
+fn rows_without_cutoffs_may_include_training_rows() {
+    let project = Project::new();
+    project.write("pql.toml", "");
+    project.write("rows.csv", matrix_without_cutoffs(|row| dice(row, 1)));
+    project.train(&["--features", "rows.csv", "--set", "model.split=time"]).done();
+    let verdict = json(&project, &[])["verdict"].clone();
+    let details = verdict["details"].to_string();
+    assert!(details.contains("may have been trained on some of these rows"), "{verdict}");
+    // The accounts and outcomes of the test set with other features are not the test set.
+    let file = File::open(project.path("models/t/0001/test.parquet")).unwrap();
+    let test = ParquetReader::new(file).finish().unwrap();
+    let accounts = test.column("account_id").unwrap().str().unwrap();
+    let names: Vec<String> = accounts.iter().map(|name| format!("{},", name.unwrap())).collect();
+    let other = matrix_without_cutoffs(|row| dice(row, 9));
+    let is_kept =
+        |line: &&str| line.starts_with("acc") || names.iter().any(|n| line.starts_with(n));
+    let kept: String = other.lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
+    project.write("rows.csv", kept);
+    let verdict = json(&project, &[])["verdict"].clone();
+    assert!(verdict["text"].as_str().unwrap().starts_with("No skill: on "), "{verdict}");
+}
+
+#[test]
+fn test_rows_with_newer_rows_have_a_verdict_of_their_own() {
+    let project = snapshots();
+    let verdict = json(&project, &[])["verdict"].clone();
+    let card: Value = serde_json::from_str(&project.text("models/t/0001/model.json")).unwrap();
+    assert_eq!(verdict, card["verdict"], "the test set alone");
+    let newer = project.text("rows.csv").replace("2025-01-10", "2025-08-10");
+    project.write("rows.csv", newer);
+    let verdict = json(&project, &[])["verdict"].clone();
+    assert!(verdict["details"].to_string().contains("fitted on the test rows among"), "{verdict}");
+    assert_eq!(verdict["test"]["rows"], 600);
 }

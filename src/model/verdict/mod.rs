@@ -39,6 +39,22 @@ pub struct Verdict {
     pub too_few: Option<TooFew>,
     /// Set if the base rates of training and test set differ beyond chance.
     pub base_rates: Option<BaseRates>,
+    /// Where the evaluated rows come from.
+    pub source: EvaluatedRows,
+}
+
+/// Where the rows of an evaluation come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvaluatedRows {
+    /// They are the test set of the training, whose size is a setting.
+    TestSet,
+    /// They are newer than the training data.
+    Newer,
+    /// Some are test rows, on which the baselines were fitted, too.
+    IncludesTestSet,
+    /// The model may have been trained on some of them.
+    MayIncludeTraining,
 }
 
 /// What an evaluation proves. The first conclusion that holds, in this order, is the verdict.
@@ -169,8 +185,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) baselines: &'a [Baseline],
     /// Base rate of the rows that the model was fitted on.
     pub(crate) training: BaseRate,
-    /// Whether the rows are the test set of the training, whose size is a setting.
-    pub(crate) is_test_set: bool,
+    /// Where the evaluated rows come from.
+    pub(crate) source: EvaluatedRows,
 }
 
 impl Model {
@@ -182,7 +198,7 @@ impl Model {
             metrics: self.evaluation.as_ref().map(|evaluation| &evaluation.metrics),
             baselines: &self.baselines,
             training: self.training_base_rate,
-            is_test_set: true,
+            source: EvaluatedRows::TestSet,
         })
     }
 }
@@ -196,6 +212,7 @@ impl Verdict {
                 test: None,
                 too_few: None,
                 base_rates: None,
+                source: evidence.source,
             };
         };
         let &Evaluation { n, accounts, converting_accounts, .. } = metrics;
@@ -204,6 +221,7 @@ impl Verdict {
             test: Some(TestSize { rows: n, accounts, converting_accounts }),
             too_few: too_few(metrics, evidence),
             base_rates: compare_base_rates(evidence.training, metrics.base_rate()),
+            source: evidence.source,
         }
     }
 
@@ -348,7 +366,7 @@ fn too_few(metrics: &Evaluation, evidence: &Evidence<'_>) -> Option<TooFew> {
         converting,
         needed: MIN_TEST_ACCOUNTS,
         remedy: advice::TrainingSplit::new(evidence.model)
-            .filter(|_| evidence.is_test_set)
+            .filter(|_| evidence.source == EvaluatedRows::TestSet)
             .map_or(Remedy::MoreRows, |split| split.remedy(accounts, converting)),
     })
 }

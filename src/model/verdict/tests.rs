@@ -45,6 +45,7 @@ fn verdict(metrics: &Evaluation, baselines: &[Baseline], suspects: Vec<Suspect>)
         test: Some(TestSize { rows: n, accounts, converting_accounts }),
         too_few: None,
         base_rates: None,
+        source: EvaluatedRows::TestSet,
     }
 }
 
@@ -234,4 +235,25 @@ fn the_card_has_code_sentences_and_data() {
         (Some("not-evaluated"), Some("no-test-set"))
     );
     assert_eq!(enumerated(&none.details()), "");
+}
+
+#[test]
+fn a_verdict_describes_the_evaluated_rows() {
+    let base_rates = Some(BaseRates { training: 0.5, test: 0.1, p_value: 0.01 });
+    let judged = |source| Verdict {
+        source,
+        base_rates,
+        ..verdict(&metrics((0.42, 0.11), (0.05, 0.02), (7, 38)), &[], Vec::new())
+    };
+    let test_set = judged(EvaluatedRows::TestSet);
+    assert!(test_set.to_string().contains("on 45 held-out accounts (7 converted)"), "{test_set}");
+    assert!(test_set.details()[0].ends_with("10% in the test set."));
+    let newer = judged(EvaluatedRows::Newer);
+    assert_eq!(newer.to_string(), test_set.to_string());
+    assert!(newer.details()[0].ends_with("10% in the evaluated rows."));
+    let mixed = judged(EvaluatedRows::IncludesTestSet);
+    assert!(mixed.details().join(" ").contains("The simpler rules were fitted on"));
+    let trained = judged(EvaluatedRows::MayIncludeTraining);
+    assert!(trained.to_string().contains("on 45 accounts (7 converted)"), "{trained}");
+    assert!(trained.details()[0].starts_with("The model may have been trained on"));
 }

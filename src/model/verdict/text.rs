@@ -7,8 +7,8 @@ use pql_stats::metrics::Difference;
 use serde::Serialize;
 
 use super::{
-    BaseRates, Conclusion, NoSkill, Relation, Remedy, Requirement, Suspect, TestSize, TooFew,
-    UnbeatenRule, Unevaluated, Verdict,
+    BaseRates, Conclusion, EvaluatedRows, NoSkill, Relation, Remedy, Requirement, Suspect,
+    TestSize, TooFew, UnbeatenRule, Unevaluated, Verdict,
 };
 use crate::names::{counted, enumerated, grouped, plural};
 
@@ -76,7 +76,17 @@ impl Verdict {
     /// Returns the sentences after the headline: base rates, comparisons, needed conversions.
     #[must_use]
     pub fn details(&self) -> Vec<String> {
-        let mut sentences: Vec<String> = self.base_rates.iter().map(ToString::to_string).collect();
+        let about_rows = match self.source {
+            EvaluatedRows::TestSet | EvaluatedRows::Newer => None,
+            EvaluatedRows::IncludesTestSet => Some(
+                "The simpler rules were fitted on the test rows among these rows, which favors them slightly.",
+            ),
+            EvaluatedRows::MayIncludeTraining => {
+                Some("The model may have been trained on some of these rows, which favors it.")
+            }
+        };
+        let mut sentences: Vec<String> = about_rows.into_iter().map(str::to_owned).collect();
+        sentences.extend(self.base_rates.map(|rates| rates.sentence(self.source)));
         match &self.conclusion {
             Conclusion::NotEvaluated(_) | Conclusion::BetterThanBaselines { .. } => {}
             Conclusion::LeakSuspected(_) => sentences.push(
@@ -90,6 +100,20 @@ impl Verdict {
             }
         }
         sentences
+    }
+
+    /// Returns the size of the evaluated rows, such as `45 held-out accounts (7 converted)`.
+    fn sample(&self) -> String {
+        let Some(test) = self.test else { return "the test set".to_owned() };
+        let kind = if self.source == EvaluatedRows::MayIncludeTraining { "" } else { "held-out " };
+        let converted = grouped(test.converting_accounts);
+        if test.rows == test.accounts {
+            let accounts = counted(test.accounts, &format!("{kind}account"));
+            format!("{accounts} ({converted} converted)")
+        } else {
+            let rows = counted(test.rows, &format!("{kind}row"));
+            format!("{rows} of {} ({converted} converted)", counted(test.accounts, "account"))
+        }
     }
 
     /// Returns what helps a model without skill.
@@ -169,7 +193,7 @@ impl fmt::Display for Verdict {
                 "Not evaluated: all test rows have the same outcome, so the ranking cannot be judged",
             ),
             Conclusion::LeakSuspected(suspects) => write_leak(f, suspects),
-            Conclusion::NoSkill(no_skill) => write_no_skill(f, no_skill, self.test),
+            Conclusion::NoSkill(no_skill) => write_no_skill(f, no_skill, &self.sample()),
             Conclusion::NoBetterThanBaselines { unbeaten, .. } => write_no_better(f, unbeaten),
             Conclusion::BetterThanBaselines { beaten } => {
                 write!(f, "Better than the {}: {}", plural(beaten.len() as u64, "baseline"), enumerated(beaten))
@@ -187,12 +211,7 @@ fn write_leak(f: &mut fmt::Formatter<'_>, suspects: &[Suspect]) -> fmt::Result {
     write!(f, "Leak suspected: {} may contain the outcome", enumerated(&names))
 }
 
-fn write_no_skill(
-    f: &mut fmt::Formatter<'_>,
-    no_skill: &NoSkill,
-    test: Option<TestSize>,
-) -> fmt::Result {
-    let sample = test.map_or_else(|| "the test set".to_owned(), |test| test.to_string());
+fn write_no_skill(f: &mut fmt::Formatter<'_>, no_skill: &NoSkill, sample: &str) -> fmt::Result {
     if no_skill.ranks {
         return write!(
             f,
@@ -256,23 +275,6 @@ impl UnbeatenRule {
     }
 }
 
-impl fmt::Display for TestSize {
-    /// Writes the size, such as `45 held-out accounts (7 converted)`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let converted = grouped(self.converting_accounts);
-        if self.rows == self.accounts {
-            write!(f, "{} ({converted} converted)", counted(self.accounts, "held-out account"))
-        } else {
-            let accounts = counted(self.accounts, "account");
-            write!(
-                f,
-                "{} of {accounts} ({converted} converted)",
-                counted(self.rows, "held-out row")
-            )
-        }
-    }
-}
-
 impl fmt::Display for TooFew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let only =
@@ -308,14 +310,15 @@ impl fmt::Display for Remedy {
     }
 }
 
-impl fmt::Display for BaseRates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "The share of converting rows {} from {} in training to {} in the test set.",
+impl BaseRates {
+    /// Describes the change.
+    fn sentence(self, source: EvaluatedRows) -> String {
+        format!(
+            "The share of converting rows {} from {} in training to {} in the {}.",
             if self.test < self.training { "fell" } else { "rose" },
             percent(self.training),
-            percent(self.test)
+            percent(self.test),
+            if source == EvaluatedRows::TestSet { "test set" } else { "evaluated rows" }
         )
     }
 }

@@ -137,8 +137,8 @@ impl PairedScores {
             let (one, other) = (self.challenger[row], self.champion[row]);
             let account = &self.account[row];
             let unseen = (
-                challenger.probability(account, cutoff, one),
-                champion.probability(account, cutoff, other),
+                challenger.status(account, cutoff, one).probability(one),
+                champion.status(account, cutoff, other).probability(other),
             );
             let is_unseen = unseen.0.is_some() && unseen.1.is_some();
             trained += usize::from(!is_unseen);

@@ -15,11 +15,11 @@ use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::model::Model;
 use crate::model::score::Scorer;
-use crate::model::verdict::{Evidence, Verdict};
+use crate::model::verdict::{EvaluatedRows, Evidence, Verdict};
 use crate::names::suggest;
 use crate::time::Timestamp;
 use crate::training::baseline::{ComparedRows, compare_baselines};
-use crate::training::held_out::HeldOut;
+use crate::training::held_out::{HeldOut, RowStatus};
 use crate::warning::{Notice, Warning};
 
 /// Options of an evaluation.
@@ -78,13 +78,14 @@ pub fn evaluate_model(
     sink: &mut Sink<'_>,
 ) -> Result<ModelEvaluation> {
     let fitted = Scorer::new(model, label)?.probabilities(&rows.features)?;
-    let mut unseen = unseen_rows(model, rows, &fitted, options, sink)?;
-    let all = unseen.len();
-    unseen.retain(|(_, probability)| probability.is_finite());
-    if unseen.len() < all {
-        sink.notify(Warning::RowsNotFinite { rows: all - unseen.len() });
+    let mut evaluated = evaluated_rows(model, rows, &fitted, options, sink)?;
+    let all = evaluated.len();
+    evaluated.retain(|row| row.probability.is_finite());
+    if evaluated.len() < all {
+        sink.notify(Warning::RowsNotFinite { rows: all - evaluated.len() });
     }
-    let (kept, probability): (Vec<u32>, Vec<f64>) = unseen.into_iter().unzip();
+    let kept: Vec<u32> = evaluated.iter().map(|row| row.index).collect();
+    let probability: Vec<f64> = evaluated.iter().map(|row| row.probability).collect();
     let (y, group, cutoff) = (rows.outcomes(&kept), rows.accounts(&kept), rows.cutoffs(&kept));
     let scores = LabeledScores {
         y: &y,
@@ -94,7 +95,7 @@ pub fn evaluate_model(
     };
     let evaluation = EvaluationReport::compute(scores, model.threshold)?;
     let compared = ComparedRows { rows, indices: &kept, scores };
-    let verdict = verdict(model, &evaluation, compared)?;
+    let verdict = verdict(model, &evaluation, compared, source(model, &evaluated))?;
     let mut by = Vec::new();
     for column in options.by {
         let groups = groups(rows, &kept, column)?;
@@ -120,14 +121,18 @@ pub fn evaluate_model(
     Ok(ModelEvaluation { rows: kept.len(), verdict, evaluation, by, definition })
 }
 
-/// Returns the verdict from the evaluated rows: that of the model if they are its test rows, which
-/// the refitted baselines have seen.
+/// Returns the verdict from the evaluated rows: that of the model if they are its test rows with
+/// their held-out probabilities, because the refitted baselines have seen them.
 fn verdict(
     model: &Model,
     evaluation: &EvaluationReport,
     rows: ComparedRows<'_>,
+    source: EvaluatedRows,
 ) -> Result<Verdict> {
-    if model.test_fingerprint == Some(rows_fingerprint(rows.rows, rows.indices)) {
+    let has_same_metrics =
+        model.evaluation.as_ref().is_some_and(|stored| stored.metrics == evaluation.metrics);
+    if has_same_metrics && model.test_fingerprint == Some(rows_fingerprint(rows.rows, rows.indices))
+    {
         return Ok(model.verdict());
     }
     Ok(Verdict::compute(&Evidence {
@@ -135,8 +140,20 @@ fn verdict(
         metrics: Some(&evaluation.metrics),
         baselines: &compare_baselines(&model.baselines, rows)?,
         training: model.refit.map_or(model.training_base_rate, |refit| refit.base_rate),
-        is_test_set: false,
+        source,
     }))
+}
+
+/// Returns where the evaluated rows come from.
+fn source(model: &Model, rows: &[EvaluatedRow]) -> EvaluatedRows {
+    let any = |is: fn(RowStatus) -> bool| rows.iter().any(|row| is(row.status));
+    if any(|status| matches!(status, RowStatus::Trained | RowStatus::Unknown)) {
+        EvaluatedRows::MayIncludeTraining
+    } else if model.refit.is_some() && any(|status| matches!(status, RowStatus::Stored(_))) {
+        EvaluatedRows::IncludesTestSet
+    } else {
+        EvaluatedRows::Newer
+    }
 }
 
 /// Compares a definition with the model on the kept rows.
@@ -157,26 +174,35 @@ fn compare_definition(
     })
 }
 
+/// A row of an evaluation.
+struct EvaluatedRow {
+    index: u32,
+    status: RowStatus,
+    probability: f64,
+}
+
 /// Returns the rows with an outcome that the model was not trained on, with their probabilities. A
 /// test row has the one of the fit before the final refit, which had not seen it.
-fn unseen_rows(
+fn evaluated_rows(
     model: &Model,
     rows: &Rows,
     fitted: &[f64],
     options: EvaluationOptions<'_>,
     sink: &mut Sink<'_>,
-) -> Result<Vec<(u32, f64)>> {
+) -> Result<Vec<EvaluatedRow>> {
     let none = HeldOut::without_test_rows(model);
     let held_out = options.held_out.unwrap_or(&none);
     let (mut kept, mut trained, mut stored) = (Vec::new(), 0, 0);
     for row in (0..rows.y.len()).filter(|row| rows.y[*row].is_some()) {
         let account = &rows.names[rows.account[row] as usize];
         let cutoff = rows.cutoff.as_ref().map(|cutoff| cutoff[row]);
-        let probability = held_out.probability(account, cutoff, fitted[row]);
-        trained += usize::from(probability.is_none());
-        stored += usize::from(held_out.stored(account, cutoff, fitted[row]).is_some());
+        let status = held_out.status(account, cutoff, fitted[row]);
+        trained += usize::from(status == RowStatus::Trained);
+        stored += usize::from(matches!(status, RowStatus::Stored(_)));
+        let probability = status.probability(fitted[row]);
         if let Some(probability) = probability.or(options.all.then_some(fitted[row])) {
-            kept.push((u32::try_from(row).expect("rows have u32 codes"), probability));
+            let index = u32::try_from(row).expect("rows have u32 codes");
+            kept.push(EvaluatedRow { index, status, probability });
         }
     }
     if trained > 0 && !options.all {
