@@ -87,7 +87,7 @@ impl Error {
                 )
             }),
             Self::DuplicateAccount { .. } => Some("provide one row per account".to_owned()),
-            Self::UnseenCategory { .. } => Some("check that the column still has the meaning and the spelling of the training data; train again if the categories have changed".to_owned()),
+            Self::OnlyNewLevels(_) => Some("check that the column still has the meaning and the spelling of the training data; train again if the categories have changed".to_owned()),
             Self::BadValue { .. } => Some("fix the value, or set another column, `format` or `input.null` in the project file".to_owned()),
             Self::Leak { .. } => Some("exclude these columns and events, or train without `--strict` to store the model with these findings".to_owned()),
             Self::NewerModel { .. } => Some("update pql".to_owned()),

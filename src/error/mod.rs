@@ -15,7 +15,7 @@ use phrases::{
 
 use crate::names::{backticked, counted, grouped};
 use crate::time::{TimeSpan, Timestamp};
-use crate::warning::{DropReason, Finding, ObservationDrop};
+use crate::warning::{DropReason, Finding, ObservationDrop, OnlyNewLevels};
 
 /// An error of another crate, kept as the source of an [`Error`].
 type ForeignError = Box<dyn std::error::Error + Send + Sync>;
@@ -323,23 +323,13 @@ pub enum Error {
         /// The column with the most similar name.
         suggestion: Option<String>,
     },
-    /// A batch in which all values of a categorical feature are new.
+    /// A categorical feature whose values are all new.
     #[error(
-        "feature `{feature}`: found only new levels ({}) in {}, expected {}{}",
-        backticked(found), counted(*rows, "row"), backticked(expected), more_levels(*more)
+        "feature `{}`: found only new levels ({}) in {}, expected {}{}",
+        .0.feature, backticked(&.0.found), counted(.0.rows, "row"), backticked(&.0.expected),
+        more_levels(.0.more)
     )]
-    UnseenCategory {
-        /// The feature.
-        feature: String,
-        /// Rows with a value.
-        rows: u64,
-        /// Some of the values.
-        found: Vec<String>,
-        /// The first levels of the training rows.
-        expected: Vec<String>,
-        /// Number of further levels of the training rows.
-        more: usize,
-    },
+    OnlyNewLevels(OnlyNewLevels),
     /// A feature with another type than in training.
     #[error("feature `{feature}`: found type {found}, expected a number as in training")]
     FeatureType {

@@ -210,7 +210,7 @@ impl<'a> ScoreWriter<'a> {
         summary: ScoringSummary,
         sink: &mut Sink<'_>,
     ) -> Result<ScoringRun> {
-        scorer.check_levels(&summary)?;
+        scorer.check_levels(&summary.values)?;
         // A run without scores would hide the previous run.
         let is_stored = summary.scored > 0;
         let mut ledger_file = None;
@@ -224,7 +224,7 @@ impl<'a> ScoreWriter<'a> {
         if !is_stored && self.targets.ledger.is_some() {
             sink.notify(Warning::NoneScored);
         }
-        summary.warnings().into_iter().for_each(|warning| sink.notify(warning));
+        scorer.warnings(&summary).into_iter().for_each(|warning| sink.notify(warning));
         Ok(ScoringRun { summary, ledger_file })
     }
 }

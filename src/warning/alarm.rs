@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::LogFault;
-use crate::names::counted;
+use crate::names::{backticked, counted};
 
 /// Maximum number of features listed in an alarm.
 const LISTED: usize = 3;
@@ -25,6 +25,8 @@ pub enum Alarm {
         /// Number of features of the model.
         total: usize,
     },
+    /// All values of a text feature are new, as after a change of its meaning or spelling.
+    OnlyNewLevels(OnlyNewLevels),
     /// The scores have shifted.
     ScoreShift {
         /// Mean probability in the training data.
@@ -49,6 +51,21 @@ pub enum Alarm {
     },
 }
 
+/// A text feature with only values that do not occur in the training rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnlyNewLevels {
+    /// The feature.
+    pub feature: String,
+    /// Rows with a value.
+    pub rows: u64,
+    /// Some of the values.
+    pub found: Vec<String>,
+    /// The first levels of the training rows.
+    pub expected: Vec<String>,
+    /// Number of further levels of the training rows.
+    pub more: usize,
+}
+
 /// A bin of scores whose share changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShiftedBin {
@@ -68,6 +85,7 @@ impl Alarm {
             Self::NoRowScored => "no-row-scored",
             Self::LogFault(fault) => fault.code(),
             Self::FeatureDrift { .. } => "feature-drift",
+            Self::OnlyNewLevels(_) => "only-new-levels",
             Self::ScoreShift { .. } => "score-shift",
             Self::Miscalibration { .. } => "miscalibration",
         }
@@ -82,6 +100,9 @@ impl Alarm {
             Self::FeatureDrift { .. } => {
                 "check the source of these features; if the change is real, watch the outcomes and retrain"
             }
+            Self::OnlyNewLevels(_) => {
+                "check the meaning and the spelling of this feature; `pql score` refuses such a batch"
+            }
             Self::ScoreShift { .. } => "check the features that changed most (-v)",
             Self::Miscalibration { .. } => {
                 "retrain on newer cohorts, then compare before you promote"
@@ -95,6 +116,7 @@ impl Alarm {
         match self {
             Self::NoRowScored => 0,
             Self::LogFault(fault) => 1 + fault.rank(),
+            Self::OnlyNewLevels(_) => 19,
             Self::Miscalibration { .. } => 20,
             Self::ScoreShift { .. } => 21,
             Self::FeatureDrift { .. } => 22,
@@ -117,6 +139,12 @@ impl fmt::Display for Alarm {
                     counted(*total as u64, "feature")
                 )
             }
+            Self::OnlyNewLevels(OnlyNewLevels { feature, rows, found, .. }) => write!(
+                f,
+                "`{feature}` has only values that are not in the training data: {}, in {}.",
+                backticked(found),
+                counted(*rows, "row")
+            ),
             Self::ScoreShift {
                 reference_mean,
                 current_mean,

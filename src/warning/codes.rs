@@ -68,6 +68,7 @@ impl Warning {
             Self::NoAccountColumn { .. } => "no-account-column",
             Self::NoneScored => "none-scored",
             Self::UnseenLevels { .. } => "unseen-levels",
+            Self::NewlyMissing { .. } => "newly-missing",
             Self::RowsNotScored { .. } => "rows-not-scored",
             Self::RowsNotEligible { .. } => "rows-not-eligible",
             Self::RowsNotFinite { .. } => "rows-not-finite",

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::alarm::{Alarm, ShiftedBin};
+pub use self::alarm::{Alarm, OnlyNewLevels, ShiftedBin};
 pub use self::drop_reason::{
     Anomaly, DropReason, DroppedFeature, FeatureDrop, ObservationDrop, OutcomeDrop, Unscored,
 };
@@ -291,6 +291,15 @@ pub enum Warning {
         rows: u64,
         /// The feature.
         feature: String,
+    },
+    /// Rows have no value of a feature that all training rows have.
+    NewlyMissing {
+        /// The feature.
+        feature: String,
+        /// Rows without a value.
+        missing: u64,
+        /// All rows.
+        rows: u64,
     },
     /// Rows were not scored.
     RowsNotScored {

@@ -232,6 +232,17 @@ impl fmt::Display for Warning {
                 "{} a value of `{feature}` that is not in the training data",
                 rows_have(*rows)
             ),
+            Self::NewlyMissing { feature, missing, rows } => {
+                #[expect(clippy::cast_precision_loss, reason = "a share")]
+                let percent = 100.0 * *missing as f64 / *rows as f64;
+                write!(
+                    f,
+                    "{} of {} ({percent:.2}%) {} no `{feature}`, which all training rows have. Check its source.",
+                    grouped(*missing),
+                    counted(*rows, "row"),
+                    if *missing == 1 { "has" } else { "have" }
+                )
+            }
             Self::RowsNotScored { rows, reason } => {
                 write!(f, "{} {reason}", counted(*rows, "row"))
             }

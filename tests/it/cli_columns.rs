@@ -336,6 +336,17 @@ fn a_batch_in_which_every_category_is_new_is_refused() {
     ];
     score(&["Free", "Pro", "Free"]).fails_with(3, &words);
     assert!(!project.path("scores.csv").exists(), "nothing is written");
+    // Monitoring reports it as an alarm.
+    let monitored = project.pql(&["monitor", "m", "--features", "batch.csv", "--format", "json"]);
+    assert_eq!(monitored.code, Some(5), "{}", monitored.err);
+    assert!(monitored.out.contains("\"only-new-levels\""), "{}", monitored.out);
+    assert!(
+        monitored.out.contains(
+            "`plan` has only values that are not in the training data: `Free`, `Pro`, in 3 rows."
+        ),
+        "{}",
+        monitored.out
+    );
     score(&["Free", "", "Pro"]).fails_with(3, &["found only new levels (`Free`, `Pro`) in 2 rows"]);
     score(&["Free", "pro", "Free"])
         .done()
@@ -353,4 +364,13 @@ fn a_batch_in_which_every_category_is_new_is_refused() {
     project
         .pql(&["evaluate", "m", "--features", "labeled.csv", "--all"])
         .fails_with(3, &["found only new levels (`F`, `N`, `P`) in 120 rows"]);
+}
+
+#[test]
+fn a_number_that_is_newly_missing_has_a_warning_with_its_share() {
+    let project = project(|_, x| x.to_string());
+    train(&project, &[]);
+    project.write("batch.csv", "account_id,x,plan\na,1500,free\nb,,free\nc,,pro\nd,1700,pro\n");
+    let run = project.pql(&["score", "m", "--features", "batch.csv", "-o", "-"]).done();
+    run.stderr_has(&["2 of 4 rows (50.00%) have no `x`, which all training rows have."]);
 }

@@ -9,8 +9,8 @@ use polars_arrow::array::{PrimitiveArray, StaticArray};
 use rayon::prelude::*;
 
 use super::{
-    CategoricalEncoding, DesignColumn, Encoding, FeatureEncoder, Level, LevelCounts,
-    NumericEncoding, Preprocessor, Term,
+    CategoricalEncoding, DesignColumn, Encoding, FeatureEncoder, Level, NumericEncoding,
+    Preprocessor, Term, ValueCounts,
 };
 use crate::dataset::columns::{feature_column, number_column, text_column};
 use crate::error::Result;
@@ -141,7 +141,7 @@ impl Preprocessor {
 }
 
 impl Inputs<'_> {
-    /// Computes the design columns of some rows. Returns the counts of levels by feature.
+    /// Computes the design columns of some rows. Returns the counts of values by feature.
     ///
     /// # Arguments
     /// * `x` – output, shape (columns, rows)
@@ -149,7 +149,7 @@ impl Inputs<'_> {
         &self,
         rows: &Range<usize>,
         x: &mut ArrayViewMut2<'_, f64>,
-    ) -> Vec<LevelCounts> {
+    ) -> Vec<ValueCounts> {
         let (mut transformed, mut missing) = (vec![0.0; rows.len()], vec![false; rows.len()]);
         let mut nulls = Vec::new();
         let fill = |input: &FeatureInput<'_>| {
@@ -157,12 +157,17 @@ impl Inputs<'_> {
             match &input.values {
                 Values::Numbers(numbers) => {
                     numbers.missing(rows, &mut nulls);
+                    let counts = ValueCounts {
+                        present: (rows.len() - nulls.len()) as u64,
+                        missing: nulls.len() as u64,
+                        ..ValueCounts::default()
+                    };
                     let (raw, number) = (&numbers.raw.values()[rows.clone()], numbers.number);
                     if numbers.is_linear {
                         columns.for_each(|(index, column)| {
                             linear(raw, &nulls, number, column, x.row_mut(index));
                         });
-                        return LevelCounts::default();
+                        return counts;
                     }
                     transformed
                         .iter_mut()
@@ -175,10 +180,10 @@ impl Inputs<'_> {
                     columns.for_each(|(index, column)| {
                         standardize(column, &transformed, &missing, x.row_mut(index));
                     });
-                    LevelCounts::default()
+                    counts
                 }
                 Values::Texts(values, text) => {
-                    let mut counts = LevelCounts::default();
+                    let mut counts = ValueCounts::default();
                     let level = |row: usize| {
                         let value = values.get(row).filter(|v| !v.is_empty());
                         let level = text.level(value);
@@ -208,11 +213,10 @@ impl Inputs<'_> {
         }
     }
 
-    /// Returns the counts of the categorical features with their names.
-    pub(crate) fn named(&self, counts: Vec<LevelCounts>) -> BTreeMap<String, LevelCounts> {
-        let is_text = |input: &FeatureInput<'_>| matches!(input.values, Values::Texts(..));
-        let named = self.features.iter().zip(counts).filter(|(input, _)| is_text(input));
-        named.map(|(input, counts)| (input.encoder.feature.clone(), counts)).collect()
+    /// Returns the counts of the features with their names.
+    pub(crate) fn named(&self, counts: Vec<ValueCounts>) -> BTreeMap<String, ValueCounts> {
+        let names = self.features.iter().map(|input| input.encoder.feature.clone());
+        names.zip(counts).collect()
     }
 }
 

@@ -4,17 +4,16 @@
 mod fit;
 mod independent;
 mod inputs;
-mod level_counts;
 mod number;
 mod scale;
 mod spline;
+mod value_counts;
 
 use std::collections::BTreeMap;
 
 pub(crate) use fit::{check_names, check_reference_levels};
 pub use inputs::RawValue;
 pub(crate) use inputs::{BLOCK, Inputs};
-pub use level_counts::LevelCounts;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
 pub use number::NumericEncoding;
@@ -22,6 +21,7 @@ use polars::prelude::DataFrame;
 pub use scale::Scale;
 use serde::{Deserialize, Serialize};
 pub use spline::{Hinge, Jump};
+pub use value_counts::ValueCounts;
 
 use crate::error::Result;
 use crate::log::ValueKind;
@@ -118,13 +118,13 @@ pub struct Preprocessor {
     pub features: Vec<FeatureEncoder>,
 }
 
-/// A design matrix, with counts of levels.
+/// A design matrix, with counts of values.
 #[derive(Debug, Clone)]
 pub struct Design {
     /// Shape (rows, columns), standardized, without intercept column.
     pub x: Array2<f64>,
-    /// Values of each categorical feature.
-    pub levels: BTreeMap<String, LevelCounts>,
+    /// Values of each feature.
+    pub values: BTreeMap<String, ValueCounts>,
 }
 
 impl FeatureEncoder {
@@ -263,19 +263,19 @@ impl Preprocessor {
         let n = rows.map_or(features.height(), <[u32]>::len);
         let mut x = Array2::zeros((n, self.columns().len()));
         let blocks = x.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().enumerate();
-        let levels = blocks.map(|(index, mut block)| {
+        let values = blocks.map(|(index, mut block)| {
             let mut columns = Array2::zeros((block.ncols(), block.nrows()));
-            let levels = inputs
+            let values = inputs
                 .fill(&(index * BLOCK..index * BLOCK + block.nrows()), &mut columns.view_mut());
             block.assign(&columns.t());
-            levels
+            values
         });
-        let none = || vec![LevelCounts::default(); self.features.len()];
-        let add = |mut a: Vec<LevelCounts>, b: Vec<LevelCounts>| {
+        let none = || vec![ValueCounts::default(); self.features.len()];
+        let add = |mut a: Vec<ValueCounts>, b: Vec<ValueCounts>| {
             a.iter_mut().zip(b).for_each(|(sum, counts)| sum.add(counts));
             a
         };
-        let levels = levels.reduce(none, add);
-        Ok(Design { x, levels: inputs.named(levels) })
+        let values = values.reduce(none, add);
+        Ok(Design { x, values: inputs.named(values) })
     }
 }

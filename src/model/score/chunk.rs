@@ -14,7 +14,7 @@ use crate::dataset::observations::stable_share;
 use crate::error::{Error, Result};
 use crate::io::write::{ColumnValues, DictionaryColumn, OutputTable, bool_column, time_column};
 use crate::log::cells;
-use crate::model::encoder::{BLOCK, Inputs, LevelCounts};
+use crate::model::encoder::{BLOCK, Inputs, ValueCounts};
 use crate::model::explain::{Contributions, Reason, ReasonTexts};
 use crate::rules::definition::{DefinitionKinds, Pql};
 use crate::warning::Unscored;
@@ -119,15 +119,15 @@ impl<'a> ChunkScorer<'a> {
             },
         };
         let mut x = Array2::zeros((scorer.contributions.coef.len(), BLOCK.min(n)));
-        let mut levels = vec![LevelCounts::default(); preprocessor.features.len()];
+        let mut values = vec![ValueCounts::default(); preprocessor.features.len()];
         for first in (0..n).step_by(BLOCK) {
             let block = first..n.min(first + BLOCK);
             let mut x = x.slice_axis_mut(Axis(1), Slice::from(..block.len()));
             let counts = chunk.inputs.fill(&block, &mut x);
-            levels.iter_mut().zip(counts).for_each(|(sum, counts)| sum.add(counts));
+            values.iter_mut().zip(counts).for_each(|(sum, counts)| sum.add(counts));
             chunk.score_block(first, x.view());
         }
-        chunk.summary.levels = chunk.inputs.named(levels);
+        chunk.summary.values = chunk.inputs.named(values);
         let pqls = batch.pqls.get(rows.clone()).unwrap_or_default();
         chunk.into_table(&batch.account.slice(start, n), &batch.cutoff[rows], pqls)
     }

@@ -109,7 +109,7 @@ pub fn score_log(
     let batch = LogBatch::observe(model, label, config, log, sink)?;
     let scorer = Scorer::new(model, label)?.for_batch(&batch);
     let (chunks, summary) = scorer.score_chunks(&batch.as_batch())?;
-    scorer.check_levels(&summary)?;
+    scorer.check_levels(&summary.values)?;
     let mut sorter = ScoreSorter::new(ScoreRows::default(), u64::MAX);
     chunks.iter().try_for_each(|chunk| sorter.push(chunk))?;
     let mut tables = vec![scorer.empty()?];
@@ -118,7 +118,7 @@ pub fn score_log(
         Ok(())
     })?;
     let table = into_frame(tables)?;
-    summary.warnings().into_iter().for_each(|warning| sink.notify(warning));
+    scorer.warnings(&summary).into_iter().for_each(|warning| sink.notify(warning));
     Ok(Scores { table, summary })
 }
 

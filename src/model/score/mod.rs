@@ -29,7 +29,7 @@ use crate::config::{Config, ContactValue, QualifyBy, ThresholdRule};
 use crate::error::{Error, Result};
 use crate::io::write::OutputTable;
 use crate::model::Model;
-use crate::model::encoder::{DesignColumn, Encoding, LevelCounts};
+use crate::model::encoder::{DesignColumn, Encoding, ValueCounts};
 use crate::model::explain::{Contributions, ReasonTemplates, ReasonTexts};
 use crate::rules::definition::Pql;
 use crate::warning::{Unscored, Warning};
@@ -81,27 +81,11 @@ pub struct ScoringSummary {
     /// Expected net value of contacting the rows at or above the threshold; `None` without
     /// `qualify.value`.
     pub expected_value: Option<f64>,
-    /// Values of each categorical feature.
-    pub levels: BTreeMap<String, LevelCounts>,
+    /// Values of each feature.
+    pub values: BTreeMap<String, ValueCounts>,
 }
 
 impl ScoringSummary {
-    /// Returns warnings about new levels and rows without a score.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<Warning> {
-        let unseen = self.levels.iter().filter(|(_, counts)| counts.unseen_rows() > 0).map(
-            |(feature, counts)| Warning::UnseenLevels {
-                rows: counts.unseen_rows(),
-                feature: feature.clone(),
-            },
-        );
-        let unscored = self
-            .unscored
-            .iter()
-            .map(|(reason, rows)| Warning::RowsNotScored { rows: *rows, reason: reason.clone() });
-        unseen.chain(unscored).collect()
-    }
-
     /// Adds the counts and sums of another batch.
     pub fn add(&mut self, other: Self) {
         self.scored += other.scored;
@@ -116,8 +100,8 @@ impl ScoringSummary {
         for (reason, count) in other.unscored {
             *self.unscored.entry(reason).or_default() += count;
         }
-        for (feature, counts) in other.levels {
-            self.levels.entry(feature).or_default().add(counts);
+        for (feature, counts) in other.values {
+            self.values.entry(feature).or_default().add(counts);
         }
     }
 }
@@ -212,20 +196,33 @@ impl<'a> Scorer<'a> {
     /// Checks that no categorical feature of a whole batch has only new values.
     ///
     /// # Errors
-    /// * [`Error::UnseenCategory`]: all values of a feature are new, and too many for a coincidence
-    pub fn check_levels(&self, summary: &ScoringSummary) -> Result<()> {
-        self.model.preprocessor.check_levels(&summary.levels, self.model.profile.rows)
+    /// * [`Error::OnlyNewLevels`]: all values of a feature are new, and too many for a coincidence
+    pub fn check_levels(&self, values: &BTreeMap<String, ValueCounts>) -> Result<()> {
+        let Model { preprocessor, profile, .. } = self.model;
+        match preprocessor.only_new_levels(values, profile.rows).next() {
+            Some(found) => Err(Error::OnlyNewLevels(found)),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns warnings about new levels, values that are newly missing, and rows without a score.
+    #[must_use]
+    pub fn warnings(&self, summary: &ScoringSummary) -> Vec<Warning> {
+        let unscored = summary
+            .unscored
+            .iter()
+            .map(|(reason, rows)| Warning::RowsNotScored { rows: *rows, reason: reason.clone() });
+        self.model.preprocessor.warnings(&summary.values).into_iter().chain(unscored).collect()
     }
 
     /// Computes the probability of each row; NaN if a feature is infinite.
     ///
     /// # Errors
-    /// * [`Error::UnseenCategory`]: as for [`Scorer::check_levels`]
+    /// * [`Error::OnlyNewLevels`]: as for [`Scorer::check_levels`]
     /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or of another type
     pub fn probabilities(&self, features: &DataFrame) -> Result<Vec<f64>> {
-        let Model { preprocessor, profile, .. } = self.model;
-        let design = preprocessor.transform(features, None)?;
-        preprocessor.check_levels(&design.levels, profile.rows)?;
+        let design = self.model.preprocessor.transform(features, None)?;
+        self.check_levels(&design.values)?;
         Ok(self.model.probabilities(design.x.view()))
     }
 

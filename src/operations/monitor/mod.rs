@@ -8,7 +8,7 @@ mod names;
 mod pipeline;
 mod realized;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::BuildHasher;
 
 pub use drift::{BinShare, DistributionShift, FeatureDrift, LARGE, LEVEL, MODERATE};
@@ -27,8 +27,8 @@ use crate::dataset::columns::{feature_column, numbers, texts};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::model::Model;
+use crate::model::encoder::ValueCounts;
 use crate::model::profile::{Bins, ReferenceProfile, RowBands};
-use crate::model::score::Scorer;
 use crate::model::tenure::TENURE;
 use crate::names::suggest;
 use crate::time::iso;
@@ -102,9 +102,10 @@ fn messages<S: Serializer>(
 #[derive(Debug)]
 pub struct DriftMonitor<'a> {
     model: &'a Model,
-    scorer: &'a Scorer<'a>,
     label: &'a str,
     features: Vec<FeatureCounts>,
+    /// Values of each feature in all rows.
+    values: BTreeMap<String, ValueCounts>,
     /// Probability of each scored row.
     probability: Vec<f64>,
     /// Probability of each compared row.
@@ -121,13 +122,13 @@ pub struct DriftMonitor<'a> {
 impl<'a> DriftMonitor<'a> {
     /// Creates a monitor without rows.
     #[must_use]
-    pub fn new(model: &'a Model, scorer: &'a Scorer<'a>, label: &'a str) -> Self {
+    pub fn new(model: &'a Model, label: &'a str) -> Self {
         let features = vec![FeatureCounts::default(); model.profile.features.len()];
         Self {
             model,
-            scorer,
             label,
             features,
+            values: BTreeMap::new(),
             probability: Vec::new(),
             compared: Vec::new(),
             by_band: vec![0; model.profile.tenure.len()],
@@ -144,7 +145,11 @@ impl<'a> DriftMonitor<'a> {
     /// # Errors
     /// * [`Error::MissingFeature`], [`Error::FeatureType`]: a feature is absent or of another type
     pub fn update(&mut self, features: &DataFrame, account: &Column) -> Result<()> {
-        let all = self.scorer.probabilities(features)?;
+        let design = self.model.preprocessor.transform(features, None)?;
+        let all = self.model.probabilities(design.x.view());
+        for (feature, counts) in design.values {
+            self.values.entry(feature).or_default().add(counts);
+        }
         let scored: Vec<u32> = (0..)
             .zip(&all)
             .filter(|(_, probability)| probability.is_finite())
@@ -264,6 +269,10 @@ impl<'a> DriftMonitor<'a> {
             realized: None,
         };
         report.alarms = report.batch_alarms();
+        let preprocessor = &self.model.preprocessor;
+        let new = preprocessor.only_new_levels(&self.values, profile.rows);
+        let monitored = new.filter(|levels| !ignored.contains(&levels.feature));
+        report.alarms.extend(monitored.map(Alarm::OnlyNewLevels));
         Ok(report)
     }
 

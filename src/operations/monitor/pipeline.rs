@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::io::sink::Sink;
 use crate::log::Log;
 use crate::model::Model;
-use crate::model::score::{Scorer, log_warnings, model_log_faults};
+use crate::model::score::{log_warnings, model_log_faults};
 use crate::registry::ledger::Ledger;
 use crate::registry::versions::{find, model_name};
 use crate::time::iso;
@@ -56,8 +56,7 @@ pub fn monitor_log(
 ) -> Result<MonitoringReport> {
     let catalog = target.model.usage_features(target.label)?;
     log_warnings(log, catalog).into_iter().for_each(|warning| sink.notify(warning));
-    let scorer = Scorer::new(target.model, target.label)?;
-    let mut monitor = DriftMonitor::new(target.model, &scorer, target.label);
+    let mut monitor = DriftMonitor::new(target.model, target.label);
     let training_cutoff = target.model.last_training_cutoff();
     let observations = observe_newest(log, &config.observation, training_cutoff);
     let newest = comparable_cutoffs(scoring_time(log), &config.observation, training_cutoff)[0];
@@ -94,8 +93,7 @@ pub fn monitor_matrix(
     file: &MatrixConfig,
     outcomes: bool,
 ) -> Result<MonitoringReport> {
-    let scorer = Scorer::new(target.model, target.label)?;
-    let mut monitor = DriftMonitor::new(target.model, &scorer, target.label);
+    let mut monitor = DriftMonitor::new(target.model, target.label);
     let rule = target.model.matrix_config(file.clone())?;
     let mut newest: Option<i64> = None;
     let types = target.model.column_types(&target.model.config()?);
@@ -106,7 +104,6 @@ pub fn monitor_matrix(
     let mut realized = None;
     if outcomes {
         let rows = target.model.read_matrix(path, file.clone())?;
-        // A batch with new levels only raises an alarm here.
         let design = target.model.preprocessor.transform(&rows.features, None)?;
         let all = target.model.probabilities(design.x.view());
         // Rows with a value that is not finite have no score. They are counted with the batch.

@@ -1,31 +1,31 @@
-//! Counts of levels in a batch, to find out whether a category has changed its meaning.
+//! Counts of values in a batch, to find out whether a feature has changed its meaning.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CategoricalEncoding, Encoding, Preprocessor};
-use crate::error::{Error, Result};
+use crate::warning::{OnlyNewLevels, Warning};
 
 /// Maximum number of levels in a message.
 const LISTED: usize = 5;
 
-/// Values of a categorical feature in a batch.
+/// Values of a feature in a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LevelCounts {
+pub struct ValueCounts {
     /// Rows with a value.
     pub present: u64,
-    /// Rows with a value that does not occur in the training rows.
+    /// Rows with a text that does not occur in the training rows.
     pub unseen: u64,
-    /// Rows without a value, if no training row is without one.
-    pub unseen_missing: u64,
+    /// Rows without a value.
+    pub missing: u64,
     /// Some of the values, if all are unseen.
     pub examples: BTreeSet<String>,
 }
 
-impl LevelCounts {
-    /// Counts a value.
+impl ValueCounts {
+    /// Counts a text.
     pub(super) fn count(&mut self, value: Option<&str>, unseen: bool) {
         let Some(value) = value else {
-            self.unseen_missing += u64::from(unseen);
+            self.missing += 1;
             return;
         };
         self.present += 1;
@@ -40,17 +40,11 @@ impl LevelCounts {
     pub(crate) fn add(&mut self, other: Self) {
         self.present += other.present;
         self.unseen += other.unseen;
-        self.unseen_missing += other.unseen_missing;
+        self.missing += other.missing;
         self.examples.extend(other.examples);
         while self.examples.len() > LISTED {
             self.examples.pop_last();
         }
-    }
-
-    /// Returns the number of rows whose level does not occur in the training rows.
-    #[must_use]
-    pub fn unseen_rows(&self) -> u64 {
-        self.unseen + self.unseen_missing
     }
 
     fn is_all_unseen(&self) -> bool {
@@ -80,30 +74,47 @@ impl CategoricalEncoding {
 }
 
 impl Preprocessor {
-    /// Checks that no categorical feature has only new values, as after a change of its meaning or
-    /// spelling.
-    ///
-    /// # Errors
-    /// * [`Error::UnseenCategory`]: all values of a feature are new, and too many for a coincidence
-    pub(crate) fn check_levels(
-        &self,
-        counts: &BTreeMap<String, LevelCounts>,
+    /// Finds categorical features with only new values, as after a change of their meaning or
+    /// spelling. A few such values are a coincidence.
+    pub(crate) fn only_new_levels<'a>(
+        &'a self,
+        counts: &'a BTreeMap<String, ValueCounts>,
         training_rows: u64,
-    ) -> Result<()> {
+    ) -> impl Iterator<Item = OnlyNewLevels> + 'a {
+        self.features.iter().filter_map(move |encoder| {
+            let Encoding::Categorical(text) = &encoder.encoding else { return None };
+            let found = counts.get(&encoder.feature)?;
+            if !found.is_all_unseen() || !text.is_implausible(found.present, training_rows) {
+                return None;
+            }
+            let levels = text.training_levels();
+            Some(OnlyNewLevels {
+                feature: encoder.feature.clone(),
+                rows: found.present,
+                found: found.examples.iter().cloned().collect(),
+                more: levels.len().saturating_sub(LISTED),
+                expected: levels.into_iter().take(LISTED).collect(),
+            })
+        })
+    }
+
+    /// Warns of values and missing values that no training row has.
+    pub(crate) fn warnings(&self, counts: &BTreeMap<String, ValueCounts>) -> Vec<Warning> {
+        let mut warnings = Vec::new();
         for encoder in &self.features {
-            let Encoding::Categorical(text) = &encoder.encoding else { continue };
             let Some(found) = counts.get(&encoder.feature) else { continue };
-            if found.is_all_unseen() && text.is_implausible(found.present, training_rows) {
-                let levels = text.training_levels();
-                return Err(Error::UnseenCategory {
-                    feature: encoder.feature.clone(),
-                    rows: found.present,
-                    found: found.examples.iter().cloned().collect(),
-                    more: levels.len().saturating_sub(LISTED),
-                    expected: levels.into_iter().take(LISTED).collect(),
+            let feature = || encoder.feature.clone();
+            if found.unseen > 0 {
+                warnings.push(Warning::UnseenLevels { rows: found.unseen, feature: feature() });
+            }
+            if found.missing > 0 && encoder.missing_share == 0.0 {
+                warnings.push(Warning::NewlyMissing {
+                    feature: feature(),
+                    missing: found.missing,
+                    rows: found.present + found.missing,
                 });
             }
         }
-        Ok(())
+        warnings
     }
 }
