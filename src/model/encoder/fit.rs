@@ -225,7 +225,7 @@ fn fit_number(
     }
     let missing = raw.len() - present.len();
     present.sort_unstable_by(f64::total_cmp);
-    let typical = typical_number(&present, missing);
+    let median = lower_median(&present);
     let mut number = NumericEncoding {
         log1p: false,
         bounds: None,
@@ -234,7 +234,7 @@ fn fit_number(
         jump: None,
         hinges: Vec::new(),
         missing: None,
-        typical,
+        typical: median.filter(|_| missing <= present.len()),
     };
     let mut dropped = Vec::new();
     number.log1p = config.log1p == Log1p::Auto && takes_log(feature.kind, &present);
@@ -252,7 +252,7 @@ fn fit_number(
     if let Some((low, high)) = number.bounds {
         present.iter_mut().for_each(|v| *v = v.clamp(low, high));
     }
-    number.fill = quantile(&present, 0.5).unwrap_or(0.0);
+    number.fill = median.map_or(0.0, |median| number.transform_present(median));
     let transformed: Vec<f64> = raw.iter().map(|v| number.transform(*v)).collect();
     match scale(&transformed) {
         Some(scale) => number.value = Some(scale),
@@ -271,14 +271,9 @@ fn fit_number(
     Ok(FittedEncoding { encoding: Encoding::Numeric(number), missing, dropped })
 }
 
-/// Returns the typical value of a number: the lower median, so that it is a value of some row;
-/// `None` if more than half of the values are missing.
-fn typical_number(sorted: &[f64], missing: usize) -> Option<f64> {
-    if missing > sorted.len() {
-        None
-    } else {
-        sorted.get(sorted.len().saturating_sub(1) / 2).copied()
-    }
+/// Returns the lower median, which is a value of some row.
+fn lower_median(sorted: &[f64]) -> Option<f64> {
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
 }
 
 /// Returns whether log1p is applied: to counts, sums and durations, which are right-skewed, and to
@@ -378,10 +373,21 @@ mod tests {
 
     #[test]
     fn a_typical_number_is_that_of_a_row_or_missing() {
-        assert_eq!(typical_number(&[1.0, 2.0, 3.0, 9.0], 0), Some(2.0));
-        assert_eq!(typical_number(&[1.0, 2.0, 3.0], 3), Some(2.0));
-        assert_eq!(typical_number(&[1.0, 2.0, 3.0], 4), None);
-        assert_eq!(typical_number(&[], 0), None);
+        let encoding = |present: &[f64], missing: usize| {
+            let raw: Vec<Option<f64>> =
+                present.iter().copied().map(Some).chain(vec![None; missing]).collect();
+            match fit_number(&Feature::external("x"), &raw, &DesignConfig::default()) {
+                Ok(FittedEncoding { encoding: Encoding::Numeric(number), .. }) => number,
+                _ => panic!("no number"),
+            }
+        };
+        assert_eq!(encoding(&[1.0, 2.0, 3.0], 4).typical, None);
+        assert_eq!(encoding(&[1.0, 2.0, 3.0], 3).typical, Some(2.0));
+        // The median of these would be 2.5, and a missing value would differ from the typical one.
+        let number = encoding(&[1.0, 2.0, 3.0, 900.0], 1);
+        assert_eq!(number.typical, Some(2.0));
+        assert!(number.log1p);
+        assert_eq!(number.transform(None).to_bits(), number.transform(Some(2.0)).to_bits());
     }
 
     #[test]
@@ -489,7 +495,8 @@ mod tests {
         let design = p.transform(&batch, None).unwrap();
         assert_eq!(design.x.row(0), design.x.row(1));
         assert_eq!(design.x.row(0), design.x.row(2));
-        assert_eq!(design.levels["x"].unseen_rows(), 2, "`new` and the missing one");
+        let counts = &design.values["x"];
+        assert_eq!((counts.unseen, counts.missing), (1, 1), "`new` and the missing one");
     }
 
     #[test]

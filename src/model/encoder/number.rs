@@ -14,7 +14,8 @@ pub struct NumericEncoding {
     pub log1p: bool,
     /// Lower and upper bound, applied after log1p.
     pub bounds: Option<(f64, f64)>,
-    /// Value for missing numbers: the median of the transformed values.
+    /// Value for missing numbers: the transformed lower median, so that a missing value has no
+    /// effect if the median is typical.
     pub fill: f64,
     /// Column of the transformed value; `None`: it was dropped.
     pub value: Option<Scale>,
