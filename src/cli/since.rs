@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::Terminal;
 use crate::error::Result;
-use crate::model::score::{Explanation, ScoreChange};
+use crate::model::score::{ContributionChange, Explanation, ScoreChange};
 use crate::operations::alerts::RunScores;
 use crate::registry::ledger::{Ledger, Run};
 use crate::registry::versions::model_name;
-use crate::report::format::{percent, shorten_end, wrap};
+use crate::report::format::{percent, rounded_terms, shorten_end, wrap};
 use crate::report::text;
 use crate::report::text::explanation::describe_score;
 use crate::time::{iso, short_iso};
@@ -109,15 +109,20 @@ pub(super) fn text(title: &str, now: &Explanation, since: &Since, bars: bool) ->
         vec![shorten_end(name, NAME_WIDTH), then, now, text::signed_decimal(change, 2)]
     };
     let (mut rows, mut sizes) = (Vec::new(), Vec::new());
-    for part in change.contributions.iter().filter(|part| part.difference != 0.0) {
-        rows.push(line(&part.description, part.difference, part.formatted.clone()));
-        sizes.push(part.difference);
-    }
-    if rows.is_empty() {
+    let parts: Vec<&ContributionChange> =
+        change.contributions.iter().filter(|part| part.difference != 0.0).collect();
+    if parts.is_empty() {
         return text + "\nNo feature of the account changed";
     }
-    if let Some(calibration) = change.calibration {
-        rows.push(line("calibration", calibration, [String::new(), String::new()]));
+    let terms: Vec<f64> = parts.iter().map(|part| part.difference).collect();
+    let terms = [&terms[..], change.calibration.as_slice()].concat();
+    let rounded = rounded_terms(&terms, change.log_odds);
+    for (part, difference) in parts.into_iter().zip(&rounded) {
+        rows.push(line(&part.description, *difference, part.formatted.clone()));
+        sizes.push(part.difference);
+    }
+    if change.calibration.is_some() {
+        rows.push(line("calibration", rounded[rounded.len() - 1], [String::new(), String::new()]));
     }
     let sums = [then, now].map(|explanation| text::signed_decimal(explanation.log_odds, 2));
     rows.push(line("sum of log-odds", change.log_odds, sums));

@@ -345,6 +345,31 @@ pub(crate) fn denser_at_start<T: Clone>(items: &[T], max_items: usize) -> Vec<T>
     positions.into_iter().map(|position| items[position].clone()).collect()
 }
 
+/// Rounds the terms of a sum to hundredths that add up to the rounded sum.
+///
+/// The terms that rounding changed most are rounded in the other direction, unless one would become
+/// 0.
+pub(crate) fn rounded_terms(terms: &[f64], sum: f64) -> Vec<f64> {
+    let mut hundredths: Vec<f64> = terms.iter().map(|term| (100.0 * term).round()).collect();
+    let mut missing = (100.0 * sum).round() - hundredths.iter().sum::<f64>();
+    let step = missing.signum();
+    let becomes_zero = |index: usize| hundredths[index] == -step;
+    let error = |index: usize| step * (100.0 * terms[index] - hundredths[index]);
+    let mut order: Vec<usize> = (0..terms.len()).collect();
+    order.sort_by(|a, b| {
+        becomes_zero(*a).cmp(&becomes_zero(*b)).then(error(*b).total_cmp(&error(*a)))
+    });
+    for index in order {
+        if missing == 0.0 {
+            break;
+        }
+        hundredths[index] += step;
+        missing -= step;
+    }
+    // Adding 0 removes the sign of −0.
+    hundredths.into_iter().map(|hundredths| hundredths / 100.0 + 0.0).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,5 +455,14 @@ mod tests {
         let places = |a: &str, b: &str| format!("{0}{a}{0}{b}{0}", "name_of_an_event".repeat(3));
         let names = [places("x", "x"), places("x", "y"), places("y", "x"), places("y", "y")];
         check(&names.each_ref().map(String::as_str));
+    }
+
+    #[test]
+    fn rounded_terms_add_up() {
+        assert_eq!(rounded_terms(&[0.004, 0.004, 0.004], 0.012), [0.01, 0.0, 0.0]);
+        assert_eq!(rounded_terms(&[-3.014, -0.003], -3.017), [-3.02, 0.0]);
+        assert_eq!(rounded_terms(&[1.006, 0.006, 0.006], 1.018), [1.0, 0.01, 0.01]);
+        assert_eq!(rounded_terms(&[0.25, -0.5], -0.25), [0.25, -0.5]);
+        assert_eq!(rounded_terms(&[], 0.0), [0.0; 0]);
     }
 }

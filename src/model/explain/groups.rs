@@ -6,6 +6,10 @@ use super::families::Family;
 use crate::model::Model;
 use crate::model::encoder::{BLOCK, Preprocessor};
 
+/// Size up to which a contribution to the log-odds, which is shown with two decimal places, is
+/// neither a reason nor a concern.
+pub const MIN_CONTRIBUTION: f64 = 0.005;
+
 /// Features whose contributions are added: a measure with its windows, or a family of measures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {

@@ -13,7 +13,7 @@ pub use correlation::cluster_order;
 pub use direction::{Direction, direction};
 pub use effect::{Effect, effects, level_effects};
 pub use families::{Family, families};
-pub use groups::{Contributions, Group, importance};
+pub use groups::{Contributions, Group, MIN_CONTRIBUTION, importance};
 pub use phrase::{describe_feature, describe_measure, is_count};
 use pql_stats::intervals::Interval;
 pub use reasons::ReasonTemplates;

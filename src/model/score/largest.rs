@@ -5,15 +5,16 @@ use pql_stats::glm::load;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::REASONS;
-use crate::model::explain::Contributions;
+use crate::model::explain::{Contributions, MIN_CONTRIBUTION};
 
 /// Registers of rows processed at once.
 const REGISTERS: usize = 2;
 /// Families found for each row: those that raise the score, then the one that lowers it.
 const FOUND: usize = REASONS + 1;
 
-/// The families with the largest contributions above 0 to each row, largest first, and the one with
-/// the smallest contribution below 0; of equal ones the first family.
+/// The families with the largest contributions to each row above [`MIN_CONTRIBUTION`], largest
+/// first, and the one with the smallest contribution below −[`MIN_CONTRIBUTION`]; of equal ones the
+/// first family.
 pub(super) struct TopFamilies([Vec<f64>; FOUND]);
 
 impl TopFamilies {
@@ -108,8 +109,13 @@ struct Largest<S: Simd> {
 impl<S: Simd> Largest<S> {
     #[inline(always)]
     fn empty(simd: S) -> Self {
-        let (zero, none) = (simd.splat_f64s(0.0), simd.splat_f64s(NONE));
-        Self { size: [zero; REASONS], index: [none; REASONS], lowest: zero, lowest_index: none }
+        let none = simd.splat_f64s(NONE);
+        Self {
+            size: [simd.splat_f64s(MIN_CONTRIBUTION); REASONS],
+            index: [none; REASONS],
+            lowest: simd.splat_f64s(-MIN_CONTRIBUTION),
+            lowest_index: none,
+        }
     }
 
     /// Inserts the next family; without branches, which would be unpredictable.
@@ -155,7 +161,7 @@ mod tests {
     #[test]
     fn largest_contributions_come_first_and_ties_keep_the_order_of_families() {
         type Row = ([f64; 7], [Option<usize>; REASONS], Option<usize>);
-        let rows: [Row; 7] = [
+        let rows: [Row; 8] = [
             ([0.5, -2.0, 0.0, 2.0, -0.5, 1.0, 0.5], [Some(3), Some(5), Some(0)], Some(1)),
             ([0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5], [Some(0), Some(1), Some(2)], None),
             ([1.0, 1.0, 2.0, 1.0, -3.0, 2.0, -3.0], [Some(2), Some(5), Some(0)], Some(4)),
@@ -163,6 +169,8 @@ mod tests {
             ([0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0], [None; REASONS], Some(4)),
             ([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0], [Some(6), None, None], None),
             ([0.0; 7], [None; REASONS], None),
+            // These are shown as 0.00.
+            ([0.004, -0.004, 0.0, 0.0, 0.0, 0.0, 0.006], [Some(6), None, None], None),
         ];
         for n in [1, 3, 4, 8, 21] {
             // With coefficients of −1 and typical values of 5.

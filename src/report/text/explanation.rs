@@ -4,9 +4,9 @@ use pql_stats::intervals::Interval;
 
 use super::{signed_decimal, table, table_with_bars};
 use crate::model::Model;
-use crate::model::explain::describe_measure;
+use crate::model::explain::{MIN_CONTRIBUTION, describe_measure};
 use crate::model::score::{Contribution, Explanation};
-use crate::report::format::{counted, percent, shorten_at_word, shorten_end, wrap};
+use crate::report::format::{counted, percent, rounded_terms, shorten_at_word, shorten_end, wrap};
 
 /// The widest text of a reason in a table.
 const REASON_WIDTH: usize = 86;
@@ -39,10 +39,18 @@ pub(crate) fn contributions(model: &Model, explanation: &Explanation, bars: bool
     let width = if bars { REASON_WIDTH_WITH_BAR } else { REASON_WIDTH };
     let cells = |text: &str, value: String| vec![shorten_at_word(text, width), value];
     let line = |text: &str, value: f64| cells(text, signed_decimal(value, 2));
-    let mut rows = vec![line("typical account", explanation.base)];
+    let (parts, rest): (Vec<&Contribution>, Vec<&Contribution>) = explanation
+        .contributions
+        .iter()
+        .partition(|part| part.contribution.abs() > MIN_CONTRIBUTION);
+    let negligible: f64 = rest.iter().map(|part| part.contribution).sum();
+    let terms: Vec<f64> = parts.iter().map(|part| part.contribution).collect();
+    let terms = [&[explanation.base, negligible], &terms[..], explanation.calibration.as_slice()];
+    let rounded = rounded_terms(&terms.concat(), explanation.log_odds);
+    let mut rows = vec![line("typical account", rounded[0])];
     let mut sizes = vec![0.0];
-    for part in explanation.contributions.iter().filter(|part| part.contribution != 0.0) {
-        rows.push(line(&part.reason, part.contribution));
+    for (part, contribution) in parts.into_iter().zip(&rounded[2..]) {
+        rows.push(line(&part.reason, *contribution));
         sizes.push(part.contribution);
         let others = other_measures(model, part);
         if !others.is_empty() {
@@ -50,14 +58,14 @@ pub(crate) fn contributions(model: &Model, explanation: &Explanation, bars: bool
             sizes.push(0.0);
         }
     }
-    let rest = explanation.contributions.iter().filter(|part| part.contribution == 0.0);
-    let rest: Vec<&str> = rest.flat_map(|part| &part.family).map(String::as_str).collect();
+    let rest: Vec<&str> =
+        rest.into_iter().flat_map(|part| &part.family).map(String::as_str).collect();
     if !rest.is_empty() {
         let names = describe_measures(model, &rest);
-        rows.push(line(&format!("typical or without effect: {names}"), 0.0));
+        rows.push(line(&format!("typical or negligible: {names}"), rounded[1]));
     }
-    if let Some(calibration) = explanation.calibration {
-        rows.push(line("calibration", calibration));
+    if explanation.calibration.is_some() {
+        rows.push(line("calibration", rounded[rounded.len() - 1]));
     }
     rows.push(line("sum", explanation.log_odds));
     sizes.resize(rows.len(), 0.0);
@@ -96,21 +104,25 @@ pub(crate) fn named_contributions(explanation: &Explanation) -> String {
             signed_decimal(value, 2),
         ]
     };
-    let mut rows = vec![line("", "typical account", explanation.base)];
-    for part in &explanation.contributions {
+    let terms: Vec<f64> = explanation.contributions.iter().map(|part| part.contribution).collect();
+    let terms = [&[explanation.base], &terms[..], explanation.calibration.as_slice()].concat();
+    let rounded = rounded_terms(&terms, explanation.log_odds);
+    let mut rows = vec![line("", "typical account", rounded[0])];
+    for (part, contribution) in explanation.contributions.iter().zip(&rounded[1..]) {
         let single = part.features.len() == 1;
         if !single {
             let count = counted(part.features.len() as u64, "feature");
-            rows.push(line("", &format!("{} ({count})", part.family[0]), part.contribution));
+            rows.push(line("", &format!("{} ({count})", part.family[0]), *contribution));
         }
-        for member in &part.features {
+        let members: Vec<f64> = part.features.iter().map(|member| member.contribution).collect();
+        for (member, value) in part.features.iter().zip(rounded_terms(&members, *contribution)) {
             let indent = if single { "" } else { "  " };
             let name = format!("{indent}{}", member.feature);
-            rows.push(line(&member.reason, &name, member.contribution));
+            rows.push(line(&member.reason, &name, value));
         }
     }
-    if let Some(calibration) = explanation.calibration {
-        rows.push(line("", "calibration", calibration));
+    if explanation.calibration.is_some() {
+        rows.push(line("", "calibration", rounded[rounded.len() - 1]));
     }
     rows.push(line("", "sum", explanation.log_odds));
     table(&["", "", "log-odds"], rows, 2..3)

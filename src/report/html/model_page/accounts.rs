@@ -8,7 +8,9 @@ use crate::model::score::{Explanation, Scorer};
 use crate::report::charts::{
     Area, Axis, AxisScale, Chart, FOOT, NAME_HEIGHT, Transform, WIDTH, label_lines,
 };
-use crate::report::format::{counted, interval_range, number, percent, signed, with_minus};
+use crate::report::format::{
+    counted, interval_range, number, percent, rounded_terms, signed, with_minus,
+};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
 use crate::time::iso_day;
 use crate::training::test_set::TestRows;
@@ -195,9 +197,14 @@ impl ExplainedAccount {
     fn table(&self) -> Table {
         let e = &self.explanation;
         let line = |label: &str, log_odds: f64| vec![label.to_owned(), signed(log_odds, 2)];
-        let mut rows = vec![line("typical account", e.base)];
-        rows.extend(e.contributions.iter().map(|c| line(&with_minus(&c.reason), c.contribution)));
-        rows.extend(e.calibration.map(|contribution| line("calibration", contribution)));
+        let terms: Vec<f64> = e.contributions.iter().map(|c| c.contribution).collect();
+        let terms = [&[e.base], &terms[..], e.calibration.as_slice()].concat();
+        let names = std::iter::once("typical account".to_owned())
+            .chain(e.contributions.iter().map(|c| with_minus(&c.reason)))
+            .chain(e.calibration.map(|_| "calibration".to_owned()));
+        let rounded = rounded_terms(&terms, e.log_odds);
+        let mut rows: Vec<Vec<String>> =
+            names.zip(rounded).map(|(name, term)| line(&name, term)).collect();
         rows.push(line("sum", e.log_odds));
         Table::new("Contributions to the log-odds", &["feature", "log-odds"], rows)
     }
