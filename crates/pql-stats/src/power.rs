@@ -5,6 +5,9 @@ use crate::intervals::Z_95;
 
 /// 80% quantile of the standard normal distribution: the power of the sample sizes.
 const Z_POWER: f64 = 0.841_621_233_572_914_2;
+/// 90% quantile: an equivalence test with a power of 80% fails with a probability of 10% on each
+/// side.
+const Z_POWER_EQUIVALENCE: f64 = 1.281_551_565_544_600_4;
 /// Maximum number of conversions of a sample size.
 const MOST: u64 = 1_000_000_000;
 
@@ -71,16 +74,19 @@ pub fn conversions_for_auc(auc: f64, base_rate: f64) -> Option<u64> {
 /// the standard error is 0.
 ///
 /// The standard error falls with the square root of the number of accounts. Of both answers the one
-/// that takes fewer accounts counts, given that the difference is as estimated.
+/// that takes fewer accounts counts, given that the difference is as estimated: `((z₀.₉₇₅ + z₀.₈)
+/// se / |difference|)²` or `((z₀.₉₇₅ + z₀.₉) se / (margin − |difference|))²`.
 /// # Arguments
 /// * `margin` – size of a negligible difference, above 0
 /// # Source
 /// Chow, Shao, Wang, Lokhnygina, *Sample Size Calculations in Clinical Research*, 3rd ed. (2017),
-/// §3.1: tests for equality and for equivalence
+/// §3.1: tests for equality, with z of the power 1 − β, and for equivalence, with z of 1 − β/2
 #[must_use]
 pub fn accounts_to_decide(difference: f64, std_error: f64, margin: f64) -> Option<f64> {
-    let distance = difference.abs().max(margin - difference.abs());
-    let factor = ((Z_95 + Z_POWER) * std_error / distance).powi(2);
+    let difference = difference.abs();
+    let real = difference / (Z_95 + Z_POWER);
+    let negligible = (margin - difference) / (Z_95 + Z_POWER_EQUIVALENCE);
+    let factor = (std_error / real.max(negligible)).powi(2);
     (std_error > 0.0 && factor.is_finite()).then_some(factor)
 }
 
@@ -113,11 +119,13 @@ mod tests {
 
     #[test]
     fn a_difference_is_decided_as_real_or_as_negligible() {
-        // Half of the margin is the hardest case.
         let factor = |difference| accounts_to_decide(difference, 0.01, 0.01).unwrap();
-        assert!((factor(0.005) - 4.0 * factor(0.01)).abs() < 1e-9);
-        assert!((factor(0.0) - factor(0.01)).abs() < 1e-9 && factor(-0.02) < factor(0.01));
+        assert!((factor(0.005) - 4.0 * factor(0.01)).abs() < 1e-9, "as a real difference");
         assert!((factor(0.01) - (Z_95 + Z_POWER).powi(2)).abs() < 1e-9);
+        assert!(factor(-0.02) < factor(0.01));
+        // (1.96 + 1.2816)² = 10.507
+        assert!((factor(0.0) - 10.507_421_7).abs() < 1e-6, "{}", factor(0.0));
+        assert!((factor(0.002) - factor(0.0) / 0.64).abs() < 1e-9, "as a negligible one");
         assert_eq!(accounts_to_decide(0.0, 0.0, 0.01), None);
     }
 }

@@ -1,7 +1,6 @@
 //! Families: measures that carry the same information, and share one reason.
 
 use ndarray::{Array2, ArrayView2};
-use pql_stats::glm::correlation;
 use serde::{Deserialize, Serialize};
 
 use super::groups::{Group, deviations};
@@ -31,7 +30,8 @@ pub struct Family {
 /// this relation, so that no correlation between two families reaches 0.7.
 ///
 /// # Arguments
-/// * `x` – standardized design of the training rows, shape (n, p)
+/// * `x`, `correlation` – standardized design of the training rows, shape (n, p), and the
+///   correlations of its columns
 /// * `importance` – importance of each measure
 /// # Source
 /// Clusters of variables by correlation: Harrell, *Regression Modeling Strategies*, 2nd ed. (2015),
@@ -41,11 +41,11 @@ pub struct Family {
 pub fn families(
     preprocessor: &Preprocessor,
     coef: &[f64],
-    x: ArrayView2<'_, f64>,
+    (x, correlation): (ArrayView2<'_, f64>, &Array2<f64>),
     importance: &[(String, f64)],
 ) -> Vec<Family> {
     let measures = Group::by_measure(preprocessor);
-    let family_of = components(&measures, &correlation(x));
+    let family_of = components(&measures, correlation);
     let mut members: Vec<Vec<String>> = vec![Vec::new(); measures.len()];
     for (measure, _) in importance {
         let index = measures.iter().position(|group| group.measures[0] == *measure);

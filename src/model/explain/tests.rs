@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use pql_stats::glm::correlation;
+
 use super::*;
 use crate::model::encoder::{
     CategoricalEncoding, Encoding, FeatureEncoder, NumericEncoding, Preprocessor, Scale,
@@ -92,7 +94,8 @@ fn families_are_found_on_rows_and_ordered_by_importance() {
         [-1.0, -1.0, -1.0, 1.0],
     ]);
     let find = |coef: [f64; 4]| {
-        families(&preprocessor, &coef, x.view(), &importance(&preprocessor, &coef, x.view()))
+        let importance = importance(&preprocessor, &coef, x.view());
+        families(&preprocessor, &coef, (x.view(), &correlation(x.view())), &importance)
     };
     let measures = |families: &[Family]| {
         families.iter().map(|family| family.measures.join(" ")).collect::<Vec<_>>()

@@ -29,7 +29,8 @@ struct ReasonKey {
 }
 
 impl ReasonKey {
-    /// Returns `None` for texts, and for numbers whose rounding is known only after formatting.
+    /// Returns `None` for texts, which have their own cache, and for numbers whose rounding is
+    /// known only after formatting.
     fn new(templates: &ReasonTemplates, reason: &Reason<'_>) -> Option<Self> {
         let (digits, value, place) = match reason.value {
             RawValue::Text(_) => return None,
@@ -65,6 +66,8 @@ pub struct ReasonTexts {
     /// Shared with the tables built so far: adding a text while one of them exists copies it.
     texts: Arc<Vec<Arc<str>>>,
     by_key: HashMap<ReasonKey, u32>,
+    /// By feature and level; a missing level is empty.
+    by_level: HashMap<usize, HashMap<Box<str>, u32>>,
     by_text: HashMap<Arc<str>, u32>,
 }
 
@@ -72,6 +75,15 @@ impl ReasonTexts {
     /// Returns the index of the text of a reason, which is that of [`ReasonTemplates::reason`].
     pub fn intern(&mut self, templates: &ReasonTemplates, reason: &Reason<'_>) -> u32 {
         let text = || templates.reason(reason.feature, reason.value);
+        if let RawValue::Text(level) = reason.value {
+            let level = level.unwrap_or_default();
+            if let Some(known) = self.by_level.get(&reason.feature).and_then(|l| l.get(level)) {
+                return *known;
+            }
+            let index = self.intern_text(&text());
+            self.by_level.entry(reason.feature).or_default().insert(level.into(), index);
+            return index;
+        }
         let Some(key) = ReasonKey::new(templates, reason) else {
             return self.intern_text(&text());
         };

@@ -236,19 +236,20 @@ pub fn goodness(fit: &LogisticFit, y: ArrayView1<'_, bool>, grouped: bool) -> Go
 ///
 /// NaN for a constant column, infinite for a column determined by others.
 /// # Arguments
-/// * `x` – columns in any unit, shape (n, p), finite
+/// * `correlation` – from [`correlation`], shape (p, p)
 /// # Source
 /// Belsley, Kuh, Welsch, *Regression Diagnostics* (1980), §3.2
 #[must_use]
-pub fn vif(x: ArrayView2<'_, f64>) -> Vec<f64> {
-    let p = x.ncols();
-    if p == 0 || x.nrows() == 0 {
-        return vec![f64::NAN; p];
+pub fn vif(correlation: &Array2<f64>) -> Vec<f64> {
+    let p = correlation.ncols();
+    if p == 0 {
+        return Vec::new();
     }
-    let (correlation, constant) = correlations(x);
-    let Ok(eigen) = run_faer(|| {
-        MatRef::from_row_major_slice(&correlation, p, p).self_adjoint_eigen(Side::Lower)
-    }) else {
+    let matrix = correlation.as_standard_layout();
+    let matrix = matrix.as_slice().expect("its layout is the standard one");
+    let Ok(eigen) =
+        run_faer(|| MatRef::from_row_major_slice(matrix, p, p).self_adjoint_eigen(Side::Lower))
+    else {
         return vec![f64::NAN; p];
     };
     let (vectors, values) = (eigen.U(), eigen.S());
@@ -265,24 +266,17 @@ pub fn vif(x: ArrayView2<'_, f64>) -> Vec<f64> {
         };
         (0..p).map(term).sum()
     };
-    (0..p).map(|j| if constant[j] { f64::NAN } else { inflation(j) }).collect()
+    (0..p).map(|j| if correlation[[j, j]] == 0.0 { f64::NAN } else { inflation(j) }).collect()
 }
 
 /// Computes the Pearson correlation of each pair of columns, shape (p, p); 0 with a constant
-/// column.
+/// column, also with itself.
 ///
 /// # Arguments
 /// * `x` – columns in any unit, shape (n, p), finite
 #[must_use]
-pub fn correlation(x: ArrayView2<'_, f64>) -> Array2<f64> {
-    let p = x.ncols();
-    Array2::from_shape_vec((p, p), correlations(x).0).expect("the matrix has p² values")
-}
-
-/// Computes the correlation matrix by rows, and which columns are constant (with correlations of
-/// 0).
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
-fn correlations(x: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<bool>) {
+pub fn correlation(x: ArrayView2<'_, f64>) -> Array2<f64> {
     let (n, p) = x.dim();
     let sums = sum_chunks(n, CHUNK, p, |rows, _, sums| {
         for row in x.slice_axis(Axis(0), Slice::from(rows)).axis_iter(Axis(0)) {
@@ -309,11 +303,11 @@ fn correlations(x: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<bool>) {
         for j in 0..p {
             let v = &mut matrix[i * p + j];
             *v = match i == j {
+                _ if constant[i] || constant[j] => 0.0,
                 true => 1.0,
-                false if constant[i] || constant[j] => 0.0,
                 false => *v / (deviation[i] * deviation[j]),
             };
         }
     }
-    (matrix, constant)
+    Array2::from_shape_vec((p, p), matrix).expect("the matrix has p² values")
 }
