@@ -212,7 +212,7 @@ fn finish(
     let required = args.require.or(args.promote.then_some(Requirement::Better));
     let insufficient = comparison.insufficient_data();
     if let Some(required) =
-        required.filter(|required| insufficient.is_some() || !required.is_met(comparison.verdict))
+        required.filter(|required| insufficient.is_some() || !required.is_met(comparison.verdict()))
     {
         let failure = match insufficient {
             Some(_) => "cannot be compared with the champion",
@@ -321,17 +321,17 @@ fn json<'a>(
         log_loss: &gain.log_loss,
     });
     CompareOutput {
-        verdict: comparison.verdict,
+        verdict: comparison.verdict(),
         challenger: ModelMetrics {
             model: labels[0],
             verdict: VerdictCard::from(&comparison.model_verdicts[0]),
-            has_skill: comparison.have_skill[0],
+            has_skill: comparison.have_skill()[0],
             evaluation: card::EvaluationCard::new(&comparison.challenger),
         },
         champion: ModelMetrics {
             model: labels[1],
             verdict: VerdictCard::from(&comparison.model_verdicts[1]),
-            has_skill: comparison.have_skill[1],
+            has_skill: comparison.have_skill()[1],
             evaluation: card::EvaluationCard::new(&comparison.champion),
         },
         difference: Differences {

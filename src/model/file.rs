@@ -162,13 +162,8 @@ impl Model {
                 );
             }
         }
-        if self
-            .profile
-            .features
-            .iter()
-            .any(|feature| feature.counts.len() != feature.bin_labels().len())
-        {
-            return Err("a feature profile does not have one count per bin".to_owned());
+        if !self.profile.has_consistent_sizes() {
+            return Err("the reference profile does not have one count per bin and band".to_owned());
         }
         let measures = |name: &str| self.preprocessor.features.iter().any(|f| f.measure == name);
         let mut members: Vec<&String> = self.families.iter().flat_map(|f| &f.measures).collect();

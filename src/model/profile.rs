@@ -44,6 +44,22 @@ pub struct ScoreProfile {
     pub above_threshold_by_band: Vec<u64>,
 }
 
+impl ReferenceProfile {
+    /// Checks that features and scores have one count for each bin and band of account age.
+    pub(crate) fn has_consistent_sizes(&self) -> bool {
+        let bands = self.tenure.len();
+        let is_complete = |profile: &FeatureProfile| {
+            let bins = profile.bin_count();
+            profile.counts.len() == bins
+                && profile.by_band.len() == bands
+                && profile.by_band.iter().all(|band| band.counts.len() == bins)
+        };
+        self.tenure.accounts.len() == bands
+            && self.scores.above_threshold_by_band.len() == bands
+            && self.features.iter().chain([&self.scores.percent]).all(is_complete)
+    }
+}
+
 impl ScoreProfile {
     /// Computes the distribution of probabilities.
     ///
@@ -81,7 +97,7 @@ impl RowBands {
     }
 }
 
-/// Values of the rows of one band of account age.
+/// Values of some rows, such as those of one band of account age.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BandCounts {
     /// Rows in each bin.
@@ -99,7 +115,8 @@ impl BandCounts {
         self.counts.iter().sum::<u64>() + self.missing
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Adds the counts of other rows.
+    pub(crate) fn add(&mut self, other: &Self) {
         self.counts.resize(self.counts.len().max(other.counts.len()), 0);
         self.counts.iter_mut().zip(&other.counts).for_each(|(sum, count)| *sum += count);
         self.missing += other.missing;

@@ -228,13 +228,8 @@ pub struct Comparison {
     pub challenger: EvaluationReport,
     /// Metrics of the champion.
     pub champion: EvaluationReport,
-    /// The better model, if the difference is significant.
-    pub verdict: ComparisonVerdict,
     /// Verdicts on the challenger and the champion, each from its own test set.
     pub model_verdicts: [Verdict; 2],
-    /// Whether the challenger and the champion have skill on these rows: they rank better than
-    /// chance and predict better than the base rate.
-    pub have_skill: [bool; 2],
     /// Whether all probabilities are identical.
     pub identical: bool,
     /// Log loss of the challenger minus that of the champion.
@@ -273,7 +268,6 @@ impl Comparison {
             probability: &rows.challenger,
             other: &rows.champion,
         };
-        let log_loss = paired.log_loss()?;
         let champion_qualified: Vec<bool> =
             rows.champion.iter().map(|p| *p >= champion.threshold).collect();
         let evaluation =
@@ -282,16 +276,8 @@ impl Comparison {
             EvaluationReport::compute(labeled(&rows.champion), champion.threshold)?;
         Ok(Self {
             model_verdicts: [challenger.verdict(), champion.verdict()],
-            have_skill: [&evaluation, &champion_evaluation]
-                .map(|evaluation| has_skill(&evaluation.metrics)),
-            verdict: match &log_loss {
-                _ if too_few(&evaluation) => ComparisonVerdict::Undecided,
-                difference if difference.is_better() => ComparisonVerdict::Better,
-                difference if difference.is_worse() => ComparisonVerdict::Worse,
-                _ => ComparisonVerdict::Undecided,
-            },
             identical: rows.challenger == rows.champion,
-            log_loss,
+            log_loss: paired.log_loss()?,
             brier: paired.brier()?,
             roc_auc: paired.roc_auc()?,
             rank_correlation: paired.rank_correlation(),
@@ -306,20 +292,36 @@ impl Comparison {
             challenger: evaluation,
         })
     }
-}
 
-/// Returns whether there are too few conversions or non-conversions for a verdict.
-fn too_few(evaluation: &EvaluationReport) -> bool {
-    let e = &evaluation.metrics;
-    e.conversions.min(e.n - e.conversions) < MIN_PER_OUTCOME
-}
+    /// Returns the better model, if the difference is significant.
+    #[must_use]
+    pub fn verdict(&self) -> ComparisonVerdict {
+        match &self.log_loss {
+            _ if self.has_too_few() => ComparisonVerdict::Undecided,
+            difference if difference.is_better() => ComparisonVerdict::Better,
+            difference if difference.is_worse() => ComparisonVerdict::Worse,
+            _ => ComparisonVerdict::Undecided,
+        }
+    }
 
-impl Comparison {
+    /// Returns whether the challenger and the champion have skill on these rows: they rank better
+    /// than chance and predict better than the base rate.
+    #[must_use]
+    pub fn have_skill(&self) -> [bool; 2] {
+        [&self.challenger, &self.champion].map(|evaluation| has_skill(&evaluation.metrics))
+    }
+
+    /// Returns whether there are too few conversions or non-conversions for a verdict.
+    fn has_too_few(&self) -> bool {
+        let e = &self.challenger.metrics;
+        e.conversions.min(e.n - e.conversions) < MIN_PER_OUTCOME
+    }
+
     /// Returns a warning if there are too few rows for a verdict.
     #[must_use]
     pub fn insufficient_data(&self) -> Option<Warning> {
         let e = &self.challenger.metrics;
-        too_few(&self.challenger).then_some(Warning::FewToCompare {
+        self.has_too_few().then_some(Warning::FewToCompare {
             conversions: e.conversions,
             rows: e.n,
             needed: MIN_PER_OUTCOME,

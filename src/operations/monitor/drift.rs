@@ -181,24 +181,19 @@ pub(super) fn shift(bins: Vec<(String, f64, u64)>, rows: EffectiveRows) -> Distr
 /// Values of one feature in a batch, counted in the bins of the training rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct FeatureCounts {
-    counts: Vec<u64>,
-    missing: u64,
+    values: BandCounts,
     out_of_range: u64,
-    numbers: u64,
-    sum: f64,
 }
 
 impl FeatureCounts {
     /// Adds numeric values.
     pub(super) fn add_numbers(&mut self, profile: &FeatureProfile, values: &[Option<f64>]) {
-        self.add(&profile.count_numbers(values, &RowBands::single(values.len()))[0]);
+        self.values.add(&profile.count_numbers(values, &RowBands::single(values.len()))[0]);
         if let Bins::Numbers { range: Some([low, high]), .. } = profile.bins {
             self.out_of_range +=
                 values.iter().flatten().filter(|value| !(low..=high).contains(*value)).count()
                     as u64;
         }
-        self.numbers += values.iter().flatten().count() as u64;
-        self.sum += values.iter().flatten().sum::<f64>();
     }
 
     /// Adds text values.
@@ -209,21 +204,17 @@ impl FeatureCounts {
         if profile.counts.last() == Some(&0) {
             self.out_of_range += counted.counts.last().copied().unwrap_or(0);
         }
-        self.add(counted);
-    }
-
-    fn add(&mut self, counted: &BandCounts) {
-        self.counts.resize(counted.counts.len(), 0);
-        self.counts.iter_mut().zip(&counted.counts).for_each(|(sum, count)| *sum += count);
-        self.missing += counted.missing;
+        self.values.add(counted);
     }
 
     /// Computes the drift from the training rows.
     #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
     pub(super) fn drift(&self, profile: &FeatureProfile, reference: &Reweighting) -> FeatureDrift {
-        let batch = (self.counts.as_slice(), Some(self.missing));
+        let BandCounts { counts, missing, sum } = &self.values;
+        let batch = (counts.as_slice(), Some(*missing));
         let (shift, reference_mean, reference_missing) = reference.compare(profile, batch);
-        let current = self.counts.iter().sum::<u64>() + self.missing;
+        let (current, present) = (self.values.rows(), counts.iter().sum::<u64>());
+        let is_number = matches!(profile.bins, Bins::Numbers { .. });
         FeatureDrift {
             feature: profile.feature.clone(),
             shift,
@@ -231,9 +222,9 @@ impl FeatureCounts {
             drifted: false,
             monitored: true,
             reference_mean,
-            current_mean: (self.numbers > 0).then(|| self.sum / self.numbers as f64),
+            current_mean: (is_number && present > 0).then(|| sum / present as f64),
             reference_missing,
-            current_missing: share(self.missing, current),
+            current_missing: share(*missing, current),
             out_of_range: share(self.out_of_range, current),
         }
     }

@@ -15,7 +15,7 @@ use crate::report::format::{counted, enumerated, grouped, wrap};
 /// * `[challenger, champion]` – labels of the models
 pub(crate) fn comparison(comparison: &Comparison, [challenger, champion]: [&str; 2]) -> String {
     let e = &comparison.challenger.metrics;
-    let verdict = match comparison.verdict {
+    let verdict = match comparison.verdict() {
         ComparisonVerdict::Better => format!("{challenger} is better than {champion}"),
         ComparisonVerdict::Worse => format!("{challenger} is worse than {champion}"),
         ComparisonVerdict::Undecided if comparison.identical => {
@@ -82,7 +82,7 @@ fn model_verdicts(comparison: &Comparison, labels: [&str; 2]) -> String {
         .collect();
     let without_skill: Vec<String> = labels
         .iter()
-        .zip(comparison.have_skill)
+        .zip(comparison.have_skill())
         .filter(|(_, has_skill)| !has_skill)
         .map(|(label, _)| (*label).to_owned())
         .collect();

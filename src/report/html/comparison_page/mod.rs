@@ -83,7 +83,7 @@ impl ComparisonPage<'_> {
             format_difference(difference),
             format_interval(difference)
         );
-        let (tone, lead) = match self.comparison.verdict {
+        let (tone, lead) = match self.comparison.verdict() {
             ComparisonVerdict::Better => {
                 (Tone::Good, "Yes: the challenger is significantly better.")
             }
@@ -96,7 +96,7 @@ impl ComparisonPage<'_> {
             }
         };
         let sample = format!("{} among {rows}", counted(e.conversions, "conversion"));
-        let reasons = match self.comparison.verdict {
+        let reasons = match self.comparison.verdict() {
             ComparisonVerdict::Undecided if self.comparison.identical => {
                 format!("The test set has {sample}.")
             }
@@ -200,7 +200,7 @@ impl ComparisonPage<'_> {
         texts.extend(
             self.labels
                 .iter()
-                .zip(self.comparison.have_skill)
+                .zip(self.comparison.have_skill())
                 .filter(|(_, has_skill)| !has_skill)
                 .map(|(label, _)| format!("`{label}` has no skill on these rows")),
         );
