@@ -144,6 +144,7 @@ struct TestSet {
     /// Identifies accounts, cutoffs and outcomes.
     id: String,
     rows: u64,
+    accounts: u64,
     converting_accounts: u64,
     first_cutoff: Option<String>,
     last_cutoff: Option<String>,
@@ -159,6 +160,7 @@ impl TestSet {
         Some(Self {
             id: blake3::Hash::from_bytes(model.test_fingerprint?).to_hex()[..16].to_owned(),
             rows: evaluation.metrics.n,
+            accounts: evaluation.metrics.accounts,
             converting_accounts: evaluation.metrics.converting_accounts,
             first_cutoff: cutoffs().next().map(|cutoff| iso(cutoff.first)),
             last_cutoff: cutoffs().next_back().map(|cutoff| iso(cutoff.last)),
@@ -231,7 +233,7 @@ impl ListedVersion {
             details.short_verdict.to_owned(),
             details.last_training_cutoff.as_ref().map_or_else(dash, |time| time[..10].to_owned()),
             test(&|test| test.last_cutoff.as_ref().map_or_else(dash, |time| time[..10].to_owned())),
-            test(&|test| grouped(test.rows)),
+            test(&|test| grouped(test.accounts)),
             test(&|test| grouped(test.converting_accounts)),
         ]);
         if with_auc {
@@ -333,7 +335,7 @@ fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
         "verdict",
         "trained until",
         "tested until",
-        "test rows",
+        "test accounts",
         "converting",
     ];
     if with_auc {
@@ -373,7 +375,7 @@ fn warn_of_broken_names(versions: &[ListedVersion], models: &Path, terminal: &mu
 }
 
 /// Columns of the CSV output, and the keys of the JSON output that they contain.
-const CSV_COLUMNS: [(&str, &str); 22] = [
+const CSV_COLUMNS: [(&str, &str); 23] = [
     ("model", "/model"),
     ("champion", "/champion"),
     ("path", "/path"),
@@ -391,6 +393,7 @@ const CSV_COLUMNS: [(&str, &str); 22] = [
     ("threshold", "/threshold"),
     ("test_id", "/test/id"),
     ("test_rows", "/test/rows"),
+    ("test_accounts", "/test/accounts"),
     ("test_converting_accounts", "/test/converting_accounts"),
     ("test_first_cutoff", "/test/first_cutoff"),
     ("test_last_cutoff", "/test/last_cutoff"),

@@ -31,7 +31,7 @@ pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
         let at = at.map_or_else(String::new, |time| format!(" as of {}", short_iso(time)));
         text += &format!(
             "\n\nCompared {}{at} with {} of {} in the training set",
-            counted(report.rows - report.not_compared, "scored row"),
+            counted(report.rows - report.not_compared, "row"),
             counted(report.training_rows, "row"),
             counted(report.training_accounts, "account"),
         );

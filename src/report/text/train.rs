@@ -242,16 +242,24 @@ fn places_of_log_loss(log_loss: f64) -> usize {
     }
 }
 
-/// Returns the most important features with their direction, below a heading.
+/// Returns the most important families with the direction of their strongest member, below a
+/// heading.
 fn features(model: &Model, most: usize) -> Vec<String> {
     let rows: Vec<Vec<String>> = model
-        .importance
+        .families
         .iter()
-        .filter_map(|(measure, _)| Some((measure, direction(model, measure)?)))
+        .filter_map(|family| {
+            let [measure, others @ ..] = family.measures.as_slice() else { return None };
+            Some((measure, others.len(), direction(model, measure)?))
+        })
         .take(most)
-        .map(|(measure, direction)| {
+        .map(|(measure, others, direction)| {
+            let related = match others {
+                0 => String::new(),
+                others => format!(" and {others} related"),
+            };
             vec![
-                format!("  {}", describe_measure(&model.preprocessor, measure)),
+                format!("  {}{related}", describe_measure(&model.preprocessor, measure)),
                 describe_direction(&direction, is_count(&model.preprocessor, measure)),
             ]
         })
