@@ -29,17 +29,15 @@ use crate::warning::{Finding, MeasureImportance, Origin};
 const HIGH_AUC: f64 = 0.90;
 /// Minimum number of distinct accounts of each outcome.
 const MIN_ACCOUNTS: usize = 10;
-/// Share of converting rows from which on a nonzero column is nearly pure. An event follows from the
-/// conversion if this share of its accounts convert (others show usage, which continues after
-/// paying), and this share of these have it only after the conversion.
+/// Share of converting rows from which on a nonzero column is nearly pure; also the shares from
+/// which on an event follows from the conversion.
 const PURE: f64 = 0.90;
 /// Base rate at or above which such a share is not suspicious.
 const HIGH_BASE_RATE: f64 = 0.50;
 /// Share of the accounts with an event before their conversion that have it only in the last day,
 /// at or above which it announces the conversion.
 const ANNOUNCES: f64 = 0.50;
-/// Largest distance of the lower 95% limit of a share below its threshold. With fewer accounts,
-/// such a share is common by chance.
+/// Largest distance of the lower 95% limit of a share below its threshold.
 const TOLERANCE: f64 = 0.10;
 /// Cross-validated AUC at or above which a model is a finding.
 const MODEL_AUC: f64 = 0.95;
@@ -238,7 +236,7 @@ fn is_extreme(auc: f64, accounts: impl Fn() -> [usize; 2]) -> bool {
     let excess = auc.max(1.0 - auc) - HIGH_AUC;
     excess >= 0.0 && {
         let accounts = accounts();
-        let [converting, others] = accounts.map(|n| count(n));
+        let [converting, others] = accounts.map(count);
         accounts.iter().all(|n| *n >= MIN_ACCOUNTS)
             && excess >= Z_95 * auc_std_error(HIGH_AUC, converting, others)
     }
@@ -355,6 +353,7 @@ pub fn events(timings: &[EventTiming], gap: TimeSpan) -> Vec<Finding> {
     let mut found = Vec::new();
     for EventTiming { event, accounts, converting, before, last_day } in timings {
         let after = converting - before;
+        // Events of many other accounts are usage, which paying accounts continue for longer.
         if enough(after, *converting, PURE) && enough(*converting, *accounts, PURE) {
             found.push(Finding::AfterConversion {
                 event: event.clone(),

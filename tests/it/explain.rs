@@ -113,7 +113,7 @@ fn the_reasons_of_a_score_are_the_largest_contributions_that_raise_it() {
         let reasons = |raises: bool| {
             let sign = if raises { 1.0 } else { -1.0 };
             let all = parts.iter();
-            let found = all.filter(|part| sign * part["contribution"].as_f64().unwrap() > 0.0);
+            let found = all.filter(|part| sign * part["contribution"].as_f64().unwrap() > 0.005);
             found.map(|part| part["reason"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
         let mut expected = reasons(true);

@@ -109,9 +109,8 @@ fn a_split_of_training_rows_and_cross_validated_rows_is_refused() {
 
 #[test]
 fn a_refitted_model_has_the_warnings_of_its_final_fit() {
-    let project = Project::trial();
-    let sets = ["--set", "model.split=time", "--set", "features.event_types=9"];
-    project.train(&[&sets[..], &["--set", "design.spline=true"]].concat()).done();
+    let project = small();
+    project.train(&["--set", "model.split=time"]).done();
     let card = card(&project, "0001");
     assert!(!card["refit"].is_null());
     let warnings = card["warnings"].as_array().unwrap();

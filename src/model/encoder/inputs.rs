@@ -95,6 +95,9 @@ impl<'a> Numbers<'a> {
             into.extend(
                 raw.iter().enumerate().filter(|(_, value)| value.is_nan()).map(|(index, _)| index),
             );
+            // The value of a null may be NaN.
+            into.sort_unstable();
+            into.dedup();
         }
     }
 }
