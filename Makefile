@@ -9,7 +9,7 @@ OUT := $(abspath $(CARGO_TARGET_DIR))/demo
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.rs)))
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help build install demo check test long docs peers bench data pictures python browser seeds
+.PHONY: help build install demo check test long mutants docs peers bench data pictures python browser seeds
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -67,6 +67,10 @@ test: python browser ## Run everything that CI runs: check, all tests, examples,
 long: ## Run the simulations with 200 seeds of each kind (1 minute)
 	$(call say,Running simulations with 200 seeds of each kind)
 	PQL_LONG=1 cargo test --locked --test it -- simulation --nocapture
+
+mutants: ## Read 20,000 damaged Parquet files (3 minutes)
+	$(call say,Reading 20,000 damaged Parquet files)
+	PQL_LONG=1 cargo test --locked --test it -- mutants:: --nocapture
 
 docs: ## Write the generated pages of docs/reference: commands.md, configuration.md
 	$(call say,Writing the generated pages of docs/reference)

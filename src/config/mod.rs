@@ -3,6 +3,7 @@
 mod check;
 mod definition;
 mod forms;
+mod max_line;
 mod problem;
 mod read;
 pub mod schema;
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use definition::{Condition, DefinitionConfig, DefinitionKind};
+pub use max_line::MaxLine;
 use problem::InvalidSetting;
 use read::{apply_set, check_types, flag, from_toml, line_of, resolve_paths};
 use schemars::JsonSchema;
@@ -169,7 +171,7 @@ impl Config {
             let mut observation = config.observation.clone();
             (observation.since, observation.until) = (None, None);
             [
-                ("input", Table::try_from(&config.input).unwrap_or_default()),
+                ("input", config.input.compared()),
                 ("roles", Table::try_from(&config.roles).unwrap_or_default()),
                 ("features", Table::try_from(&config.features).unwrap_or_default()),
                 ("observation", Table::try_from(&observation).unwrap_or_default()),
@@ -183,7 +185,7 @@ impl Config {
     pub fn all_differences(&self, other: &Self) -> Vec<ConfigDifference> {
         let tables = |config: &Self| {
             [
-                ("input", Table::try_from(&config.input).unwrap_or_default()),
+                ("input", config.input.compared()),
                 ("roles", Table::try_from(&config.roles).unwrap_or_default()),
                 ("features", Table::try_from(&config.features).unwrap_or_default()),
                 ("observation", Table::try_from(&config.observation).unwrap_or_default()),

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
+use super::MaxLine;
 use super::forms::{cells, optional_cell};
 use super::schema::{POSITIVE_DURATION, at_most_one};
 use crate::time::{TimeSpan, Timestamp, Zone};
@@ -19,12 +21,24 @@ pub struct InputConfig {
     /// Texts that mean a missing value in columns of numbers, in any case. Empty cells are always
     /// missing.
     pub null: Vec<String>,
+    /// Maximum length of a line of CSV or NDJSON, after decompression. Default: `"16MB"`.
+    #[serde(skip_serializing_if = "MaxLine::is_default")]
+    pub max_line: MaxLine,
+}
+
+impl InputConfig {
+    /// Returns the settings that change what is read from a file, as TOML.
+    pub(super) fn compared(&self) -> Table {
+        let settings = Self { max_line: MaxLine::default(), ..self.clone() };
+        Table::try_from(&settings).unwrap_or_default()
+    }
 }
 
 impl Default for InputConfig {
     fn default() -> Self {
         let null = ["NA", "N/A", "#N/A", "NaN", "NULL", "None", r"\N", "-"];
-        Self { timezone: Zone::default(), null: null.map(str::to_owned).to_vec() }
+        let null = null.map(str::to_owned).to_vec();
+        Self { timezone: Zone::default(), null, max_line: MaxLine::default() }
     }
 }
 

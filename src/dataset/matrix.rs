@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use crate::config::MatrixConfig;
+use crate::config::{MatrixConfig, MaxLine};
 use crate::dataset::labels::Labels;
 use crate::dataset::split::Split;
 use crate::error::{Error, Result};
@@ -134,7 +134,7 @@ pub fn read(path: &Path, config: &MatrixConfig, types: &ColumnTypes) -> Result<M
         files: Vec::new(),
         warnings: Vec::new(),
     };
-    let mut files = Source::open(path)?;
+    let mut files = Source::open(path, types.max_line)?;
     let keys = KeyColumns::resolve(config, &files)?;
     if let Some(file) = files.file_without(&keys.label) {
         return Err(files.missing(file, &keys.label, "the outcome, `matrix.label`"));
@@ -314,8 +314,9 @@ fn accounts(
 pub fn find_file_without_accounts(
     path: &Path,
     config: &MatrixConfig,
+    max_line: MaxLine,
 ) -> Result<Option<(PathBuf, Option<String>)>> {
-    let files = Source::open(path)?;
+    let files = Source::open(path, max_line)?;
     if KeyColumns::resolve(config, &files)?.account.is_some() {
         return Ok(None);
     }
@@ -365,7 +366,7 @@ fn read_file_batches(
     types: &ColumnTypes,
     handle: &mut read::BatchHandler<'_, MatrixBatch>,
 ) -> Result<ControlFlow<(), BatchNotes>> {
-    let mut files = Source::open(path)?;
+    let mut files = Source::open(path, types.max_line)?;
     let keys = KeyColumns::resolve(config, &files)?;
     if let Some(feature) = types.kinds.keys().find(|feature| !files.has(feature)) {
         return Err(missing_feature(&files, feature));

@@ -181,7 +181,7 @@ pub(super) fn read(source: &AccountSource, types: &ColumnTypes, zone: Zone) -> R
         numbers: NUMBERS.map(number),
         ..AccountBuffers::default()
     };
-    let mut files = Source::open(&source.path)?;
+    let mut files = Source::open(&source.path, types.max_line)?;
     list.quality.unread = files.unread().to_vec();
     let columns = AccountColumns::resolve(source, &files)?;
     let names = columns.names(source);

@@ -148,7 +148,7 @@ impl RawEvents {
             unit_hints: [UnitHint::default(); 2],
             zone: self.zone,
         };
-        let mut files = Source::open(&source.path)?;
+        let mut files = Source::open(&source.path, types.max_line)?;
         reader.events.quality.unread = files.unread().to_vec();
         let columns = EventColumns::resolve(source, &files)?;
         let (names, identifiers) = (columns.names(source), columns.identifiers(source));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::cells::{CellLocation, NO_TIME, NullMarks, NumberReader, TimeColumn};
 use super::columns::require;
-use crate::config::VisitorSource;
+use crate::config::{MaxLine, VisitorSource};
 use crate::error::{Error, Result};
 use crate::io::read::{self, RowBatch, Source};
 use crate::time::midnight;
@@ -22,7 +22,7 @@ pub type Visitors = BTreeMap<i64, u64>;
 ///   non-negative integer
 pub fn visitors(source: &VisitorSource) -> Result<Visitors> {
     let mut list = VisitorRows::default();
-    let mut files = Source::open(&source.path)?;
+    let mut files = Source::open(&source.path, MaxLine::default())?;
     let date = require(&files, source.date.as_ref(), "date", "`visitors.date`")?;
     let visitors = require(&files, source.visitors.as_ref(), "visitors", "`visitors.visitors`")?;
     let names = [date, visitors];

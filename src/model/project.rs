@@ -17,9 +17,9 @@ use crate::warning::{Notice, Warning};
 impl Model {
     /// Returns the configuration for using the model on the data of a project file.
     ///
-    /// Data sources, `since` and `until` come from the file, all other settings from the model;
-    /// each difference is a warning. Definitions and `qualify.by` come from the file if it has
-    /// definitions.
+    /// Data sources, `input.max_line`, `since` and `until` come from the file, all other settings
+    /// from the model; each difference is a warning. Definitions and `qualify.by` come from the
+    /// file if it has definitions.
     /// # Errors
     /// Those of [`Model::config`]
     pub fn project_config(&self, file: &Config, sink: &mut Sink<'_>) -> Result<Config> {
@@ -35,6 +35,7 @@ impl Model {
             config.definition.clone_from(&file.definition);
             config.qualify.by = file.qualify.by;
         }
+        config.input.max_line = file.input.max_line;
         (config.observation.since, config.observation.until) =
             (file.observation.since, file.observation.until);
         Ok(config)
@@ -64,6 +65,7 @@ impl Model {
             kinds: self.preprocessor.kinds(),
             formats: Some(self.formats.clone()),
             null: NullMarks::new(&config.input.null),
+            max_line: config.input.max_line,
         }
     }
 

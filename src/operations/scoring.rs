@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, MatrixConfig, QualifyBy};
+use crate::config::{Config, MatrixConfig, MaxLine, QualifyBy};
 use crate::dataset::matrix;
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
@@ -71,10 +71,10 @@ pub fn score_matrix_to(
     let stored = model.config()?;
     check_definitions(if file.definition.is_empty() { &stored } else { file }, sink)?;
     let rule = model.matrix_config(file.matrix.clone())?;
-    check_accounts(path, &rule, targets.ledger.is_some(), sink)?;
+    let types = model.column_types(&stored);
+    check_accounts((path, types.max_line), &rule, targets.ledger.is_some(), sink)?;
     let mut writer = ScoreWriter::new(targets);
     let (mut summary, mut newest) = (ScoringSummary::default(), None);
-    let types = model.column_types(&stored);
     let warnings = matrix::batches(path, &rule, &types, &mut |batch| {
         if targets.ledger.is_some() {
             newest = newest.max(newest_cutoff(path, &batch.cutoff)?);
@@ -113,12 +113,12 @@ fn check_definitions(config: &Config, sink: &mut Sink<'_>) -> Result<()> {
 /// Warns about a matrix without accounts. It cannot go to a ledger because the next batch would
 /// have the same row numbers.
 fn check_accounts(
-    path: &Path,
+    (path, max_line): (&Path, MaxLine),
     rule: &MatrixConfig,
     to_ledger: bool,
     sink: &mut Sink<'_>,
 ) -> Result<()> {
-    let Some((file, suggestion)) = matrix::find_file_without_accounts(path, rule)? else {
+    let Some((file, suggestion)) = matrix::find_file_without_accounts(path, rule, max_line)? else {
         return Ok(());
     };
     if to_ledger {

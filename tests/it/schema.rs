@@ -21,6 +21,7 @@ After reading this page you can set every key of the project file, `pql.toml`. `
 the file.
 
 - A **duration** is a string of a whole number and a unit: `w` (weeks), `d` (days), `h` (hours) or `m` (minutes), such as `\"14d\"`.
+- A **size** is a string of a number and a unit: `KB`, `MB`, `GB` (powers of 1,000) or `KiB`, `MiB`, `GiB` (powers of 1,024).
 - A **time** is an ISO 8601 date or time in UTC, such as `\"2025-06-30\"` (00:00) or `\"2025-06-30T12:00:00Z\"`. The quotes are
   optional: `2025-06-30` is a date of TOML.
 - `--set section.key=value` sets a key for one run, such as `--set model.penalty=none`; `--set events.0.path=more.csv` sets one of

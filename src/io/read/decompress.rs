@@ -7,6 +7,7 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 
 use super::{Compression, empty, unreadable};
+use crate::config::MaxLine;
 use crate::error::{Error, Result};
 
 /// Size of the buffers before and after decompression, in bytes.
@@ -61,13 +62,27 @@ pub(super) fn open(file: &Path, compression: Compression) -> Result<BufReader<Te
     Ok(source)
 }
 
-/// Returns the error of a failed read: damaged data, or an error of the system.
+/// A line or row of a text file that exceeds `input.max_line`, inside an error of the system.
+#[derive(Debug, thiserror::Error)]
+#[error("found a line of more than {0}, expected a shorter one (`input.max_line`)")]
+pub(super) struct LineTooLong(pub(super) MaxLine);
+
+impl From<LineTooLong> for io::Error {
+    fn from(error: LineTooLong) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
+/// Returns the error of a failed read: a long line, damaged data, or an error of the system.
 pub(super) fn failure(
     file: &Path,
     compression: Compression,
     row: Option<u64>,
     error: io::Error,
 ) -> Error {
+    if let Some(problem) = error.get_ref().and_then(|inner| inner.downcast_ref::<LineTooLong>()) {
+        return Error::malformed_row(file, row, problem.to_string());
+    }
     let format = match compression {
         Compression::Plain => None,
         Compression::Gz => Some("gzip"),

@@ -6,8 +6,12 @@ use std::path::Path;
 
 use csv::{ErrorKind, StringRecord};
 
-use super::decompress::{self, TextSource};
-use super::{BatchBuilder, BatchHandler, Compression, ReadSummary, RowBatch, column_index, empty};
+use super::decompress::{self, LineTooLong, TextSource};
+use super::{
+    BatchBuilder, BatchHandler, Compression, ReadSummary, RowBatch, check_column_count,
+    column_index, empty,
+};
+use crate::config::MaxLine;
 use crate::error::{Error, Result};
 
 /// Number of bytes searched for the separator of the header line: enough for thousands of columns.
@@ -16,18 +20,25 @@ const HEADER: u64 = 1 << 18;
 /// Supported separators; among equally frequent ones, the first is used.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
+/// Size of the read buffer, in bytes.
+const BUFFER: usize = 1 << 16;
+
 /// Returns the names of the header, some of which may be repeated.
-pub(super) fn columns(file: &Path, compression: Compression) -> Result<Vec<String>> {
-    Ok(open(file, compression)?.1)
+pub(super) fn columns(
+    file: &Path,
+    compression: Compression,
+    max_line: MaxLine,
+) -> Result<Vec<String>> {
+    Ok(open(file, compression, max_line)?.1)
 }
 
 pub(super) fn read(
     file: &Path,
-    compression: Compression,
+    (compression, max_line): (Compression, MaxLine),
     names: &[String],
     batch: &mut BatchHandler<'_, RowBatch>,
 ) -> Result<ControlFlow<(), ReadSummary>> {
-    let (mut reader, header) = open(file, compression)?;
+    let (mut reader, header) = open(file, compression, max_line)?;
     let indices: Vec<usize> =
         names.iter().map(|name| column_index(file, name, &header)).collect::<Result<_>>()?;
     let mut builder = BatchBuilder::new(names.iter().map(String::as_str), batch);
@@ -40,6 +51,7 @@ pub(super) fn read(
         if record.len() != header.len() {
             return Err(wrong_field_count(file, builder.rows + 1, &record, header.len()));
         }
+        reader.get_mut().unparsed = 0;
         ends_inside_value = record.get(header.len() - 1).is_some_and(|last| last.contains('\n'));
         if builder.push(indices.iter().map(|&index| record.get(index)))?.is_break() {
             return Ok(ControlFlow::Break(()));
@@ -56,15 +68,24 @@ pub(super) fn read(
     Ok(builder.finish()?.map_continue(|rows| ReadSummary { rows, ..ReadSummary::default() }))
 }
 
-/// The bytes of a file; remembers the last byte that is not a line end.
-struct LastByteReader {
+/// The bytes of a file; remembers the last byte that is not a line end, and limits the length of a
+/// row.
+struct RowReader {
     bytes: Chain<Cursor<Vec<u8>>, BufReader<TextSource>>,
     last: Option<u8>,
+    /// Number of bytes read since the last row was complete.
+    unparsed: u64,
+    max_line: MaxLine,
 }
 
-impl io::Read for LastByteReader {
+impl io::Read for RowReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // The buffer may have had the start of the row.
+        if self.unparsed > self.max_line.bytes() + BUFFER as u64 {
+            return Err(LineTooLong(self.max_line).into());
+        }
         let count = self.bytes.read(buffer)?;
+        self.unparsed += count as u64;
         let last = buffer[..count].iter().rfind(|byte| !matches!(byte, b'\n' | b'\r'));
         self.last = last.copied().or(self.last);
         Ok(count)
@@ -75,7 +96,8 @@ impl io::Read for LastByteReader {
 fn open(
     file: &Path,
     compression: Compression,
-) -> Result<(csv::Reader<LastByteReader>, Vec<String>)> {
+    max_line: MaxLine,
+) -> Result<(csv::Reader<RowReader>, Vec<String>)> {
     let mut source = decompress::open(file, compression)?;
     let mut start = Vec::new();
     source
@@ -89,18 +111,16 @@ fn open(
     };
     let mut start = Cursor::new(start);
     start.set_position(first);
-    let bytes = LastByteReader { bytes: start.chain(source), last: None };
+    let bytes = RowReader { bytes: start.chain(source), last: None, unparsed: 0, max_line };
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(separator)
         .flexible(true)
-        .buffer_capacity(1 << 16)
+        .buffer_capacity(BUFFER)
         .from_reader(bytes);
-    let header: Vec<String> = reader
-        .headers()
-        .map_err(|e| failure(file, compression, None, e))?
-        .iter()
-        .map(str::to_owned)
-        .collect();
+    let header = reader.headers().map_err(|e| failure(file, compression, None, e))?;
+    check_column_count(file, header.len())?;
+    let header: Vec<String> = header.iter().map(str::to_owned).collect();
+    reader.get_mut().unparsed = 0;
     if header.is_empty() {
         return Err(empty(file));
     }

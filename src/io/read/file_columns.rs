@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::folder_keys::folder_keys;
 use super::{FileFormat, delimited, file_format, ndjson, parquet};
+use crate::config::MaxLine;
 use crate::error::Result;
 
 /// The columns of a file.
@@ -37,7 +38,7 @@ pub(super) enum Origin {
 }
 
 impl FileColumns {
-    pub(crate) fn read(file: &Path) -> Result<Self> {
+    pub(crate) fn read(file: &Path, max_line: MaxLine) -> Result<Self> {
         let format = file_format(file)?;
         let (mut fields, mut texts, mut lists) = (Vec::new(), BTreeSet::new(), Vec::new());
         let all = match format {
@@ -47,8 +48,8 @@ impl FileColumns {
                 lists = schema.lists;
                 schema.names
             }
-            FileFormat::Delimited(compression) => delimited::columns(file, compression)?,
-            FileFormat::Ndjson(compression) => ndjson::columns(file, compression)?,
+            FileFormat::Delimited(compression) => delimited::columns(file, compression, max_line)?,
+            FileFormat::Ndjson(compression) => ndjson::columns(file, compression, max_line)?,
         };
         let (mut stored, mut seen, mut repeated) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for name in all {

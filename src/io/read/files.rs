@@ -50,7 +50,7 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
 pub(super) fn list(path: &Path) -> Result<Listing> {
     let mut found = Listing::default();
     let source = if path.is_dir() {
-        walk(path, &mut BTreeSet::new(), &mut found)?;
+        walk(vec![path.to_owned()], &mut found)?;
         "folder"
     } else if path.exists() || !path.to_string_lossy().contains(['*', '?', '[']) {
         check_regular(path)?;
@@ -109,25 +109,30 @@ fn bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
 
-/// Collects the files of a folder; `ancestors` are the folders above it, to detect cyclic links.
-fn walk(folder: &Path, ancestors: &mut BTreeSet<PathBuf>, found: &mut Listing) -> Result<()> {
-    let real = fs::canonicalize(folder).map_err(|source| unreadable(folder, source))?;
-    if !ancestors.insert(real.clone()) {
-        return Ok(());
-    }
-    for entry in fs::read_dir(folder).map_err(|source| unreadable(folder, source))? {
-        let entry = entry.map_err(|source| unreadable(folder, source))?;
-        let path = entry.path();
-        if hidden(&entry.file_name()).is_some() {
+/// Collects the files of folders and their subfolders. Each folder is walked once, by a path
+/// without links if there is one: links may be cyclic, or double the number of paths at each level.
+fn walk(mut folders: Vec<PathBuf>, found: &mut Listing) -> Result<()> {
+    let (mut links, mut walked) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(folder) = folders.pop().or_else(|| links.pop_first()) {
+        let read_error = |source| unreadable(&folder, source);
+        if !walked.insert(fs::canonicalize(&folder).map_err(read_error)?) {
             continue;
         }
-        if path.is_dir() {
-            walk(&path, ancestors, found)?;
-        } else {
-            found.add(path);
+        for entry in fs::read_dir(&folder).map_err(read_error)? {
+            let entry = entry.map_err(read_error)?;
+            let path = entry.path();
+            if hidden(&entry.file_name()).is_some() {
+                continue;
+            }
+            if !path.is_dir() {
+                found.add(path);
+            } else if path.is_symlink() {
+                links.insert(path);
+            } else {
+                folders.push(path);
+            }
         }
     }
-    ancestors.remove(&real);
     Ok(())
 }
 
@@ -136,6 +141,7 @@ fn expand_glob(path: &Path, found: &mut Listing) -> Result<()> {
     let pattern =
         path.to_str().ok_or_else(|| problem("found a glob that is not UTF-8".to_owned()))?;
     let explicit: Vec<u8> = names(path).filter_map(hidden).collect();
+    let mut folders = Vec::new();
     for entry in glob::glob(pattern)
         .map_err(|e| problem(format!("invalid glob at character {}: {}", e.pos + 1, e.msg)))?
     {
@@ -147,12 +153,12 @@ fn expand_glob(path: &Path, found: &mut Listing) -> Result<()> {
             continue;
         }
         if entry.is_dir() {
-            walk(&entry, &mut BTreeSet::new(), found)?;
+            folders.push(entry);
         } else {
             found.add(entry);
         }
     }
-    Ok(())
+    walk(folders, found)
 }
 
 /// Iterates over the components of a path, without `..` and the root.
@@ -247,5 +253,23 @@ mod tests {
         let folder = folder(&["a/b.csv"]);
         std::os::unix::fs::symlink(folder.path(), folder.path().join("a/up")).unwrap();
         assert_eq!(found(&folder, ""), ["a/b.csv"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn linked_folders_are_walked_once() {
+        let folder = folder(&["a30/b.csv"]);
+        // Each folder has two links to the next one: 2³⁰ paths lead to the file.
+        for level in 0..30 {
+            let above = folder.path().join(format!("a{level:02}"));
+            fs::create_dir(&above).unwrap();
+            for link in ["x", "y"] {
+                let next = folder.path().join(format!("a{:02}", level + 1));
+                std::os::unix::fs::symlink(next, above.join(link)).unwrap();
+            }
+        }
+        assert_eq!(found(&folder, ""), ["a30/b.csv"]);
+        assert_eq!(found(&folder, "a00").len(), 1);
+        assert_eq!(found(&folder, "a*"), ["a30/b.csv"]);
     }
 }

@@ -10,7 +10,6 @@ mod folder_keys;
 mod limited;
 mod ndjson;
 mod nested;
-mod pages;
 mod parquet;
 mod paths;
 mod plan;
@@ -37,8 +36,9 @@ use polars::prelude::{
 };
 pub(crate) use source::Source;
 
+use crate::config::MaxLine;
 use crate::error::{Error, Result};
-use crate::names::nearest;
+use crate::names::{grouped, nearest};
 
 /// File extensions that can be read, for messages.
 const SUPPORTED_EXTENSIONS: &str = "`.parquet`, `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.json` (text formats also with `.gz` or `.zst`)";
@@ -49,6 +49,9 @@ const BATCH_ROWS: usize = 65_536;
 /// Maximum number of values of a batch of a text file: batches of tables with thousands of columns
 /// have fewer rows, so that memory stays bounded.
 const BATCH_CELLS: usize = 1 << 24;
+
+/// Maximum number of columns of a file.
+pub(crate) const MAX_COLUMNS: usize = 20_000;
 
 /// Summary of a file that [`read`] returns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,7 +73,7 @@ pub struct ReadSummary {
 /// * [`Error::Empty`]: the file is empty
 /// * [`Error::Malformed`]: the content does not match the file extension
 pub fn columns(file: &Path) -> Result<Vec<String>> {
-    Ok(FileColumns::read(file)?.names().cloned().collect())
+    Ok(FileColumns::read(file, MaxLine::default())?.names().cloned().collect())
 }
 
 /// Reads a file in batches, in order.
@@ -177,6 +180,7 @@ struct Request<'a> {
     known: Option<&'a FileColumns>,
     /// Whether columns that the file lacks are null, rather than an error.
     lenient: bool,
+    max_line: MaxLine,
 }
 
 /// Reads a file in batches, until `batch` stops it; keys that no NDJSON object has are null.
@@ -194,9 +198,11 @@ fn read_request(
     let flow = match format {
         FileFormat::Parquet => parquet::read(file, &stored, &dictionaries, &mut apply),
         FileFormat::Delimited(compression) => {
-            delimited::read(file, compression, &stored, &mut apply)
+            delimited::read(file, (compression, request.max_line), &stored, &mut apply)
         }
-        FileFormat::Ndjson(compression) => ndjson::read(file, compression, &stored, &mut apply),
+        FileFormat::Ndjson(compression) => {
+            ndjson::read(file, (compression, request.max_line), &stored, &mut apply)
+        }
     };
     Ok(flow?.map_continue(|summary| plan.finish(summary)))
 }
@@ -289,6 +295,15 @@ fn repeated_column(file: &Path, name: &str) -> Error {
         format!("found the column `{name}` twice, expected one column of that name"),
         None,
     )
+}
+
+/// Checks the number of columns before memory is taken for them.
+fn check_column_count(file: &Path, count: usize) -> Result<()> {
+    if count <= MAX_COLUMNS {
+        return Ok(());
+    }
+    let (count, limit) = (grouped(count as u64), grouped(MAX_COLUMNS as u64));
+    Err(Error::malformed(file, format!("found {count} columns, expected at most {limit}"), None))
 }
 
 /// Checks that column names are unique.

@@ -2,28 +2,32 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::decompress::{self, TextSource};
+use super::decompress::{self, LineTooLong, TextSource};
 use super::paths::{Cell, Cells, Content, Key, PathTree, compound_value};
-use super::{BatchBuilder, BatchHandler, Compression, ReadSummary, RowBatch, empty};
+use super::{
+    BatchBuilder, BatchHandler, Compression, MAX_COLUMNS, ReadSummary, RowBatch,
+    check_column_count, empty,
+};
+use crate::config::MaxLine;
 use crate::error::{Error, Result};
 
 /// Reads a file in batches; also returns the requested columns that no object has.
 pub(super) fn read(
     file: &Path,
-    compression: Compression,
+    (compression, max_line): (Compression, MaxLine),
     names: &[String],
     batch: &mut BatchHandler<'_, RowBatch>,
 ) -> Result<ControlFlow<(), ReadSummary>> {
     let tree = PathTree::new(names.iter().map(String::as_str));
     let mut cells = Cells::new(names.len());
     let mut present = vec![false; names.len()];
-    let mut lines = Lines::open(file, compression)?;
+    let mut lines = Lines::open(file, compression, max_line)?;
     let mut builder = BatchBuilder::new(names.iter().map(String::as_str), batch);
     while let Some((position, line)) = lines.next()? {
         cells.clear();
@@ -54,17 +58,23 @@ fn compound(file: &Path, row: u64, column: &str, cell: &Cell) -> Error {
 
 /// Returns the keys of all objects, in order of first appearance; a key may first appear in the
 /// last object.
-pub(super) fn columns(file: &Path, compression: Compression) -> Result<Vec<String>> {
-    let mut lines = Lines::open(file, compression)?;
+pub(super) fn columns(
+    file: &Path,
+    compression: Compression,
+    max_line: MaxLine,
+) -> Result<Vec<String>> {
+    let mut lines = Lines::open(file, compression, max_line)?;
     let (mut names, mut seen) = (Vec::new(), HashSet::new());
     while let Some((position, line)) = lines.next()? {
         let mut note = |key: &str| {
-            if !seen.contains(key) {
+            // One more than allowed is enough for the error.
+            if names.len() <= MAX_COLUMNS && !seen.contains(key) {
                 seen.insert(key.to_owned());
                 names.push(key.to_owned());
             }
         };
         read_keys(&position, line, &mut note)?;
+        check_column_count(file, names.len())?;
     }
     if lines.row == 0 { Err(empty(file)) } else { Ok(names) }
 }
@@ -96,6 +106,7 @@ impl LinePosition<'_> {
 struct Lines<'f> {
     file: &'f Path,
     compression: Compression,
+    max_line: MaxLine,
     source: BufReader<TextSource>,
     buffer: Vec<u8>,
     row: u64,
@@ -103,10 +114,11 @@ struct Lines<'f> {
 }
 
 impl<'f> Lines<'f> {
-    fn open(file: &'f Path, compression: Compression) -> Result<Self> {
+    fn open(file: &'f Path, compression: Compression, max_line: MaxLine) -> Result<Self> {
         Ok(Self {
             file,
             compression,
+            max_line,
             source: decompress::open(file, compression)?,
             buffer: Vec::new(),
             row: 0,
@@ -118,10 +130,17 @@ impl<'f> Lines<'f> {
         loop {
             self.buffer.clear();
             let row = self.row + 1;
+            let failure = |e| decompress::failure(self.file, self.compression, Some(row), e);
+            let limit = self.max_line.bytes() + 1;
             let count = self
                 .source
+                .by_ref()
+                .take(limit)
                 .read_until(b'\n', &mut self.buffer)
-                .map_err(|e| decompress::failure(self.file, self.compression, Some(row), e))?;
+                .map_err(failure)?;
+            if count as u64 == limit && self.buffer.last() != Some(&b'\n') {
+                return Err(failure(LineTooLong(self.max_line).into()));
+            }
             if count == 0 {
                 return Ok(None);
             }
@@ -142,11 +161,11 @@ impl<'f> Lines<'f> {
 /// Passes the text of each of the first `rows` rows to `note`.
 pub(super) fn first_rows(
     file: &Path,
-    compression: Compression,
+    (compression, max_line): (Compression, MaxLine),
     rows: usize,
     note: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let mut lines = Lines::open(file, compression)?;
+    let mut lines = Lines::open(file, compression, max_line)?;
     for _ in 0..rows {
         let Some((_, line)) = lines.next()? else { break };
         note(line);

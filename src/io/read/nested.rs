@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 
 use super::file_columns::FileColumns;
 use super::paths::{Record, Text, typed_value};
-use super::{FileFormat, file_format, ndjson, parquet, read_batches};
+use super::{FileFormat, Request, file_format, ndjson, parquet, read_request};
+use crate::config::MaxLine;
 use crate::error::Result;
 
 /// Maximum number of names, so that objects whose keys are ids do not fill memory.
@@ -22,12 +23,13 @@ const MAX_NAMES: usize = 1_000;
 ///
 /// # Errors
 /// Those of [`super::read`], except that text which is not JSON has no values inside.
-pub(crate) fn nested_columns(file: &Path, rows: usize) -> Result<Vec<String>> {
+pub(crate) fn nested_columns(file: &Path, rows: usize, max_line: MaxLine) -> Result<Vec<String>> {
     let mut names = NestedNames::default();
     let format = file_format(file)?;
     let texts = match format {
         FileFormat::Ndjson(compression) => {
-            ndjson::first_rows(file, compression, rows, &mut |line| names.search_row(line))?;
+            let options = (compression, max_line);
+            ndjson::first_rows(file, options, rows, &mut |line| names.search_row(line))?;
             return Ok(names.names);
         }
         FileFormat::Parquet => {
@@ -36,13 +38,14 @@ pub(crate) fn nested_columns(file: &Path, rows: usize) -> Result<Vec<String>> {
             Some(schema.texts)
         }
         FileFormat::Delimited(_) => {
-            let columns = FileColumns::read(file)?;
+            let columns = FileColumns::read(file, max_line)?;
             let distinct = columns.names().filter(|name| !columns.is_repeated(name));
             Some(distinct.cloned().collect())
         }
     };
     let mut left = rows;
-    read_batches(file, texts.as_deref(), &[], &mut |batch| {
+    let request = Request { columns: texts.as_deref(), max_line, ..Request::default() };
+    read_request(file, &request, &mut |batch| {
         let frame = batch.frame.head(Some(left));
         left -= frame.height();
         for column in frame.columns() {

@@ -1,7 +1,7 @@
 //! Supported types of Parquet columns, and their conversion.
 
 use polars::prelude::{
-    ArrowDataType, Column, DataType, IntoColumn, NamedFrom, PolarsResult, Series,
+    ArrowDataType, Column, DataType, IntoColumn, NamedFrom, PolarsResult, Series, TimeZone,
 };
 use polars_parquet::parquet::schema::types::{ParquetType, PrimitiveLogicalType};
 
@@ -32,8 +32,8 @@ pub(super) fn is_uuid(field: &ParquetType) -> bool {
     matches!(field, ParquetType::PrimitiveType(field) if field.logical_type == Some(PrimitiveLogicalType::Uuid))
 }
 
-/// Converts bytes, categories and UUIDs to text, and decimals to numbers; other types are
-/// unchanged.
+/// Converts bytes, categories and UUIDs to text, decimals to numbers, and times with a zone to UTC;
+/// other types are unchanged.
 pub(super) fn normalize(column: &Column, uuid: bool) -> PolarsResult<Column> {
     match column.dtype() {
         DataType::Binary if uuid => {
@@ -43,6 +43,11 @@ pub(super) fn normalize(column: &Column, uuid: bool) -> PolarsResult<Column> {
         }
         DataType::Binary | DataType::Categorical(..) | DataType::Enum(..) => {
             column.strict_cast(&DataType::String)
+        }
+        // The name of the zone is that of the writer; the values are in UTC.
+        DataType::Datetime(unit, Some(_)) => {
+            let times = column.datetime()?.physical().clone();
+            Ok(times.into_datetime(*unit, Some(TimeZone::UTC)).into_column())
         }
         DataType::Decimal(_, 0) => {
             // Numbers that exceed 64 bits become null in the cast; such columns are identifiers.

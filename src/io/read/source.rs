@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::file_columns::FileColumns;
 use super::files::{Listing, list};
 use super::{BatchHandler, ReadSummary, Request, RowBatch, nested_columns, prefetch, read_request};
+use crate::config::MaxLine;
 use crate::error::{Error, Result};
 use crate::names::nearest;
 use crate::warning::Warning;
@@ -20,6 +21,7 @@ const SEARCHED_ROWS: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Source {
     path: PathBuf,
+    max_line: MaxLine,
     files: Vec<SourceFile>,
     /// Names of the columns of all files, in order of first appearance.
     columns: Vec<String>,
@@ -51,9 +53,10 @@ impl Source {
     /// # Errors
     /// * [`Error::Read`], [`Error::Malformed`]: a file cannot be read
     /// * [`Error::Empty`]: there are no files, or all are empty
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path, max_line: MaxLine) -> Result<Self> {
         let mut source = Self {
             path: path.to_owned(),
+            max_line,
             files: Vec::new(),
             columns: Vec::new(),
             absent: BTreeMap::new(),
@@ -64,7 +67,7 @@ impl Source {
         let Listing { files, unread } = list(path)?;
         source.unread = unread;
         for file in files {
-            let columns = match FileColumns::read(&file) {
+            let columns = match FileColumns::read(&file, max_line) {
                 Err(error @ Error::Empty { .. }) => {
                     empty.get_or_insert(error);
                     continue;
@@ -148,7 +151,7 @@ impl Source {
             );
             return Error::malformed(file, problem, None);
         }
-        let nested = nested_columns(file, SEARCHED_ROWS).unwrap_or_default();
+        let nested = nested_columns(file, SEARCHED_ROWS, self.max_line).unwrap_or_default();
         let inside = nested.iter().find(|path| path.rsplit('.').next() == Some(name)).cloned();
         let names = self.columns.iter().chain(&nested).map(String::as_str);
         let suggestion = inside.or_else(|| nearest(name, names));
@@ -177,7 +180,8 @@ impl Source {
     ) -> Result<ReadSummary> {
         let mut batch = |rows| batch(rows).map(ControlFlow::Continue);
         let read = |send: &mut BatchHandler<'_, RowBatch>| {
-            self.files[index].read(columns, dictionary_columns, send)
+            let request = self.request(index, columns, dictionary_columns);
+            read_request(&self.files[index].path, &request, send)
         };
         let flow = prefetch(read, &mut batch)?;
         let summary = flow.continue_value().expect("no batch stops the reading");
@@ -193,11 +197,27 @@ impl Source {
         columns: &[String],
         batch: &mut BatchHandler<'_, RowBatch>,
     ) -> Result<ControlFlow<(), ReadSummary>> {
-        let flow = self.files[index].read(columns, &[], batch)?;
+        let request = self.request(index, columns, &[]);
+        let flow = read_request(&self.files[index].path, &request, batch)?;
         if let ControlFlow::Continue(summary) = &flow {
             self.record_absent(index, &summary.absent);
         }
         Ok(flow)
+    }
+
+    fn request<'r>(
+        &'r self,
+        index: usize,
+        columns: &'r [String],
+        dictionary_columns: &'r [String],
+    ) -> Request<'r> {
+        Request {
+            columns: Some(columns),
+            dictionary_columns,
+            known: Some(&self.files[index].columns),
+            lenient: true,
+            max_line: self.max_line,
+        }
     }
 
     fn record_absent(&mut self, index: usize, names: &BTreeSet<String>) {
@@ -239,22 +259,5 @@ impl Source {
             });
         }
         Ok(warnings)
-    }
-}
-
-impl SourceFile {
-    fn read(
-        &self,
-        columns: &[String],
-        dictionary_columns: &[String],
-        batch: &mut BatchHandler<'_, RowBatch>,
-    ) -> Result<ControlFlow<(), ReadSummary>> {
-        let request = Request {
-            columns: Some(columns),
-            dictionary_columns,
-            known: Some(&self.columns),
-            lenient: true,
-        };
-        read_request(&self.path, &request, batch)
     }
 }

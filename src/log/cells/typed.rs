@@ -8,7 +8,7 @@ use super::format::NumberFormat;
 use super::marks::{MarkCounts, NullMarks};
 use super::numbers::{NumberReader, TextColumnKind, infer_kind, plain_numbers};
 use super::{CellLocation, ValueKind, levels, nullable};
-use crate::config::Config;
+use crate::config::{Config, MaxLine};
 use crate::error::Result;
 use crate::warning::{MarkedColumn, Warning};
 
@@ -23,6 +23,8 @@ pub struct ColumnTypes {
     pub formats: Option<BTreeMap<String, NumberFormat>>,
     /// Texts that mean a missing number.
     pub null: NullMarks,
+    /// Maximum length of a line of a text file.
+    pub max_line: MaxLine,
 }
 
 impl ColumnTypes {
@@ -34,6 +36,7 @@ impl ColumnTypes {
             kinds: config.design.categorical.iter().map(text).collect(),
             formats: None,
             null: NullMarks::new(&config.input.null),
+            max_line: config.input.max_line,
         }
     }
 
@@ -334,7 +337,7 @@ mod tests {
         let types = |format: Option<NumberFormat>| ColumnTypes {
             kinds: BTreeMap::from([("x".to_owned(), ValueKind::Number)]),
             formats: Some(format.map(|format| ("x".to_owned(), format)).into_iter().collect()),
-            null: NullMarks::default(),
+            ..ColumnTypes::default()
         };
         let comma = types(Some(NumberFormat::DecimalComma));
         assert_eq!(convert(&comma, &["1,234"]).0, "[Some(1.234)]");

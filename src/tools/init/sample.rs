@@ -8,6 +8,7 @@ use polars::prelude::{DataFrame, NewChunkedArray, StringChunked};
 
 use super::times::{self, TimeFormat};
 use super::words;
+use crate::config::MaxLine;
 use crate::error::{Error, Result};
 use crate::io::read::{self, Source};
 use crate::log::cells::{self, NullMarks, TextColumnKind};
@@ -174,7 +175,7 @@ impl Sample {
 
     fn read_rows(path: &Path, max_rows: usize) -> Result<Self> {
         let files = read::files(path)?;
-        let mut source = Source::open(path)?;
+        let mut source = Source::open(path, MaxLine::default())?;
         let mut names = all_columns(&source)?;
         let is_repeated = |name: &mut String| source.is_repeated(name);
         let repeated = names.extract_if(.., is_repeated).collect();
@@ -224,7 +225,7 @@ fn all_columns(source: &Source) -> Result<Vec<String>> {
     let mut nested: Vec<String> = Vec::new();
     let mut seen = HashSet::new();
     for index in (0..source.len()).step_by(source.len().div_ceil(NESTED_FILES)) {
-        let names = read::nested_columns(source.file(index), NESTED_ROWS)?;
+        let names = read::nested_columns(source.file(index), NESTED_ROWS, MaxLine::default())?;
         nested.extend(names.into_iter().filter(|name| seen.insert(name.clone())));
     }
     let has_values_inside = |column: &&String| {
