@@ -1,7 +1,7 @@
 //! Cutoffs, outcomes, the split by time and folds by account.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use crate::config::{CutoffScheme, ObservationConfig};
 use crate::dataset::split::{
@@ -9,9 +9,15 @@ use crate::dataset::split::{
 };
 use crate::error::{Error, Result};
 use crate::log::{Accounts, Log, earlier};
-use crate::names::counted;
+use crate::names::{counted, grouped};
 use crate::time::{DAY, TimeSpan, Timestamp, Zone};
 use crate::warning::{ObservationDrop, SplitProblem, Unscored};
+
+/// Maximum number of snapshot cutoffs: every hour of more than a year.
+const MAX_CUTOFFS: u64 = 10_000;
+
+/// Maximum number of pairs of an account and a snapshot cutoff; they take about 2 GB.
+const MAX_ROWS: u64 = 100_000_000;
 
 /// The outcome of an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +114,7 @@ impl Observations {
 ///
 /// # Errors
 /// * [`Error::NoCutoff`]: the log has no cutoff with a complete horizon after it
+/// * [`Error::Usage`]: the snapshots make too many rows
 pub fn observe(
     log: &Log,
     config: &ObservationConfig,
@@ -202,6 +209,7 @@ fn snapshot_cutoffs(log: &Log, config: &ObservationConfig) -> Result<Vec<i64>> {
     let oldest = log.since + config.min_age.0;
     let at_midnight = log.date_only || (zone.is_midnight(log.until) && span % DAY == 0);
     let newest = if at_midnight { zone.midnight(log.until - span) } else { log.until - span };
+    check_row_count(log, config, oldest..=newest)?;
     let mut cutoffs = Vec::new();
     for back in (0..).map(|k| k * config.every.0) {
         let cutoff = zone.add(newest, -back);
@@ -214,6 +222,38 @@ fn snapshot_cutoffs(log: &Log, config: &ObservationConfig) -> Result<Vec<i64>> {
     cutoffs.dedup();
     cutoffs.reverse();
     if cutoffs.is_empty() { Err(no_cutoff_error(log, config, None)) } else { Ok(cutoffs) }
+}
+
+/// Checks the number of rows of snapshots before memory is taken for them.
+///
+/// # Arguments
+/// * `cutoffs` – earliest possible and newest cutoff, µs UTC
+fn check_row_count(
+    log: &Log,
+    config: &ObservationConfig,
+    cutoffs: RangeInclusive<i64>,
+) -> Result<()> {
+    let (oldest, newest, every) = (*cutoffs.start(), *cutoffs.end(), config.every.0);
+    let rows = |signed_up: &i64| {
+        let first = oldest.max(signed_up.saturating_add(config.min_age.0));
+        let last = newest.min(signed_up.saturating_add(config.max_age.0));
+        let (from, to) = ((newest - last).max(0) / every, (newest - first).div_euclid(every));
+        u64::try_from(to - from + 1).unwrap_or(0)
+    };
+    let count = u64::try_from((newest - oldest) / every + 1).unwrap_or(0);
+    let rows = log.accounts.signed_up.iter().map(rows).fold(0_u64, u64::saturating_add);
+    if rows <= MAX_ROWS && count <= MAX_CUTOFFS {
+        return Ok(());
+    }
+    let accounts = counted(log.accounts.signed_up.len() as u64, "account");
+    let [found, max_rows, count, max_count] = [rows, MAX_ROWS, count, MAX_CUTOFFS].map(grouped);
+    Err(Error::Usage {
+        problem: format!(
+            "`observation.every = \"{}\"`: found up to {found} rows of {accounts} at {count} cutoffs, expected at most {max_rows} rows and {max_count} cutoffs",
+            config.every
+        ),
+        hint: Some("set a longer `observation.every`, such as 1w".to_owned()),
+    })
 }
 
 /// Returns the number of accounts without an observation, by reason, most accounts first.

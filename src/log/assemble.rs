@@ -49,8 +49,12 @@ pub(super) fn assemble(
     let never_times = raw.never_times;
     let account_quality = raw.account_quality.take();
     let daily = daily_counts(&raw, &counts.by_day, &counts.present);
-    let (events, event_quality) =
-        partition_events(raw, &counts, &account_map, (sources.grouping_budget(), span.days))?;
+    let (events, event_quality) = partition_events(
+        raw,
+        &counts,
+        (&account_map, &accounts),
+        (sources.grouping_budget(), span.days),
+    )?;
     if events.is_empty() && accounts.id.is_empty() {
         let sources = account_quality.iter().chain(&event_quality).map(SourceQuality::drops);
         return Err(Error::EmptyLog { until: Timestamp(span.until), sources: sources.collect() });

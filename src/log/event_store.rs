@@ -8,6 +8,7 @@ use bytemuck::Pod;
 use rayon::prelude::*;
 
 use super::interner::{Interner, NO_CODE};
+use super::partition::SORT_BYTES;
 use super::spill::{SpillFile, Stored};
 use super::{NO_USER, Names};
 use crate::error::Result;
@@ -347,6 +348,14 @@ impl DeferredEvents {
     /// Returns the size in memory of the widest column, in bytes.
     pub(super) fn widest_column(&self) -> usize {
         self.blocks.iter().map(|block| block.time.bytes()).sum()
+    }
+
+    /// Returns the memory that an event takes while the events of its account are sorted, in bytes.
+    pub(super) fn event_bytes(&self) -> u64 {
+        let numbers = 1 + usize::from(self.has_receipt_times) + self.values;
+        // The event type, the user, and the position in the partition.
+        let codes = size_of::<u16>() + 2 * size_of::<u32>();
+        (numbers * size_of::<i64>() + codes + SORT_BYTES) as u64
     }
 
     /// Groups the events of one partition by account.

@@ -5,7 +5,6 @@ use std::ops::Range;
 use bytemuck::Pod;
 use rayon::prelude::*;
 
-use super::Names;
 use super::accounts::{AccountMap, Accounts};
 use super::assemble::LogSpan;
 use super::daily::{CountedDays, DayTally};
@@ -15,13 +14,19 @@ use super::quality::SourceQuality;
 use super::raw_events::RawEvents;
 use super::raw_source::{Disposition, DropCounts, RawBlock, RawSource};
 use super::spill::{SpillFile, Stored};
-use crate::error::Result;
+use super::{Names, READER_OVERHEAD};
+use crate::error::{Error, Result};
+use crate::names::grouped;
 use crate::time::LocalDays;
 use crate::warning::DropReason;
 
 /// Approximate number of events of a partition: its columns fit into the cache of one core while
 /// they are sorted.
 const PARTITION_EVENTS: u32 = 1 << 17;
+
+/// Size of the positions and of one column while the events of an account are sorted, in bytes per
+/// event.
+pub(super) const SORT_BYTES: usize = 16;
 
 /// Counts over all events that are not dropped.
 #[derive(Default)]
@@ -56,7 +61,8 @@ impl AccountCounts {
     const NONE: Self = Self { events: 0, last: i64::MIN };
 
     fn add(&mut self, other: Self) {
-        (self.events, self.last) = (self.events + other.events, self.last.max(other.last));
+        self.events = self.events.saturating_add(other.events);
+        self.last = self.last.max(other.last);
     }
 }
 
@@ -222,7 +228,7 @@ impl EventCounter<'_> {
 pub(super) fn partition_events(
     raw: RawEvents,
     counts: &LogCounts,
-    account_map: &AccountMap,
+    (account_map, accounts): (&AccountMap, &Accounts),
     (memory, days): (usize, &LocalDays),
 ) -> Result<(EventStore, Vec<SourceQuality>)> {
     let (names, name_rank) = raw.names.ranks(|code| counts.used[code as usize]);
@@ -260,8 +266,13 @@ pub(super) fn partition_events(
         has_receipt_times,
         days: days.clone(),
     };
-    let fits = deferred.bytes() + deferred.widest_column() <= memory
+    let largest = counts.by_account.iter().max_by_key(|account| account.events);
+    let sorting = largest.map_or(0, |largest| largest.events as usize * SORT_BYTES);
+    let fits = deferred.bytes() + deferred.widest_column().max(sorting) <= memory
         && deferred.blocks.iter().all(|block| block.account.is_in_memory());
+    if !fits {
+        check_largest_account(&deferred, &counts.by_account, (&accounts.id, memory))?;
+    }
     let mut store = EventStore {
         names: Names::from_sorted(names),
         values: raw.values,
@@ -273,6 +284,36 @@ pub(super) fn partition_events(
         store.group_in_memory()?;
     }
     Ok((store, qualities))
+}
+
+/// Checks that the events of each account fit into memory: all events of an account are sorted at
+/// once.
+fn check_largest_account(
+    events: &DeferredEvents,
+    by_account: &[AccountCounts],
+    (names, memory): (&Names, usize),
+) -> Result<()> {
+    let Some((account, largest)) =
+        by_account.iter().enumerate().max_by_key(|(_, account)| account.events)
+    else {
+        return Ok(());
+    };
+    let bytes = u64::from(largest.events) * events.event_bytes();
+    let limit = (memory as u64).max(READER_OVERHEAD);
+    if bytes <= limit && largest.events < u32::MAX {
+        return Ok(());
+    }
+    let megabytes = |bytes: u64| format!("{} MB", grouped(bytes.div_ceil(1_000_000)));
+    Err(Error::Usage {
+        problem: format!(
+            "account `{}`: found {} events, which take {} while they are sorted, expected at most {} (`--memory`)",
+            &names[account],
+            grouped(u64::from(largest.events)),
+            megabytes(bytes),
+            megabytes(limit)
+        ),
+        hint: Some("set a larger `--memory`, or leave the account out of the events if it is a test or a robot".to_owned()),
+    })
 }
 
 /// Splits the accounts into partitions of about [`PARTITION_EVENTS`] events.
@@ -392,5 +433,35 @@ impl Placement<'_> {
             })?;
         }
         Ok(column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_with_too_many_events_is_refused_by_name() {
+        let events = DeferredEvents {
+            blocks: Vec::new(),
+            spill: SpillFile::default(),
+            accounts: Vec::new(),
+            values: 1,
+            has_receipt_times: true,
+            days: LocalDays::default(),
+        };
+        let names = Names::from_sorted(vec!["acme".into(), "robot".into()]);
+        let check = |events_of_robot: u32, memory: usize| {
+            let counts = [80, events_of_robot].map(|events| AccountCounts { events, last: 0 });
+            check_largest_account(&events, &counts, (&names, memory)).map_err(|e| e.to_string())
+        };
+        let error = check(80_000_000, 1_000_000_000).unwrap_err();
+        assert_eq!(
+            error,
+            "account `robot`: found 80,000,000 events, which take 4,000 MB while they are sorted, expected at most 1,000 MB (`--memory`)"
+        );
+        assert_eq!(check(80_000_000, 4_000_000_000), Ok(()));
+        assert_eq!(check(5_000_000, 0), Ok(()), "the readers take as much");
+        assert!(check(u32::MAX, usize::MAX).is_err());
     }
 }

@@ -1,9 +1,9 @@
 //! The events of one source, batch by batch, and their classification.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::PathBuf;
 
+use foldhash::HashMap;
 use rayon::prelude::*;
 
 use super::cells::{NO_TIME, NumericTimes, UnitHint};
@@ -224,10 +224,8 @@ struct BlockDispositions {
 type EventPlace = (u32, u32, u32);
 
 /// The delivery to keep of each event id (with the event name where the events of a row share the
-/// id): when it became known, and its place. The hash has a random seed, as in the standard
-/// library, but is faster.
-pub(super) type FirstDeliveries =
-    HashMap<(u32, u16), (i64, EventPlace), string_interner::DefaultHashBuilder>;
+/// id): when it became known, and its place.
+pub(super) type FirstDeliveries = HashMap<(u32, u16), (i64, EventPlace)>;
 
 fn place(source: usize, block: usize, index: usize) -> EventPlace {
     let code = |index| u32::try_from(index).expect("memory has fewer than 2³² blocks and rows");

@@ -48,3 +48,24 @@ fn too_many_columns_are_refused() {
         project.train(&["--features", name]).fails_with(3, &[&format!("`{name}`"), message]);
     }
 }
+
+#[test]
+fn settings_that_make_too_many_rows_or_columns_are_refused() {
+    let project = Project::trial();
+    let every = ["--set", "observation.cutoffs=snapshot", "--set", "observation.every=1m"];
+    let words = ["`observation.every = \"1m\"`: found up to ", " rows of 240 accounts at "];
+    project.train(&every).fails_with(2, &words);
+
+    let project = Project::matrix();
+    let mut rows = "level,x,converted\n".to_owned();
+    for row in 0..5_000 {
+        let _ = writeln!(rows, "level {},{},{}", row % 2_500, row % 7, row % 2);
+    }
+    project.write("levels.csv", rows);
+    let words = [
+        "found 2,500 design columns, expected at most 2,000; feature `level` has 2,499 of them",
+        "hint: set a larger `design.rare`",
+    ];
+    project.train(&["--features", "levels.csv"]).fails_with(2, &words);
+    project.train(&["--features", "levels.csv", "--set", "design.rare=0.01"]).done();
+}

@@ -20,11 +20,14 @@ use crate::dataset::observations::Observations;
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
 use crate::log::{Log, cells};
-use crate::names::nearest;
+use crate::names::{grouped, nearest};
 
 /// Number of rows buffered before they are copied to their columns; they fit into the cache of a
 /// core.
 const TILE: usize = 64;
+
+/// Maximum number of values of a feature table; they take 34 GB.
+const MAX_VALUES: u64 = 1 << 32;
 
 /// Computes the features of every observation from the events before its cutoff.
 ///
@@ -35,6 +38,7 @@ const TILE: usize = 64;
 /// # Errors
 /// * [`Error::MissingProperty`], [`Error::MissingSeats`], [`Error::MissingAttribute`]: the log
 ///   lacks a column of the catalog
+/// * [`Error::Usage`]: the table has too many values
 /// * [`Error::Write`]: the temporary file of a large log cannot be read
 pub fn compute(
     catalog: &FeatureCatalog,
@@ -45,6 +49,7 @@ pub fn compute(
     let plan = Plan::new(catalog, log)?;
     let attributes = attributes(catalog, log, observations)?;
     let n = observations.len();
+    check_size(n as u64, plan.width() as u64)?;
     let mut columns: Vec<Vec<f64>> = (0..plan.width()).map(|_| vec![0.0; n]).collect();
     let stage = progress.stage("Computing features", Some(n as u64));
     let work = |(partition, mut columns): (usize, Vec<&mut [f64]>)| {
@@ -63,6 +68,21 @@ pub fn compute(
         .collect();
     let frame = attributes.into_iter().chain(numeric).collect();
     DataFrame::new(n, frame).map_err(|e| Error::table("the features", e))
+}
+
+/// Checks the number of values before memory is taken for them.
+fn check_size(rows: u64, features: u64) -> Result<()> {
+    if rows.saturating_mul(features) <= MAX_VALUES {
+        return Ok(());
+    }
+    let [rows, features, limit] = [rows, features, MAX_VALUES].map(grouped);
+    Err(Error::Usage {
+        problem: format!("found {rows} rows with {features} features, expected at most {limit} values"),
+        hint: Some(
+            "set a longer `observation.every`, or fewer `features.windows` or `features.event_types`"
+                .to_owned(),
+        ),
+    })
 }
 
 /// Splits all columns by the rows of each partition of the log.

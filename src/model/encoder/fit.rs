@@ -17,11 +17,14 @@ use crate::dataset::columns::{feature_column, numbers, texts};
 use crate::dataset::features::{Feature, FeatureKind};
 use crate::error::{Error, Result};
 use crate::log::cells;
-use crate::names::suggest;
+use crate::names::{grouped, suggest};
 use crate::warning::{DroppedFeature, FeatureDrop};
 
 /// Skewness above which log1p is applied to columns of a matrix or account attributes.
 const SKEWED: f64 = 1.0;
+
+/// Maximum number of design columns: the time of a fit grows with its third power.
+const MAX_COLUMNS: usize = 2_000;
 
 impl Preprocessor {
     /// Fits the encoders of all features on the training rows, and drops redundant columns.
@@ -33,6 +36,7 @@ impl Preprocessor {
     /// * `rows` – indices of the training rows
     /// # Errors
     /// * [`Error::NoFeatures`]: no column remains
+    /// * [`Error::Usage`]: there are too many columns
     pub fn fit(
         features: &DataFrame,
         catalog: &[Feature],
@@ -59,6 +63,7 @@ impl Preprocessor {
                 problem: dropped.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
             });
         }
+        all.check_column_count()?;
         let x = all.transform(features, Some(rows))?.x;
         let redundant = independent::redundant_columns(x.view());
         let names: Vec<String> = all.columns().into_iter().map(|c| c.name).collect();
@@ -68,6 +73,26 @@ impl Preprocessor {
             dropped.push(DroppedFeature::new(&names[column.column], column.reason(&names)));
         }
         Ok((all.drop_columns(&drop), dropped))
+    }
+
+    /// Checks the number of design columns before memory is taken for them.
+    fn check_column_count(&self) -> Result<()> {
+        let columns = |encoder: &FeatureEncoder| encoder.columns(0).len();
+        let all: usize = self.features.iter().map(columns).sum();
+        let widest = self.features.iter().max_by_key(|encoder| columns(encoder));
+        let Some(widest) = widest.filter(|_| all > MAX_COLUMNS) else { return Ok(()) };
+        let [all, of_widest, limit] =
+            [all, columns(widest), MAX_COLUMNS].map(|columns| grouped(columns as u64));
+        let feature = &widest.feature;
+        Err(Error::Usage {
+            problem: format!(
+                "found {all} design columns, expected at most {limit}; feature `{feature}` has {of_widest} of them"
+            ),
+            hint: Some(
+                "set a larger `design.rare`, or list the features to use in `design.include`"
+                    .to_owned(),
+            ),
+        })
     }
 
     /// Drops some design columns, and the features that have no column left.

@@ -36,7 +36,7 @@ pub const OTHER: &str = "(other)";
 pub struct CategoricalEncoding {
     /// Reference level, which has no column.
     pub reference_level: String,
-    /// Levels with their standardized columns; `None`: the column was dropped.
+    /// Levels, ascending, with their standardized columns; `None`: the column was dropped.
     pub levels: Vec<(String, Option<Scale>)>,
     /// Levels too rare for a column of their own, ascending.
     pub rare_levels: Vec<String>,
@@ -186,8 +186,8 @@ impl CategoricalEncoding {
         if value == self.reference_level {
             return Level { name: &self.reference_level, unseen: false };
         }
-        if let Some((level, _)) = self.levels.iter().find(|(level, _)| level == value) {
-            return Level { name: level, unseen: false };
+        if let Ok(index) = self.levels.binary_search_by(|(level, _)| level.as_str().cmp(value)) {
+            return Level { name: &self.levels[index].0, unseen: false };
         }
         let unseen = self.rare_levels.binary_search_by(|p| p.as_str().cmp(value)).is_err();
         Level {

@@ -8,12 +8,13 @@ mod names;
 mod pipeline;
 mod realized;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
 pub use drift::{BinShare, DistributionShift, FeatureDrift, LARGE, LEVEL, MODERATE};
 use drift::{EffectiveRows, FeatureCounts, Reweighting, adjust_p_values};
-use foldhash::fast::FixedState;
+use foldhash::HashSet;
+use foldhash::fast::RandomState;
 pub use names::EventNameDrift;
 pub use pipeline::{EarlierScores, MonitorTarget, monitor_log, monitor_matrix};
 use polars::prelude::{Column, DataFrame};
@@ -115,7 +116,9 @@ pub struct DriftMonitor<'a> {
     /// Whether all rows had an age.
     has_ages: bool,
     /// Hashes of the accounts of scored rows and of compared rows.
-    accounts: [HashSet<u64, FixedState>; 2],
+    accounts: [HashSet<u64>; 2],
+    /// Random, so that nobody can choose accounts with equal hashes.
+    hasher: RandomState,
     not_finite: u64,
 }
 
@@ -134,6 +137,7 @@ impl<'a> DriftMonitor<'a> {
             by_band: vec![0; model.profile.tenure.len()],
             has_ages: model.profile.tenure.has_ages(),
             accounts: Default::default(),
+            hasher: RandomState::default(),
             not_finite: 0,
         }
     }
@@ -157,14 +161,13 @@ impl<'a> DriftMonitor<'a> {
             .collect();
         self.not_finite += (all.len() - scored.len()) as u64;
         let compared = self.comparable(features, &scored)?;
-        let hasher = FixedState::default();
         let accounts = account.str().map_err(|e| Error::table("the accounts", e))?;
         let kinds = [&scored, &compared].into_iter().zip(&mut self.accounts);
         for ((rows, hashes), probability) in kinds.zip([&mut self.probability, &mut self.compared])
         {
             probability.extend(rows.iter().map(|row| all[*row as usize]));
             let accounts = rows.iter().filter_map(|row| accounts.get(*row as usize));
-            hashes.extend(accounts.map(|account| hasher.hash_one(account)));
+            hashes.extend(accounts.map(|account| self.hasher.hash_one(account)));
         }
         for (profile, counted) in self.model.profile.features.iter().zip(&mut self.features) {
             let column = feature_column(features, &profile.feature)?;
