@@ -29,7 +29,7 @@ demo: build ## Train a model on data/demo, score accounts and write an HTML repo
 	$(call say,Scoring the accounts that can still convert in the predicted time)
 	'$(PQL)' score demo --models '$(OUT)/models' -c data/demo/pql.toml -o '$(OUT)/scores.csv'
 	$(call say,The five accounts with the highest probability)
-	@head -n 6 '$(OUT)/scores.csv' | cut -d, -f1,3,7,13-15
+	@head -n 6 '$(OUT)/scores.csv' | cut -d, -f1,3,7 | tr , '\t' | expand -t 14,36
 	$(call say,Explaining the first of them)
 	'$(PQL)' explain demo "$$(sed -n 2p '$(OUT)/scores.csv' | cut -d, -f1)" --models '$(OUT)/models' -c data/demo/pql.toml --quiet
 	$(call say,Generating an HTML report)

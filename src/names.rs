@@ -1,4 +1,6 @@
-//! Names and counts in messages.
+//! Names, counts and numbers in messages.
+
+use std::path::Path;
 
 /// Returns at most five names in backticks, the number of further ones, and a verb that agrees.
 ///
@@ -10,7 +12,7 @@ pub(crate) fn quoted(names: &[String], verb: [&str; 2]) -> String {
     let listed: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
     let more = names.len().saturating_sub(LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more} {}", listed.join(", "), verb[usize::from(names.len() != 1)])
+    format!("{}{more} {}", listed.join(", "), agree(names.len() as u64, verb))
 }
 
 /// Returns a count with thousands separators: `1,234`.
@@ -36,7 +38,47 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
 
 /// Returns the singular or plural of a noun whose plural ends in `s`.
 pub(crate) fn plural(count: u64, noun: &str) -> String {
-    format!("{noun}{}", if count == 1 { "" } else { "s" })
+    format!("{noun}{}", agree(count, ["", "s"]))
+}
+
+/// Formats a number with fixed decimal places, thousands separators and no sign of a 0.
+pub(crate) fn decimal(value: f64, places: usize) -> String {
+    let text = format!("{value:.places$}");
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+    let is_zero = digits.chars().all(|digit| matches!(digit, '0' | '.'));
+    let (whole, fraction) = digits.find('.').map_or((digits, ""), |point| digits.split_at(point));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
+    format!("{}{whole}{fraction}", if is_zero { "" } else { sign })
+}
+
+/// Formats a number like [`decimal`], with a plus if it is positive.
+pub(crate) fn signed_decimal(value: f64, places: usize) -> String {
+    let text = decimal(value, places);
+    let is_positive = text.starts_with(|first: char| first.is_ascii_digit())
+        && text.contains(|digit: char| matches!(digit, '1'..='9'));
+    if is_positive { format!("+{text}") } else { text }
+}
+
+/// Formats a share in percent with one decimal place, two below 1%.
+pub(crate) fn percent(share: f64) -> String {
+    let places = if share > 0.0 && share < 0.01 { 2 } else { 1 };
+    format!("{:.places$}%", 100.0 * share)
+}
+
+/// Returns the form of a word that agrees with a count: the first one for 1, else the second one.
+pub(crate) fn agree<'a>(count: u64, [singular, plural]: [&'a str; 2]) -> &'a str {
+    if count == 1 { singular } else { plural }
+}
+
+/// Returns the last part of a path, such as the name of a file.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Returns a text with its first letter in upper case.
+pub(crate) fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 /// Returns all names in backticks, separated by commas.
@@ -124,6 +166,14 @@ mod tests {
         let many: Vec<String> = (10..30).map(|n| format!("name{n}")).collect();
         let hint = suggest("zzz", many.iter().map(String::as_str)).unwrap();
         assert!(hint.ends_with("`name21` and 8 more"), "{hint}");
+    }
+
+    #[test]
+    fn words_agree_with_counts_and_paths_end_in_names() {
+        assert_eq!([0, 1, 2].map(|n| agree(n, ["is", "are"])), ["are", "is", "are"]);
+        assert_eq!(file_name(Path::new("log/events.csv")), "events.csv");
+        assert_eq!(file_name(Path::new("..")), "..");
+        assert_eq!((capitalized("é a"), capitalized("")), ("É a".to_owned(), String::new()));
     }
 
     #[test]

@@ -273,7 +273,7 @@ fn report(changes: &RunDiff, found: usize, within: TimeSpan, terminal: &mut Term
             terminal.note(&format!("Compared {} with {}", run(&changes.run), run(before)));
         }
         None => terminal.note(&format!(
-            "{} is the first run: all accounts that qualify are reported",
+            "{} is the first run, so accounts that already qualify are reported",
             run(&changes.run)
         )),
     }
@@ -284,11 +284,11 @@ fn report(changes: &RunDiff, found: usize, within: TimeSpan, terminal: &mut Term
     if changes.skipped_matches > 0 {
         let number = counted(changes.skipped_matches as u64, "account");
         let reason = if changes.previous.is_some() {
-            "since before the previous run".to_owned()
+            "before the previous run".to_owned()
         } else {
-            format!("for more than {} (`alerts.within`)", span(within))
+            format!("more than {} ago (`alerts.within`)", span(within))
         };
-        let note = format!("Skipped {number} whose definition has held {reason}");
+        let note = format!("Skipped {number} that first matched a definition {reason}");
         terminal.note(&wrap(&note, "  "));
     }
     if changes.skipped_holdout > 0 {

@@ -9,11 +9,11 @@ use crate::io::write::write_bytes;
 use crate::time::Timestamp;
 use crate::tools::init::{InitOptions, guess};
 
-/// Write a commented pql.toml from the headers of your files
+/// Guess a commented pql.toml from your data
 ///
-/// Guesses columns, event roles and the observation from names and values, tries them on the data,
-/// and explains each guess on stderr. `FIXME` in the file marks what it could not decide. Never
-/// overwrites an existing file.
+/// Guesses columns, event roles and the observation from names and values, trains a model with them
+/// without storing it, and explains each guess on stderr. Lines with `FIXME` mark the decisions
+/// that are left to you. Never overwrites an existing file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Events: Parquet, CSV or NDJSON files, globs or folders; each becomes a source
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     if !stdout {
         let path = args.output.display();
         terminal.note(&format!("Wrote {path}"));
-        if guess.trainable {
+        if guess.tasks.is_empty() {
             terminal.note(&format!("Next: pql train -c {path} --name NAME"));
         } else {
             terminal.note(&format!("Next: fix the lines with FIXME in {path}"));

@@ -304,7 +304,7 @@ fn execute(general: &GeneralArgs, run: impl FnOnce(&mut Terminal<'_>) -> Result<
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // A failed check has a result, too.
+            // A failed check also has a result.
             let _ = terminal.flush();
             if error.exit_code() != 0 {
                 print_error(&error, terminal.err);

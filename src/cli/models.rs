@@ -342,7 +342,7 @@ fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
         header.push("ROC AUC");
     } else if versions.iter().any(|version| version.test().is_some()) {
         terminal.note(
-            "ROC AUC is not listed because the versions were tested on different rows; `pql compare` evaluates two versions on the same rows",
+            "ROC AUC is not listed, because the versions were tested on different rows. `pql compare` evaluates two versions on the same rows.",
         );
     }
     let mut rows: Vec<Vec<String>> = versions.iter().map(|v| v.cells(with_auc)).collect();

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::Model;
 use crate::model::score::{LogBatch, ScoreOrder, ScoreRows, Scorer, ScoringSummary};
 use crate::operations::scoring::{ScoreTargets, score_log_to, score_matrix_to};
-use crate::report::format::{counted, grouped, percent, span, wrap};
+use crate::report::format::{agree, counted, grouped, percent, span, wrap};
 use crate::report::text;
 use crate::time::{TimeSpan, Timestamp, iso_day};
 
@@ -162,7 +162,7 @@ fn report(
         "  {} ({}) {} the threshold of {}; {at_most}{} conversions expected among them{value}",
         grouped(summary.above_threshold),
         text::percent(Some(share)),
-        if summary.above_threshold == 1 { "reaches" } else { "reach" },
+        agree(summary.above_threshold, ["reaches", "reach"]),
         percent(model.threshold),
         text::decimal(summary.expected_above_threshold, 1)
     );
@@ -190,7 +190,7 @@ fn qualified_line(summary: &ScoringSummary) -> Option<String> {
         "  {} of the {} {}: {}",
         grouped(qualified),
         counted(summary.scored, "scored account"),
-        if qualified == 1 { "qualifies" } else { "qualify" },
+        agree(qualified, ["qualifies", "qualify"]),
         counts.join(", ")
     ))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Terminal;
 use super::shared::whole_number;
 use crate::error::Result;
-use crate::report::format::{counted, grouped};
+use crate::report::format::{agree, counted, grouped};
 use crate::tools::simulate::{Simulation, simulate};
 
 /// Simulate a usage log with known true coefficients
@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.note(&format!(
         "{} can be observed; truth.json has the true {} and coefficients",
         counted(totals.observed, "account"),
-        if totals.observed == 1 { "probability" } else { "probabilities" }
+        agree(totals.observed, ["probability", "probabilities"])
     ));
     Ok(())
 }

@@ -413,8 +413,8 @@ pub struct ModelConfig {
     pub alpha_selection: AlphaSelection,
     /// Minimum number of converting training accounts; fewer give an error.
     pub min_conversions: usize,
-    /// Refit on all labeled rows after the evaluation, so that the model learns from the newest
-    /// ones, too.
+    /// Refit on all labeled rows after the evaluation, so that the model also learns from the
+    /// newest ones.
     pub refit: bool,
     /// Share of the L1 penalty in `elastic-net`.
     #[schemars(range(min = 0, max = 1))]

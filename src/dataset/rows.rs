@@ -72,6 +72,31 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Creates training rows of a feature matrix without cutoffs, one for each outcome.
+    #[cfg(test)]
+    pub(crate) fn for_tests(features: DataFrame, y: Vec<Option<bool>>) -> Self {
+        let names = features.get_column_names().into_iter();
+        Self {
+            design_features: names.map(|name| Feature::external(name)).collect(),
+            catalog: None,
+            account: (0..).take(y.len()).collect(),
+            names: Names::default(),
+            cutoff: None,
+            split: vec![Split::Train; y.len()],
+            first_test: None,
+            split_method: SplitMethod::None,
+            split_problem: None,
+            dropped: Vec::new(),
+            findings: Vec::new(),
+            definitions: Vec::new(),
+            warnings: Vec::new(),
+            formats: BTreeMap::new(),
+            activity: None,
+            features,
+            y,
+        }
+    }
+
     /// Creates rows from the observations of a log.
     #[must_use]
     pub fn from_log(

@@ -16,23 +16,22 @@ use crate::warning::DropReason;
 
 /// Code of a missing event name.
 pub(super) const NO_EVENT: u16 = u16::MAX;
-/// Number of accounts that are told apart among those that are not in the account list.
+/// Maximum number of distinct unknown accounts that are counted separately.
 pub(super) const UNKNOWN_CODES: u32 = 4_096;
-/// First code of an account that is not in the account list.
+/// First code of an unknown account, which is not in the account list.
 const FIRST_UNKNOWN: u32 = NO_CODE - UNKNOWN_CODES;
 
-/// Returns the account code of the n-th account that is not in the account list; further ones share
-/// the last code.
+/// Returns the code of the n-th unknown account; accounts beyond the maximum share the last code.
 pub(super) fn unknown_code(number: u32) -> u32 {
     FIRST_UNKNOWN + number.min(UNKNOWN_CODES - 1)
 }
 
-/// Returns which account that is not in the account list has a code.
+/// Returns the number of the unknown account with a code; `None` for a known account.
 pub(super) fn unknown_number(code: u32) -> Option<u32> {
     (FIRST_UNKNOWN..NO_CODE).contains(&code).then(|| code - FIRST_UNKNOWN)
 }
 
-/// Returns whether a code is that of an account that is not in the account list.
+/// Returns whether a code is that of an unknown account.
 pub(super) fn is_unknown(code: u32) -> bool {
     unknown_number(code).is_some()
 }

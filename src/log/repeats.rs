@@ -15,17 +15,17 @@ use crate::warning::Warning;
 /// Minimum share of repeats for a warning.
 const MIN_SHARE: f64 = 0.01;
 
-/// Number of usage events above which only those with one in [`SAMPLED`] hashes are compared: equal
-/// events have equal hashes, so that the share is estimated without bias.
+/// Number of usage events above which only a sample is compared: those whose hash is one of
+/// [`SAMPLED`]. Equal events have equal hashes, so the estimated share is unbiased.
 const ALL_COMPARED: usize = 1 << 22;
 
-/// Share of the hashes that are compared in a large log, as its inverse; a power of two.
+/// One in so many hashes belongs to the sample; a power of two.
 const SAMPLED: u64 = 16;
 
 /// Times rounded to minutes or more cannot distinguish the events of a user.
 const COARSE: i64 = 60 * SECOND;
 
-/// The usage events of the sources of a table without ids.
+/// Counts of the usage events of a table without ids, over all of its sources.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Repeats {
     /// Number of events that repeat another one in every column that is read.
@@ -35,7 +35,7 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    /// Returns a warning if the share of repeats is not small.
+    /// Returns a warning if the share of repeats is at least [`MIN_SHARE`].
     pub(super) fn warning(self, source: &Path) -> Option<Warning> {
         let Self { repeats, events } = self;
         #[expect(clippy::cast_precision_loss, reason = "a share")]
@@ -45,8 +45,8 @@ impl Repeats {
     }
 }
 
-/// Counts the repeats of each table without ids, after the events are classified; returns the index
-/// of its first source, too.
+/// Counts the repeats of each table without ids, after the events are classified. Returns the index
+/// of the first source of each table with its counts.
 pub(super) fn count_repeats(
     sources: &[RawSource],
     spill: &SpillFile,
@@ -77,8 +77,10 @@ pub(super) fn count_repeats(
     Ok(counts)
 }
 
-/// Returns hashes of the usage events of a block, one in `sampled` of them, and whether all times
-/// are coarse.
+/// Returns the hashes of a block's usage events, and whether all times are coarse.
+///
+/// # Arguments
+/// * `sampled` – one in so many hashes is returned; 1 returns all
 fn hashes(block: &RawBlock, sampled: u64, spill: &SpillFile) -> Result<(Vec<u64>, bool)> {
     let times = block.event_times(spill)?;
     let (account, user, event) =

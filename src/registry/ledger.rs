@@ -13,6 +13,7 @@ use crate::io::write::{
     create_managed_folder, sync_folder,
 };
 use crate::log::cells;
+use crate::names::file_name;
 use crate::registry::versions::model_name;
 use crate::time::{DAY, iso, iso_day, parse_iso};
 
@@ -268,10 +269,6 @@ fn label_of(path: &Path) -> Option<String> {
         .strip_suffix(EXTENSION)
         .filter(|stem| !stem.is_empty() && stem.matches('@').count() <= 1)?;
     Some(stem.replace('@', "/"))
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Lists a folder, without names that begin with `.` or `_`: unfinished files, and files of other

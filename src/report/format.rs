@@ -2,7 +2,9 @@
 
 use pql_stats::intervals::Interval;
 
-pub(crate) use crate::names::{counted, enumerated, grouped, plural};
+pub(crate) use crate::names::{
+    agree, capitalized, counted, enumerated, file_name, grouped, plural,
+};
 use crate::time::TimeSpan;
 
 /// Returns a number with at most two decimal places, fewer if it is large.
@@ -109,6 +111,11 @@ pub(crate) fn percent(share: f64) -> String {
         text
     };
     format!("{}%", minus(text))
+}
+
+/// Returns an interval of shares in whole percents, such as `15% to 30%`.
+pub(crate) fn whole_percents(Interval { low, high }: Interval) -> String {
+    format!("{:.0}% to {:.0}%", 100.0 * low, 100.0 * high)
 }
 
 /// Returns a number with four decimal places; a dash for `None`.

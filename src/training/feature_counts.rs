@@ -113,8 +113,6 @@ impl Rows {
 mod tests {
     use super::*;
     use crate::dataset::features::{FeatureCatalog, FeatureKind};
-    use crate::dataset::split::SplitMethod;
-    use crate::log::Names;
 
     /// Rows of 200 accounts with four columns, among them counts of `a`, `b` and `c`.
     fn rows(converting: u32, b_is_a: bool) -> Rows {
@@ -142,25 +140,12 @@ mod tests {
                 (0..200).map(|row| value(i, row)).collect::<Vec<_>>(),
             )
         };
+        let columns = (0..).zip(&design_features).map(column).collect();
+        let y = (0..200).map(|row| Some(row < converting)).collect();
         Rows {
-            features: DataFrame::new(200, (0..).zip(&design_features).map(column).collect())
-                .unwrap(),
             design_features,
             catalog: Some(catalog),
-            account: (0..200).collect(),
-            names: Names::default(),
-            cutoff: None,
-            y: (0..200).map(|row| Some(row < converting)).collect(),
-            split: vec![Split::Train; 200],
-            first_test: None,
-            split_method: SplitMethod::None,
-            split_problem: None,
-            dropped: Vec::new(),
-            findings: Vec::new(),
-            definitions: Vec::new(),
-            warnings: Vec::new(),
-            formats: std::collections::BTreeMap::new(),
-            activity: None,
+            ..Rows::for_tests(DataFrame::new(200, columns).unwrap(), y)
         }
     }
 
@@ -188,7 +173,7 @@ mod tests {
         assert_eq!(
             warnings,
             [
-                "`features.event_types` is reduced from 20 to 1: found 29 converting accounts for 4 design columns, expected 10 for each column"
+                "`features.event_types` is reduced from 20 to 1: 4 design columns would need 40 converting accounts (10 each), and there are 29. No change is needed; more conversions allow more event types."
             ]
         );
         assert_eq!(

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::LogFault;
-use crate::names::{backticked, counted};
+use crate::names::{agree, backticked, counted, percent};
 
 /// Maximum number of features listed in an alarm.
 const LISTED: usize = 3;
@@ -131,7 +131,7 @@ impl fmt::Display for Alarm {
             Self::LogFault(fault) => fault.fmt(f),
             Self::FeatureDrift { features, total } => {
                 let names = listed(features.iter().map(|name| format!("`{name}`")));
-                let verb = if features.len() == 1 { "has" } else { "have" };
+                let verb = agree(features.len() as u64, ["has", "have"]);
                 write!(
                     f,
                     "{} of {} {verb} drifted among accounts of the same age: {names}.",
@@ -181,12 +181,6 @@ impl fmt::Display for Alarm {
             }
         }
     }
-}
-
-/// Formats a probability in percent with one decimal place, two below 1%.
-fn percent(probability: f64) -> String {
-    let places = if probability > 0.0 && probability < 0.01 { 2 } else { 1 };
-    format!("{:.places$}%", 100.0 * probability)
 }
 
 /// Describes a bin of probabilities: `up to 0.65%` as `below 0.65%`, `2% to 5%` as `between 2% and

@@ -139,7 +139,7 @@ impl Anomaly {
             Self::SilentAccount => ("account", "without events"),
             Self::AccountBeforeLog => ("account", "that signed up before the log starts"),
             Self::ChurnAtLastEvent => ("churn time", "equal to the last event of the account"),
-            Self::TimeMeansNever => ("conversion or churn time", "taken as never"),
+            Self::TimeMeansNever => ("conversion or churn time", "read as never"),
         };
         format!("{} {rest}", counted(count, noun))
     }
@@ -152,7 +152,7 @@ impl fmt::Display for Anomaly {
             Self::SilentAccount => "accounts without events",
             Self::AccountBeforeLog => "accounts that signed up before the log starts",
             Self::ChurnAtLastEvent => "churn times equal to the last event of the account",
-            Self::TimeMeansNever => "conversion or churn times taken as never",
+            Self::TimeMeansNever => "conversion or churn times read as never",
         })
     }
 }
@@ -244,7 +244,7 @@ impl fmt::Display for Unscored {
         match self {
             Self::TooYoung => f.write_str("not scored: too young"),
             Self::TooOld => f.write_str("not scored: too old"),
-            Self::HorizonOver => f.write_str("not scored: horizon is over"),
+            Self::HorizonOver => f.write_str("not scored: the horizon is over"),
             Self::NotFinite { column } => write!(f, "not scored: `{column}` is not finite"),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{backticked, counted, grouped};
+use crate::names::{agree, backticked, counted, grouped};
 
 /// Source of a column, which determines how to exclude it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,12 @@ impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::HighAuc { column, origin, auc } => {
-                write!(f, "`{column}` alone predicts the outcome with an AUC of {auc:.4}. {origin}")
+                let (auc, low) =
+                    if *auc < 0.5 { (1.0 - auc, ", lower values first") } else { (*auc, "") };
+                write!(
+                    f,
+                    "`{column}` alone predicts the outcome with an AUC of {auc:.4}{low}. {origin}"
+                )
             }
             Self::NearPure { column, origin, rows, converted, accounts, base_rate } => write!(
                 f,
@@ -192,6 +197,8 @@ mod tests {
             auc: 0.95,
         };
         assert!(seats.to_string().contains("`accounts.seats`"), "{seats}");
+        let low = Finding::HighAuc { column: "x".to_owned(), origin: Origin::Matrix, auc: 0.04 };
+        assert!(low.to_string().contains("an AUC of 0.9600, lower values first."), "{low}");
         let model = Finding::ModelAuc {
             auc: 0.97,
             most_important: [("a", 2.0), ("b", 1.0)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{counted, grouped};
+use crate::names::{agree, counted, grouped};
 use crate::time::{Timestamp, iso_day};
 
 /// An event type that began when another one stopped.
@@ -166,7 +166,7 @@ impl fmt::Display for LogFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EventGone { event, last_seen, days, expected, replacement } => {
-                let were = if *expected == 1 { "was" } else { "were" };
+                let were = agree(*expected, ["was", "were"]);
                 let expected = counted(*expected, "event");
                 match last_seen {
                     Some(day) => write!(
@@ -189,7 +189,7 @@ impl fmt::Display for LogFault {
                 named(source.as_deref()),
                 period(*from, *to),
                 grouped(*expected),
-                if *expected == 1 { "was" } else { "were" }
+                agree(*expected, ["was", "were"])
             ),
             Self::SourceEnded { source, last_seen, log_end, expected } => {
                 let last = last_seen.map_or_else(
@@ -200,7 +200,7 @@ impl fmt::Display for LogFault {
                     f,
                     "`{source}` {last}, but other sources go on until {}. {} expected from it since.",
                     iso_day(log_end.0),
-                    counted(*expected, "event") + if *expected == 1 { " was" } else { " were" }
+                    counted(*expected, "event") + agree(*expected, [" was", " were"])
                 )
             }
             Self::VolumeDrop { source, from, to, events, expected } => write!(
@@ -226,7 +226,7 @@ impl fmt::Display for LogFault {
                 iso_day(day.0),
                 counted(*events, "event"),
                 grouped(*expected),
-                if *expected == 1 { "was" } else { "were" },
+                agree(*expected, ["was", "were"]),
                 100.0 * repeats
             ),
             Self::RoundTimes { source, from, unit, share, reference } => write!(

@@ -20,7 +20,7 @@ pub struct MarkedColumn {
 }
 
 impl fmt::Display for MarkedColumn {
-    /// Writes the column and its missing values: `` `x`: 1 of 60 values `NA` ``.
+    /// Writes the column and its missing values: `` `x` (`NA`, 1 of 60 values) ``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = |mark: &String| {
             if mark.is_empty() { "blank".to_owned() } else { format!("`{mark}`") }
@@ -28,11 +28,11 @@ impl fmt::Display for MarkedColumn {
         let marks: Vec<String> = self.marks.iter().map(mark).collect();
         write!(
             f,
-            "`{}`: {} of {} {}",
+            "`{}` ({}, {} of {})",
             self.column,
+            marks.join(" or "),
             grouped(self.missing),
-            counted(self.values, "value"),
-            marks.join(" or ")
+            counted(self.values, "value")
         )
     }
 }

@@ -397,7 +397,7 @@ pub enum Warning {
         model: String,
         /// Code of the verdict.
         verdict: String,
-        /// Headline of the verdict.
+        /// Caution, if any, and headline of the verdict.
         headline: String,
     },
     /// Texts in columns of numbers were read as missing values.

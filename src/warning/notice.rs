@@ -52,6 +52,9 @@ pub enum Notice {
     },
 }
 
+/// Maximum number of features listed in a line of a summary.
+const LISTED: usize = 5;
+
 impl Notice {
     /// Returns the stable code, for a warning or finding its own.
     #[must_use]
@@ -106,7 +109,7 @@ impl fmt::Display for Notice {
             Self::HeldOutRows { rows } => {
                 write!(
                     f,
-                    "{} of the test set: with the probabilities from before the final refit",
+                    "{} of the test set evaluated with the probabilities from before the final refit",
                     counted(*rows as u64, "row")
                 )
             }
@@ -121,15 +124,20 @@ impl fmt::Display for Notice {
     }
 }
 
-/// Lists the features that are used only if `design.include` lists them; `None` if there is none.
+/// Lists the features that are used only if `design.include` lists them; `None` without such
+/// features.
 #[must_use]
 pub fn unasked_features(features: &[DroppedFeature]) -> Option<String> {
     let name = |feature: &DroppedFeature| {
         Some(format!("{} ({})", feature.quoted_column(), feature.reason.unasked_kind()?))
     };
-    let names: Vec<String> = features.iter().filter_map(name).collect();
-    (!names.is_empty())
-        .then(|| format!("Not features unless `design.include` lists them: {}", names.join(", ")))
+    let mut names: Vec<String> = features.iter().filter_map(name).collect();
+    let more = names.len().saturating_sub(LISTED);
+    names.truncate(LISTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!names.is_empty()).then(|| {
+        format!("Not features unless `design.include` lists them: {}{more}", names.join(", "))
+    })
 }
 
 /// Lists dropped features, one line per reason.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{SplitProblem, Warning};
-use crate::names::{backticked, counted, grouped, quoted};
+use crate::names::{agree, backticked, counted, file_name, grouped, quoted};
 
 impl fmt::Display for Warning {
     /// Writes what happened, why it matters and what to do.
@@ -27,32 +27,33 @@ impl fmt::Display for Warning {
             }
             Self::FilesNotRead { source, unread, files, first } => write!(
                 f,
-                "`{}`: {} of {} not read, the first `{}`, so their rows are missing. Convert them to a supported format, or move them elsewhere.",
+                "`{}`: {} of {} not read (the first is `{}`), so rows are missing. Convert {them} to a supported format, or move {them} elsewhere.",
                 source.display(),
                 grouped(*unread as u64),
-                format_args!("{} {}", counted((unread + files) as u64, "file"), if *unread == 1 { "is" } else { "are" }),
-                first.file_name().unwrap_or(first.as_os_str()).display()
+                format_args!("{} {}", counted((unread + files) as u64, "file"), agree(*unread as u64, ["is", "are"])),
+                file_name(first),
+                them = agree(*unread as u64, ["it", "them"])
             ),
             Self::ColumnAbsent { source, column, absent, files, first } => {
                 let source = source.display();
                 if absent == files {
                     return write!(
                         f,
-                        "`{source}` has no column `{column}`, so it is missing in every row; check its name in the project file"
+                        "`{source}` has no column `{column}`, so it is missing in every row. Check its name in the project file."
                     );
                 }
                 write!(
                     f,
-                    "`{source}`: {} of {} {} the column `{column}`, the first `{}`; it is missing in their rows",
+                    "`{source}`: {} of {} {} the column `{column}` (the first is `{}`), so it is missing in their rows. Check the export of these files.",
                     grouped(*absent as u64),
                     counted(*files as u64, "file"),
-                    if *absent == 1 { "lacks" } else { "lack" },
-                    first.file_name().unwrap_or(first.as_os_str()).display()
+                    agree(*absent as u64, ["lacks", "lack"]),
+                    file_name(first)
                 )
             }
             Self::SignedUpBeforeLog { accounts, since } => write!(
                 f,
-                "{} signed up before the log starts ({}), so features since sign-up count only from that day",
+                "{} signed up before the log starts ({}), so features since sign-up count only from that day. Export the earlier events if you have them.",
                 counted(*accounts, "account"),
                 since.day()
             ),
@@ -60,13 +61,13 @@ impl fmt::Display for Warning {
                 f,
                 "{} up to {last} {} ignored: after {end} there are almost no events, so the log ends on that day. Set `observation.until` for another end.",
                 counted(*events, "event"),
-                if *events == 1 { "is" } else { "are" }
+                agree(*events, ["is", "are"])
             ),
             Self::EventsBeforeStart { events, first, start } => write!(
                 f,
                 "{} from {first} on {} long before the others, so the log starts on {start}. Set `observation.since` for another start.",
                 counted(*events, "event"),
-                if *events == 1 { "is" } else { "are" }
+                agree(*events, ["is", "are"])
             ),
             Self::UnknownAccountsAtEnd { events, since, example } => write!(
                 f,
@@ -81,7 +82,7 @@ impl fmt::Display for Warning {
             ),
             Self::TimesMeanNever { column, accounts, example } => write!(
                 f,
-                "`{column}`: {} such as `{example}`, which is taken as never",
+                "`{column}`: {} such as `{example}`, which is read as never. Leave such times empty.",
                 accounts_have_times(*accounts)
             ),
             Self::BackDatedChurn { at_last_event, churned } => write!(
@@ -89,21 +90,21 @@ impl fmt::Display for Warning {
                 "{} of {} {} back-dated: the time of the last event. Provide the time at which the churn became known.",
                 grouped(*at_last_event),
                 counted(*churned as u64, "churn time"),
-                if *at_last_event == 1 { "looks" } else { "look" }
+                agree(*at_last_event, ["looks", "look"])
             ),
             Self::LogEndsEarly { days } => write!(
                 f,
-                "the last event is {} before the cutoff; check that the log is complete",
+                "the last event is {} before the cutoff. Check that the log is complete.",
                 counted(days.unsigned_abs(), "day")
             ),
             Self::CountedEventsMissing { events } => write!(
                 f,
-                "the log lacks {} that the model counts: {}",
-                if events.len() == 1 { "an event type" } else { "event types" },
+                "the log lacks {} that the model counts: {}. Check the export, and list renamed events in [roles].",
+                agree(events.len() as u64, ["an event type", "event types"]),
                 backticked(events)
             ),
             Self::NoAccountList => f.write_str(
-                "no account list: the base rate covers only accounts with at least one event",
+                "no account list: the base rate covers only accounts with at least one event. Add [accounts] to count all of them.",
             ),
             Self::UnknownInDefinition { definition, missing } => {
                 write!(f, "definition `{definition}` {missing}")
@@ -119,9 +120,10 @@ impl fmt::Display for Warning {
             }
             Self::FewerEventCounts { configured, counted: used, accounts, per_column, columns } => write!(
                 f,
-                "`features.event_types` is reduced from {configured} to {used}: found {} for {}, expected {per_column} for each column",
-                counted(*accounts, "converting account"),
-                counted(*columns as u64, "design column")
+                "`features.event_types` is reduced from {configured} to {used}: {} would need {} ({per_column} each), and there are {}. No change is needed; more conversions allow more event types.",
+                counted(*columns as u64, "design column"),
+                counted(*columns as u64 * u64::from(*per_column), "converting account"),
+                grouped(*accounts)
             ),
             Self::TestSetChanged { test_size, problem } => {
                 match test_size {
@@ -137,25 +139,27 @@ impl fmt::Display for Warning {
                 let SplitProblem { test_size, test_conversions, training_rows, rows } = problem;
                 write!(
                     f,
-                    "with `model.test_size = {test_size}` the test set would have {}, and {} of {} would remain for training",
+                    "with `model.test_size = {test_size}` the test set would have {}, and {} of {} would remain for training. Use a longer log, or set `model.split = \"time\"` to test on that set.",
                     counted(*test_conversions, "converting account"),
                     grouped(*training_rows),
                     counted(*rows, "row")
                 )
             }
-            Self::NoTestRows => f.write_str("no test rows, so the model was not evaluated"),
+            Self::NoTestRows => f.write_str(
+                "no test rows, so the model was not evaluated. Use a longer log, or a larger `model.test_size`.",
+            ),
             Self::TestRowsOneClass => {
-                f.write_str("all test rows have the same outcome, so the ranking cannot be evaluated")
+                f.write_str("all test rows have the same outcome, so the ranking cannot be evaluated. Use a longer log, or a larger `model.test_size`.")
             }
             Self::UnpenalizedFold => f.write_str(
-                "an unpenalized fold did not converge; calibration and percentiles use the weakest penalty of the grid instead",
+                "an unpenalized fold did not converge; calibration and percentiles use the weakest penalty of the grid instead. Set `model.penalty`.",
             ),
             Self::CrossFittingFailed { problem } => write!(
                 f,
-                "cross-fitting failed, so probabilities are not calibrated and percentiles come from in-sample scores: {problem}"
+                "cross-fitting failed ({problem}), so probabilities are not calibrated and percentiles come from in-sample scores. Use more rows, or set `model.penalty`."
             ),
             Self::NotCalibrated { separated: true } => {
-                f.write_str("not calibrated: the cross-fitted log-odds separate the outcomes perfectly")
+                f.write_str("not calibrated: the cross-fitted log-odds separate the outcomes perfectly. Check for columns that contain the outcome.")
             }
             Self::NotCalibrated { separated: false } => f.write_str(
                 "not calibrated: the cross-fitted log-odds do not increase with the outcome, so the model has no skill",
@@ -172,15 +176,15 @@ impl fmt::Display for Warning {
             ),
             Self::AlphaAtEnd { strongest: true, alpha } => write!(
                 f,
-                "cross-validation chose the strongest penalty (alpha = {alpha:.3e}), so the features predict almost nothing"
+                "cross-validation chose the strongest penalty (alpha = {alpha:.3e}), so the features predict almost nothing. Use other features, or more data."
             ),
             Self::AlphaAtEnd { strongest: false, alpha } => write!(
                 f,
-                "cross-validation chose the weakest penalty (alpha = {alpha:.3e}), so an even weaker one may fit better"
+                "cross-validation chose the weakest penalty (alpha = {alpha:.3e}), so an even weaker one may fit better. With many rows this is usually harmless."
             ),
             Self::ThresholdNotReached { threshold } => write!(
                 f,
-                "no training row reaches the threshold of {threshold:.4}, so almost no account will qualify; change [qualify]"
+                "no training row reaches the threshold of {threshold:.4}, so almost no account will qualify. Lower the threshold in [qualify]."
             ),
             Self::SeparatedOutcomes { columns, complete, firth } => {
                 let rows = if *complete { "" } else { " of some rows" };
@@ -202,7 +206,7 @@ impl fmt::Display for Warning {
             ),
             Self::FewForWaldTests { per_column, needed } => write!(
                 f,
-                "no z and p values: {per_column:.1} converting accounts per design column, and {needed} are required"
+                "no z and p values: {per_column:.1} converting accounts per design column, and {needed} are required. List fewer features in `design.include`."
             ),
             Self::CollinearColumns { columns, inflation } => write!(
                 f,
@@ -211,7 +215,7 @@ impl fmt::Display for Warning {
             ),
             Self::ConfigDiffers { key, value, model } => write!(
                 f,
-                "`{key}` is {value} in the project file and {model} in the model; using the value of the model"
+                "`{key}` is {value} in the project file and {model} in the model, whose value is used. Train again to use the new value."
             ),
             Self::DefinitionsNeedEvents => f.write_str(
                 "definitions need events, which a feature matrix lacks; accounts qualify by the model only",
@@ -251,16 +255,16 @@ impl fmt::Display for Warning {
                 "{} of {} {} not eligible for scoring: the account is too young, too old or past its horizon",
                 grouped(*rows as u64),
                 counted(*all as u64, "row"),
-                if *rows == 1 { "is" } else { "are" }
+                agree(*rows as u64, ["is", "are"])
             ),
             Self::RowsNotFinite { rows } => {
                 write!(f, "{} skipped because a value is not finite", counted(*rows as u64, "row"))
             }
             Self::NoCutoffs => f.write_str(
-                "the rows have no cutoffs, so training rows cannot be excluded and results may be too good",
+                "the rows have no cutoffs, so training rows cannot be excluded and results may be too good. Add a column of cutoffs (`matrix.cutoff`).",
             ),
             Self::NoCutoffsInComparison => f.write_str(
-                "the rows have no cutoffs, so training rows cannot be excluded and favor the model trained on them",
+                "the rows have no cutoffs, so training rows cannot be excluded and favor the model trained on them. Add a column of cutoffs (`matrix.cutoff`).",
             ),
             Self::TrainingRowsLeftOut { rows } => write!(
                 f,
@@ -279,7 +283,7 @@ impl fmt::Display for Warning {
             ),
             Self::FewToCompare { conversions, rows, needed } => write!(
                 f,
-                "too few rows for a verdict: {} of {} converted, and {needed} of each outcome are required",
+                "too few rows for a verdict: {} of {} converted, and {needed} of each outcome are required. Compare on more cohorts.",
                 grouped(*conversions),
                 counted(*rows, "row")
             ),
@@ -289,7 +293,7 @@ impl fmt::Display for Warning {
                     f,
                     "{} of earlier runs {} not sent; run with `--since {since}` to include them",
                     counted(*alerts as u64, "alert"),
-                    if *alerts == 1 { "was" } else { "were" }
+                    agree(*alerts as u64, ["was", "were"])
                 )
             }
             Self::OtherModel => f.write_str(
@@ -299,7 +303,7 @@ impl fmt::Display for Warning {
                 write!(f, "scores of {model} are skipped: {problem}")
             }
             Self::NoStoredTestRows => f.write_str(
-                "the test rows are not stored with the model, so figures based on them are missing",
+                "the test rows are not stored with the model, so figures based on them are missing. Train without `--no-test-rows` to have them.",
             ),
             Self::NoDefinitions => {
                 f.write_str("the project file has no [[definition]], so the page has no funnel")
@@ -330,7 +334,7 @@ impl fmt::Display for Warning {
             ),
             Self::MissingMarks { columns } => {
                 let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
-                write!(f, "{} read as missing", columns.join(", "))
+                write!(f, "Read as missing: {}", columns.join(", "))
             }
             Self::NumberFormat { columns, format } => {
                 write!(f, "{} {format}", quoted(columns, ["has", "have"]))
@@ -355,11 +359,11 @@ impl fmt::Display for Warning {
 
 /// Returns a number of accounts that have a time: `1 account has a time`, `2 accounts have a time`.
 fn accounts_have_times(accounts: u64) -> String {
-    let times = if accounts == 1 { "has a time" } else { "have a time" };
+    let times = agree(accounts, ["has a time", "have a time"]);
     format!("{} {times}", counted(accounts, "account"))
 }
 
 /// Returns a number of rows and their verb: `1 row has`, `2 rows have`.
 fn rows_have(rows: u64) -> String {
-    format!("{} {}", counted(rows, "row"), if rows == 1 { "has" } else { "have" })
+    format!("{} {}", counted(rows, "row"), agree(rows, ["has", "have"]))
 }

@@ -53,12 +53,12 @@ fn a_column_with_a_missing_mark_stays_a_number_and_says_so() {
         let (out, columns) = train(&project, &[]);
         assert_eq!(columns, ["missing_x", "plan=free", "plan=pro", "x"], "{mark}: {out}");
         let shown = if mark == " " { "blank".to_owned() } else { format!("`{mark}`") };
-        assert!(out.contains(&format!("`x`: 1 of 120 values {shown} read as missing")), "{out}");
+        assert!(out.contains(&format!("Read as missing: `x` ({shown}, 1 of 120 values)")), "{out}");
         project.write("batch.csv", format!("account_id,x,plan\nb,{mark},pro\n"));
         project
             .pql(&["score", "m", "--features", "batch.csv", "-o", "-"])
             .done()
-            .stderr_has(&[&format!("`x`: 1 of 1 value {shown} read as missing")]);
+            .stderr_has(&[&format!("Read as missing: `x` ({shown}, 1 of 1 value)")]);
     }
 }
 

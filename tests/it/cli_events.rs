@@ -106,7 +106,7 @@ fn a_value_that_is_not_a_number_is_reported() {
     };
     ingest(&rows(["5", "NA", " "]), &values)
         .done()
-        .stderr_has(&["`minutes`: 2 of 3 values blank or `NA` read as missing"]);
+        .stderr_has(&["Read as missing: `minutes` (blank or `NA`, 2 of 3 values)"]);
     ingest(&rows(["1,5", "NA", "2"]), &values)
         .done()
         .stderr_has(&["`minutes` has decimal commas (`1.234,5`)"]);

@@ -36,7 +36,7 @@ fn files_in_other_formats_are_counted_and_named() {
         project.write("pql.toml", format!("[[events]]\npath = \"{path}\"\n"));
         let (_, err) = ingest(&project);
         for words in
-            ["files not read", "2 of 3 files are not read, the first `2.csv.bz2`, so their rows"]
+            ["files not read", "2 of 3 files are not read (the first is `2.csv.bz2`), so rows"]
         {
             assert!(err.contains(words), "{path}: `{words}` is not in {err}");
         }
@@ -52,7 +52,7 @@ fn a_training_shows_which_files_are_not_read() {
     project.write("e/1.csv", events);
     project.write("e/2.csv.bz2", "BZh9");
     let run = project.pql(&["train", "--name", "t", "--set", "events.0.path=e"]).done();
-    run.stderr_has(&["warning: `e`: 1 of 2 files is not read, the first `2.csv.bz2`"]);
+    run.stderr_has(&["warning: `e`: 1 of 2 files is not read (the first is `2.csv.bz2`)"]);
 }
 
 #[cfg(unix)]
@@ -76,7 +76,7 @@ fn pipes_devices_and_stdin_are_refused_at_once() {
     project.write("pql.toml", "[[events]]\npath = \"e\"\n");
     let (kept, err) = ingest(&project);
     assert_eq!(kept, 1);
-    assert!(err.contains("1 of 2 files is not read, the first `2.csv`"), "{err}");
+    assert!(err.contains("1 of 2 files is not read (the first is `2.csv`)"), "{err}");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn files_of_a_matrix_are_joined_by_column_name() {
     project.write("parts/3.csv", third);
     let (err, _) = score("parts", "q");
     assert!(
-        err.contains("warning: `parts`: 2 of 3 files lack the column `w`, the first `1.csv`"),
+        err.contains("warning: `parts`: 2 of 3 files lack the column `w` (the first is `1.csv`)"),
         "{err}"
     );
 }

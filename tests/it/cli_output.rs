@@ -65,7 +65,7 @@ fn score_writes_the_documented_columns() {
         young.contains(",2025-04-01T00:00:00Z,,,,,,,,,,false,not scored: too young,,,,,,t/0001"),
         "{young}"
     );
-    assert!(run.out.lines().any(|l| l.contains("not scored: horizon is over")), "{}", run.out);
+    assert!(run.out.lines().any(|l| l.contains("not scored: the horizon is over")), "{}", run.out);
     let codes: Vec<&str> = run.out.lines().skip(1).map(|l| l.split(',').next().unwrap()).collect();
     assert!(codes.is_sorted() && codes.len() > 50);
     // The trials are scored at 7 days, with a horizon of 14 days from then on.

@@ -1,12 +1,10 @@
 //! Sources of several files, values inside JSON and structs, and columns from folder names.
 
-use std::io::Write as _;
-
 use polars::prelude::*;
 use pql::time::iso;
 
 use crate::common::root;
-use crate::project::{Project, Run, counted};
+use crate::project::{Project, Run, counted, gz, zst};
 
 /// Ten events like `nested.parquet`, as NDJSON: one row has no properties and one has no account.
 fn nested() -> String {
@@ -37,12 +35,6 @@ fn as_csv(ndjson: &str) -> String {
         csv += &format!("\"{}\",{event}\n", properties.replace('"', "\"\""));
     }
     csv
-}
-
-fn gz(text: &str) -> Vec<u8> {
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(text.as_bytes()).unwrap();
-    packed.finish().unwrap()
 }
 
 /// Returns a table that pql wrote as CSV lines, sorted.
@@ -82,7 +74,7 @@ fn a_dotted_name_reads_the_same_values_in_every_format() {
     let project = Project::new();
     project.write("n.ndjson", &text);
     project.write("n.json.gz", gz(&text));
-    project.write("n.jsonl.zst", zstd::encode_all(text.as_bytes(), 3).unwrap());
+    project.write("n.jsonl.zst", zst(&text));
     project.write("n.csv", as_csv(&text));
     let texts: Vec<Option<String>> = text
         .lines()
@@ -260,7 +252,9 @@ fn files_of_a_source_are_joined_by_column_name() {
     let project = joined("timestamp,account_id,event\n2025-01-02,a,view\n");
     let (events, run) = ingested(&project);
     assert_eq!(events, ["a,,view,2025-01-02T00:00:00Z", "a,u,login,2025-01-01T00:00:00Z"]);
-    run.stderr_has(&["warning: `e`: 1 of 2 files lacks the column `user_id`, the first `2.csv`"]);
+    run.stderr_has(&[
+        "warning: `e`: 1 of 2 files lacks the column `user_id` (the first is `2.csv`)",
+    ]);
     joined("timestamp,event\n2025-01-02,view\n")
         .pql(&["ingest", "-o", "out"])
         .fails_with(3, &["2.csv`: missing column `account_id` (`events.account`)"]);
@@ -299,7 +293,9 @@ fn a_key_that_no_object_has_is_missing_in_every_row() {
         "{\"account_id\":\"c\",\"signed_up_at\":\"2025-01-02\",\"paid_at\":\"2025-02-01\"}\n",
     );
     let (_, run) = ingested(&project);
-    run.stderr_has(&["warning: `a`: 2 of 3 files lack the column `paid_at`, the first `1.ndjson`"]);
+    run.stderr_has(&[
+        "warning: `a`: 2 of 3 files lack the column `paid_at` (the first is `1.ndjson`)",
+    ]);
     assert_eq!(
         csv_lines(&project, "out/accounts.parquet")[2],
         "c,2025-01-02T00:00:00Z,2025-02-01T00:00:00Z,"

@@ -116,10 +116,10 @@ fn times_that_mean_never_are_no_outcomes() {
         assert_eq!(times, [None, None], "{never}: {}", run.err);
         let words = [
             format!(
-                "`converted_at`: 2 accounts have a time such as `{never}`, which is taken as never"
+                "`converted_at`: 2 accounts have a time such as `{never}`, which is read as never"
             ),
             "`churned_at`: 1 account has a time".to_owned(),
-            "3 conversion or churn times taken as never".to_owned(),
+            "3 conversion or churn times read as never".to_owned(),
         ];
         let run = run.stderr_has(&words.each_ref().map(String::as_str));
         assert!(!run.err.contains("922337"), "{}", run.err);

@@ -37,6 +37,7 @@ const HABITS: &[(&str, &str)] = &[
     (r"(?i)\bfor want of\b", "without"),
     (r"(?i)\bbear in mind\b", "warning"),
     (r"(?i)\b(write|writes|written|writing) over\b", "overwrite"),
+    (r"(?i), too([.;:,)]|$| \|)", "also"),
     (r"(?i)\bsurely\b", "significantly"),
     (r"(?i)\bby heart\b", "overfitting"),
     (r"(?i)\bhardly any", "few, almost no"),

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::config::MaxLine;
 use crate::error::{Error, Result};
+use crate::names::agree;
 
 /// Number of bytes searched for the separator of the header line: enough for thousands of columns.
 const HEADER: u64 = 1 << 18;
@@ -182,7 +183,7 @@ fn wrong_field_count(file: &Path, row: u64, record: &StringRecord, expected: usi
     } else {
         ""
     };
-    let fields = if record.len() == 1 { "field" } else { "fields" };
+    let fields = agree(record.len() as u64, ["field", "fields"]);
     Error::malformed_row(
         file,
         Some(row),

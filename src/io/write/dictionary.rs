@@ -94,7 +94,7 @@ impl DictionaryColumn {
 /// The values of an output column.
 #[derive(Debug, Clone)]
 pub enum ColumnValues {
-    /// A column of polars.
+    /// A polars column.
     Plain(Column),
     /// Repeated texts.
     Dictionary(DictionaryColumn),
@@ -147,7 +147,7 @@ impl OutputTable {
         DataFrame::new(self.height, self.columns.into_iter().map(column).collect())
     }
 
-    /// Returns a column of polars; `None`: there is none of this name.
+    /// Returns the polars column of this name, if any.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|(other, _)| other == name).and_then(|(_, values)| match values {

@@ -68,7 +68,7 @@ impl CellLocation<'_> {
     }
 }
 
-/// Converts a column of ids to their canonical form; null where there is none.
+/// Converts a column of ids to their canonical form; missing ids stay null.
 pub(crate) fn ids(column: &Column) -> Result<StringChunked> {
     let texts = text(column)?;
     let is_id = |text: Option<&str>| text.is_none_or(|text| !text.is_empty() && is_canonical(text));
@@ -79,7 +79,7 @@ pub(crate) fn ids(column: &Column) -> Result<StringChunked> {
     Ok(StringChunked::from_iter_options(texts.name().clone(), ids))
 }
 
-/// Converts a column of categories to levels in their canonical form; null where missing.
+/// Converts a column of categories to levels in their canonical form; missing levels stay null.
 pub(crate) fn levels(column: &Column) -> Result<StringChunked> {
     let texts = text(column)?;
     let is_level = |text: Option<&str>| {
@@ -103,8 +103,8 @@ pub(crate) fn level(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Converts a column to text: numbers in their shortest form, times in ISO 8601; null where
-/// missing.
+/// Converts a column to text: numbers in their shortest form, times in ISO 8601; missing values
+/// stay null.
 pub(crate) fn text(column: &Column) -> Result<StringChunked> {
     use DataType as T;
     let series = column.as_materialized_series();

@@ -304,7 +304,7 @@ mod tests {
         let (shown, warnings) = inferred(&["1", "NA", "null", "-", " ", "", r"\N", "na"]);
         assert_eq!(shown, "[Some(1.0), None, None, None, None, None, None, None]");
         let marks =
-            "`x`: 6 of 8 values blank or `-` or `NA` or `\\N` or `na` or `null` read as missing";
+            "Read as missing: `x` (blank or `-` or `NA` or `\\N` or `na` or `null`, 6 of 8 values)";
         assert_eq!(warnings, [marks]);
         assert_eq!(inferred(&["US", "NA", "DE"]).0, r#"[Some("US"), Some("NA"), Some("DE")]"#);
         let types = |marks: &[&str]| ColumnTypes {

@@ -7,11 +7,12 @@ use pql_stats::daily::exceeds_past_gaps;
 use super::{Context, RECENT, Series, level, rounded};
 use crate::warning::LogFault;
 
-/// Returns the expected events on silent days if so many silent days are improbable and longer than
-/// past gaps.
+/// Returns the number of events expected on silent days, if this silence is improbable and longer
+/// than past gaps; `None` otherwise.
 ///
 /// # Arguments
-/// * `level` – highest probability of an improbable silence
+/// * `days` – consecutive days without events
+/// * `level` – maximum probability of an improbable silence
 pub(super) fn improbable_silence(series: &Series, days: Range<usize>, level: f64) -> Option<f64> {
     let forecast = series.forecast_before(days.start)?;
     let offsets: Vec<usize> = (0..days.len()).collect();
@@ -21,7 +22,7 @@ pub(super) fn improbable_silence(series: &Series, days: Range<usize>, level: f64
     improbable.then(|| expected().sum())
 }
 
-/// Finds sources that end before the others, by index.
+/// Finds sources that end before the log does; returns the index and the fault of each.
 pub(super) fn ended_sources(context: &Context<'_>) -> Vec<(usize, LogFault)> {
     let n = context.days();
     let last_day = |series: &Series| series.counts.iter().rposition(|count| *count > 0);
@@ -50,7 +51,10 @@ pub(super) fn ended_sources(context: &Context<'_>) -> Vec<(usize, LogFault)> {
     ended
 }
 
-/// Finds days without events, of the whole log or of one source.
+/// Finds recent days on which the log, or one of several sources, improbably has no events.
+///
+/// # Arguments
+/// * `ended` – sources that ended, which are not checked again
 pub(super) fn missing_days(context: &Context<'_>, ended: &[(usize, LogFault)]) -> Vec<LogFault> {
     let level = level(RECENT * context.sources.len().max(1));
     let n = context.days();

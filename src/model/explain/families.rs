@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn related_measures_form_one_family_also_through_a_third_one() {
-        // Columns 0 and 1 are windows of the first measure; 1 and 3 are related, 3 and 4, too.
+        // Columns 0 and 1 are windows of the first measure; 1 and 3 are related, and so are 3 and
+        // 4.
         let r = array![
             [1.0, 0.2, 0.69, 0.1, 0.0],
             [0.2, 1.0, 0.1, -0.7, 0.3],

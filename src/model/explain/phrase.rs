@@ -23,9 +23,10 @@ pub(super) enum Phrase {
     },
     /// Logarithm of the ratio to the previous window: `logins rose to 2.5× the previous 7 days`.
     Growth(&'static str),
-    /// Change per day: `daily events rose by 0.5 a day`.
+    /// Change from the start to the end of the window: `daily events rose by 3.5 over the last 7
+    /// days`.
     Trend(&'static str),
-    /// A share in percent, then a clause: `80% of the events are of the most active user`.
+    /// A share in percent, then a clause: `80% of events came from the most active user`.
     Share {
         /// The clause after the percentage.
         clause: &'static str,
@@ -35,7 +36,7 @@ pub(super) enum Phrase {
         name: &'static str,
     },
     /// Entropy of event types, as the number of equally frequent types that has it:
-    /// `events as varied as 8.4 equally used types`.
+    /// `activity spread over about 8.4 kinds of events`.
     Variety,
     /// A label, then the value: `sum of minutes: 12`.
     Labeled(String),
@@ -151,12 +152,12 @@ fn windowed_phrase(measure: &str) -> Phrase {
         "hand_raises" => counted("sales request", "sales requests"),
         "feature_entropy" => Phrase::Variety,
         "top_user_share" => Phrase::Share {
-            clause: "of the events by the most active user",
+            clause: "of events came from the most active user",
             missing: "no event with a user",
             name: "share of the most active user",
         },
         "seat_utilization" => Phrase::Share {
-            clause: "of the seats in use",
+            clause: "of seats were used",
             missing: "number of seats unknown",
             name: "share of seats in use",
         },

@@ -143,6 +143,8 @@ impl ReasonTemplate {
             // *Oikos* 113 (2006).
             Phrase::Growth(_) | Phrase::Variety => value.exp(),
             Phrase::Share { .. } => 100.0 * value,
+            // The slope of a line is the change per day.
+            Phrase::Trend(_) => value * f64::from(self.window.unwrap_or(1)),
             _ => value,
         };
         let places = decimal_places(value);
@@ -152,6 +154,9 @@ impl ReasonTemplate {
                 Shown { value, places: places.map(|places| places.min(1)) }
             }
             Phrase::Share { .. } if value.abs() >= 10.0 => Shown { value, places: Some(0) },
+            Phrase::Variety => Shown { value, places: places.map(|places| places.min(1)) },
+            // A tiny change reads as none.
+            Phrase::Trend(_) if value.abs() < 1.0 => Shown { value, places: Some(2) },
             _ => Shown { value, places },
         }
     }
@@ -171,8 +176,8 @@ impl ReasonTemplate {
             Phrase::Growth(_) if text == "1" => "unchanged".to_owned(),
             Phrase::Growth(_) => format!("{text}×"),
             Phrase::Trend(_) if text == "0" => "no change".to_owned(),
-            Phrase::Trend(_) if raw > 0.0 => format!("+{text} a day"),
-            Phrase::Trend(_) => format!("{text} a day"),
+            Phrase::Trend(_) if raw > 0.0 => format!("a rise of {text}"),
+            Phrase::Trend(_) => format!("a fall of {}", text.trim_start_matches('-')),
             Phrase::Share { .. } => format!("{text}%"),
             _ => text,
         }
@@ -232,15 +237,18 @@ impl ReasonTemplate {
                 let verb = if raw > 0.0 { "rose" } else { "fell" };
                 format!("{counted} {verb} to {text}× the previous {previous}")
             }
-            Phrase::Trend(counted) if text == "0" => format!("{counted} steady{window}"),
             Phrase::Trend(counted) => {
-                let verb = if raw > 0.0 { "rose" } else { "fell" };
-                format!("{counted} {verb} by {} a day{window}", text.trim_start_matches('-'))
+                let change = match text.trim_start_matches('-') {
+                    "0" => "steady".to_owned(),
+                    size if raw > 0.0 => format!("rose by {size}"),
+                    size => format!("fell by {size}"),
+                };
+                format!("{counted} {change} over the last {previous}")
             }
             Phrase::Share { clause, .. } => format!("{text}% {clause}{window}"),
             Phrase::Variety => {
-                let types = if text == "1" { "type" } else { "equally used types" };
-                format!("events as varied as {text} {types}{window}")
+                let kinds = if text == "1" { "kind" } else { "kinds" };
+                format!("activity spread over about {text} {kinds} of events{window}")
             }
             Phrase::Labeled(label) => format!("{label}{window}: {text}"),
             Phrase::Named(name) => format!("{name} = {text}"),

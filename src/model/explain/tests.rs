@@ -194,19 +194,23 @@ fn changes_and_shares_say_what_the_number_means() {
     );
     assert_eq!(
         windowed("events_trend", -0.5, 0.0),
-        "daily events fell by 0.5 a day in the last 7 days (typical: no change)"
+        "daily events fell by 3.5 over the last 7 days (typical: no change)"
     );
     assert_eq!(
-        windowed("events_trend", 0.0, 0.25),
-        "daily events steady in the last 7 days (typical: +0.25 a day)"
+        windowed("events_trend", 1e-4, 0.25),
+        "daily events steady over the last 7 days (typical: a rise of 1.75)"
+    );
+    assert_eq!(
+        windowed("events_trend", 2.0, -0.25),
+        "daily events rose by 14 over the last 7 days (typical: a fall of 1.75)"
     );
     assert_eq!(
         windowed("seat_utilization", 0.6, 0.2),
-        "60% of the seats in use in the last 7 days (typical: 20%)"
+        "60% of seats were used in the last 7 days (typical: 20%)"
     );
     assert_eq!(
         windowed("feature_entropy", 3.0_f64.ln(), 0.0),
-        "events as varied as 3 equally used types in the last 7 days (typical: 1)"
+        "activity spread over about 3 kinds of events in the last 7 days (typical: 1)"
     );
     assert_eq!(
         windowed("sum_minutes", 1_000.5, 1.25),
@@ -294,6 +298,8 @@ fn interned_texts_equal_freshly_written_ones() {
             feature("events_velocity", Some(7), number(Some(0.0), None)),
             feature("days_since_last_login", None, number(Some(2.5), None)),
             feature("seat_utilization", Some(7), number(None, None)),
+            feature("events_trend", Some(7), number(Some(-0.1), Some((-3.0, 3.0)))),
+            feature("feature_entropy", Some(7), number(Some(1.0), None)),
         ],
     };
     let profile = |feature: &FeatureEncoder| profile(feature, [-5.0, 11.0]);
@@ -334,7 +340,7 @@ fn interned_texts_equal_freshly_written_ones() {
     let expected: Vec<Reason<'_>> = values
         .iter()
         .enumerate()
-        .map(|(i, value)| Reason { feature: i % 5, value: RawValue::Number(*value) })
+        .map(|(i, value)| Reason { feature: i % 7, value: RawValue::Number(*value) })
         .collect();
     let indices: Vec<u32> =
         expected.iter().map(|reason| reasons.intern(&templates, reason)).collect();

@@ -246,7 +246,7 @@ impl Verdict {
         self.is_poor().then(|| Warning::PoorVerdict {
             model: label.to_owned(),
             verdict: self.code().to_owned(),
-            headline: self.to_string(),
+            headline: self.headline(),
         })
     }
 

@@ -203,6 +203,7 @@ fn a_small_test_set_and_changed_base_rates_have_their_own_sentences() {
         judged.caution().unwrap(),
         "Only 7 test accounts converted; a reliable verdict needs 20. Set `model.test_size = 0.4`."
     );
+    assert_eq!(judged.headline(), format!("{} {judged}", judged.caution().unwrap()));
     assert_eq!(
         judged.details(),
         ["The share of converting rows fell from 51% in training to 16% in the test set."]

@@ -10,7 +10,7 @@ use super::{
     BaseRates, Conclusion, EvaluatedRows, NoSkill, Relation, Remedy, Requirement, Suspect,
     TestSize, TooFew, UnbeatenRule, Unevaluated, Verdict,
 };
-use crate::names::{counted, enumerated, grouped, plural};
+use crate::names::{agree, counted, enumerated, grouped, plural, signed_decimal};
 
 /// Page about models without skill.
 const GUIDE: &str = "docs/guide/no-skill.md";
@@ -73,6 +73,13 @@ impl Verdict {
         self.too_few.as_ref().map(ToString::to_string)
     }
 
+    /// Returns the caution, if any, and the verdict in one line, without a final period.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let caution = self.caution().map_or_else(String::new, |caution| format!("{caution} "));
+        format!("{caution}{self}")
+    }
+
     /// Returns the sentences after the headline: base rates, comparisons, needed conversions.
     #[must_use]
     pub fn details(&self) -> Vec<String> {
@@ -127,7 +134,7 @@ impl Verdict {
             Some(needed) if needed > converting => format!(
                 "About {} {} needed to detect an AUC of 0.60.",
                 more_conversions(needed - converting),
-                if needed - converting == 1 { "is" } else { "are" }
+                agree(needed - converting, ["is", "are"])
             ),
             Some(_) => format!(
                 "{} suffice to detect an AUC of 0.60, so more data of this kind will not help.",
@@ -234,7 +241,7 @@ fn write_no_better(f: &mut fmt::Formatter<'_>, unbeaten: &[UnbeatenRule]) -> fmt
     let is_worse = unbeaten.iter().any(|rule| rule.relation == Relation::Worse);
     let named = unbeaten.iter().filter(|rule| !is_worse || rule.relation == Relation::Worse);
     let names: Vec<String> = named.map(|rule| rule.name.clone()).collect();
-    let rules = if names.len() == 1 { "a simpler rule" } else { "simpler rules" };
+    let rules = agree(names.len() as u64, ["a simpler rule", "simpler rules"]);
     let start = if is_worse { "Worse than" } else { "No better than" };
     write!(f, "{start} {rules}: {}", enumerated(&names))?;
     match unbeaten {
@@ -329,19 +336,9 @@ pub(crate) fn difference_text(difference: &Difference) -> String {
     // Three decimal places, more for small differences.
     let places = difference.places() - 1;
     let interval = difference.interval.map_or_else(String::new, |Interval { low, high }| {
-        format!(", 95% CI {} to {}", signed(low, places), signed(high, places))
+        format!(", 95% CI {} to {}", signed_decimal(low, places), signed_decimal(high, places))
     });
-    format!("log loss {}{interval}", signed(difference.difference, places))
-}
-
-/// Returns a number with its sign; a number that rounds to 0 has none.
-fn signed(value: f64, places: usize) -> String {
-    let text = format!("{value:+.places$}");
-    if text[1..].bytes().all(|digit| matches!(digit, b'0' | b'.')) {
-        text[1..].to_owned()
-    } else {
-        text
-    }
+    format!("log loss {}{interval}", signed_decimal(difference.difference, places))
 }
 
 /// Returns an AUC with its interval.

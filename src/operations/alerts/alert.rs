@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::scores::AlertDetails;
 use super::{AccountState, AlertKind};
+use crate::names::percent;
 use crate::registry::ledger::Run;
 use crate::time::{iso, short_iso};
 
@@ -171,11 +172,6 @@ impl Alert {
             _ => String::new(),
         }
     }
-}
-
-/// Formats a probability.
-fn percent(probability: f64) -> String {
-    format!("{:.1}%", 100.0 * probability)
 }
 
 /// Computes an ID: the first half of the BLAKE3 hash of length-prefixed parts, in hexadecimal

@@ -122,7 +122,7 @@ impl ScoredOutcomes {
                     continue;
                 };
                 // The account converted or churned before the cutoff, which was unknown at scoring
-                // time. Evaluations skip such rows, too.
+                // time. Evaluations also skip such rows.
                 let Ok(outcome) = resolve_outcome(&log.accounts, code, cutoff, (rule, log.until))
                 else {
                     continue;

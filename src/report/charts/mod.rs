@@ -382,7 +382,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest: Vec<char> = text.chars().collect();
     while rest.len() > width && lines.len() + 1 < LABEL_LINES {
-        // A word that would leave half of the line empty is broken, too.
+        // A word that would leave half of the line empty is also broken.
         let space = (width / 2..=width).rev().find(|place| rest[*place] == ' ');
         let tail = rest.split_off(space.unwrap_or(width));
         lines.push(String::from_iter(&rest));

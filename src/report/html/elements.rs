@@ -1,8 +1,10 @@
 //! Elements of the pages: the document, paragraphs, lists, tables and figures.
 
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
+use pql_stats::intervals::{Estimate, Interval};
 
 use crate::report::charts::Drawing;
+use crate::report::format::{four, interval_range};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -31,6 +33,27 @@ pub(super) struct Figure<'a> {
     pub(super) legend: Vec<(&'static str, &'a str)>,
     /// The data behind the drawing.
     pub(super) table: Table,
+}
+
+/// Returns a row of a table of metrics: name, value, 95% confidence interval, note.
+pub(super) fn metric_row(
+    name: &str,
+    value: Option<f64>,
+    interval: Option<Interval>,
+    note: &str,
+) -> Vec<String> {
+    vec![name.to_owned(), four(value), interval_range(interval, four), note.to_owned()]
+}
+
+/// Returns a row of a table of metrics for an estimate.
+pub(super) fn estimate_row(
+    name: &str,
+    estimate: impl Into<Option<Estimate>>,
+    note: &str,
+) -> Vec<String> {
+    let estimate = estimate.into();
+    let interval = estimate.and_then(|estimate| estimate.interval);
+    metric_row(name, estimate.map(|estimate| estimate.value), interval, note)
 }
 
 /// Returns a complete HTML document.

@@ -3,6 +3,7 @@
 use maud::{Markup, Render, html};
 
 use super::elements::{list, paragraph, rich_text};
+use crate::names::capitalized;
 
 /// The top of a page, before all sections.
 pub(super) struct PageHeader<'a> {
@@ -104,10 +105,4 @@ pub(super) fn notices(title: &str, texts: &[String]) -> Markup {
 fn sentence(text: &str) -> String {
     let text = capitalized(text);
     if text.ends_with(['.', '?', '!', ':']) { text } else { text + "." }
-}
-
-/// Returns a text with a capital first letter.
-pub(super) fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }

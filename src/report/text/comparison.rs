@@ -7,7 +7,7 @@ use super::evaluation::cutoff_range;
 use super::{fixed, percent, signed_decimal, signed_range, table};
 use crate::model::score::TIERS;
 use crate::operations::compare::{Comparison, ComparisonVerdict, GainAtCutoff, TierTransition};
-use crate::report::format::{counted, enumerated, grouped, wrap};
+use crate::report::format::{agree, counted, enumerated, grouped, wrap};
 
 /// Describes which model is better, by how much, and where they disagree.
 ///
@@ -76,8 +76,7 @@ fn model_verdicts(comparison: &Comparison, labels: [&str; 2]) -> String {
         .iter()
         .zip(&comparison.model_verdicts)
         .map(|(label, verdict)| {
-            let caution = verdict.caution().map_or_else(String::new, |text| format!("{text} "));
-            wrap(&format!("{label} on its own test set: {caution}{verdict}"), "  ")
+            wrap(&format!("{label} on its own test set: {}", verdict.headline()), "  ")
         })
         .collect();
     let without_skill: Vec<String> = labels
@@ -87,7 +86,7 @@ fn model_verdicts(comparison: &Comparison, labels: [&str; 2]) -> String {
         .map(|(label, _)| (*label).to_owned())
         .collect();
     if !without_skill.is_empty() {
-        let verb = if without_skill.len() == 1 { "has" } else { "have" };
+        let verb = agree(without_skill.len() as u64, ["has", "have"]);
         lines.push(format!("On these rows {} {verb} no skill", enumerated(&without_skill)));
     }
     lines.join("\n")

@@ -9,7 +9,7 @@ use pql_stats::metrics::{
 use super::{count, decimal, fixed, lift, percent, percent_range, range, table, with_range};
 use crate::model::Model;
 use crate::model::verdict::{difference_text, entropy};
-use crate::report::format::{counted, grouped, percent as short_percent, wrap};
+use crate::report::format::{agree, counted, grouped, percent as short_percent, wrap};
 use crate::time::{iso, iso_day};
 
 /// Cutoffs shown after a training: the first and the last ones.
@@ -156,7 +156,7 @@ fn at_threshold(metrics: &ThresholdMetrics) -> String {
         short_percent(metrics.threshold),
         counted(metrics.qualified, "row"),
         percent(Some(metrics.share)),
-        if metrics.qualified == 1 { "qualifies" } else { "qualify" }
+        agree(metrics.qualified, ["qualifies", "qualify"])
     );
     let rows = [
         metrics.precision.map(|precision| {

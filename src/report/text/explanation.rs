@@ -14,23 +14,34 @@ const REASON_WIDTH: usize = 86;
 /// The widest text of a reason before a bar.
 const REASON_WIDTH_WITH_BAR: usize = 72;
 
-/// Describes a score: probability, interval, tier, percentile, and whether it qualifies.
+/// Describes a score: probability, interval, tier, rank, and whether it qualifies.
 pub(crate) fn describe_score(explanation: &Explanation, threshold: Option<f64>) -> String {
     let interval = explanation.probability_interval.map_or(String::new(), |interval| {
         let Interval { low, high } = interval;
         format!(" (95% CI {} to {})", percent(low), percent(high))
     });
     let mut text = format!(
-        "{}{interval}, tier {}, percentile {:.1}",
+        "{}{interval}, tier {}, {}",
         percent(explanation.probability),
         explanation.tier,
-        explanation.percentile
+        rank(explanation.percentile)
     );
     if let Some(threshold) = threshold {
         let side = if explanation.reaches_threshold { "reaches" } else { "below" };
         text += &format!(", {side} the threshold of {}", percent(threshold));
     }
     text
+}
+
+/// Describes a percentile of the training rows; only the extremes are 0% and 100%.
+fn rank(percentile: f64) -> String {
+    if percentile >= 100.0 {
+        "above all training rows".to_owned()
+    } else if percentile <= 0.0 {
+        "below all training rows".to_owned()
+    } else {
+        format!("above {:.1}% of the training rows", percentile.clamp(0.1, 99.9))
+    }
 }
 
 /// Returns the contributions and their sum as a table: for each family its reason, then its other
@@ -177,4 +188,17 @@ pub(crate) fn what_if(
         table(&["log-odds", "now", "what if"], rows, 1..3),
         adjusted_values(&new_values, usize::MAX)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_extremes_are_above_all_or_no_rows() {
+        assert_eq!(rank(96.52), "above 96.5% of the training rows");
+        assert_eq!(rank(99.99), "above 99.9% of the training rows");
+        assert_eq!(rank(0.01), "above 0.1% of the training rows");
+        assert_eq!([100.0, 0.0].map(rank), ["above all training rows", "below all training rows"]);
+    }
 }

@@ -5,7 +5,7 @@ use pql_stats::intervals::Interval;
 use super::{fixed, lift, percent, percent_range, range, table};
 use crate::io::write::format_number;
 use crate::log::Log;
-use crate::report::format::{counted, grouped, wrap};
+use crate::report::format::{counted, grouped, whole_percents, wrap};
 use crate::rules::funnel::{
     ALL, Funnel, FunnelOptions, FunnelRow, LandmarkComparison, PqlRevenue, Rate,
     TYPICAL_CUSTOMER_SHARE, TYPICAL_PQL_SHARE,
@@ -48,10 +48,6 @@ fn rate_cells(rate: &Rate) -> [String; 2] {
 /// Returns a lift and its interval.
 fn lift_cells(landmark: Option<&LandmarkComparison>) -> [String; 2] {
     [lift(landmark.and_then(|l| l.lift)), range(landmark.and_then(|l| l.lift_interval), 1)]
-}
-
-fn typical_range(Interval { low, high }: Interval) -> String {
-    format!("{:.0}% to {:.0}%", 100.0 * low, 100.0 * high)
 }
 
 fn summary(all: &[&FunnelRow], log: &Log, plan: &FunnelOptions<'_>, horizon: &str) -> String {
@@ -102,10 +98,10 @@ fn rates(all: &[&FunnelRow], horizon: &str) -> String {
         "typical in the industry".to_owned(),
         blank(),
         blank(),
-        typical_range(TYPICAL_PQL_SHARE),
+        whole_percents(TYPICAL_PQL_SHARE),
         blank(),
         blank(),
-        typical_range(TYPICAL_CUSTOMER_SHARE),
+        whole_percents(TYPICAL_CUSTOMER_SHARE),
     ]);
     let header = ["", "sign-ups", "PQL rate", "95% CI", "PQLs", "conversion", "95% CI"];
     format!(

@@ -29,7 +29,9 @@ use crate::dataset::split_summary::{SampleCounts, SplitSummary};
 use crate::log::Log;
 use crate::model::Model;
 use crate::model::explain::{Direction, coefficients, direction};
-use crate::report::format::{counted, grouped};
+use crate::names;
+pub(crate) use crate::names::{decimal, signed_decimal};
+use crate::report::format::{counted, file_name, grouped};
 use crate::time::iso_day;
 
 /// Formats a table without rules; the columns in `numbers` are aligned to the right.
@@ -87,24 +89,6 @@ fn bar(share: f64) -> String {
     "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
 }
 
-/// Formats a number with fixed decimal places, thousands separators and no sign of a 0.
-pub(crate) fn decimal(value: f64, places: usize) -> String {
-    let text = format!("{value:.places$}");
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
-    let is_zero = digits.chars().all(|digit| matches!(digit, '0' | '.'));
-    let (whole, fraction) = digits.find('.').map_or((digits, ""), |point| digits.split_at(point));
-    let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
-    format!("{}{whole}{fraction}", if is_zero { "" } else { sign })
-}
-
-/// Formats a number like [`decimal`], with a plus if it is positive.
-pub(crate) fn signed_decimal(value: f64, places: usize) -> String {
-    let text = decimal(value, places);
-    let is_positive = text.starts_with(|first: char| first.is_ascii_digit())
-        && text.contains(|digit: char| matches!(digit, '1'..='9'));
-    if is_positive { format!("+{text}") } else { text }
-}
-
 /// Formats a count that may be a mean: a decimal place only if it is not whole.
 pub(crate) fn count(value: f64) -> String {
     /// Larger than the rounding errors of sums of shares.
@@ -144,27 +128,14 @@ fn with_range(value: Option<f64>, interval: Option<Interval>, places: usize) -> 
 
 /// Formats a share in percent with one decimal place, two below 1%; a dash for `None`.
 pub(crate) fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "–".to_owned(), |share| percent_number(share) + "%")
+    share.map_or_else(|| "–".to_owned(), names::percent)
 }
 
 /// Formats an interval of shares as `10.1% to 14.6%`; empty for `None`.
 fn percent_range(interval: Option<Interval>) -> String {
     interval.map_or_else(String::new, |Interval { low, high }| {
-        format!("{}% to {}%", percent_number(low), percent_number(high))
+        format!("{} to {}", names::percent(low), names::percent(high))
     })
-}
-
-fn percent_number(share: f64) -> String {
-    let places = if share > 0.0 && share < 0.01 { 2 } else { 1 };
-    format!("{:.places$}", 100.0 * share)
-}
-
-/// Formats a p-value with four decimal places.
-fn p_value(p: Option<f64>) -> String {
-    p.map_or_else(
-        || "–".to_owned(),
-        |p| if p < 1e-4 { "<0.0001".to_owned() } else { format!("{p:.4}") },
-    )
 }
 
 /// Formats an odds ratio, with an exponent if it is extreme.
@@ -179,10 +150,7 @@ pub(crate) fn quality(log: &Log) -> String {
     for source in &log.quality.sources {
         let dates = if source.date_only { ", dates only" } else { "" };
         rows.push(vec![
-            source
-                .source
-                .file_name()
-                .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            file_name(&source.source),
             format!("{}{dates}", source.kind),
             "read".to_owned(),
             grouped(source.rows),
@@ -193,10 +161,7 @@ pub(crate) fn quality(log: &Log) -> String {
             rows.push(vec![blank(), blank(), derived, grouped(source.records), blank()]);
         }
         for dropped in &source.dropped {
-            let file = dropped
-                .first_file
-                .file_name()
-                .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+            let file = file_name(&dropped.first_file);
             rows.push(vec![
                 blank(),
                 blank(),
@@ -207,7 +172,7 @@ pub(crate) fn quality(log: &Log) -> String {
         }
         rows.push(vec![blank(), blank(), "kept".to_owned(), grouped(source.kept), blank()]);
         if let Some(first) = source.unread.first() {
-            let name = first.file_name().unwrap_or(first.as_os_str()).display().to_string();
+            let name = file_name(first);
             let count = grouped(source.unread.len() as u64);
             rows.push(vec![blank(), blank(), "files not read".to_owned(), count, name]);
         }

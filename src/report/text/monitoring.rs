@@ -3,13 +3,13 @@
 use pql_stats::intervals::{Estimate, Interval};
 use pql_stats::metrics::SubsetMetrics;
 
-use super::{decimal, fixed, p_value, percent, range, table};
+use super::{decimal, fixed, percent, range, table};
 use crate::log::NewEvent;
-use crate::names::backticked;
+use crate::names::{backticked, capitalized};
 use crate::operations::monitor::{
     EventNameDrift, FeatureDrift, MonitoringReport, RealizedPerformance, RunPerformance,
 };
-use crate::report::format::{counted, grouped, wrapped_lines};
+use crate::report::format::{counted, grouped, p_value, wrapped_lines};
 use crate::time::{iso_day, short_iso};
 use crate::warning::Alarm;
 
@@ -104,18 +104,14 @@ fn unchanged(report: &MonitoringReport) -> String {
     match names.split_last() {
         None => String::new(),
         Some((only, [])) => {
-            format!("\n{} as in training", capitalized(&format!("{only} are{otherwise}")))
+            let verb = if only.ends_with('s') { "are" } else { "is" };
+            format!("\n{} {verb}{otherwise} as in training", capitalized(only))
         }
         Some((last, names)) => {
             let names = capitalized(&format!("{} and {last}", names.join(", ")));
             format!("\n{names} are{otherwise} as in training")
         }
     }
-}
-
-fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 fn scores(report: &MonitoringReport) -> String {

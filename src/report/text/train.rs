@@ -15,7 +15,7 @@ use crate::model::explain::{Direction, describe_measure, direction, is_count};
 use crate::model::verdict::{Requirement, Verdict, entropy};
 use crate::report::format::{PROSE_WIDTH, counted, grouped, percent, wrapped_lines};
 use crate::time::NEVER;
-use crate::warning::unasked_features;
+use crate::warning::{Warning, unasked_features};
 
 /// Most lines of the summary.
 const MAX_LINES: usize = 25;
@@ -23,8 +23,6 @@ const MAX_LINES: usize = 25;
 const MAX_FEATURES: usize = 5;
 /// Warnings shown; possible leaks come first.
 const MAX_WARNINGS: usize = 2;
-/// Most lines of one warning.
-const MAX_WARNING_LINES: usize = 2;
 /// Features shown by `--verbose`.
 const MAX_FEATURES_VERBOSE: usize = 10;
 
@@ -86,8 +84,8 @@ pub(crate) fn matrix_summary(rows: usize, columns: usize, path: &Path) -> String
 }
 
 /// Summarizes a training in at most 25 lines: data, verdict, metrics, features, warnings, where the
-/// model is stored and what to run next. If there are more, features go first, then the texts of
-/// the warnings, then details of the verdict.
+/// model is stored and what to run next. If there are more, features go first, then whole warnings,
+/// then details of the verdict.
 pub(crate) fn training_summary(summary: &TrainingSummary<'_>) -> String {
     let TrainingSummary { model, data, .. } = *summary;
     let rows = split(model);
@@ -101,14 +99,13 @@ pub(crate) fn training_summary(summary: &TrainingSummary<'_>) -> String {
         .as_ref()
         .map(|evaluation| metrics(&evaluation.metrics).lines().map(str::to_owned).collect())
         .unwrap_or_default();
-    let mut warnings = warnings(model, MAX_WARNINGS);
     let tail = stored(summary);
     let lines = |parts: &[&Vec<String>]| -> usize {
         parts.iter().filter(|part| !part.is_empty()).map(|part| part.len() + 1).sum::<usize>() - 1
     };
-    if lines(&[&data, &verdict, &metrics, &warnings, &tail]) > MAX_LINES {
-        warnings = self::warnings(model, 0);
-    }
+    // A blank line comes before the warnings.
+    let room = MAX_LINES.saturating_sub(lines(&[&data, &verdict, &metrics, &tail]) + 1);
+    let warnings = warnings(model, room);
     let surplus = lines(&[&data, &verdict, &metrics, &warnings, &tail]).saturating_sub(MAX_LINES);
     if surplus > 0 {
         verdict.truncate(verdict.len().saturating_sub(surplus + 1));
@@ -280,7 +277,7 @@ fn describe_direction(direction: &Direction, is_count: bool) -> String {
         Direction::Raises => format!("{larger} raises the score"),
         Direction::Lowers => format!("{larger} lowers the score"),
         Direction::Varies => "windows differ in direction".to_owned(),
-        Direction::Level { level, raises } => format!("{level} {} the score", verb(*raises)),
+        Direction::Level { level, raises } => format!("`{level}` {} the score", verb(*raises)),
         Direction::Missing { raises } => format!("a missing value {} the score", verb(*raises)),
     }
 }
@@ -290,32 +287,38 @@ fn column_notes(model: &Model) -> Vec<String> {
     let read = model.warnings.iter().filter(|warning| warning.is_expected());
     let notes = unasked_features(&model.dropped_features).into_iter();
     let notes = notes.chain(read.map(ToString::to_string));
-    notes.flat_map(|note| shortened(&note)).collect()
+    notes.flat_map(|note| wrapped_lines(&note, PROSE_WIDTH, "  ")).collect()
 }
 
-/// Returns at most a number of warnings, possible leaks first, and how many more there are.
-fn warnings(model: &Model, most: usize) -> Vec<String> {
+/// Returns whole warnings, possible leaks first, as far as they fit into a number of lines, and how
+/// many more there are.
+fn warnings(model: &Model, room: usize) -> Vec<String> {
     let leaks = model.findings.iter().map(|finding| format!("Possible leak: {finding}"));
-    let warned = model.warnings.iter().filter(|warning| !warning.is_expected());
+    // A command prints warnings about lost input before its summary.
+    let shown = |warning: &&Warning| !warning.is_expected() && !warning.is_about_lost_input();
+    let warned = model.warnings.iter().filter(shown);
     let all: Vec<String> =
         leaks.chain(warned.map(|warning| format!("Warning: {warning}"))).collect();
-    let mut lines: Vec<String> = all.iter().take(most).flat_map(|text| shortened(text)).collect();
-    let more = all.len().saturating_sub(most) as u64;
-    if more > 0 {
-        let noun = if most > 0 { "more warning" } else { "warning" };
-        lines.push(format!("{}: rerun with `-v`", counted(more, noun)));
-    }
-    lines
+    whole_warnings(&all, room)
 }
 
-/// Breaks a text into at most two lines, shortened if it is longer.
-fn shortened(text: &str) -> Vec<String> {
-    let mut lines = wrapped_lines(text, PROSE_WIDTH, "  ");
-    if lines.len() > MAX_WARNING_LINES {
-        // Two characters are for the ellipsis.
-        lines = wrapped_lines(text, PROSE_WIDTH - 2, "  ");
-        lines.truncate(MAX_WARNING_LINES);
-        lines.last_mut().expect("there is a line").push_str(" …");
+/// Returns at most [`MAX_WARNINGS`] texts that fit into `room` lines, broken into lines, then the
+/// number of the others. A text is never cut, because what to do comes last in it.
+fn whole_warnings(texts: &[String], room: usize) -> Vec<String> {
+    let (mut lines, mut shown) = (Vec::new(), 0);
+    for text in texts.iter().take(MAX_WARNINGS) {
+        let text = wrapped_lines(text, PROSE_WIDTH, "  ");
+        let line_for_others = usize::from(shown + 1 < texts.len());
+        if lines.len() + text.len() + line_for_others > room {
+            break;
+        }
+        lines.extend(text);
+        shown += 1;
+    }
+    let more = (texts.len() - shown) as u64;
+    if more > 0 {
+        let noun = if shown > 0 { "more warning" } else { "warning" };
+        lines.push(format!("{}: rerun with `-v`", counted(more, noun)));
     }
     lines
 }
@@ -368,13 +371,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_warning_is_shortened_to_two_lines() {
-        let text = ["word"; 100].join(" ");
-        let lines = shortened(&text);
-        assert_eq!(lines.len(), MAX_WARNING_LINES);
-        assert!(lines.iter().all(|line| line.chars().count() <= PROSE_WIDTH), "{lines:?}");
-        assert!(lines[1].starts_with("  word") && lines[1].ends_with('…'), "{lines:?}");
-        assert_eq!(shortened("one line"), ["one line"]);
+    fn a_warning_is_whole_or_only_counted() {
+        let long = format!("{}. Do this.", ["word"; 50].join(" "));
+        let texts = [long, "short".to_owned(), "another".to_owned()];
+        let lines = whole_warnings(&texts, 5);
+        assert_eq!(lines.len(), 5);
+        assert!(lines[2].ends_with("Do this.") && lines[3] == "short", "{lines:?}");
+        assert_eq!(lines[4], "1 more warning: rerun with `-v`");
+        assert_eq!(whole_warnings(&texts, 3), ["3 warnings: rerun with `-v`"]);
+        assert_eq!(whole_warnings(&texts[1..], 2), ["short", "another"]);
     }
 
     #[test]
@@ -383,7 +388,7 @@ mod tests {
         assert_eq!(describe(Direction::Raises, true), "more raises the score");
         assert_eq!(describe(Direction::Lowers, false), "higher value lowers the score");
         let level = Direction::Level { level: "AU".to_owned(), raises: true };
-        assert_eq!(describe(level, false), "AU raises the score");
+        assert_eq!(describe(level, false), "`AU` raises the score");
         assert_eq!([0.0115, 0.34, 0.0012].map(places_of_log_loss), [4, 3, 5]);
     }
 }

@@ -76,11 +76,7 @@ fn quote_if_ambiguous(name: &str) -> String {
 pub(super) fn rule(conditions: &[MinimumCondition], days: i64, log: &Log) -> DefinitionConfig {
     let labels: Vec<String> = conditions.iter().map(|condition| condition.label(log)).collect();
     DefinitionConfig {
-        name: format!(
-            "{} within {days} {}",
-            labels.join(" and "),
-            if days == 1 { "day" } else { "days" }
-        ),
+        name: format!("{} within {}", labels.join(" and "), counted(days.unsigned_abs(), "day")),
         within: Some(TimeSpan::days(days)),
         all: conditions.iter().map(|condition| condition.condition(log)).collect(),
         ..DefinitionConfig::default()

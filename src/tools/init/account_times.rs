@@ -4,7 +4,7 @@ use pql_stats::counts::share;
 
 use super::sample::{Column, ColumnKind, Sample};
 use super::times::{TimeFormat, parse};
-use super::words::{any, rank};
+use super::words::{self, any, rank};
 use crate::report::format::percent;
 use crate::time::midnight;
 
@@ -178,6 +178,7 @@ impl AccountTimes {
                 chosen.converted.get_or_insert(time.0.name.clone());
             }
         }
+        chosen.reject_times_that_mean_never(list);
         chosen.find_by_value(signed_up, others());
         if chosen.converted.is_none() {
             let flags = list.columns.iter().filter(|c| {
@@ -187,6 +188,26 @@ impl AccountTimes {
             chosen.flags = flags.map(|c| c.name.clone()).collect();
         }
         Some(chosen)
+    }
+
+    /// Notes columns of conversions all of whose times mean never.
+    fn reject_times_that_mean_never(&mut self, list: &Sample) {
+        let is_conversion = |c: &&Column| rank(&c.words, &CONVERTED, &CONVERTED_WORDS).is_some();
+        // A flag of zeros alone is no time.
+        let is_time = |c: &&Column| c.kind == ColumnKind::Text;
+        let columns = list.columns.iter().filter(|c| c.never_has_a_time());
+        for column in columns.filter(is_conversion).filter(is_time) {
+            let example = column.texts().next().unwrap_or_default();
+            let problem = format!("all of its times mean never, such as {example}");
+            self.rejected.push((column.name.clone(), problem));
+        }
+    }
+
+    /// Returns the first column of conversions by name that is not used, and why.
+    pub(super) fn rejected_conversion(&self) -> Option<&(String, String)> {
+        self.rejected
+            .iter()
+            .find(|(name, _)| rank(&words::of_path(name).0, &CONVERTED, &CONVERTED_WORDS).is_some())
     }
 
     /// Returns whether a column can be a conversion or churn; else notes why not.
@@ -202,7 +223,7 @@ impl AccountTimes {
         let problem = if format.format != self.time_format.format {
             format!("another time format than `{}`", self.signed_up)
         } else if any(&column.words, &["trial*"]) {
-            format!("accounts that never pay have one, too; not a time of {what}")
+            format!("accounts that never pay also have one; not a time of {what}")
         } else if nearly_full(column) {
             format!("almost every account has a value; not a time of {what}")
         } else if let Some(after) = before {

@@ -2,10 +2,10 @@
 
 use super::account_times::{AccountTimes, times};
 use super::attributes::{RejectedColumn, rejection};
-use super::keys::{ListKey, file_name};
+use super::keys::ListKey;
 use super::sample::{ColumnKind, Sample, TrainedKind};
 use super::words::rank;
-use crate::names::counted;
+use crate::names::{counted, file_name};
 
 const SEATS: [&str; 7] = [
     "seats",
@@ -53,7 +53,7 @@ impl GuessedAccountColumns {
         let repeated = (!key.unique).then(|| {
             format!(
                 "`{}` has {} for {}: keep one row for each account, or pass the file with `--events`, where each row is an event",
-                file_name(list),
+                file_name(&list.path),
                 counted(key.column.present as u64, "row"),
                 counted(key.column.distinct() as u64, "account")
             )
@@ -107,6 +107,9 @@ impl GuessedAccountColumns {
         if !self.times.possible.is_empty() {
             let names = list(self.times.possible.iter().map(|(name, _)| name).collect());
             return format!("set `accounts.converted` to one of {names}");
+        }
+        if let Some((name, reason)) = self.times.rejected_conversion() {
+            return format!("fix `{name}` ({reason}), set `accounts.converted` to another column");
         }
         if self.times.flags.is_empty() {
             return "add a column with the time of conversion (empty if not converted)".to_owned();

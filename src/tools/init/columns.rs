@@ -3,11 +3,12 @@
 use pql_stats::counts::share;
 
 use super::clock::EventClock;
-use super::keys::{self, ListKey, file_name};
+use super::keys::{self, ListKey};
 use super::naming::{self, EventTypeSource, best};
 use super::sample::{Column, ColumnKind, Sample, flag};
 use super::times::TimeFormat;
 use super::words::{any, rank};
+use crate::names::file_name;
 use crate::report::format::percent;
 
 const IDS: [&str; 9] =
@@ -90,6 +91,7 @@ impl GuessedEventColumns {
         named: NamedColumns<'_>,
     ) -> Self {
         let key = keys::source_key(sample, list.map(|(_, key)| key), named.account);
+        let key = key.filter(|_| sample.rows > 0);
         let account = match &key {
             Some(key) => Choice::Column {
                 name: key.column.name.clone(),
@@ -154,8 +156,11 @@ impl GuessedEventColumns {
     }
 
     /// Returns what to do before the source can be read.
-    pub(super) fn tasks(&self) -> impl Iterator<Item = &str> {
-        [&self.account, &self.timestamp].into_iter().filter_map(Choice::task)
+    pub(super) fn tasks(&self) -> Vec<String> {
+        let choices = [&self.account, &self.timestamp].into_iter();
+        let mut tasks: Vec<String> = choices.filter_map(Choice::task).map(str::to_owned).collect();
+        tasks.dedup();
+        tasks
     }
 }
 
@@ -185,7 +190,7 @@ fn account_evidence(
             "{} of its values occur in {} of {}",
             percent(overlap.found),
             list_key.column.name,
-            file_name(list)
+            file_name(&list.path)
         )
     });
     let found = match shared {
@@ -203,10 +208,18 @@ fn account_evidence(
 
 /// Returns what to do about a source without times.
 fn time_task(sample: &Sample) -> String {
-    let name = file_name(sample);
+    let name = file_name(&sample.path);
+    if sample.rows == 0 {
+        return empty_task(&name);
+    }
     format!(
         "no column of `{name}` has times; name the column of event times, or, if each row is an account with its outcome, train on a feature matrix: `pql train --features {name}` with `matrix.label`"
     )
+}
+
+/// Returns what to do about a source without rows.
+fn empty_task(name: &str) -> String {
+    format!("`{name}` has no rows: export the events again")
 }
 
 /// Returns what to do about a source without an account column.
@@ -216,10 +229,11 @@ fn account_task(
     others: &[&Sample],
 ) -> String {
     match list {
+        _ if sample.rows == 0 => empty_task(&file_name(&sample.path)),
         Some((list, key)) => keys::missing_join(sample, (list, key), others),
         None => format!(
             "no column of `{}` looks like account ids; name the column with `--account`",
-            file_name(sample)
+            file_name(&sample.path)
         ),
     }
 }

@@ -95,7 +95,7 @@ pub(super) fn describe_accounts(
     describe_repeated(sample, remarks);
     if !times.other_sign_ups.is_empty() {
         let others = backticked(&times.other_sign_ups);
-        remarks.push(format!("accounts.signed_up: {others} could be the sign-up, too"));
+        remarks.push(format!("accounts.signed_up: {others} could also be the sign-up"));
     }
     for (name, reason) in &times.rejected {
         remarks.push(format!("accounts: `{name}` is not used ({reason})"));

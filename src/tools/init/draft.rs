@@ -60,6 +60,6 @@ impl ProjectDraft {
     pub(super) fn is_incomplete(&self) -> bool {
         let columns = self.list.as_ref().and_then(|list| list.columns.as_ref());
         columns.is_some_and(|columns| columns.repeated.is_some())
-            || self.sources.iter().any(|source| source.columns.tasks().next().is_some())
+            || self.sources.iter().any(|source| !source.columns.tasks().is_empty())
     }
 }

@@ -13,7 +13,7 @@ use crate::log::{Log, ReadOptions};
 use crate::names::{counted, grouped};
 use crate::report::text::log_summary;
 use crate::time::Timestamp;
-use crate::training::{TrainOptions, rows_for_training, train_on_rows};
+use crate::training::{TrainOptions, train_on_log};
 
 /// Reads the whole data with the project file, chooses an observation, and trains a model, which is
 /// not stored.
@@ -27,7 +27,6 @@ pub(super) fn dry_run(
         let problem = error.with_sources();
         let hint = error.hint().map(|h| format!(" ({h})")).unwrap_or_default();
         draft.tasks.push(format!("`pql train` fails with this file: {problem}{hint}"));
-        draft.observation.trainable = false;
     }
 }
 
@@ -44,20 +43,17 @@ fn try_training(
     remarks.push(log_summary(&log));
     remarks.extend(log.warnings.iter().map(|warning| format!("warning: {warning}")));
     if !draft.tasks.is_empty() {
-        draft.observation.trainable = false;
         return Ok(());
     }
-    let (needed, test_size) = (config.model.min_conversions, config.model.test_size);
-    let (guess, task) = observation::choose(&log, needed, test_size, remarks);
+    let (guess, task) = observation::choose(&log, &config.model, remarks);
     draft.observation = guess;
     if let Some(task) = task {
         draft.tasks.push(task);
         return Ok(());
     }
-    // The very steps of `pql train`, so that its numbers are the same and its errors are known.
+    // What `pql train` calls, so that its numbers are the same and its errors are known.
     let config = Config::parse(&draft.to_toml(), &path, &[])?;
-    let rows = rows_for_training(&config, log, &mut Sink::silent())?;
-    let trained = train_on_rows(&config, &rows, TrainOptions::default(), &mut Sink::silent())?;
+    let trained = train_on_log(&config, log, TrainOptions::default(), &mut Sink::silent())?;
     remarks.push(describe(&trained.model.split));
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! Account columns, chosen by the values that events and account list share.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use pql_stats::counts::share;
 
 use super::naming;
 use super::sample::{Column, ColumnKind, Sample};
 use super::words::any;
-use crate::names::backticked;
+use crate::names::{backticked, file_name};
 
 /// Words for accounts, likeliest first, in American and British spelling.
 const ACCOUNTS: [&str; 17] = [
@@ -255,15 +255,43 @@ fn by_name(sample: &Sample) -> Option<&Column> {
     ranked.min_by_key(|(rank, _)| *rank).map(|(_, column)| column)
 }
 
-/// Returns what to join to a source whose rows have no account of the list: another table with both
-/// ids, or a table that the user has to find.
+/// Returns a form of an id that does not depend on leading zeros and upper case.
+fn loose(id: &str) -> String {
+    id.trim_start_matches('0').to_lowercase()
+}
+
+/// Returns an account as the list has it, and the column and spelling of a source, if the ids agree
+/// only without leading zeros and upper case.
+fn other_spelling<'a>(
+    sample: &'a Sample,
+    key: &'a Column,
+) -> Option<(&'a str, &'a Column, &'a str)> {
+    let known: HashMap<String, &str> = key.texts().map(|id| (loose(id), id)).collect();
+    let ids = sample.columns.iter().filter(|column| link_rank(column).is_some());
+    let spelled = ids.filter_map(|column| {
+        let same: Vec<(&str, &str)> =
+            column.texts().filter_map(|id| Some((*known.get(&loose(id))?, id))).collect();
+        let (listed, found) = same.iter().min()?;
+        (share(same.len(), column.distinct()) >= SHARED).then_some((*listed, column, *found))
+    });
+    spelled.min_by_key(|(_, column, _)| link_rank(column))
+}
+
+/// Returns what to do about a source whose rows have no account of the list: write the ids in one
+/// way, join another table with both ids, or join a table that the user has to find.
 pub(super) fn missing_join(
     sample: &Sample,
     list: (&Sample, ListKey<'_>),
     tables: &[&Sample],
 ) -> String {
     let (list, key) = list;
-    let (source, accounts) = (file_name(sample), file_name(list));
+    let (source, accounts) = (file_name(&sample.path), file_name(&list.path));
+    if let Some((listed, column, found)) = other_spelling(sample, key.column) {
+        return format!(
+            "an account is `{listed}` in `{}` of `{accounts}` and `{found}` in `{}` of `{source}`: write the ids the same way in both files",
+            key.column.name, column.name
+        );
+    }
     let start = format!("no column of `{source}` has the accounts of `{accounts}`");
     let others = tables.iter().filter(|table| table.path != sample.path && table.path != list.path);
     if let Some((bridge, account, own, link)) =
@@ -314,13 +342,7 @@ fn linked(
         }
     }
     let (_, own, link) = pairs.into_iter().min_by_key(|(rank, ..)| *rank)?;
-    Some((file_name(other), account.name.clone(), own.name.clone(), link.name.clone()))
-}
-
-/// Returns the last part of the path of a sample.
-pub(super) fn file_name(sample: &Sample) -> String {
-    let name = sample.path.file_name().map(|name| name.to_string_lossy().into_owned());
-    name.unwrap_or_else(|| sample.label())
+    Some((file_name(&other.path), account.name.clone(), own.name.clone(), link.name.clone()))
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ use times::{TimeFormat, order};
 
 use crate::config::Roles;
 use crate::error::{Error, Result};
-use crate::names::{backticked, nearest};
+use crate::names::{backticked, capitalized, file_name, nearest};
 
 /// A guessed project file with remarks.
 #[derive(Debug, Clone)]
@@ -48,9 +48,8 @@ pub struct Guess {
     /// What was guessed and why, one line each.
     pub remarks: Vec<String>,
     /// What to decide in the file before it can be used, one line each; `FIXME` marks the places.
+    /// Empty only if a model was trained on the whole data.
     pub tasks: Vec<String>,
-    /// Whether a model can be trained with it: one was trained on the whole data.
-    pub trainable: bool,
 }
 
 /// Columns that the user names instead of leaving them to `pql init`.
@@ -89,17 +88,10 @@ pub fn guess(
     check_named("--time", options.time.as_deref(), &samples.iter().collect::<Vec<_>>())?;
     let mut remarks = Vec::new();
     let mut draft = guess_columns(&samples, list.as_ref(), folder, options, &mut remarks)?;
-    if draft.is_incomplete() {
-        draft.observation.trainable = false;
-    } else {
+    if !draft.is_incomplete() {
         dry_run::dry_run(&mut draft, folder, now, &mut remarks);
     }
-    Ok(Guess {
-        toml: draft.to_toml(),
-        remarks,
-        trainable: draft.observation.trainable,
-        tasks: draft.tasks,
-    })
+    Ok(Guess { toml: draft.to_toml(), remarks, tasks: draft.tasks })
 }
 
 /// Checks that a table has a column that the user names.
@@ -148,7 +140,7 @@ fn guess_columns(
         }
         let event_types = EventTypeCounts::count(sample, &columns)?;
         describe_source(sample, &columns, &event_types, remarks);
-        tasks.extend(columns.tasks().map(str::to_owned));
+        tasks.extend(columns.tasks());
         let path = paths::to_project_path(&sample.path, folder, &sample.files)?;
         let sampled = (!sample.whole).then_some(sample.rows);
         sources.push(SourceGuess { path, columns, event_types, sampled });
@@ -156,9 +148,11 @@ fn guess_columns(
     let names = count_event_types(&sources);
     let roles = guess_roles(&sources, &names, guessed_list.as_mut(), remarks);
     let columns = guessed_list.as_ref().and_then(|list| list.columns.as_ref());
+    tasks.extend(list.filter(|_| columns.is_none()).map(unused_list));
     tasks.extend(columns.and_then(|columns| columns.repeated.clone()));
     let has_conversions = columns.is_some_and(|c| c.times.converted.is_some());
-    if !has_conversions && roles.converted.is_empty() {
+    let is_used = list.is_none() || columns.is_some();
+    if is_used && !has_conversions && roles.converted.is_empty() {
         tasks.push(conversion_task(columns, &roles));
     }
     let observation = ObservationGuess::default();
@@ -173,29 +167,34 @@ fn guess_accounts(
     remarks: &mut Vec<String>,
 ) -> Result<AccountsGuess> {
     let mut columns = key.and_then(|key| GuessedAccountColumns::guess(sample, key));
-    match &mut columns {
-        None => remarks.push(format!(
-            "`{}` is not used: cannot recognize an account and a sign-up column among {}",
-            sample.label(),
-            sample.column_list()
-        )),
-        Some(columns) => {
-            let times = &mut columns.times;
-            let names: Vec<String> =
-                [Some(&times.signed_up), times.converted.as_ref(), times.churned.as_ref()]
-                    .into_iter()
-                    .flatten()
-                    .cloned()
-                    .collect();
-            let names: Vec<(&Sample, &String)> = names.iter().map(|name| (sample, name)).collect();
-            resolve_day_order(&mut times.time_format, &names, &sample.label(), remarks)?;
-            describe_accounts(sample, columns, remarks);
-        }
+    if let Some(columns) = &mut columns {
+        let times = &mut columns.times;
+        let names: Vec<String> =
+            [Some(&times.signed_up), times.converted.as_ref(), times.churned.as_ref()]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect();
+        let names: Vec<(&Sample, &String)> = names.iter().map(|name| (sample, name)).collect();
+        resolve_day_order(&mut times.time_format, &names, &sample.label(), remarks)?;
+        describe_accounts(sample, columns, remarks);
     }
     Ok(AccountsGuess {
         path: paths::to_project_path(&sample.path, folder, &sample.files)?,
         columns,
     })
+}
+
+/// Returns what to do about an account list that cannot be used.
+fn unused_list(list: &Sample) -> String {
+    let name = file_name(&list.path);
+    if list.rows == 0 {
+        return format!("`{name}` has no rows: export the accounts again");
+    }
+    format!(
+        "`{name}` is not used: no column of accounts and of sign-ups was recognized among {}",
+        list.column_list()
+    )
 }
 
 /// Guesses the roles of event types; stages of deals are no usage. Without any conversion, the only
@@ -241,7 +240,8 @@ fn conversion_task(columns: Option<&GuessedAccountColumns>, roles: &Roles) -> St
         GuessedAccountColumns::conversion_task,
     );
     format!(
-        "no model can be trained yet, without conversions: {task}, or name events in `roles.converted`{such_as}"
+        "no model can be trained yet, because there are no conversions. {}, or list their events in `roles.converted`{such_as}",
+        capitalized(&task)
     )
 }
 

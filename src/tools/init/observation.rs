@@ -1,11 +1,12 @@
 //! Choice of horizon and snapshots, by trial on the log.
 
-use crate::config::ObservationConfig;
+use crate::config::{ModelConfig, ObservationConfig};
 use crate::dataset::observations::{Outcome, observe};
 use crate::dataset::split::{Split, SplitOptions};
 use crate::log::Log;
-use crate::names::counted;
+use crate::names::{agree, counted};
 use crate::time::{DAY, NEVER, TimeSpan, iso_day};
+use crate::warning::{Anomaly, DropReason};
 
 /// Candidates (horizon, every), days, in order of preference: default, shorter, longer.
 const CANDIDATES: [(i64, i64); 6] = [(30, 7), (14, 7), (7, 7), (60, 7), (90, 7), (180, 7)];
@@ -28,8 +29,6 @@ pub(super) struct ObservationGuess {
     pub(super) min_conversions: Option<usize>,
     /// First day of the log and day after its last complete day.
     pub(super) span: Option<(String, String)>,
-    /// Whether a model can be trained with it, as far as known.
-    pub(super) trainable: bool,
 }
 
 impl Default for ObservationGuess {
@@ -39,7 +38,6 @@ impl Default for ObservationGuess {
             windows: None,
             min_conversions: None,
             span: None,
-            trainable: true,
         }
     }
 }
@@ -47,7 +45,7 @@ impl Default for ObservationGuess {
 impl ObservationGuess {
     /// The default observation, with which no model can be trained.
     fn failed(span: Option<(String, String)>) -> Self {
-        Self { span, trainable: false, ..Self::default() }
+        Self { span, ..Self::default() }
     }
 }
 
@@ -62,8 +60,8 @@ struct CandidateCounts {
 }
 
 impl CandidateCounts {
-    fn run(log: &Log, config: &ObservationConfig, test_size: f64) -> Option<Self> {
-        let rows = observe(log, config, SplitOptions::newest(test_size)).ok()?;
+    fn run(log: &Log, config: &ObservationConfig, split: SplitOptions) -> Option<Self> {
+        let rows = observe(log, config, split).ok()?;
         let mut trial = Self::default();
         let (mut converting, mut tested) = (None, None);
         for ((account, outcome), split) in rows.account.iter().zip(&rows.outcome).zip(&rows.split) {
@@ -80,7 +78,14 @@ impl CandidateCounts {
                     trial.test_converting +=
                         usize::from(converted && tested.replace(*account) != Some(*account));
                 }
-                Split::CrossValidated | Split::Unused => {}
+                Split::CrossValidated => {
+                    trial.rows += 1;
+                    trial.positive_rows += usize::from(converted);
+                    let new = converted && converting.replace(*account) != Some(*account);
+                    trial.converting += usize::from(new);
+                    trial.test_converting += usize::from(new);
+                }
+                Split::Unused => {}
             }
         }
         Some(trial)
@@ -99,40 +104,27 @@ impl CandidateCounts {
     }
 }
 
-/// Chooses an observation with which a model can be trained on the log, and adds remarks. Without
-/// one, returns the default and what is missing.
+/// Returns the first candidate with enough converting accounts in training and test set, else the
+/// one with the most.
 ///
 /// # Arguments
 /// * `needed` – minimum number of converting training accounts
-/// * `test_size` – share of cutoff days in the test set
-pub(super) fn choose(
+fn best_candidate(
     log: &Log,
+    candidates: [(i64, i64); 6],
     needed: usize,
-    test_size: f64,
-    remarks: &mut Vec<String>,
-) -> (ObservationGuess, Option<String>) {
-    let days = (log.until - log.since) / DAY;
-    let span = Some((iso_day(log.since), iso_day(log.until)));
-    if log.accounts.converted.iter().all(|t| *t == NEVER) {
-        let how = "set `accounts.converted` to a time column or `roles.converted` to event types";
-        let problem = format!(
-            "no model can be trained yet: no conversions before {}; {how}",
-            iso_day(log.until)
-        );
-        return (ObservationGuess::failed(span), Some(problem));
-    }
-    let candidates = if days <= SHORT { CANDIDATES_SHORT } else { CANDIDATES };
-    let with = |(horizon, every): (i64, i64)| ObservationConfig {
-        horizon: TimeSpan::days(horizon),
-        every: TimeSpan::days(every),
-        ..ObservationConfig::default()
-    };
+    split: SplitOptions,
+) -> Option<(ObservationConfig, CandidateCounts)> {
     let mut best: Option<(ObservationConfig, CandidateCounts)> = None;
-    for config in candidates.map(with) {
-        let Some(trial) = CandidateCounts::run(log, &config, test_size) else { continue };
+    for (horizon, every) in candidates {
+        let config = ObservationConfig {
+            horizon: TimeSpan::days(horizon),
+            every: TimeSpan::days(every),
+            ..ObservationConfig::default()
+        };
+        let Some(trial) = CandidateCounts::run(log, &config, split) else { continue };
         if trial.trains(needed) && trial.test_converting > 0 {
-            best = Some((config, trial));
-            break;
+            return Some((config, trial));
         }
         if trial.trains(MIN_CONVERSIONS)
             && best.as_ref().is_none_or(|(_, other)| trial.is_preferred_to(other))
@@ -140,6 +132,27 @@ pub(super) fn choose(
             best = Some((config, trial));
         }
     }
+    best
+}
+
+/// Chooses an observation with which a model can be trained on the log, and adds remarks. Without
+/// one, returns the default and what is missing. A test on the newest cutoffs is preferred to other
+/// tests that `model.split` allows.
+pub(super) fn choose(
+    log: &Log,
+    model: &ModelConfig,
+    remarks: &mut Vec<String>,
+) -> (ObservationGuess, Option<String>) {
+    let days = (log.until - log.since) / DAY;
+    let span = Some((iso_day(log.since), iso_day(log.until)));
+    if log.accounts.converted.iter().all(|t| *t == NEVER) {
+        return (ObservationGuess::failed(span), Some(explain_no_conversions(log)));
+    }
+    let candidates = if days <= SHORT { CANDIDATES_SHORT } else { CANDIDATES };
+    let needed = model.min_conversions;
+    let newest = SplitOptions::newest(model.test_size);
+    let best = best_candidate(log, candidates, needed, newest)
+        .or_else(|| best_candidate(log, candidates, needed, SplitOptions::from(model)));
     let Some((config, trial)) = best else {
         return (ObservationGuess::failed(span), Some(explain_failure(log, days)));
     };
@@ -156,7 +169,7 @@ pub(super) fn choose(
         ));
     }
     let windows = (days < NARROW).then(|| vec![TimeSpan::days(7), TimeSpan::days(14)]);
-    let guess = ObservationGuess { config, windows, min_conversions, span, trainable: true };
+    let guess = ObservationGuess { config, windows, min_conversions, span };
     (guess, None)
 }
 
@@ -174,8 +187,39 @@ fn describe(config: &ObservationConfig, days: i64) -> String {
     format!("observation: horizon {}{why}, snapshots every {}", config.horizon, config.every)
 }
 
+/// Explains why no account of a log with columns or events of conversions converts.
+fn explain_no_conversions(log: &Log) -> String {
+    let sources = || log.quality.sources.iter().flat_map(|source| &source.dropped);
+    let early = sources().filter(|rows| rows.reason == DropReason::OutcomeBeforeSignUp);
+    let early: u64 = early.map(|rows| rows.count).sum();
+    let never = log.quality.anomalies.iter().filter(|odd| odd.anomaly == Anomaly::TimeMeansNever);
+    let never: u64 = never.map(|odd| odd.count).sum();
+    let why = if early > 0 {
+        format!(
+            "{} {} dropped because the conversion or churn is before the sign-up. Check the columns of both times.",
+            counted(early, "account"),
+            agree(early, ["is", "are"])
+        )
+    } else if never > 0 {
+        format!(
+            "{} of conversion or churn {} never, such as 1970-01-01. Export the times of conversion.",
+            counted(never, "time"),
+            agree(never, ["means", "mean"])
+        )
+    } else {
+        "Check `accounts.converted` and `roles.converted`, or export a longer log.".to_owned()
+    };
+    format!("no model can be trained yet: no account converts before {}. {why}", iso_day(log.until))
+}
+
 /// Explains why no candidate works.
 fn explain_failure(log: &Log, days: i64) -> String {
+    // Accounts may be too old or too young for every cutoff.
+    let options = SplitOptions::newest(0.0);
+    if let Err(error) = observe(log, &ObservationConfig::default(), options) {
+        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        return format!("no model can be trained yet: {error}{hint}");
+    }
     let converted = log.accounts.converted.iter().filter(|t| **t != NEVER).count();
     format!(
         "no model can be trained yet: the log covers {} with {}, too few after any training cutoff (at least {MIN_CONVERSIONS} required)",

@@ -73,6 +73,10 @@ pub(super) struct Column {
     pub(super) kind: ColumnKind,
     /// Values of the first rows of each file, in the same rows for all columns of a sample.
     pub(super) head: Vec<Option<Box<str>>>,
+    /// The format of the times, if almost all values are times or mean never.
+    time_format: Option<TimeFormat>,
+    /// Values of a column of times that are no times.
+    not_times: Vec<String>,
 }
 
 impl Column {
@@ -91,7 +95,14 @@ impl Column {
             ColumnKind::Text
         };
         let (words, depth) = words::of_path(&name);
-        Self { words, depth, name, values, present, rows, kind, head: counted.head }
+        let texts = values.iter().map(|(text, _)| text.as_str());
+        let times = times::detect(texts.filter(|text| !times::means_never(text)));
+        let (time_format, not_times) = times.map_or((None, Vec::new()), |times| {
+            let others = times.others.into_iter().map(str::to_owned).collect();
+            (Some(times.format), others)
+        });
+        let head = counted.head;
+        Self { words, depth, name, values, present, rows, kind, head, time_format, not_times }
     }
 
     /// Returns what the column is for the training.
@@ -107,15 +118,21 @@ impl Column {
         }
     }
 
-    /// Returns the time format of the values, if they are times; values that mean never are left
-    /// out.
+    /// Returns the time format of the values, if almost all are times; values that mean never are
+    /// left out.
     pub(super) fn time_format(&self) -> Option<TimeFormat> {
-        times::detect(self.texts().filter(|text| !times::means_never(text)))
+        self.time_format.clone()
     }
 
     /// Returns the number of rows with a time that does not mean never.
     pub(super) fn times_present(&self) -> usize {
-        self.values.iter().filter(|(text, _)| !times::means_never(text)).map(|(_, n)| n).sum()
+        let is_time = |text: &String| !times::means_never(text) && !self.not_times.contains(text);
+        self.values.iter().filter(|(text, _)| is_time(text)).map(|(_, n)| n).sum()
+    }
+
+    /// Returns whether there are values, all of which are times that mean never.
+    pub(super) fn never_has_a_time(&self) -> bool {
+        self.present > 0 && self.texts().all(times::means_never)
     }
 
     /// Returns the distinct values.
@@ -173,9 +190,17 @@ impl Sample {
         Self::read_rows(path, LIST_ROWS)
     }
 
+    /// Reads the first rows; a source of empty files has no columns.
     fn read_rows(path: &Path, max_rows: usize) -> Result<Self> {
         let files = read::files(path)?;
-        let mut source = Source::open(path, MaxLine::default())?;
+        let mut source = match Source::open(path, MaxLine::default()) {
+            Err(Error::Empty { .. }) => {
+                let (columns, repeated) = (Vec::new(), Vec::new());
+                let path = path.to_owned();
+                return Ok(Self { path, files, columns, repeated, rows: 0, whole: true });
+            }
+            opened => opened?,
+        };
         let mut names = all_columns(&source)?;
         let is_repeated = |name: &mut String| source.is_repeated(name);
         let repeated = names.extract_if(.., is_repeated).collect();
@@ -189,12 +214,6 @@ impl Sample {
             let read = count_file((&mut source, index), quota, head, &names, &mut counts)?;
             rows += read;
             whole &= read < quota;
-        }
-        if rows == 0 {
-            return Err(Error::Empty {
-                path: path.to_owned(),
-                expected: "expected a table with at least one row".to_owned(),
-            });
         }
         let columns = names
             .into_iter()

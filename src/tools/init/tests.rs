@@ -202,7 +202,7 @@ fn a_daily_table_is_unpivoted_and_another_source_has_conversions() {
     assert_eq!(config.events[1].event_name.as_deref(), Some("the_purchases"));
     assert_eq!(config.roles.converted, ["the_purchases"]);
     assert!(
-        !guess.trainable && guess.tasks.iter().any(|r| r.contains("no model can be trained yet")),
+        guess.tasks.iter().any(|r| r.contains("no model can be trained yet")),
         "{:?}",
         guess.tasks
     );
@@ -254,10 +254,91 @@ fn a_source_without_times_or_accounts_gets_a_file_with_fixme() {
     ] {
         fs::write(&path, text).unwrap();
         let guess = init(&[&path], None, folder.path());
-        assert!(guess.toml.contains(line) && !guess.trainable, "{}", guess.toml);
+        assert!(guess.toml.contains(line), "{}", guess.toml);
         assert!(guess.tasks[0].contains(task), "{:?}", guess.tasks);
         Config::parse(&guess.toml, &folder.path().join("pql.toml"), &[]).unwrap();
     }
+}
+
+#[test]
+fn empty_files_get_a_project_file_with_fixme() {
+    let list = "account_id,signed_up,converted_at\na,2024-01-01,2024-02-01\nb,2024-01-02,\n";
+    for empty in ["", "account_id,event,timestamp\n"] {
+        let guess = files(&[("e.csv", empty), ("list.csv", list)]);
+        assert_eq!(guess.tasks, ["`e.csv` has no rows: export the events again"]);
+        has(&guess, &["# FIXME: `e.csv` has no rows", "account = \"FIXME\"", "list.csv"]);
+    }
+    let events = "account_id,event,timestamp\na,login,2024-01-01\nb,login,2024-01-02\n";
+    let guess = files(&[("e.csv", events), ("list.csv", "account_id,signed_up\n")]);
+    assert_eq!(guess.tasks, ["`list.csv` has no rows: export the accounts again"]);
+}
+
+#[test]
+fn one_bad_time_does_not_hide_a_column() {
+    let rows: Vec<String> = (0..30)
+        .map(|n| {
+            let at = if n == 7 { "pending".to_owned() } else { format!("{}T10:00:00", day(n)) };
+            format!("a{},login,{at}\n", n % 9)
+        })
+        .collect();
+    let list: Vec<String> = (0..9).map(|n| format!("a{n},{},{}\n", day(n), day(n + 5))).collect();
+    let guess = files(&[
+        ("e.csv", &format!("account_id,event,occurred_at\n{}", rows.concat())),
+        ("list.csv", &format!("account_id,signed_up,converted_at\n{}", list.concat())),
+    ]);
+    has(&guess, &["\ntimestamp = \"occurred_at\""]);
+    let task = &guess.tasks[0];
+    assert!(task.contains("row 8") && task.contains("`pending`"), "{task}");
+}
+
+#[test]
+fn ids_with_and_without_leading_zeros_are_shown_in_both_spellings() {
+    let events =
+        "customer,event,timestamp\n1,login,2024-01-01\n2,login,2024-01-02\n1,x,2024-01-02\n";
+    let list = "customer,signed_up\n00001,2024-01-01\n00002,2024-01-01\n00003,2024-01-01\n";
+    let guess = files(&[("e.csv", events), ("list.csv", list)]);
+    assert!(
+        guess.tasks[0].starts_with(
+            "an account is `00001` in `customer` of `list.csv` and `1` in `customer` of `e.csv`"
+        ),
+        "{:?}",
+        guess.tasks
+    );
+}
+
+#[test]
+fn conversions_before_the_sign_up_or_never_are_named() {
+    let events: String = (0..30).map(|n| format!("a{n},login,{}\n", day(n))).collect();
+    let events = format!("account_id,event,timestamp\n{events}");
+    for (converted, why) in [
+        (day(0), "Fix `converted_at` (before the sign-up of 100% of accounts)"),
+        (
+            "1970-01-01".to_owned(),
+            "Fix `converted_at` (all of its times mean never, such as 1970-01-01)",
+        ),
+    ] {
+        let row = |n: usize| {
+            let converted = if n % 2 == 0 { converted.as_str() } else { "" };
+            format!("a{n},{},{converted}\n", day(n + 10))
+        };
+        let rows: String = (0..30).map(row).collect();
+        let list = format!("account_id,signed_up,converted_at\n{rows}");
+        let guess = files(&[("e.csv", &events), ("list.csv", &list)]);
+        assert!(guess.tasks[0].contains(why), "{:?}", guess.tasks);
+    }
+}
+
+#[test]
+fn accounts_that_are_too_old_for_every_cutoff_are_named() {
+    let events: String = (0..40).map(|n| format!("a{},login,{}\n", n % 10, day(n))).collect();
+    let list: String = (0..10)
+        .map(|n| format!("a{n},2015-01-01,{}\n", if n % 2 == 0 { day(20) } else { String::new() }))
+        .collect();
+    let guess = files(&[
+        ("e.csv", &format!("account_id,event,timestamp\n{events}")),
+        ("list.csv", &format!("account_id,signed_up,converted_at\n{list}")),
+    ]);
+    assert!(guess.tasks[0].contains("observation.max_age"), "{:?}", guess.tasks);
 }
 
 /// Writes files and guesses a project file for them; the account list is called `list.csv`.

@@ -21,7 +21,8 @@ impl ProjectDraft {
     pub(super) fn to_toml(&self) -> String {
         let mut page = TomlPage(format!("#:schema {SCHEMA_URL}\n"));
         page.comment("Project file, guessed from the data by `pql init`. Check the guesses and correct them.");
-        page.comment("Paths are relative to this file. Times are UTC. Durations are a number and w, d, h or m.");
+        page.comment("Paths are relative to this file. Times without an offset are UTC (`[input] timezone`).");
+        page.comment("Durations are a number and w, d, h or m.");
         page.comment("Missing keys have their defaults.");
         for task in &self.tasks {
             page.comment(&format!("FIXME: {}", one_line(task)));
@@ -204,10 +205,7 @@ impl TomlPage {
     fn no_list(&mut self, list: Option<&AccountsGuess>) {
         self.0.push('\n');
         if let Some(AccountsGuess { path, .. }) = list {
-            self.comment(&format!(
-                "FIXME: {} is not used: no column of accounts and of sign-ups was recognized.",
-                string(path)
-            ));
+            self.comment(&format!("{} is not used.", string(path)));
         } else {
             self.comment("No account list: accounts sign up with their first event.");
         }
@@ -299,12 +297,12 @@ impl TomlPage {
         self.commented_key(
             "since",
             &string(&since),
-            "start of the complete log; default: first event",
+            "start of the complete log; default: first covered day",
         );
         self.commented_key(
             "until",
             &string(&until),
-            "end of the complete log, exclusive; default: day of the last event",
+            "end of the complete log, exclusive; default: last covered day",
         );
     }
 

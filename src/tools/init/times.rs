@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use polars::prelude::Column;
+use pql_stats::counts::share;
 
 use crate::log::cells::{CellLocation, NO_TIME, TimeColumn};
 use crate::time::{SECOND, Zone, parse_with};
@@ -71,8 +72,40 @@ pub(super) fn means_never(text: &str) -> bool {
     text == "0" || NEVER_DAYS.iter().any(|day| text.starts_with(day))
 }
 
-/// Detects the time format of values; `None` if they are not times, or there are none.
-pub(super) fn detect<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Option<TimeFormat> {
+/// The time format of values, and the few of them that are no times.
+#[derive(Debug)]
+pub(super) struct DetectedTimes<'a> {
+    pub(super) format: TimeFormat,
+    pub(super) others: Vec<&'a str>,
+}
+
+/// Detects the time format of values, a few of which may be no times; `None` if they are not times,
+/// or there are none.
+pub(super) fn detect<'a>(
+    values: impl Iterator<Item = &'a str> + Clone,
+) -> Option<DetectedTimes<'a>> {
+    /// Values of which at least half must be times before more are tried.
+    const FIRST: usize = 20;
+    /// Maximum number of values tried one by one.
+    const TRIED: usize = 1_000;
+    /// Minimum share of times.
+    const ALMOST_ALL: f64 = 0.9;
+    if let Some(format) = format(values.clone()) {
+        return Some(DetectedTimes { format, others: Vec::new() });
+    }
+    let is_time = |text: &&str| format(std::iter::once(*text)).is_some();
+    let count = values.clone().take(FIRST).count();
+    if values.clone().take(FIRST).filter(is_time).count() * 2 < count {
+        return None;
+    }
+    let (times, others): (Vec<&str>, Vec<&str>) = values.take(TRIED).partition(is_time);
+    let is_column = share(times.len(), times.len() + others.len()) >= ALMOST_ALL;
+    let format = format(times.into_iter()).filter(|_| is_column)?;
+    Some(DetectedTimes { format, others })
+}
+
+/// Returns the time format that reads all values; `None` if they are not times, or there are none.
+fn format<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Option<TimeFormat> {
     values.clone().next()?;
     if fits_without_format(values.clone()) {
         return Some(TimeFormat { format: None, other: None });
@@ -103,14 +136,22 @@ pub(super) fn parse(values: &[Option<Box<str>>], format: &TimeFormat) -> Vec<Opt
     if let Some(format) = &format.format {
         return texts.map(|text| parse_with(text?, format, Zone::default())).collect();
     }
+    let is_time = |text: &&str| fits_without_format(std::iter::once(*text));
+    let times = parse_without_format(texts.clone())
+        .or_else(|| parse_without_format(texts.map(|text| text.filter(is_time))));
+    times.unwrap_or_else(|| vec![None; values.len()])
+}
+
+/// Parses ISO 8601 and epoch times; `None` if a value is neither.
+fn parse_without_format<'a>(
+    texts: impl Iterator<Item = Option<&'a str>>,
+) -> Option<Vec<Option<i64>>> {
     let column = Column::new("time".into(), texts.collect::<Vec<_>>());
     let place = CellLocation { path: Path::new(""), column: "time", first_row: 1, rows: &[] };
     let mut times = TimeColumn::default();
-    let parsed = times.push(&column, None, place).ok().and_then(|()| times.finish().ok());
-    match parsed {
-        Some(times) => times.into_iter().map(|t| (t != NO_TIME).then_some(t)).collect(),
-        None => vec![None; values.len()],
-    }
+    times.push(&column, None, place).ok()?;
+    let times = times.finish().ok()?;
+    Some(times.into_iter().map(|time| (time != NO_TIME).then_some(time)).collect())
 }
 
 /// Returns whether a format reads every value.
@@ -139,7 +180,7 @@ mod tests {
     use super::*;
 
     fn formats(values: &[&str]) -> Option<(Option<String>, Option<String>)> {
-        detect(values.iter().copied()).map(|r| (r.format, r.other))
+        detect(values.iter().copied()).map(|found| (found.format.format, found.format.other))
     }
 
     #[test]
@@ -155,6 +196,20 @@ mod tests {
             assert_eq!(formats(&values), None, "{values:?}");
         }
         assert_eq!(formats(&[]), None);
+    }
+
+    #[test]
+    fn a_few_values_may_be_no_times() {
+        let days: Vec<String> = (10..30).map(|day| format!("2024-01-{day}")).collect();
+        let mut values: Vec<&str> = days.iter().map(String::as_str).collect();
+        values.push("unknown");
+        let found = detect(values.iter().copied()).unwrap();
+        assert_eq!((found.format.format, found.others), (None, vec!["unknown"]));
+        values.extend(["soon", "later"]);
+        assert!(detect(values.iter().copied()).is_none(), "three of 23 are too many");
+        let head = ["2024-01-10", "unknown"].map(|text| Some(text.into()));
+        let parsed = parse(&head, &TimeFormat { format: None, other: None });
+        assert!(parsed[0].is_some() && parsed[1].is_none(), "{parsed:?}");
     }
 
     #[test]

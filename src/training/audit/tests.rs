@@ -1,30 +1,11 @@
 use polars::prelude::DataFrame;
 
 use super::*;
-use crate::dataset::split::SplitMethod;
-use crate::log::Names;
 
 /// Returns 100 rows, of which the first 20 convert.
 fn rows(columns: Vec<Column>, account: Vec<u32>) -> Rows {
-    Rows {
-        design_features: columns.iter().map(|c| Feature::external(c.name())).collect(),
-        features: DataFrame::new(100, columns).unwrap(),
-        catalog: None,
-        account,
-        names: Names::default(),
-        cutoff: None,
-        y: (0..100).map(|row| Some(row < 20)).collect(),
-        split: vec![Split::Train; 100],
-        first_test: None,
-        split_method: SplitMethod::None,
-        split_problem: None,
-        dropped: Vec::new(),
-        findings: Vec::new(),
-        definitions: Vec::new(),
-        warnings: Vec::new(),
-        formats: BTreeMap::new(),
-        activity: None,
-    }
+    let y = (0..100).map(|row| Some(row < 20)).collect();
+    Rows { account, ..Rows::for_tests(DataFrame::new(100, columns).unwrap(), y) }
 }
 
 /// Returns the columns with a finding, and whether it is about their AUC.

@@ -23,8 +23,8 @@ fn a_definition_gives_an_alert_when_it_first_held() {
         ],
     );
     let first = alerts(&project, &[]).done().stderr_has(&[
-        "first run: all accounts that qualify are reported",
-        "Skipped 1 account whose definition has held for more than 14 days (`alerts.within`)",
+        "is the first run, so accounts that already qualify are reported",
+        "Skipped 1 account that first matched a definition more than 14 days ago (`alerts.within`)",
     ]);
     assert_eq!(changes(&first), ["qualified model", "qualified new"]);
     let month = alerts(&project, &["--set", "alerts.within=30d"]).done();
@@ -46,7 +46,7 @@ fn a_definition_gives_an_alert_when_it_first_held() {
     store_matches(&project, 21, None, &second);
     let run = alerts(&project, &[])
         .done()
-        .stderr_has(&["Skipped 1 account whose definition has held since before the previous run"]);
+        .stderr_has(&["Skipped 1 account that first matched a definition before the previous run"]);
     assert_eq!(changes(&run), ["qualified open", "qualified young"]);
 
     // After a gap of the runs, everything since the last run counts. One run lacked an account.

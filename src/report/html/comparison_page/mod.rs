@@ -192,11 +192,9 @@ impl ComparisonPage<'_> {
     fn warning_texts(&self) -> Result<Vec<String>> {
         let mut texts: Vec<String> = self.notes.iter().map(ToString::to_string).collect();
         let verdicts = self.labels.iter().zip(&self.comparison.model_verdicts);
-        texts.extend(
-            verdicts
-                .filter(|(_, verdict)| verdict.is_poor())
-                .map(|(label, verdict)| format!("`{label}` on its own test set: {verdict}")),
-        );
+        texts.extend(verdicts.filter(|(_, verdict)| verdict.is_poor()).map(|(label, verdict)| {
+            format!("`{label}` on its own test set: {}", verdict.headline())
+        }));
         texts.extend(
             self.labels
                 .iter()

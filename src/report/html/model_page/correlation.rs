@@ -66,7 +66,7 @@ fn figure(names: &[&str], r: &[Vec<f64>]) -> Figure<'static> {
         ticks,
     };
     let mut chart = Chart::new(area, &x, &Axis::rows(n));
-    // Without the numbers, too, no two names look alike.
+    // Even without the numbers, no two names look alike.
     let names_shown = shorten_distinct(names, NAME_CHARACTERS);
     let labels = names_shown.iter().enumerate().map(|(row, name)| format!("{} {name}", row + 1));
     chart.row_names(&labels.collect::<Vec<_>>());

@@ -9,7 +9,7 @@ use crate::log::DataQuality;
 use crate::model::Model;
 use crate::model::card::Cohort;
 use crate::report::charts::{Area, Axis, AxisScale, Chart, Transform};
-use crate::report::format::{counted, formatter_for_counts, grouped, number, percent};
+use crate::report::format::{counted, file_name, formatter_for_counts, grouped, number, percent};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
 use crate::time::{iso_day, parse_iso};
 
@@ -113,10 +113,7 @@ fn split_table(split: &SplitSummary) -> Table {
 fn quality_table(quality: &DataQuality) -> Table {
     let mut rows = Vec::new();
     for source in &quality.sources {
-        let name = source
-            .source
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let name = file_name(&source.source);
         let dates = if source.date_only { ", dates only" } else { "" };
         rows.push(vec![
             format!("{name} ({}{dates})", source.kind),
@@ -136,7 +133,7 @@ fn quality_table(quality: &DataQuality) -> Table {
         }
         rows.push(vec![String::new(), "kept".to_owned(), grouped(source.kept)]);
         if let Some(first) = source.unread.first() {
-            let name = first.file_name().unwrap_or(first.as_os_str()).display();
+            let name = file_name(first);
             let count = grouped(source.unread.len() as u64);
             rows.push(vec![String::new(), format!("files not read (first: {name})"), count]);
         }

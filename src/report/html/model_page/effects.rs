@@ -14,10 +14,9 @@ use crate::report::charts::{
     Area, Axis, AxisScale, Chart, Drawing, FOOT, MirroredHistogram, Transform, WIDTH,
 };
 use crate::report::format::{
-    grouped, interval_range, number, short, shorten_distinct, shorten_middle, three,
+    capitalized, grouped, interval_range, number, short, shorten_distinct, shorten_middle, three,
 };
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
-use crate::report::html::header::capitalized;
 
 /// Measures with a chart.
 const MEASURES: usize = 8;

@@ -5,7 +5,7 @@ use pql_stats::intervals::Interval;
 
 use super::context::ReportContext;
 use crate::report::charts::{Area, Axis, AxisScale, Chart, FOOT, WIDTH};
-use crate::report::format::{counted, grouped, interval_range, number, percent};
+use crate::report::format::{counted, grouped, interval_range, number, percent, whole_percents};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
 use crate::rules::funnel::{
     ALL, FunnelRow, LandmarkComparison, Rate, TYPICAL_CUSTOMER_SHARE, TYPICAL_PQL_SHARE,
@@ -33,8 +33,8 @@ pub(super) fn funnel(context: &ReportContext<'_>) -> Markup {
             h2 { "From sign-up to PQL to customer" }
             (paragraph(&format!(
                 "Conversion funnel for the PQL definitions in the project file. A sign-up that matches a definition is a PQL. Published benchmarks: {} of trials become PQLs, and {} of PQLs become customers.",
-                range(TYPICAL_PQL_SHARE),
-                range(TYPICAL_CUSTOMER_SHARE)
+                whole_percents(TYPICAL_PQL_SHARE),
+                whole_percents(TYPICAL_CUSTOMER_SHARE)
             )))
             (grid(others.into_iter().chain(cohorts)))
             (table("Funnel by definition", "definition", &all, FunnelRow::title))
@@ -44,10 +44,6 @@ pub(super) fn funnel(context: &ReportContext<'_>) -> Markup {
 
 fn is_cohort_of(row: &FunnelRow, all: &FunnelRow) -> bool {
     row.cohort != ALL && (row.level, &row.name) == (all.level, &all.name)
-}
-
-fn range(Interval { low, high }: Interval) -> String {
-    format!("{:.0}% to {:.0}%", 100.0 * low, 100.0 * high)
 }
 
 fn share(rate: &Rate) -> String {

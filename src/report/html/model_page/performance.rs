@@ -1,7 +1,6 @@
 //! Performance on the test rows: curves, calibration, metrics and baselines.
 
 use maud::{Markup, html};
-use pql_stats::intervals::{Estimate, Interval};
 use pql_stats::metrics::{Bin, Evaluation, EvaluationReport, TopShare};
 
 use super::context::ReportContext;
@@ -10,7 +9,7 @@ use crate::report::charts::{
     Area, Axis, AxisScale, Chart, Drawing, FOOT, HEIGHT, MirroredHistogram, Transform, bar_index,
 };
 use crate::report::format::{counted, four, grouped, interval_range, number, percent};
-use crate::report::html::elements::{Figure, Table, grid, paragraph};
+use crate::report::html::elements::{Figure, Table, estimate_row, grid, metric_row, paragraph};
 
 /// Bars of a histogram of scores.
 const BARS: usize = 24;
@@ -61,30 +60,19 @@ fn baselines(context: &ReportContext<'_>) -> Table {
 
 /// Returns the metrics with their intervals.
 fn metrics(e: &Evaluation) -> Table {
-    let row = |name: &str, value: Option<f64>, interval: Option<Interval>, note: &str| {
-        vec![name.to_owned(), four(value), interval_range(interval, four), note.to_owned()]
-    };
-    let estimate = |name: &str, estimate: Option<Estimate>, note: &str| {
-        row(
-            name,
-            estimate.map(|estimate| estimate.value),
-            estimate.and_then(|estimate| estimate.interval),
-            note,
-        )
-    };
     let mut rows = vec![
-        row("Base rate", Some(e.base_rate), None, ""),
-        estimate("ROC AUC", e.roc_auc, "0.5 is chance"),
-        row("Average precision", e.average_precision, None, "chance: the base rate"),
-        estimate("Log loss", Some(e.log_loss), ""),
-        estimate(
+        metric_row("Base rate", Some(e.base_rate), None, ""),
+        estimate_row("ROC AUC", e.roc_auc, "0.5 is chance"),
+        metric_row("Average precision", e.average_precision, None, "chance: the base rate"),
+        estimate_row("Log loss", e.log_loss, ""),
+        estimate_row(
             "Brier score",
-            Some(e.brier),
+            e.brier,
             &format!("base rate alone: {}", four(e.brier_parts.uncertainty)),
         ),
-        estimate("Calibration in the large", e.calibration_in_the_large, "0 is ideal"),
-        estimate("Calibration slope", e.calibration_slope, "1 is ideal"),
-        row(
+        estimate_row("Calibration in the large", e.calibration_in_the_large, "0 is ideal"),
+        estimate_row("Calibration slope", e.calibration_slope, "1 is ideal"),
+        metric_row(
             "Expected calibration error",
             Some(e.calibration_error.value),
             e.calibration_error.interval,
@@ -92,7 +80,7 @@ fn metrics(e: &Evaluation) -> Table {
         ),
     ];
     let precision = |top: &TopShare| {
-        row(
+        metric_row(
             &format!("Precision in the top {}%", top.percent),
             Some(top.precision),
             Some(top.precision_interval),

@@ -55,7 +55,6 @@ fn verdict(context: &ReportContext<'_>) -> PageVerdict {
         Conclusion::BetterThanBaselines { .. } if verdict.too_few.is_none() => Tone::Good,
         _ => Tone::Doubt,
     };
-    let caution = verdict.caution().map_or_else(String::new, |caution| format!("{caution} "));
     let ranking = context.model.evaluation.as_ref().and_then(|evaluation| {
         let (e, unit) = (&evaluation.metrics, context.unit());
         let auc = e.roc_auc?.value;
@@ -68,7 +67,7 @@ fn verdict(context: &ReportContext<'_>) -> PageVerdict {
     let reasons: Vec<String> = ranking.into_iter().chain(verdict.details()).collect();
     PageVerdict {
         tone,
-        lead: with_minus(&format!("{caution}{verdict}.")),
+        lead: with_minus(&format!("{}.", verdict.headline())),
         reasons: with_minus(&reasons.join(" ")),
     }
 }

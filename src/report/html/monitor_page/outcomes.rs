@@ -1,14 +1,14 @@
 //! Outcomes of accounts scored in earlier runs.
 
 use maud::{Markup, html};
-use pql_stats::intervals::{Estimate, Interval};
+use pql_stats::intervals::Interval;
 use pql_stats::metrics::{Evaluation, SubsetMetrics};
 
 use crate::operations::monitor::{RealizedPerformance, RunPerformance};
 use crate::report::charts::{Area, Axis, AxisScale, Chart, HEIGHT};
 use crate::report::format::{counted, four, grouped, interval_range, number, percent, three};
 use crate::report::html::calibration::{BinSeries, calibration_curves};
-use crate::report::html::elements::{Figure, Table, grid, paragraph};
+use crate::report::html::elements::{Figure, Table, estimate_row, grid, metric_row, paragraph};
 
 /// Returns the section about predictions and outcomes.
 pub(super) fn outcomes(realized: &RealizedPerformance) -> Markup {
@@ -46,29 +46,18 @@ fn holdout([held, others]: &[SubsetMetrics; 2]) -> Table {
 }
 
 fn metrics(e: &Evaluation) -> Table {
-    let row = |name: &str, value: Option<f64>, interval: Option<Interval>, note: &str| {
-        vec![name.to_owned(), four(value), interval_range(interval, four), note.to_owned()]
-    };
-    let estimate = |name: &str, estimate: Option<Estimate>, note: &str| {
-        row(
-            name,
-            estimate.map(|estimate| estimate.value),
-            estimate.and_then(|estimate| estimate.interval),
-            note,
-        )
-    };
     let rows = vec![
-        row(
+        metric_row(
             "Predicted conversion rate",
             Some(e.expected_conversions / number(e.n)),
             None,
             "mean probability",
         ),
-        row("Observed conversion rate", Some(e.base_rate), None, ""),
-        estimate("Calibration in the large", e.calibration_in_the_large, "0 is ideal"),
-        estimate("Calibration slope", e.calibration_slope, "1 is ideal"),
-        estimate("ROC AUC", e.roc_auc, "0.5 is chance"),
-        estimate("Log loss", Some(e.log_loss), ""),
+        metric_row("Observed conversion rate", Some(e.base_rate), None, ""),
+        estimate_row("Calibration in the large", e.calibration_in_the_large, "0 is ideal"),
+        estimate_row("Calibration slope", e.calibration_slope, "1 is ideal"),
+        estimate_row("ROC AUC", e.roc_auc, "0.5 is chance"),
+        estimate_row("Log loss", e.log_loss, ""),
     ];
     Table::new("Predictions and outcomes", &["metric", "value", "95% CI", "note"], rows)
 }
