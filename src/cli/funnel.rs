@@ -30,7 +30,7 @@ use crate::warning::Message;
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Length of a sign-up cohort, in UTC; a week starts on Monday
+    /// Length of a sign-up cohort; a week starts on Monday
     #[arg(
         long,
         value_name = "SPAN",

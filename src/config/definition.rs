@@ -100,7 +100,7 @@ pub struct Condition {
     /// Minimum number of distinct event types.
     #[schemars(range(min = 1))]
     pub features: Option<u64>,
-    /// Minimum number of distinct days (UTC) with an event.
+    /// Minimum number of distinct days (of `input.timezone`) with an event.
     #[schemars(range(min = 1))]
     pub active_days: Option<u64>,
     /// Conditions that must all be met.

@@ -115,7 +115,7 @@ pub struct VisitorSource {
     /// start at the folder of the project file.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
-    /// Column of days (UTC). Default: `date`.
+    /// Column of days. Default: `date`.
     pub date: Option<String>,
     /// Column of visitor counts. Default: `visitors`.
     pub visitors: Option<String>,
