@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{agree, backticked, counted, grouped};
+use crate::names::{backticked, counted, grouped};
 
 /// Source of a column, which determines how to exclude it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
