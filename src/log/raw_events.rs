@@ -60,16 +60,26 @@ pub(super) struct RawEvents {
     pub(super) account_quality: Option<SourceQuality>,
 }
 
-/// Sources with the same columns, such as the parts of an export.
+/// Sources with the same columns and the same event names, such as the parts of an export.
 struct EventTable {
+    key: TableKey,
+    /// The ids of all its sources.
+    ids: Interner,
+}
+
+/// The properties of a source that are equal in all sources of a table.
+#[derive(PartialEq)]
+struct TableKey {
     /// The columns, sorted.
     columns: Vec<String>,
     /// The column of ids.
     id: Option<String>,
+    /// The column of event names.
+    event: Option<String>,
+    /// The event name of all rows; tables of different events usually number their rows alike.
+    event_name: Option<String>,
     /// Whether each row is unpivoted.
     unpivoted: bool,
-    /// The ids of all its sources.
-    ids: Interner,
 }
 
 /// Source of the event names of a batch.
@@ -214,14 +224,17 @@ impl RawEvents {
 
     /// Returns the index of the table that a source is a part of.
     fn table(&mut self, files: &Source, columns: &EventColumns, source: &EventSource) -> usize {
-        let (id, unpivoted) = (columns.id.clone(), !source.unpivot.is_empty());
-        let mut columns = files.columns().to_vec();
-        columns.sort_unstable();
-        let same = |table: &EventTable| {
-            (&table.columns, &table.id, table.unpivoted) == (&columns, &id, unpivoted)
+        let mut names = files.columns().to_vec();
+        names.sort_unstable();
+        let key = TableKey {
+            columns: names,
+            id: columns.id.clone(),
+            event: columns.event.clone(),
+            event_name: source.event_name.clone(),
+            unpivoted: !source.unpivot.is_empty(),
         };
-        self.tables.iter().position(same).unwrap_or_else(|| {
-            self.tables.push(EventTable { columns, id, unpivoted, ids: Interner::default() });
+        self.tables.iter().position(|table| table.key == key).unwrap_or_else(|| {
+            self.tables.push(EventTable { key, ids: Interner::default() });
             self.tables.len() - 1
         })
     }

@@ -60,7 +60,8 @@ pub(super) struct RawSource {
     pub(super) quality: SourceQuality,
     /// Whether several events may come from one row, sharing its id.
     pub(super) unpivoted: bool,
-    /// Index of the table: sources with the same columns are parts of one, with one space of ids.
+    /// Index of the table: sources with the same columns and event names are parts of one, with one
+    /// space of ids.
     pub(super) table: usize,
 }
 

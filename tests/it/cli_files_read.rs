@@ -171,6 +171,24 @@ fn sources_with_the_same_columns_share_their_ids() {
 }
 
 #[test]
+fn sources_of_different_events_have_their_own_ids() {
+    let project = Project::new();
+    let header = "message_id,account_id,name,timestamp\n";
+    project.write("1.csv", format!("{header}1,a,x,2025-01-01\n2,a,y,2025-01-02\n"));
+    project.write("2.csv", format!("{header}1,a,y,2025-01-02\n2,a,x,2025-01-03\n"));
+    let source = |file: u8, key: &str| format!("[[events]]\npath = \"{file}.csv\"\n{key}\n");
+    for (first, second, events) in [
+        ("event_name = \"export\"", "event_name = \"invite\"", 4),
+        ("event_name = \"export\"", "event_name = \"export\"", 2),
+        ("event = \"name\"", "event_name = \"name\"", 4),
+    ] {
+        project.write("pql.toml", source(1, first) + &source(2, second));
+        let run = project.pql(&["ingest", "-o", "out"]).done();
+        run.stderr_has(&[&format!("Read {events} events of 1 account")]);
+    }
+}
+
+#[test]
 fn repeated_rows_are_reported_from_one_percent() {
     let project = log("e.csv");
     let log = |repeats: u32, column: &str| {
