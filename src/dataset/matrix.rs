@@ -296,11 +296,10 @@ fn accounts(
         return Ok((before + 1..=before + frame.height()).map(|n| Some(n.to_string())).collect());
     };
     let column = read::column(file, frame, name)?;
-    let accounts = cells::ids(column)?;
-    let missing = accounts.iter().position(|account| account.is_none());
-    match missing {
-        Some(row_index) => Err(CellLocation { path: file, column: name, first_row, rows: &[] }
-            .bad_value(row_index, "", "an account")),
+    let location = CellLocation { path: file, column: name, first_row, rows: &[] };
+    let accounts = cells::ids(column, location)?;
+    match accounts.iter().position(|account| account.is_none()) {
+        Some(row_index) => Err(location.bad_value(row_index, "", "an account")),
         None => Ok(accounts),
     }
 }

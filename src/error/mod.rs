@@ -116,6 +116,18 @@ pub enum Error {
         /// What was expected.
         expected: String,
     },
+    /// An id that was rounded in the file, because it is stored as a float.
+    #[error("{}, column `{column}`: found the decimal number `{found}`, expected text or an integer", file_and_row(path, Some(*row)))]
+    RoundedId {
+        /// The file.
+        path: PathBuf,
+        /// Row in the file, counted from 1 without the header.
+        row: u64,
+        /// The column of ids.
+        column: String,
+        /// The id in the file.
+        found: String,
+    },
     /// A duplicate account in the account list.
     #[error("{}: duplicate account `{account}`", file_and_row(path, Some(*row)))]
     DuplicateAccount {

@@ -251,7 +251,9 @@ impl AccountList {
     ) -> Result<()> {
         let column = |name: &str| read::column(file, frame, name);
         self.quality.rows += frame.height() as u64;
-        let ids = cells::ids(column(&columns.account)?)?;
+        let location =
+            CellLocation { path: file, column: &columns.account, first_row, rows: &[] };
+        let ids = cells::ids(column(&columns.account)?, location)?;
         let present = self.intern_ids(&ids, file, first_row)?;
         let rows: Vec<u32> = (0..).zip(&present).filter(|(_, p)| **p).map(|(row, _)| row).collect();
         let mask: BooleanChunked = present.iter().map(|p| Some(*p)).collect();

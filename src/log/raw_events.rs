@@ -363,7 +363,7 @@ impl RawEvents {
 
     /// Interns accounts, users and event names, each column in its own thread.
     fn encode_batch(&mut self, batch: &RowBatch, rows: &SelectedRows<'_>) -> Result<BatchCodes> {
-        let text = |name: &str| texts(batch, name, rows.file);
+        let text = |name: &str| rows.texts(batch, name);
         let accounts = text(&rows.columns.account)?;
         let users = rows.columns.user.as_deref().map(text).transpose()?;
         let events =
@@ -476,7 +476,7 @@ impl SourceReader<'_> {
             times(&columns.timestamp)?,
             columns.received.as_deref().map(times).transpose()?.unwrap_or_default(),
         ];
-        let ids = columns.id.as_deref().map(|name| texts(batch, name, rows.file)).transpose()?;
+        let ids = columns.id.as_deref().map(|name| rows.texts(batch, name)).transpose()?;
         let id = ids.map(|ids| encode(&ids, NO_CODE, |id| self.ids.intern(id))).unwrap_or_default();
         let values = source.values.iter().zip(&mut self.numbers).map(|(name, reader)| {
             let mut numbers = reader.read_finite(column(name)?, self.null, rows.location(name))?;
@@ -492,6 +492,17 @@ impl SourceReader<'_> {
 impl SelectedRows<'_> {
     fn location<'a>(&'a self, column: &'a str) -> CellLocation<'a> {
         CellLocation { path: self.file, column, first_row: self.first_row, rows: self.rows }
+    }
+
+    /// Returns a column of ids or event names of a batch as text.
+    fn texts<'b>(&self, batch: &'b RowBatch, name: &str) -> Result<TextColumn<'b>> {
+        match batch.dictionaries.get(name) {
+            Some(pieces) => Ok(TextColumn::Dictionary(pieces)),
+            None => {
+                let column = read::column(self.file, &batch.frame, name)?;
+                Ok(TextColumn::Plain(cells::id_texts(column, self.location(name))?))
+            }
+        }
     }
 }
 
@@ -526,14 +537,6 @@ struct SelectedRows<'a> {
     /// Whether the numeric properties belong to these events.
     values: bool,
     naming: EventNameSource<'a>,
-}
-
-/// Returns a column of a batch as text.
-fn texts<'a>(batch: &'a RowBatch, name: &str, file: &Path) -> Result<TextColumn<'a>> {
-    match batch.dictionaries.get(name) {
-        Some(pieces) => Ok(TextColumn::Dictionary(pieces)),
-        None => Ok(TextColumn::Plain(cells::text(read::column(file, &batch.frame, name)?)?)),
-    }
 }
 
 /// Warns of event names in roles that the log does not have, each with the nearest event name.

@@ -12,8 +12,7 @@ use crate::io::write::{
     Format, OutputFile, OutputTable, RunFiles, TableWriter, UnfinishedFolder,
     create_managed_folder, sync_folder,
 };
-use crate::log::cells;
-use crate::names::file_name;
+use crate::log::cells::{self, CellLocation};
 use crate::registry::versions::model_name;
 use crate::time::{DAY, iso, iso_day, parse_iso};
 
@@ -162,7 +161,9 @@ impl Run {
         rows.rechunk_mut_par();
         // Ledgers of earlier versions have ids as they were written in the log.
         if let Ok(accounts) = rows.column("account_id") {
-            let accounts = cells::ids(accounts)?.into_column();
+            let location =
+                CellLocation { path: &self.path, column: "account_id", first_row: 1, rows: &[] };
+            let accounts = cells::ids(accounts, location)?.into_column();
             rows.with_column(accounts).map_err(|e| Error::unexpected_table(&self.path, e))?;
         }
         Ok(rows)

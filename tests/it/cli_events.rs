@@ -539,3 +539,36 @@ fn a_batch_without_events_of_listed_accounts_is_refused() {
     let words = ["no usage events left", "unknown account", "found `x"];
     project.pql(&["score", "t", "--at", "2025-05-01", "-o", "-"]).fails_with(3, &words);
 }
+
+#[test]
+fn ids_that_a_file_rounds_are_refused() {
+    let project = Project::new();
+    project.write("pql.toml", "[[events]]\npath = \"e.parquet\"\n");
+    let texts = |name: &str, value: &str| Column::new(name.into(), [value; 2]);
+    let times = || texts("timestamp", "2025-01-01T08:00:00Z");
+    let events = |ids: Column| {
+        let others = ["account_id", "user_id", "message_id", "event"].map(|name| texts(name, "x"));
+        let mut columns: Vec<Column> =
+            others.into_iter().filter(|other| other.name() != ids.name()).collect();
+        columns.extend([ids, times()]);
+        project.parquet("e.parquet", DataFrame::new(2, columns).unwrap());
+        project.pql(&["ingest", "-o", "out"])
+    };
+    for column in ["account_id", "user_id", "message_id"] {
+        let words = [format!(
+            "`e.parquet`, row 2, column `{column}`: found the decimal number `9007199254740992`, expected text or an integer"
+        )];
+        events(Column::new(column.into(), [1.0, 9_007_199_254_740_993.0]))
+            .fails_with(3, &[&words[0], "hint: decimal numbers of this size are rounded"]);
+        events(Column::new(column.into(), [1.0_f32, 16_777_217.0]))
+            .fails_with(3, &[&format!("row 2, column `{column}`"), "`16777216`"]);
+        events(Column::new(column.into(), [1.0, 9_007_199_254_740_991.0])).done();
+        events(Column::new(column.into(), [1_i64, 9_007_199_254_740_993])).done();
+    }
+    let ids = Column::new("account_id".into(), [9e15, 9.5e15]);
+    let converted = Column::new("converted".into(), [0, 1]);
+    project.parquet("m.parquet", DataFrame::new(2, vec![ids, converted]).unwrap());
+    project
+        .pql(&["train", "--name", "m", "--features", "m.parquet"])
+        .fails_with(3, &["`m.parquet`, row 2, column `account_id`: found the decimal number"]);
+}

@@ -68,9 +68,12 @@ impl CellLocation<'_> {
     }
 }
 
-/// Converts a column of ids to their canonical form; missing ids stay null.
-pub(crate) fn ids(column: &Column) -> Result<StringChunked> {
-    let texts = text(column)?;
+/// Converts a column of ids to their canonical form; null where there is none.
+///
+/// # Errors
+/// Those of [`id_texts`]
+pub(crate) fn ids(column: &Column, location: CellLocation<'_>) -> Result<StringChunked> {
+    let texts = id_texts(column, location)?;
     let is_id = |text: Option<&str>| text.is_none_or(|text| !text.is_empty() && is_canonical(text));
     if texts.iter().all(is_id) {
         return Ok(texts);
@@ -79,7 +82,31 @@ pub(crate) fn ids(column: &Column) -> Result<StringChunked> {
     Ok(StringChunked::from_iter_options(texts.name().clone(), ids))
 }
 
-/// Converts a column of categories to levels in their canonical form; missing levels stay null.
+/// Converts a column of ids to text, as [`text`].
+///
+/// # Errors
+/// * [`Error::RoundedId`]: an id is a float of at least 2⁵³, or 2²⁴ with 32 bits; several ids have
+///   this value after rounding
+pub(crate) fn id_texts(column: &Column, location: CellLocation<'_>) -> Result<StringChunked> {
+    let limit = match column.dtype() {
+        DataType::Float32 => 16_777_216.0,
+        DataType::Float64 => 9_007_199_254_740_992.0,
+        _ => return text(column),
+    };
+    let numbers = float(column.as_materialized_series())?;
+    let is_rounded = |number: f64| number.is_finite() && number.abs() >= limit;
+    match numbers.iter().position(|number| number.is_some_and(is_rounded)) {
+        None => text(column),
+        Some(index) => Err(Error::RoundedId {
+            path: location.path.to_owned(),
+            row: location.row(index),
+            column: location.column.to_owned(),
+            found: number_text(numbers.get(index).unwrap_or_default()),
+        }),
+    }
+}
+
+/// Converts a column of categories to levels in their canonical form; null where missing.
 pub(crate) fn levels(column: &Column) -> Result<StringChunked> {
     let texts = text(column)?;
     let is_level = |text: Option<&str>| {
