@@ -18,13 +18,12 @@ pub(crate) const GRANULARITIES: [(&str, i64); 3] =
 /// Counts by day of the events that are not dropped, including those of the roles `converted`,
 /// `churned` and `exclude`, on the days before the end of the log.
 ///
-/// The day of an event is that on which it became known, so that the counts of past days are final.
+/// The day of an event is the local day on which it became known, so that the counts of past days
+/// are final.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DailyCounts {
-    /// Number of the day after the last complete day, in days since 1970-01-01.
+    /// Number of the local day after the last complete one, in days since 1970-01-01.
     pub(crate) end: i64,
-    /// Local time minus UTC at the end of the log, µs. Days are 24 hours, also when clocks change.
-    pub(crate) utc_offset: i64,
     /// Names of the event types.
     pub(crate) names: Names,
     /// By event type.
@@ -42,7 +41,7 @@ pub(crate) struct EventDays {
     pub(crate) today: u32,
     /// Events before the counted days.
     pub(crate) before: u64,
-    /// Day of the last event, in days since 1970-01-01 UTC.
+    /// Local day of the last event, in days since 1970-01-01.
     pub(crate) last: i64,
     /// Index of the source with most events of the type.
     pub(crate) main_source: usize,
@@ -67,7 +66,7 @@ impl DailyCounts {
         self.sources.first().map_or(0, |source| source.by_day.len())
     }
 
-    /// Returns the number of a counted day in days since 1970-01-01 UTC.
+    /// Returns the number of a counted local day in days since 1970-01-01.
     pub(crate) fn day_number(&self, index: usize) -> i64 {
         self.end - days_number(self.days()) + days_number(index)
     }
@@ -96,15 +95,13 @@ pub(super) struct CountedDays {
     days: usize,
     /// Number of event names.
     names: usize,
-    /// Local time minus UTC, µs.
-    utc_offset: i64,
 }
 
 impl CountedDays {
-    pub(super) fn new(until: i64, names: usize, utc_offset: i64) -> Self {
+    /// Returns the days before the local day on which the log ends, as many as can be counted.
+    pub(super) fn new(end: i64, names: usize) -> Self {
         let days = (MAX_CELLS / names.max(1)).clamp(1, MAX_DAYS);
-        let first = (until + utc_offset).div_euclid(DAY) - days_number(days);
-        Self { first, days, names, utc_offset }
+        Self { first: end - days_number(days), days, names }
     }
 }
 
@@ -136,12 +133,11 @@ impl DayTally {
     /// Counts an event.
     ///
     /// # Arguments
-    /// * `time`, `known_at` – when it happened and when it became known, µs UTC
+    /// * `time`, `known_at` – local times at which it happened and became known, µs
     #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "checked before")]
     pub(super) fn add(&mut self, event: u16, time: i64, known_at: i64) {
         debug_assert!(event != NO_EVENT, "events without a name are dropped");
-        let offset = self.counted.utc_offset;
-        let (day, event) = ((known_at + offset).div_euclid(DAY), usize::from(event));
+        let (day, event) = (known_at.div_euclid(DAY), usize::from(event));
         self.last[event] = self.last[event].max(day);
         let index = day - self.counted.first;
         if index < 0 {
@@ -152,7 +148,7 @@ impl DayTally {
         self.cells[index * self.counted.names + event] += 1;
         for (round, (_, unit)) in self.round[index].iter_mut().zip(GRANULARITIES) {
             // Times of coarser units are also of finer ones.
-            if (time + offset) % unit != 0 {
+            if time % unit != 0 {
                 break;
             }
             *round += 1;
@@ -216,7 +212,6 @@ pub(super) fn daily_counts(raw: &RawEvents, tallies: &[DayTally], present: &[boo
     };
     DailyCounts {
         end: counted.first + days_number(counted.days),
-        utc_offset: counted.utc_offset,
         names: Names::from_sorted(names),
         events,
         sources: tallies.iter().zip(&raw.sources).map(source_days).collect(),
@@ -229,14 +224,13 @@ mod tests {
 
     #[test]
     fn events_are_counted_by_the_day_on_which_they_became_known() {
-        let until = 1_000 * DAY + 5 * SECOND;
-        let mut tally = DayTally::new(CountedDays::new(until, 2, 0));
+        let mut tally = DayTally::new(CountedDays::new(1_000, 2));
         let hour = 3_600 * SECOND;
         tally.add(0, 998 * DAY + hour, 999 * DAY + 1);
         tally.add(0, 999 * DAY + 60 * SECOND, 999 * DAY + 60 * SECOND);
         tally.add(1, 1_000 * DAY, 1_000 * DAY);
         tally.add(1, 10 * DAY, 10 * DAY);
-        let mut other = DayTally::new(CountedDays::new(until, 2, 0));
+        let mut other = DayTally::new(CountedDays::new(1_000, 2));
         other.add(0, 997 * DAY + 1, 997 * DAY + 1);
         tally.merge(&other);
         let of_day = |day: usize| [tally.cells[2 * day], tally.cells[2 * day + 1]];
@@ -247,20 +241,8 @@ mod tests {
     }
 
     #[test]
-    fn days_and_round_times_are_those_of_the_time_zone() {
-        // India is 5½ hours ahead: 18:30 UTC is midnight there.
-        let offset = 19_800 * SECOND;
-        let until = 999 * DAY + 66_600 * SECOND;
-        let mut tally = DayTally::new(CountedDays::new(until, 1, offset));
-        tally.add(0, until - DAY, until - DAY);
-        tally.add(0, until - 1, until - 1);
-        assert_eq!((tally.cells[181], tally.cells[180]), (2, 0));
-        assert_eq!(tally.round[181], [1, 1, 1]);
-    }
-
-    #[test]
     fn many_event_types_leave_fewer_days() {
-        assert_eq!(CountedDays::new(0, 100, 0).days, 182);
-        assert_eq!(CountedDays::new(0, 65_000, 0).days, 16);
+        assert_eq!(CountedDays::new(0, 100).days, 182);
+        assert_eq!(CountedDays::new(0, 65_000).days, 16);
     }
 }

@@ -12,7 +12,7 @@ use super::partition::SORT_BYTES;
 use super::spill::{SpillFile, Stored};
 use super::{NO_USER, Names};
 use crate::error::Result;
-use crate::time::{DAY, LocalDays};
+use crate::time::LocalDays;
 
 /// The events of one partition of accounts, grouped by account and sorted by time, event, user,
 /// time known and values.
@@ -128,12 +128,12 @@ impl Events {
     /// them equal another event in every column.
     ///
     /// # Arguments
-    /// * `first` – start of the first day, µs UTC
+    /// * `first` – number of the first local day
     pub(super) fn repeats_by_day(&self, first: i64, days: usize) -> Vec<[u64; 2]> {
         let mut counts = vec![[0; 2]; days];
         for bounds in self.start.windows(2) {
             for index in bounds[0]..bounds[1] {
-                let day = usize::try_from((self.known_at(index) - first).div_euclid(DAY));
+                let day = usize::try_from(self.days.day(self.known_at(index)) - first);
                 if let Some(counts) = day.ok().and_then(|day| counts.get_mut(day)) {
                     counts[0] += 1;
                     counts[1] += u64::from(index > bounds[0] && self.is_repeat(index));

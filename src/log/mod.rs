@@ -279,7 +279,7 @@ pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) 
     raw.note_numbers();
     let volume = DailyVolume::count(&raw, bounds.now, sources.roles, bounds.zone)?;
     unknown::check(&raw, &volume, bounds.until)?;
-    let Some(covered) = volume.covered() else {
+    let Some(covered) = volume.covered(bounds.until) else {
         return Err(no_usage_error(raw, bounds.now, sources.roles, &volume));
     };
     let until = bounds.until.unwrap_or_else(|| volume.end(covered));

@@ -101,8 +101,11 @@ pub(super) fn count_events(
     };
     let signed_up = &accounts.signed_up;
     let covered_from = span.covered_from;
-    let counter = EventCounter { account_map, signed_up, names, covered_from, spill: &raw.spill };
-    let counted_days = CountedDays::new(span.until, names, span.zone.offset(span.until));
+    let days = span.days;
+    let counter =
+        EventCounter { account_map, signed_up, names, covered_from, days, spill: &raw.spill };
+    // The log may end after the last event, and so after the days of its events.
+    let counted_days = CountedDays::new(span.zone.day_number(span.until), names);
     for source in &mut raw.sources {
         // Every thread has its own counts by account and by day.
         let share = source.blocks.len().div_ceil(rayon::current_num_threads()).max(1);
@@ -157,6 +160,7 @@ struct EventCounter<'a> {
     names: usize,
     /// Start of the first covered day, µs UTC.
     covered_from: Option<i64>,
+    days: &'a LocalDays,
     spill: &'a SpillFile,
 }
 
@@ -168,7 +172,7 @@ impl EventCounter<'_> {
         by_account: &mut [AccountCounts],
         by_day: &mut DayTally,
     ) -> Result<BlockCounts> {
-        let Self { account_map, signed_up, names, covered_from, spill } = *self;
+        let Self { account_map, signed_up, names, covered_from, days, spill } = *self;
         let mut dispositions = std::mem::take(&mut block.dispositions);
         let (accounts, events, times) =
             (block.account.get(spill)?, block.event.get(spill)?, block.event_times(spill)?);
@@ -200,7 +204,9 @@ impl EventCounter<'_> {
                 continue;
             }
             counted.present[usize::from(events[index])] = true;
-            by_day.add(events[index], times.time[index], times.known_at(index));
+            let [time, known_at] =
+                [times.time[index], times.known_at(index)].map(|time| days.local(time));
+            by_day.add(events[index], time, known_at);
             if *disposition == Disposition::Usage {
                 counted.used[usize::from(events[index])] = true;
                 counted.kept += 1;

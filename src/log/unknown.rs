@@ -25,10 +25,8 @@ pub(super) fn check(raw: &RawEvents, volume: &DailyVolume, until: Option<i64>) -
     /// Events of each week that are enough without a known id in another writing.
     const MIN_EVENTS: u64 = 20;
     for (source, days) in volume.sources.iter().enumerate() {
-        let end = until.map_or(days.len(), |until| {
-            (0..days.len()).find(|day| volume.start_of(*day) >= until).unwrap_or(days.len())
-        });
-        let Some((day, before, after)) = jump(&days[..end]) else { continue };
+        let days = &days[..volume.days_before(until)];
+        let Some((day, before, after)) = jump(days) else { continue };
         let ids = Ids::collect(raw, source, volume, day)?;
         let pairs = ids.other_writings(raw);
         let enough = before.total().min(after.total()) >= MIN_EVENTS || !pairs.is_empty();

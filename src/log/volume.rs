@@ -140,13 +140,26 @@ impl DailyVolume {
     }
 
     /// Returns the covered days; `None` without usage events of known accounts.
-    pub(super) fn covered(&self) -> Option<CoveredDays> {
-        let last = last_covered(&self.totals(|day| day.usage))?;
+    ///
+    /// # Arguments
+    /// * `until` – end of the log if it is set, µs UTC; later days do not count, unless the log has
+    ///   no others
+    pub(super) fn covered(&self, until: Option<i64>) -> Option<CoveredDays> {
+        let usage = self.totals(|day| day.usage);
+        let before_end = &usage[..self.days_before(until)];
+        let last = last_covered(before_end).or_else(|| last_covered(&usage))?;
         let mut happened = self.totals(|day| day.happened);
         happened.truncate(last + 1);
         happened.reverse();
         let first = last_covered(&happened).map_or(0, |from_last| last - from_last);
         Some(CoveredDays { first, last })
+    }
+
+    /// Returns the number of days that start before the end of the log; all if it is not set.
+    pub(super) fn days_before(&self, until: Option<i64>) -> usize {
+        let days = self.sources.first().map_or(0, Vec::len);
+        let is_after = |day: &usize| until.is_some_and(|until| self.start_of(*day) >= until);
+        (0..days).find(is_after).unwrap_or(days)
     }
 
     /// Returns the end of a log with these days: the start of the last one, which is incomplete, µs
@@ -181,7 +194,8 @@ impl DailyVolume {
             warnings.push(Warning::UnknownAccountsAtEnd { events, since, example });
         }
         for (number, source) in raw.sources.iter().enumerate() {
-            if let Some((share, day)) = self.received_at_once(number) {
+            let days = &self.sources[number][..self.days_before(bounds.until)];
+            if let Some((share, day)) = self.received_at_once(days) {
                 let path = source.quality.source.clone();
                 warnings.push(Warning::ReceivedAtOnce { path, share, day });
             }
@@ -230,8 +244,7 @@ impl DailyVolume {
     fn unknown_at_end(&self, until: Option<i64>) -> Option<(u64, usize)> {
         let (known, unknown) = (self.totals(|day| day.known), self.totals(|day| day.unknown));
         let next = known.iter().rposition(|count| *count > 0)? + 1;
-        let is_before_end = |day: &usize| until.is_none_or(|until| self.start_of(*day) < until);
-        let days = (next..known.len()).take_while(is_before_end);
+        let days = next..self.days_before(until);
         let first = days.clone().find(|day| unknown[*day] > 0)?;
         Some((days.map(|day| unknown[day]).sum(), first))
     }
@@ -252,12 +265,11 @@ impl DailyVolume {
         Ok(String::new())
     }
 
-    /// Returns the day on which the largest share of the events of a source was received more than
-    /// a day late, and this share.
-    fn received_at_once(&self, source: usize) -> Option<(f64, String)> {
+    /// Returns the day on which the largest share of the events of some days of a source was
+    /// received more than a day late, and this share.
+    fn received_at_once(&self, days: &[DayCounts]) -> Option<(f64, String)> {
         /// Minimum share for a backfill; outages of a pipeline delay less.
         const MIN_SHARE: f64 = 0.1;
-        let days = &self.sources[source];
         let all: u64 = days.iter().map(|day| day.known + day.unknown).sum();
         let (day, counts) =
             days.iter().enumerate().rev().max_by_key(|(_, day)| day.late).filter(|_| all > 0)?;

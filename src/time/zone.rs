@@ -83,6 +83,12 @@ impl Zone {
         self.to_utc(t + self.offset(t) + span)
     }
 
+    /// Returns the number of the local day of a time, counted from 1970-01-01.
+    #[must_use]
+    pub fn day_number(self, t: i64) -> i64 {
+        (t + self.offset(t)).div_euclid(DAY)
+    }
+
     /// Formats the local day of a time as `2025-06-30`.
     #[must_use]
     pub fn day(self, t: i64) -> String {

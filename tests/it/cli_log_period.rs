@@ -82,6 +82,20 @@ fn an_early_event_does_not_extend_the_log() {
 }
 
 #[test]
+fn events_after_a_set_end_do_not_decide_where_the_log_starts() {
+    let project = steady(60);
+    let features = |more: &str| {
+        project.write("more.csv", project.text("events.csv") + more);
+        let sets = ["--set", "events.0.path=more.csv", "--set", "observation.until=2025-01-25"];
+        project.pql(&[&["features", "-o", "-", "-v"], &sets[..]].concat()).done()
+    };
+    let plain = features("");
+    let run = features(&usage(25, 55, "").repeat(60));
+    assert_eq!(run.out, plain.out);
+    run.stderr_has(&["2025-01-02 to 2025-01-24"]);
+}
+
+#[test]
 fn unknown_accounts_neither_extend_nor_shorten_the_log() {
     let project = steady(60);
     let plain = features(&project, "").done();

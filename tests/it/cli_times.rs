@@ -1,7 +1,11 @@
 //! Dates and times of the log: dates without a time of day, digits, time zones and times of
 //! receipt.
 
+use std::collections::BTreeSet;
+
 use polars::prelude::*;
+use pql::log::{Watch, log_faults};
+use pql::{Config, Log, ReadOptions, Sink};
 
 use crate::project::{Project, Run, counted};
 
@@ -182,6 +186,26 @@ fn cutoffs_stay_at_local_midnight_when_clocks_are_turned() {
                 && cutoffs.iter().any(|c| c.ends_with(summer))
         );
         assert!(cutoffs.iter().all(|c| c.ends_with(winter) || c.ends_with(summer)), "{cutoffs:?}");
+    }
+}
+
+#[test]
+fn events_are_counted_by_local_day_when_clocks_are_turned() {
+    let start = pql::time::parse_iso("2025-08-01").unwrap();
+    let events: String = (0..100 * 20).fold(String::new(), |text, n| {
+        let day = pql::time::iso_day(start + n / 20 * crate::common::DAY);
+        text + &format!("a{},login,{day}\n", n % 20)
+    });
+    let list: String = (0..20).map(|n| format!("a{n},2025-07-01\n")).collect();
+    let project = project(&events, &format!("account_id,signed_up_at\n{list}"));
+    let (file, zone) = (project.path("pql.toml"), "input.timezone=America/New_York");
+    for until in ["2025-11-05", "2025-11-09"] {
+        let until = format!("observation.until={until}");
+        let config = Config::load(Some(&file), &[zone.to_owned(), until]).unwrap();
+        let options = ReadOptions::for_training(&config);
+        let log = Log::read(&config, &options, &mut Sink::silent()).unwrap();
+        let watch = Watch { reference: None, named: &BTreeSet::new() };
+        assert_eq!(log_faults(&log, watch).unwrap(), []);
     }
 }
 

@@ -35,7 +35,7 @@ const MAX_EVENT_TYPES: usize = 1_000;
 /// Events of the last days of a training log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrainingActivity {
-    /// Number of the day after the last one, in days since 1970-01-01 UTC.
+    /// Number of the local day after the last one, in days since 1970-01-01.
     pub end: i64,
     /// Number of days.
     pub days: usize,
@@ -132,7 +132,7 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Returns 00:00 UTC of a counted day.
+    /// Returns a counted local day, as 00:00 UTC of its date.
     fn day(&self, index: usize) -> Timestamp {
         Timestamp(self.daily.day_number(index) * DAY)
     }

@@ -90,7 +90,7 @@ pub(super) fn doubled_days(context: &Context<'_>, log: &Log) -> Result<Vec<LogFa
     if high.is_empty() {
         return Ok(Vec::new());
     }
-    let first = context.day(0).0 - context.daily.utc_offset;
+    let first = context.daily.day_number(0);
     let found = log.events.map(|events| events.repeats_by_day(first, n))?;
     let mut by_day = vec![[0_u64; 2]; n];
     for partition in &found {
