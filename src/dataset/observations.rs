@@ -363,8 +363,8 @@ impl Eligibility {
     }
 }
 
-/// Returns the scoring time, µs UTC: the end of the log; with dates alone, rounded down to 00:00
-/// UTC.
+/// Returns the scoring time, µs UTC: the end of the log; with dates alone, rounded down to local
+/// midnight.
 #[must_use]
 pub fn scoring_time(log: &Log) -> i64 {
     if log.date_only { log.zone.midnight(log.until) } else { log.until }
@@ -419,20 +419,23 @@ pub fn observe_for_scoring(
 /// seven days.
 ///
 /// # Arguments
+/// * `zone` – zone of the weekdays
 /// * `training_cutoff` – any cutoff of the training; `None` if it is unknown
 #[must_use]
 pub fn comparable_cutoffs(
     now: i64,
+    zone: Zone,
     config: &ObservationConfig,
     training_cutoff: Option<i64>,
 ) -> Vec<i64> {
     const WEEK: i64 = 7 * DAY;
+    let before = |span: i64| zone.add(now, -span);
     match (config.cutoffs, training_cutoff) {
         (CutoffScheme::Age, _) | (_, None) => vec![now],
         (CutoffScheme::Snapshot, Some(training)) if config.every.0 % WEEK == 0 => {
-            vec![now - (now - training).rem_euclid(WEEK)]
+            vec![before((zone.local(now) - zone.local(training)).rem_euclid(WEEK))]
         }
-        (CutoffScheme::Snapshot, Some(_)) => (0..7).map(|days| now - days * DAY).collect(),
+        (CutoffScheme::Snapshot, Some(_)) => (0..7).map(|days| before(days * DAY)).collect(),
     }
 }
 
@@ -449,7 +452,7 @@ pub fn observe_newest(
     training_cutoff: Option<i64>,
 ) -> Observations {
     let (now, mut rows) = (scoring_time(log), Observations::default());
-    let mut cutoffs = comparable_cutoffs(now, config, training_cutoff);
+    let mut cutoffs = comparable_cutoffs(now, log.zone, config, training_cutoff);
     cutoffs.reverse();
     for account in 0..log.accounts.id.len() {
         let signed_up = log.accounts.signed_up[account];
@@ -526,6 +529,7 @@ pub fn assign_folds<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::parse_iso;
 
     #[test]
     fn folds_keep_accounts_together_and_are_stratified() {
@@ -542,6 +546,23 @@ mod tests {
             assign_folds(&group, &y, |g| &names[g as usize], 1, 5),
             "another seed assigns other folds"
         );
+    }
+
+    #[test]
+    fn comparable_cutoffs_are_at_the_same_local_time_when_clocks_are_turned() {
+        let zone: Zone = "Europe/Berlin".parse().unwrap();
+        let midnight = |day: &str| zone.to_utc(parse_iso(day).unwrap());
+        // The clocks are turned back on 2025-10-26. Both days are Mondays.
+        let (training, now) = (midnight("2025-10-20"), midnight("2025-10-29"));
+        let cutoffs = |every: i64| {
+            let config =
+                ObservationConfig { every: TimeSpan::days(every), ..ObservationConfig::default() };
+            comparable_cutoffs(now, zone, &config, Some(training))
+        };
+        assert_eq!(cutoffs(7), [midnight("2025-10-27")]);
+        let week: Vec<i64> =
+            (23..=29).rev().map(|day| midnight(&format!("2025-10-{day}"))).collect();
+        assert_eq!(cutoffs(1), week);
     }
 
     #[test]

@@ -43,6 +43,12 @@ impl Zone {
         })
     }
 
+    /// Returns the local time of a UTC time, both in µs.
+    #[must_use]
+    pub fn local(self, t: i64) -> i64 {
+        t + self.offset(t)
+    }
+
     /// Converts a local time to UTC, both in µs.
     ///
     /// When clocks are turned back, a local time occurs twice and means the first of the two. When
@@ -68,7 +74,7 @@ impl Zone {
     /// Returns the start of the local day of a time, µs UTC.
     #[must_use]
     pub fn midnight(self, t: i64) -> i64 {
-        self.to_utc(super::midnight(t + self.offset(t)))
+        self.to_utc(super::midnight(self.local(t)))
     }
 
     /// Returns whether a time is the start of a local day.
@@ -80,19 +86,19 @@ impl Zone {
     /// Adds a span to the time that clocks show, so that whole days end at the same time of day.
     #[must_use]
     pub fn add(self, t: i64, span: i64) -> i64 {
-        self.to_utc(t + self.offset(t) + span)
+        self.to_utc(self.local(t) + span)
     }
 
     /// Returns the number of the local day of a time, counted from 1970-01-01.
     #[must_use]
     pub fn day_number(self, t: i64) -> i64 {
-        (t + self.offset(t)).div_euclid(DAY)
+        self.local(t).div_euclid(DAY)
     }
 
     /// Formats the local day of a time as `2025-06-30`.
     #[must_use]
     pub fn day(self, t: i64) -> String {
-        super::iso_day(t + self.offset(t))
+        super::iso_day(self.local(t))
     }
 }
 

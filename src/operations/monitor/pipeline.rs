@@ -59,7 +59,8 @@ pub fn monitor_log(
     let mut monitor = DriftMonitor::new(target.model, target.label);
     let training_cutoff = target.model.last_training_cutoff();
     let observations = observe_newest(log, &config.observation, training_cutoff);
-    let newest = comparable_cutoffs(scoring_time(log), &config.observation, training_cutoff)[0];
+    let now = scoring_time(log);
+    let newest = comparable_cutoffs(now, log.zone, &config.observation, training_cutoff)[0];
     let account: StringChunked = observations
         .account
         .iter()
@@ -69,7 +70,7 @@ pub fn monitor_log(
         .update(&compute(catalog, log, &observations, sink.progress())?, &account.into_column())?;
     let faults = model_log_faults(target.model, config, log)?;
     let report = monitor
-        .finish(Some(iso(scoring_time(log))), target.ignore)?
+        .finish(Some(iso(now)), target.ignore)?
         .with_cutoff(newest)
         .with_log(log, faults, target.model);
     let outcomes = earlier
