@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 
 use super::cells::{
-    self, CellLocation, ColumnNotes, ColumnTypes, EXPECTED_YEARS, NO_TIME, NeverTimes,
-    NumberReader, TimeColumn,
+    self, CellLocation, ColumnNotes, ColumnTypes, EXPECTED_YEARS, NO_TIME, NumberReader,
+    TimeColumn, TimeText,
 };
 use super::columns::{check_optional, optional_column, require};
 use super::interner::{Interner, NO_CODE};
@@ -70,8 +70,8 @@ pub(super) struct AccountList {
     quality: SourceQuality,
     /// Warnings about the files.
     warnings: Vec<Warning>,
-    /// Conversion and churn times that mean never, and their columns.
-    never: [(String, NeverTimes); 2],
+    /// Number of conversions and churns whose times mean never.
+    never_times: u64,
 }
 
 /// The columns of the account list.
@@ -171,13 +171,13 @@ pub(super) fn read(source: &AccountSource, types: &ColumnTypes, zone: Zone) -> R
         files: Vec::new(),
         quality: SourceQuality::new(&source.path, "accounts"),
         warnings: Vec::new(),
-        never: <[_; 2]>::default(),
+        never_times: 0,
     };
     let number = |key: &str| NumberBuffer { reader: types.reader(key), ..NumberBuffer::default() };
     let mut buffers = AccountBuffers {
         signed_up: TimeColumn::in_zone(zone),
-        converted: TimeColumn::for_outcomes(zone),
-        churned: TimeColumn::for_outcomes(zone),
+        converted: TimeColumn::in_zone(zone),
+        churned: TimeColumn::in_zone(zone),
         numbers: NUMBERS.map(number),
         ..AccountBuffers::default()
     };
@@ -203,16 +203,14 @@ pub(super) fn read(source: &AccountSource, types: &ColumnTypes, zone: Zone) -> R
     let configured = |configured: &Option<String>, default: &str| {
         configured.clone().unwrap_or_else(|| default.to_owned())
     };
-    let signed_up = configured(&source.signed_up, "signed_up_at");
-    list.signed_up = list.times(buffers.signed_up, &signed_up)?.0;
-    let [converted, churned] = [
-        (configured(&source.converted, "converted_at"), buffers.converted),
-        (configured(&source.churned, "churned_at"), buffers.churned),
-    ]
-    .map(|(name, times)| list.times(times, &name).map(|(times, never)| (times, (name, never))));
-    let ((converted, never_converted), (churned, never_churned)) = (converted?, churned?);
+    list.signed_up =
+        list.times(buffers.signed_up, configured(&source.signed_up, "signed_up_at"))?.0;
+    let (converted, never_converted) =
+        list.times(buffers.converted, configured(&source.converted, "converted_at"))?;
+    let (churned, never_churned) =
+        list.times(buffers.churned, configured(&source.churned, "churned_at"))?;
     (list.converted, list.churned) = (converted, churned);
-    list.never = [never_converted, never_churned];
+    list.never_times = never_converted + never_churned;
     let numbers = NUMBERS.into_iter().zip(buffers.numbers).map(|(key, buffer)| {
         let column = buffer.column?;
         list.notes.note_numbers(key, &column, &buffer.reader);
@@ -261,10 +259,11 @@ impl AccountList {
         let column = |name: &str| read::column(file, &frame, name);
         let location = |column| CellLocation { path: file, column, first_row, rows: &rows };
         let before = self.locations.len() - frame.height();
-        let format = source.format.as_deref();
+        let null = &self.types.null;
+        let written = TimeText { format: source.format.as_deref(), null };
         buffers.signed_up.push(
             column(&columns.signed_up)?,
-            format,
+            written,
             location(&columns.signed_up),
         )?;
         for (times, name) in
@@ -272,14 +271,13 @@ impl AccountList {
         {
             if let Some(name) = name {
                 times.pad(before);
-                times.push(column(name)?, format, location(name))?;
+                times.push(column(name)?, written, location(name))?;
             }
         }
         let names = [&columns.seats, &columns.revenue, &columns.first_revenue];
         for (buffer, name) in buffers.numbers.iter_mut().zip(names) {
             if let Some(name) = name {
                 buffer.values.resize(before, f64::NAN);
-                let null = &self.types.null;
                 let numbers = buffer.reader.read_finite(column(name)?, null, location(name))?;
                 buffer.values.extend(numbers);
                 buffer.column.get_or_insert_with(|| name.clone());
@@ -319,17 +317,21 @@ impl AccountList {
         Ok(present)
     }
 
-    /// Returns times by account code, [`NO_TIME`] where the column is absent, and those that mean
-    /// never.
-    fn times(&self, mut times: TimeColumn, column: &str) -> Result<(Vec<i64>, NeverTimes)> {
+    /// Returns times by account code, [`NO_TIME`] where the column is absent, and the number of those
+    /// that mean never.
+    fn times(&mut self, mut times: TimeColumn, column: String) -> Result<(Vec<i64>, u64)> {
         times.pad(self.locations.len());
-        times.finish_outcomes().map_err(|(index, found)| Error::BadValue {
+        let (times, absent) = times.finish().map_err(|(index, found)| Error::BadValue {
             path: self.files[self.locations[index].0 as usize].clone(),
             row: Some(self.locations[index].1),
-            column: column.to_owned(),
+            column: column.clone(),
             found,
             expected: EXPECTED_YEARS.to_owned(),
-        })
+        })?;
+        self.notes.note_marks(&column, times.len() as u64, absent.marks);
+        let never = absent.never.count;
+        self.warnings.extend(absent.never.warning(column));
+        Ok((times, never))
     }
 
     /// Truncates the list at `until`, adds the outcomes of the log, and drops invalid accounts.
@@ -339,7 +341,7 @@ impl AccountList {
         until: i64,
         zone: Zone,
     ) -> Result<(Accounts, AccountMap, bool)> {
-        self.warn_of_never(raw);
+        raw.never_times = self.never_times;
         let known = |t: i64| if t == NO_TIME || t >= until { NEVER } else { t };
         self.converted.iter_mut().chain(&mut self.churned).for_each(|t| *t = known(*t));
         let signed_up = self.signed_up.iter().copied().filter(|t| *t != NO_TIME && *t < until);
@@ -398,16 +400,6 @@ impl AccountList {
         raw.account_quality = Some(self.quality);
         raw.notes.merge(self.notes);
         Ok((accounts, AccountMap { row, drop_reason }, date_only))
-    }
-
-    /// Counts and warns of conversion and churn times that mean never.
-    fn warn_of_never(&mut self, raw: &mut RawEvents) {
-        for (column, NeverTimes { count, example }) in std::mem::take(&mut self.never) {
-            raw.never_times += count;
-            if count > 0 {
-                raw.warnings.push(Warning::TimesMeanNever { column, accounts: count, example });
-            }
-        }
     }
 
     /// Returns why an account is dropped; `None` where it is kept.

@@ -6,8 +6,8 @@ use std::path::Path;
 use polars::prelude::*;
 
 use super::cells::{
-    self, CellLocation, ColumnNotes, ColumnTypes, EXPECTED_YEARS, NullMarks, NumberReader,
-    NumericTimes, TimeColumn, UnitHint,
+    self, AbsentTimes, CellLocation, ColumnNotes, ColumnTypes, EXPECTED_YEARS, NullMarks,
+    NumberReader, NumericTimes, TimeColumn, TimeText, UnitHint,
 };
 use super::columns::{EventColumns, required_key};
 use super::interner::{Interner, NO_CODE, TextColumn, encode};
@@ -48,7 +48,7 @@ pub(super) struct RawEvents {
     pub(super) unknown: Interner,
     /// Times without an offset are local times of this zone.
     zone: Zone,
-    /// Number of times in the account list that mean never.
+    /// Number of conversions and churns in the account list whose times mean never.
     pub(super) never_times: u64,
     /// Warnings about the sources.
     pub(super) warnings: Vec<Warning>,
@@ -102,6 +102,8 @@ struct SourceReader<'a> {
     null: &'a NullMarks,
     /// Hints at the unit of numeric event times and receipt times.
     unit_hints: [UnitHint; 2],
+    /// Event times and receipt times that are read as missing.
+    absent: [AbsentTimes; 2],
     zone: Zone,
 }
 
@@ -156,6 +158,7 @@ impl RawEvents {
             counts: source.unpivot.iter().map(|name| self.take_reader(name, types)).collect(),
             null: &types.null,
             unit_hints: [UnitHint::default(); 2],
+            absent: <[_; 2]>::default(),
             zone: self.zone,
         };
         let mut files = Source::open(&source.path, types.max_line)?;
@@ -177,7 +180,7 @@ impl RawEvents {
             })?;
         }
         self.warnings.extend(files.warnings(|column| required_key(&columns, column))?);
-        let SourceReader { mut events, unit_hints, numbers, counts, ids, .. } = reader;
+        let SourceReader { mut events, unit_hints, absent, numbers, counts, ids, .. } = reader;
         self.numbers.extend(source.values.iter().cloned().zip(numbers));
         self.numbers.extend(source.unpivot.iter().cloned().zip(counts));
         self.tables[table].ids = ids;
@@ -188,23 +191,21 @@ impl RawEvents {
             });
         }
         events.quality.records = events.blocks.iter().map(|block| block.len() as u64).sum();
-        for (which, column) in [
-            source.timestamp.as_deref().unwrap_or("timestamp"),
-            source.received.as_deref().unwrap_or_default(),
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        let times = [Some(&columns.timestamp), columns.received.as_ref()];
+        for (which, (column, mut absent)) in times.into_iter().zip(absent).enumerate() {
+            let Some(column) = column else { continue };
             for block in &mut events.blocks {
                 let converted = block.convert(which, unit_hints[which], &self.spill)?;
-                converted.map_err(|(index, found)| Error::BadValue {
+                absent.never.merge(converted.map_err(|(index, found)| Error::BadValue {
                     path: events.files[block.file].clone(),
                     row: Some(block.row(index)),
-                    column: column.to_owned(),
+                    column: column.clone(),
                     found,
                     expected: EXPECTED_YEARS.to_owned(),
-                })?;
+                })?);
             }
+            self.warnings.extend(absent.never.warning(column.clone()));
+            self.notes.note_marks(column, events.quality.records, absent.marks);
         }
         self.sources.push(events);
         Ok(())
@@ -333,7 +334,10 @@ impl RawEvents {
             rayon::join(|| self.encode_batch(batch, rows), || reader.parse_values(batch, rows));
         let (BatchCodes { account, user, event }, BatchValues { times, id, values }) =
             (codes?, values?);
-        let [(time, numbers), (received, received_numbers)] = times;
+        let [(time, numbers, absent), (received, received_numbers, absent_receipts)] = times;
+        for (all, absent) in reader.absent.iter_mut().zip([absent, absent_receipts]) {
+            all.merge(absent);
+        }
         for (hint, (numbers, times)) in
             reader.unit_hints.iter_mut().zip([(&numbers, &time), (&received_numbers, &received)])
         {
@@ -469,7 +473,8 @@ impl SourceReader<'_> {
         let column = |name: &str| read::column(rows.file, &batch.frame, name);
         let times = |name: &str| {
             let mut times = TimeColumn::in_zone(self.zone);
-            times.push(column(name)?, source.format.as_deref(), rows.location(name))?;
+            let written = TimeText { format: source.format.as_deref(), null: self.null };
+            times.push(column(name)?, written, rows.location(name))?;
             Ok::<_, Error>(times.into_parts())
         };
         let times = [
@@ -515,8 +520,8 @@ struct BatchCodes {
 
 /// The parsed columns of a batch.
 struct BatchValues {
-    /// Event times and receipt times, and which of them are numbers.
-    times: [(Vec<i64>, NumericTimes); 2],
+    /// Event times and receipt times, which of them are numbers, and which are read as missing.
+    times: [(Vec<i64>, NumericTimes, AbsentTimes); 2],
     id: Vec<u32>,
     values: Vec<Stored<f64>>,
 }

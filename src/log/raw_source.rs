@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use foldhash::HashMap;
 use rayon::prelude::*;
 
-use super::cells::{NO_TIME, NumericTimes, UnitHint};
+use super::cells::{NO_TIME, NeverTimes, NumericTimes, UnitHint};
 use super::interner::NO_CODE;
 use super::quality::SourceQuality;
 use super::spill::{SpillFile, Stored};
@@ -138,7 +138,8 @@ impl RawBlock {
         self.first_row + self.rows.get(index).map_or(index as u64, |row| u64::from(*row))
     }
 
-    /// Converts the numbers among event times (0) or receipt times (1) to µs UTC.
+    /// Converts the numbers among event times (0) or receipt times (1) to µs UTC, and returns those
+    /// that mean never.
     ///
     /// # Errors
     /// The index and text of a number that is not a valid time.
@@ -147,11 +148,11 @@ impl RawBlock {
         which: usize,
         unit_hint: UnitHint,
         spill: &SpillFile,
-    ) -> Result<std::result::Result<(), (usize, String)>> {
+    ) -> Result<std::result::Result<NeverTimes, (usize, String)>> {
         let numbers = std::mem::take(&mut self.numbers[which]);
         let times = if which == 0 { &mut self.time } else { &mut self.received };
         if numbers.is_empty() {
-            return Ok(Ok(()));
+            return Ok(Ok(NeverTimes::default()));
         }
         let mut values = times.get(spill)?.into_owned();
         let converted = numbers.convert(&mut values, unit_hint);

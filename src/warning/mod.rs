@@ -134,8 +134,8 @@ pub enum Warning {
     TimesMeanNever {
         /// The column.
         column: String,
-        /// Number of accounts.
-        accounts: u64,
+        /// Number of times.
+        values: u64,
         /// The first of these times, as written.
         example: String,
     },

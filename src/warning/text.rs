@@ -80,10 +80,10 @@ impl fmt::Display for Warning {
                 path.display(),
                 share * 100.0
             ),
-            Self::TimesMeanNever { column, accounts, example } => write!(
+            Self::TimesMeanNever { column, values, example } => write!(
                 f,
-                "`{column}`: {} such as `{example}`, which is read as never. Leave such times empty.",
-                accounts_have_times(*accounts)
+                "`{column}`: {} such as `{example}` read as missing",
+                counted(*values, "time")
             ),
             Self::BackDatedChurn { at_last_event, churned } => write!(
                 f,

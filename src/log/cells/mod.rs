@@ -18,7 +18,9 @@ pub use marks::NullMarks;
 pub(crate) use numbers::{NumberReader, TextColumnKind, infer_kind};
 use polars::prelude::*;
 use times::native_times;
-pub(crate) use times::{NeverTimes, NumericTimes, TimeColumn, UnitHint};
+pub(crate) use times::{
+    AbsentTimes, NeverTimes, NumericTimes, TimeColumn, TimeText, UnitHint, text_means_never,
+};
 pub use typed::ColumnTypes;
 pub(crate) use typed::{ColumnNotes, TypedColumn};
 
@@ -257,13 +259,19 @@ fn unreadable(series: &Series, error: PolarsError) -> Error {
 mod tests {
     use super::*;
 
-    fn times(values: &[&str]) -> std::result::Result<Vec<i64>, String> {
-        let column = Column::new("t".into(), values);
-        let location =
-            CellLocation { path: Path::new("f.csv"), column: "t", first_row: 1, rows: &[] };
-        let mut times = TimeColumn::default();
-        times.push(&column, None, location).map_err(|e| e.to_string())?;
+    const F: CellLocation<'_> =
+        CellLocation { path: Path::new("f.csv"), column: "t", first_row: 1, rows: &[] };
+
+    /// Returns the times of a column, and what was read as missing.
+    fn read(column: &Column, zone: time::Zone) -> std::result::Result<(Vec<i64>, AbsentTimes), String> {
+        let written = TimeText { format: None, null: &NullMarks::default() };
+        let mut times = TimeColumn::in_zone(zone);
+        times.push(column, written, F).map_err(|e| e.to_string())?;
         times.finish().map_err(|(index, value)| format!("{index}: {value}"))
+    }
+
+    fn times(values: &[&str]) -> std::result::Result<Vec<i64>, String> {
+        read(&Column::new("t".into(), values), time::Zone::default()).map(|(times, _)| times)
     }
 
     #[test]
@@ -271,7 +279,6 @@ mod tests {
         assert_eq!(times(&["1735689600", "0", "1735689601"]).unwrap().len(), 3);
         for (other, unit) in [
             ("1735689600000", "milliseconds"),
-            ("253402214400", "milliseconds"),
             ("1735689600000000000", "nanoseconds"),
         ] {
             let message = times(&["1735689600", other, "1735689601"]).unwrap_err();
@@ -288,29 +295,11 @@ mod tests {
     }
 
     #[test]
-    fn an_implausible_native_time_is_refused() {
-        let location =
-            CellLocation { path: Path::new("f.parquet"), column: "t", first_row: 1, rows: &[] };
-        let micros = |t: i64| {
-            Int64Chunked::from_vec("t".into(), vec![0, t])
-                .into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
-        };
-        for (t, shown) in [
-            (253_402_214_400_000_000, "9999-12-31T00:00:00Z"),
-            (i64::MAX, "a time after the year 9999"),
-        ] {
-            let message = TimeColumn::default()
-                .push(&micros(t).into_column(), None, location)
-                .unwrap_err()
-                .to_string();
-            assert!(
-                message.contains(&format!("row 2, column `t`: found `{shown}`, expected a time between the years 1900 and 2262")),
-                "{message}"
-            );
-        }
-        let null = NullMarks::default();
+    fn a_time_is_no_number() {
+        let time = Int64Chunked::from_vec("t".into(), vec![0])
+            .into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
         let message = NumberReader::default()
-            .read(&micros(0).into_column(), &null, location)
+            .read(&time.into_column(), &NullMarks::default(), F)
             .unwrap_err()
             .to_string();
         assert!(message.contains("expected a number"), "{message}");
@@ -373,16 +362,13 @@ mod tests {
     }
 
     #[test]
-    fn times_that_mean_never_are_missing_outcomes() {
-        let location =
-            CellLocation { path: Path::new("f.csv"), column: "t", first_row: 1, rows: &[] };
-        let outcomes = |columns: &[Column]| {
-            let mut times = TimeColumn::for_outcomes(time::Zone::default());
-            columns.iter().for_each(|column| times.push(column, None, location).unwrap());
-            let (times, never) = times.finish_outcomes().unwrap();
-            (times.iter().filter(|t| **t != NO_TIME).count(), never.count, never.example)
+    fn times_that_mean_never_are_missing() {
+        let never = |column: Column| {
+            let (times, absent) = read(&column, time::Zone::default()).unwrap();
+            let present = times.iter().filter(|t| **t != NO_TIME).count();
+            (present, absent.never.count, absent.never.example)
         };
-        for never in [
+        for text in [
             "0",
             "1970-01-01",
             "1970-01-01T00:00:00Z",
@@ -395,31 +381,55 @@ mod tests {
             "9999-12-31",
             "9999-12-31 23:59:59",
         ] {
-            let column = Column::new("t".into(), ["2025-01-02", never, "", never]);
-            assert_eq!(outcomes(&[column]), (1, 2, never.to_owned()), "{never}");
+            let column = Column::new("t".into(), ["2025-01-02", text, "", text]);
+            assert_eq!(never(column), (1, 2, text.to_owned()), "{text}");
+            assert!(text_means_never(text), "{text}");
         }
-        for (numbers, never) in [
+        for (numbers, shown) in [
             ([20_250_102_i64, 99_991_231], "99991231"),
             ([20_250_102, 0], "0"),
             ([1_735_689_600, 253_402_300_799], "253402300799"),
             ([1_735_689_600_000, 0], "0"),
         ] {
-            assert_eq!(outcomes(&[Column::new("t".into(), numbers)]), (1, 1, never.to_owned()));
+            assert_eq!(never(Column::new("t".into(), numbers)), (1, 1, shown.to_owned()));
         }
+        // In milliseconds, these are days of September 2001, and not the year 9999.
+        let numbers = Column::new("t".into(), [999_950_000_000_i64, 1_735_689_600_000]);
+        assert_eq!(never(numbers).0, 2);
         let native = Int64Chunked::from_vec(
             "t".into(),
             vec![0, 253_402_214_400_000_000, i64::MAX, 1_735_689_600_000_000],
         );
         let native =
             native.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column();
-        assert_eq!(outcomes(&[native]), (1, 3, "1970-01-01".to_owned()));
-        assert!(times(&["9999-12-31"]).is_err(), "only outcomes");
+        assert_eq!(never(native), (1, 3, "1970-01-01".to_owned()));
+        for text in ["2025-01-02", "32503680000", "12345", "1234-5678", "soon", ""] {
+            assert!(!text_means_never(text), "{text}");
+        }
+        assert!(times(&["32503680000"]).is_err(), "the year 3000 is an error");
+    }
+
+    #[test]
+    fn marks_are_missing_times() {
+        let column = Column::new("t".into(), ["2025-01-02", "NULL", r"\N", "na", ""]);
+        let (times, absent) = read(&column, time::Zone::default()).unwrap();
+        assert_eq!(times.iter().filter(|t| **t != NO_TIME).count(), 1);
+        assert_eq!((absent.marks.cells(), absent.never.count), (3, 0));
+        let null = NullMarks::new(&["-999".to_owned()]);
+        let written = TimeText { format: None, null: &null };
+        for column in [
+            Column::new("t".into(), [1_735_689_600_i64, -999]),
+            Column::new("t".into(), ["1735689600", "-999"]),
+        ] {
+            let mut times = TimeColumn::default();
+            times.push(&column, written, F).unwrap();
+            let (times, absent) = times.finish().unwrap();
+            assert_eq!((times[1], absent.marks.cells()), (NO_TIME, 1), "{column:?}");
+        }
     }
 
     #[test]
     fn local_times_are_those_of_the_zone() {
-        let location =
-            CellLocation { path: Path::new("f.csv"), column: "t", first_row: 1, rows: &[] };
         let micros = 1_736_899_200_000_000;
         let datetime = |zone| {
             Int64Chunked::from_vec("t".into(), vec![micros])
@@ -439,9 +449,8 @@ mod tests {
             (datetime(None), "2025-01-15T05:00:00Z"),
             (datetime(Some(TimeZone::UTC)), "2025-01-15T00:00:00Z"),
         ] {
-            let mut times = TimeColumn::in_zone("America/New_York".parse().unwrap());
-            times.push(&column, None, location).unwrap();
-            assert_eq!(time::iso(times.finish().unwrap()[0]), expected, "{column:?}");
+            let (times, _) = read(&column, "America/New_York".parse().unwrap()).unwrap();
+            assert_eq!(time::iso(times[0]), expected, "{column:?}");
         }
     }
 

@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use polars::prelude::*;
 
-use super::{
-    CellLocation, EXPECTED_YEARS, NO_TIME, float, parse_number, position, unreadable, values,
-};
+use super::marks::{MarkCounts, NullMarks};
+use super::{CellLocation, NO_TIME, float, parse_number, position, unreadable, values};
 use crate::error::{Error, Result};
 use crate::time::{self, DAY, LocalTimes, YEARS, Zone};
+use crate::warning::Warning;
 
 pub(super) fn native_times(series: &Series) -> Result<Vec<i64>> {
     let physical =
@@ -29,6 +29,15 @@ pub(super) fn native_times(series: &Series) -> Result<Vec<i64>> {
     Ok(times)
 }
 
+/// How the times of a column are written.
+#[derive(Clone, Copy)]
+pub(crate) struct TimeText<'a> {
+    /// strftime format of texts; `None`: ISO 8601, dates in digits, or epoch times.
+    pub(crate) format: Option<&'a str>,
+    /// Texts that mean a missing value.
+    pub(crate) null: &'a NullMarks,
+}
+
 /// The times of a column, collected batch by batch: the unit of numeric times can be inferred only
 /// from the whole column.
 #[derive(Default)]
@@ -38,8 +47,24 @@ pub(crate) struct TimeColumn {
     numbers: NumericTimes,
     /// Converts times without an offset.
     zone: LocalTimes,
-    /// The times that mean never; `None`: these are ordinary times.
-    never: Option<NeverTimes>,
+    absent: AbsentTimes,
+}
+
+/// The values of a time column that are read as missing, apart from empty ones.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AbsentTimes {
+    /// Times that mean never.
+    pub(crate) never: NeverTimes,
+    /// Texts that mean a missing value.
+    pub(crate) marks: MarkCounts,
+}
+
+impl AbsentTimes {
+    /// Adds those of later batches.
+    pub(crate) fn merge(&mut self, later: Self) {
+        self.never.merge(later.never);
+        self.marks.merge(later.marks);
+    }
 }
 
 /// The times of a column that mean never.
@@ -58,6 +83,26 @@ impl NeverTimes {
         }
         self.count += 1;
     }
+
+    /// Counts a time that means never; returns the missing time in its place.
+    fn add_missing(&mut self, example: &dyn Display) -> i64 {
+        self.add(|| example.to_string());
+        NO_TIME
+    }
+
+    /// Adds those of later batches.
+    pub(crate) fn merge(&mut self, later: Self) {
+        if self.count == 0 {
+            self.example = later.example;
+        }
+        self.count += later.count;
+    }
+
+    /// Returns the warning about a column with such times.
+    pub(crate) fn warning(self, column: String) -> Option<Warning> {
+        let Self { count: values, example } = self;
+        (values > 0).then_some(Warning::TimesMeanNever { column, values, example })
+    }
 }
 
 /// Returns whether a time means never: within a day of the first day of 1900 or 1970, which are the
@@ -69,23 +114,44 @@ fn means_never(t: i64) -> bool {
     !time::plausible(t) || ZEROS.iter().any(|zero| (zero - DAY..zero + 2 * DAY).contains(&t))
 }
 
-/// Returns whether a text that is no valid time is a date of a year that means never, such as
-/// `0000-00-00`, `0001-01-01` or `31.12.9999`.
-fn is_never_text(text: &str) -> bool {
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).take(3);
-    let is_year = |n: &str| n.len() == 4 && n.parse().is_ok_and(|year| !YEARS.contains(&year));
-    !text.bytes().any(|byte| byte.is_ascii_alphabetic() && !b"TtZzUuCc".contains(&byte))
-        && numbers.any(is_year)
+/// Returns whether a text of a time column means never.
+pub(crate) fn text_means_never(text: &str) -> bool {
+    let text = text.trim();
+    match text.parse() {
+        Ok(number) => number_means_never(number),
+        Err(_) => time::parse_written(text).map_or_else(
+            || date_means_never(text),
+            |time| means_never(time.in_zone(Zone::default())),
+        ),
+    }
 }
 
-/// Returns whether a number means never: 0, a date of the year 9999, or an epoch time in it.
-fn is_never_number(number: i64) -> bool {
+/// Returns whether a text that is no valid time is a date of a year that means never, such as
+/// `0000-00-00`, `0001-01-01` or `31.12.9999`.
+fn date_means_never(text: &str) -> bool {
+    if text.bytes().any(|byte| byte.is_ascii_alphabetic() && !b"TtZzUuCc".contains(&byte)) {
+        return false;
+    }
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty());
+    let date = [numbers.next(), numbers.next(), numbers.next()].map(Option::unwrap_or_default);
+    let year = match date.map(str::len) {
+        [4, 1 | 2, 1 | 2] => date[0],
+        [1 | 2, 1 | 2, 4] => date[2],
+        _ => return false,
+    };
+    year.parse().is_ok_and(|year| !YEARS.contains(&year))
+}
+
+/// Returns whether a number may mean never: 0, a date of the year 9999, or an epoch time in it.
+///
+/// Some of these numbers are valid in another unit, such as milliseconds of September 2001.
+fn number_means_never(number: i64) -> bool {
     /// The year 9999 in epoch seconds.
-    const LAST: std::ops::Range<i64> = 253_370_764_800..253_402_300_800;
-    let is_date = |digits: u32| number / 10_i64.pow(digits - 4) == 9_999;
+    const LAST: Range<i64> = 253_370_764_800..253_402_300_800;
+    let is_date = |unit: i64| (9_999 * unit..10_000 * unit).contains(&number);
     number == 0
-        || [8, 10, 12, 14].into_iter().any(is_date)
-        || [1, 1_000, 1_000_000].iter().any(|unit| LAST.contains(&(number / unit)))
+        || [10_000, 1_000_000, 100_000_000, 10_000_000_000].into_iter().any(is_date)
+        || [1, 1_000, 1_000_000].iter().any(|n| (LAST.start * n..LAST.end * n).contains(&number))
 }
 
 /// The times of a column that are numbers without a known unit.
@@ -163,15 +229,18 @@ impl NumericTimes {
 
     /// Returns the hint at the unit of the numbers.
     pub(crate) fn unit_hint(&self, values: &[i64]) -> UnitHint {
-        let integers =
-            || self.integers.iter().flat_map(|r| &values[r.clone()]).filter(|t| **t != NO_TIME);
+        // Numbers that mean never have any unit.
+        let integers = || {
+            let integers = self.integers.iter().flat_map(|range| &values[range.clone()]).copied();
+            integers.filter(|number| *number != NO_TIME && !number_means_never(*number))
+        };
         let fractions = self.fractions.iter().map(|(_, v)| v.abs());
-        let digits = |t: &i64| time::calendar_digits(*t).map_or(DateDigits::Mixed, DateDigits::All);
+        let digits =
+            |number| time::calendar_digits(number).map_or(DateDigits::Mixed, DateDigits::All);
         let dates = if self.fractions.is_empty() {
             let mut dates = DateDigits::Unknown;
             for number in integers() {
-                // 0 may mean never.
-                dates = if *number == 0 { dates } else { dates.merge(digits(number)) };
+                dates = dates.merge(digits(number));
                 if dates == DateDigits::Mixed {
                     break;
                 }
@@ -182,14 +251,15 @@ impl NumericTimes {
         };
         UnitHint {
             largest: integers()
-                .map(|t| widen(t.saturating_abs()))
+                .map(|number| widen(number.saturating_abs()))
                 .chain(fractions)
                 .fold(0.0, f64::max),
             dates,
         }
     }
 
-    /// Converts the numbers among `values` to µs UTC.
+    /// Converts the numbers among `values` to µs UTC, and returns those that mean never, which are
+    /// missing.
     ///
     /// # Errors
     /// The index and text of a number that is not a valid time.
@@ -197,38 +267,29 @@ impl NumericTimes {
         &self,
         values: &mut [i64],
         unit_hint: UnitHint,
-    ) -> std::result::Result<(), (usize, String)> {
+    ) -> std::result::Result<NeverTimes, (usize, String)> {
         let unit = unit_hint.unit();
-        let to_micros = |value: i64| match unit.integer_to_micros(value) {
-            Some(local) if unit.is_local() => Some(self.zone.to_utc(local)),
-            t => t,
-        };
-        // A number in a coarser unit would silently become a time near 1970; 0 is the same in all
-        // units.
-        let has_other_unit = |size: f64| size > 0.0 && size < unit.min_value();
-        let unit_mismatch =
-            |value: &dyn std::fmt::Display| format!("{value} among times in {}", unit.name());
+        let mut never = NeverTimes::default();
         for index in self.integers.iter().flat_map(Clone::clone) {
-            let value = values[index];
-            if value != NO_TIME {
-                if has_other_unit(widen(value.saturating_abs())) {
-                    return Err((index, unit_mismatch(&value)));
-                }
-                values[index] = to_micros(value)
-                    .filter(|t| time::plausible(*t))
-                    .ok_or_else(|| (index, value.to_string()))?;
+            let number = values[index];
+            if number != NO_TIME {
+                let micros = unit.integer_to_micros(number).map(|t| match unit.is_local() {
+                    true => self.zone.to_utc(t),
+                    false => t,
+                });
+                values[index] = unit
+                    .check(micros, widen(number), number_means_never(number), &number)
+                    .map_err(|problem| (index, problem))?
+                    .unwrap_or_else(|| never.add_missing(&number));
             }
         }
-        for (index, value) in &self.fractions {
-            if has_other_unit(value.abs()) {
-                return Err((*index, unit_mismatch(value)));
-            }
+        for (index, number) in &self.fractions {
             values[*index] = unit
-                .fraction_to_micros(*value)
-                .filter(|t| time::plausible(*t))
-                .ok_or_else(|| (*index, value.to_string()))?;
+                .check(unit.fraction_to_micros(*number), *number, false, number)
+                .map_err(|problem| (*index, problem))?
+                .unwrap_or_else(|| never.add_missing(number));
         }
-        Ok(())
+        Ok(never)
     }
 }
 
@@ -241,58 +302,28 @@ impl TimeColumn {
         Self { zone: LocalTimes::new(zone), numbers, ..Self::default() }
     }
 
-    /// Creates an empty column of outcomes, in which some times mean never.
-    pub(crate) fn for_outcomes(zone: Zone) -> Self {
-        Self { never: Some(NeverTimes::default()), ..Self::in_zone(zone) }
-    }
-
-    /// Appends a time that means never as a missing one; returns whether it was.
-    fn push_never(&mut self, means_never: impl FnOnce() -> bool, example: &dyn Display) -> bool {
-        let Some(never) = self.never.as_mut().filter(|_| means_never()) else { return false };
-        never.add(|| example.to_string());
-        self.values.push(NO_TIME);
-        true
-    }
-
-    /// Appends the times of a batch; `format` is a strftime format for text.
+    /// Appends the times of a batch.
+    ///
+    /// # Errors
+    /// * [`Error::BadValue`]: a text is not a time, or the column has another type
     pub(crate) fn push(
         &mut self,
         column: &Column,
-        format: Option<&str>,
+        written: TimeText<'_>,
         location: CellLocation<'_>,
     ) -> Result<()> {
         use DataType as T;
         let series = column.as_materialized_series();
         match series.dtype() {
-            T::Date | T::Datetime(..) => {
-                let mut times = native_times(series)?;
-                if let Some(never) = &mut self.never {
-                    for t in times.iter_mut().filter(|t| **t != NO_TIME && means_never(**t)) {
-                        never.add(|| time::iso_day(*t));
-                        *t = NO_TIME;
-                    }
-                }
-                let is_local = matches!(series.dtype(), T::Date | T::Datetime(_, None));
-                if is_local && !self.zone.is_utc() {
-                    let local = times.iter_mut().filter(|t| **t != NO_TIME && time::plausible(**t));
-                    local.for_each(|t| *t = self.zone.utc(*t));
-                }
-                if let Some(index) = position(&times, |t| *t != NO_TIME && !time::plausible(*t)) {
-                    // The largest number is no sentinel here, but a time.
-                    let found = time::iso(times[index].min(time::NEVER - 1));
-                    return Err(location.bad_value(index, found, EXPECTED_YEARS));
-                }
-                if self.values.is_empty() {
-                    self.values = times;
-                } else {
-                    self.values.extend(times);
-                }
-                Ok(())
+            T::Date | T::Datetime(..) => self.push_native(series),
+            T::String => {
+                self.push_text(series.str().expect("dtype was checked"), written, location)
             }
-            T::String => self.push_text(series.str().expect("dtype was checked"), format, location),
-            t if t.is_float() => {
+            t if t.is_float() || (t.is_integer() && written.null.has_numbers()) => {
                 for value in float(series)?.iter() {
-                    self.push_number(value.filter(|v| !v.is_nan()));
+                    let mark = value.filter(|value| written.null.contains_number(*value));
+                    mark.iter().for_each(|mark| self.absent.marks.add(&mark.to_string()));
+                    self.push_number(value.filter(|v| !v.is_nan() && mark.is_none()));
                 }
                 Ok(())
             }
@@ -300,13 +331,6 @@ impl TimeColumn {
                 let integers = series.cast(&T::Int64).map_err(|e| unreadable(series, e))?;
                 let start = self.values.len();
                 let integers = integers.i64().expect("cast to it").iter();
-                if self.never.is_some() {
-                    integers.for_each(|v| match v {
-                        Some(v) => self.push_integer(v),
-                        None => self.values.push(NO_TIME),
-                    });
-                    return Ok(());
-                }
                 self.values.extend(integers.map(|v| v.unwrap_or(NO_TIME)));
                 self.numbers.integers.push(start..self.values.len());
                 Ok(())
@@ -319,10 +343,34 @@ impl TimeColumn {
         }
     }
 
+    /// Appends dates or times of the type of the file.
+    fn push_native(&mut self, series: &Series) -> Result<()> {
+        let mut times = native_times(series)?;
+        let is_never = |t: &i64| *t != NO_TIME && means_never(*t);
+        if position(&times, is_never).is_some() {
+            for t in times.iter_mut().filter(|t| is_never(t)) {
+                // The largest number is no sentinel here, but a time.
+                self.absent.never.add(|| time::iso_day((*t).min(time::NEVER - 1)));
+                *t = NO_TIME;
+            }
+        }
+        let is_local = matches!(series.dtype(), DataType::Date | DataType::Datetime(_, None));
+        if is_local && !self.zone.is_utc() {
+            let local = times.iter_mut().filter(|t| **t != NO_TIME);
+            local.for_each(|t| *t = self.zone.utc(*t));
+        }
+        if self.values.is_empty() {
+            self.values = times;
+        } else {
+            self.values.extend(times);
+        }
+        Ok(())
+    }
+
     fn push_text(
         &mut self,
         texts: &StringChunked,
-        format: Option<&str>,
+        written: TimeText<'_>,
         location: CellLocation<'_>,
     ) -> Result<()> {
         for (index, text) in texts.iter().enumerate() {
@@ -330,7 +378,10 @@ impl TimeColumn {
                 self.values.push(NO_TIME);
                 continue;
             };
-            if let Some(format) = format {
+            if written.null.contains(text) {
+                self.absent.marks.add(text);
+                self.values.push(NO_TIME);
+            } else if let Some(format) = written.format {
                 let time = time::parse_with(text, format, self.zone.zone());
                 let expected = || format!("a time in the format `{format}`");
                 self.push_parsed(time, text, || location.bad_value(index, text, &expected()))?;
@@ -353,9 +404,10 @@ impl TimeColumn {
         text: &str,
         invalid: impl FnOnce() -> Error,
     ) -> Result<()> {
-        if !self.push_never(|| time.map_or_else(|| is_never_text(text), means_never), &text) {
-            self.values.push(time.ok_or_else(invalid)?);
-        }
+        let is_never = time.map_or_else(|| text_means_never(text), means_never);
+        let value =
+            if is_never { self.absent.never.add_missing(&text) } else { time.ok_or_else(invalid)? };
+        self.values.push(value);
         Ok(())
     }
 
@@ -374,9 +426,6 @@ impl TimeColumn {
     }
 
     fn push_integer(&mut self, value: i64) {
-        if self.push_never(|| is_never_number(value), &value) {
-            return;
-        }
         let index = self.values.len();
         self.values.push(value);
         match self.numbers.integers.last_mut() {
@@ -385,36 +434,21 @@ impl TimeColumn {
         }
     }
 
-    /// Returns the times in µs UTC, [`NO_TIME`] where missing.
+    /// Returns the times in µs UTC, [`NO_TIME`] where missing, and what was read as missing.
     ///
     /// # Errors
     /// The index and text of a number that is not a valid time.
-    pub(crate) fn finish(self) -> std::result::Result<Vec<i64>, (usize, String)> {
-        let (mut values, numbers) = self.into_parts();
+    pub(crate) fn finish(self) -> std::result::Result<(Vec<i64>, AbsentTimes), (usize, String)> {
+        let Self { mut values, numbers, mut absent, .. } = self;
         let unit_hint = numbers.unit_hint(&values);
-        numbers.convert(&mut values, unit_hint)?;
-        Ok(values)
+        absent.never.merge(numbers.convert(&mut values, unit_hint)?);
+        Ok((values, absent))
     }
 
-    /// Returns the times as [`TimeColumn::finish`], and those that mean never, which are missing.
-    ///
-    /// # Errors
-    /// Those of [`TimeColumn::finish`]
-    pub(crate) fn finish_outcomes(
-        mut self,
-    ) -> std::result::Result<(Vec<i64>, NeverTimes), (usize, String)> {
-        let mut never = self.never.take().unwrap_or_default();
-        let mut values = self.finish()?;
-        for t in values.iter_mut().filter(|t| **t != NO_TIME && means_never(**t)) {
-            never.add(|| time::iso_day(*t));
-            *t = NO_TIME;
-        }
-        Ok((values, never))
-    }
-
-    /// Returns the times, and which of them are numbers whose unit is still unknown.
-    pub(crate) fn into_parts(self) -> (Vec<i64>, NumericTimes) {
-        (self.values, self.numbers)
+    /// Returns the times, which of them are numbers whose unit is still unknown, and what was read
+    /// as missing.
+    pub(crate) fn into_parts(self) -> (Vec<i64>, NumericTimes, AbsentTimes) {
+        (self.values, self.numbers, self.absent)
     }
 
     /// Appends missing times up to a length of `len`.
@@ -459,6 +493,30 @@ impl EpochUnit {
         match self {
             Self::Dates(_) => 0.0,
             Self::PerSecond(n) => 1e8 * widen(n),
+        }
+    }
+
+    /// Checks the time of a number; `None`: it means never.
+    ///
+    /// # Arguments
+    /// * `micros` – the time, µs UTC
+    /// * `may_be_never` – whether the number means never if it is no valid time
+    /// * `shown` – the number, for the problem
+    fn check(
+        self,
+        micros: Option<i64>,
+        number: f64,
+        may_be_never: bool,
+        shown: &dyn Display,
+    ) -> std::result::Result<Option<i64>, String> {
+        // A number in a coarser unit would silently become a time near 1970; 0 is the same in all
+        // units.
+        let has_other_unit = number != 0.0 && number.abs() < self.min_value();
+        match micros.filter(|t| time::plausible(*t) && !has_other_unit) {
+            Some(t) => Ok((!means_never(t)).then_some(t)),
+            None if may_be_never => Ok(None),
+            None if has_other_unit => Err(format!("{shown} among times in {}", self.name())),
+            None => Err(shown.to_string()),
         }
     }
 

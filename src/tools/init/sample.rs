@@ -118,21 +118,17 @@ impl Column {
         }
     }
 
-    /// Returns the time format of the values, if almost all are times; values that mean never are
-    /// left out.
+    /// Returns the time format of the values, if they are times; values that are read as missing
+    /// are left out.
     pub(super) fn time_format(&self) -> Option<TimeFormat> {
-        self.time_format.clone()
+        let is_missing = times::missing();
+        times::detect(self.texts().filter(|text| !is_missing(text)))
     }
 
-    /// Returns the number of rows with a time that does not mean never.
+    /// Returns the number of rows with a time that is not read as missing.
     pub(super) fn times_present(&self) -> usize {
-        let is_time = |text: &String| !times::means_never(text) && !self.not_times.contains(text);
-        self.values.iter().filter(|(text, _)| is_time(text)).map(|(_, n)| n).sum()
-    }
-
-    /// Returns whether there are values, all of which are times that mean never.
-    pub(super) fn never_has_a_time(&self) -> bool {
-        self.present > 0 && self.texts().all(times::means_never)
+        let is_missing = times::missing();
+        self.values.iter().filter(|(text, _)| !is_missing(text)).map(|(_, n)| n).sum()
     }
 
     /// Returns the distinct values.

@@ -5,7 +5,8 @@ use std::path::Path;
 use polars::prelude::Column;
 use pql_stats::counts::share;
 
-use crate::log::cells::{CellLocation, NO_TIME, TimeColumn};
+use crate::log::NullMarks;
+use crate::log::cells::{CellLocation, NO_TIME, TimeColumn, TimeText, text_means_never};
 use crate::time::{SECOND, Zone, parse_with};
 
 /// Plausible times of a product log: 1990 to 2100.
@@ -63,13 +64,11 @@ pub(super) struct TimeFormat {
     pub(super) other: Option<String>,
 }
 
-/// Days that stand for a missing time in exports.
-const NEVER_DAYS: [&str; 6] =
-    ["0001-01-01", "1900-01-01", "1970-01-01", "2999-12-31", "9999-01-01", "9999-12-31"];
-
-/// Returns whether a value of a time column means never.
-pub(super) fn means_never(text: &str) -> bool {
-    text == "0" || NEVER_DAYS.iter().any(|day| text.starts_with(day))
+/// Returns a check whether a value of a time column is read as missing: it means never, or is one
+/// of the default marks.
+pub(super) fn missing() -> impl Fn(&str) -> bool + Clone {
+    let marks = NullMarks::default();
+    move |text| marks.contains(text.trim()) || text_means_never(text)
 }
 
 /// The time format of values, and the few of them that are no times.
@@ -122,17 +121,22 @@ fn format<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Option<TimeForma
 /// Returns whether the values are ISO 8601 or epoch times, which need no format.
 fn fits_without_format<'a>(values: impl Iterator<Item = &'a str>) -> bool {
     let column = Column::new("time".into(), values.collect::<Vec<_>>());
-    let place = CellLocation { path: Path::new(""), column: "time", first_row: 1, rows: &[] };
-    let mut times = TimeColumn::default();
-    times.push(&column, None, place).is_ok()
-        && times
-            .finish()
-            .is_ok_and(|times| times.iter().all(|t| *t == NO_TIME || YEARS.contains(t)))
+    read_times(&column)
+        .is_some_and(|times| times.iter().all(|t| *t == NO_TIME || YEARS.contains(t)))
 }
 
-/// Parses values; `None` where one is missing or means never.
+/// Reads times as the training does; `None` if a value is not a time.
+fn read_times(column: &Column) -> Option<Vec<i64>> {
+    let place = CellLocation { path: Path::new(""), column: "time", first_row: 1, rows: &[] };
+    let mut times = TimeColumn::default();
+    times.push(column, TimeText { format: None, null: &NullMarks::default() }, place).ok()?;
+    times.finish().ok().map(|(times, _)| times)
+}
+
+/// Parses values; `None` where one is missing.
 pub(super) fn parse(values: &[Option<Box<str>>], format: &TimeFormat) -> Vec<Option<i64>> {
-    let texts = values.iter().map(|v| v.as_deref().filter(|text| !means_never(text)));
+    let is_missing = missing();
+    let texts = values.iter().map(|v| v.as_deref().filter(|text| !is_missing(text)));
     if let Some(format) = &format.format {
         return texts.map(|text| parse_with(text?, format, Zone::default())).collect();
     }
@@ -147,11 +151,10 @@ fn parse_without_format<'a>(
     texts: impl Iterator<Item = Option<&'a str>>,
 ) -> Option<Vec<Option<i64>>> {
     let column = Column::new("time".into(), texts.collect::<Vec<_>>());
-    let place = CellLocation { path: Path::new(""), column: "time", first_row: 1, rows: &[] };
-    let mut times = TimeColumn::default();
-    times.push(&column, None, place).ok()?;
-    let times = times.finish().ok()?;
-    Some(times.into_iter().map(|time| (time != NO_TIME).then_some(time)).collect())
+    match read_times(&column) {
+        Some(times) => times.into_iter().map(|t| (t != NO_TIME).then_some(t)).collect(),
+        None => vec![None; values.len()],
+    }
 }
 
 /// Returns whether a format reads every value.
