@@ -9,6 +9,7 @@ use super::output::{OutputArgs, OutputFormat, csv_text, limit_formats};
 use super::shared::{ProjectArgs, definitions};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::io::sink::Sink;
 use crate::io::write::format_number;
 use crate::log::{Log, Visitors, visitors};
 use crate::names::suggest;
@@ -58,7 +59,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = args.output.resolve(FORMATS, &terminal.files)?;
     let config = args.project.load(&terminal.files)?;
     let places = definition_indices(&config, &args.definition)?;
-    let visitors = config.visitors.as_ref().map(visitors).transpose()?;
+    let visitors = visitors(&config, &mut terminal.sink())?;
     let log = args.project.training_log(&config, terminal)?;
     let all = definitions(&args.project, &config, &log)?;
     let definitions: Vec<Definition> = places.iter().map(|place| all[*place].clone()).collect();
@@ -113,8 +114,9 @@ pub(super) fn by_month(
     project: &ProjectArgs,
     config: &Config,
     log: &Log,
+    sink: &mut Sink<'_>,
 ) -> Result<Option<Funnel>> {
-    let visitors = config.visitors.as_ref().map(visitors).transpose()?;
+    let visitors = visitors(config, sink)?;
     let definitions = definitions(project, config, log)?;
     let found = (!definitions.is_empty()).then(|| {
         funnel(log, &definitions, &plan(config, log, CohortPeriod::Month, visitors.as_ref()))

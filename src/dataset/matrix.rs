@@ -12,7 +12,9 @@ use crate::dataset::labels::Labels;
 use crate::dataset::split::Split;
 use crate::error::{Error, Result};
 use crate::io::read::{self, Source};
-use crate::log::cells::{self, CellLocation, ColumnNotes, NO_TIME, TimeColumn, TypedColumn};
+use crate::log::cells::{
+    self, AbsentTimes, CellLocation, ColumnNotes, NO_TIME, TimeColumn, TimeText, TypedColumn,
+};
 use crate::log::joined::JoinedTable;
 use crate::log::{ColumnTypes, NumberFormat, ValueKind};
 use crate::names::nearest;
@@ -105,6 +107,7 @@ fn label_column(config: &MatrixConfig) -> &str {
 
 /// Collects the batches of a matrix.
 struct MatrixBuilder<'a> {
+    types: &'a ColumnTypes,
     frame: JoinedTable,
     account: Vec<String>,
     cutoff: TimeColumn,
@@ -126,9 +129,10 @@ struct MatrixBuilder<'a> {
 /// * [`Error::Empty`]: there are no rows
 pub fn read(path: &Path, config: &MatrixConfig, types: &ColumnTypes) -> Result<Matrix> {
     let mut builder = MatrixBuilder {
+        types,
         frame: JoinedTable::default(),
         account: Vec::new(),
-        cutoff: TimeColumn::default(),
+        cutoff: TimeColumn::in_zone(types.zone),
         labels: Labels::new(config.positive.as_deref(), &types.null),
         split: Vec::new(),
         files: Vec::new(),
@@ -139,7 +143,7 @@ pub fn read(path: &Path, config: &MatrixConfig, types: &ColumnTypes) -> Result<M
     if let Some(file) = files.file_without(&keys.label) {
         return Err(files.missing(file, &keys.label, "the outcome, `matrix.label`"));
     }
-    let (has_cutoff, has_split) = (keys.cutoff.is_some(), files.has("split"));
+    let has_split = files.has("split");
     if has_split && let Some(file) = files.file_without("split") {
         return Err(files.missing(file, "split", "which other files have"));
     }
@@ -162,7 +166,7 @@ pub fn read(path: &Path, config: &MatrixConfig, types: &ColumnTypes) -> Result<M
             expected: "expected one row per observation".to_owned(),
         });
     }
-    builder.finish(path, types, has_cutoff, has_split, config)
+    builder.finish(path, &keys, has_split)
 }
 
 impl MatrixBuilder<'_> {
@@ -182,7 +186,8 @@ impl MatrixBuilder<'_> {
         );
         if let Some(name) = &keys.cutoff {
             self.cutoff.pad(before);
-            self.cutoff.push(column(name)?, None, location(name))?;
+            let written = TimeText { format: None, null: &self.types.null };
+            self.cutoff.push(column(name)?, written, location(name))?;
         }
         self.labels.push(column(&keys.label)?, location(&keys.label))?;
         if let Ok(column) = frame.column("split") {
@@ -208,18 +213,18 @@ impl MatrixBuilder<'_> {
         self.frame.append(file, &features)
     }
 
-    fn finish(
-        self,
-        path: &Path,
-        types: &ColumnTypes,
-        has_cutoff: bool,
-        has_split: bool,
-        config: &MatrixConfig,
-    ) -> Result<Matrix> {
+    fn finish(self, path: &Path, keys: &KeyColumns, has_split: bool) -> Result<Matrix> {
+        let Self { types, files, .. } = self;
+        let locate = |row: u64| {
+            let index = usize::try_from(row - 1).expect("a row of a table in memory");
+            let (file, first) = &files[files.partition_point(|(_, first)| *first <= index) - 1];
+            (file.clone(), (index - first) as u64 + 1)
+        };
         let frame = self.frame.finish();
         let convert = |column: &Column| {
             let location = CellLocation { path, column: column.name(), first_row: 1, rows: &[] };
-            types.convert(column, location)
+            let typed = types.convert(column, location).map_err(|e| cells::located(e, locate))?;
+            Ok(typed.locate(|row| locate(row).1))
         };
         let columns: Vec<TypedColumn> =
             frame.columns().par_iter().map(convert).collect::<Result<_>>()?;
@@ -235,34 +240,34 @@ impl MatrixBuilder<'_> {
         }
         let features = DataFrame::new(frame.height(), columns)
             .map_err(|e| Error::unexpected_table(path, e))?;
-        let files = self.files;
-        let cutoff = self.cutoff.finish().map_err(|(row_index, found)| {
-            let file = &files[files.partition_point(|(_, first)| *first <= row_index) - 1];
-            bad_cutoff(&file.0, Some((row_index - file.1) as u64 + 1), config, found)
-        })?;
-        if has_cutoff
-            && let Some(row_index) = (0..features.height())
-                .find(|row_index| cutoff.get(*row_index).is_none_or(|t| *t == NO_TIME))
-        {
-            return Err(bad_cutoff(path, Some(row_index as u64 + 1), config, String::new()));
-        }
-        if let Some(row_index) = mixed_split(&self.split) {
-            let file = &files[files.partition_point(|(_, first)| *first <= row_index) - 1];
+        let cutoff = keys.cutoff.as_ref().map(|column| {
+            let bad = |index: usize, found| {
+                let (path, row) = locate(index as u64 + 1);
+                bad_cutoff(path, row, column, found)
+            };
+            let (cutoff, _) = self.cutoff.finish().map_err(|(index, found)| bad(index, found))?;
+            match cutoff.iter().position(|t| *t == NO_TIME) {
+                Some(index) => Err(bad(index, String::new())),
+                None => Ok(cutoff),
+            }
+        });
+        if let Some(index) = mixed_split(&self.split) {
+            let (path, row) = locate(index as u64 + 1);
             return Err(Error::BadValue {
-                path: file.0.clone(),
-                row: Some((row_index - file.1) as u64 + 1),
+                path,
+                row: Some(row),
                 column: "split".to_owned(),
                 found: "cross-validated".to_owned(),
                 expected: "`train` or `test`, as in other rows".to_owned(),
             });
         }
         let (y, marks) = self.labels.finish()?;
-        notes.note_marks(label_column(config), y.len() as u64, marks);
+        notes.note_marks(&keys.label, y.len() as u64, marks);
         let split = has_split.then_some(self.split);
         Ok(Matrix {
             features,
             account: self.account,
-            cutoff: has_cutoff.then_some(cutoff),
+            cutoff: cutoff.transpose()?,
             y,
             split,
             warnings: self.warnings.into_iter().chain(notes.warnings()).collect(),
@@ -278,9 +283,9 @@ fn mixed_split(split: &[Split]) -> Option<usize> {
     is_one_set.then(|| split.iter().position(|split| *split == Split::CrossValidated)).flatten()
 }
 
-fn bad_cutoff(path: &Path, row: Option<u64>, config: &MatrixConfig, found: String) -> Error {
-    let column = config.cutoff.clone().unwrap_or_else(|| "cutoff".to_owned());
-    Error::BadValue { path: path.to_owned(), row, column, found, expected: "a time".to_owned() }
+fn bad_cutoff(path: PathBuf, row: u64, column: &str, found: String) -> Error {
+    let expected = "a time".to_owned();
+    Error::BadValue { path, row: Some(row), column: column.to_owned(), found, expected }
 }
 
 /// Returns the accounts of a batch; without such a column, each row is an account with its row
@@ -348,6 +353,8 @@ pub fn batches(
 #[derive(Default)]
 struct BatchNotes {
     columns: ColumnNotes,
+    /// Cutoffs that are read as missing.
+    absent: AbsentTimes,
     warnings: Vec<Warning>,
 }
 
@@ -381,7 +388,7 @@ fn read_file_batches(
             &mut |read::RowBatch { first_row, frame, .. }| {
                 let account = accounts(&frame, &keys, before, &file, first_row)?.into_column();
                 before += frame.height();
-                let cutoff = cutoffs(&frame, &keys, &file, first_row, config)?;
+                let cutoff = cutoffs(&frame, &keys, (&file, first_row), types, &mut notes)?;
                 let features = features(&frame, types, (&file, first_row), &mut notes.columns)?;
                 handle(MatrixBatch { features, account, cutoff })
             },
@@ -391,6 +398,11 @@ fn read_file_batches(
         }
     }
     notes.warnings = files.warnings(|_| None)?;
+    if let Some(cutoff) = keys.cutoff {
+        let AbsentTimes { never, marks } = std::mem::take(&mut notes.absent);
+        notes.columns.note_marks(&cutoff, before as u64, marks);
+        notes.warnings.extend(never.warning(cutoff));
+    }
     Ok(ControlFlow::Continue(notes))
 }
 
@@ -423,19 +435,22 @@ fn features(
     DataFrame::new(frame.height(), columns).map_err(|e| Error::unexpected_table(file, e))
 }
 
+/// Returns the cutoffs of a batch, where they are known.
 fn cutoffs(
     frame: &DataFrame,
     keys: &KeyColumns,
-    file: &Path,
-    first_row: u64,
-    config: &MatrixConfig,
+    (file, first_row): (&Path, u64),
+    types: &ColumnTypes,
+    notes: &mut BatchNotes,
 ) -> Result<Vec<Option<i64>>> {
     let Some(name) = &keys.cutoff else { return Ok(vec![None; frame.height()]) };
     let column = read::column(file, frame, name)?;
-    let mut times = TimeColumn::default();
-    times.push(column, None, CellLocation { path: file, column: name, first_row, rows: &[] })?;
-    let times = times.finish().map_err(|(row_index, found)| {
-        bad_cutoff(file, Some(first_row + row_index as u64), config, found)
+    let location = CellLocation { path: file, column: name, first_row, rows: &[] };
+    let mut times = TimeColumn::in_zone(types.zone);
+    times.push(column, TimeText { format: None, null: &types.null }, location)?;
+    let (times, absent) = times.finish().map_err(|(index, found)| {
+        bad_cutoff(file.to_owned(), location.row(index), name, found)
     })?;
+    notes.absent.merge(absent);
     Ok(times.into_iter().map(|t| (t != NO_TIME).then_some(t)).collect())
 }

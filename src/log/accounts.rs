@@ -155,7 +155,7 @@ struct NumberBuffer {
 }
 
 /// Reads all files of the account list.
-pub(super) fn read(source: &AccountSource, types: &ColumnTypes, zone: Zone) -> Result<AccountList> {
+pub(super) fn read(source: &AccountSource, types: &ColumnTypes) -> Result<AccountList> {
     let mut list = AccountList {
         ids: Interner::default(),
         signed_up: Vec::new(),
@@ -175,9 +175,9 @@ pub(super) fn read(source: &AccountSource, types: &ColumnTypes, zone: Zone) -> R
     };
     let number = |key: &str| NumberBuffer { reader: types.reader(key), ..NumberBuffer::default() };
     let mut buffers = AccountBuffers {
-        signed_up: TimeColumn::in_zone(zone),
-        converted: TimeColumn::in_zone(zone),
-        churned: TimeColumn::in_zone(zone),
+        signed_up: TimeColumn::in_zone(types.zone),
+        converted: TimeColumn::in_zone(types.zone),
+        churned: TimeColumn::in_zone(types.zone),
         numbers: NUMBERS.map(number),
         ..AccountBuffers::default()
     };
@@ -249,8 +249,7 @@ impl AccountList {
     ) -> Result<()> {
         let column = |name: &str| read::column(file, frame, name);
         self.quality.rows += frame.height() as u64;
-        let location =
-            CellLocation { path: file, column: &columns.account, first_row, rows: &[] };
+        let location = CellLocation { path: file, column: &columns.account, first_row, rows: &[] };
         let ids = cells::ids(column(&columns.account)?, location)?;
         let present = self.intern_ids(&ids, file, first_row)?;
         let rows: Vec<u32> = (0..).zip(&present).filter(|(_, p)| **p).map(|(row, _)| row).collect();
@@ -317,8 +316,8 @@ impl AccountList {
         Ok(present)
     }
 
-    /// Returns times by account code, [`NO_TIME`] where the column is absent, and the number of those
-    /// that mean never.
+    /// Returns times by account code, [`NO_TIME`] where the column is absent, and the number of
+    /// those that mean never.
     fn times(&mut self, mut times: TimeColumn, column: String) -> Result<(Vec<i64>, u64)> {
         times.pad(self.locations.len());
         let (times, absent) = times.finish().map_err(|(index, found)| Error::BadValue {
@@ -415,26 +414,10 @@ impl AccountList {
     }
 
     /// Returns the file and row of a row, counted among the kept accounts.
-    fn locate(&self, kept_row: u64, order: &[u32]) -> (u32, u64) {
+    fn locate(&self, kept_row: u64, order: &[u32]) -> (PathBuf, u64) {
         let index = usize::try_from(kept_row - 1).expect("a row of a table in memory");
-        self.locations[order[index] as usize]
-    }
-
-    /// Replaces the row of an error, counted among the kept accounts, by the file and its row.
-    fn locate_error(&self, error: Error, order: &[u32]) -> Error {
-        match error {
-            Error::BadValue { row: Some(kept_row), column, found, expected, .. } => {
-                let (file, row) = self.locate(kept_row, order);
-                Error::BadValue {
-                    path: self.files[file as usize].clone(),
-                    row: Some(row),
-                    column,
-                    found,
-                    expected,
-                }
-            }
-            other => other,
-        }
+        let (file, row) = self.locations[order[index] as usize];
+        (self.files[file as usize].clone(), row)
     }
 
     /// Returns the attributes of the kept accounts; types are inferred from their values alone.
@@ -448,7 +431,8 @@ impl AccountList {
             let location =
                 CellLocation { path: &path, column: column.name(), first_row: 1, rows: &[] };
             let typed = self.types.convert(column, location);
-            let typed = typed.map_err(|e| self.locate_error(e, order))?;
+            let typed =
+                typed.map_err(|e| cells::located(e, |kept_row| self.locate(kept_row, order)))?;
             let typed = typed.locate(|kept_row| self.locate(kept_row, order).1);
             columns.push(self.notes.note(typed));
         }

@@ -160,6 +160,7 @@ impl Log {
     /// * those of [`ingest`]
     pub fn read(config: &Config, options: &ReadOptions, sink: &mut Sink<'_>) -> Result<Self> {
         let ReadOptions { now, until, types, memory } = options;
+        let types = &ColumnTypes { zone: config.input.timezone, ..types.clone() };
         let (now, until) = (now.0, until.map(|until| until.0));
         if let Some(until) = until.filter(|until| (now + 1..NEVER).contains(until)) {
             return Err(Error::Usage {
@@ -204,7 +205,7 @@ pub struct LogBounds {
     /// End of the log (exclusive), µs UTC; default: 00:00 on the day of its last event, without
     /// single events long after the others.
     pub until: Option<i64>,
-    /// Zone of times without an offset, and of days.
+    /// Zone of days.
     pub zone: Zone,
 }
 
@@ -265,12 +266,11 @@ pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) 
     }
     let mut list = sources
         .accounts
-        .map(|source| accounts::read(source, sources.types, bounds.zone))
+        .map(|source| accounts::read(source, sources.types))
         .transpose()?;
     let mut raw = raw_events::RawEvents::new(
         list.as_mut().map(accounts::AccountList::take_interner),
         sources.events_budget(),
-        bounds.zone,
     );
     raw.warnings.extend(list.iter_mut().flat_map(accounts::AccountList::take_warnings));
     for source in sources.events {

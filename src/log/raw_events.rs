@@ -46,8 +46,6 @@ pub(super) struct RawEvents {
     pub(super) outcome_events: Vec<OutcomeEvent>,
     /// Accounts that have events but are not in the list, up to a number of them.
     pub(super) unknown: Interner,
-    /// Times without an offset are local times of this zone.
-    zone: Zone,
     /// Number of conversions and churns in the account list whose times mean never.
     pub(super) never_times: u64,
     /// Warnings about the sources.
@@ -112,8 +110,7 @@ impl RawEvents {
     ///
     /// # Arguments
     /// * `memory` – bytes of events to keep in memory
-    /// * `zone` – zone of times without an offset
-    pub(super) fn new(account_ids: Option<Interner>, memory: usize, zone: Zone) -> Self {
+    pub(super) fn new(account_ids: Option<Interner>, memory: usize) -> Self {
         Self {
             listed: account_ids.is_some(),
             accounts: account_ids.unwrap_or_default(),
@@ -126,7 +123,6 @@ impl RawEvents {
             memory_left: memory,
             outcome_events: Vec::new(),
             unknown: Interner::default(),
-            zone,
             never_times: 0,
             warnings: Vec::new(),
             notes: ColumnNotes::default(),
@@ -159,7 +155,7 @@ impl RawEvents {
             null: &types.null,
             unit_hints: [UnitHint::default(); 2],
             absent: <[_; 2]>::default(),
-            zone: self.zone,
+            zone: types.zone,
         };
         let mut files = Source::open(&source.path, types.max_line)?;
         reader.events.quality.unread = files.unread().to_vec();

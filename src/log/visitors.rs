@@ -3,24 +3,30 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::cells::{CellLocation, NO_TIME, NullMarks, NumberReader, TimeColumn};
+use super::cells::{
+    CellLocation, ColumnNotes, NO_TIME, NullMarks, NumberReader, TimeColumn, TimeText,
+};
 use super::columns::require;
-use crate::config::{MaxLine, VisitorSource};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::io::read::{self, RowBatch, Source};
-use crate::time::midnight;
+use crate::io::sink::Sink;
+use crate::time::{iso_day, midnight};
 
 /// Number of visitors by day (00:00 UTC, µs); days that are missing in the file are absent.
 pub type Visitors = BTreeMap<i64, u64>;
 
-/// Reads the number of visitors per day.
+/// Reads the number of visitors per day; `None` without `[visitors]`. Warnings about the files and
+/// columns go to the sink.
 ///
 /// # Errors
 /// * [`Error::Read`], [`Error::Empty`], [`Error::Malformed`], [`Error::MissingColumn`]: a file
 ///   cannot be read or lacks a column
 /// * [`Error::BadValue`]: a date is invalid or occurs twice, or a number of visitors is not a
 ///   non-negative integer
-pub fn visitors(source: &VisitorSource) -> Result<Visitors> {
+pub fn visitors(config: &Config, sink: &mut Sink<'_>) -> Result<Option<Visitors>> {
+    let Some(source) = &config.visitors else { return Ok(None) };
+    let null = NullMarks::new(&config.input.null);
     let mut list = VisitorRows::default();
     let mut files = Source::open(&source.path, MaxLine::default())?;
     let date = require(&files, source.date.as_ref(), "date", "`visitors.date`")?;
@@ -28,35 +34,23 @@ pub fn visitors(source: &VisitorSource) -> Result<Visitors> {
     let names = [date, visitors];
     for index in 0..files.len() {
         let file = files.file(index).to_owned();
-        files.read(index, &names, &[], &mut |batch| list.add(source, &names, &file, &batch))?;
+        let written = TimeText { format: source.format.as_deref(), null: &null };
+        files.read(index, &names, &[], &mut |batch| list.add(written, &names, &file, &batch))?;
     }
-    files.warnings(|column| {
+    let warnings = files.warnings(|column| {
         let key = if column == names[0] { "date" } else { "visitors" };
         Some(format!("`visitors.{key}`"))
     })?;
+    let mut notes = ColumnNotes::default();
+    notes.note_numbers("visitors.visitors", &names[1], &list.reader);
+    warnings.into_iter().chain(notes.warnings()).for_each(|warning| sink.notify(warning));
     if list.counts.is_empty() {
         return Err(Error::Empty {
             path: source.path.clone(),
             expected: "expected one row per day".to_owned(),
         });
     }
-    let days = list.days.finish();
-    let bad = |index: usize, found: String, expected: &str| {
-        let (path, row, column) = list.locations[index].clone();
-        Error::BadValue { path, row: Some(row), column, found, expected: expected.to_owned() }
-    };
-    let days =
-        days.map_err(|(index, found)| bad(index, found, "a date between the years 1900 and 2262"))?;
-    let mut visitors = Visitors::new();
-    for (index, (day, count)) in days.into_iter().zip(&list.counts).enumerate() {
-        if day == NO_TIME {
-            return Err(bad(index, String::new(), "a date"));
-        }
-        if visitors.insert(midnight(day), *count).is_some() {
-            return Err(bad(index, crate::time::iso_day(day), "each day once"));
-        }
-    }
-    Ok(visitors)
+    list.finish().map(Some)
 }
 
 /// The rows of all files.
@@ -72,7 +66,7 @@ struct VisitorRows {
 impl VisitorRows {
     fn add(
         &mut self,
-        source: &VisitorSource,
+        written: TimeText<'_>,
         [date, visitors]: &[String; 2],
         file: &Path,
         batch: &RowBatch,
@@ -80,9 +74,9 @@ impl VisitorRows {
         let RowBatch { first_row, ref frame, .. } = *batch;
         let column = |name: &str| read::column(file, frame, name);
         let location = |column| CellLocation { path: file, column, first_row, rows: &[] };
-        self.days.push(column(date)?, source.format.as_deref(), location(date))?;
-        let null = NullMarks::default();
-        let counts = self.reader.read_finite(column(visitors)?, &null, location(visitors))?;
+        self.days.push(column(date)?, written, location(date))?;
+        let numbers = column(visitors)?;
+        let counts = self.reader.read_finite(numbers, written.null, location(visitors))?;
         for (index, count) in counts.into_iter().enumerate() {
             self.counts.push(to_count(count).ok_or_else(|| {
                 let found = if count.is_nan() { String::new() } else { count.to_string() };
@@ -91,6 +85,27 @@ impl VisitorRows {
             self.locations.push((file.to_owned(), first_row + index as u64, date.clone()));
         }
         Ok(())
+    }
+
+    /// Returns the visitors of each day.
+    fn finish(self) -> Result<Visitors> {
+        let bad = |index: usize, found: String, expected: &str| {
+            let (path, row, column) = self.locations[index].clone();
+            Error::BadValue { path, row: Some(row), column, found, expected: expected.to_owned() }
+        };
+        let (days, _) = self.days.finish().map_err(|(index, found)| {
+            bad(index, found, "a date between the years 1900 and 2262")
+        })?;
+        let mut visitors = Visitors::new();
+        for (index, (day, count)) in days.into_iter().zip(&self.counts).enumerate() {
+            if day == NO_TIME {
+                return Err(bad(index, String::new(), "a date"));
+            }
+            if visitors.insert(midnight(day), *count).is_some() {
+                return Err(bad(index, iso_day(day), "each day once"));
+            }
+        }
+        Ok(visitors)
     }
 }
 

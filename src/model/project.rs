@@ -65,7 +65,7 @@ impl Model {
             kinds: self.preprocessor.kinds(),
             formats: Some(self.formats.clone()),
             null: NullMarks::new(&config.input.null),
-            max_line: config.input.max_line,
+            zone: config.input.timezone,
         }
     }
 

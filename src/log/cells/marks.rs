@@ -1,11 +1,11 @@
-//! Texts that mean a missing number, such as `NA`.
+//! Texts that mean a missing number or time, such as `NA`.
 
 use std::collections::BTreeMap;
 
 use super::parse_number;
 use crate::config::InputConfig;
 
-/// Texts that mean a missing number. They are compared without regard to ASCII case.
+/// Texts that mean a missing number or time. They are compared without regard to ASCII case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NullMarks {
     texts: Vec<String>,

@@ -22,7 +22,7 @@ pub(crate) use times::{
     AbsentTimes, NeverTimes, NumericTimes, TimeColumn, TimeText, UnitHint, text_means_never,
 };
 pub use typed::ColumnTypes;
-pub(crate) use typed::{ColumnNotes, TypedColumn};
+pub(crate) use typed::{ColumnNotes, TypedColumn, located};
 
 use crate::error::{Error, Result};
 use crate::io::write::{bitmap, format_number};
@@ -259,14 +259,18 @@ fn unreadable(series: &Series, error: PolarsError) -> Error {
 mod tests {
     use super::*;
 
-    const F: CellLocation<'_> =
-        CellLocation { path: Path::new("f.csv"), column: "t", first_row: 1, rows: &[] };
+    fn location() -> CellLocation<'static> {
+        CellLocation { path: Path::new("f.csv"), column: "t", first_row: 1, rows: &[] }
+    }
 
     /// Returns the times of a column, and what was read as missing.
-    fn read(column: &Column, zone: time::Zone) -> std::result::Result<(Vec<i64>, AbsentTimes), String> {
+    fn read(
+        column: &Column,
+        zone: time::Zone,
+    ) -> std::result::Result<(Vec<i64>, AbsentTimes), String> {
         let written = TimeText { format: None, null: &NullMarks::default() };
         let mut times = TimeColumn::in_zone(zone);
-        times.push(column, written, F).map_err(|e| e.to_string())?;
+        times.push(column, written, location()).map_err(|e| e.to_string())?;
         times.finish().map_err(|(index, value)| format!("{index}: {value}"))
     }
 
@@ -277,10 +281,9 @@ mod tests {
     #[test]
     fn a_number_in_another_unit_is_refused() {
         assert_eq!(times(&["1735689600", "0", "1735689601"]).unwrap().len(), 3);
-        for (other, unit) in [
-            ("1735689600000", "milliseconds"),
-            ("1735689600000000000", "nanoseconds"),
-        ] {
+        for (other, unit) in
+            [("1735689600000", "milliseconds"), ("1735689600000000000", "nanoseconds")]
+        {
             let message = times(&["1735689600", other, "1735689601"]).unwrap_err();
             assert_eq!(message, format!("0: 1735689600 among times in {unit}"));
         }
@@ -299,7 +302,7 @@ mod tests {
         let time = Int64Chunked::from_vec("t".into(), vec![0])
             .into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
         let message = NumberReader::default()
-            .read(&time.into_column(), &NullMarks::default(), F)
+            .read(&time.into_column(), &NullMarks::default(), location())
             .unwrap_err()
             .to_string();
         assert!(message.contains("expected a number"), "{message}");
@@ -422,7 +425,7 @@ mod tests {
             Column::new("t".into(), ["1735689600", "-999"]),
         ] {
             let mut times = TimeColumn::default();
-            times.push(&column, written, F).unwrap();
+            times.push(&column, written, location()).unwrap();
             let (times, absent) = times.finish().unwrap();
             assert_eq!((times[1], absent.marks.cells()), (NO_TIME, 1), "{column:?}");
         }

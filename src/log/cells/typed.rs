@@ -1,6 +1,7 @@
 //! Columns as numbers or categories, by their values or as decided in the training.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use polars::prelude::*;
 
@@ -8,8 +9,9 @@ use super::format::NumberFormat;
 use super::marks::{MarkCounts, NullMarks};
 use super::numbers::{NumberReader, TextColumnKind, infer_kind, plain_numbers};
 use super::{CellLocation, ValueKind, levels, nullable};
-use crate::config::{Config, MaxLine};
-use crate::error::Result;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::time::Zone;
 use crate::warning::{MarkedColumn, Warning};
 
 /// How the columns of a table are read.
@@ -21,10 +23,10 @@ pub struct ColumnTypes {
     /// [`NumberFormat::Plain`]. `None`: inferred from the values. Properties of events have the
     /// prefix `events.`, and other numbers of the account list have the name of their setting.
     pub formats: Option<BTreeMap<String, NumberFormat>>,
-    /// Texts that mean a missing number.
+    /// Texts that mean a missing number or time.
     pub null: NullMarks,
-    /// Maximum length of a line of a text file.
-    pub max_line: MaxLine,
+    /// Zone of times without an offset.
+    pub zone: Zone,
 }
 
 impl ColumnTypes {
@@ -36,7 +38,7 @@ impl ColumnTypes {
             kinds: config.design.categorical.iter().map(text).collect(),
             formats: None,
             null: NullMarks::new(&config.input.null),
-            max_line: config.input.max_line,
+            zone: config.input.timezone,
         }
     }
 
@@ -51,7 +53,7 @@ impl ColumnTypes {
     /// Converts a column to `Float64`, or to `String` with levels in canonical form.
     ///
     /// # Errors
-    /// * [`Error::BadValue`](crate::Error::BadValue): a value of a numeric column is not a number
+    /// * [`Error::BadValue`]: a value of a numeric column is not a number
     pub(crate) fn convert(
         &self,
         column: &Column,
@@ -135,6 +137,20 @@ impl From<Column> for TypedColumn {
     /// Wraps a column that needs no conversion.
     fn from(column: Column) -> Self {
         Self { reader: NumberReader::from_plain(column.len()), column, mixed: None }
+    }
+}
+
+/// Replaces the file and row of an error about a value of a table of several files.
+///
+/// # Arguments
+/// * `locate` – returns the file of a row of the table, and its row there, all from 1
+pub(crate) fn located(error: Error, locate: impl FnOnce(u64) -> (PathBuf, u64)) -> Error {
+    match error {
+        Error::BadValue { row: Some(row), column, found, expected, .. } => {
+            let (path, row) = locate(row);
+            Error::BadValue { path, row: Some(row), column, found, expected }
+        }
+        other => other,
     }
 }
 
