@@ -282,7 +282,10 @@ fn paired_scores(
         .matrix
         .path(&terminal.files)?
     {
-        Some(path) => contender.model.read_matrix(path, args.project.load(&terminal.files)?.matrix),
+        Some(path) => {
+            let file = args.project.load(&terminal.files)?.matrix;
+            contender.model.read_matrix(path, file, &mut terminal.sink())
+        }
         None => log_rows(args, contender, &challenger.model, terminal),
     };
     let one = rows(challenger, terminal)?;

@@ -197,7 +197,7 @@ fn check_definition(name: &str, config: &Config) -> Result<()> {
 fn rows(args: &Args, model: &Model, label: &str, terminal: &mut Terminal<'_>) -> Result<Rows> {
     let file = args.project.load(&terminal.files)?;
     if let Some(path) = args.matrix.path(&terminal.files)? {
-        return model.read_matrix(path, file.matrix);
+        return model.read_matrix(path, file.matrix, &mut terminal.sink());
     }
     let config = model.project_config(&file, &mut terminal.sink())?;
     let catalog = model.usage_features(label)?.clone();

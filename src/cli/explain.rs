@@ -88,12 +88,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     let query = Query { args, model: &model, label: &location.label };
     let row = match args.batch.path(&terminal.files)? {
-        Some(path) => AccountRow::from_matrix(
-            &model,
-            path,
-            args.project.load(&terminal.files)?.matrix,
-            &args.account,
-        )?,
+        Some(path) => {
+            let matrix = (path, args.project.load(&terminal.files)?.matrix);
+            AccountRow::from_matrix(&model, matrix, &args.account, &mut terminal.sink())?
+        }
         None => query.log_row(args.batch.at, terminal)?,
     };
     let scorer = Scorer::new(&model, &location.label)?;

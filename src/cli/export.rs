@@ -67,7 +67,7 @@ fn write_notebook(args: &NotebookArgs, terminal: &mut Terminal<'_>) -> Result<()
     let training = args
         .features
         .as_deref()
-        .map(|file| model.read_matrix(file, model.config()?.matrix))
+        .map(|file| model.read_matrix(file, model.config()?.matrix, &mut terminal.sink()))
         .transpose()?;
     // The stored card also has data quality and cohorts.
     let card = match card::read(&location.path, &model)? {

@@ -62,12 +62,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let (model, location) = args.model.load(terminal)?;
     let target = MonitorTarget { model: &model, label: &location.label, ignore: &args.ignore };
     let monitoring = match args.batch.path(&terminal.files)? {
-        Some(path) => monitor_matrix(
-            target,
-            path,
-            &args.project.load(&terminal.files)?.matrix,
-            args.outcomes,
-        )?,
+        Some(path) => {
+            let matrix = (path, &args.project.load(&terminal.files)?.matrix);
+            monitor_matrix(target, matrix, args.outcomes, &mut terminal.sink())?
+        }
         None => from_log(args, target, terminal)?,
     };
     if output.format == OutputFormat::Json {

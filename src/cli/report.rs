@@ -67,7 +67,7 @@ fn funnel_of_log(project: &ProjectArgs, terminal: &mut Terminal<'_>) -> Result<O
         return Ok(None);
     }
     let log = project.training_log(&config, terminal)?;
-    by_month(project, &config, &log)
+    by_month(project, &config, &log, &mut terminal.sink())
 }
 
 /// Writes the page of a model.

@@ -12,6 +12,7 @@ use crate::dataset::labels::Labels;
 use crate::dataset::split::Split;
 use crate::error::{Error, Result};
 use crate::io::read::{self, Source};
+use crate::io::sink::Sink;
 use crate::log::cells::{
     self, AbsentTimes, CellLocation, ColumnNotes, NO_TIME, TimeColumn, TimeText, TypedColumn,
 };
@@ -329,7 +330,7 @@ pub fn find_file_without_accounts(
 }
 
 /// Reads a matrix batch by batch for scoring; while `batch` processes one, the next is read.
-/// Returns warnings about the files and columns.
+/// Warnings about the files and columns go to the sink.
 ///
 /// # Arguments
 /// * `types` – how the features of the model are read, with the kind of each
@@ -338,15 +339,17 @@ pub fn find_file_without_accounts(
 /// * [`Error::BadValue`]: a value is not a valid number or time
 /// * errors of `batch`
 pub fn batches(
-    path: &Path,
-    config: &MatrixConfig,
+    (path, config): (&Path, &MatrixConfig),
     types: &ColumnTypes,
+    sink: &mut Sink<'_>,
     batch: &mut dyn FnMut(MatrixBatch) -> Result<()>,
-) -> Result<Vec<Warning>> {
+) -> Result<()> {
     let mut batch = |next| batch(next).map(ControlFlow::Continue);
     // Prefetch across files: while the end of a file is scored, the next file is read.
     let notes = read::prefetch(|send| read_file_batches(path, config, types, send), &mut batch)?;
-    Ok(notes.continue_value().map(BatchNotes::into_warnings).unwrap_or_default())
+    let warnings = notes.continue_value().map(BatchNotes::into_warnings).unwrap_or_default();
+    warnings.into_iter().for_each(|warning| sink.notify(warning));
+    Ok(())
 }
 
 /// What was noticed in the files and columns of a batch.

@@ -88,15 +88,22 @@ impl Model {
         Ok(if file == MatrixConfig::default() { self.config()?.matrix } else { file })
     }
 
-    /// Reads a matrix with outcomes in the same way as the training rows.
+    /// Reads a matrix with outcomes in the same way as the training rows. Warnings about the files
+    /// and columns go to the sink.
     ///
     /// # Errors
     /// * [`Error::MissingFeature`]: the matrix lacks a feature of the model
     /// * those of [`matrix::read`]
-    pub fn read_matrix(&self, path: &Path, file: MatrixConfig) -> Result<Rows> {
+    pub fn read_matrix(
+        &self,
+        path: &Path,
+        file: MatrixConfig,
+        sink: &mut Sink<'_>,
+    ) -> Result<Rows> {
         let config = Config { matrix: self.matrix_config(file)?, ..self.config()? };
         let types = self.column_types(&config);
         let matrix = matrix::read(path, &config.matrix, &types)?;
+        matrix.warnings.iter().for_each(|warning| sink.notify(warning.clone()));
         let lacks = |name: &&String| matrix.features.column(name).is_err();
         if let Some(feature) = types.kinds.keys().find(lacks) {
             let suggestion =

@@ -75,7 +75,8 @@ pub fn score_matrix_to(
     check_accounts((path, types.max_line), &rule, targets.ledger.is_some(), sink)?;
     let mut writer = ScoreWriter::new(targets);
     let (mut summary, mut newest) = (ScoringSummary::default(), None);
-    let warnings = matrix::batches(path, &rule, &types, &mut |batch| {
+    let types = model.column_types(&stored);
+    matrix::batches((path, &rule), &types, sink, &mut |batch| {
         if targets.ledger.is_some() {
             newest = newest.max(newest_cutoff(path, &batch.cutoff)?);
         }
@@ -86,7 +87,6 @@ pub fn score_matrix_to(
         )?);
         Ok(())
     })?;
-    warnings.into_iter().for_each(|warning| sink.notify(warning));
     writer.finish(scorer, newest.map(Timestamp), summary, sink)
 }
 

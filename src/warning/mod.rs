@@ -130,7 +130,7 @@ pub enum Warning {
         /// The day.
         day: String,
     },
-    /// Conversion or churn times mean never.
+    /// Times of a column mean never, and are read as missing.
     TimesMeanNever {
         /// The column.
         column: String,
@@ -400,7 +400,7 @@ pub enum Warning {
         /// Caution, if any, and headline of the verdict.
         headline: String,
     },
-    /// Texts in columns of numbers were read as missing values.
+    /// Texts in columns of numbers or times were read as missing values.
     MissingMarks {
         /// The columns.
         columns: Vec<MarkedColumn>,

@@ -357,12 +357,6 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Returns a number of accounts that have a time: `1 account has a time`, `2 accounts have a time`.
-fn accounts_have_times(accounts: u64) -> String {
-    let times = agree(accounts, ["has a time", "have a time"]);
-    format!("{} {times}", counted(accounts, "account"))
-}
-
 /// Returns a number of rows and their verb: `1 row has`, `2 rows have`.
 fn rows_have(rows: u64) -> String {
     format!("{} {}", counted(rows, "row"), agree(rows, ["has", "have"]))

@@ -3,6 +3,10 @@
 
 use std::fmt::Write as _;
 
+use pql::MatrixConfig;
+use pql::dataset::matrix;
+use pql::log::{ColumnTypes, ValueKind};
+
 use crate::project::{PLAIN, Project};
 
 const HEADER: &str = "account_id,event,timestamp\n";
@@ -212,4 +216,43 @@ fn repeated_rows_are_reported_from_one_percent() {
     assert!(err.contains("`e.csv`: 20 of 1,020 events (2%) repeat another one"), "{err}");
     project.write("e.csv", log(20, ",message_id"));
     assert!(!ingest(&project).1.contains(warning), "events with ids are no repeats");
+}
+
+#[test]
+fn an_error_in_a_matrix_of_several_files_names_the_file_and_its_row() {
+    let project = Project::new();
+    project.write("m/1.csv", "cutoff,x,converted\n2025-01-15,1,1\n2025-01-16,2,0\n");
+    let types = ColumnTypes {
+        kinds: [("x".to_owned(), ValueKind::Number)].into(),
+        ..ColumnTypes::default()
+    };
+    for (second, words) in [
+        ("2025-01-17,1,1\n2025-01-18,many,0\n", "2.csv`, row 2, column `x`: found `many`"),
+        ("2025-01-17,1,1\n,2,0\n", "2.csv`, row 2, column `cutoff`: found ``"),
+        ("2025-01-17,1,1\n12345,2,0\n", "2.csv`, row 2, column `cutoff`: found `12345"),
+    ] {
+        project.write("m/2.csv", format!("cutoff,x,converted\n{second}"));
+        let found = matrix::read(&project.path("m"), &MatrixConfig::default(), &types);
+        let message = found.unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn every_command_with_a_matrix_warns_of_its_files() {
+    let project = Project::trained_matrix();
+    let rows = project.text("matrix.csv");
+    project.write("m/1.csv", rows.clone());
+    project.write("m/2.csv.bz2", "x");
+    for args in [
+        &["monitor", "m"][..],
+        &["monitor", "m", "--outcomes"],
+        &["explain", "m", "1"],
+        &["evaluate", "m"],
+        &["score", "m", "-o", "-"],
+        &["train", "--name", "n"],
+    ] {
+        let run = project.pql(&[args, &["--features", "m"]].concat());
+        run.stderr_has(&["`2.csv.bz2`"]);
+    }
 }

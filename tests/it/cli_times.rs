@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use polars::prelude::*;
-use pql::log::{Watch, log_faults};
-use pql::{Config, Log, ReadOptions, Sink};
+use pql::dataset::matrix;
+use pql::log::{ColumnTypes, Watch, log_faults};
+use pql::{Config, Log, MatrixConfig, ReadOptions, Sink};
 
 use crate::project::{Project, Run, counted};
 
@@ -119,16 +120,57 @@ fn times_that_mean_never_are_no_outcomes() {
         let (times, run) = ingested(&project, &[], "accounts", "converted_at");
         assert_eq!(times, [None, None], "{never}: {}", run.err);
         let words = [
-            format!(
-                "`converted_at`: 2 accounts have a time such as `{never}`, which is read as never"
-            ),
-            "`churned_at`: 1 account has a time".to_owned(),
-            "3 conversion or churn times read as never".to_owned(),
+            format!("`converted_at`: 2 times such as `{never}` read as missing"),
+            format!("`churned_at`: 1 time such as `{never}` read as missing"),
+            "3 conversion or churn times taken as never".to_owned(),
         ];
         let run = run.stderr_has(&words.each_ref().map(String::as_str));
         assert!(!run.err.contains("922337"), "{}", run.err);
         assert_eq!(ingested(&project, &[], "accounts", "churned_at").0.iter().flatten().count(), 1);
     }
+}
+
+#[test]
+fn events_and_sign_ups_whose_times_mean_never_are_dropped() {
+    for never in ["1970-01-01", "1900-01-01", "9999-12-31", "0000-00-00"] {
+        let events = format!(
+            "a,login,2025-01-02T10:00:00Z\na,login,{never}\nb,login,2025-01-03T10:00:00Z\n"
+        );
+        let list = format!("account_id,signed_up_at\na,2025-01-01\nb,{never}\n");
+        let project = project(&events, &list);
+        let (times, run) = ingested(&project, &[], "events", "timestamp");
+        assert_eq!(times, [Some("2025-01-02T10:00:00Z".to_owned())], "{never}: {}", run.err);
+        assert!(counted(&run.err, "time missing").0 == 1, "{}", run.err);
+        let words = ["timestamp", "signed_up_at"]
+            .map(|column| format!("`{column}`: 1 time such as `{never}` read as missing"));
+        run.stderr_has(&words.each_ref().map(String::as_str));
+    }
+}
+
+#[test]
+fn marks_are_missing_times_in_every_column() {
+    for mark in ["NULL", r"\N", "NA", "-"] {
+        let events = format!("a,login,2025-01-02T10:00:00Z\na,login,{mark}\nb,login,2025-01-03\n");
+        let list = format!(
+            "account_id,signed_up_at,converted_at,churned_at\na,2025-01-01,{mark},2025-01-04\nb,{mark},2025-01-02,\n"
+        );
+        let project = project(&events, &list);
+        let (times, run) = ingested(&project, &[], "accounts", "converted_at");
+        assert_eq!(times, [None], "{mark}: {}", run.err);
+        let words = [("converted_at", 2), ("signed_up_at", 2), ("timestamp", 3)]
+            .map(|(column, values)| format!("`{column}`: 1 of {values}"));
+        run.stderr_has(&words.each_ref().map(String::as_str)).stderr_has(&["read as missing"]);
+    }
+}
+
+#[test]
+fn cutoffs_of_a_matrix_are_local_times() {
+    let project = Project::new();
+    project.write("m.csv", "cutoff,x,converted\n2025-01-15,1,1\n2025-01-15T00:00:00Z,2,0\n");
+    let types = ColumnTypes { zone: "America/New_York".parse().unwrap(), ..ColumnTypes::default() };
+    let matrix = matrix::read(&project.path("m.csv"), &MatrixConfig::default(), &types).unwrap();
+    let cutoffs: Vec<String> = matrix.cutoff.unwrap().into_iter().map(pql::time::iso).collect();
+    assert_eq!(cutoffs, ["2025-01-15T05:00:00Z", "2025-01-15T00:00:00Z"]);
 }
 
 #[test]

@@ -265,6 +265,21 @@ fn visitors_are_compared_with_sign_ups() {
 }
 
 #[test]
+fn visitors_are_read_as_the_project_file_says() {
+    let project = project("[visitors]\npath = \"v\"\n[input]\nnull = [\"-1\"]\n");
+    project.write("v/1.csv", visitors(40).replace(",40", ",\"1,040\""));
+    project.write("v/2.csv.bz2", "x");
+    project
+        .pql(&["funnel"])
+        .done()
+        .stderr_has(&["`2.csv.bz2`", "`visitors` has thousands separators"]);
+    project.write("v/1.csv", "date,visitors\n2025-01-01,NA\n");
+    project.pql(&["funnel"]).fails_with(3, &["row 1", "`visitors`", "found `NA`"]);
+    project.write("v/1.csv", "date,visitors\n2025-01-01,-1\n");
+    project.pql(&["funnel"]).fails_with(3, &["row 1", "`visitors`", "found ``"]);
+}
+
+#[test]
 fn invalid_visitors_are_reported_with_their_row() {
     let project = project("[visitors]\npath = \"visitors.csv\"\n");
     for (text, words) in [

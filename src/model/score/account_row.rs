@@ -81,13 +81,14 @@ impl AccountRow {
     /// * those of [`matrix::batches`]
     pub fn from_matrix(
         model: &Model,
-        path: &Path,
-        file: MatrixConfig,
+        (path, file): (&Path, MatrixConfig),
         account: &str,
+        sink: &mut Sink<'_>,
     ) -> Result<Self> {
         let rule = model.matrix_config(file)?;
         let mut newest: Option<(Option<i64>, DataFrame)> = None;
-        matrix::batches(path, &rule, &model.column_types(&model.config()?), &mut |batch| {
+        let types = model.column_types(&model.config()?);
+        matrix::batches((path, &rule), &types, sink, &mut |batch| {
             let accounts = batch.account.str().map_err(|e| Error::table("the accounts", e))?;
             for (index, found) in accounts.iter().enumerate() {
                 if found == Some(account)

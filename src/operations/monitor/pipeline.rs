@@ -69,10 +69,11 @@ pub fn monitor_log(
     monitor
         .update(&compute(catalog, log, &observations, sink.progress())?, &account.into_column())?;
     let faults = model_log_faults(target.model, config, log)?;
-    let report = monitor
-        .finish(Some(iso(now)), target.ignore)?
-        .with_cutoff(newest)
-        .with_log(log, faults, target.model);
+    let report = monitor.finish(Some(iso(now)), target.ignore)?.with_cutoff(newest).with_log(
+        log,
+        faults,
+        target.model,
+    );
     let outcomes = earlier
         .map(|earlier| realized(earlier, (log, config), target.label, sink))
         .transpose()?
@@ -90,21 +91,22 @@ pub fn monitor_log(
 /// * those of [`matrix::batches`]
 pub fn monitor_matrix(
     target: MonitorTarget<'_>,
-    path: &Path,
-    file: &MatrixConfig,
+    (path, file): (&Path, &MatrixConfig),
     outcomes: bool,
+    sink: &mut Sink<'_>,
 ) -> Result<MonitoringReport> {
     let mut monitor = DriftMonitor::new(target.model, target.label);
     let rule = target.model.matrix_config(file.clone())?;
     let mut newest: Option<i64> = None;
     let types = target.model.column_types(&target.model.config()?);
-    matrix::batches(path, &rule, &types, &mut |batch| {
+    matrix::batches((path, &rule), &types, sink, &mut |batch| {
         newest = newest.max(batch.cutoff.iter().flatten().max().copied());
         monitor.update(&batch.features, &batch.account)
     })?;
     let mut realized = None;
     if outcomes {
-        let rows = target.model.read_matrix(path, file.clone())?;
+        // The batches have given the same warnings.
+        let rows = target.model.read_matrix(path, file.clone(), &mut Sink::silent())?;
         let design = target.model.preprocessor.transform(&rows.features, None)?;
         let all = target.model.probabilities(design.x.view());
         // Rows with a value that is not finite have no score. They are counted with the batch.
