@@ -117,6 +117,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         kinds: args.kind.clone(),
         within: config.alerts.within,
         include_holdout: args.include_holdout,
+        zone: config.input.timezone,
     };
     let mut changes = RunDiff::compute(&ledger, &query)?;
     let mut sent = if args.dry_run {

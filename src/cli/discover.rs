@@ -18,7 +18,7 @@ use crate::report::text::{self, fixed, percent};
 use crate::rules::discover::{
     Discovery, LEVEL, LandmarkCounts, RiskSet, Rule, SearchOptions, discover,
 };
-use crate::time::{TimeSpan, Timestamp, iso_day};
+use crate::time::{TimeSpan, Timestamp};
 use crate::training::audit;
 use crate::warning::{Finding, Notice};
 
@@ -117,10 +117,11 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     for rule in &mut found.rules {
         rule.definition.found_until = Some(Timestamp(newer_from));
     }
+    let newer_from = log.zone.day(newer_from);
     match output.format {
         OutputFormat::Json => output.write_json(&DiscoverOutput::new(&found, newer_from), terminal),
         OutputFormat::Toml => write_definitions(&output, &found.rules, args.top, terminal),
-        _ => output.write(&table(&found, newer_from, args.top, terminal.verbose), terminal),
+        _ => output.write(&table(&found, &newer_from, args.top, terminal.verbose), terminal),
     }
 }
 
@@ -168,7 +169,7 @@ fn write_definitions(
 }
 
 /// Returns the rules as tables for people.
-fn table(found: &Discovery, newer_from: i64, top: usize, verbose: bool) -> String {
+fn table(found: &Discovery, newer_from: &str, top: usize, verbose: bool) -> String {
     let landmark = |landmark: &LandmarkCounts| {
         let converted = |counts: RiskSet| {
             format!("{} of {}", grouped(counts.conversions), grouped(counts.accounts))
@@ -181,8 +182,7 @@ fn table(found: &Discovery, newer_from: i64, top: usize, verbose: bool) -> Strin
         ]
     };
     let mut text = format!(
-        "Conversions by account age; newer accounts are those from {} on\n{}\n\n{}",
-        iso_day(newer_from),
+        "Conversions by account age; newer accounts are those from {newer_from} on\n{}\n\n{}",
         text::table(
             &["age", "older", "newer", "converted earlier"],
             found.landmarks.iter().map(landmark).collect(),
@@ -359,7 +359,7 @@ impl RuleMeasures {
 }
 
 impl<'a> DiscoverOutput<'a> {
-    fn new(found: &'a Discovery, newer_from: i64) -> Self {
+    fn new(found: &'a Discovery, newer_from: String) -> Self {
         let rule = |rule: &'a Rule| DiscoveredRule {
             rule: &rule.definition.name,
             days: rule.days,
@@ -372,7 +372,7 @@ impl<'a> DiscoverOutput<'a> {
             definition: rule.definition.to_toml(),
         };
         Self {
-            newer_from: iso_day(newer_from),
+            newer_from,
             signed_up_before_log: found.before_log,
             tried: found.tried,
             near_duplicates: found.near_duplicates,

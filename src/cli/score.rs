@@ -12,7 +12,7 @@ use crate::model::score::{LogBatch, ScoreOrder, ScoreRows, Scorer, ScoringSummar
 use crate::operations::scoring::{ScoreTargets, score_log_to, score_matrix_to};
 use crate::report::format::{agree, counted, grouped, percent, span, wrap};
 use crate::report::text;
-use crate::time::{TimeSpan, Timestamp, iso_day};
+use crate::time::{TimeSpan, Timestamp};
 
 /// Score accounts: probability, percentile, tier and reasons
 #[derive(Debug, clap::Args)]
@@ -131,7 +131,7 @@ fn report(
     period: Option<&Period>,
     terminal: &mut Terminal<'_>,
 ) {
-    let time = period.map_or(String::new(), |p| format!(" as of {}", iso_day(p.time.0)));
+    let time = period.map_or(String::new(), |p| format!(" as of {}", model.zone().day(p.time.0)));
     let scored = format!("{} scored{time}", counted(summary.scored, "account"));
     let expected = text::decimal(summary.expected_conversions, 1);
     match period {

@@ -106,8 +106,8 @@ fn count_anomalies(log: &mut Log, counts: &LogCounts, never_times: u64) {
     report(Anomaly::AccountBeforeLog, older);
     report(Anomaly::TimeMeansNever, never_times);
     if older > 0 {
-        log.warnings
-            .push(Warning::SignedUpBeforeLog { accounts: older, since: Timestamp(log.since) });
+        let since = log.zone.day(log.since);
+        log.warnings.push(Warning::SignedUpBeforeLog { accounts: older, since });
     }
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     let share = at_last as f64 / churned.max(1) as f64;

@@ -33,6 +33,7 @@ use crate::log::NumberFormat;
 use crate::model::encoder::{FeatureEncoder, Preprocessor};
 use crate::model::explain::Family;
 use crate::model::profile::ReferenceProfile;
+use crate::time::Zone;
 use crate::warning::{DroppedFeature, Finding, Warning};
 
 /// Wald tests of an unpenalized fit of the same design columns.
@@ -226,6 +227,11 @@ impl Model {
     ///   configuration
     pub fn config(&self) -> Result<Config> {
         Config::from_stored(&self.config, Path::new("the model"))
+    }
+
+    /// Returns the time zone of its days.
+    pub(crate) fn zone(&self) -> Zone {
+        self.config().map(|config| config.input.timezone).unwrap_or_default()
     }
 
     /// Computes the probability of each row of a standardized design matrix; NaN if a value is not

@@ -95,6 +95,12 @@ impl Zone {
         self.local(t).div_euclid(DAY)
     }
 
+    /// Formats a time at local midnight as its day, and others as ISO 8601 in UTC.
+    #[must_use]
+    pub fn short(self, t: i64) -> String {
+        if self.is_midnight(t) { self.day(t) } else { super::iso(t) }
+    }
+
     /// Formats the local day of a time as `2025-06-30`.
     #[must_use]
     pub fn day(self, t: i64) -> String {
@@ -257,6 +263,8 @@ mod tests {
         assert_eq!(new_york.day(t), "2025-07-14");
         assert_eq!(iso(new_york.midnight(t)), "2025-07-14T04:00:00Z");
         assert!(new_york.is_midnight(t + SECOND) && !new_york.is_midnight(t));
+        assert_eq!(new_york.short(t + SECOND), "2025-07-15");
+        assert_eq!(new_york.short(t), "2025-07-15T03:59:59Z");
         let santiago: Zone = "America/Santiago".parse().unwrap();
         let first = parse_iso("2025-09-07T04:00:00Z").unwrap();
         assert!(santiago.is_midnight(first) && santiago.midnight(first + DAY / 2) == first);

@@ -91,8 +91,8 @@ pub enum Warning {
     SignedUpBeforeLog {
         /// Number of them.
         accounts: u64,
-        /// Start of the log.
-        since: Timestamp,
+        /// Day on which the log starts.
+        since: String,
     },
     /// A few events are long after the others, beyond the end of the log.
     EventsAfterEnd {

@@ -55,7 +55,7 @@ impl fmt::Display for Warning {
                 f,
                 "{} signed up before the log starts ({}), so features since sign-up count only from that day. Export the earlier events if you have them.",
                 counted(*accounts, "account"),
-                since.day()
+                since
             ),
             Self::EventsAfterEnd { events, last, end } => write!(
                 f,

@@ -6,7 +6,7 @@ use super::scores::AlertDetails;
 use super::{AccountState, AlertKind};
 use crate::names::percent;
 use crate::registry::ledger::Run;
-use crate::time::{iso, short_iso};
+use crate::time::{Zone, iso};
 
 /// Alert about a change of one account.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -73,7 +73,15 @@ pub(super) struct AccountChange<'a> {
 
 impl Alert {
     /// Creates the alert for a change in `run`.
-    pub(super) fn new(change: &AccountChange<'_>, details: &AlertDetails, run: &Run) -> Self {
+    ///
+    /// # Arguments
+    /// * `zone` – zone of the days in its text
+    pub(super) fn new(
+        change: &AccountChange<'_>,
+        details: &AlertDetails,
+        run: &Run,
+        zone: Zone,
+    ) -> Self {
         let AccountChange { kind, account, row, current, previous, previous_run } = *change;
         let owned = |tier: &str| tier.to_owned();
         let alert = Self {
@@ -99,10 +107,11 @@ impl Alert {
             model: run.label.clone(),
             previous_model: previous_run.map(|run| run.label.clone()),
         };
-        Self { text: alert.format_text(), ..alert }
+        let previous_day = previous_run.map(|run| zone.short(run.time));
+        Self { text: alert.format_text(previous_day.as_deref()), ..alert }
     }
 
-    fn format_text(&self) -> String {
+    fn format_text(&self, previous_day: Option<&str>) -> String {
         let Self { account_id, tier, previous_tier, .. } = self;
         let change = match self.kind {
             AlertKind::Qualified => match self.qualified_by.as_deref() {
@@ -117,11 +126,9 @@ impl Alert {
         let mut text = format!("{account_id} {change}");
         if let Some(current) = self.probability {
             text += &format!(": {} likely to convert", percent(current));
-            text += &match (self.previous_probability, &self.previous_cutoff) {
-                (Some(previous), Some(time)) => {
-                    format!(" ({} on {})", percent(previous), short_iso(time))
-                }
-                (None, Some(time)) => format!(" (no score on {})", short_iso(time)),
+            text += &match (self.previous_probability, previous_day) {
+                (Some(previous), Some(day)) => format!(" ({} on {day})", percent(previous)),
+                (None, Some(day)) => format!(" (no score on {day})"),
                 (_, None) => String::new(),
             };
         }
@@ -216,7 +223,7 @@ mod tests {
             previous_model: Some("t/0001".to_owned()),
         };
         assert_eq!(
-            alert.format_text(),
+            alert.format_text(Some("2025-06-29")),
             "a1 newly qualifies by the PQL definition \"hits a limit\", not scored: too young"
         );
         assert_eq!(alert.qualified_by_text(), "hits a limit");
@@ -230,8 +237,8 @@ mod tests {
             previous_model: Some("t/0002".to_owned()),
             ..alert
         };
-        let expected = "a1 moved down: 2.1% likely to convert (20.0% on 2025-06-29T12:00:00Z), tier C (was A). Scored by t/0001, previously by t/0002";
-        assert_eq!(scored.format_text(), expected);
+        let expected = "a1 moved down: 2.1% likely to convert (20.0% on 2025-06-29), tier C (was A). Scored by t/0001, previously by t/0002";
+        assert_eq!(scored.format_text(Some("2025-06-29")), expected);
     }
 
     #[test]

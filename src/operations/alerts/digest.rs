@@ -50,7 +50,7 @@ impl AlertDigest {
             "{} of {} on {}: {}. The first {}:",
             counted(alerts.len() as u64, "alert"),
             diff.run.label,
-            iso(diff.run.time).trim_end_matches("T00:00:00Z"),
+            diff.zone.short(diff.run.time),
             kinds.join(", "),
             top.len()
         );

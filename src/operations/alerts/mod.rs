@@ -24,7 +24,7 @@ use crate::config::AlertsConfig;
 use crate::error::{Error, Result};
 use crate::names::suggest;
 use crate::registry::ledger::{Ledger, Run};
-use crate::time::{TimeSpan, iso};
+use crate::time::{TimeSpan, Zone, iso};
 
 /// Change of an account since the previous run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -113,6 +113,8 @@ pub struct AlertQuery {
     pub within: TimeSpan,
     /// Whether to report accounts of the holdout.
     pub include_holdout: bool,
+    /// Zone of the days in texts.
+    pub zone: Zone,
 }
 
 impl Default for AlertQuery {
@@ -124,6 +126,7 @@ impl Default for AlertQuery {
             kinds: Vec::new(),
             within: AlertsConfig::default().within,
             include_holdout: false,
+            zone: Zone::default(),
         }
     }
 }
@@ -145,6 +148,8 @@ pub struct RunDiff {
     pub skipped_holdout: usize,
     /// Number of accounts that are not reported because their definition has held for longer.
     pub skipped_matches: usize,
+    /// Zone of the days in texts.
+    pub zone: Zone,
 }
 
 impl RunDiff {
@@ -196,6 +201,7 @@ impl RunDiff {
             alerts: Vec::new(),
             skipped_holdout: 0,
             skipped_matches: 0,
+            zone: query.zone,
         };
         diff.collect_alerts(query, &earlier)?;
         Ok(diff)
@@ -241,7 +247,7 @@ impl RunDiff {
                     previous: state.copied(),
                     previous_run: previous.map(|(_, run)| *run).or(self.previous.as_ref()),
                 };
-                self.alerts.push(Alert::new(&change, &details, &self.run));
+                self.alerts.push(Alert::new(&change, &details, &self.run, self.zone));
             }
         }
         let order = |alert: &Alert| (alert.kind, -alert.probability.unwrap_or(0.0));

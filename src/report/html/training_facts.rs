@@ -5,7 +5,6 @@ use pql_stats::calibration::Calibration;
 use crate::config::{Config, PenaltyKind};
 use crate::model::Model;
 use crate::report::format::{four, grouped, minus, short};
-use crate::time::iso_day;
 
 /// Returns the names and values of facts about the training of a model.
 pub(super) fn training_facts(model: &Model, config: &Config) -> Vec<(&'static str, String)> {
@@ -34,7 +33,7 @@ pub(super) fn training_facts(model: &Model, config: &Config) -> Vec<(&'static st
         .split
         .first_train
         .zip(model.last_training_cutoff())
-        .map(|(first, last)| [first, last].map(iso_day));
+        .map(|(first, last)| [first, last].map(|cutoff| config.input.timezone.day(cutoff)));
     vec![
         ("training rows", grouped(model.fit.rows as u64)),
         (

@@ -10,7 +10,7 @@ use crate::rules::funnel::{
     ALL, Funnel, FunnelOptions, FunnelRow, LandmarkComparison, PqlRevenue, Rate,
     TYPICAL_CUSTOMER_SHARE, TYPICAL_PQL_SHARE,
 };
-use crate::time::{TimeSpan, iso_day};
+use crate::time::TimeSpan;
 
 /// Describes all cohorts together, then each cohort.
 pub(crate) fn funnel(funnel: &Funnel, log: &Log, plan: &FunnelOptions<'_>) -> String {
@@ -56,8 +56,8 @@ fn summary(all: &[&FunnelRow], log: &Log, plan: &FunnelOptions<'_>, horizon: &st
     let mut text = format!(
         "{} from {} to {}",
         counted(metrics.sign_ups, "sign-up"),
-        iso_day(plan.since),
-        iso_day(log.until - 1)
+        log.zone.day(plan.since),
+        log.zone.day(log.until - 1)
     );
     if converted.mature > 0 {
         let [share, interval] = rate_cells(converted);

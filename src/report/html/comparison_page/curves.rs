@@ -155,6 +155,7 @@ fn gains(page: &ComparisonPage<'_>, points: &[Vec<GainsPoint>; 2]) -> Figure<'st
 
 /// Returns the ROC AUC of both models within each cohort.
 pub(super) fn auc(page: &ComparisonPage<'_>) -> Figure<'static> {
+    let zone = page.zone();
     let sides = [&page.comparison.challenger.by_cutoff, &page.comparison.champion.by_cutoff];
     let low = |cohort: &CutoffMetrics| {
         cohort.metrics.roc_auc_interval.map(|interval| interval.low).or(cohort.metrics.roc_auc)
@@ -162,12 +163,12 @@ pub(super) fn auc(page: &ComparisonPage<'_>) -> Figure<'static> {
     let lowest =
         sides.iter().flat_map(|cutoffs| cutoffs.iter()).filter_map(low).fold(0.5, f64::min);
     let y = Axis::new("ROC AUC", AxisScale::rounded(lowest, 1.0), |v| format!("{v:.1}"), true);
-    let mut chart = Chart::new(Area::with_height(HEIGHT), &cutoff_axis(sides[0]), &y);
+    let mut chart = Chart::new(Area::with_height(HEIGHT), &cutoff_axis(sides[0], zone), &y);
     chart.horizontal_line(0.5, "line reference");
     let mut rows = Vec::new();
     for (place, cohort) in sides[0].iter().enumerate() {
         let mut row = vec![
-            cutoff_span(cohort),
+            cutoff_span(cohort, zone),
             grouped(cohort.metrics.rows),
             grouped(cohort.metrics.conversions),
         ];
@@ -179,7 +180,7 @@ pub(super) fn auc(page: &ComparisonPage<'_>) -> Figure<'static> {
                 let title = format!(
                     "{}, {}: ROC AUC {} (95% CI {range})",
                     page.labels[side],
-                    cutoff_span(cohort),
+                    cutoff_span(cohort, zone),
                     three(auc)
                 );
                 chart.estimate((x, auc), metrics.roc_auc_interval, class, &title);

@@ -12,7 +12,6 @@ use crate::report::charts::{Area, Axis, AxisScale, Chart, FOOT, HEIGHT, Transfor
 use crate::report::format::{counted, evenly_spaced, grouped, number, percent, short, three};
 use crate::report::html::cutoff_axis::{cutoff_axis, cutoff_span};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
-use crate::time::iso_day;
 
 /// Drawn measures.
 const MEASURES: usize = 20;
@@ -45,10 +44,11 @@ fn by_cutoff(page: &ComparisonPage<'_>, gains: &[GainAtCutoff]) -> Figure<'stati
             })
     };
     let max = gains.iter().map(reach).fold(1e-4, f64::max);
+    let zone = page.zone();
     let y = Axis::new("difference in log loss", AxisScale::rounded(-max, max), short, true);
     let mut chart = Chart::new(
         Area::with_height(HEIGHT),
-        &cutoff_axis(&page.comparison.challenger.by_cutoff),
+        &cutoff_axis(&page.comparison.challenger.by_cutoff, zone),
         &y,
     );
     chart.horizontal_line(0.0, "line reference");
@@ -56,7 +56,7 @@ fn by_cutoff(page: &ComparisonPage<'_>, gains: &[GainAtCutoff]) -> Figure<'stati
         let class = CLASSES[usize::from(cohort.log_loss.difference > 0.0)];
         let title = format!(
             "{}: {}, {} converted; difference {} (95% CI {})",
-            iso_day(cohort.first),
+            zone.day(cohort.first),
             counted(cohort.rows, "row"),
             grouped(cohort.conversions),
             format_difference(&cohort.log_loss),
@@ -76,7 +76,8 @@ fn by_cutoff(page: &ComparisonPage<'_>, gains: &[GainAtCutoff]) -> Figure<'stati
             .chain(difference)
             .collect()
     };
-    let spans = page.comparison.challenger.by_cutoff.iter().map(cutoff_span);
+    let cohorts = page.comparison.challenger.by_cutoff.iter();
+    let spans = cohorts.map(|cohort| cutoff_span(cohort, zone));
     Figure {
         id: "cutoff-differences",
         title: "Difference in log loss by cohort",
@@ -272,6 +273,7 @@ fn tiers(page: &ComparisonPage<'_>) -> Table {
 
 /// Returns the accounts with the largest differences, one row per account.
 fn largest_disagreements(page: &ComparisonPage<'_>) -> Table {
+    let zone = page.zone();
     let mut rows: Vec<usize> = (0..page.rows.y.len()).collect();
     rows.sort_by(|a, b| {
         log_odds_difference(page, *b).abs().total_cmp(&log_odds_difference(page, *a).abs())
@@ -292,7 +294,7 @@ fn largest_disagreements(page: &ComparisonPage<'_>) -> Table {
             page.rows.account[*row].clone()
         };
         let cutoff =
-            page.rows.cutoff.as_ref().map_or("–".to_owned(), |cutoff| iso_day(cutoff[*row]));
+            page.rows.cutoff.as_ref().map_or("–".to_owned(), |cutoff| zone.day(cutoff[*row]));
         let outcome = if page.rows.y[*row] { "converted" } else { "did not convert" };
         vec![
             name,

@@ -15,7 +15,7 @@ use crate::report::format::{counted, enumerated, four, grouped, one_decimal, sig
 use crate::report::html::elements::{Table, document};
 use crate::report::html::header::{MetricTile, PageHeader, PageVerdict, Tone, notices};
 use crate::report::html::training_facts::training_facts;
-use crate::time::iso_day;
+use crate::time::Zone;
 use crate::warning::Warning;
 
 /// Inputs of the page; arrays have the challenger first.
@@ -39,6 +39,11 @@ pub struct ComparisonPage<'a> {
 const CLASSES: [&str; 2] = ["yes", "no"];
 
 impl ComparisonPage<'_> {
+    /// Returns the time zone of its days.
+    fn zone(&self) -> Zone {
+        self.models[0].zone()
+    }
+
     /// Renders the page as HTML.
     ///
     /// # Errors
@@ -208,7 +213,7 @@ impl ComparisonPage<'_> {
             .as_ref()
             .and_then(|cutoff| cutoff.iter().min().zip(cutoff.iter().max()))
         {
-            let days = [*first, *last].map(iso_day);
+            let days = [*first, *last].map(|cutoff| self.zone().day(cutoff));
             let span = if days[0] == days[1] {
                 format!("are from {}", days[0])
             } else {

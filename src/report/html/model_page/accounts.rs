@@ -12,7 +12,6 @@ use crate::report::format::{
     counted, interval_range, number, percent, rounded_terms, signed, with_minus,
 };
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
-use crate::time::iso_day;
 use crate::training::test_set::TestRows;
 
 /// Contributions drawn separately.
@@ -39,7 +38,7 @@ pub(super) fn accounts(context: &ReportContext<'_>) -> Result<Markup> {
 
 fn explanations(context: &ReportContext<'_>, rows: &TestRows) -> Result<Markup> {
     let scorer = Scorer::new(context.model, context.page.label)?;
-    let mut explained = Vec::new();
+    let (mut explained, zone) = (Vec::new(), context.model.zone());
     for (index, (kind, row)) in examples(rows, context.model.threshold).into_iter().enumerate() {
         let explanation =
             rows.explain(&scorer, u32::try_from(row).expect("rows have u32 numbers"))?;
@@ -52,7 +51,7 @@ fn explanations(context: &ReportContext<'_>, rows: &TestRows) -> Result<Markup> 
         let cutoff = rows
             .cutoff
             .as_ref()
-            .map_or(String::new(), |cutoff| format!(" (cutoff {})", iso_day(cutoff[row])));
+            .map_or(String::new(), |cutoff| format!(" (cutoff {})", zone.day(cutoff[row])));
         let (id, title, outcome) =
             (format!("account-{index}"), format!("{kind}: {name}"), format!("{result}{cutoff}."));
         explained.push(ExplainedAccount { id, title, outcome, explanation });

@@ -11,6 +11,7 @@ use crate::report::format::{
 };
 use crate::report::html::cutoff_axis::{cutoff_axis, cutoff_span};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
+use crate::time::Zone;
 
 const HEIGHT: f64 = 240.0;
 
@@ -21,23 +22,24 @@ pub(super) fn cutoffs(context: &ReportContext<'_>) -> Markup {
     else {
         return Markup::default();
     };
-    let cutoffs = &evaluation.by_cutoff;
-    let auc = cutoffs.iter().any(|cohort| cohort.metrics.roc_auc.is_some()).then(|| auc(cutoffs));
+    let (cutoffs, zone) = (&evaluation.by_cutoff, context.model.zone());
+    let auc =
+        cutoffs.iter().any(|cohort| cohort.metrics.roc_auc.is_some()).then(|| auc(cutoffs, zone));
     html! {
         section id="cutoffs" {
             h2 { "Performance by cohort" }
             (paragraph("Results for each test cohort, oldest first. If a model becomes outdated, the newest cohorts get worse."))
-            (grid([conversions(cutoffs)].into_iter().chain(auc)))
+            (grid([conversions(cutoffs, zone)].into_iter().chain(auc)))
         }
     }
 }
 
-fn table(cutoffs: &[CutoffMetrics]) -> Table {
+fn table(cutoffs: &[CutoffMetrics], zone: Zone) -> Table {
     let row = |cohort: &CutoffMetrics| {
         let metrics = &cohort.metrics;
         let one = one_decimal;
         let counts = [
-            cutoff_span(cohort),
+            cutoff_span(cohort, zone),
             grouped(metrics.rows),
             one(metrics.expected),
             interval_range(metrics.expected_interval, one),
@@ -57,7 +59,7 @@ fn table(cutoffs: &[CutoffMetrics]) -> Table {
     Table::new("Performance by cohort", &header, cutoffs.iter().map(row))
 }
 
-fn conversions(cutoffs: &[CutoffMetrics]) -> Figure<'static> {
+fn conversions(cutoffs: &[CutoffMetrics], zone: Zone) -> Figure<'static> {
     let max = cutoffs
         .iter()
         .map(|cohort| {
@@ -70,7 +72,7 @@ fn conversions(cutoffs: &[CutoffMetrics]) -> Figure<'static> {
         .fold(1.0, f64::max);
     let mut chart = Chart::new(
         Area::with_height(HEIGHT),
-        &cutoff_axis(cutoffs),
+        &cutoff_axis(cutoffs, zone),
         &Axis::new("conversions", AxisScale::rounded(0.0, max), formatter_for_counts(max), true),
     );
     for (place, cohort) in cutoffs.iter().enumerate() {
@@ -78,7 +80,7 @@ fn conversions(cutoffs: &[CutoffMetrics]) -> Figure<'static> {
         let range = interval_range(metrics.expected_interval, |v| format!("{v:.1}"));
         let title = format!(
             "{}: {} of {} converted, {:.1} expected (95% interval {range})",
-            cutoff_span(cohort),
+            cutoff_span(cohort, zone),
             grouped(metrics.conversions),
             counted(metrics.rows, "row"),
             metrics.expected
@@ -97,11 +99,11 @@ fn conversions(cutoffs: &[CutoffMetrics]) -> Figure<'static> {
         caption: "Boxes show the range that the probabilities predict. About 95% of the dots should be inside.".to_owned(),
         drawing: chart.drawing(HEIGHT),
         legend: vec![("dot yes", "observed"), ("bar range", "expected, 95% interval")],
-        table: table(cutoffs),
+        table: table(cutoffs, zone),
     }
 }
 
-fn auc(cutoffs: &[CutoffMetrics]) -> Figure<'static> {
+fn auc(cutoffs: &[CutoffMetrics], zone: Zone) -> Figure<'static> {
     let low = cutoffs
         .iter()
         .filter_map(|cohort| {
@@ -110,7 +112,7 @@ fn auc(cutoffs: &[CutoffMetrics]) -> Figure<'static> {
         .fold(0.5, f64::min);
     let mut chart = Chart::new(
         Area::with_height(HEIGHT),
-        &cutoff_axis(cutoffs),
+        &cutoff_axis(cutoffs, zone),
         &Axis::new("ROC AUC", AxisScale::rounded(low, 1.0), |v| format!("{v:.1}"), true),
     );
     chart.horizontal_line(0.5, "line reference");
@@ -118,7 +120,7 @@ fn auc(cutoffs: &[CutoffMetrics]) -> Figure<'static> {
         let Some(auc) = cohort.metrics.roc_auc else { continue };
         let title = format!(
             "{}: ROC AUC {} (95% CI {})",
-            cutoff_span(cohort),
+            cutoff_span(cohort, zone),
             three(auc),
             interval_range(cohort.metrics.roc_auc_interval, three)
         );
@@ -135,6 +137,6 @@ fn auc(cutoffs: &[CutoffMetrics]) -> Figure<'static> {
                 .to_owned(),
         drawing: chart.drawing(HEIGHT),
         legend: vec![("dot yes", "ROC AUC, 95% CI"), ("line reference", "chance")],
-        table: table(cutoffs),
+        table: table(cutoffs, zone),
     }
 }

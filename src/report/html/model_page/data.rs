@@ -11,7 +11,7 @@ use crate::model::card::Cohort;
 use crate::report::charts::{Area, Axis, AxisScale, Chart, Transform};
 use crate::report::format::{counted, file_name, formatter_for_counts, grouped, number, percent};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
-use crate::time::{iso_day, parse_iso};
+use crate::time::parse_iso;
 
 /// Height of the charts of this section.
 const HEIGHT: f64 = 220.0;
@@ -45,10 +45,10 @@ pub(super) fn data(context: &ReportContext<'_>) -> Markup {
 
 /// Returns the split into training and test set in words.
 fn describe_split(model: &Model) -> String {
-    let split = &model.split;
+    let (split, zone) = (&model.split, model.zone());
     let span = |from: Option<i64>, to: Option<i64>| {
         from.zip(to).map_or(String::new(), |(from, to)| {
-            format!(" with cutoffs from {} to {}", iso_day(from), iso_day(to))
+            format!(" with cutoffs from {} to {}", zone.day(from), zone.day(to))
         })
     };
     let mut text = format!(
@@ -61,7 +61,7 @@ fn describe_split(model: &Model) -> String {
     } else if split.test.rows > 0 {
         let from = split
             .first_test
-            .map_or(String::new(), |first| format!(" with cutoffs from {} on", iso_day(first)));
+            .map_or(String::new(), |first| format!(" with cutoffs from {} on", zone.day(first)));
         text += &format!(" Tested on {}{from}.", counted(split.test.rows, "held-out row"));
     }
     if split.purged > 0 {
