@@ -12,6 +12,55 @@ use crate::names::nearest;
 /// Maximum number of outcome values kept for suggestions.
 const MAX_VALUES: usize = 1_000;
 
+/// Parts of the names of columns with outcomes, in lower case.
+const LABEL_NAMES: [&str; 9] = [
+    "convert",
+    "conversion",
+    "churn",
+    "label",
+    "target",
+    "outcome",
+    "purchase",
+    "response",
+    "paid",
+];
+
+/// Returns the columns of a table that may have the outcomes, the likeliest first, with the value
+/// that means converted unless it is 1 or true.
+///
+/// They have two values, such as 1 and 0, or yes and no. Those with a name such as `churn` come
+/// first, then the last columns of the table.
+pub(super) fn find_labels(table: &DataFrame) -> Result<Vec<(String, Option<String>)>> {
+    let mut found = Vec::new();
+    for column in table.columns().iter().rev() {
+        if let Some(positive) = positive_value(&cells::text(column)?) {
+            found.push((column.name().to_string(), positive));
+        }
+    }
+    let is_named = |name: &str| LABEL_NAMES.iter().any(|part| name.to_lowercase().contains(part));
+    found.sort_by_key(|(name, _)| !is_named(name));
+    Ok(found)
+}
+
+/// Returns the value of a column of two values that means converted, `Some(None)` for 1 and true;
+/// `None` for other columns.
+fn positive_value(texts: &StringChunked) -> Option<Option<String>> {
+    let mut values = BTreeSet::new();
+    for text in texts.iter().flatten().map(str::trim).filter(|text| !text.is_empty()) {
+        values.insert(text);
+        if values.len() > 2 {
+            return None;
+        }
+    }
+    let [low, high] = values.into_iter().collect::<Vec<_>>()[..] else { return None };
+    match [low, high].map(|value| cells::level(value).to_lowercase()).each_ref().map(String::as_str)
+    {
+        ["0", "1"] | ["false", "true"] => Some(None),
+        ["no", "yes"] | ["n", "y"] => Some(Some(high.to_owned())),
+        _ => None,
+    }
+}
+
 /// Outcomes, collected batch by batch.
 pub(super) struct Labels<'a> {
     /// The value that means converted, in canonical form; `None`: 1 or true.
@@ -111,5 +160,29 @@ impl<'a> Labels<'a> {
             }
         }
         Ok((self.y, self.marks))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_two_values_may_have_the_outcomes() {
+        let table = DataFrame::new(
+            3,
+            vec![
+                Column::new("Churned".into(), ["No", "Yes", ""]),
+                Column::new("gender".into(), ["f", "m", "f"]),
+                Column::new("n".into(), ["0", "1", "2"]),
+                Column::new("same".into(), ["1", "1", "1"]),
+                Column::new("won".into(), [0.0, 1.0, 1.0]),
+                Column::new("open".into(), [true, false, true]),
+            ],
+        );
+        let yes = Some("Yes".to_owned());
+        let expected = [("Churned", yes), ("open", None), ("won", None)];
+        let expected = expected.map(|(name, positive)| (name.to_owned(), positive));
+        assert_eq!(find_labels(&table.unwrap()).unwrap(), expected);
     }
 }

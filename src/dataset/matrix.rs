@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use crate::config::{MatrixConfig, MaxLine};
-use crate::dataset::labels::Labels;
+use crate::config::MatrixConfig;
+use crate::dataset::labels::{Labels, find_labels};
 use crate::dataset::split::Split;
 use crate::error::{Error, Result};
 use crate::io::read::{self, Source};
@@ -142,7 +142,12 @@ pub fn read(path: &Path, config: &MatrixConfig, types: &ColumnTypes) -> Result<M
     let mut files = Source::open(path, types.max_line)?;
     let keys = KeyColumns::resolve(config, &files)?;
     if let Some(file) = files.file_without(&keys.label) {
-        return Err(files.missing(file, &keys.label, "the outcome, `matrix.label`"));
+        let missing = files.missing(file, &keys.label, "the outcome, `matrix.label`");
+        return Err(if config.label.is_none() {
+            missing_label(&mut files, missing)
+        } else {
+            missing
+        });
     }
     let has_split = files.has("split");
     if has_split && let Some(file) = files.file_without("split") {
@@ -168,6 +173,20 @@ pub fn read(path: &Path, config: &MatrixConfig, types: &ColumnTypes) -> Result<M
         });
     }
     builder.finish(path, &keys, has_split)
+}
+
+/// Returns the error for a matrix without the default column of outcomes, with the columns of the
+/// first rows that may have them.
+fn missing_label(files: &mut Source, missing: Error) -> Error {
+    let Error::MissingColumn { path, suggestion, .. } = missing else { return missing };
+    let (names, mut candidates) = (files.columns().to_vec(), Vec::new());
+    let read = files.read_batches(0, &names, &mut |batch| {
+        candidates = find_labels(&batch.frame)?;
+        Ok(ControlFlow::Break(()))
+    });
+    // A table that cannot be read has no candidates.
+    drop(read);
+    Error::MissingLabel { path, suggestion, candidates }
 }
 
 impl MatrixBuilder<'_> {
@@ -304,7 +323,8 @@ fn accounts(
     let column = read::column(file, frame, name)?;
     let location = CellLocation { path: file, column: name, first_row, rows: &[] };
     let accounts = cells::ids(column, location)?;
-    match accounts.iter().position(|account| account.is_none()) {
+    let missing = accounts.iter().position(|account| account.is_none());
+    match missing {
         Some(row_index) => Err(location.bad_value(row_index, "", "an account")),
         None => Ok(accounts),
     }
@@ -451,9 +471,9 @@ fn cutoffs(
     let location = CellLocation { path: file, column: name, first_row, rows: &[] };
     let mut times = TimeColumn::in_zone(types.zone);
     times.push(column, TimeText { format: None, null: &types.null }, location)?;
-    let (times, absent) = times.finish().map_err(|(index, found)| {
-        bad_cutoff(file.to_owned(), location.row(index), name, found)
-    })?;
+    let (times, absent) = times
+        .finish()
+        .map_err(|(index, found)| bad_cutoff(file.to_owned(), location.row(index), name, found))?;
     notes.absent.merge(absent);
     Ok(times.into_iter().map(|t| (t != NO_TIME).then_some(t)).collect())
 }

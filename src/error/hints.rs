@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::phrases::all_drops;
-use crate::names::quoted;
+use crate::names::{backticked, quoted};
 use crate::time::TimeSpan;
 use crate::warning::{DropReason, ObservationDrop};
 
@@ -20,6 +20,10 @@ impl Error {
             | Self::MissingFeature { suggestion, .. }
             | Self::NoPositiveOutcome { suggestion, .. } => did_you_mean(suggestion),
             Self::MissingAttribute { suggestion, .. } => did_you_mean(suggestion).or_else(|| Some("add it to `accounts.attributes`".to_owned())),
+            Self::MissingLabel { suggestion, candidates, .. } => Some(match did_you_mean(suggestion) {
+                Some(question) => format!("set `matrix.label`; {question}"),
+                None => label_hint(candidates),
+            }),
             Self::MissingAccountColumn { suggestion, .. } => {
                 let question = did_you_mean(suggestion).map_or_else(String::new, |text| format!("; {text}"));
                 Some(format!("set `matrix.account` to the account column{question}"))
@@ -100,6 +104,26 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// Returns how to name the column of outcomes of a matrix.
+fn label_hint(candidates: &[(String, Option<String>)]) -> String {
+    /// Maximum number of other columns that are named.
+    const MAX_OTHERS: usize = 4;
+    let Some(((column, positive), others)) = candidates.split_first() else {
+        return "set `matrix.label` to the column of outcomes".to_owned();
+    };
+    let positive = positive.as_ref().map(|value| format!(" and `matrix.positive = \"{value}\"`"));
+    let mut text = format!(
+        "set `matrix.label = \"{column}\"`{} if this column has the outcomes",
+        positive.unwrap_or_default()
+    );
+    if !others.is_empty() {
+        let others: Vec<String> =
+            others.iter().take(MAX_OTHERS).map(|(column, _)| column.clone()).collect();
+        text += &format!("; other columns with two values: {}", backticked(&others));
+    }
+    text
 }
 
 /// Returns the next step when all rows of a source were dropped, by the most frequent reason.

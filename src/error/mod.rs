@@ -296,6 +296,17 @@ pub enum Error {
         /// The attribute with the most similar name.
         suggestion: Option<String>,
     },
+    /// A feature matrix without the default column of outcomes.
+    #[error("`{}`: missing column `converted` (the outcome, `matrix.label`)", path.display())]
+    MissingLabel {
+        /// The file.
+        path: PathBuf,
+        /// The column with the most similar name.
+        suggestion: Option<String>,
+        /// Columns that may have the outcomes, the likeliest first, with the value that means
+        /// converted unless it is 1 or true.
+        candidates: Vec<(String, Option<String>)>,
+    },
     /// A feature matrix without an account column, which a ledger requires.
     #[error("`{}`: missing column `account_id`, which a ledger requires", path.display())]
     MissingAccountColumn {

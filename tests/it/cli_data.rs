@@ -284,6 +284,14 @@ fn invalid_outcomes_of_a_matrix_are_reported() {
             "did you mean `convrted`?",
         ],
     );
+    project.write("matrix.csv", text.replacen("converted", "Churn", 1));
+    train().fails_with(
+        3,
+        &[
+            "`matrix.csv`: missing column `converted` (the outcome, `matrix.label`)",
+            "hint: set `matrix.label = \"Churn\"` if this column has the outcomes",
+        ],
+    );
     let broken = text
         .lines()
         .enumerate()
