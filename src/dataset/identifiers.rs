@@ -18,7 +18,7 @@ const MIN_COUNTED_ROWS: usize = 10;
 const MIN_DISTINCT: usize = 20;
 
 /// Last words of the names of identifiers.
-const ID_WORDS: [&str; 4] = ["id", "uuid", "guid", "key"];
+const ID_WORDS: [&str; 7] = ["id", "uuid", "guid", "key", "number", "no", "nr"];
 
 /// Last words of the names of times.
 const TIME_WORDS: [&str; 9] =
@@ -240,7 +240,15 @@ mod tests {
     fn identifiers_are_no_features() {
         assert_eq!(found(&texts("name", 60, |i| format!("n{i}")), 60), Some("identifier"));
         assert_eq!(found(&texts("name", 60, |i| format!("n{}", i / 2)), 30), Some("identifier"));
-        for name in ["id", "customer_id", "customerID", "Customer Id", "orderKey"] {
+        for name in [
+            "id",
+            "customer_id",
+            "customerID",
+            "Customer Id",
+            "orderKey",
+            "AccountNumber",
+            "order_no",
+        ] {
             let column = numbers(name, 60, |i| f64::from(i * 7919 % 10_007));
             assert_eq!(found(&column, 60), Some("identifier"), "{name}");
         }

@@ -91,6 +91,7 @@ impl Warning {
             Self::MissingMarks { .. } => "missing-marks",
             Self::NumberFormat { .. } => "number-format",
             Self::MixedColumn { .. } => "mixed-column",
+            Self::NumbersWithUnit { .. } => "numbers-with-unit",
             Self::LogFault(fault) => fault.code(),
             Self::UnreadableVersion { .. } => "unreadable-version",
             Self::BrokenModel { .. } => "broken-model",

@@ -425,6 +425,15 @@ pub enum Warning {
         /// Its row, counted from 1.
         row: u64,
     },
+    /// A column of categories has numbers with a unit.
+    NumbersWithUnit {
+        /// The column.
+        column: String,
+        /// The first of these values.
+        found: String,
+        /// Its row, counted from 1.
+        row: u64,
+    },
     /// The newest days of the log have a fault.
     LogFault(LogFault),
     /// A stored version cannot be read.

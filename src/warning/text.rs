@@ -345,6 +345,10 @@ impl fmt::Display for Warning {
                 grouped(*numbers),
                 counted(*values, "value")
             ),
+            Self::NumbersWithUnit { column, found, row } => write!(
+                f,
+                "`{column}` is read as text: its values are numbers with a unit, such as `{found}` in row {row}. Write the numbers alone, or add `{column}` to `design.categorical`."
+            ),
             Self::LogFault(fault) => {
                 let text = fault.to_string();
                 let text = text.strip_prefix("The ").map_or(text.clone(), |rest| format!("the {rest}"));

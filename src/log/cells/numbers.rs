@@ -1,6 +1,7 @@
 //! Numbers of text columns: their format, missing values, and conversion.
 
 use polars::prelude::*;
+use pql_stats::counts::share;
 
 use super::format::NumberFormat;
 use super::marks::{MarkCounts, NullMarks};
@@ -191,6 +192,9 @@ fn present<'t>(
         .filter(|(_, value)| !value.is_empty() && !null.contains(value))
 }
 
+/// Share of numbers above which the other values are probably errors or marks.
+const NEARLY: f64 = 0.8;
+
 /// What the values of a text column look like.
 pub(crate) enum TextColumnKind {
     /// Numbers of this format, or true/false.
@@ -204,6 +208,11 @@ pub(crate) enum TextColumnKind {
         /// Index and text of the first other value.
         odd: (usize, String),
     },
+    /// Numbers with a unit, such as `12%`.
+    NumbersWithUnit {
+        /// Index and text of the first one.
+        first: (usize, String),
+    },
     /// Texts.
     Texts,
 }
@@ -213,8 +222,6 @@ pub(crate) enum TextColumnKind {
 /// It is numeric if all values that are not missing are numbers of one format, or all are
 /// true/false. Whole numbers with leading zeros, such as postal codes, are texts.
 pub(crate) fn infer_kind(texts: &StringChunked, null: &NullMarks) -> TextColumnKind {
-    /// Share of numbers above which the other values are probably errors or marks.
-    const NEARLY: f64 = 0.8;
     let (mut values, mut flags) = (0_u64, 0_u64);
     let mut numbers = [0_u64; NumberFormat::ALL.len()];
     let mut odd = [None; NumberFormat::ALL.len()];
@@ -239,16 +246,46 @@ pub(crate) fn infer_kind(texts: &StringChunked, null: &NullMarks) -> TextColumnK
         return TextColumnKind::Numbers(NumberFormat::Plain);
     }
     let best = (0..numbers.len()).rev().max_by_key(|which| numbers[*which]).unwrap_or(0);
-    #[expect(clippy::cast_precision_loss, reason = "a share")]
-    let share = numbers[best] as f64 / values as f64;
     match odd[best] {
-        Some((index, value)) if share >= NEARLY => TextColumnKind::NearlyNumbers {
-            numbers: numbers[best],
-            values,
-            odd: (index, value.to_owned()),
-        },
+        Some((index, value)) if share(numbers[best], values) >= NEARLY => {
+            TextColumnKind::NearlyNumbers {
+                numbers: numbers[best],
+                values,
+                odd: (index, value.to_owned()),
+            }
+        }
+        _ => infer_unit(texts, null),
+    }
+}
+
+/// Returns whether most values of a column are numbers with a unit.
+fn infer_unit(texts: &StringChunked, null: &NullMarks) -> TextColumnKind {
+    let (mut numbers, mut values, mut first) = (0_u64, 0_u64, None);
+    for (index, value) in present(texts, null) {
+        values += 1;
+        if has_unit(value) {
+            numbers += 1;
+            first = first.or(Some((index, value)));
+        }
+    }
+    match first {
+        Some((index, value)) if share(numbers, values) >= NEARLY => {
+            TextColumnKind::NumbersWithUnit { first: (index, value.to_owned()) }
+        }
         _ => TextColumnKind::Texts,
     }
+}
+
+/// Returns whether a text is a number with a percent sign or a currency.
+fn has_unit(text: &str) -> bool {
+    const UNITS: [&str; 9] = ["%", "$", "€", "£", "¥", "₹", "USD", "EUR", "GBP"];
+    let number = UNITS.iter().find_map(|unit| {
+        let unsigned = text.strip_prefix('-').unwrap_or(text);
+        unsigned.strip_prefix(unit).or_else(|| text.strip_suffix(unit))
+    });
+    number.is_some_and(|number| {
+        NumberFormat::ALL.iter().any(|format| format.parse(number.trim()).is_some())
+    })
 }
 
 /// Returns whether a text is a whole number with leading zeros.

@@ -81,6 +81,12 @@ impl ColumnTypes {
                         self.numbers(column, NumberReader::new(Some(format)), location)
                     }
                     TextColumnKind::Texts => TypedColumn::from_levels(column),
+                    TextColumnKind::NumbersWithUnit { first: (index, found) } => {
+                        let (column_name, row) = (name.to_string(), location.row(index));
+                        let mixed = Warning::NumbersWithUnit { column: column_name, found, row };
+                        let typed = TypedColumn::from_levels(column)?;
+                        Ok(TypedColumn { mixed: Some(mixed), ..typed })
+                    }
                     TextColumnKind::NearlyNumbers { numbers, values, odd: (index, found) } => {
                         let mixed = Warning::MixedColumn {
                             column: name.to_string(),
@@ -157,7 +163,9 @@ pub(crate) fn located(error: Error, locate: impl FnOnce(u64) -> (PathBuf, u64)) 
 impl TypedColumn {
     /// Replaces the row of its warning.
     pub(crate) fn locate(mut self, locate: impl FnOnce(u64) -> u64) -> Self {
-        if let Some(Warning::MixedColumn { row, .. }) = &mut self.mixed {
+        if let Some(Warning::MixedColumn { row, .. } | Warning::NumbersWithUnit { row, .. }) =
+            &mut self.mixed
+        {
             *row = locate(*row);
         }
         self
@@ -346,6 +354,20 @@ mod tests {
         );
         values.extend(["a", "b"]);
         assert_eq!(inferred(&values).1, Vec::<String>::new(), "a quarter is not a few");
+    }
+
+    #[test]
+    fn numbers_with_a_unit_are_reported_with_the_first_one() {
+        for values in [["12%", "3.5%", "NA"], ["-$1,200", "$5", "$ 7.5"], ["3,5 €", "", "2 €"]]
+        {
+            let warning = format!(
+                "`x` is read as text: its values are numbers with a unit, such as `{}` in row 1. Write the numbers alone, or add `x` to `design.categorical`.",
+                values[0]
+            );
+            assert_eq!(inferred(&values).1, [warning]);
+        }
+        let texts = ["a%", "$", "12 kg", "plan 5", "100%"];
+        assert_eq!(inferred(&texts).1, Vec::<String>::new());
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Column {
         match cells::infer_kind(&texts, &NullMarks::default()) {
             TextColumnKind::Numbers(_) => TrainedKind::Number,
             TextColumnKind::NearlyNumbers { .. } => TrainedKind::NearlyNumber,
-            TextColumnKind::Texts => TrainedKind::Text,
+            TextColumnKind::NumbersWithUnit { .. } | TextColumnKind::Texts => TrainedKind::Text,
         }
     }
 
