@@ -204,7 +204,10 @@ fn days_micros(year: i64, month: i64, day: i64) -> Option<i64> {
 fn parse_clock(clock: &str) -> Option<i64> {
     let (whole, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
     let [hour, minute, second] = digit_pairs(whole)?;
-    let micros = if fraction.is_empty() { 0 } else { number(&format!("{fraction:0<6}")[..6])? };
+    // Digits beyond microseconds are dropped.
+    let digits = &fraction[..fraction.len().min(6)];
+    let unit = 10_i64.pow(6 - u32::try_from(digits.len()).ok()?);
+    let micros = if digits.is_empty() { 0 } else { number(digits)? * unit };
     let fits =
         hour < 24 && minute < 60 && second <= 60 && fraction.bytes().all(|b| b.is_ascii_digit());
     fits.then_some(((hour * 60 + minute) * 60 + second) * SECOND + micros)
@@ -222,19 +225,19 @@ fn parse_offset(zone: &str) -> Option<i64> {
 
 /// Parses one to three pairs of digits, with or without `:` between them; absent pairs are 0.
 fn digit_pairs(text: &str) -> Option<[i64; 3]> {
-    let mut values = [0; 3];
-    let pairs: Vec<&str> = if text.contains(':') {
-        text.split(':').collect()
-    } else {
-        (0..text.len()).step_by(2).map(|start| text.get(start..start + 2)).collect::<Option<_>>()?
-    };
-    if pairs.is_empty() || pairs.len() > 3 || pairs.iter().any(|pair| pair.len() != 2) {
-        return None;
+    let (mut values, mut rest) = ([0; 3], text);
+    let has_colons = text.contains(':');
+    for value in &mut values {
+        *value = number(rest.get(..2)?)?;
+        rest = &rest[2..];
+        if rest.is_empty() {
+            return Some(values);
+        }
+        if has_colons {
+            rest = rest.strip_prefix(':')?;
+        }
     }
-    for (value, pair) in values.iter_mut().zip(pairs) {
-        *value = number(pair)?;
-    }
-    Some(values)
+    None
 }
 
 fn number(text: &str) -> Option<i64> {

@@ -18,8 +18,8 @@ use crate::time::{TimeSpan, Timestamp, Zone};
 pub struct InputConfig {
     /// Time zone of times without an offset, and of days: `"America/New_York"` for example.
     pub timezone: Zone,
-    /// Texts that mean a missing value in columns of numbers, in any case. Empty cells are always
-    /// missing.
+    /// Texts that mean a missing value in columns of numbers and times, in any case. Empty cells
+    /// are always missing.
     pub null: Vec<String>,
     /// Maximum length of a line of CSV or NDJSON, after decompression. Default: `"16MB"`.
     #[serde(skip_serializing_if = "MaxLine::is_default")]

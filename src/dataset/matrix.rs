@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use crate::config::MatrixConfig;
+use crate::config::{MatrixConfig, MaxLine};
 use crate::dataset::labels::{Labels, find_labels};
 use crate::dataset::split::Split;
 use crate::error::{Error, Result};

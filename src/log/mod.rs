@@ -264,10 +264,8 @@ pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) 
     if sources.events.is_empty() {
         return Err(Error::NoEventSource { path: None });
     }
-    let mut list = sources
-        .accounts
-        .map(|source| accounts::read(source, sources.types))
-        .transpose()?;
+    let mut list =
+        sources.accounts.map(|source| accounts::read(source, sources.types)).transpose()?;
     let mut raw = raw_events::RawEvents::new(
         list.as_mut().map(accounts::AccountList::take_interner),
         sources.events_budget(),
@@ -276,7 +274,7 @@ pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) 
     for source in sources.events {
         raw.read(source, sources.types, progress)?;
     }
-    raw.note_numbers();
+    raw.finish_reading();
     let volume = DailyVolume::count(&raw, bounds.now, sources.roles, bounds.zone)?;
     unknown::check(&raw, &volume, bounds.until)?;
     let Some(covered) = volume.covered(bounds.until) else {

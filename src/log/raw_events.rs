@@ -61,8 +61,10 @@ pub(super) struct RawEvents {
 /// Sources with the same columns and the same event names, such as the parts of an export.
 struct EventTable {
     key: TableKey,
-    /// The ids of all its sources.
+    /// The ids of all its sources, until all are read.
     ids: Interner,
+    /// Number of distinct ids.
+    id_count: usize,
 }
 
 /// The properties of a source that are equal in all sources of a table.
@@ -179,7 +181,7 @@ impl RawEvents {
         let SourceReader { mut events, unit_hints, absent, numbers, counts, ids, .. } = reader;
         self.numbers.extend(source.values.iter().cloned().zip(numbers));
         self.numbers.extend(source.unpivot.iter().cloned().zip(counts));
-        self.tables[table].ids = ids;
+        (self.tables[table].id_count, self.tables[table].ids) = (ids.len(), ids);
         if events.quality.rows == 0 {
             return Err(Error::Empty {
                 path: source.path.clone(),
@@ -212,8 +214,10 @@ impl RawEvents {
         self.numbers.remove(name).unwrap_or_else(|| types.reader(&format!("events.{name}")))
     }
 
-    /// Notes the formats and missing values of all numeric properties.
-    pub(super) fn note_numbers(&mut self) {
+    /// Finishes the reading: notes the formats and missing values of all numeric properties, and
+    /// frees the texts of ids, which take most of the memory of a log that has them.
+    pub(super) fn finish_reading(&mut self) {
+        self.tables.iter_mut().for_each(|table| table.ids = Interner::default());
         for (name, reader) in std::mem::take(&mut self.numbers) {
             self.notes.note_numbers(&format!("events.{name}"), &name, &reader);
         }
@@ -231,7 +235,7 @@ impl RawEvents {
             unpivoted: !source.unpivot.is_empty(),
         };
         self.tables.iter().position(|table| table.key == key).unwrap_or_else(|| {
-            self.tables.push(EventTable { key, ids: Interner::default() });
+            self.tables.push(EventTable { key, ids: Interner::default(), id_count: 0 });
             self.tables.len() - 1
         })
     }
@@ -443,7 +447,8 @@ impl RawEvents {
             spill: &self.spill,
         };
         for table in 0..self.tables.len() {
-            let mut first = FirstDeliveries::default();
+            let EventTable { key, id_count, .. } = &self.tables[table];
+            let mut first = FirstDeliveries::new(key.unpivoted, *id_count);
             for (index, source) in self.sources.iter().enumerate() {
                 if source.table == table {
                     source.add_deliveries(index, &context, &mut first)?;

@@ -60,8 +60,8 @@ pub(super) struct RawSource {
     pub(super) quality: SourceQuality,
     /// Whether several events may come from one row, sharing its id.
     pub(super) unpivoted: bool,
-    /// Index of the table: sources with the same columns and event names are parts of one, with one
-    /// space of ids.
+    /// Index of the table: sources with the same columns and event names are parts of one, with
+    /// one space of ids.
     pub(super) table: usize,
 }
 
@@ -224,9 +224,50 @@ struct BlockDispositions {
 /// The place of an event: the index of its source and of its block, and its index in the block.
 type EventPlace = (u32, u32, u32);
 
-/// The delivery to keep of each event id (with the event name where the events of a row share the
-/// id): when it became known, and its place.
-pub(super) type FirstDeliveries = HashMap<(u32, u16), (i64, EventPlace)>;
+/// The delivery to keep of each event id: when it became known, and its place.
+pub(super) enum FirstDeliveries {
+    /// By id, whose codes are dense.
+    ById(Vec<Delivery>),
+    /// By id and event name, where the events of a row share the id.
+    ByEvent(HashMap<(u32, u16), Delivery>),
+}
+
+/// When a delivery became known, and its place.
+type Delivery = (i64, EventPlace);
+
+impl FirstDeliveries {
+    /// Creates an empty list.
+    ///
+    /// # Arguments
+    /// * `unpivoted` – whether several events may come from one row
+    /// * `ids` – number of distinct ids
+    pub(super) fn new(unpivoted: bool, ids: usize) -> Self {
+        if unpivoted {
+            Self::ByEvent(HashMap::default())
+        } else {
+            Self::ById(vec![(i64::MAX, (u32::MAX, u32::MAX, u32::MAX)); ids])
+        }
+    }
+
+    /// Keeps a delivery if it became known before the one that is kept.
+    fn keep(&mut self, id: u32, event: u16, delivery: Delivery) {
+        let kept = match self {
+            Self::ById(first) => &mut first[id as usize],
+            Self::ByEvent(first) => first.entry((id, event)).or_insert(delivery),
+        };
+        if delivery.0 < kept.0 {
+            *kept = delivery;
+        }
+    }
+
+    /// Returns whether the delivery at a place is the one that is kept.
+    fn is_first(&self, id: u32, event: u16, place: EventPlace) -> bool {
+        match self {
+            Self::ById(first) => first[id as usize].1 == place,
+            Self::ByEvent(first) => first.get(&(id, event)).is_some_and(|kept| kept.1 == place),
+        }
+    }
+}
 
 fn place(source: usize, block: usize, index: usize) -> EventPlace {
     let code = |index| u32::try_from(index).expect("memory has fewer than 2³² blocks and rows");
@@ -265,20 +306,11 @@ impl RawSource {
                     && events[index] != NO_EVENT;
                 let known_at = times.known_at(index);
                 if complete && known_at <= context.now && known_at < context.until {
-                    let key = self.key(ids[index], events[index]);
-                    let place = place(source, b, index);
-                    let kept = first.entry(key).or_insert((known_at, place));
-                    if known_at < kept.0 {
-                        *kept = (known_at, place);
-                    }
+                    first.keep(ids[index], events[index], (known_at, place(source, b, index)));
                 }
             }
         }
         Ok(())
-    }
-
-    fn key(&self, id: u32, event: u16) -> (u32, u16) {
-        (id, if self.unpivoted { event } else { 0 })
     }
 
     /// Classifies every event, counts dropped ones, and returns the conversions and churns.
@@ -326,12 +358,8 @@ impl RawSource {
             let (time, account, event, known_at) =
                 (times.time[index], accounts[index], events[index], times.known_at(index));
             let repeated = || {
-                ids.get(index).is_some_and(|id| {
-                    *id != NO_CODE
-                        && first
-                            .get(&self.key(*id, event))
-                            .is_none_or(|f| f.1 != place(source, b, index))
-                })
+                let id = ids.get(index).filter(|id| **id != NO_CODE);
+                id.is_some_and(|id| !first.is_first(*id, event, place(source, b, index)))
             };
             let reason = if time == NO_TIME {
                 Some(DropReason::TimeMissing)
@@ -354,7 +382,8 @@ impl RawSource {
                 Some(DropReason::NotYetSignedUp)
             } else {
                 classified.any = true;
-                classified.times_of_day |= !context.days.is_midnight(time);
+                classified.times_of_day =
+                    classified.times_of_day || !context.days.is_midnight(time);
                 let kind = context.by_name[usize::from(event)];
                 classified.dispositions[index] = kind;
                 match kind {

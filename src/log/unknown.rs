@@ -120,7 +120,8 @@ impl<'a> Ids<'a> {
         day: usize,
     ) -> Result<Self> {
         let start = volume.start_of(day);
-        let (mut known, mut new, mut old) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let mut known = vec![0_u64; raw.accounts.len()];
+        let (mut new, mut old) = (BTreeMap::new(), BTreeSet::new());
         for block in &raw.sources[source].blocks {
             let (accounts, times) =
                 (block.account.get(&raw.spill)?, block.event_times(&raw.spill)?);
@@ -129,16 +130,16 @@ impl<'a> Ids<'a> {
                 match unknown_number(*account) {
                     Some(number) if is_new => *new.entry(number).or_insert(0_u64) += 1,
                     Some(number) => drop(old.insert(number)),
-                    None if !is_new && (*account as usize) < raw.accounts.len() => {
-                        *known.entry(*account).or_insert(0_u64) += 1;
-                    }
-                    None => {}
+                    None if is_new => {}
+                    None => known.get_mut(*account as usize).into_iter().for_each(|n| *n += 1),
                 }
             }
         }
         new.retain(|number, _| !old.contains(number) && (*number as usize) < raw.unknown.len());
         Ok(Self {
-            known: most_first(known.into_iter().map(|(code, n)| (n, raw.accounts.name(code)))),
+            known: most_first(
+                known.into_iter().zip(raw.accounts.iter()).filter(|(events, _)| *events > 0),
+            ),
             new: most_first(new.into_iter().map(|(code, n)| (n, raw.unknown.name(code)))),
         })
     }
@@ -146,9 +147,10 @@ impl<'a> Ids<'a> {
     /// Returns pairs of a known id and a new id that write the same account differently: in another
     /// case, with other separators or leading zeros, or with a prefix or suffix.
     fn other_writings(&self, raw: &'a RawEvents) -> Vec<(&'a str, &'a str)> {
+        let wanted: BTreeSet<String> = self.new.iter().flat_map(|new| keys(new)).collect();
         let mut by_key: BTreeMap<String, &str> = BTreeMap::new();
         for known in raw.accounts.iter() {
-            for key in keys(known) {
+            for key in keys(known).into_iter().filter(|key| wanted.contains(key)) {
                 by_key.entry(key).or_insert(known);
             }
         }

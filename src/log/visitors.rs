@@ -28,7 +28,7 @@ pub fn visitors(config: &Config, sink: &mut Sink<'_>) -> Result<Option<Visitors>
     let Some(source) = &config.visitors else { return Ok(None) };
     let null = NullMarks::new(&config.input.null);
     let mut list = VisitorRows::default();
-    let mut files = Source::open(&source.path, MaxLine::default())?;
+    let mut files = Source::open(&source.path, config.input.max_line)?;
     let date = require(&files, source.date.as_ref(), "date", "`visitors.date`")?;
     let visitors = require(&files, source.visitors.as_ref(), "visitors", "`visitors.visitors`")?;
     let names = [date, visitors];

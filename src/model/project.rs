@@ -66,6 +66,7 @@ impl Model {
             formats: Some(self.formats.clone()),
             null: NullMarks::new(&config.input.null),
             zone: config.input.timezone,
+            max_line: config.input.max_line,
         }
     }
 

@@ -75,7 +75,6 @@ pub fn score_matrix_to(
     check_accounts((path, types.max_line), &rule, targets.ledger.is_some(), sink)?;
     let mut writer = ScoreWriter::new(targets);
     let (mut summary, mut newest) = (ScoringSummary::default(), None);
-    let types = model.column_types(&stored);
     matrix::batches((path, &rule), &types, sink, &mut |batch| {
         if targets.ledger.is_some() {
             newest = newest.max(newest_cutoff(path, &batch.cutoff)?);

@@ -13,6 +13,7 @@ use crate::io::write::{
     create_managed_folder, sync_folder,
 };
 use crate::log::cells::{self, CellLocation};
+use crate::names::file_name;
 use crate::registry::versions::model_name;
 use crate::time::{DAY, iso, iso_day, parse_iso};
 

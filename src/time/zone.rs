@@ -108,17 +108,21 @@ impl Zone {
     }
 }
 
-/// Converts many local times of a zone to UTC; times of one day follow each other in most files.
+/// Number of days whose offsets are kept: more than a year, for files that are not sorted by time.
+const KEPT_DAYS: usize = 512;
+
+/// Converts many local times of a zone to UTC.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LocalTimes {
     zone: Zone,
-    /// A local day without a change of the offset, by its number, and the offset in µs.
-    day: Option<(i64, i64)>,
+    /// Local days without a change of the offset, by their number, and the offset in µs. A day has
+    /// its place by its number; empty until the first time of another zone than UTC.
+    days: Vec<Option<(i64, i64)>>,
 }
 
 impl LocalTimes {
     pub(crate) fn new(zone: Zone) -> Self {
-        Self { zone, day: None }
+        Self { zone, days: Vec::new() }
     }
 
     pub(crate) fn zone(&self) -> Zone {
@@ -135,12 +139,17 @@ impl LocalTimes {
             return local;
         }
         let day = local.div_euclid(DAY);
-        if let Some((_, offset)) = self.day.filter(|(known, _)| *known == day) {
+        let place = usize::try_from(day.unsigned_abs()).unwrap_or(0) % KEPT_DAYS;
+        self.days.resize(KEPT_DAYS, None);
+        if let Some((_, offset)) = self.days[place].filter(|(known, _)| *known == day) {
             return local - offset;
         }
         let [before, after] = [day - 1, day + 2].map(|day| self.zone.offset(day * DAY));
-        self.day = (before == after).then_some((day, before));
-        self.zone.to_utc(local)
+        if before != after {
+            return self.zone.to_utc(local);
+        }
+        self.days[place] = Some((day, before));
+        local - before
     }
 }
 

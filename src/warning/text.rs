@@ -82,7 +82,7 @@ impl fmt::Display for Warning {
             ),
             Self::TimesMeanNever { column, values, example } => write!(
                 f,
-                "`{column}`: {} such as `{example}` read as missing",
+                "`{column}`: {} such as `{example}` read as missing. Leave such times empty.",
                 counted(*values, "time")
             ),
             Self::BackDatedChurn { at_last_event, churned } => write!(

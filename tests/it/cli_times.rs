@@ -122,7 +122,7 @@ fn times_that_mean_never_are_no_outcomes() {
         let words = [
             format!("`converted_at`: 2 times such as `{never}` read as missing"),
             format!("`churned_at`: 1 time such as `{never}` read as missing"),
-            "3 conversion or churn times taken as never".to_owned(),
+            "3 conversion or churn times read as never".to_owned(),
         ];
         let run = run.stderr_has(&words.each_ref().map(String::as_str));
         assert!(!run.err.contains("922337"), "{}", run.err);

@@ -70,7 +70,7 @@ impl CellLocation<'_> {
     }
 }
 
-/// Converts a column of ids to their canonical form; null where there is none.
+/// Converts a column of ids to their canonical form; missing ids stay null.
 ///
 /// # Errors
 /// Those of [`id_texts`]
@@ -108,7 +108,7 @@ pub(crate) fn id_texts(column: &Column, location: CellLocation<'_>) -> Result<St
     }
 }
 
-/// Converts a column of categories to levels in their canonical form; null where missing.
+/// Converts a column of categories to levels in their canonical form; missing levels stay null.
 pub(crate) fn levels(column: &Column) -> Result<StringChunked> {
     let texts = text(column)?;
     let is_level = |text: Option<&str>| {

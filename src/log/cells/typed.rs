@@ -9,7 +9,7 @@ use super::format::NumberFormat;
 use super::marks::{MarkCounts, NullMarks};
 use super::numbers::{NumberReader, TextColumnKind, infer_kind, plain_numbers};
 use super::{CellLocation, ValueKind, levels, nullable};
-use crate::config::Config;
+use crate::config::{Config, MaxLine};
 use crate::error::{Error, Result};
 use crate::time::Zone;
 use crate::warning::{MarkedColumn, Warning};
@@ -27,6 +27,8 @@ pub struct ColumnTypes {
     pub null: NullMarks,
     /// Zone of times without an offset.
     pub zone: Zone,
+    /// Maximum length of a line of a text file.
+    pub max_line: MaxLine,
 }
 
 impl ColumnTypes {
@@ -39,6 +41,7 @@ impl ColumnTypes {
             formats: None,
             null: NullMarks::new(&config.input.null),
             zone: config.input.timezone,
+            max_line: config.input.max_line,
         }
     }
 

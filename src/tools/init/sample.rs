@@ -96,7 +96,8 @@ impl Column {
         };
         let (words, depth) = words::of_path(&name);
         let texts = values.iter().map(|(text, _)| text.as_str());
-        let times = times::detect(texts.filter(|text| !times::means_never(text)));
+        let is_missing = times::missing();
+        let times = times::detect(texts.filter(|text| !is_missing(text)));
         let (time_format, not_times) = times.map_or((None, Vec::new()), |times| {
             let others = times.others.into_iter().map(str::to_owned).collect();
             (Some(times.format), others)
@@ -118,17 +119,22 @@ impl Column {
         }
     }
 
-    /// Returns the time format of the values, if they are times; values that are read as missing
-    /// are left out.
+    /// Returns the time format of the values, if almost all are times; values that are read as
+    /// missing are left out.
     pub(super) fn time_format(&self) -> Option<TimeFormat> {
-        let is_missing = times::missing();
-        times::detect(self.texts().filter(|text| !is_missing(text)))
+        self.time_format.clone()
     }
 
     /// Returns the number of rows with a time that is not read as missing.
     pub(super) fn times_present(&self) -> usize {
         let is_missing = times::missing();
-        self.values.iter().filter(|(text, _)| !is_missing(text)).map(|(_, n)| n).sum()
+        let is_time = |text: &String| !is_missing(text) && !self.not_times.contains(text);
+        self.values.iter().filter(|(text, _)| is_time(text)).map(|(_, n)| n).sum()
+    }
+
+    /// Returns whether there are values, all of which are times that mean never.
+    pub(super) fn never_has_a_time(&self) -> bool {
+        self.present > 0 && self.texts().all(cells::text_means_never)
     }
 
     /// Returns the distinct values.

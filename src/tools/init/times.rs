@@ -151,10 +151,8 @@ fn parse_without_format<'a>(
     texts: impl Iterator<Item = Option<&'a str>>,
 ) -> Option<Vec<Option<i64>>> {
     let column = Column::new("time".into(), texts.collect::<Vec<_>>());
-    match read_times(&column) {
-        Some(times) => times.into_iter().map(|t| (t != NO_TIME).then_some(t)).collect(),
-        None => vec![None; values.len()],
-    }
+    let times = read_times(&column)?;
+    Some(times.into_iter().map(|time| (time != NO_TIME).then_some(time)).collect())
 }
 
 /// Returns whether a format reads every value.
