@@ -19,6 +19,7 @@ impl MaxLine {
     }
 
     /// Returns whether this is the default.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -81,13 +81,13 @@ impl ParquetParts {
         header.mutate(rng);
         let mut bytes = Vec::new();
         header.write(&mut bytes);
-        let grown = bytes.len() as i64 - length as i64;
+        let grown = isize::try_from(bytes.len()).unwrap() - isize::try_from(length).unwrap();
         self.data.splice(start..start + length, bytes);
-        self.headers[chosen].1 = length.checked_add_signed(grown as isize).unwrap();
+        self.headers[chosen].1 = length.checked_add_signed(grown).unwrap();
         for (position, _) in &mut self.headers[chosen + 1..] {
-            *position = position.checked_add_signed(grown as isize).unwrap();
+            *position = position.checked_add_signed(grown).unwrap();
         }
-        let start = start as i64;
+        let (start, grown) = (i64::try_from(start).unwrap(), i64::try_from(grown).unwrap());
         for chunk in chunks(&mut self.footer) {
             let positions = [DICTIONARY_PAGE, DATA_PAGE];
             let first = positions.iter().find_map(|id| chunk.integer(*id).copied()).unwrap_or(0);

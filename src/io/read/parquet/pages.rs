@@ -131,6 +131,13 @@ pub(super) fn inspect(file: &File, limits: &PageLimits) -> io::Result<PageKind> 
     Ok(if has_dictionary && all_keys { PageKind::Dictionary } else { PageKind::Plain })
 }
 
+/// Returns a checksum, which is stored as a signed integer.
+fn checksum(value: i64) -> io::Result<u32> {
+    let value =
+        i32::try_from(value).map_err(|_| damage("found a checksum of more than 32 bits"))?;
+    Ok(value.cast_unsigned())
+}
+
 /// Compares the content of a page with its checksum.
 fn check_content(reader: &mut BufReader<&File>, bytes: u64, expected: u32) -> io::Result<()> {
     let (mut crc, mut content) = (Crc::new(), reader.take(bytes));
@@ -187,11 +194,7 @@ impl PageHeader {
                 1 => code = Some(thrift.size_32(field)?),
                 2 => header.uncompressed = thrift.size_32(field)?,
                 3 => header.compressed = thrift.size_32(field)?,
-                4 => {
-                    #[expect(clippy::cast_possible_truncation, reason = "a checksum has 32 bits")]
-                    let checksum = thrift.i64(field)? as u32;
-                    header.checksum = Some(checksum);
-                }
+                4 => header.checksum = Some(checksum(thrift.i64(field)?)?),
                 5..=8 => {
                     header.content(thrift, field)?;
                     contents.push(field.id);

@@ -121,7 +121,8 @@ impl<R: Read> ThriftReader<R> {
     /// Reads the start of a field; `None`: the struct ends.
     fn field(&mut self, last: i16) -> io::Result<Option<Field>> {
         let header = self.byte()?;
-        if header & 0x0f == 0 {
+        let code = header & 0x0f;
+        if code == 0 {
             return Ok(None);
         }
         let id = match header >> 4 {
@@ -129,7 +130,6 @@ impl<R: Read> ThriftReader<R> {
             delta => last.checked_add(i16::from(delta)),
         };
         let id = id.ok_or_else(|| damage("found a field number of more than 16 bits"))?;
-        let code = header & 0x0f;
         Ok(Some(Field { id, thrift_type: thrift_type(code)?, is_true: code == 1 }))
     }
 
