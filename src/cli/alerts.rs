@@ -70,7 +70,7 @@ pub(super) struct Args {
     max: u32,
     #[command(flatten)]
     output: OutputArgs,
-    /// Post each alert as a JSON object to this URL [default: $PQL_WEBHOOK, if it is set]
+    /// Post each alert as a JSON object to this URL [default: `PQL_WEBHOOK`, if it is set]
     #[arg(long, value_name = "URL", help_heading = "Output")]
     webhook: Option<String>,
     /// Read the URL from this file

@@ -191,8 +191,11 @@ impl ModelsArgs {
         version_files(&location.path).iter().try_for_each(|file| terminal.files.add_input(file))?;
         let name = model_name(&location.label);
         self.add_versions(name, &terminal.files)?;
-        if let Some((model, problem)) = interrupted_promotion(&self.models, name) {
-            terminal.warn(&Warning::BrokenModel { model, problem });
+        // NAME/VERSION does not depend on the champion.
+        if let Some((label, problem)) =
+            interrupted_promotion(&self.models, name).filter(|_| !model.contains('/'))
+        {
+            terminal.warn(&Warning::BrokenModel { model: label, problem });
         }
         Ok((Model::load(&location.path)?, location))
     }

@@ -14,9 +14,8 @@ pub(super) fn handle() {
     // With any handler a file beyond the size limit is an error of the write instead. A failure to
     // set a handler leaves the default, which ends the process.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
-    let ignored = ignored_signals();
-    let ending =
-        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let hangup = (!ignores(SIGHUP)).then_some(SIGHUP);
+    let ending = [SIGINT, SIGTERM].into_iter().chain(hangup);
     let Ok(mut signals) = Signals::new(ending) else { return };
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
@@ -27,13 +26,14 @@ pub(super) fn handle() {
     });
 }
 
-/// Returns the signals that the caller ignores, such as SIGHUP under `nohup`, as bits; 0 where the
-/// system does not tell.
+/// Returns whether the caller ignores a signal, as `nohup` ignores SIGHUP; false where the system
+/// does not report it.
 #[cfg(unix)]
-fn ignored_signals() -> u64 {
+fn ignores(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    line.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0)
+    let bits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let bits = bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0);
+    bits >> (signal - 1) & 1 == 1
 }
 
 /// Handles no signals: the next run removes unfinished files.

@@ -215,6 +215,6 @@ pub(crate) fn stored_hash(path: &Path) -> Result<String> {
 
 /// Formats the last bytes of a model file, which are its hash.
 fn format_hash(bytes: &[u8]) -> String {
-    let hash = &bytes[bytes.len().saturating_sub(HASH)..];
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    let hash = bytes.last_chunk::<HASH>();
+    hash.map_or_else(String::new, |hash| blake3::Hash::from_bytes(*hash).to_hex().to_string())
 }

@@ -350,8 +350,8 @@ fn a_failed_run_does_not_change_the_output() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_run_exits_with_130_and_keeps_the_old_output() {
-    for signal in ["-INT", "-TERM"] {
+fn an_interrupted_run_exits_with_its_code_and_keeps_the_old_output() {
+    for (signal, expected) in [("-INT", 130), ("-TERM", 143)] {
         let project = Project::trained_matrix();
         project.write("scores.csv", "as it was\n");
         // The pipe stays empty, so that the program waits for the first byte of its project file.
@@ -377,7 +377,7 @@ fn an_interrupted_run_exits_with_130_and_keeps_the_old_output() {
         if code.is_none() {
             child.kill().unwrap();
         }
-        assert_eq!(code, Some(130), "{signal}");
+        assert_eq!(code, Some(expected), "{signal}");
         assert_eq!(project.text("scores.csv"), "as it was\n");
         assert_eq!(project.names(""), before);
     }

@@ -104,8 +104,9 @@ impl RunFiles {
             return Ok(());
         }
         // Recorded in any case: a caller may ignore the error, and write later.
-        known.inputs.push(input.clone());
-        known.outputs.iter().try_for_each(|output| check(std::slice::from_ref(&input), output))
+        known.inputs.push(input);
+        let added = &known.inputs[known.inputs.len() - 1..];
+        known.outputs.iter().try_for_each(|output| check(added, output))
     }
 }
 

@@ -177,8 +177,11 @@ fn remove_abandoned(folder: &Path, matches: impl Fn(&Metadata) -> bool) {
     }
 }
 
+/// A lock on what a killed program left behind; `None` where the system has no locks.
+struct Claim(#[expect(dead_code, reason = "held until it is dropped")] Option<File>);
+
 /// Locks what a killed program left behind; `None` if a program still writes it.
-fn claim(path: &Path, there: &Metadata) -> Option<Option<File>> {
+fn claim(path: &Path, there: &Metadata) -> Option<Claim> {
     /// Age above which the program is assumed to be dead, if locks do not tell.
     const MAX_AGE: Duration = Duration::from_hours(24);
     let is_old = || {
@@ -189,12 +192,12 @@ fn claim(path: &Path, there: &Metadata) -> Option<Option<File>> {
         && let Ok(file) = File::open(path)
     {
         match file.try_lock() {
-            Ok(()) => return Some(Some(file)),
+            Ok(()) => return Some(Claim(Some(file))),
             Err(TryLockError::WouldBlock) => return None,
             Err(TryLockError::Error(_)) => {}
         }
     }
-    is_old().then_some(None)
+    is_old().then_some(Claim(None))
 }
 
 #[cfg(test)]
