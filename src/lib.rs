@@ -58,6 +58,7 @@ pub mod config;
 pub mod dataset;
 #[doc(hidden)]
 pub mod error;
+mod escape;
 #[doc(hidden)]
 pub mod export;
 #[doc(hidden)]

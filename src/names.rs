@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::escape::one_line;
+
 /// Returns at most five names in backticks, the number of further ones, and a verb that agrees.
 ///
 /// # Arguments
@@ -9,7 +11,7 @@ use std::path::Path;
 pub(crate) fn quoted(names: &[String], verb: [&str; 2]) -> String {
     /// Maximum number of names listed.
     const LISTED: usize = 5;
-    let listed: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+    let listed: Vec<String> = names.iter().take(LISTED).map(|name| backtick(name)).collect();
     let more = names.len().saturating_sub(LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more} {}", listed.join(", "), agree(names.len() as u64, verb))
@@ -81,9 +83,14 @@ pub(crate) fn capitalized(text: &str) -> String {
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
+/// Returns a name in backticks.
+fn backtick(name: &str) -> String {
+    format!("`{}`", one_line(name))
+}
+
 /// Returns all names in backticks, separated by commas.
 pub(crate) fn backticked(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names.iter().map(|name| backtick(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns items as an English list: `a`, `a and b`, `a, b and c`.

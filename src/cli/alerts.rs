@@ -290,7 +290,7 @@ fn report(changes: &RunDiff, found: usize, within: TimeSpan, terminal: &mut Term
             format!("more than {} ago (`alerts.within`)", span(within))
         };
         let note = format!("Skipped {number} that first matched a definition {reason}");
-        terminal.note(&wrap(&note, "  "));
+        terminal.note_lines(&wrap(&note, "  "));
     }
     if changes.skipped_holdout > 0 {
         terminal.note(&format!(

@@ -227,17 +227,17 @@ fn confirmation(rule: &Rule) -> String {
 fn short_table(rules: &[&Rule], verbose: bool) -> String {
     let header = ["rule", "match", "precision", "recall", "lift", "newer", "confirmed"];
     let row = |rule: &&Rule| {
-        vec![
-            name_cell(&rule.definition.name),
+        let cells = vec![
             percent(rule.older.support()),
             percent(rule.older.precision()),
             percent(rule.older.recall()),
             text::lift(rule.older.lift()),
             percent(rule.newer.precision()),
             confirmation(rule),
-        ]
+        ];
+        rule_rows(&rule.definition.name, cells)
     };
-    let table = text::table(&header, rules.iter().map(row).collect(), 1..6);
+    let table = text::table(&header, rules.iter().flat_map(row).collect(), 1..6);
     let more = if verbose { "" } else { " More columns: -v" };
     format!("{table}\n\nnewer: precision among newer accounts.{more}")
 }
@@ -245,14 +245,16 @@ fn short_table(rules: &[&Rule], verbose: bool) -> String {
 /// The width that the other columns leave for a rule.
 const NAME_WIDTH: usize = 48;
 
-/// Returns the name of a rule for a table; a long name has its second condition on a second line.
-fn name_cell(name: &str) -> String {
+/// Returns the rows of a rule: its name and cells, and the second condition of a long name below.
+fn rule_rows(name: &str, cells: Vec<String>) -> Vec<Vec<String>> {
+    let row = |name: &str, cells| {
+        [shorten_middle(name, NAME_WIDTH)].into_iter().chain(cells).collect::<Vec<_>>()
+    };
     match name.split_once(" and ") {
         Some((one, other)) if name.chars().count() > NAME_WIDTH => {
-            let other = format!("  and {other}");
-            format!("{}\n{}", shorten_middle(one, NAME_WIDTH), shorten_middle(&other, NAME_WIDTH))
+            vec![row(one, cells), row(&format!("  and {other}"), Vec::new())]
         }
-        _ => shorten_middle(name, NAME_WIDTH),
+        _ => vec![row(name, cells)],
     }
 }
 
@@ -260,17 +262,17 @@ fn name_cell(name: &str) -> String {
 fn details_table(rules: &[&Rule]) -> String {
     let header = ["rule", "phi", "q", "newer: match", "recall", "lift", "p"];
     let row = |rule: &&Rule| {
-        vec![
-            name_cell(&rule.definition.name),
+        let cells = vec![
             fixed(rule.older.phi(), 2),
             p_value(Some(rule.q)),
             percent(rule.newer.support()),
             percent(rule.newer.recall()),
             text::lift(rule.newer.lift()),
             p_value(Some(rule.p)),
-        ]
+        ];
+        rule_rows(&rule.definition.name, cells)
     };
-    text::table(&header, rules.iter().map(row).collect(), 1..7)
+    text::table(&header, rules.iter().flat_map(row).collect(), 1..7)
 }
 
 /// Returns how many rules were tried, and how many are significant and confirmed.
@@ -403,10 +405,15 @@ mod tests {
     #[test]
     fn a_long_rule_is_on_two_lines() {
         let short = "login 8 times and 6 active days within 14 days";
-        assert_eq!(name_cell(short), short);
+        let names = |name| {
+            let rows = rule_rows(name, vec!["1".to_owned()]);
+            assert!(rows[0][1] == "1" && rows[1..].iter().all(|row| row.len() == 1));
+            rows.into_iter().map(|mut row| row.remove(0)).collect::<Vec<_>>()
+        };
+        assert_eq!(names(short), [short]);
         assert_eq!(
-            name_cell("dashboard_viewed 7 times and limit_reached 2 times within 28 days"),
-            "dashboard_viewed 7 times\n  and limit_reached 2 times within 28 days"
+            names("dashboard_viewed 7 times and limit_reached 2 times within 28 days"),
+            ["dashboard_viewed 7 times", "  and limit_reached 2 times within 28 days"]
         );
     }
 }

@@ -11,6 +11,7 @@ use super::shared::{BatchArgs, ModelArgs, ProjectArgs};
 use super::since::{self, RecordedScore, Since};
 use crate::dataset::observations::Eligibility;
 use crate::error::{Error, Result};
+use crate::escape::one_line;
 use crate::log::canonical;
 use crate::log::cells::level;
 use crate::model::Model;
@@ -156,7 +157,8 @@ impl Query<'_> {
         let Self { args, model, .. } = self;
         let time =
             cutoff.map_or(String::new(), |cutoff| format!(" {} {cutoff}", preposition(cutoff)));
-        let title = format!("{}{time}", args.account);
+        let account = one_line(&args.account);
+        let title = format!("{account}{time}");
         let Some(explanation) = result.explanation else {
             return format!("{title}: {}", message_text(result.not_scored.as_ref()));
         };
@@ -167,8 +169,7 @@ impl Query<'_> {
                 return since::text(&title, explanation, since, bars);
             }
             text += &format!(
-                "{} {} {}: {}\n",
-                args.account,
+                "{account} {} {}: {}\n",
                 preposition(short_iso(then)),
                 short_iso(then),
                 message_text(since.not_scored.as_ref())

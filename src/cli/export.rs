@@ -85,6 +85,7 @@ fn write_notebook(args: &NotebookArgs, terminal: &mut Terminal<'_>) -> Result<()
         &folder,
         &terminal.files,
     )?;
-    terminal.note(&format!("Wrote {}\nNext: jupyter lab {}", folder.display(), path.display()));
+    terminal.note(&format!("Wrote {}", folder.display()));
+    terminal.note(&format!("Next: jupyter lab {}", path.display()));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use polars::prelude::*;
 
 use super::Terminal;
-use super::output::{OutputArgs, ROW_FORMATS, limit_formats};
+use super::output::{CsvArgs, OutputArgs, ROW_FORMATS, limit_formats};
 use super::shared::{ModelsArgs, ProjectArgs};
 use crate::dataset::observations::Outcome;
 use crate::dataset::rows::Rows;
@@ -31,11 +31,13 @@ pub(super) struct Args {
     folder: ModelsArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    csv: CsvArgs,
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let (output, format) =
-        args.output.row_file(&terminal.files)?.expect("clap requires `--output`");
+        args.output.row_file(args.csv, &terminal.files)?.expect("clap requires `--output`");
     let file = args.project.load(&terminal.files)?;
     let rows = match &args.model {
         None => {
@@ -43,7 +45,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             let rows = rows_for_features(&file, log, &mut terminal.sink())?;
             dropped_features(&rows.uncomputed_measures())
                 .iter()
-                .for_each(|line| terminal.note(&wrap(line, "  ")));
+                .for_each(|line| terminal.note_lines(&wrap(line, "  ")));
             rows
         }
         Some(model) => {

@@ -5,7 +5,7 @@ use pql_stats::intervals::Interval;
 use serde::Serialize;
 
 use super::Terminal;
-use super::output::{OutputArgs, OutputFormat, csv_text, limit_formats};
+use super::output::{CsvArgs, OutputArgs, OutputFormat, csv_text, limit_formats};
 use super::shared::{ProjectArgs, definitions};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -45,6 +45,8 @@ pub(super) struct Args {
     definition: Vec<String>,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    csv: CsvArgs,
 }
 
 /// Returns a parser of cohort periods that lists them in the help.
@@ -67,7 +69,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let found = funnel(&log, &definitions, &plan)?;
     found.report(&log, &plan, &mut terminal.sink());
     let text = match output.format {
-        OutputFormat::Csv => csv(&found.rows),
+        OutputFormat::Csv => funnel_csv(&found.rows, args.csv),
         OutputFormat::Json => json(
             &found,
             &summarize_definitions(&definitions, &log)?,
@@ -202,11 +204,11 @@ fn json(
 }
 
 /// Returns a header and a line per row; unknown values are empty.
-fn csv(rows: &[FunnelRow]) -> String {
+fn funnel_csv(rows: &[FunnelRow], csv: CsvArgs) -> String {
     let rows: Vec<Vec<(String, String)>> = rows.iter().map(cells).collect();
     let header = rows.iter().take(1).map(|row| row.iter().map(|(name, _)| name.clone()).collect());
     let body = rows.iter().map(|row| row.iter().map(|(_, value)| value.clone()).collect());
-    csv_text(&header.chain(body).collect::<Vec<_>>())
+    csv_text(header.chain(body).collect(), csv)
 }
 
 /// Returns the names and values of a row; every row has the same names.

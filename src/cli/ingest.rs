@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let until = config.observation.until.or(Some(Timestamp(NEVER)));
     let options = ReadOptions { until, ..ReadOptions::for_training(&config) };
     let log = args.project.log_without_summary(&config, options, terminal)?;
-    terminal.note(&text::quality(&log));
+    terminal.note_lines(&text::quality(&log));
     log.warnings.iter().for_each(|warning| terminal.warn(warning));
     std::fs::create_dir_all(&args.output)
         .map_err(|source| Error::Write { path: args.output.clone(), source })?;

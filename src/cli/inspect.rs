@@ -1,14 +1,16 @@
 //! `pql inspect`
 
 use super::Terminal;
-use super::output::{Output, OutputArgs, OutputFormat, csv_text, limit_formats, markdown_text};
+use super::output::{
+    CsvArgs, Output, OutputArgs, OutputFormat, csv_text, limit_formats, markdown_text,
+};
 use super::shared::{ModelArgs, PlotArgs};
 use crate::config::PenaltyKind;
 use crate::error::{Error, Result};
 use crate::io::write::format_number;
 use crate::model::Model;
 use crate::model::explain::{Coefficient, coefficients, describe_measure};
-use crate::report::format::{shorten_middle, wrap};
+use crate::report::format::{shorten_middle, wrap, wrap_lines};
 use crate::report::text::{self, fixed};
 use crate::warning::{Notice, dropped_features};
 
@@ -25,6 +27,8 @@ pub(super) struct Args {
     plot: PlotArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    csv: CsvArgs,
 }
 
 const FORMATS: &[OutputFormat] =
@@ -37,12 +41,12 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = args.output.resolve(FORMATS, &terminal.files)?;
     let (model, location) = args.model.load(terminal)?;
     if args.regularization_path {
-        return write_path(&model, &output, terminal);
+        return write_path(&model, &output, args.csv, terminal);
     }
     let rows = sorted(&model);
     match output.format {
         OutputFormat::Json => output.write_json(&rows, terminal),
-        OutputFormat::Csv => output.write(&csv_text(&cells(&rows)), terminal),
+        OutputFormat::Csv => output.write(&csv_text(cells(&rows), args.csv), terminal),
         OutputFormat::Md => output.write(&markdown_text(&cells(&rows)), terminal),
         _ => {
             let mut text = table(&model, &location.label, &rows, terminal.verbose)?;
@@ -98,7 +102,7 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], verbose: bool) -> Res
         text += &format!("\n\nMore about the coefficients\n{}", details_table(rows));
     }
     text += &families(model);
-    text += &format!("\n\n{}", wrap(&notes(model, verbose)?, "  "));
+    text += &format!("\n\n{}", wrap_lines(&notes(model, verbose)?, "  "));
     for line in dropped_features(&model.dropped_features) {
         text += &format!("\n{}", wrap(&line, "  "));
     }
@@ -213,7 +217,12 @@ fn notes(model: &Model, verbose: bool) -> Result<String> {
 }
 
 /// Writes the regularization path, with the chosen alpha marked.
-fn write_path(model: &Model, output: &Output, terminal: &mut Terminal<'_>) -> Result<()> {
+fn write_path(
+    model: &Model,
+    output: &Output,
+    csv: CsvArgs,
+    terminal: &mut Terminal<'_>,
+) -> Result<()> {
     let Some(path) = &model.regularization_path else {
         let l2 = "train with `model.penalty = \"l2\"`, which has one";
         let (problem, hint) = match model.config()?.model.penalty {
@@ -274,5 +283,5 @@ fn write_path(model: &Model, output: &Output, terminal: &mut Terminal<'_>) -> Re
     let rows: Vec<Vec<String>> =
         std::iter::once(header.map(str::to_owned).to_vec()).chain(rows).collect();
     let is_csv = output.format == OutputFormat::Csv;
-    output.write(&if is_csv { csv_text(&rows) } else { markdown_text(&rows) }, terminal)
+    output.write(&if is_csv { csv_text(rows, csv) } else { markdown_text(&rows) }, terminal)
 }

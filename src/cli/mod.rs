@@ -20,12 +20,14 @@ mod overview;
 mod report;
 mod schema;
 mod score;
+mod selftest;
 mod shared;
 mod signals;
 mod simulate;
 mod since;
 mod train;
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -33,12 +35,13 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::escape;
 use crate::io::progress::Progress;
 use crate::io::sink::Sink;
 use crate::io::write::RunFiles;
 use crate::model::Model;
 use crate::names::nearest;
-use crate::report::format::wrap;
+use crate::report::format::wrap_lines;
 use crate::warning::{Message, Notice, Warning};
 
 /// Predict which trial and freemium accounts will convert, and explain why
@@ -87,6 +90,7 @@ enum Command {
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Selftest(selftest::Args),
     Train(Box<train::Args>),
     Evaluate(evaluate::Args),
     Compare(compare::Args),
@@ -142,6 +146,11 @@ impl Terminal<'_> {
         parts.iter().try_for_each(|part| self.out.write_all(part.as_bytes())).map_err(output_failed)
     }
 
+    /// Writes a line of a result, without hidden characters.
+    pub(crate) fn print_line(&mut self, line: &str) -> Result<()> {
+        self.print(&[&escape::one_line(line), "\n"])
+    }
+
     /// Flushes stdout, so that a failure is known before the next step.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.out.flush().map_err(output_failed)
@@ -162,7 +171,7 @@ impl Terminal<'_> {
         let result = run(self);
         let notes = self.deferred.take().unwrap_or_default();
         if result.is_err() {
-            notes.iter().for_each(|note| self.note(note));
+            notes.iter().for_each(|note| self.note_lines(note));
         }
         result
     }
@@ -178,12 +187,12 @@ impl Terminal<'_> {
         if let (Notice::Warning(warning), false) = (notice, self.silenced) {
             self.warnings.push(Message::from(warning));
         }
-        let line = wrap(&notice.to_string(), "  ");
+        let text = wrap_lines(&notice.to_string(), "  ");
         let deferred = match notice {
             Notice::Warning(warning) if warning.is_about_lost_input() => self.deferred.take(),
             _ => None,
         };
-        self.note(&line);
+        self.note_lines(&text);
         self.deferred = self.deferred.take().or(deferred);
     }
 
@@ -199,12 +208,17 @@ impl Terminal<'_> {
         }
     }
 
-    /// Writes a line that is not part of the result; a closed stderr is ignored.
+    /// Writes a line that is not part of the result.
     pub(crate) fn note(&mut self, line: &str) {
+        self.note_lines(&escape::one_line(line));
+    }
+
+    /// Writes lines that are not part of the result; a closed stderr is ignored.
+    pub(crate) fn note_lines(&mut self, text: &str) {
         if let Some(deferred) = &mut self.deferred {
-            deferred.push(line.to_owned());
+            deferred.push(text.to_owned());
         } else if !self.quiet {
-            let _ = writeln!(self.err, "{line}");
+            let _ = writeln!(self.err, "{}", escape::lines(text));
         }
     }
 }
@@ -229,6 +243,7 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::run(args, terminal),
         Command::Completions(args) => completions::run(args, terminal),
         Command::Man(args) => man::run(args, terminal),
+        Command::Selftest(args) => selftest::run(args, terminal),
         Command::Train(args) => train::run(args, terminal),
         Command::Evaluate(args) => evaluate::run(args, terminal),
         Command::Compare(args) => compare::run(args, terminal),
@@ -254,7 +269,34 @@ pub fn main_score() -> ExitCode {
 
 /// Parses the arguments of the process; ends it if they are invalid.
 fn parse<C: Parser>() -> C {
-    C::try_parse().unwrap_or_else(|error| with_good_tips(error).exit())
+    C::try_parse().unwrap_or_else(|error| exit(&with_good_tips(error)))
+}
+
+/// Prints a message about the arguments, such as the help, and ends the process.
+fn exit(error: &clap::Error) -> ! {
+    let text = error.render().ansi().to_string();
+    let mut shown = text.clone();
+    // A message repeats an argument, or its part after `=`.
+    for arg in std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()) {
+        for part in [arg.as_str()].into_iter().chain(arg.split_once('=').map(|(_, value)| value)) {
+            if let Cow::Owned(escaped) = escape::one_line(part) {
+                shown = shown.replace(part, &escaped);
+            }
+        }
+    }
+    if shown == text {
+        error.exit();
+    }
+    // A closed stderr is ignored.
+    let _ = writeln!(io::stderr(), "{}", escape::lines(without_colors(&shown).trim_end()));
+    std::process::exit(error.exit_code());
+}
+
+/// Removes the colors of clap.
+fn without_colors(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let start = parts.next().unwrap_or_default().to_owned();
+    parts.fold(start, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))
 }
 
 /// Removes tips that do not help: to pass an unknown option as a value, and names that are not
@@ -316,12 +358,12 @@ fn execute(general: &GeneralArgs, run: impl FnOnce(&mut Terminal<'_>) -> Result<
 
 /// Prints an error with its sources and the hint.
 fn print_error(error: &Error, err: &mut dyn Write) {
-    let mut text = format!("error: {}", error.with_sources());
-    if let Some(hint) = error.hint() {
-        text += &format!("\nhint: {hint}");
-    }
+    let mut lines = vec![format!("error: {}", error.with_sources())];
+    lines.extend(error.details());
+    lines.extend(error.hint().map(|hint| format!("hint: {hint}")));
+    let lines: Vec<_> = lines.iter().map(|line| escape::one_line(line)).collect();
     // A closed stderr is ignored.
-    let _ = writeln!(err, "{text}");
+    let _ = writeln!(err, "{}", lines.join("\n"));
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use self::listed::ListedVersion;
 use super::Terminal;
-use super::output::{OutputArgs, OutputFormat, csv_text, limit_formats, markdown_text};
+use super::output::{CsvArgs, OutputArgs, OutputFormat, csv_text, limit_formats, markdown_text};
 use super::shared::{ModelsArgs, whole_number};
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -46,6 +46,8 @@ struct ListArgs {
     folder: ModelsArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    csv: CsvArgs,
 }
 
 /// Make a version the champion: the model that NAME means
@@ -160,7 +162,7 @@ fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
     warn_of_broken(&versions, &args.folder.models, terminal);
     match output.format {
         OutputFormat::Json => return output.write_json(&versions, terminal),
-        OutputFormat::Csv => return output.write(&csv(&versions)?, terminal),
+        OutputFormat::Csv => return output.write(&versions_csv(&versions, args.csv)?, terminal),
         _ => {}
     }
     if versions.is_empty() {
@@ -254,7 +256,7 @@ const CSV_COLUMNS: [(&str, &str); 23] = [
 ];
 
 /// Returns the versions as CSV, with the values of the JSON output; null is empty.
-fn csv(versions: &[ListedVersion]) -> Result<String> {
+fn versions_csv(versions: &[ListedVersion], csv: CsvArgs) -> Result<String> {
     let mut rows = vec![CSV_COLUMNS.map(|(name, _)| name.to_owned()).to_vec()];
     for version in versions {
         let values = serde_json::to_value(version)
@@ -266,5 +268,5 @@ fn csv(versions: &[ListedVersion]) -> Result<String> {
         };
         rows.push(CSV_COLUMNS.map(cell).to_vec());
     }
-    Ok(csv_text(&rows))
+    Ok(csv_text(rows, csv))
 }

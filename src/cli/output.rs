@@ -1,14 +1,16 @@
 //! `--format` and `--output`: how a result is written, and to which file.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Arg, ValueEnum};
+use clap::{Arg, ArgAction, ValueEnum};
 use serde::Serialize;
 
 use super::Terminal;
 use super::shared::writable;
 use crate::error::{Error, Result};
+use crate::escape;
 use crate::io::write::{Format, OutputFile, RunFiles, csv_line, write_bytes};
 use crate::report::format::alternatives;
 
@@ -88,6 +90,15 @@ pub(super) struct OutputArgs {
     output: Option<PathBuf>,
 }
 
+/// The cells of CSV.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct CsvArgs {
+    /// In CSV, write `'` before texts that a spreadsheet could take for a formula
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    csv_safe: bool,
+}
+
 /// Limits `--format` to the formats of a command.
 pub(super) fn limit_formats(arg: Arg, formats: &'static [OutputFormat]) -> Arg {
     let names = PossibleValuesParser::new(formats.iter().map(|format| format.name()));
@@ -133,14 +144,21 @@ impl OutputArgs {
     /// * [`Error::Usage`]: neither `--format` nor the file extension is a format of rows, or the
     ///   file is an input
     /// * [`Error::Write`]: the file cannot be written
-    pub(super) fn row_file(&self, files: &RunFiles) -> Result<Option<(OutputFile, Format)>> {
+    pub(super) fn row_file(
+        &self,
+        csv: CsvArgs,
+        files: &RunFiles,
+    ) -> Result<Option<(OutputFile, Format)>> {
         let Some(path) = self.output.as_deref() else { return Ok(None) };
         let from_extension = || {
             let is_stdout = path == Path::new("-");
             is_stdout.then_some(OutputFormat::Csv).or_else(|| OutputFormat::from_extension(path))
         };
         let format = self.format.or_else(from_extension).and_then(OutputFormat::row_format);
-        let format = format.ok_or_else(|| unsupported_extension(path, ROW_FORMATS))?;
+        let format = match format.ok_or_else(|| unsupported_extension(path, ROW_FORMATS))? {
+            Format::Csv if !csv.csv_safe => Format::ExactCsv,
+            format => format,
+        };
         Ok(Some((writable(path, files)?, format)))
     }
 }
@@ -180,11 +198,17 @@ impl Output {
         self.file.is_none() && terminal.stdout_is_terminal
     }
 
-    /// Writes a text, and a line break after it unless it is empty.
+    /// Writes a text, and a line break after it unless it is empty. Hidden characters are escaped,
+    /// in JSON by its own escapes; CSV and TOML stay as they are.
     pub(super) fn write(&self, text: &str, terminal: &mut Terminal<'_>) -> Result<()> {
+        let text = match self.format {
+            OutputFormat::Table | OutputFormat::Md => escape::lines(text),
+            OutputFormat::Json | OutputFormat::Ndjson => escape::json(text),
+            OutputFormat::Csv | OutputFormat::Toml | OutputFormat::Parquet => text.into(),
+        };
         let line_break = if text.is_empty() { "" } else { "\n" };
-        let Some(file) = &self.file else { return terminal.print(&[text, line_break]) };
-        write_bytes(file, [text, line_break].concat().as_bytes())?;
+        let Some(file) = &self.file else { return terminal.print(&[&text, line_break]) };
+        write_bytes(file, [&text, line_break].concat().as_bytes())?;
         terminal.note(&format!("Wrote {}", file.path().display()));
         Ok(())
     }
@@ -202,15 +226,21 @@ impl Output {
 }
 
 /// Returns rows, the header first, as CSV.
-pub(super) fn csv_text(rows: &[Vec<String>]) -> String {
+pub(super) fn csv_text(mut rows: Vec<Vec<String>>, csv: CsvArgs) -> String {
+    let is_text = |cell: &String| cell.parse::<f64>().is_err();
+    for cell in rows.iter_mut().flatten().filter(|cell| csv.csv_safe && is_text(cell)) {
+        if let Cow::Owned(safe) = escape::spreadsheet_cell(cell) {
+            *cell = safe;
+        }
+    }
     rows.iter().map(|row| csv_line(row)).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns rows, the header first, as a Markdown table.
 pub(super) fn markdown_text(rows: &[Vec<String>]) -> String {
     let line = |cells: &Vec<String>| {
-        let plain = cells.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " "));
-        format!("| {} |", plain.collect::<Vec<_>>().join(" | "))
+        let cells = cells.iter().map(|cell| escape::markdown_cell(cell));
+        format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
     };
     let mut lines: Vec<String> = rows.iter().map(line).collect();
     if let Some(header) = rows.first() {
@@ -257,7 +287,7 @@ mod tests {
     fn a_row_file_needs_a_format_of_rows() {
         let row_file = |format, path: &str| {
             let args = OutputArgs { format, output: Some(path.into()) };
-            let file = args.row_file(&RunFiles::default());
+            let file = args.row_file(CsvArgs { csv_safe: true }, &RunFiles::default());
             file.map(|file| file.map(|(_, format)| format))
         };
         assert_eq!(row_file(None, "-").unwrap(), Some(Format::Csv));
@@ -265,13 +295,21 @@ mod tests {
         assert_eq!(row_file(Some(OutputFormat::Csv), "a.txt").unwrap(), Some(Format::Csv));
         assert_eq!(row_file(None, "a.json").unwrap_err().exit_code(), 2);
         let none = OutputArgs { format: None, output: None };
-        assert!(none.row_file(&RunFiles::default()).unwrap().is_none());
+        let safe = CsvArgs { csv_safe: true };
+        assert!(none.row_file(safe, &RunFiles::default()).unwrap().is_none());
+    }
+
+    #[test]
+    fn csv_has_apostrophes_before_formulas_but_not_before_numbers() {
+        let rows = || vec![vec!["=1+1".to_owned(), "-0.5".to_owned(), "-a".to_owned()]];
+        assert_eq!(csv_text(rows(), CsvArgs { csv_safe: true }), "'=1+1,-0.5,'-a");
+        assert_eq!(csv_text(rows(), CsvArgs { csv_safe: false }), "=1+1,-0.5,-a");
     }
 
     #[test]
     fn markdown_cells_escape_bars_and_line_breaks() {
         let rows =
             [vec!["a".to_owned(), "b".to_owned()], vec!["x|y".to_owned(), "1\n2".to_owned()]];
-        assert_eq!(markdown_text(&rows), "| a | b |\n|---|---|\n| x\\|y | 1 2 |");
+        assert_eq!(markdown_text(&rows), "| a | b |\n|---|---|\n| x\\|y | 1\\\\n2 |");
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Terminal;
-use super::output::{OutputArgs, ROW_FORMATS, limit_formats};
+use super::output::{CsvArgs, OutputArgs, ROW_FORMATS, limit_formats};
 use super::shared::{BatchArgs, ModelArgs, ProjectArgs};
 use crate::config::{CutoffScheme, ObservationConfig};
 use crate::error::Result;
@@ -32,6 +32,8 @@ pub(super) struct Args {
     model: ModelArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    csv: CsvArgs,
     /// Maximum number of reasons; all reason columns are written
     #[arg(
         long,
@@ -69,7 +71,7 @@ enum SortOrder {
 }
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let table = args.output.row_file(&terminal.files)?;
+    let table = args.output.row_file(args.csv, &terminal.files)?;
     args.ledger.as_deref().map_or(Ok(()), |ledger| terminal.files.add_ledger(ledger))?;
     let (model, location) = args.model.load(terminal)?;
     terminal.warn_of_verdict(&model, &location.label);
@@ -137,7 +139,7 @@ fn report(
     match period {
         Some(Period { horizon, age: Some(age), .. }) => {
             terminal.note(&format!("{scored}; at most {expected} conversions expected"));
-            terminal.note(&wrap(
+            terminal.note_lines(&wrap(
                 &format!(
                     "  Each account is scored at the age of {}: the probability to convert within {} from then on. The score does not change until this horizon ends.",
                     span(*age),
@@ -166,9 +168,9 @@ fn report(
         percent(model.threshold),
         text::decimal(summary.expected_above_threshold, 1)
     );
-    terminal.note(&wrap(&line, "  "));
+    terminal.note_lines(&wrap(&line, "  "));
     if let Some(line) = qualified_line(summary) {
-        terminal.note(&wrap(&line, "  "));
+        terminal.note_lines(&wrap(&line, "  "));
     }
 }
 

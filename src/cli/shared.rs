@@ -251,7 +251,7 @@ impl ProjectArgs {
         let log = self.log_without_summary(config, options, terminal)?;
         // A source that lost all of its rows explains what follows.
         if terminal.verbose || log.quality.sources.iter().any(SourceQuality::is_lost) {
-            terminal.note(&text::quality(&log));
+            terminal.note_lines(&text::quality(&log));
         } else {
             terminal.note(&text::log_summary(&log));
         }

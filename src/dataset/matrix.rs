@@ -139,7 +139,7 @@ pub fn read(path: &Path, config: &MatrixConfig, types: &ColumnTypes) -> Result<M
         files: Vec::new(),
         warnings: Vec::new(),
     };
-    let mut files = Source::open(path, types.max_line)?;
+    let mut files = Source::open_matrix(path, types.max_line)?;
     let keys = KeyColumns::resolve(config, &files)?;
     if let Some(file) = files.file_without(&keys.label) {
         let missing = files.missing(file, &keys.label, "the outcome, `matrix.label`");
@@ -341,7 +341,7 @@ pub fn find_file_without_accounts(
     config: &MatrixConfig,
     max_line: MaxLine,
 ) -> Result<Option<(PathBuf, Option<String>)>> {
-    let files = Source::open(path, max_line)?;
+    let files = Source::open_matrix(path, max_line)?;
     if KeyColumns::resolve(config, &files)?.account.is_some() {
         return Ok(None);
     }
@@ -395,7 +395,7 @@ fn read_file_batches(
     types: &ColumnTypes,
     handle: &mut read::BatchHandler<'_, MatrixBatch>,
 ) -> Result<ControlFlow<(), BatchNotes>> {
-    let mut files = Source::open(path, types.max_line)?;
+    let mut files = Source::open_matrix(path, types.max_line)?;
     let keys = KeyColumns::resolve(config, &files)?;
     if let Some(feature) = types.kinds.keys().find(|feature| !files.has(feature)) {
         return Err(missing_feature(&files, feature));

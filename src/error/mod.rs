@@ -9,10 +9,11 @@ mod tests;
 use std::path::PathBuf;
 
 use phrases::{
-    all_drops, batch_file, counts, end, file_and_line, file_and_row, leaks, more_levels,
-    no_observations, one_class, project_file, source_drops,
+    all_drops, batch_file, counts, end, file_and_line, file_and_row, more_levels, no_observations,
+    one_class, project_file, source_drops,
 };
 
+use crate::escape::one_line;
 use crate::names::{backticked, counted, grouped};
 use crate::time::{TimeSpan, Timestamp};
 use crate::warning::{DropReason, Finding, ObservationDrop, OnlyNewLevels};
@@ -238,7 +239,7 @@ pub enum Error {
         path: Option<PathBuf>,
     },
     /// The log has neither events nor accounts before its end.
-    #[error("the log is empty: no events and no accounts are left before {}{}", end(*until), source_drops(sources))]
+    #[error("the log is empty: no events and no accounts are left before {}", end(*until))]
     EmptyLog {
         /// End of the log, exclusive.
         until: Timestamp,
@@ -246,7 +247,7 @@ pub enum Error {
         sources: Vec<SourceDrops>,
     },
     /// All event rows were dropped.
-    #[error("no usage events left after dropping rows: {}{}", counts(&all_drops(sources)), source_drops(sources))]
+    #[error("no usage events left after dropping rows: {}", counts(&all_drops(sources)))]
     NoUsage {
         /// Rows dropped in each source.
         sources: Vec<SourceDrops>,
@@ -472,7 +473,7 @@ pub enum Error {
     #[error(transparent)]
     Statistics(#[from] pql_stats::Error),
     /// The leakage audit has findings, and `--strict` is set.
-    #[error("leakage audit failed; no model stored (`--strict`):{}", leaks(findings))]
+    #[error("leakage audit failed; no model stored (`--strict`)")]
     Leak {
         /// The findings.
         findings: Vec<Finding>,
@@ -596,7 +597,8 @@ impl Error {
         }
     }
 
-    /// Returns the message and those of all sources, separated by `: `.
+    /// Returns the message and those of all sources, separated by `: `, as one line without hidden
+    /// characters.
     #[must_use]
     pub fn with_sources(&self) -> String {
         let mut text = self.to_string();
@@ -605,6 +607,21 @@ impl Error {
             text += &format!(": {cause}");
             source = cause.source();
         }
-        text
+        one_line(&text).into_owned()
+    }
+
+    /// Returns what a message lists below itself: the findings of the leakage audit, or the rows
+    /// read and dropped of each source.
+    #[must_use]
+    pub fn details(&self) -> Vec<String> {
+        match self {
+            Self::Leak { findings } => {
+                findings.iter().map(|finding| format!("possible leak: {finding}")).collect()
+            }
+            Self::EmptyLog { sources, .. } | Self::NoUsage { sources, .. } => {
+                sources.iter().map(source_drops).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }

@@ -4,16 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::SourceDrops;
+use crate::escape::one_line;
 use crate::names::{counted, grouped};
 use crate::time::{NEVER, Timestamp};
-use crate::warning::{DropReason, Finding, ObservationDrop};
-
-/// Returns the findings, one per line.
-pub(super) fn leaks(findings: &[Finding]) -> String {
-    findings
-        .iter()
-        .fold(String::new(), |text, finding| text + "\npossible leak: " + &finding.to_string())
-}
+use crate::warning::{DropReason, ObservationDrop};
 
 /// Returns the number of rows dropped for each reason.
 pub(super) fn counts(dropped: &[(DropReason, u64)]) -> String {
@@ -31,19 +25,13 @@ pub(super) fn all_drops(sources: &[SourceDrops]) -> Vec<(DropReason, u64)> {
     all.into_iter().collect()
 }
 
-/// Returns the rows read and dropped of each source, one per line.
-pub(super) fn source_drops(sources: &[SourceDrops]) -> String {
-    let line = |source: &SourceDrops| {
-        let rows = counted(source.rows, "row");
-        let dropped =
-            if source.dropped.is_empty() { "none".to_owned() } else { counts(&source.dropped) };
-        format!(
-            "\n  `{}` ({}): {rows} read, dropped: {dropped}",
-            source.source.display(),
-            source.kind
-        )
-    };
-    sources.iter().map(line).collect()
+/// Returns the rows read and dropped of a source.
+pub(super) fn source_drops(source: &SourceDrops) -> String {
+    let rows = counted(source.rows, "row");
+    let dropped =
+        if source.dropped.is_empty() { "none".to_owned() } else { counts(&source.dropped) };
+    let path = source.source.display();
+    one_line(&format!("  `{path}` ({}): {rows} read, dropped: {dropped}", source.kind)).into_owned()
 }
 
 /// Returns the end of a log; a log that is read as a whole ends at the current time.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
+use crate::escape::markdown_cell;
 use crate::io::write::{RunFiles, csv_line, format_number, write_bytes};
 use crate::model::Model;
 use crate::model::encoder::{Encoding, FeatureEncoder, OTHER, Term};
@@ -176,7 +177,7 @@ fn encoding_cells(prepared: &FeatureEncoder, term: Term<'_>) -> [String; 8] {
 /// # Source
 /// nbformat 4.5: <https://nbformat.readthedocs.io/en/latest/format_description.html>
 fn document(label: &str) -> Value {
-    let script = SCRIPT.replace(LABEL_PLACEHOLDER, label);
+    let script = SCRIPT.replace(LABEL_PLACEHOLDER, &markdown_cell(label));
     let mut cells: Vec<(&str, Vec<&str>)> = Vec::new();
     for line in script.lines() {
         match (line.strip_prefix(CELL_MARKER), cells.last_mut()) {

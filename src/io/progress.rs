@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::escape::one_line;
+
 /// Time between updates of a progress bar, in milliseconds.
 const TICK_INTERVAL: u64 = 200;
 
@@ -41,7 +43,7 @@ impl Progress {
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
-            bar.set_message(label.to_owned());
+            bar.set_message(one_line(label).into_owned());
             bar.enable_steady_tick(Duration::from_millis(TICK_INTERVAL));
             bar
         });

@@ -2,6 +2,7 @@
 
 use pql_stats::intervals::Interval;
 
+use crate::escape::one_line;
 pub(crate) use crate::names::{
     agree, capitalized, counted, enumerated, file_name, grouped, plural,
 };
@@ -165,20 +166,26 @@ pub(crate) fn span(duration: TimeSpan) -> String {
 /// Most characters of a line of prose on a terminal.
 pub(crate) const PROSE_WIDTH: usize = 100;
 
-/// Breaks a text between words into lines of at most [`PROSE_WIDTH`] characters, longer only for a
-/// long word. Line breaks of the text stay.
+/// Breaks a line between words into lines of at most [`PROSE_WIDTH`] characters, longer only for a
+/// long word. Hidden characters are escaped.
 ///
 /// # Arguments
-/// * `indent` – start of the further lines of a broken line
-pub(crate) fn wrap(text: &str, indent: &str) -> String {
-    let lines = text.lines().map(|line| wrapped_lines(line, PROSE_WIDTH, indent).join("\n"));
-    lines.collect::<Vec<_>>().join("\n")
+/// * `indent` – start of the further lines
+pub(crate) fn wrap(line: &str, indent: &str) -> String {
+    wrapped_lines(line, PROSE_WIDTH, indent).join("\n")
 }
 
-/// Breaks a line between words into lines of at most `width` characters.
+/// Breaks each line of a text like [`wrap`].
+pub(crate) fn wrap_lines(text: &str, indent: &str) -> String {
+    text.lines().map(|line| wrap(line, indent)).collect::<Vec<_>>().join("\n")
+}
+
+/// Breaks a line between words into lines of at most `width` characters. Hidden characters are
+/// escaped.
 pub(crate) fn wrapped_lines(line: &str, width: usize, indent: &str) -> Vec<String> {
+    let line = one_line(line);
     if line.chars().count() <= width {
-        return vec![line.to_owned()];
+        return vec![line.into_owned()];
     }
     let mut lines: Vec<String> = Vec::new();
     for word in line.split(' ') {
@@ -387,7 +394,8 @@ mod tests {
         let lines = wrap(&text, "  ");
         assert!(lines.lines().all(|line| line.chars().count() <= PROSE_WIDTH), "{lines}");
         assert_eq!(lines.replace("\n  ", " "), text);
-        assert_eq!(wrap("one\ntwo", "  "), "one\ntwo");
+        assert_eq!(wrap_lines("one\ntwo", "  "), "one\ntwo");
+        assert_eq!(wrap("one\ntwo", "  "), "one\\ntwo");
         assert_eq!(
             shorten_at_word("growth in logins: 3.04 (typical: 0)", 20),
             "growth in logins …"

@@ -1,11 +1,12 @@
 //! Alarms of monitoring: a batch that differs from the training data, or scores that differ from
 //! the outcomes.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
 use super::LogFault;
+use crate::escape::OneLine;
 use crate::names::{agree, backticked, counted, percent};
 
 /// Maximum number of features listed in an alarm.
@@ -126,9 +127,10 @@ impl Alarm {
 
 impl fmt::Display for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match self {
             Self::NoRowScored => f.write_str("No row was scored."),
-            Self::LogFault(fault) => fault.fmt(f),
+            Self::LogFault(fault) => write!(f, "{fault}"),
             Self::FeatureDrift { features, total } => {
                 let names = listed(features.iter().map(|name| format!("`{name}`")));
                 let verb = agree(features.len() as u64, ["has", "have"]);

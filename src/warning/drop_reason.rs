@@ -1,9 +1,10 @@
 //! Reasons why a row of a source, an account or a feature is not used.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
+use crate::escape::OneLine;
 use crate::names::{backticked, counted};
 use crate::time::Timestamp;
 
@@ -241,6 +242,7 @@ impl Unscored {
 
 impl fmt::Display for Unscored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match self {
             Self::TooYoung => f.write_str("not scored: too young"),
             Self::TooOld => f.write_str("not scored: too old"),
@@ -351,6 +353,7 @@ impl FeatureDrop {
 impl fmt::Display for FeatureDrop {
     /// Writes a verb phrase with the feature as its subject.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match self {
             Self::AllMissing => f.write_str("is missing in all training rows"),
             Self::Constant => f.write_str("is constant in the training rows"),
@@ -437,6 +440,7 @@ impl DroppedFeature {
 
 impl fmt::Display for DroppedFeature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         write!(f, "{} {}", self.quoted_column(), self.reason)
     }
 }

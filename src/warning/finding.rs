@@ -1,7 +1,10 @@
 //! Findings of the leakage audit: signs that a feature contains the outcome, each with advice.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
+use crate::escape::OneLine;
 use crate::names::{backticked, counted, grouped};
 
 /// Source of a column, which determines how to exclude it.
@@ -129,6 +132,7 @@ impl Finding {
 
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let f = &mut OneLine(f);
         match self {
             Self::HighAuc { column, origin, auc } => {
                 let (auc, low) =

@@ -1,9 +1,10 @@
 //! Faults of the log: events, days or sources that are missing, repeated or rounded.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
+use crate::escape::OneLine;
 use crate::names::{agree, counted, grouped};
 use crate::time::{Timestamp, iso_day};
 
@@ -164,6 +165,7 @@ impl LogFault {
 
 impl fmt::Display for LogFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match self {
             Self::EventGone { event, last_seen, days, expected, replacement } => {
                 let were = agree(*expected, ["was", "were"]);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{DroppedFeature, FeatureDrop, Finding, ObservationDrop, Warning};
+use crate::escape::one_line;
 use crate::names::counted;
 use crate::time::Timestamp;
 
@@ -151,9 +152,12 @@ pub fn dropped_features(features: &[DroppedFeature]) -> Vec<String> {
             None => reasons.push((&feature.reason, vec![column])),
         }
     }
-    let line = |(reason, columns): (&FeatureDrop, Vec<String>)| match columns.len() {
-        1 => format!("dropped: {} {reason}", columns[0]),
-        n => format!("dropped {n} columns, each of which {reason}: {}", columns.join(", ")),
+    let line = |(reason, columns): (&FeatureDrop, Vec<String>)| {
+        let columns = columns.iter().map(|column| one_line(column)).collect::<Vec<_>>();
+        match columns.len() {
+            1 => format!("dropped: {} {reason}", columns[0]),
+            n => format!("dropped {n} columns, each of which {reason}: {}", columns.join(", ")),
+        }
     };
     reasons.into_iter().map(line).collect()
 }

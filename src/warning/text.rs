@@ -1,14 +1,16 @@
 //! The texts of warnings.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::{SplitProblem, Warning};
+use crate::escape::OneLine;
 use crate::names::{agree, backticked, counted, file_name, grouped, quoted};
 
 impl fmt::Display for Warning {
     /// Writes what happened, why it matters and what to do.
     #[expect(clippy::too_many_lines, reason = "a sentence for each variant")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match self {
             Self::UnknownRoleEvent { event, role, suggestion } => {
                 write!(f, "`roles.{role}` lists `{event}`, which is not in the log")?;

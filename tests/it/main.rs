@@ -31,6 +31,8 @@ mod definition;
 mod explain;
 mod exports;
 mod funnel;
+mod golden_models;
+mod hostile_names;
 mod language;
 mod layers;
 #[path = "../../crates/pql-stats/tests/it/lcg.rs"]
@@ -56,5 +58,6 @@ mod speed;
 mod spline;
 mod split;
 mod statistics;
+mod supply;
 mod verdict;
 mod webdriver;

@@ -1,4 +1,5 @@
-//! CSV and similar formats: a header line and one record per row; values are read as written.
+//! CSV and similar formats: a header line and one record per row; values are read as written,
+//! except the apostrophes before formulas in a feature matrix.
 
 use std::io::{self, BufReader, Chain, Cursor, Read as _};
 use std::ops::ControlFlow;
@@ -8,11 +9,12 @@ use csv::{ErrorKind, StringRecord};
 
 use super::decompress::{self, LineTooLong, TextSource};
 use super::{
-    BatchBuilder, BatchHandler, Compression, ReadSummary, RowBatch, check_column_count,
+    BatchBuilder, BatchHandler, Compression, Delimited, ReadSummary, RowBatch, check_column_count,
     column_index, empty,
 };
 use crate::config::MaxLine;
 use crate::error::{Error, Result};
+use crate::escape::from_spreadsheet_cell;
 use crate::names::agree;
 
 /// Number of bytes searched for the separator of the header line: enough for thousands of columns.
@@ -25,21 +27,17 @@ const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const BUFFER: usize = 1 << 16;
 
 /// Returns the names of the header, some of which may be repeated.
-pub(super) fn columns(
-    file: &Path,
-    compression: Compression,
-    max_line: MaxLine,
-) -> Result<Vec<String>> {
-    Ok(open(file, compression, max_line)?.1)
+pub(super) fn columns(file: &Path, format: Delimited, max_line: MaxLine) -> Result<Vec<String>> {
+    Ok(open(file, format, max_line)?.1)
 }
 
 pub(super) fn read(
     file: &Path,
-    (compression, max_line): (Compression, MaxLine),
+    (format, max_line): (Delimited, MaxLine),
     names: &[String],
     batch: &mut BatchHandler<'_, RowBatch>,
 ) -> Result<ControlFlow<(), ReadSummary>> {
-    let (mut reader, header) = open(file, compression, max_line)?;
+    let (mut reader, header) = open(file, format, max_line)?;
     let indices: Vec<usize> =
         names.iter().map(|name| column_index(file, name, &header)).collect::<Result<_>>()?;
     let mut builder = BatchBuilder::new(names.iter().map(String::as_str), batch);
@@ -47,14 +45,15 @@ pub(super) fn read(
     let mut ends_inside_value = false;
     while reader
         .read_record(&mut record)
-        .map_err(|e| failure(file, compression, Some(builder.rows + 1), e))?
+        .map_err(|e| failure(file, format.compression, Some(builder.rows + 1), e))?
     {
         if record.len() != header.len() {
             return Err(wrong_field_count(file, builder.rows + 1, &record, header.len()));
         }
         reader.get_mut().unparsed = 0;
         ends_inside_value = record.get(header.len() - 1).is_some_and(|last| last.contains('\n'));
-        if builder.push(indices.iter().map(|&index| record.get(index)))?.is_break() {
+        let values = indices.iter().map(|&index| Some(format.value(record.get(index)?)));
+        if builder.push(values)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
@@ -67,6 +66,13 @@ pub(super) fn read(
         ));
     }
     Ok(builder.finish()?.map_continue(|rows| ReadSummary { rows, ..ReadSummary::default() }))
+}
+
+impl Delimited {
+    /// Returns the value of a field.
+    fn value(self, field: &str) -> &str {
+        if self.has_spreadsheet_cells { from_spreadsheet_cell(field) } else { field }
+    }
 }
 
 /// The bytes of a file; remembers the last byte that is not a line end, and limits the length of a
@@ -96,9 +102,10 @@ impl io::Read for RowReader {
 /// Opens a file and reads its header line.
 fn open(
     file: &Path,
-    compression: Compression,
+    format: Delimited,
     max_line: MaxLine,
 ) -> Result<(csv::Reader<RowReader>, Vec<String>)> {
+    let compression = format.compression;
     let mut source = decompress::open(file, compression)?;
     let mut start = Vec::new();
     source
@@ -120,7 +127,7 @@ fn open(
         .from_reader(bytes);
     let header = reader.headers().map_err(|e| failure(file, compression, None, e))?;
     check_column_count(file, header.len())?;
-    let header: Vec<String> = header.iter().map(str::to_owned).collect();
+    let header: Vec<String> = header.iter().map(|name| format.value(name).to_owned()).collect();
     reader.get_mut().unparsed = 0;
     if header.is_empty() {
         return Err(empty(file));

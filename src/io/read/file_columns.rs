@@ -38,8 +38,22 @@ pub(super) enum Origin {
 }
 
 impl FileColumns {
+    /// Reads the columns of a file.
     pub(crate) fn read(file: &Path, max_line: MaxLine) -> Result<Self> {
-        let format = file_format(file)?;
+        Self::read_format(file, file_format(file)?, max_line)
+    }
+
+    /// Reads the columns of a file of a feature matrix: in CSV, the apostrophes that pql writes
+    /// before formulas are removed.
+    pub(super) fn read_matrix(file: &Path, max_line: MaxLine) -> Result<Self> {
+        let mut format = file_format(file)?;
+        if let FileFormat::Delimited(delimited) = &mut format {
+            delimited.has_spreadsheet_cells = true;
+        }
+        Self::read_format(file, format, max_line)
+    }
+
+    fn read_format(file: &Path, format: FileFormat, max_line: MaxLine) -> Result<Self> {
         let (mut fields, mut texts, mut lists) = (Vec::new(), BTreeSet::new(), Vec::new());
         let all = match format {
             FileFormat::Parquet => {
@@ -48,7 +62,7 @@ impl FileColumns {
                 lists = schema.lists;
                 schema.names
             }
-            FileFormat::Delimited(compression) => delimited::columns(file, compression, max_line)?,
+            FileFormat::Delimited(delimited) => delimited::columns(file, delimited, max_line)?,
             FileFormat::Ndjson(compression) => ndjson::columns(file, compression, max_line)?,
         };
         let (mut stored, mut seen, mut repeated) = (Vec::new(), BTreeSet::new(), BTreeSet::new());

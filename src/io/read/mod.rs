@@ -189,7 +189,7 @@ fn read_request(
     request: &Request<'_>,
     batch: &mut BatchHandler<'_, RowBatch>,
 ) -> Result<ControlFlow<(), ReadSummary>> {
-    let format = file_format(file)?;
+    let format = request.known.map_or_else(|| file_format(file), |known| Ok(known.format))?;
     let mut plan = Plan::new(file, format, request)?;
     let stored = plan.stored.clone();
     let dictionaries: Vec<String> =
@@ -197,8 +197,8 @@ fn read_request(
     let mut apply = |stored: RowBatch| batch(plan.apply(file, stored)?);
     let flow = match format {
         FileFormat::Parquet => parquet::read(file, &stored, &dictionaries, &mut apply),
-        FileFormat::Delimited(compression) => {
-            delimited::read(file, (compression, request.max_line), &stored, &mut apply)
+        FileFormat::Delimited(delimited) => {
+            delimited::read(file, (delimited, request.max_line), &stored, &mut apply)
         }
         FileFormat::Ndjson(compression) => {
             ndjson::read(file, (compression, request.max_line), &stored, &mut apply)
@@ -224,8 +224,16 @@ pub fn row_count(file: &Path) -> Option<u64> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FileFormat {
     Parquet,
-    Delimited(Compression),
+    Delimited(Delimited),
     Ndjson(Compression),
+}
+
+/// CSV or a similar format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Delimited {
+    compression: Compression,
+    /// Whether the apostrophes that pql writes before formulas are removed.
+    has_spreadsheet_cells: bool,
 }
 
 /// Compression of a text file.
@@ -246,7 +254,9 @@ impl FileFormat {
         };
         match stem.rsplit_once('.')?.1 {
             "parquet" if compression == Compression::Plain => Some(Self::Parquet),
-            "csv" | "tsv" => Some(Self::Delimited(compression)),
+            "csv" | "tsv" => {
+                Some(Self::Delimited(Delimited { compression, has_spreadsheet_cells: false }))
+            }
             "ndjson" | "jsonl" | "json" => Some(Self::Ndjson(compression)),
             _ => None,
         }

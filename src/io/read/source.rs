@@ -54,6 +54,20 @@ impl Source {
     /// * [`Error::Read`], [`Error::Malformed`]: a file cannot be read
     /// * [`Error::Empty`]: there are no files, or all are empty
     pub(crate) fn open(path: &Path, max_line: MaxLine) -> Result<Self> {
+        Self::open_files(path, max_line, FileColumns::read)
+    }
+
+    /// Finds the files of a feature matrix like [`Source::open`]. In CSV, the apostrophes that pql
+    /// writes before formulas are removed.
+    pub(crate) fn open_matrix(path: &Path, max_line: MaxLine) -> Result<Self> {
+        Self::open_files(path, max_line, FileColumns::read_matrix)
+    }
+
+    fn open_files(
+        path: &Path,
+        max_line: MaxLine,
+        read_columns: fn(&Path, MaxLine) -> Result<FileColumns>,
+    ) -> Result<Self> {
         let mut source = Self {
             path: path.to_owned(),
             max_line,
@@ -67,7 +81,7 @@ impl Source {
         let Listing { files, unread } = list(path)?;
         source.unread = unread;
         for file in files {
-            let columns = match FileColumns::read(&file, max_line) {
+            let columns = match read_columns(&file, max_line) {
                 Err(error @ Error::Empty { .. }) => {
                     empty.get_or_insert(error);
                     continue;

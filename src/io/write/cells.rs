@@ -1,5 +1,6 @@
 //! Formatting of table values as CSV and JSON.
 
+use std::borrow::Cow;
 use std::fmt::{Display, LowerExp, Write as _};
 use std::io::{self, Write};
 
@@ -83,16 +84,27 @@ fn micros(t: i64, unit: TimeUnit) -> i64 {
     }
 }
 
+/// Returns a text as it is written to a cell of CSV.
+pub(super) type CellEncoder = fn(&str) -> Cow<'_, str>;
+
 /// Writes rows as CSV; null is the empty value.
+///
+/// # Arguments
+/// * `encode` – for texts
 pub(super) fn write_csv(
     writer: &mut csv::Writer<impl Write>,
+    encode: CellEncoder,
     frame: &DataFrame,
 ) -> Result<(), csv::Error> {
     let mut text = String::new();
     each_row(frame, |row| {
         for value in row {
-            cell(value, &mut text);
-            writer.write_field(&text)?;
+            if let Some(value) = value.get_str() {
+                writer.write_field(encode(value).as_bytes())?;
+            } else {
+                cell(value, &mut text);
+                writer.write_field(&text)?;
+            }
         }
         writer.write_record(None::<&[u8]>)
     })

@@ -9,6 +9,7 @@ mod run_files;
 mod sort;
 mod unfinished;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -17,6 +18,7 @@ use std::{fmt, fs};
 
 use atomic::Target;
 use atomic::without_path;
+use cells::CellEncoder;
 pub use cells::{csv_line, format_number};
 pub use dictionary::{ColumnValues, DictionaryColumn, OutputTable};
 pub(crate) use managed::{create_managed_folder, open_lock, open_managed, sync_folder};
@@ -34,14 +36,18 @@ pub(crate) use unfinished::UnfinishedFolder;
 pub(crate) use unfinished::remove_unfinished;
 
 use crate::error::{Error, Result};
+use crate::escape::spreadsheet_cell;
 
 /// The file format of a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     /// Parquet, compressed with zstd where that saves space.
     Parquet,
-    /// Comma-separated values with a header line.
+    /// Comma-separated values with a header line. A text that a spreadsheet could take for a
+    /// formula has an apostrophe in front.
     Csv,
+    /// The same with all texts as they are.
+    ExactCsv,
     /// One JSON object per line.
     Ndjson,
 }
@@ -87,7 +93,7 @@ pub struct TableWriter {
 /// The writer of a format.
 enum FormatWriter {
     Parquet(Box<RowGroupWriter>),
-    Csv(Box<csv::Writer<RecordingSink>>),
+    Csv { writer: Box<csv::Writer<RecordingSink>>, encode: CellEncoder },
     Ndjson { sink: RecordingSink, keys: Vec<String> },
 }
 
@@ -112,10 +118,15 @@ impl TableWriter {
             Format::Parquet => FormatWriter::Parquet(Box::new(
                 RowGroupWriter::create(sink, schema).map_err(|e| failure.polars_error(e))?,
             )),
-            Format::Csv => {
+            Format::Csv | Format::ExactCsv => {
+                let encode: CellEncoder =
+                    if format == Format::Csv { spreadsheet_cell } else { |text| text.into() };
                 let mut writer = csv::Writer::from_writer(sink);
-                writer.write_record(schema.iter_names()).map_err(|e| failure.csv_error(e))?;
-                FormatWriter::Csv(Box::new(writer))
+                let names = schema.iter_names().map(|name| encode(name));
+                writer
+                    .write_record(names.map(Cow::into_owned))
+                    .map_err(|e| failure.csv_error(e))?;
+                FormatWriter::Csv { writer: Box::new(writer), encode }
             }
             Format::Ndjson => FormatWriter::Ndjson {
                 sink,
@@ -142,8 +153,8 @@ impl TableWriter {
             FormatWriter::Parquet(groups) => {
                 groups.push(table).map_err(|e| failure.polars_error(e))
             }
-            FormatWriter::Csv(writer) => {
-                cells::write_csv(writer, &frame(table)?).map_err(|e| failure.csv_error(e))
+            FormatWriter::Csv { writer, encode } => {
+                cells::write_csv(writer, *encode, &frame(table)?).map_err(|e| failure.csv_error(e))
             }
             FormatWriter::Ndjson { sink, keys } => {
                 cells::write_ndjson(sink, keys, &frame(table)?).map_err(|e| failure.io_error(e))
@@ -161,7 +172,9 @@ impl TableWriter {
             FormatWriter::Parquet(groups) => {
                 groups.finish().map_err(|e| failure.polars_error(e))?;
             }
-            FormatWriter::Csv(mut writer) => writer.flush().map_err(|e| failure.io_error(e))?,
+            FormatWriter::Csv { mut writer, .. } => {
+                writer.flush().map_err(|e| failure.io_error(e))?;
+            }
             FormatWriter::Ndjson { mut sink, .. } => {
                 sink.flush().map_err(|e| failure.io_error(e))?;
             }

@@ -1,6 +1,7 @@
 //! Reasons as sentences.
 
 use super::phrase::{Phrase, days_words, phrase, window_words};
+use crate::escape::one_line;
 use crate::model::encoder::{
     CategoricalEncoding, Encoding, FeatureEncoder, MISSING, NumericEncoding, OTHER, Preprocessor,
     RawValue,
@@ -271,7 +272,7 @@ fn level(name: &str) -> &str {
     if name == MISSING { "missing" } else { name }
 }
 
-/// The sentences of all features of a model.
+/// The sentences of all features of a model, each one line without hidden characters.
 #[derive(Debug)]
 pub struct ReasonTemplates(Vec<ReasonTemplate>);
 
@@ -290,20 +291,20 @@ impl ReasonTemplates {
     /// `12 active users in the last 7 days (typical: 4)`.
     #[must_use]
     pub fn reason(&self, feature: usize, value: RawValue<'_>) -> String {
-        self.0[feature].reason(value)
+        one_line(&self.0[feature].reason(value)).into_owned()
     }
 
     /// Writes the value of a feature, such as `12 active users in the last 7 days`.
     #[must_use]
     pub fn value(&self, feature: usize, value: RawValue<'_>) -> String {
-        self.0[feature].value_clause(value)
+        one_line(&self.0[feature].value_clause(value)).into_owned()
     }
 
     /// Says as what the value of a feature counts, if it is beyond the values of the training rows;
     /// `None` otherwise.
     #[must_use]
     pub fn adjustment(&self, feature: usize, value: RawValue<'_>) -> Option<String> {
-        self.0[feature].adjustment(value)
+        Some(one_line(&self.0[feature].adjustment(value)?).into_owned())
     }
 
     /// Writes two values of a feature, with as many digits as distinguish them.

@@ -1,6 +1,6 @@
 //! The words of a verdict.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use pql_stats::intervals::Interval;
 use pql_stats::metrics::Difference;
@@ -10,6 +10,7 @@ use super::{
     BaseRates, Conclusion, EvaluatedRows, NoSkill, Relation, Remedy, Requirement, Suspect,
     TestSize, TooFew, UnbeatenRule, Unevaluated, Verdict,
 };
+use crate::escape::OneLine;
 use crate::names::{agree, counted, enumerated, grouped, plural, signed_decimal};
 
 /// Page about models without skill.
@@ -192,6 +193,7 @@ impl From<&Verdict> for VerdictCard {
 impl fmt::Display for Verdict {
     /// Writes the headline, a sentence without a period.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match &self.conclusion {
             Conclusion::NotEvaluated(Unevaluated::NoTestSet) => {
                 f.write_str("Not evaluated: there is no test set (`model.test_size`)")
@@ -209,7 +211,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-fn write_leak(f: &mut fmt::Formatter<'_>, suspects: &[Suspect]) -> fmt::Result {
+fn write_leak(f: &mut OneLine<'_, '_>, suspects: &[Suspect]) -> fmt::Result {
     let mut names: Vec<String> =
         suspects.iter().take(LISTED).map(|suspect| format!("`{}`", suspect.name)).collect();
     if suspects.len() > LISTED {
@@ -218,7 +220,7 @@ fn write_leak(f: &mut fmt::Formatter<'_>, suspects: &[Suspect]) -> fmt::Result {
     write!(f, "Leak suspected: {} may contain the outcome", enumerated(&names))
 }
 
-fn write_no_skill(f: &mut fmt::Formatter<'_>, no_skill: &NoSkill, sample: &str) -> fmt::Result {
+fn write_no_skill(f: &mut OneLine<'_, '_>, no_skill: &NoSkill, sample: &str) -> fmt::Result {
     if no_skill.ranks {
         return write!(
             f,
@@ -237,7 +239,7 @@ fn write_no_skill(f: &mut fmt::Formatter<'_>, no_skill: &NoSkill, sample: &str) 
     )
 }
 
-fn write_no_better(f: &mut fmt::Formatter<'_>, unbeaten: &[UnbeatenRule]) -> fmt::Result {
+fn write_no_better(f: &mut OneLine<'_, '_>, unbeaten: &[UnbeatenRule]) -> fmt::Result {
     let is_worse = unbeaten.iter().any(|rule| rule.relation == Relation::Worse);
     let named = unbeaten.iter().filter(|rule| !is_worse || rule.relation == Relation::Worse);
     let names: Vec<String> = named.map(|rule| rule.name.clone()).collect();

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::scores::AlertDetails;
 use super::{AccountState, AlertKind};
+use crate::escape::one_line;
 use crate::names::percent;
 use crate::registry::ledger::Run;
 use crate::time::{Zone, iso};
@@ -18,7 +19,7 @@ pub struct Alert {
     pub kind: AlertKind,
     /// Account ID.
     pub account_id: String,
-    /// Text of the alert.
+    /// Text of the alert, one line without hidden characters.
     pub text: String,
     /// Time of the run, UTC.
     pub cutoff: String,
@@ -108,7 +109,8 @@ impl Alert {
             previous_model: previous_run.map(|run| run.label.clone()),
         };
         let previous_day = previous_run.map(|run| zone.short(run.time));
-        Self { text: alert.format_text(previous_day.as_deref()), ..alert }
+        let text = alert.format_text(previous_day.as_deref());
+        Self { text: one_line(&text).into_owned(), ..alert }
     }
 
     fn format_text(&self, previous_day: Option<&str>) -> String {

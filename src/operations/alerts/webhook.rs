@@ -12,6 +12,7 @@ use ureq::http::Uri;
 
 use super::{Alert, AlertDigest, SentAlerts};
 use crate::error::{Error, Result};
+use crate::escape::chat;
 
 /// Timeout of one attempt.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -223,17 +224,11 @@ fn has_valid_port(uri: &Uri) -> bool {
     })
 }
 
-/// Serializes a message as the body of a request, with its text escaped.
-///
-/// Slack and similar tools interpret `<…>` as a link or a mention. Account names come from
-/// customers, so `text` escapes `&`, `<` and `>` as Slack requires.
-///
-/// # Source
-/// Slack, *Formatting text for app surfaces*, "Escaping text"
+/// Serializes a message as the body of a request. Account names come from customers, so its text
+/// is escaped for chats.
 fn body(message: &impl Serialize, text: &str) -> std::result::Result<String, String> {
     let mut body = serde_json::to_value(message).map_err(|e| e.to_string())?;
-    body["text"] =
-        Value::String(text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
+    body["text"] = Value::String(chat(text));
     serde_json::to_string(&body).map_err(|e| e.to_string())
 }
 

@@ -12,6 +12,7 @@ use self::champion::{CHAMPION_FILE, lock, promotions, read_promotions, record_pr
 pub use self::champion::{promote, rollback};
 pub use self::prune::{Pruned, prune};
 use crate::error::{Error, Result};
+use crate::escape::one_line;
 use crate::io::write::{
     OutputFile, UnfinishedFolder, create_managed_folder, sync_folder, write_bytes,
 };
@@ -146,21 +147,22 @@ pub fn model_name(label: &str) -> &str {
 }
 
 /// Returns `NAME/VERSION` for a file in the folder of a version, else the file's name without its
-/// extension.
+/// extension, without hidden characters.
 fn label_of(file: &Path) -> String {
     let folder_name = |path: Option<&Path>| {
         path.and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned())
     };
     let version = folder_name(file.parent());
     let name = folder_name(file.parent().and_then(Path::parent));
-    match (name, version) {
+    let label = match (name, version) {
         (Some(name), Some(version)) if version_number(&version).is_some() => {
             format!("{name}/{version}")
         }
         _ => file
             .file_stem()
             .map_or_else(|| file.display().to_string(), |n| n.to_string_lossy().into_owned()),
-    }
+    };
+    one_line(&label).into_owned()
 }
 
 /// Returns the files of the version whose model file is `model`.

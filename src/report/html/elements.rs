@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 use pql_stats::intervals::{Estimate, Interval};
 
+use crate::escape;
 use crate::report::charts::Drawing;
 use crate::report::format::{four, interval_range};
 
@@ -76,10 +77,8 @@ pub(super) fn document(title: &str, content: &Markup) -> String {
             }
         }
     };
-    // Names in data may contain control characters, which HTML and SVG forbid.
-    document
-        .into_string()
-        .replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}")
+    // HTML and SVG forbid control characters, which names in data may contain.
+    escape::lines(&document.into_string()).into_owned()
 }
 
 /// Returns a text as markup: names in backticks become code.
@@ -196,7 +195,7 @@ mod tests {
         let page = document(hostile, &html! { p title=(hostile) { (rich_text(hostile)) } (table) });
         assert!(!page.contains("<script"), "{page}");
         assert_eq!(
-            page.matches("&quot;&gt;&lt;script&gt;alert('x')&lt;/script&gt;&amp;amp;\u{fffd}")
+            page.matches("&quot;&gt;&lt;script&gt;alert('x')&lt;/script&gt;&amp;amp;\\u{0}")
                 .count(),
             7,
             "{page}"

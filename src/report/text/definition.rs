@@ -5,7 +5,8 @@ use pql_stats::metrics::{CapturedConversions, EqualVolumeAtCutoff, EqualVolumeCo
 
 use super::evaluation::cutoff_range;
 use super::{count, decimal, fixed, signed_decimal, signed_range, table};
-use crate::report::format::{counted, grouped, wrap};
+use crate::escape::one_line;
+use crate::report::format::{counted, grouped, wrap_lines};
 
 /// Describes how many conversions the definition and the same number of the model's highest scores
 /// contain.
@@ -18,7 +19,7 @@ pub(crate) fn definition_comparison(
     discovered_until: Option<&str>,
     comparison: &EqualVolumeComparison,
 ) -> String {
-    let mut text = format!("\nModel and definition `{name}`");
+    let mut text = format!("\nModel and definition `{}`", one_line(name));
     if comparison.matched > 0 {
         text += &format!(": {}", verdict(comparison));
     }
@@ -38,7 +39,7 @@ pub(crate) fn definition_comparison(
             "\nIts numbers are optimistic: it was discovered on data until {until}, which includes some of these rows"
         );
     }
-    text = wrap(&text, "  ");
+    text = wrap_lines(&text, "  ");
     if comparison.matched == 0 {
         return text;
     }

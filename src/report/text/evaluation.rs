@@ -7,6 +7,7 @@ use pql_stats::metrics::{
 };
 
 use super::{count, decimal, fixed, lift, percent, percent_range, range, table, with_range};
+use crate::escape::one_line;
 use crate::model::Model;
 use crate::model::verdict::{difference_text, entropy};
 use crate::report::format::{agree, counted, grouped, percent as short_percent, wrap};
@@ -333,5 +334,6 @@ pub(crate) fn by_value(column: &str, parts: &[(String, SubsetMetrics)]) -> Strin
     let header =
         [column, "rows", "accounts", "predicted", "converted", "95% CI", "ROC AUC (95% CI)"];
     let note = "* the 95% interval does not contain the predicted rate";
-    format!("\nBy `{column}`\n{}", noted(table(&header, rows, 1..4), any_outside.then_some(note)))
+    let table = noted(table(&header, rows, 1..4), any_outside.then_some(note));
+    format!("\nBy `{}`\n{table}", one_line(column))
 }

@@ -5,7 +5,7 @@ use pql_stats::intervals::Interval;
 use super::{fixed, lift, percent, percent_range, range, table};
 use crate::io::write::format_number;
 use crate::log::Log;
-use crate::report::format::{counted, grouped, whole_percents, wrap};
+use crate::report::format::{counted, grouped, whole_percents, wrap_lines};
 use crate::rules::funnel::{
     ALL, Funnel, FunnelOptions, FunnelRow, LandmarkComparison, PqlRevenue, Rate,
     TYPICAL_CUSTOMER_SHARE, TYPICAL_PQL_SHARE,
@@ -107,7 +107,7 @@ fn rates(all: &[&FunnelRow], horizon: &str) -> String {
     format!(
         "Conversion rates\n{}\n{}",
         table(&header, rows, 1..7),
-        wrap(
+        wrap_lines(
             &format!(
                 "PQL rate: share of sign-ups that qualify in time.\nconversion: share of PQLs that convert within {horizon}. Both count only accounts that are old enough."
             ),
@@ -147,7 +147,7 @@ fn landmarks(all: &[&FunnelRow], horizon: &str) -> String {
         if rows.is_empty() { String::new() } else { format!("\n{}", table(&header, rows, 3..8)) };
     format!(
         "PQLs compared with other unconverted accounts of the same age\nconverted: share that converted in the next {horizon}{text}\n{}",
-        wrap(&notes.join("\n"), "  ")
+        wrap_lines(&notes.join("\n"), "  ")
     )
 }
 

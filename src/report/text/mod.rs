@@ -26,6 +26,7 @@ pub(crate) use train::{
 
 use crate::dataset::split::SplitMethod;
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
+use crate::escape::one_line;
 use crate::log::Log;
 use crate::model::Model;
 use crate::model::explain::{Direction, coefficients, direction};
@@ -34,7 +35,8 @@ pub(crate) use crate::names::{decimal, signed_decimal};
 use crate::report::format::{counted, file_name, grouped};
 use crate::time::iso_day;
 
-/// Formats a table without rules; the columns in `numbers` are aligned to the right.
+/// Formats a table without rules; the columns in `numbers` are aligned to the right. Hidden
+/// characters are escaped.
 pub(crate) fn table(
     header: &[&str],
     rows: Vec<Vec<String>>,
@@ -43,9 +45,12 @@ pub(crate) fn table(
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     if header.iter().any(|name| !name.is_empty()) {
-        table.set_header(header.to_vec());
+        table.set_header(header.iter().map(|name| one_line(name)));
     }
-    table.add_rows(rows);
+    let escaped = |cells: Vec<String>| {
+        cells.into_iter().map(|cell| one_line(&cell).into_owned()).collect::<Vec<_>>()
+    };
+    table.add_rows(rows.into_iter().map(escaped));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }

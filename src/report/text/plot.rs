@@ -7,6 +7,7 @@ use pql_stats::intervals::Interval;
 use pql_stats::metrics::{Bin, Decile};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::escape::one_line;
 use crate::model::explain::Coefficient;
 
 /// Width if neither `COLUMNS` nor the terminal gives one.
@@ -141,7 +142,7 @@ impl Plotter {
         let all = largest.len();
         largest.truncate(MAX_COEFFICIENTS);
         let row = |c: &&Coefficient| PlotRow {
-            name: c.feature.clone(),
+            name: one_line(&c.feature).into_owned(),
             value: format!("{:+.3}", c.coef),
             interval: c.interval,
             point: Some(c.coef),

@@ -9,6 +9,7 @@ use super::evaluation::held_out;
 use super::{decimal, lift, range, table};
 use crate::dataset::split::SplitMethod;
 use crate::error::Result;
+use crate::escape::one_line;
 use crate::log::{DataQuality, Log};
 use crate::model::Model;
 use crate::model::explain::{Direction, describe_measure, direction, is_count};
@@ -79,7 +80,7 @@ pub(crate) fn matrix_summary(rows: usize, columns: usize, path: &Path) -> String
         "Read {} and {} from {}",
         counted(rows as u64, "row"),
         counted(columns as u64, "feature"),
-        path.display()
+        one_line(&path.display().to_string())
     )
 }
 
@@ -265,7 +266,8 @@ fn features(model: &Model, most: usize) -> Vec<String> {
         return Vec::new();
     }
     let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
-    let line = |row: &Vec<String>| format!("{:width$}   {}", row[0], row[1]);
+    let line =
+        |row: &Vec<String>| one_line(&format!("{:width$}   {}", row[0], row[1])).into_owned();
     std::iter::once("Most important features".to_owned()).chain(rows.iter().map(line)).collect()
 }
 
@@ -332,7 +334,8 @@ pub(crate) fn stored(summary: &TrainingSummary<'_>) -> Vec<String> {
     // Commands on stored models need the folder alone.
     let models = options.find(" --models ").map_or("", |start| &options[start..]);
     let features = if model.catalog.is_some() { "" } else { " --features FILE" };
-    let folder = path.parent().unwrap_or(path).display();
+    let folder = path.parent().unwrap_or(path).display().to_string();
+    let (folder, options) = (one_line(&folder), one_line(&options));
     if let Some(unmet) = summary.unmet {
         let champion = champion.map_or_else(
             || format!("`{name}` has no champion"),

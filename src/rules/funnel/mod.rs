@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use crate::config::DefinitionKind;
 use crate::error::{Error, Result};
+use crate::escape::one_line;
 use crate::io::sink::Sink;
 use crate::log::{Log, Visitors};
 use crate::rules::definition::{Definition, first_matches};
@@ -121,12 +122,13 @@ impl FunnelRow {
         self.level == FunnelLevel::Definition || self.definitions > 1
     }
 
-    /// Returns a title for tables.
+    /// Returns a title for tables, on one line.
     #[must_use]
     pub fn title(&self) -> String {
+        let name = one_line(&self.name);
         match self.level {
-            FunnelLevel::Definition => self.name.clone(),
-            FunnelLevel::Type => format!("type: {}", self.name),
+            FunnelLevel::Definition => name.into_owned(),
+            FunnelLevel::Type => format!("type: {name}"),
             FunnelLevel::Any => "any definition".to_owned(),
         }
     }

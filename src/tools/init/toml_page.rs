@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::columns::Choice;
+use crate::escape::{self, is_hidden};
 
 /// Column of comments.
 const COMMENT: usize = 40;
@@ -10,16 +11,18 @@ const COMMENT: usize = 40;
 /// Returns a TOML string without line breaks, which also fits into a comment.
 pub(super) fn string(text: &str) -> String {
     let mut out = String::from('"');
+    let mut previous = '"';
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
-                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            c if is_hidden(c, previous) => {
+                let _ = write!(out, "\\U{:08X}", u32::from(c));
             }
             c => out.push(c),
         }
+        previous = c;
     }
     out.push('"');
     out
@@ -98,5 +101,6 @@ const PLACEHOLDER: &str = "FIXME";
 
 /// Returns a text that fits into a comment.
 pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    escape::one_line(&words).into_owned()
 }
