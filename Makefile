@@ -9,7 +9,7 @@ OUT := $(abspath $(CARGO_TARGET_DIR))/demo
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.rs)))
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help build install demo check test long mutants docs peers bench data pictures python browser seeds
+.PHONY: help build install demo check test long mutants docs golden peers bench data pictures python browser seeds
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -75,6 +75,10 @@ mutants: ## Read 20,000 damaged Parquet files (3 minutes)
 docs: ## Write the generated pages of docs/reference: commands.md, configuration.md
 	$(call say,Writing the generated pages of docs/reference)
 	PQL_DOCS=1 cargo test --locked --test it -- commands:: schema::
+
+golden: ## Write tests/golden/models/current.*, the model of a new format that `pql selftest` reads
+	$(call say,Training and scoring the model of the newest format)
+	PQL_GOLDEN=1 cargo test --locked --test it -- golden_models::
 
 peers: build python ## Write docs/benchmarks/comparison.md: scikit-learn and boosting on ../shared/data (10 minutes)
 	$(call say,Comparing with logistic regression and boosting of scikit-learn on the same features)

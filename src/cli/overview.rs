@@ -6,7 +6,10 @@ pub(super) const ABOUT: &str =
 
 /// The groups of commands, in the order of use.
 pub(super) const GROUPS: [(&str, &[&str]); 6] = [
-    ("Set up", &["init", "simulate", "ingest", "features", "schema", "completions", "man"]),
+    (
+        "Set up",
+        &["init", "simulate", "ingest", "features", "schema", "completions", "man", "selftest"],
+    ),
     ("Train", &["train", "evaluate", "compare", "models"]),
     ("Score", &["score"]),
     ("Explain", &["explain", "inspect", "report", "export"]),

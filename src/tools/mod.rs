@@ -1,4 +1,6 @@
-//! Helpers for a new project: a guessed project file ([`init`]), a simulated log ([`simulate`]).
+//! Helpers for a new project: a guessed project file ([`init`]), a simulated log ([`simulate`]);
+//! and known results to check a build ([`selftest`]).
 
 pub mod init;
+pub mod selftest;
 pub mod simulate;

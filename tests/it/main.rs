@@ -58,6 +58,5 @@ mod speed;
 mod spline;
 mod split;
 mod statistics;
-mod supply;
 mod verdict;
 mod webdriver;
