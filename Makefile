@@ -9,7 +9,7 @@ OUT := $(abspath $(CARGO_TARGET_DIR))/demo
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.rs)))
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help build install demo check test long mutants docs golden peers bench data pictures python browser seeds
+.PHONY: help build install demo check test long mutants docs golden notices supply peers bench data pictures python browser seeds
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -79,6 +79,14 @@ docs: ## Write the generated pages of docs/reference: commands.md, configuration
 golden: ## Write tests/golden/models/current.*, the model of a new format that `pql selftest` reads
 	$(call say,Training and scoring the model of the newest format)
 	PQL_GOLDEN=1 cargo test --locked --test it -- golden_models::
+
+notices: ## Write THIRD-PARTY-NOTICES.txt, the licenses of the dependencies
+	$(call say,Collecting the licenses of the dependencies)
+	python3 tests/notices.py
+
+supply: ## Check dependencies with cargo-deny and cargo-auditable (network; installs both, 20 minutes the first time)
+	$(call say,Checking advisories, licenses, notices and the crates of a build)
+	tests/supply.sh
 
 peers: build python ## Write docs/benchmarks/comparison.md: scikit-learn and boosting on ../shared/data (10 minutes)
 	$(call say,Comparing with logistic regression and boosting of scikit-learn on the same features)

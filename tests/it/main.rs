@@ -58,5 +58,6 @@ mod speed;
 mod spline;
 mod split;
 mod statistics;
+mod supply;
 mod verdict;
 mod webdriver;
