@@ -242,8 +242,8 @@ fn the_card_has_code_sentences_and_data() {
 fn a_verdict_describes_the_evaluated_rows() {
     let base_rates = Some(BaseRates { training: 0.5, test: 0.1, p_value: 0.01 });
     let judged = |source| Verdict {
-        source,
         base_rates,
+        source,
         ..verdict(&metrics((0.42, 0.11), (0.05, 0.02), (7, 38)), &[], Vec::new())
     };
     let test_set = judged(EvaluatedRows::TestSet);
