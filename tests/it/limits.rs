@@ -29,8 +29,8 @@ fn a_long_line_is_refused_also_if_it_is_compressed() {
         let larger = train(name, "1MB");
         assert!(!larger.err.contains("max_line"), "{}", larger.err);
     }
-    train("one.csv", "100")
-        .fails_with(2, &["`100`, expected a size from 1KB to 2GB, such as 16MB"]);
+    train("one.csv", "100B")
+        .fails_with(2, &["`100B`, expected a size from 1KB to 2GB, such as 16MB"]);
 }
 
 #[test]
