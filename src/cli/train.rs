@@ -177,9 +177,10 @@ fn train(
     let log = args.project.training_log(config, terminal)?;
     let data = text::log_summary(&log);
     definitions(&args.project, config, &log)?;
-    let funnel = match with_funnel {
-        true => by_month(&args.project, config, &log, &mut terminal.sink())?,
-        false => None,
+    let funnel = if with_funnel {
+        by_month(&args.project, config, &log, &mut terminal.sink())?
+    } else {
+        None
     };
     let trained = train_on_log(config, log, options, &mut terminal.sink())?;
     Ok(TrainingResult { trained, data, funnel })

@@ -33,18 +33,23 @@ const LABEL_NAMES: [&str; 9] = [
 pub(super) fn find_labels(table: &DataFrame) -> Result<Vec<(String, Option<String>)>> {
     let mut found = Vec::new();
     for column in table.columns().iter().rev() {
-        if let Some(positive) = positive_value(&cells::text(column)?) {
-            found.push((column.name().to_string(), positive));
-        }
+        let texts = cells::text(column)?;
+        let Some([low, high]) = two_values(&texts) else { continue };
+        let levels = [low, high].map(|value| cells::level(value).to_lowercase());
+        let positive = match levels.each_ref().map(String::as_str) {
+            ["0", "1"] | ["false", "true"] => None,
+            ["no", "yes"] | ["n", "y"] => Some(high.to_owned()),
+            _ => continue,
+        };
+        found.push((column.name().to_string(), positive));
     }
     let is_named = |name: &str| LABEL_NAMES.iter().any(|part| name.to_lowercase().contains(part));
     found.sort_by_key(|(name, _)| !is_named(name));
     Ok(found)
 }
 
-/// Returns the value of a column of two values that means converted, `Some(None)` for 1 and true;
-/// `None` for other columns.
-fn positive_value(texts: &StringChunked) -> Option<Option<String>> {
+/// Returns the values of a column that has two, in byte order.
+fn two_values(texts: &StringChunked) -> Option<[&str; 2]> {
     let mut values = BTreeSet::new();
     for text in texts.iter().flatten().map(str::trim).filter(|text| !text.is_empty()) {
         values.insert(text);
@@ -52,13 +57,8 @@ fn positive_value(texts: &StringChunked) -> Option<Option<String>> {
             return None;
         }
     }
-    let [low, high] = values.into_iter().collect::<Vec<_>>()[..] else { return None };
-    match [low, high].map(|value| cells::level(value).to_lowercase()).each_ref().map(String::as_str)
-    {
-        ["0", "1"] | ["false", "true"] => Some(None),
-        ["no", "yes"] | ["n", "y"] => Some(Some(high.to_owned())),
-        _ => None,
-    }
+    let mut values = values.into_iter();
+    values.next().zip(values.next()).map(|(low, high)| [low, high])
 }
 
 /// Outcomes, collected batch by batch.

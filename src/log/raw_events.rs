@@ -502,13 +502,11 @@ impl SelectedRows<'_> {
 
     /// Returns a column of ids or event names of a batch as text.
     fn texts<'b>(&self, batch: &'b RowBatch, name: &str) -> Result<TextColumn<'b>> {
-        match batch.dictionaries.get(name) {
-            Some(pieces) => Ok(TextColumn::Dictionary(pieces)),
-            None => {
-                let column = read::column(self.file, &batch.frame, name)?;
-                Ok(TextColumn::Plain(cells::id_texts(column, self.location(name))?))
-            }
+        if let Some(pieces) = batch.dictionaries.get(name) {
+            return Ok(TextColumn::Dictionary(pieces));
         }
+        let column = read::column(self.file, &batch.frame, name)?;
+        Ok(TextColumn::Plain(cells::id_texts(column, self.location(name))?))
     }
 }
 

@@ -273,10 +273,9 @@ impl NumericTimes {
         for index in self.integers.iter().flat_map(Clone::clone) {
             let number = values[index];
             if number != NO_TIME {
-                let micros = unit.integer_to_micros(number).map(|t| match unit.is_local() {
-                    true => self.zone.to_utc(t),
-                    false => t,
-                });
+                let micros = unit
+                    .integer_to_micros(number)
+                    .map(|t| if unit.is_local() { self.zone.to_utc(t) } else { t });
                 values[index] = unit
                     .check(micros, widen(number), number_means_never(number), &number)
                     .map_err(|problem| (index, problem))?
