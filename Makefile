@@ -9,7 +9,7 @@ OUT := $(abspath $(CARGO_TARGET_DIR))/demo
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.rs)))
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help build install demo check test long mutants docs golden notices supply peers bench data pictures python browser seeds
+.PHONY: help build install demo check test long mutants fuzz docs golden notices supply peers bench data pictures python browser seeds
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -71,6 +71,19 @@ long: ## Run the simulations with 200 seeds of each kind (1 minute)
 mutants: ## Read 20,000 damaged Parquet files (3 minutes)
 	$(call say,Reading 20,000 damaged Parquet files)
 	PQL_LONG=1 cargo test --locked --test it -- mutants:: --nocapture
+
+# TARGETS='csv model' and SECONDS=3600 choose what runs and for how long.
+fuzz: TARGETS ?= timestamp config definition model csv ndjson parquet score-writer html
+fuzz: SECONDS ?= 3600
+fuzz: FUZZ := $(abspath $(CARGO_TARGET_DIR))/fuzz
+fuzz: ## Search for inputs that break pql (an hour for each target; needs a C++ compiler)
+	$(call say,Building the fuzzer)
+	RUSTC_WORKSPACE_WRAPPER='$(CURDIR)/crates/pql-fuzz/instrument.sh' cargo build --locked -p pql-fuzz --features libfuzzer
+	@for target in $(TARGETS); do \
+	    mkdir -p "$(FUZZ)/$$target"; \
+	    (set -x; PQL_FUZZ_TARGET=$$target '$(dir $(PQL))pql-fuzz' -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=4096 \
+	        -artifact_prefix="$(FUZZ)/$$target-" "$(FUZZ)/$$target" "crates/pql-fuzz/corpus/$$target") || exit 1; \
+	done
 
 docs: ## Write the generated pages of docs/reference: commands.md, configuration.md
 	$(call say,Writing the generated pages of docs/reference)

@@ -5,4 +5,4 @@ pub(crate) mod format;
 mod html;
 pub(crate) mod text;
 
-pub use html::{ComparisonPage, ModelPage, MonitorPage};
+pub use html::{ComparisonPage, ModelPage, MonitorPage, document, rich_text};

@@ -58,7 +58,8 @@ pub(super) fn estimate_row(
 }
 
 /// Returns a complete HTML document.
-pub(super) fn document(title: &str, content: &Markup) -> String {
+#[must_use]
+pub fn document(title: &str, content: &Markup) -> String {
     let document = html! {
         (DOCTYPE)
         html lang="en" {
@@ -82,7 +83,8 @@ pub(super) fn document(title: &str, content: &Markup) -> String {
 }
 
 /// Returns a text as markup: names in backticks become code.
-pub(super) fn rich_text(text: &str) -> Markup {
+#[must_use]
+pub fn rich_text(text: &str) -> Markup {
     let parts: Vec<&str> = text.split('`').collect();
     html! {
         // An unpaired backtick is plain text.

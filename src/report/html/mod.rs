@@ -13,5 +13,6 @@ mod monitor_page;
 mod training_facts;
 
 pub use comparison_page::ComparisonPage;
+pub use elements::{document, rich_text};
 pub use model_page::ModelPage;
 pub use monitor_page::MonitorPage;

@@ -1,0 +1,57 @@
+//! Laws of files with tables.
+
+use std::fs;
+use std::path::Path;
+
+use polars::prelude::DataFrame;
+use pql::Result;
+use pql::io::write::OutputFile;
+use pql::io::{read, write};
+use tempfile::TempDir;
+
+/// Reads a file and checks that its batches are consecutive.
+fn rows(file: &Path) -> Result<Vec<DataFrame>> {
+    let mut frames = Vec::new();
+    let mut next = 1;
+    let summary = read::read(file, None, &mut |first_row, frame| {
+        assert_eq!(first_row, next);
+        next += frame.height() as u64;
+        frames.push(frame);
+        Ok(())
+    })?;
+    assert_eq!(summary.rows, next - 1, "rows of the summary");
+    Ok(frames)
+}
+
+/// Returns a folder in memory where the system has one.
+fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+    folder.expect("a folder for temporary files")
+}
+
+/// A file that can be read is written as Parquet with the same rows.
+pub(crate) fn file(data: &[u8], extension: &str) -> bool {
+    let folder = folder();
+    let file = folder.path().join(format!("t.{extension}"));
+    fs::write(&file, data).expect("a file of the input");
+    let Ok(frames) = rows(&file) else { return false };
+    frames.iter().filter(|frame| frame.height() > 0).all(|frame| round_trip(frame, folder.path()))
+}
+
+/// Writes a batch as Parquet and compares what is read back; returns whether it can be written.
+fn round_trip(frame: &DataFrame, folder: &Path) -> bool {
+    let copy = folder.join("copy.parquet");
+    let output = OutputFile::managed(&copy);
+    let Ok(()) = write::write_table(&output, write::Format::Parquet, frame) else { return false };
+    let again = rows(&copy).expect("written by `write_table`");
+    let height: usize = again.iter().map(DataFrame::height).sum();
+    assert_eq!(height, frame.height());
+    let mut start = 0;
+    for part in &again {
+        let expected = frame.slice(start, part.height());
+        assert!(part.equals_missing(&expected), "found {part:?}, expected {expected:?}");
+        start += i64::try_from(part.height()).expect("rows of a batch");
+    }
+    true
+}

@@ -1,0 +1,92 @@
+//! The laws of every target hold for its corpus, for inputs that once violated them, and for random
+//! mutations of both.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pql_fuzz::Target;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Returns the files of a target with their names, in order.
+fn corpus(target: Target) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name());
+    let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "{} is empty", folder.display());
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    paths.iter().map(|path| (name(path), fs::read(path).unwrap())).collect()
+}
+
+/// Returns the time for random mutations of each target: two minutes for all of them in CI.
+fn time_per_target() -> Duration {
+    let set = |name: &str| std::env::var(name).ok();
+    let seconds = match set("PQL_FUZZ_SECONDS") {
+        Some(text) => text.parse().unwrap(),
+        None if set("CI").as_deref() == Some("true") => 13,
+        None => 1,
+    };
+    Duration::from_secs(seconds)
+}
+
+/// Numbers that programs confuse: sizes near the limits of types, and signs.
+const NUMBERS: [u64; 8] = [0, 1, 0x7f, 0xff, 0x7fff_ffff, 0xffff_ffff, u64::MAX >> 1, u64::MAX];
+
+/// Changes some bytes: replaces, inserts, removes, repeats, or takes some from another input.
+fn mutate(data: &mut Vec<u8>, other: &[u8], rng: &mut ChaCha8Rng) {
+    let at = rng.random_range(0..=data.len());
+    let end = (at + rng.random_range(0..16_usize)).min(data.len());
+    match rng.random_range(0..7) {
+        0 if at < data.len() => data[at] ^= 1 << rng.random_range(0..8),
+        1 if at < data.len() => data[at] = rng.random(),
+        2 => data.insert(at, rng.random()),
+        3 => drop(data.drain(at..end)),
+        4 => {
+            let copy = data[at..end].to_vec();
+            data.splice(at..at, copy);
+        }
+        5 => {
+            let number = NUMBERS.choose(rng).unwrap().to_le_bytes();
+            data.splice(at..end, number[..1 << rng.random_range(0..4)].iter().copied());
+        }
+        _ if !other.is_empty() => {
+            let from = rng.random_range(0..other.len());
+            let until = (from + rng.random_range(1..32)).min(other.len());
+            data.splice(at..end, other[from..until].iter().copied());
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_laws_hold_for_the_corpus() {
+    for target in Target::ALL {
+        for (name, data) in corpus(target) {
+            let is_accepted = target.check(&data);
+            assert!(is_accepted || name.starts_with("rejected"), "{target}/{name} is rejected");
+        }
+    }
+}
+
+#[test]
+fn the_laws_hold_for_mutations() {
+    let time = time_per_target();
+    for target in Target::ALL {
+        let corpus = corpus(target);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let (start, mut mutations, mut accepted) = (Instant::now(), 0_u64, 0_u64);
+        while start.elapsed() < time {
+            let mut data = corpus.choose(&mut rng).unwrap().1.clone();
+            let other = &corpus.choose(&mut rng).unwrap().1;
+            for _ in 0..rng.random_range(1..5) {
+                mutate(&mut data, other, &mut rng);
+            }
+            accepted += u64::from(target.check(&data));
+            mutations += 1;
+        }
+        println!("{target}: {mutations} mutations, {accepted} of them accepted");
+    }
+}
