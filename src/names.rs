@@ -68,7 +68,7 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// Returns the form of a word that agrees with a count: the first one for 1, else the second one.
-pub(crate) fn agree<'a>(count: u64, [singular, plural]: [&'a str; 2]) -> &'a str {
+pub(crate) fn agree(count: u64, [singular, plural]: [&str; 2]) -> &str {
     if count == 1 { singular } else { plural }
 }
 

@@ -1,5 +1,5 @@
-//! Dependencies: every one is used, every exception of deny.toml is still needed, and the notices are
-//! complete. `make supply` checks more, with tools and a network.
+//! Dependencies: every one is used, every exception of deny.toml is still needed, and the notices
+//! are complete. `make supply` checks more, with tools and a network.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -20,7 +20,7 @@ const NARROW: i64 = 42;
 const MIN_CONVERSIONS: usize = 3;
 
 /// The guessed observation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ObservationGuess {
     pub(super) config: ObservationConfig,
     /// Windows, if not the default.
@@ -29,17 +29,6 @@ pub(super) struct ObservationGuess {
     pub(super) min_conversions: Option<usize>,
     /// First day of the log and day after its last complete day.
     pub(super) span: Option<(String, String)>,
-}
-
-impl Default for ObservationGuess {
-    fn default() -> Self {
-        Self {
-            config: ObservationConfig::default(),
-            windows: None,
-            min_conversions: None,
-            span: None,
-        }
-    }
 }
 
 impl ObservationGuess {

@@ -103,7 +103,7 @@ impl Column {
             (Some(times.format), others)
         });
         let head = counted.head;
-        Self { words, depth, name, values, present, rows, kind, head, time_format, not_times }
+        Self { name, words, depth, values, present, rows, kind, head, time_format, not_times }
     }
 
     /// Returns what the column is for the training.

@@ -308,8 +308,8 @@ fn ids_with_and_without_leading_zeros_are_shown_in_both_spellings() {
 
 #[test]
 fn conversions_before_the_sign_up_or_never_are_named() {
-    let events: String = (0..30).map(|n| format!("a{n},login,{}\n", day(n))).collect();
-    let events = format!("account_id,event,timestamp\n{events}");
+    let events: Vec<String> = (0..30).map(|n| format!("a{n},login,{}\n", day(n))).collect();
+    let events = format!("account_id,event,timestamp\n{}", events.concat());
     for (converted, why) in [
         (day(0), "Fix `converted_at` (before the sign-up of 100% of accounts)"),
         (
@@ -318,11 +318,11 @@ fn conversions_before_the_sign_up_or_never_are_named() {
         ),
     ] {
         let row = |n: usize| {
-            let converted = if n % 2 == 0 { converted.as_str() } else { "" };
+            let converted = if n.is_multiple_of(2) { converted.as_str() } else { "" };
             format!("a{n},{},{converted}\n", day(n + 10))
         };
-        let rows: String = (0..30).map(row).collect();
-        let list = format!("account_id,signed_up,converted_at\n{rows}");
+        let rows: Vec<String> = (0..30).map(row).collect();
+        let list = format!("account_id,signed_up,converted_at\n{}", rows.concat());
         let guess = files(&[("e.csv", &events), ("list.csv", &list)]);
         assert!(guess.tasks[0].contains(why), "{:?}", guess.tasks);
     }
@@ -330,13 +330,13 @@ fn conversions_before_the_sign_up_or_never_are_named() {
 
 #[test]
 fn accounts_that_are_too_old_for_every_cutoff_are_named() {
-    let events: String = (0..40).map(|n| format!("a{},login,{}\n", n % 10, day(n))).collect();
-    let list: String = (0..10)
+    let events: Vec<String> = (0..40).map(|n| format!("a{},login,{}\n", n % 10, day(n))).collect();
+    let list: Vec<String> = (0..10)
         .map(|n| format!("a{n},2015-01-01,{}\n", if n % 2 == 0 { day(20) } else { String::new() }))
         .collect();
     let guess = files(&[
-        ("e.csv", &format!("account_id,event,timestamp\n{events}")),
-        ("list.csv", &format!("account_id,signed_up,converted_at\n{list}")),
+        ("e.csv", &format!("account_id,event,timestamp\n{}", events.concat())),
+        ("list.csv", &format!("account_id,signed_up,converted_at\n{}", list.concat())),
     ]);
     assert!(guess.tasks[0].contains("observation.max_age"), "{:?}", guess.tasks);
 }
