@@ -160,10 +160,10 @@ fn marks_are_missing_times_in_every_column() {
         // Lines are broken at blanks.
         let message = run.err.split_whitespace().collect::<Vec<_>>().join(" ");
         for (column, values) in [("converted_at", 2), ("signed_up_at", 2), ("timestamp", 3)] {
-            let words = format!("`{column}`: 1 of {values} values `{mark}`");
+            let words = format!("`{column}` (`{mark}`, 1 of {values} values)");
             assert!(message.contains(&words), "{message}");
         }
-        assert!(message.contains("read as missing"), "{message}");
+        assert!(message.contains("Read as missing: "), "{message}");
     }
 }
 
