@@ -308,7 +308,7 @@ fn broken_champions_versions_and_cards_are_reported_without_their_content() {
         (b"secret\n0001\n", "line 1 is not a version"),
         (b"0001\n../secret/0001\n", "line 2 is not a version"),
         (b"\xffsecret", "expected text in UTF-8"),
-        (&[b'1'; 2 << 20], "expected at most 1048576 bytes"),
+        (&vec![b'1'; 2 << 20], "expected at most 1048576 bytes"),
     ];
     for (content, problem) in contents {
         project.write("models/t/champion", content);

@@ -242,8 +242,8 @@ fn events_are_counted_by_local_day_when_clocks_are_turned() {
         let day = pql::time::iso_day(start + n / 20 * crate::common::DAY);
         text + &format!("a{},login,{day}\n", n % 20)
     });
-    let list: String = (0..20).map(|n| format!("a{n},2025-07-01\n")).collect();
-    let project = project(&events, &format!("account_id,signed_up_at\n{list}"));
+    let list: Vec<String> = (0..20).map(|n| format!("a{n},2025-07-01")).collect();
+    let project = project(&events, &format!("account_id,signed_up_at\n{}\n", list.join("\n")));
     let (file, zone) = (project.path("pql.toml"), "input.timezone=America/New_York");
     for until in ["2025-11-05", "2025-11-09"] {
         let until = format!("observation.until={until}");

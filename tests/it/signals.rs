@@ -12,14 +12,15 @@ use crate::project::{Project, run};
 fn simulation(project: &Project) -> Child {
     let args = ["simulate", "-q", "-o", "data", "--accounts", "5000000", "--seed", "1"];
     let mut command = project.command(env!("CARGO_BIN_EXE_pql"), &args);
-    let child = command.stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
     for _ in 0..3_000 {
         if project.path("data").exists() && unfinished(project, "data") >= 2 {
             return child;
         }
         sleep(Duration::from_millis(10));
     }
-    panic!("the simulation writes nothing");
+    child.kill().unwrap();
+    panic!("the simulation writes nothing: {}", child.wait().unwrap());
 }
 
 fn unfinished(project: &Project, folder: &str) -> usize {

@@ -1,5 +1,7 @@
 //! The laws of every target hold for its corpus, for inputs that once violated them, and for random
 //! mutations of both.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(clippy::print_stdout, reason = "tests print what they measure")]
 
 use std::fs;
 use std::path::Path;

@@ -220,7 +220,7 @@ fn the_url_comes_from_a_file_or_the_environment() {
     project.write("url", "ftp://host/secret");
     let run = alerts(&project, &["--webhook-file", "url"]).fails_with(2, &["found a webhook URL"]);
     assert!(!run.err.contains("secret"), "{}", run.err);
-    project.write("url", [b'x'; 1 << 17]);
+    project.write("url", vec![b'x'; 1 << 17]);
     alerts(&project, &["--webhook-file", "url"]).fails_with(3, &["at most 65536 bytes"]);
     alerts(&project, &["--webhook-file", "absent"]).fails_with(3, &["absent"]);
 }

@@ -146,12 +146,11 @@ impl Value {
             }
             Self::List(code, elements, claimed) => {
                 let count = claimed.unwrap_or(elements.len() as u64);
-                match u8::try_from(count) {
-                    Ok(count @ 0..15) => out.push(count << 4 | code),
-                    _ => {
-                        out.push(0xf0 | code);
-                        write_varint(out, count);
-                    }
+                if let Ok(count @ 0..15) = u8::try_from(count) {
+                    out.push(count << 4 | code);
+                } else {
+                    out.push(0xf0 | code);
+                    write_varint(out, count);
                 }
                 for element in elements {
                     match element {
@@ -163,12 +162,12 @@ impl Value {
             Self::Struct(fields) => {
                 let mut last = 0_i16;
                 for (id, value) in fields {
-                    match u8::try_from(i32::from(*id) - i32::from(last)) {
-                        Ok(delta @ 1..=15) => out.push(delta << 4 | value.code()),
-                        _ => {
-                            out.push(value.code());
-                            write_zigzag(out, i64::from(*id));
-                        }
+                    let delta = u8::try_from(i32::from(*id) - i32::from(last));
+                    if let Ok(delta @ 1..=15) = delta {
+                        out.push(delta << 4 | value.code());
+                    } else {
+                        out.push(value.code());
+                        write_zigzag(out, i64::from(*id));
                     }
                     value.write(out);
                     last = *id;

@@ -60,8 +60,7 @@ pub(crate) fn score_writer(data: &[u8]) -> bool {
     // A line of one empty cell is a blank line, which readers skip.
     if cells.iter().any(|cell| !cell.is_empty()) {
         let line = csv_line(&cells);
-        let mut reader =
-            csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
         let records: Vec<csv::StringRecord> =
             reader.records().map(|record| record.expect("one valid line")).collect();
         assert_eq!(records.len(), 1, "{line:?}");
