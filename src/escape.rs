@@ -82,6 +82,26 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     replace_hidden(text, |c| c == '\n', push_escaped)
 }
 
+/// Returns a text as [`lines`] does, except that some sequences, which begin with ESC, stay.
+pub(crate) fn lines_with(sequences: &[&str], text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let mut escaped = lines(parts.next().unwrap_or_default()).into_owned();
+    for part in parts {
+        let kept = sequences.iter().find_map(|sequence| {
+            let rest = part.strip_prefix(sequence.strip_prefix('\u{1b}')?)?;
+            Some((*sequence, rest))
+        });
+        if let Some((sequence, rest)) = kept {
+            escaped.push_str(sequence);
+            escaped.push_str(&lines(rest));
+        } else {
+            push_escaped('\u{1b}', &mut escaped);
+            escaped.push_str(&lines(part));
+        }
+    }
+    escaped
+}
+
 /// Returns JSON whose hidden characters, which occur only in its strings, are written as `\uXXXX`.
 /// It has the same values.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
@@ -193,6 +213,11 @@ mod tests {
             assert_eq!(one_line(&one_line(text)), shown, "twice");
         }
         assert_eq!(lines("a\r\nb\u{1b}"), "a\\r\nb\\u{1b}");
+        let red = "\u{1b}[31m";
+        assert_eq!(
+            lines_with(&[red], "a\u{7}\u{1b}[31mb\u{1b}[32mc\u{7}"),
+            "a\\u{7}\u{1b}[31mb\\u{1b}[32mc\\u{7}"
+        );
     }
 
     #[test]

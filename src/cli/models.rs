@@ -179,7 +179,7 @@ fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
         "verdict",
         "trained until",
         "tested until",
-        "test accounts",
+        "accounts",
         "converting",
     ];
     if with_auc {

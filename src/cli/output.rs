@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::escape;
 use crate::io::write::{Format, OutputFile, RunFiles, csv_line, write_bytes};
 use crate::report::format::alternatives;
+use crate::report::text::plot::COLORS;
 
 /// A format of a result; each command writes some of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -199,10 +200,11 @@ impl Output {
     }
 
     /// Writes a text, and a line break after it unless it is empty. Hidden characters are escaped,
-    /// in JSON by its own escapes; CSV and TOML stay as they are.
+    /// in JSON by its own escapes; colors of plots, CSV and TOML stay as they are.
     pub(super) fn write(&self, text: &str, terminal: &mut Terminal<'_>) -> Result<()> {
         let text = match self.format {
-            OutputFormat::Table | OutputFormat::Md => escape::lines(text),
+            OutputFormat::Table => escape::lines_with(&COLORS, text).into(),
+            OutputFormat::Md => escape::lines(text),
             OutputFormat::Json | OutputFormat::Ndjson => escape::json(text),
             OutputFormat::Csv | OutputFormat::Toml | OutputFormat::Parquet => text.into(),
         };

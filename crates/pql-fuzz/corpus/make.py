@@ -69,12 +69,12 @@ within = "7d"
 [[definition]]
 name = "team"
 type = "criteria"
-all = [{ users = 3 }, { any = [{ event = "invite", count = 2 }, { active_days = 5 }] }]
+all = [{ users = 3 }, { any = [{ event = "invite", at_least = 2 }, { active_days = 5 }] }]
 """)
 seed("config", "short", "[model]\nalpha = 1.0\n")
-definitions = ["name = \"hits a limit\"\ntype = \"limit\"\nall = [{ event = \"limit_reached\", count = 1 }]\n",
+definitions = ["name = \"hits a limit\"\ntype = \"limit\"\nall = [{ event = \"limit_reached\", at_least = 1 }]\n",
                "name = \"team\"\ntype = \"criteria\"\nwithin = \"14d\"\nany = [{ users = 3 }, { features = 4 }, { active_days = 5 }]\n",
-               "name = \"a \\\"b\\\"\"\ntype = \"hand-raise\"\nall = [{ event = \"x\", count = 2 }, { any = [{ users = 2 }, { event = \"y\", count = 1 }] }]\n"]
+               "name = \"a \\\"b\\\"\"\ntype = \"hand-raise\"\nall = [{ event = \"x\", at_least = 2 }, { any = [{ users = 2 }, { event = \"y\", at_least = 1 }] }]\n"]
 for number, text in enumerate(definitions):
     seed("definition", f"seed{number}", text)
 

@@ -124,7 +124,7 @@ mod tests {
         assert!((factor(0.01) - (Z_95 + Z_POWER).powi(2)).abs() < 1e-9);
         assert!(factor(-0.02) < factor(0.01));
         // (1.96 + 1.2816)² = 10.507
-        assert!((factor(0.0) - 10.507_421_7).abs() < 1e-6, "{}", factor(0.0));
+        assert!((factor(0.0) - 10.507_423_06).abs() < 1e-6, "{}", factor(0.0));
         assert!((factor(0.002) - factor(0.0) / 0.64).abs() < 1e-9, "as a negligible one");
         assert_eq!(accounts_to_decide(0.0, 0.0, 0.01), None);
     }

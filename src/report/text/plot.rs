@@ -62,6 +62,8 @@ const ASCII: Glyphs = Glyphs {
 const POSITIVE: &str = "\u{1b}[36m";
 const NEGATIVE: &str = "\u{1b}[33m";
 const RESET: &str = "\u{1b}[0m";
+/// All sequences that color a plot.
+pub(crate) const COLORS: [&str; 3] = [POSITIVE, NEGATIVE, RESET];
 
 /// Draws plots for one width and character set.
 #[derive(Debug, Clone, Copy)]

@@ -278,6 +278,9 @@ pub fn vif(correlation: &Array2<f64>) -> Vec<f64> {
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2⁵³")]
 pub fn correlation(x: ArrayView2<'_, f64>) -> Array2<f64> {
     let (n, p) = x.dim();
+    if p == 0 {
+        return Array2::zeros((0, 0));
+    }
     let sums = sum_chunks(n, CHUNK, p, |rows, _, sums| {
         for row in x.slice_axis(Axis(0), Slice::from(rows)).axis_iter(Axis(0)) {
             sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
