@@ -74,7 +74,7 @@ all = [{ users = 3 }, { any = [{ event = "invite", at_least = 2 }, { active_days
 seed("config", "short", "[model]\nalpha = 1.0\n")
 definitions = ["name = \"hits a limit\"\ntype = \"limit\"\nall = [{ event = \"limit_reached\", at_least = 1 }]\n",
                "name = \"team\"\ntype = \"criteria\"\nwithin = \"14d\"\nany = [{ users = 3 }, { features = 4 }, { active_days = 5 }]\n",
-               "name = \"a \\\"b\\\"\"\ntype = \"hand-raise\"\nall = [{ event = \"x\", at_least = 2 }, { any = [{ users = 2 }, { event = \"y\", at_least = 1 }] }]\n"]
+               "name = \"a \\\"b\\\"\"\ntype = \"hand_raise\"\nall = [{ event = \"x\", at_least = 2 }, { any = [{ users = 2 }, { event = \"y\", at_least = 1 }] }]\n"]
 for number, text in enumerate(definitions):
     seed("definition", f"seed{number}", text)
 
@@ -86,7 +86,7 @@ seed("csv", "quoted", 'id;text\n"1";"a ""b""; c"\n2;"two\nlines"\n'.replace("\n"
 seed("csv", "sep", "sep=;\nid;n\n1;2\n")
 seed("csv", "bom", b"\xef\xbb\xbfid\tn\n1\t2\n")
 seed("ndjson", "flat", '{"id":"a","n":1.5,"t":null}\n{"id":"b","ok":true}\n')
-seed("ndjson", "nested", '{"id":1,"properties":{"time":"2025-01-01","deep":{"x":[1,2]}}}\n')
+seed("ndjson", "rejected_nested", '{"id":1,"properties":{"time":"2025-01-01","deep":{"x":[1,2]}}}\n')
 seed("ndjson", "escapes", '{"\\u0069d":"\\ud83d\\ude00","big":12345678901234567890,"e":1e-7}\n')
 
 table = pa.table({"id": ["a", "b", None, "a"], "n": [1, 2, 3, None], "x": [0.5, None, float("nan"), -0.0],
@@ -96,8 +96,9 @@ for codec in ["none", "snappy", "gzip", "zstd", "lz4", "brotli"]:
         path = HERE / "parquet" / f"{codec}_v{version[0]}"
         path.parent.mkdir(exist_ok=True)
         pq.write_table(table, path, compression=codec, data_page_version=version, use_dictionary=codec != "none", write_page_checksum=True, row_group_size=3)
-nested = pa.table({"s": [{"a": 1, "b": "x"}, None], "l": [[1, 2], []], "d": pa.array(["u", "v"]).dictionary_encode()})
-pq.write_table(nested, HERE / "parquet" / "nested", compression="zstd")
+nested = pa.table({"s": [{"a": 1, "b": "x"}, None], "l": [[1, 2], []]})
+pq.write_table(nested, HERE / "parquet" / "rejected_nested", compression="zstd")
+pq.write_table(pa.table({"d": pa.array(["u", "v"]).dictionary_encode()}), HERE / "parquet" / "dictionary", compression="zstd")
 
 seed("score-writer", "cells", "a\0b,c\0\"q\"\0two\nlines\0=1+1\0'x")
 seed("score-writer", "numbers", b"".join(struct.pack("<d", x) for x in [0.0, -0.0, 1.5, 1e-7, 1e300, 5e-324, float("nan"), float("inf"), 0.1]))

@@ -36,7 +36,9 @@ pub(crate) fn file(data: &[u8], extension: &str) -> bool {
     let file = folder.path().join(format!("t.{extension}"));
     fs::write(&file, data).expect("a file of the input");
     let Ok(frames) = rows(&file) else { return false };
-    frames.iter().filter(|frame| frame.height() > 0).all(|frame| round_trip(frame, folder.path()))
+    // Columns without names are not read, and Parquet has no table without columns.
+    let has_values = |frame: &&DataFrame| frame.height() > 0 && frame.width() > 0;
+    frames.iter().filter(has_values).all(|frame| round_trip(frame, folder.path()))
 }
 
 /// Writes a batch as Parquet and compares what is read back; returns whether it can be written.
