@@ -19,7 +19,7 @@ const MIN_SHARE: f64 = 0.01;
 /// [`SAMPLED`]. Equal events have equal hashes, so the estimated share is unbiased.
 const ALL_COMPARED: usize = 1 << 22;
 
-/// One in so many hashes belongs to the sample; a power of two.
+/// Number of hashes of which one belongs to the sample; a power of two.
 const SAMPLED: u64 = 16;
 
 /// Times rounded to minutes or more cannot distinguish the events of a user.

@@ -1,7 +1,7 @@
 //! Stored models of every format, with the probabilities that they must give.
 //!
 //! `tests/golden/models` has the model of the newest format, `current.pql`, which `pql selftest`
-//! reads, too, and those of earlier formats, `format-N.pql`. The rows of each and their
+//! also reads, and those of earlier formats, `format-N.pql`. The rows of each and their
 //! probabilities are next to it. `make golden` writes the files of a new format.
 
 use std::fmt::Write as _;

@@ -182,7 +182,7 @@ struct Claim(#[expect(dead_code, reason = "held until it is dropped")] Option<Fi
 
 /// Locks what a killed program left behind; `None` if a program still writes it.
 fn claim(path: &Path, there: &Metadata) -> Option<Claim> {
-    /// Age above which the program is assumed to be dead, if locks do not tell.
+    /// Age above which the program is assumed to be dead, without locks.
     const MAX_AGE: Duration = Duration::from_hours(24);
     let is_old = || {
         let age = there.modified().ok().and_then(|time| time.elapsed().ok());

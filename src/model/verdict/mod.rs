@@ -51,7 +51,7 @@ pub enum EvaluatedRows {
     TestSet,
     /// They are newer than the training data.
     Newer,
-    /// Some are test rows, on which the baselines were fitted, too.
+    /// Some are test rows, on which the baselines were also fitted.
     IncludesTestSet,
     /// The model may have been trained on some of them.
     MayIncludeTraining,
