@@ -1,7 +1,9 @@
 //! Errors: one variant for each problem that a user can fix.
 
 mod constructors;
+mod exit_code;
 mod hints;
+mod message;
 mod phrases;
 #[cfg(test)]
 mod tests;
@@ -10,10 +12,9 @@ use std::path::PathBuf;
 
 use phrases::{
     all_drops, batch_file, counts, end, file_and_line, file_and_row, more_levels, no_observations,
-    one_class, project_file, source_drops,
+    one_class, project_file,
 };
 
-use crate::escape::one_line;
 use crate::names::{backticked, counted, grouped};
 use crate::time::{TimeSpan, Timestamp};
 use crate::warning::{DropReason, Finding, ObservationDrop, OnlyNewLevels};
@@ -572,56 +573,4 @@ pub enum Error {
         /// Its format number.
         found: u32,
     },
-}
-
-impl Error {
-    /// Returns the exit code: 1 failed, 2 usage, 3 input data, 4 model file, 5 a requested check
-    /// failed.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::BrokenPipe => 0,
-            Self::Statistics(pql_stats::Error::NotConverged { .. })
-            | Self::Write { .. }
-            | Self::WebhookFailed { .. } => 1,
-            Self::Config { .. } | Self::Usage { .. } | Self::NoEventSource { .. } => 2,
-            Self::NoModel { .. }
-            | Self::UnusableChampion { .. }
-            | Self::UnreadableModel { .. }
-            | Self::NotAModel { .. }
-            | Self::DamagedModel { .. }
-            | Self::NewerModel { .. }
-            | Self::OldModel { .. } => 4,
-            Self::Leak { .. } | Self::CheckFailed { .. } => 5,
-            _ => 3,
-        }
-    }
-
-    /// Returns the message and those of all sources, separated by `: `, as one line without hidden
-    /// characters.
-    #[must_use]
-    pub fn with_sources(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            text += &format!(": {cause}");
-            source = cause.source();
-        }
-        one_line(&text).into_owned()
-    }
-
-    /// Returns what a message lists below itself: the findings of the leakage audit, or the rows
-    /// read and dropped of each source.
-    #[must_use]
-    pub fn details(&self) -> Vec<String> {
-        match self {
-            Self::Leak { findings } => {
-                findings.iter().map(|finding| format!("possible leak: {finding}")).collect()
-            }
-            Self::EmptyLog { sources, .. } | Self::NoUsage { sources, .. } => {
-                sources.iter().map(source_drops).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
 }

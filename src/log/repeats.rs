@@ -80,7 +80,7 @@ pub(super) fn count_repeats(
 /// Returns the hashes of a block's usage events, and whether all times are coarse.
 ///
 /// # Arguments
-/// * `sampled` – one in so many hashes is returned; 1 returns all
+/// * `sampled` – number of hashes of which one is returned; 1 returns all
 fn hashes(block: &RawBlock, sampled: u64, spill: &SpillFile) -> Result<(Vec<u64>, bool)> {
     let times = block.event_times(spill)?;
     let (account, user, event) =
