@@ -70,6 +70,7 @@ pub mod model;
 mod names;
 #[doc(hidden)]
 pub mod operations;
+mod query;
 #[doc(hidden)]
 pub mod registry;
 #[doc(hidden)]

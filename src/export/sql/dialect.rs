@@ -1,0 +1,382 @@
+//! Differences between engines: names, literals, types and functions.
+
+use crate::query::{Function, Type};
+
+/// An engine whose SQL pql writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// DuckDB 1.1 and newer.
+    DuckDb,
+    /// PostgreSQL 15 and newer.
+    Postgres,
+    /// Apache Spark 3.5 and newer, and Databricks.
+    Spark,
+    /// Google BigQuery.
+    BigQuery,
+    /// Snowflake.
+    Snowflake,
+}
+
+/// Words that at least one engine reserves.
+const RESERVED: &[&str] = &[
+    "all",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "at",
+    "between",
+    "both",
+    "by",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "column",
+    "constraint",
+    "create",
+    "cross",
+    "cube",
+    "current",
+    "date",
+    "default",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "exclude",
+    "exists",
+    "extract",
+    "false",
+    "fetch",
+    "filter",
+    "following",
+    "for",
+    "foreign",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "groups",
+    "hash",
+    "having",
+    "if",
+    "ilike",
+    "in",
+    "increment",
+    "inner",
+    "intersect",
+    "interval",
+    "into",
+    "is",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "lookup",
+    "merge",
+    "minus",
+    "natural",
+    "new",
+    "no",
+    "not",
+    "null",
+    "nulls",
+    "of",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "over",
+    "partition",
+    "pivot",
+    "placing",
+    "preceding",
+    "primary",
+    "qualify",
+    "range",
+    "recursive",
+    "references",
+    "regexp",
+    "respect",
+    "returning",
+    "right",
+    "rlike",
+    "rollup",
+    "row",
+    "rows",
+    "sample",
+    "select",
+    "set",
+    "show",
+    "similar",
+    "some",
+    "start",
+    "struct",
+    "summarize",
+    "symmetric",
+    "table",
+    "tablesample",
+    "then",
+    "time",
+    "timestamp",
+    "to",
+    "trailing",
+    "treat",
+    "trigger",
+    "true",
+    "unbounded",
+    "union",
+    "unique",
+    "unnest",
+    "unpivot",
+    "update",
+    "user",
+    "using",
+    "values",
+    "variadic",
+    "view",
+    "when",
+    "where",
+    "whenever",
+    "window",
+    "with",
+    "within",
+];
+
+impl Dialect {
+    /// All dialects.
+    pub const ALL: [Self; 5] =
+        [Self::DuckDb, Self::Postgres, Self::Spark, Self::BigQuery, Self::Snowflake];
+
+    /// Returns the name of the engine.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DuckDb => "DuckDB",
+            Self::Postgres => "PostgreSQL",
+            Self::Spark => "Apache Spark",
+            Self::BigQuery => "BigQuery",
+            Self::Snowflake => "Snowflake",
+        }
+    }
+
+    /// Returns the longest name of a table or column, in bytes.
+    pub(crate) fn longest_name(self) -> usize {
+        match self {
+            // PostgreSQL cuts longer names off.
+            Self::Postgres => 63,
+            Self::DuckDb | Self::Spark | Self::Snowflake => 255,
+            Self::BigQuery => 300,
+        }
+    }
+
+    /// Returns whether `COUNT(*) FILTER (WHERE …)` exists.
+    pub(super) fn has_filter_clause(self) -> bool {
+        matches!(self, Self::DuckDb | Self::Postgres | Self::Spark)
+    }
+
+    /// Returns whether `VALUES` is a relation.
+    pub(super) fn has_values(self) -> bool {
+        self != Self::BigQuery
+    }
+
+    /// Writes a name. Lower-case words stay as they are, so that the engine may change their case;
+    /// all other names are quoted.
+    pub(crate) fn name_of(self, name: &str) -> String {
+        let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'))
+            && !RESERVED.contains(&name);
+        if is_plain {
+            return name.to_owned();
+        }
+        match self {
+            Self::DuckDb | Self::Postgres | Self::Snowflake => {
+                format!("\"{}\"", name.replace('"', "\"\""))
+            }
+            Self::Spark => format!("`{}`", name.replace('`', "``")),
+            Self::BigQuery => format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`")),
+        }
+    }
+
+    /// Writes a text as a literal.
+    pub(crate) fn text(self, text: &str) -> String {
+        let escaped = match self {
+            Self::DuckDb | Self::Postgres => text.replace('\'', "''"),
+            Self::Snowflake => text.replace('\\', "\\\\").replace('\'', "''"),
+            Self::Spark | Self::BigQuery => text
+                .replace('\\', "\\\\")
+                .replace('\'', "\\'")
+                .replace('\n', "\\n")
+                .replace('\r', "\\r"),
+        };
+        format!("'{escaped}'")
+    }
+
+    /// Writes a finite number as a literal of double precision, never of a decimal type.
+    pub(super) fn double(self, value: f64) -> String {
+        let digits = format!("{:?}", value.abs());
+        let has_exponent = digits.contains('e');
+        let literal = match self {
+            Self::DuckDb | Self::BigQuery if has_exponent => digits,
+            Self::DuckDb | Self::BigQuery => format!("{digits}e0"),
+            Self::Postgres => format!("{digits}::float8"),
+            Self::Spark => format!("{digits}D"),
+            Self::Snowflake => format!("{digits}::FLOAT"),
+        };
+        if value.is_sign_negative() && value != 0.0 { format!("(-{literal})") } else { literal }
+    }
+
+    /// Returns the name of a type.
+    pub(crate) fn type_name(self, kind: Type) -> &'static str {
+        match (kind, self) {
+            (Type::Boolean, Self::BigQuery) => "BOOL",
+            (Type::Boolean, _) => "BOOLEAN",
+            (Type::Integer, Self::BigQuery) => "INT64",
+            (Type::Integer, _) => "BIGINT",
+            (Type::Double, Self::BigQuery) => "FLOAT64",
+            (Type::Double, Self::Postgres) => "DOUBLE PRECISION",
+            (Type::Double, Self::Snowflake) => "FLOAT",
+            (Type::Double, _) => "DOUBLE",
+            (Type::Text, Self::Spark | Self::BigQuery) => "STRING",
+            (Type::Text, Self::Postgres) => "TEXT",
+            (Type::Text, _) => "VARCHAR",
+            (Type::Timestamp, Self::Snowflake) => "TIMESTAMP_NTZ",
+            (Type::Timestamp, _) => "TIMESTAMP",
+        }
+    }
+
+    /// Writes a parameter of the statement.
+    pub(super) fn parameter(self, name: &str) -> String {
+        match self {
+            Self::DuckDb => format!("${name}"),
+            Self::Postgres | Self::Spark | Self::Snowflake => format!(":{name}"),
+            Self::BigQuery => format!("@{name}"),
+        }
+    }
+
+    /// Writes the quotient of two integers, neither negative, rounded down.
+    pub(super) fn divide_whole(self, a: &str, b: &str) -> String {
+        match self {
+            Self::DuckDb => format!("{a} // {b}"),
+            Self::Postgres => format!("{a} / {b}"),
+            Self::Spark => format!("{a} DIV {b}"),
+            Self::BigQuery => format!("DIV({a}, {b})"),
+            Self::Snowflake => format!("FLOOR({a} / {b})"),
+        }
+    }
+
+    /// Returns what follows a text by which rows are sorted, so that its bytes are compared.
+    pub(super) fn byte_order(self) -> &'static str {
+        if self == Self::Postgres { " COLLATE \"C\"" } else { "" }
+    }
+
+    /// Writes a call of a function.
+    pub(super) fn call(self, function: Function, arguments: &[String]) -> String {
+        let list = arguments.join(", ");
+        let first = &arguments[0];
+        match (function, self) {
+            (Function::Abs, _) => format!("ABS({list})"),
+            // Spark's FLOOR returns an integer.
+            (Function::Floor, Self::Spark) => format!("CAST(FLOOR({list}) AS DOUBLE)"),
+            (Function::Floor, _) => format!("FLOOR({list})"),
+            (Function::Ln, _) => format!("LN({list})"),
+            // Where the result is too large or too small, some engines fail.
+            (Function::Exp, _) => format!(
+                "EXP(GREATEST({}, LEAST({}, {list})))",
+                self.double(-700.0),
+                self.double(700.0)
+            ),
+            (Function::Sqrt, _) => format!("SQRT({list})"),
+            (Function::Greatest, _) => format!("GREATEST({list})"),
+            (Function::Least, _) => format!("LEAST({list})"),
+            (Function::Coalesce, _) => format!("COALESCE({list})"),
+            (Function::NullIf, _) => format!("NULLIF({list})"),
+            (Function::Concat, _) => format!("({})", arguments.join(" || ")),
+            (Function::Length, Self::DuckDb | Self::Snowflake) => format!("LENGTH({list})"),
+            (Function::Length, _) => format!("CHAR_LENGTH({list})"),
+            (Function::Lower, _) => format!("LOWER({list})"),
+            (Function::Trim, _) => format!("TRIM({list})"),
+            (Function::IsNan, Self::DuckDb | Self::Spark) => format!("ISNAN({list})"),
+            (Function::IsNan, Self::BigQuery) => format!("IS_NAN({list})"),
+            (Function::IsNan, Self::Postgres) => format!("{first} = 'NaN'::float8"),
+            (Function::IsNan, Self::Snowflake) => format!("{first} = 'NaN'::FLOAT"),
+            (Function::ToMicros, Self::DuckDb) => format!("EPOCH_US({list})"),
+            (Function::ToMicros, Self::Postgres) => {
+                format!("CAST(EXTRACT(EPOCH FROM {list}) * 1000000 AS BIGINT)")
+            }
+            (Function::ToMicros, Self::Spark) => format!("UNIX_MICROS(CAST({list} AS TIMESTAMP))"),
+            (Function::ToMicros, Self::BigQuery) => format!("UNIX_MICROS(TIMESTAMP({list}))"),
+            (Function::ToMicros, Self::Snowflake) => {
+                format!("DATE_PART(EPOCH_MICROSECOND, {list})")
+            }
+            (Function::FromMicros, Self::DuckDb) => format!("MAKE_TIMESTAMP({list})"),
+            (Function::FromMicros, Self::Postgres) => {
+                format!("TIMESTAMP 'epoch' + {first} * INTERVAL '1 microsecond'")
+            }
+            (Function::FromMicros, Self::Spark) => format!("TIMESTAMP_MICROS({list})"),
+            (Function::FromMicros, Self::BigQuery) => format!("TIMESTAMP_MICROS({list})"),
+            (Function::FromMicros, Self::Snowflake) => format!("TO_TIMESTAMP_NTZ({list}, 6)"),
+            (Function::HashPrefix, Self::DuckDb) => {
+                format!("CAST('0x' || SUBSTR(SHA256({list}), 1, 13) AS BIGINT)")
+            }
+            (Function::HashPrefix, Self::Postgres) => format!(
+                "('x000' || SUBSTR(ENCODE(SHA256(CONVERT_TO({list}, 'UTF8')), 'hex'), 1, 13))::bit(64)::bigint"
+            ),
+            (Function::HashPrefix, Self::Spark) => {
+                format!("CAST(CONV(SUBSTR(SHA2({list}, 256), 1, 13), 16, 10) AS BIGINT)")
+            }
+            (Function::HashPrefix, Self::BigQuery) => {
+                format!("CAST('0x' || SUBSTR(TO_HEX(SHA256({list})), 1, 13) AS INT64)")
+            }
+            (Function::HashPrefix, Self::Snowflake) => {
+                format!("TO_NUMBER(SUBSTR(SHA2({list}, 256), 1, 13), 'XXXXXXXXXXXXX')")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_words_stay_and_all_others_are_quoted() {
+        let name = |name| Dialect::ALL.map(|dialect| dialect.name_of(name));
+        assert!(name("account_id").iter().all(|name| name == "account_id"));
+        assert_eq!(
+            name("a\"b`c\\"),
+            ["\"a\"\"b`c\\\"", "\"a\"\"b`c\\\"", "`a\"b``c\\`", "`a\"b\\`c\\\\`", "\"a\"\"b`c\\\""]
+        );
+        assert_eq!(Dialect::Postgres.name_of("order"), "\"order\"");
+        assert_eq!(Dialect::Spark.name_of("Name"), "`Name`");
+        assert_eq!(Dialect::DuckDb.name_of("naïve"), "\"naïve\"");
+        assert!(RESERVED.is_sorted());
+    }
+
+    #[test]
+    fn texts_keep_quotes_and_backslashes() {
+        let text = |text| Dialect::ALL.map(|dialect| dialect.text(text));
+        assert_eq!(text("it's"), ["'it''s'", "'it''s'", "'it\\'s'", "'it\\'s'", "'it''s'"]);
+        assert_eq!(text("a\\b"), ["'a\\b'", "'a\\b'", "'a\\\\b'", "'a\\\\b'", "'a\\\\b'"]);
+    }
+
+    #[test]
+    fn numbers_are_doubles_in_every_engine() {
+        let double = |value| Dialect::ALL.map(|dialect| dialect.double(value));
+        assert_eq!(double(1.5), ["1.5e0", "1.5::float8", "1.5D", "1.5e0", "1.5::FLOAT"]);
+        assert_eq!(
+            double(-1e-7),
+            ["(-1e-7)", "(-1e-7::float8)", "(-1e-7D)", "(-1e-7)", "(-1e-7::FLOAT)"]
+        );
+    }
+}

@@ -1,0 +1,12 @@
+//! Typed relational form of a statement: what a table means, computed by any engine.
+//!
+//! Next to the code that computes a table, a `query` module builds the same table from these
+//! types. [`export::sql`](crate::export::sql) writes them in the dialect of an engine.
+
+mod expression;
+mod select;
+
+pub(crate) use expression::{
+    Aggregate, Binary, Expression, Function, Node, Order, Type, WindowFunction,
+};
+pub(crate) use select::{Join, JoinKind, Output, Query, Rows, Select, Source, Stage, TableName};
