@@ -1,5 +1,7 @@
 //! `pql export`
 
+mod json;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -20,6 +22,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Json(json::Args),
     Notebook(NotebookArgs),
 }
 
@@ -45,6 +48,7 @@ struct NotebookArgs {
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     match &args.command {
+        Command::Json(args) => json::run(args, terminal),
         Command::Notebook(args) => write_notebook(args, terminal),
     }
 }

@@ -1,5 +1,6 @@
 //! Exports of a model to other formats.
 
+pub mod json;
 mod notebook;
 pub mod sql;
 

@@ -24,7 +24,7 @@ const HOMES: [(&str, &str); 21] = [
     ("maud", "report"),
     ("polars", "io log dataset rules model training registry operations tools cli"),
     ("polars_parquet", "io"),
-    ("schemars", "config"),
+    ("schemars", "config export"),
     ("signal_hook", "cli"),
     ("terminal_size", "report"),
     ("toml", "config"),

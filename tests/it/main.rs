@@ -41,6 +41,7 @@ mod leakage;
 mod ledger;
 mod limits;
 mod memory;
+mod model_exports;
 mod monitor;
 mod monitor_faults;
 mod mutants;

@@ -120,7 +120,7 @@ fn notebooks_rebuild_the_scores_of_every_kind_of_model() {
 
 /// Returns a matrix with difficult cases: missing values, levels that are rare, look like numbers
 /// or need quotes, and two rows per account.
-fn odd_matrix() -> String {
+pub(crate) fn odd_matrix() -> String {
     let mut text = "account_id,code,plan,usage,depth,paid\n".to_owned();
     for row in 0..400_u32 {
         let dice = |purpose: u32| {

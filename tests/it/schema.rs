@@ -186,7 +186,7 @@ fn reference(schema: &Value) -> String {
 }
 
 /// Compares a generated document with the file in docs/reference; `PQL_DOCS=1` writes it.
-fn assert_generated(name: &str, generated: &str) {
+pub(crate) fn assert_generated(name: &str, generated: &str) {
     let path = root().join("docs/reference").join(name);
     if std::env::var_os("PQL_DOCS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -271,7 +271,7 @@ fn combined_violation(value: &Value, schema: &Value, root: &Value, key: &str) ->
 }
 
 /// Returns the first violation of the schema, by the keywords that the schema uses.
-fn violation(value: &Value, schema: &Value, root: &Value, key: &str) -> Option<String> {
+pub(crate) fn violation(value: &Value, schema: &Value, root: &Value, key: &str) -> Option<String> {
     if let Some(target) = schema["$ref"].as_str() {
         let target = root.pointer(target.trim_start_matches('#')).unwrap();
         return violation(value, target, root, key);

@@ -190,10 +190,18 @@ impl CategoricalEncoding {
             return Level { name: &self.levels[index].0, unseen: false };
         }
         let unseen = self.rare_levels.binary_search_by(|p| p.as_str().cmp(value)).is_err();
-        Level {
-            name: if self.rare_levels.is_empty() { &self.reference_level } else { OTHER },
-            unseen,
-        }
+        Level { name: self.unknown_level(), unseen }
+    }
+
+    /// Returns the level of rare and unseen texts.
+    pub(crate) fn unknown_level(&self) -> &str {
+        if self.rare_levels.is_empty() { &self.reference_level } else { OTHER }
+    }
+
+    /// Returns the levels that count as themselves, the reference level first.
+    pub(crate) fn known_levels(&self) -> impl Iterator<Item = &str> {
+        let others = self.levels.iter().map(|(level, _)| level.as_str());
+        std::iter::once(self.reference_level.as_str()).chain(others)
     }
 }
 
