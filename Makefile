@@ -3,13 +3,15 @@ SHELL := /bin/bash
 
 CARGO_TARGET_DIR ?= target
 export PQL_PYTHON ?= $(HOME)/.cache/pql/venv/bin/python
+export PQL_ENGINES_PYTHON ?= $(HOME)/.cache/pql/engines-venv/bin/python
+ENGINES := duckdb postgres spark bigquery snowflake
 BENCH_PYTHON ?= $(HOME)/.cache/pql/bench-venv/bin/python
 PQL := $(abspath $(CARGO_TARGET_DIR))/debug/pql
 OUT := $(abspath $(CARGO_TARGET_DIR))/demo
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.rs)))
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help build install demo check test long mutants fuzz docs golden notices supply peers bench data pictures python browser seeds
+.PHONY: help build install demo check test long mutants fuzz docs golden notices supply peers bench data pictures python browser servers engines seeds
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -45,7 +47,7 @@ check: ## Check formatting, lints and unit tests (needs only Rust; under 2 minut
 	cargo test --workspace --lib --locked
 
 # A missing tool fails in CI. Tests of real data are skipped if ../shared/data is missing.
-test: python browser ## Run everything that CI runs: check, all tests, examples, documentation
+test: python browser servers $(dir $(PQL_ENGINES_PYTHON)).ready ## Run everything that CI runs: check, all tests, examples, documentation
 	$(call say,Formatting)
 	cargo fmt --all --check
 	$(call say,Lints)
@@ -58,7 +60,9 @@ test: python browser ## Run everything that CI runs: check, all tests, examples,
 	if [ "$$CI" != true ] && ! command -v chromedriver >/dev/null; then \
 	    echo 'Skipping tests in a browser: chromedriver is missing'; skip+=(--skip=browser::); \
 	fi; \
-	set -x; cargo test --workspace --locked -- --include-ignored "$${skip[@]}"
+	engines='$(ENGINES)'; [ "$$CI" = true ] || engines=$$('$(PQL_ENGINES_PYTHON)' tests/engines/run.py --available); \
+	echo "Engines of the tests of exported SQL:" $$engines; \
+	set -x; PQL_ENGINES="$$engines" cargo test --workspace --locked -- --include-ignored "$${skip[@]}"
 	$(call say,Examples)
 	@for example in $(EXAMPLES); do (set -x; cargo run --quiet --locked --example "$$example" >/dev/null) || exit 1; done
 	$(call say,Documentation)
@@ -127,6 +131,12 @@ seeds: build ## Repeat the choice of the seed of data/demo (2 minutes)
 	$(call say,Simulating and training with 20 seeds)
 	python3 data/demo/seeds.py '$(PQL)'
 
+engines: servers $(dir $(PQL_ENGINES_PYTHON)).ready ## Run exported SQL in DuckDB, PostgreSQL, Spark and, by sqlglot, as of BigQuery and Snowflake
+	$(call say,Versions of the engines)
+	'$(PQL_ENGINES_PYTHON)' tests/engines/run.py --available
+	$(call say,Running exported SQL in all of them)
+	PQL_ENGINES='$(ENGINES)' cargo test --locked --lib --test it -- engines:: export::sql::tests:: --include-ignored
+
 pictures: demo browser ## Take the pictures in docs/images with chromium
 	$(call say,Taking pictures of the report)
 	python3 tests/pictures.py '$(OUT)/report.html' docs/images
@@ -144,6 +154,24 @@ $(dir $(BENCH_PYTHON)).ready: benches/requirements.txt
 	@test -x '$(BENCH_PYTHON)' || python3 -m venv '$(dir $(BENCH_PYTHON))..'
 	@'$(BENCH_PYTHON)' -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
 	@touch '$@'
+
+$(dir $(PQL_ENGINES_PYTHON)).ready: tests/engines-requirements.txt
+	$(call say,Installing the packages of tests/engines-requirements.txt (500 MB) for $(PQL_ENGINES_PYTHON))
+	@test -x '$(PQL_ENGINES_PYTHON)' || python3 -m venv '$(dir $(PQL_ENGINES_PYTHON))..'
+	@'$(PQL_ENGINES_PYTHON)' -m pip install --quiet --disable-pip-version-check -r tests/engines-requirements.txt
+	@touch '$@'
+
+servers: ## Install PostgreSQL and Java for the tests of exported SQL (Debian, as root)
+	@missing=(); \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql); \
+	command -v java >/dev/null || missing+=(default-jre-headless); \
+	if [ "$${#missing[@]}" = 0 ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    printf '\n==> %s\n' "Installing $${missing[*]}"; \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$${missing[@]}"; } >/dev/null || true; \
+	else \
+	    printf '\n==> %s\n' "Missing for the tests of exported SQL (Debian: apt-get install $${missing[*]})"; \
+	fi
 
 browser: ## Install chromium for the tests of the report (Debian, as root)
 	@if command -v chromedriver >/dev/null; then :; \

@@ -80,7 +80,7 @@ pub(crate) enum Function {
     Length,
     /// Lower case of a text.
     Lower,
-    /// Text without white space at both ends.
+    /// Text without blanks, tabs and line breaks at both ends.
     Trim,
     /// Whether a double is NaN.
     IsNan,
@@ -289,7 +289,8 @@ impl Expression {
         self.is_null().negate()
     }
 
-    /// Converts to another type; a value that cannot be converted ends the statement.
+    /// Converts to another type: an integer or a text to a double, an integer to a text, a text or
+    /// a whole double to an integer. A value that cannot be converted ends the statement.
     pub(crate) fn cast(self, kind: Type) -> Self {
         if self.kind == kind { self } else { Self::new(Node::Cast(Box::new(self)), kind) }
     }

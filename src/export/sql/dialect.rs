@@ -18,138 +18,28 @@ pub enum Dialect {
 }
 
 /// Words that at least one engine reserves.
+#[rustfmt::skip]
 const RESERVED: &[&str] = &[
-    "all",
-    "analyze",
-    "and",
-    "any",
-    "array",
-    "as",
-    "asc",
-    "at",
-    "between",
-    "both",
-    "by",
-    "case",
-    "cast",
-    "check",
-    "collate",
-    "column",
-    "constraint",
-    "create",
-    "cross",
-    "cube",
-    "current",
-    "date",
-    "default",
-    "desc",
-    "distinct",
-    "do",
-    "else",
-    "end",
-    "except",
-    "exclude",
-    "exists",
-    "extract",
-    "false",
-    "fetch",
-    "filter",
-    "following",
-    "for",
-    "foreign",
-    "from",
-    "full",
-    "grant",
-    "group",
-    "groups",
-    "hash",
-    "having",
-    "if",
-    "ilike",
-    "in",
-    "increment",
-    "inner",
-    "intersect",
-    "interval",
-    "into",
-    "is",
-    "join",
-    "lateral",
-    "leading",
-    "left",
-    "like",
-    "limit",
-    "localtime",
-    "lookup",
-    "merge",
-    "minus",
-    "natural",
-    "new",
-    "no",
-    "not",
-    "null",
-    "nulls",
-    "of",
-    "offset",
-    "on",
-    "only",
-    "or",
-    "order",
-    "outer",
-    "over",
-    "partition",
-    "pivot",
-    "placing",
-    "preceding",
-    "primary",
-    "qualify",
-    "range",
-    "recursive",
-    "references",
-    "regexp",
-    "respect",
-    "returning",
-    "right",
-    "rlike",
-    "rollup",
-    "row",
-    "rows",
-    "sample",
-    "select",
-    "set",
-    "show",
-    "similar",
-    "some",
-    "start",
-    "struct",
-    "summarize",
-    "symmetric",
-    "table",
-    "tablesample",
-    "then",
-    "time",
-    "timestamp",
-    "to",
-    "trailing",
-    "treat",
-    "trigger",
-    "true",
-    "unbounded",
-    "union",
-    "unique",
-    "unnest",
-    "unpivot",
-    "update",
-    "user",
-    "using",
-    "values",
-    "variadic",
-    "view",
-    "when",
-    "where",
-    "whenever",
-    "window",
-    "with",
+    "all", "alter", "analyse", "analyze", "and", "anti", "any", "array", "as", "asc", "asof",
+    "assert_rows_modified", "asymmetric", "at", "authorization", "between", "binary", "both", "by",
+    "case", "cast", "check", "collate", "collation", "column", "concurrently", "connect",
+    "constraint", "contains", "create", "cross", "cube", "current", "current_catalog",
+    "current_date", "current_role", "current_schema", "current_time", "current_timestamp",
+    "current_user", "date", "default", "deferrable", "define", "delete", "desc", "describe",
+    "distinct", "do", "drop", "else", "end", "enum", "escape", "except", "exclude", "exists",
+    "extract", "false", "fetch", "filter", "following", "for", "foreign", "freeze", "from", "full",
+    "glob", "grant", "group", "groups", "hash", "having", "if", "ignore", "ilike", "in",
+    "increment", "initially", "inner", "insert", "intersect", "interval", "into", "is", "isnull",
+    "join", "lambda", "lateral", "leading", "left", "like", "limit", "localtime", "localtimestamp",
+    "lookup", "merge", "minus", "natural", "new", "no", "not", "notnull", "null", "nulls", "of",
+    "offset", "on", "only", "or", "order", "outer", "over", "overlaps", "partition", "pivot",
+    "pivot_longer", "pivot_wider", "placing", "positional", "preceding", "primary", "proto",
+    "qualify", "range", "recursive", "references", "regexp", "respect", "returning", "revoke",
+    "right", "rlike", "rollup", "row", "rows", "sample", "select", "semi", "session_user", "set",
+    "show", "similar", "some", "start", "struct", "summarize", "symmetric", "table", "tablesample",
+    "then", "time", "timestamp", "to", "trailing", "treat", "trigger", "true", "try_cast",
+    "unbounded", "union", "unique", "unnest", "unpack", "unpivot", "update", "user", "using",
+    "values", "variadic", "verbose", "view", "when", "whenever", "where", "window", "with",
     "within",
 ];
 
@@ -185,6 +75,11 @@ impl Dialect {
         matches!(self, Self::DuckDb | Self::Postgres | Self::Spark)
     }
 
+    /// Returns whether small integer literals have 32 bits.
+    pub(super) fn has_narrow_integers(self) -> bool {
+        matches!(self, Self::DuckDb | Self::Postgres | Self::Spark)
+    }
+
     /// Returns whether `VALUES` is a relation.
     pub(super) fn has_values(self) -> bool {
         self != Self::BigQuery
@@ -217,7 +112,9 @@ impl Dialect {
                 .replace('\\', "\\\\")
                 .replace('\'', "\\'")
                 .replace('\n', "\\n")
-                .replace('\r', "\\r"),
+                .replace('\r', "\\r")
+                // Spark replaces `${name}` by a setting.
+                .replace("${", "\\u0024{"),
         };
         format!("'{escaped}'")
     }
@@ -275,7 +172,7 @@ impl Dialect {
         }
     }
 
-    /// Returns what follows a text by which rows are sorted, so that its bytes are compared.
+    /// Returns what follows a text that is compared with another, so that their bytes are compared.
     pub(super) fn byte_order(self) -> &'static str {
         if self == Self::Postgres { " COLLATE \"C\"" } else { "" }
     }
@@ -305,7 +202,12 @@ impl Dialect {
             (Function::Length, Self::DuckDb | Self::Snowflake) => format!("LENGTH({list})"),
             (Function::Length, _) => format!("CHAR_LENGTH({list})"),
             (Function::Lower, _) => format!("LOWER({list})"),
-            (Function::Trim, _) => format!("TRIM({list})"),
+            (Function::Trim, Self::DuckDb) => format!("TRIM({list}, E' \\t\\n\\r')"),
+            (Function::Trim, Self::Postgres) => format!("BTRIM({list}, E' \\t\\n\\r')"),
+            (Function::Trim, Self::Spark) => format!("TRIM(BOTH ' \\t\\n\\r' FROM {list})"),
+            (Function::Trim, Self::BigQuery | Self::Snowflake) => {
+                format!("TRIM({list}, ' \\t\\n\\r')")
+            }
             (Function::IsNan, Self::DuckDb | Self::Spark) => format!("ISNAN({list})"),
             (Function::IsNan, Self::BigQuery) => format!("IS_NAN({list})"),
             (Function::IsNan, Self::Postgres) => format!("{first} = 'NaN'::float8"),

@@ -32,7 +32,9 @@ pub(crate) fn write_query(query: &Query, dialect: Dialect) -> String {
 /// Writes a comment; no line of it can end the comment.
 fn push_comment(sql: &mut String, text: &str) {
     for line in text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
-        *sql += &format!("-- {line}\n");
+        // In Spark, a backslash at the end of a line continues the comment.
+        let end = if line.ends_with('\\') { "." } else { "" };
+        *sql += &format!("-- {line}{end}\n");
     }
 }
 
@@ -82,8 +84,14 @@ impl Writer {
         };
         if self.dialect.has_values() {
             let names: Vec<String> = columns.iter().map(|(name, _)| self.name(name)).collect();
-            let rows: Vec<String> =
-                rows.iter().map(|values| format!("    ({})", row(values))).collect();
+            // The first row decides the types.
+            let first = |values: &Vec<Expression>| {
+                values.iter().map(|value| self.wide(value)).collect::<Vec<_>>().join(", ")
+            };
+            let line = |(index, values): (usize, &Vec<Expression>)| {
+                format!("    ({})", if index == 0 { first(values) } else { row(values) })
+            };
+            let rows: Vec<String> = rows.iter().enumerate().map(line).collect();
             return format!(
                 " AS (\n  SELECT * FROM (VALUES\n{}\n  ) AS v ({})\n)",
                 rows.join(",\n"),
@@ -114,7 +122,11 @@ impl Writer {
             .columns
             .iter()
             .map(|column| {
-                let value = self.expression(&column.value, inner);
+                let value = if self.is_narrow(&column.value) {
+                    self.widened(&column.value)
+                } else {
+                    self.expression(&column.value, inner)
+                };
                 let name = self.name(&column.name);
                 let is_same =
                     matches!(&column.value.node, Node::Column { name, .. } if *name == column.name);
@@ -149,11 +161,16 @@ impl Writer {
 
     fn order(&self, order: &[Order]) -> String {
         let by = |Order { by, descending }: &Order| {
-            let collation = if by.kind == Type::Text { self.dialect.byte_order() } else { "" };
+            let collation = self.collation(by);
             let direction = if *descending { " DESC" } else { "" };
             format!("{}{collation}{direction} NULLS LAST", self.inline(by))
         };
         order.iter().map(by).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns what follows an expression whose values are put in order.
+    fn collation(&self, of: &Expression) -> &'static str {
+        if of.kind == Type::Text { self.dialect.byte_order() } else { "" }
     }
 
     /// Writes an expression, over several lines if it is long; later lines are indented.
@@ -224,15 +241,7 @@ impl Writer {
                 _ => format!("NOT {}", self.operand(of)),
             },
             Node::IsNull(of) => format!("{} IS NULL", self.operand(of)),
-            Node::Binary(Binary::DivideWhole, a, b) => {
-                dialect.divide_whole(&self.operand(a), &self.operand(b))
-            }
-            Node::Binary(operator, a, b) => format!(
-                "{} {} {}",
-                self.side(a, *operator, Side::Left),
-                word(*operator),
-                self.side(b, *operator, Side::Right)
-            ),
+            Node::Binary(operator, a, b) => self.binary(*operator, a, b),
             Node::Cast(of) => {
                 format!("CAST({} AS {})", self.inline(of), dialect.type_name(expression.kind))
             }
@@ -247,8 +256,11 @@ impl Writer {
                 format!("CASE {} ELSE {} END", branches.join(" "), self.inline(otherwise))
             }
             Node::Call(function, arguments) => {
-                let arguments: Vec<String> =
+                let is_order = matches!(function, Function::Greatest | Function::Least);
+                let collation = if is_order { self.collation(expression) } else { "" };
+                let mut arguments: Vec<String> =
                     arguments.iter().map(|argument| self.argument(argument, *function)).collect();
+                arguments[0] += collation;
                 dialect.call(*function, &arguments)
             }
             Node::Aggregate { function, of, filter } => {
@@ -256,6 +268,71 @@ impl Writer {
             }
             Node::Window { function, partition, order } => self.window(function, partition, order),
         }
+    }
+
+    fn binary(&self, operator: Binary, a: &Expression, b: &Expression) -> String {
+        let is_arithmetic = matches!(
+            operator,
+            Binary::Add | Binary::Subtract | Binary::Multiply | Binary::DivideWhole
+        );
+        let overflows = is_arithmetic && self.is_narrow(a) && self.is_narrow(b);
+        let first = |operand: &dyn Fn() -> String| {
+            if overflows { self.widened(a) } else { operand() }
+        };
+        if operator == Binary::DivideWhole {
+            let (a, b) = (first(&|| self.operand(a)), self.operand(b));
+            return self.dialect.divide_whole(&a, &b);
+        }
+        let is_order = matches!(
+            operator,
+            Binary::Less | Binary::LessEqual | Binary::Greater | Binary::GreaterEqual
+        );
+        let collation = if is_order { self.collation(a) } else { "" };
+        let a = first(&|| self.side(a, operator, Side::Left));
+        format!("{a} {} {}{collation}", word(operator), self.side(b, operator, Side::Right))
+    }
+
+    /// Returns whether the engine gives an integer expression a type of 32 bits, as small literals
+    /// have in some engines.
+    fn is_narrow(&self, expression: &Expression) -> bool {
+        if expression.kind != Type::Integer || !self.dialect.has_narrow_integers() {
+            return false;
+        }
+        match &expression.node {
+            Node::Integer(value) => i32::try_from(*value).is_ok(),
+            Node::Case { branches, otherwise } => {
+                branches.iter().all(|(_, value)| self.is_narrow(value)) && self.is_narrow(otherwise)
+            }
+            Node::Call(Function::Length, _) => true,
+            Node::Call(function, arguments) => {
+                let is_choice = matches!(
+                    function,
+                    Function::Abs
+                        | Function::Greatest
+                        | Function::Least
+                        | Function::Coalesce
+                        | Function::NullIf
+                );
+                is_choice && arguments.iter().all(|argument| self.is_narrow(argument))
+            }
+            Node::Aggregate { function: Aggregate::Min | Aggregate::Max, of, .. }
+            | Node::Window {
+                function:
+                    WindowFunction::Lag(of)
+                    | WindowFunction::Aggregate(Aggregate::Min | Aggregate::Max, of),
+                ..
+            } => self.is_narrow(of),
+            _ => false,
+        }
+    }
+
+    /// Writes a value on one line; an integer has 64 bits.
+    fn wide(&self, expression: &Expression) -> String {
+        if self.is_narrow(expression) { self.widened(expression) } else { self.inline(expression) }
+    }
+
+    fn widened(&self, expression: &Expression) -> String {
+        format!("CAST({} AS {})", self.inline(expression), self.dialect.type_name(Type::Integer))
     }
 
     /// Writes an argument; functions written as operators get operands.
@@ -289,8 +366,8 @@ impl Writer {
             Aggregate::CountRows | Aggregate::Count => format!("COUNT({value})"),
             Aggregate::CountDistinct => format!("COUNT(DISTINCT {value})"),
             Aggregate::Sum => format!("SUM({value})"),
-            Aggregate::Min => format!("MIN({value})"),
-            Aggregate::Max => format!("MAX({value})"),
+            Aggregate::Min => format!("MIN({value}{})", self.collation(of)),
+            Aggregate::Max => format!("MAX({value}{})", self.collation(of)),
         };
         let call = match filter {
             Some(filter) if has_clause => format!("{call} FILTER (WHERE {})", self.inline(filter)),

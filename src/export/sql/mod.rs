@@ -7,3 +7,6 @@ mod dialect;
 mod emit;
 
 pub use dialect::Dialect;
+
+#[cfg(test)]
+mod tests;
