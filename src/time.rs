@@ -1,5 +1,6 @@
 //! Times (µs since 1970, UTC) and time spans: parsing and formatting.
 
+mod day;
 mod zone;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime};
+pub use day::{Day, ZonedTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub(crate) use zone::LocalTimes;
 pub use zone::{LocalDays, Zone};
@@ -44,12 +46,6 @@ pub fn iso(t: i64) -> String {
         Some(time) => time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
         None => no_time(t).to_owned(),
     }
-}
-
-/// Formats the UTC day of a time as `2025-06-30`; limits of the number type as [`iso`].
-#[must_use]
-pub fn iso_day(t: i64) -> String {
-    calendar(t).map_or_else(|| no_time(t).to_owned(), |time| time.format("%Y-%m-%d").to_string())
 }
 
 /// Returns the date and time of day in UTC; `None` beyond the year 9999, as for the limits of the
@@ -330,25 +326,6 @@ impl Timestamp {
     }
 }
 
-impl Timestamp {
-    /// Returns the UTC day as `2025-06-30`.
-    #[must_use]
-    pub fn day(self) -> String {
-        iso_day(self.0)
-    }
-
-    /// Returns the UTC day if the time is 00:00 UTC, else the full time.
-    #[must_use]
-    pub fn short(self) -> String {
-        if self.0 % DAY == 0 { self.day() } else { self.to_string() }
-    }
-}
-
-/// Shortens an ISO time at 00:00 UTC to its date.
-pub(crate) fn short_iso(time: &str) -> &str {
-    time.strip_suffix("T00:00:00Z").unwrap_or(time)
-}
-
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&iso(self.0))
@@ -462,11 +439,12 @@ mod tests {
     #[test]
     fn limits_of_the_number_type_are_never_shown() {
         for t in [NEVER, i64::MIN, NEVER - 1, i64::MIN + 1, NEVER - DAY, 1 << 62] {
-            for text in [iso(t), iso_day(t), Timestamp(t).short(), Timestamp(t).to_string()] {
+            let local = ZonedTime::new(t, Zone::default());
+            for text in [iso(t), local.to_string(), local.day().to_string()] {
                 assert!(text.len() < 30 && !text.contains("922337"), "{text}");
             }
         }
-        assert_eq!((iso(NEVER), iso_day(i64::MIN)), ("never".to_owned(), "no time".to_owned()));
+        assert_eq!((iso(NEVER), iso(i64::MIN)), ("never".to_owned(), "no time".to_owned()));
     }
 
     #[test]

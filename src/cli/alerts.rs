@@ -16,7 +16,7 @@ use crate::operations::alerts::{
 use crate::registry::ledger::{Ledger, Run};
 use crate::report::format::{counted, grouped, shorten_at_word, span, wrap};
 use crate::report::text;
-use crate::time::{TimeSpan, Timestamp};
+use crate::time::{TimeSpan, WrittenTime};
 use crate::warning::Warning;
 
 /// Report accounts that newly qualified or changed tier
@@ -34,7 +34,7 @@ pub(super) struct Args {
     ledger: PathBuf,
     /// Compare with the newest run at or before this time [default: the previous run]
     #[arg(long, value_name = "TIME", help_heading = "Input")]
-    since: Option<Timestamp>,
+    since: Option<WrittenTime>,
     /// Model: NAME (any version) or NAME/VERSION [default: the only one in the ledger]
     #[arg(value_name = "MODEL", help_heading = "Model", display_order = 0)]
     model: Option<String>,
@@ -112,7 +112,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let ledger = Ledger::open(&args.ledger)?;
     let query = AlertQuery {
         model: args.model.clone(),
-        since: args.since.map(|since| since.0),
+        since: args.since.map(|since| since.in_zone(config.input.timezone)),
         until: None,
         kinds: args.kind.clone(),
         within: config.alerts.within,
@@ -138,7 +138,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     if args.since.is_none()
         && let Some((unsent, since)) = changes.earlier_unsent(&ledger, &query)?
     {
-        terminal.warn(&Warning::AlertsNotSent { alerts: unsent, since: Timestamp(since) });
+        terminal.warn(&Warning::AlertsNotSent { alerts: unsent, since: changes.zone.short(since) });
     }
     let alerts = &changes.alerts;
     if !args.dry_run && !alerts.is_empty() {
@@ -268,7 +268,7 @@ fn table(alerts: &[Alert]) -> String {
 
 /// Prints which runs were compared, and the number of alerts.
 fn report(changes: &RunDiff, found: usize, within: TimeSpan, terminal: &mut Terminal<'_>) {
-    let run = |run: &Run| format!("{} ({})", Timestamp(run.time).short(), run.label);
+    let run = |run: &Run| format!("{} ({})", changes.zone.short(run.time), run.label);
     match &changes.previous {
         Some(before) => {
             terminal.note(&format!("Compared {} with {}", run(&changes.run), run(before)));

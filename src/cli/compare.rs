@@ -183,7 +183,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         let warnings = std::mem::take(&mut terminal.warnings);
         output.write_json(&json(&comparison, labels, &warnings), terminal)?;
     } else {
-        output.write(&text::comparison(&comparison, labels), terminal)?;
+        output.write(&text::comparison(&comparison, labels, challenger.model.zone()), terminal)?;
     }
     if let Some(file) = &page {
         write_page(

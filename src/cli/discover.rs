@@ -18,7 +18,7 @@ use crate::report::text::{self, fixed, percent};
 use crate::rules::discover::{
     Discovery, LEVEL, LandmarkCounts, RiskSet, Rule, SearchOptions, discover,
 };
-use crate::time::{TimeSpan, Timestamp};
+use crate::time::{TimeSpan, Timestamp, ZonedTime};
 use crate::training::audit;
 use crate::warning::{Finding, Notice};
 
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         terminal.note(
             &Notice::EarlyAccountsSkipped {
                 accounts: found.before_log,
-                since: Timestamp(search.since),
+                since: ZonedTime::new(search.since, log.zone),
             }
             .to_string(),
         );
@@ -117,7 +117,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     for rule in &mut found.rules {
         rule.definition.found_until = Some(Timestamp(newer_from));
     }
-    let newer_from = log.zone.day(newer_from);
+    let newer_from = log.zone.day(newer_from).to_string();
     match output.format {
         OutputFormat::Json => output.write_json(&DiscoverOutput::new(&found, newer_from), terminal),
         OutputFormat::Toml => write_definitions(&output, &found.rules, args.top, terminal),

@@ -24,7 +24,7 @@ use crate::report::text::plot::Plotter;
 use crate::report::text::{
     by_value, definition_comparison, evaluation_report, verdict as verdict_lines,
 };
-use crate::time::iso;
+use crate::time::{Zone, iso};
 use crate::training::held_out::HeldOut;
 use crate::training::rows_for_model;
 use crate::warning::Message;
@@ -130,18 +130,26 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         return output.write_json(&json(&evaluation, &warnings), terminal);
     }
     let drawing = args.plot.drawing(output.is_on_terminal(terminal));
-    output.write(&table(&evaluation, &location.label, drawing.as_ref()), terminal)
+    let title = (location.label.as_str(), model.zone());
+    output.write(&table(&evaluation, title, drawing.as_ref()), terminal)
 }
 
 /// Returns the metrics as tables, with plots if there is a `drawing`.
-fn table(evaluation: &ModelEvaluation, label: &str, drawing: Option<&Plotter>) -> String {
+///
+/// # Arguments
+/// * `(label, zone)` – name of the model and zone of the days
+fn table(
+    evaluation: &ModelEvaluation,
+    (label, zone): (&str, Zone),
+    drawing: Option<&Plotter>,
+) -> String {
     let ModelEvaluation { rows, verdict, evaluation, by, definition } = evaluation;
     let mut text = format!(
         "Model {label} on {} of {}\n{}\n\n{}",
         counted(*rows as u64, "row"),
         counted(evaluation.metrics.accounts, "account"),
         verdict_lines(verdict).join("\n"),
-        evaluation_report(evaluation)
+        evaluation_report(evaluation, zone)
     );
     if let Some(drawing) = drawing {
         let plots =
@@ -154,8 +162,7 @@ fn table(evaluation: &ModelEvaluation, label: &str, drawing: Option<&Plotter>) -
         text += &format!("\n{}", by_value(column, parts));
     }
     if let Some(DefinitionComparison { name, found_until, equal_volume }) = definition {
-        let until = found_until.map(|until| iso(until.0));
-        text += &format!("\n{}", definition_comparison(name, until.as_deref(), equal_volume));
+        text += &format!("\n{}", definition_comparison(name, *found_until, equal_volume, zone));
     }
     text
 }

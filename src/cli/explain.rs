@@ -23,7 +23,7 @@ use crate::report::format::{alternatives, wrap};
 use crate::report::text::explanation::{
     adjusted_values, contributions, describe_score, named_contributions, what_if,
 };
-use crate::time::{Timestamp, WrittenTime, iso, short_iso};
+use crate::time::{WrittenTime, ZonedTime};
 use crate::warning::Message;
 
 /// Explain a score as an exact sum of contributions
@@ -68,7 +68,7 @@ const MAX_ADJUSTED: usize = 3;
 #[derive(Serialize)]
 struct ExplainOutput<'a> {
     account_id: &'a str,
-    cutoff: Option<String>,
+    cutoff: Option<ZonedTime>,
     model: &'a str,
     threshold: f64,
     /// Reason for a missing probability.
@@ -113,7 +113,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     }
     let result = ExplainOutput {
         account_id: &args.account,
-        cutoff: row.cutoff.map(|cutoff| iso(cutoff.0)),
+        cutoff: row.cutoff,
         model: &location.label,
         threshold: model.threshold,
         not_scored,
@@ -124,7 +124,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     if output.format == OutputFormat::Json {
         return output.write_json(&result, terminal);
     }
-    let cutoff = row.cutoff.map(Timestamp::short);
+    let cutoff = row.cutoff.map(|cutoff| cutoff.to_string());
     let bars = output.is_on_terminal(terminal);
     let text = query.text(&result, cutoff.as_deref(), (bars, terminal.verbose));
     output.write(&text, terminal)
@@ -163,15 +163,15 @@ impl Query<'_> {
             return format!("{title}: {}", message_text(result.not_scored.as_ref()));
         };
         let mut text = String::new();
-        let earlier = result.since.and_then(|since| Some((since, since.cutoff.as_ref()?)));
+        let earlier = result.since.and_then(|since| Some((since, since.cutoff?)));
         if let Some((since, then)) = earlier {
             if since.change.is_some() {
                 return since::text(&title, explanation, since, bars);
             }
             text += &format!(
                 "{account} {} {}: {}\n",
-                preposition(short_iso(then)),
-                short_iso(then),
+                preposition(&then.to_string()),
+                then,
                 message_text(since.not_scored.as_ref())
             );
         }
@@ -201,10 +201,9 @@ impl Query<'_> {
         // The notices about the log were printed before.
         let then = terminal.silenced(|terminal| self.log_row(Some(since), terminal))?;
         if let (Some(then), Some(now)) = (then.time, row.time)
-            && then >= now
+            && then.micros() >= now.micros()
         {
-            let problem =
-                format!("`--since`: found {}, expected a time before {}", iso(then.0), iso(now.0));
+            let problem = format!("`--since`: found {then}, expected a time before {now}");
             return Err(Error::Usage { problem, hint: None });
         }
         if then.cutoff == row.cutoff && row.eligibility == Eligibility::Scored {
@@ -215,14 +214,14 @@ impl Query<'_> {
         }
         let recorded = match (&self.args.ledger, then.time) {
             (Some(dir), Some(time)) => {
-                RecordedScore::find(dir, self.label, (&self.args.account, time.0), terminal)?
+                RecordedScore::find(dir, self.label, (&self.args.account, time), terminal)?
             }
             _ => None,
         };
         let both =
             then.eligibility == Eligibility::Scored && row.eligibility == Eligibility::Scored;
         Ok(Since {
-            cutoff: then.cutoff.map(|cutoff| iso(cutoff.0)),
+            cutoff: then.cutoff,
             not_scored: then.not_scored().as_ref().map(Message::from),
             change: if both {
                 Some(scorer.explain_change(&then.features, &row.features)?)

@@ -92,7 +92,7 @@ fn table(model: &Model, label: &str, rows: &[Coefficient], verbose: bool) -> Res
     for line in text::verdict(&model.verdict()) {
         text += &format!("{line}\n");
     }
-    text += &format!("\n{}\n", text::split_summary(&model.split));
+    text += &format!("\n{}\n", text::split_summary(&model.split, model.zone()));
     if let Some(metrics) = text::held_out(model) {
         text += &format!("\n{metrics}\n");
     }

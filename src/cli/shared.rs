@@ -31,7 +31,7 @@ pub(super) struct ProjectArgs {
     pub(super) set: Vec<String>,
     /// Drop events after this time as errors [default: the current time]
     #[arg(long, value_name = "TIME")]
-    now: Option<Timestamp>,
+    now: Option<WrittenTime>,
     /// Memory limit for reading the log, such as 500MB; the excess is spilled to a temporary file
     #[arg(long, value_name = "SIZE", default_value = "4GB", value_parser = parse_memory)]
     pub(super) memory: u64,
@@ -269,7 +269,7 @@ impl ProjectArgs {
         if config.events.is_empty() {
             return Err(Error::NoEventSource { path: self.config.clone() });
         }
-        let now = self.now.unwrap_or(options.now);
+        let now = self.now.map_or(options.now, |now| Timestamp(now.in_zone(config.input.timezone)));
         let options = ReadOptions { now, memory: self.memory, ..options };
         // The warnings about the log follow its table.
         let progress = terminal.progress.clone();

@@ -13,13 +13,13 @@ use crate::registry::versions::model_name;
 use crate::report::format::{percent, rounded_terms, shorten_end, wrap};
 use crate::report::text;
 use crate::report::text::explanation::describe_score;
-use crate::time::{iso, short_iso};
+use crate::time::ZonedTime;
 use crate::warning::Message;
 
 /// The account at the earlier time.
 #[derive(Serialize)]
 pub(super) struct Since {
-    pub(super) cutoff: Option<String>,
+    pub(super) cutoff: Option<ZonedTime>,
     /// Reason for a missing probability.
     pub(super) not_scored: Option<Message>,
     pub(super) change: Option<ScoreChange>,
@@ -37,28 +37,25 @@ pub(super) struct RecordedScore {
 }
 
 impl RecordedScore {
-    /// Finds the score of an account at a time, µs UTC, by this version of the model or else by
-    /// another one.
+    /// Finds the score of an account at a time, by this version of the model or else by another
+    /// one.
     pub(super) fn find(
         dir: &Path,
         label: &str,
-        (account, time): (&str, i64),
+        (account, time): (&str, ZonedTime),
         terminal: &mut Terminal<'_>,
     ) -> Result<Option<Self>> {
         let name = model_name(label);
         let runs = Ledger::open(dir)?.runs(Some(name))?;
-        let mut then: Vec<&Run> = runs.iter().filter(|run| run.time == time).collect();
+        let mut then: Vec<&Run> = runs.iter().filter(|run| run.time == time.micros()).collect();
         let same = then.iter().position(|run| run.label == label);
         let Some(run) = same.map(|index| then[index]).or_else(|| then.pop()) else {
-            let earlier = runs.iter().rfind(|run| run.time < time);
+            let earlier = runs.iter().rfind(|run| run.time < time.micros());
             let earlier = earlier.map_or(String::new(), |run| {
-                format!("; the newest earlier run is {}", iso(run.time))
+                format!("; the newest earlier run is {}", ZonedTime::new(run.time, time.zone()))
             });
-            terminal.note(&format!(
-                "`{}` has no run of `{name}` at {}{earlier}",
-                dir.display(),
-                iso(time)
-            ));
+            terminal
+                .note(&format!("`{}` has no run of `{name}` at {time}{earlier}", dir.display()));
             return Ok(None);
         };
         let scores = RunScores::read(run)?;
@@ -96,7 +93,7 @@ pub(super) fn text(title: &str, now: &Explanation, since: &Since, bars: bool) ->
     const NAME_WIDTH: usize = 48;
     let Some(change) = &since.change else { return String::new() };
     let then = &change.previous;
-    let earlier = since.cutoff.as_deref().map_or("earlier", short_iso);
+    let earlier = since.cutoff.map_or("earlier".to_owned(), |cutoff| cutoff.to_string());
     let mut text = format!(
         "{}\n{}\n",
         wrap(&format!("{title}: {}", describe_score(now, None)), "  "),

@@ -10,7 +10,7 @@ use crate::dataset::split::{
 use crate::error::{Error, Result};
 use crate::log::{Accounts, Log, earlier};
 use crate::names::{counted, grouped};
-use crate::time::{DAY, TimeSpan, Timestamp, Zone};
+use crate::time::{DAY, TimeSpan, Zone, ZonedTime};
 use crate::warning::{ObservationDrop, SplitProblem, Unscored};
 
 /// Maximum number of snapshot cutoffs: every hour of more than a year.
@@ -159,7 +159,7 @@ pub fn observe(
     }
     let to_split = RowsToSplit { account: &rows.account, converted: &converted };
     let SplitAssignment { split, first_test, method, problem } =
-        to_split.by_time(&rows.cutoff, config.gap.0 + config.horizon.0, options);
+        to_split.by_time((&rows.cutoff, log.zone), config.gap.0 + config.horizon.0, options);
     Ok(Observations { split, first_test, split_method: method, split_problem: problem, ..rows })
 }
 
@@ -310,8 +310,8 @@ fn no_cutoff_error(log: &Log, config: &ObservationConfig, rows: Option<&Observat
         needed += &format!(" ({})", dropped.join(", "));
     }
     Error::NoCutoff {
-        since: Timestamp(log.since),
-        until: Timestamp(log.until),
+        since: ZonedTime::new(log.since, log.zone),
+        until: ZonedTime::new(log.until, log.zone),
         needed,
         age_key: match config.cutoffs {
             CutoffScheme::Age => "observation.age",

@@ -260,7 +260,7 @@ fn split_matrix(matrix: &Matrix, account: &[u32], config: &Config) -> SplitAssig
     let no_test_set = options.test_size == 0.0 && options.scheme != SplitScheme::CrossValidation;
     match (&matrix.split, &matrix.cutoff) {
         (Some(split), cutoff) if !no_test_set => given_split(split, cutoff.as_deref(), &matrix.y),
-        (_, Some(cutoff)) => rows.by_time(cutoff, span, options),
+        (_, Some(cutoff)) => rows.by_time((cutoff, config.input.timezone), span, options),
         (_, None) => {
             let held_out =
                 |account: &String| stable_share("split", seed, account) < options.test_size;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{ModelConfig, SplitScheme};
-use crate::time::midnight;
+use crate::time::{LocalDays, Zone};
 use crate::warning::SplitProblem;
 
 /// The set that a row belongs to.
@@ -181,14 +181,19 @@ impl RowsToSplit<'_> {
     /// cross-validated.
     ///
     /// # Arguments
-    /// * `cutoff` – µs UTC, by row
+    /// * `(cutoff, zone)` – cutoff of each row, µs UTC, and the zone of the days
     /// * `span` – gap + horizon, µs
     #[must_use]
-    pub fn by_time(&self, cutoff: &[i64], span: i64, options: SplitOptions) -> SplitAssignment {
+    pub fn by_time(
+        &self,
+        (cutoff, zone): (&[i64], Zone),
+        span: i64,
+        options: SplitOptions,
+    ) -> SplitAssignment {
         if options.scheme == SplitScheme::CrossValidation {
             return self.cross_validated(None);
         }
-        let days = CutoffDays::new(cutoff, &self.labeled());
+        let days = CutoffDays::new(cutoff, &self.labeled(), zone);
         let mut held_out = days.held_out(options.test_size);
         let (split, first_test) = days.split(cutoff, &self.labeled(), span, held_out);
         let method = |held_out: usize, test_size: f64| match held_out {
@@ -253,14 +258,21 @@ impl RowsToSplit<'_> {
     }
 }
 
-/// The distinct UTC days with cutoffs of labeled rows, ascending.
-struct CutoffDays(Vec<i64>);
+/// The days of a zone with cutoffs of labeled rows.
+struct CutoffDays {
+    /// Numbers of the distinct days, ascending.
+    numbers: Vec<i64>,
+    zone: LocalDays,
+}
 
 impl CutoffDays {
-    fn new(cutoff: &[i64], labeled: &[bool]) -> Self {
+    fn new(cutoff: &[i64], labeled: &[bool], zone: Zone) -> Self {
+        let ends = cutoff.iter().min().zip(cutoff.iter().max());
+        let zone = ends
+            .map_or_else(LocalDays::default, |(first, last)| LocalDays::new(zone, *first, *last));
         let labeled_cutoffs = cutoff.iter().zip(labeled).filter(|(_, labeled)| **labeled);
-        let days: BTreeSet<i64> = labeled_cutoffs.map(|(cutoff, _)| midnight(*cutoff)).collect();
-        Self(days.into_iter().collect())
+        let numbers: BTreeSet<i64> = labeled_cutoffs.map(|(cutoff, _)| zone.day(*cutoff)).collect();
+        Self { numbers: numbers.into_iter().collect(), zone }
     }
 
     /// Computes ⌈`test_size` · days⌉, tolerating rounding errors of the product.
@@ -271,12 +283,12 @@ impl CutoffDays {
         reason = "a count of days"
     )]
     fn held_out(&self, test_size: f64) -> usize {
-        (test_size * self.0.len() as f64 - 1e-9).ceil().max(0.0) as usize
+        (test_size * self.numbers.len() as f64 - 1e-9).ceil().max(0.0) as usize
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of days")]
     fn share(&self, held_out: usize) -> f64 {
-        held_out as f64 / self.0.len() as f64
+        held_out as f64 / self.numbers.len() as f64
     }
 
     /// Returns the set of each row and the first test cutoff.
@@ -287,9 +299,10 @@ impl CutoffDays {
         span: i64,
         held_out: usize,
     ) -> (Vec<Split>, Option<i64>) {
-        let first_day = (held_out > 0).then(|| self.0[self.0.len() - held_out]);
+        let first_day = (held_out > 0).then(|| self.numbers[self.numbers.len() - held_out]);
         let first_test = first_day.and_then(|day| {
-            let test = cutoff.iter().zip(labeled).filter(|(c, labeled)| **labeled && **c >= day);
+            let labeled = cutoff.iter().zip(labeled).filter(|(_, labeled)| **labeled);
+            let test = labeled.filter(|(cutoff, _)| self.zone.day(**cutoff) >= day);
             test.map(|(cutoff, _)| *cutoff).min()
         });
         let set = |(cutoff, labeled): (&i64, &bool)| match first_test {
@@ -332,12 +345,26 @@ mod tests {
         }
 
         fn split(&self, span: i64, options: SplitOptions) -> SplitAssignment {
-            self.rows().by_time(&self.cutoff, span, options)
+            self.rows().by_time((&self.cutoff, Zone::default()), span, options)
         }
     }
 
     fn auto(test_size: f64) -> SplitOptions {
         SplitOptions { scheme: SplitScheme::Auto, test_size, min_conversions: 10 }
+    }
+
+    #[test]
+    fn cutoff_days_are_those_of_the_zone() {
+        // Cutoffs every 6 hours: days of Tokyo start at 15:00 UTC.
+        let mut case = Case::new(8, 1);
+        (0..).zip(&mut case.cutoff).for_each(|(row, cutoff)| *cutoff = row * DAY / 4);
+        let first_test = |zone: &str| {
+            let days = (&case.cutoff[..], zone.parse().unwrap());
+            case.rows().by_time(days, 0, SplitOptions::newest(0.5)).first_test
+        };
+        assert_eq!(first_test("UTC"), Some(DAY));
+        // 3 rows of the first day, 4 of the second, 1 of the third.
+        assert_eq!(first_test("Asia/Tokyo"), Some(3 * DAY / 4));
     }
 
     #[test]
@@ -368,7 +395,10 @@ mod tests {
 
     #[test]
     fn the_number_of_held_out_days_tolerates_rounding_errors() {
-        let held_out = |days: i64, size| CutoffDays((0..days).collect()).held_out(size);
+        let held_out = |days: i64, size| {
+            let (numbers, zone) = ((0..days).collect(), LocalDays::default());
+            CutoffDays { numbers, zone }.held_out(size)
+        };
         assert_eq!(held_out(30, 0.1), 3);
         assert_eq!(held_out(31, 0.1), 4);
         assert_eq!(held_out(5, 0.0), 0);

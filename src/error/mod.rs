@@ -16,7 +16,7 @@ use phrases::{
 };
 
 use crate::names::{backticked, counted, grouped};
-use crate::time::{TimeSpan, Timestamp};
+use crate::time::{Day, TimeSpan, ZonedTime};
 use crate::warning::{DropReason, Finding, ObservationDrop, OnlyNewLevels};
 
 /// An error of another crate, kept as the source of an [`Error`].
@@ -144,9 +144,9 @@ pub enum Error {
     #[error("the log is too short: it covers {} to {}, and {needed}", since, until)]
     NoCutoff {
         /// Start of the log.
-        since: Timestamp,
+        since: ZonedTime,
         /// End of the log, exclusive.
-        until: Timestamp,
+        until: ZonedTime,
         /// What an observation requires.
         needed: String,
         /// The key that sets the age of an observation.
@@ -243,7 +243,7 @@ pub enum Error {
     #[error("the log is empty: no events and no accounts are left before {}", end(*until))]
     EmptyLog {
         /// End of the log, exclusive.
-        until: Timestamp,
+        until: ZonedTime,
         /// Rows dropped in each source.
         sources: Vec<SourceDrops>,
     },
@@ -265,7 +265,7 @@ pub enum Error {
         /// The source of events.
         path: PathBuf,
         /// The day.
-        day: String,
+        day: Day,
         /// Accounts of the list with events before the day.
         known: Vec<String>,
         /// Accounts that are not in the list, with events from the day on; if these are other
@@ -329,14 +329,15 @@ pub enum Error {
     #[error("no cohorts: every account signed up before the log starts ({})", since)]
     NoSignUps {
         /// Start of the log.
-        since: Timestamp,
+        since: ZonedTime,
     },
     /// No account is old enough for rule discovery.
-    #[error("no account to discover rules on: each needs its landmark and a complete horizon before the newer accounts ({})",
-        newer_from.short())]
+    #[error(
+        "no account to discover rules on: each needs its landmark and a complete horizon before the newer accounts ({newer_from})"
+    )]
     NoOlderAccounts {
         /// Sign-up time of the first newer account.
-        newer_from: Timestamp,
+        newer_from: ZonedTime,
     },
     /// Rows that lack a feature of the model.
     #[error("{}: missing feature `{feature}` of the model", batch_file(path.as_deref()))]

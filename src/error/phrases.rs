@@ -6,7 +6,7 @@ use std::path::Path;
 use super::SourceDrops;
 use crate::escape::one_line;
 use crate::names::{counted, grouped};
-use crate::time::{NEVER, Timestamp};
+use crate::time::{NEVER, ZonedTime};
 use crate::warning::{DropReason, ObservationDrop};
 
 /// Returns the number of rows dropped for each reason.
@@ -35,8 +35,8 @@ pub(super) fn source_drops(source: &SourceDrops) -> String {
 }
 
 /// Returns the end of a log; a log that is read as a whole ends at the current time.
-pub(super) fn end(until: Timestamp) -> String {
-    if until.0 == NEVER { "now".to_owned() } else { until.short() }
+pub(super) fn end(until: ZonedTime) -> String {
+    if until.micros() == NEVER { "now".to_owned() } else { until.to_string() }
 }
 
 /// Returns why no account has an observation.

@@ -11,7 +11,7 @@ use super::raw_events::{RawEvents, unknown_role_events};
 use super::{Log, LogSources};
 use crate::error::{Error, Result};
 use crate::io::write::time_column;
-use crate::time::{LocalDays, NEVER, Timestamp, Zone};
+use crate::time::{LocalDays, NEVER, Zone, ZonedTime};
 use crate::warning::{Anomaly, Warning};
 
 /// The period of the log, and whether its accounts are derived from events.
@@ -57,7 +57,10 @@ pub(super) fn assemble(
     )?;
     if events.is_empty() && accounts.id.is_empty() {
         let sources = account_quality.iter().chain(&event_quality).map(SourceQuality::drops);
-        return Err(Error::EmptyLog { until: Timestamp(span.until), sources: sources.collect() });
+        return Err(Error::EmptyLog {
+            until: ZonedTime::new(span.until, span.zone),
+            sources: sources.collect(),
+        });
     }
     let quality = DataQuality {
         sources: account_quality.into_iter().chain(event_quality).collect(),

@@ -41,7 +41,7 @@ use crate::config::{AccountSource, Config, EventSource, Roles};
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
 use crate::io::sink::Sink;
-use crate::time::{NEVER, Timestamp, Zone, iso};
+use crate::time::{NEVER, Timestamp, Zone};
 use crate::warning::Warning;
 
 /// Unique names in byte order; the code of a name is its rank, so that equal data give equal codes.
@@ -166,8 +166,8 @@ impl Log {
             return Err(Error::Usage {
                 problem: format!(
                     "end of the log: found {}, expected no later than now ({})",
-                    iso(until),
-                    iso(now)
+                    config.input.timezone.short(until),
+                    config.input.timezone.short(now)
                 ),
                 hint: Some("check `--at`, `observation.until` and `--now`".to_owned()),
             });

@@ -44,7 +44,7 @@ pub(super) fn check(raw: &RawEvents, volume: &DailyVolume, until: Option<i64>) -
         let owned = |ids: Vec<&str>| ids.into_iter().map(str::to_owned).collect();
         return Err(Error::AccountIdsChange {
             path: raw.sources[source].quality.source.clone(),
-            day: volume.name(day),
+            day: volume.local_day(day),
             known: owned(known),
             unknown: owned(unknown),
             share_before: before.share(),

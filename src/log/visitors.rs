@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::io::read::{self, RowBatch, Source};
 use crate::io::sink::Sink;
-use crate::time::{iso_day, midnight};
+use crate::time::{Day, midnight};
 
 /// Number of visitors by day (00:00 UTC, µs); days that are missing in the file are absent.
 pub type Visitors = BTreeMap<i64, u64>;
@@ -102,7 +102,7 @@ impl VisitorRows {
                 return Err(bad(index, String::new(), "a date"));
             }
             if visitors.insert(midnight(day), *count).is_some() {
-                return Err(bad(index, iso_day(day), "each day once"));
+                return Err(bad(index, Day::from_local(day).to_string(), "each day once"));
             }
         }
         Ok(visitors)

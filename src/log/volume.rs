@@ -11,7 +11,7 @@ use super::raw_events::RawEvents;
 use super::raw_source::{Disposition, NO_EVENT, RawBlock, RawSource, is_unknown, unknown_number};
 use crate::config::Roles;
 use crate::error::Result;
-use crate::time::{DAY, LocalDays, Zone};
+use crate::time::{DAY, Day, LocalDays, Zone};
 use crate::warning::Warning;
 
 /// The events of one day.
@@ -183,14 +183,18 @@ impl DailyVolume {
     ) -> Result<Vec<Warning>> {
         let mut warnings = Vec::new();
         if let Some((events, last)) = self.after(covered).filter(|_| bounds.until.is_none()) {
-            warnings.push(Warning::EventsAfterEnd { events, last, end: self.name(covered.last) });
+            warnings.push(Warning::EventsAfterEnd {
+                events,
+                last,
+                end: self.local_day(covered.last),
+            });
         }
         if let Some((events, first)) = self.before(covered).filter(|_| bounds.since.is_none()) {
-            let start = self.name(covered.first);
+            let start = self.local_day(covered.first);
             warnings.push(Warning::EventsBeforeStart { events, first, start });
         }
         if let Some((events, day)) = self.unknown_at_end(bounds.until) {
-            let (since, example) = (self.name(day), self.unknown_since(raw, day)?);
+            let (since, example) = (self.local_day(day), self.unknown_since(raw, day)?);
             warnings.push(Warning::UnknownAccountsAtEnd { events, since, example });
         }
         for (number, source) in raw.sources.iter().enumerate() {
@@ -208,19 +212,19 @@ impl DailyVolume {
         self.zone.to_utc((self.first + i64::try_from(day).unwrap_or(0)) * DAY)
     }
 
-    /// Returns the local day with an index, as `2025-06-30`.
-    pub(super) fn name(&self, day: usize) -> String {
+    /// Returns the local day with an index.
+    pub(super) fn local_day(&self, day: usize) -> Day {
         self.zone.day(self.start_of(day))
     }
 
     /// Returns the usage events after the last covered day, and the last day with one.
-    fn after(&self, covered: CoveredDays) -> Option<(u64, String)> {
+    fn after(&self, covered: CoveredDays) -> Option<(u64, Day)> {
         let usage = self.totals(|day| day.usage);
         self.stray(&usage, covered.last + 1..=usage.len().checked_sub(1)?, true)
     }
 
     /// Returns the usage events before the first covered day, and the first day with one.
-    fn before(&self, covered: CoveredDays) -> Option<(u64, String)> {
+    fn before(&self, covered: CoveredDays) -> Option<(u64, Day)> {
         let happened = self.totals(|day| day.happened);
         self.stray(&happened, 0..=covered.first.checked_sub(1)?, false)
     }
@@ -230,10 +234,10 @@ impl DailyVolume {
         counts: &[u64],
         days: RangeInclusive<usize>,
         newest: bool,
-    ) -> Option<(u64, String)> {
+    ) -> Option<(u64, Day)> {
         let mut with_events = days.clone().filter(|day| counts[*day] > 0);
         let day = if newest { with_events.next_back() } else { with_events.next() }?;
-        Some((days.map(|day| counts[day]).sum(), self.name(day)))
+        Some((days.map(|day| counts[day]).sum(), self.local_day(day)))
     }
 
     /// Returns the number of events of unknown accounts after the day of the last event of a known
@@ -267,7 +271,7 @@ impl DailyVolume {
 
     /// Returns the day on which the largest share of the events of some days of a source was
     /// received more than a day late, and this share.
-    fn received_at_once(&self, days: &[DayCounts]) -> Option<(f64, String)> {
+    fn received_at_once(&self, days: &[DayCounts]) -> Option<(f64, Day)> {
         /// Minimum share for a backfill; outages of a pipeline delay less.
         const MIN_SHARE: f64 = 0.1;
         let all: u64 = days.iter().map(|day| day.known + day.unknown).sum();
@@ -275,7 +279,7 @@ impl DailyVolume {
             days.iter().enumerate().rev().max_by_key(|(_, day)| day.late).filter(|_| all > 0)?;
         #[expect(clippy::cast_precision_loss, reason = "a share")]
         let share = counts.late as f64 / all as f64;
-        (share >= MIN_SHARE).then(|| (share, self.name(day)))
+        (share >= MIN_SHARE).then(|| (share, self.local_day(day)))
     }
 }
 

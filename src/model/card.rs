@@ -23,7 +23,7 @@ use crate::model::explain::{Coefficient, Family, coefficients};
 use crate::model::file::{FORMAT, stored_hash};
 use crate::model::verdict::VerdictCard;
 use crate::model::{Baseline, BaselineRule, CoefficientPath, Model};
-use crate::time::{iso, iso_day};
+use crate::time::{Zone, iso};
 use crate::warning::{DroppedFeature, Message};
 
 /// The rows of a calendar month of cutoffs.
@@ -160,13 +160,13 @@ impl<'a> EvaluationCard<'a> {
     }
 }
 
-/// Counts rows and conversions by calendar month of the cutoff.
+/// Counts rows and conversions by calendar month of the cutoff in a zone.
 #[must_use]
-pub fn cohorts(rows: &Rows) -> Vec<Cohort> {
+pub fn cohorts(rows: &Rows, zone: Zone) -> Vec<Cohort> {
     let mut months: BTreeMap<String, Cohort> = BTreeMap::new();
     for (row, cutoff) in rows.cutoff.iter().flatten().enumerate() {
         let Some(converted) = rows.y[row] else { continue };
-        let month = iso_day(*cutoff)[..7].to_owned();
+        let month = zone.day(*cutoff).month();
         let cohort =
             months.entry(month.clone()).or_insert_with(|| Cohort { month, ..Cohort::default() });
         cohort.rows += 1;

@@ -15,7 +15,7 @@ use crate::io::write::{
 use crate::log::cells::{self, CellLocation};
 use crate::names::file_name;
 use crate::registry::versions::model_name;
-use crate::time::{DAY, iso, iso_day, parse_iso};
+use crate::time::{Zone, parse_iso};
 
 /// Prefix of the folder of a time.
 const FOLDER_PREFIX: &str = "cutoff=";
@@ -251,11 +251,10 @@ impl RunWriter {
     }
 }
 
-/// Returns the name of the folder of a time: a date, and a time of day unless it is midnight,
-/// without colons.
+/// Returns the name of the folder of a time in UTC: a date, and a time of day unless it is
+/// midnight, without colons.
 fn folder_name(time: i64) -> String {
-    let text = if time % DAY == 0 { iso_day(time) } else { iso(time).replace(':', "") };
-    format!("{FOLDER_PREFIX}{text}")
+    format!("{FOLDER_PREFIX}{}", Zone::default().short(time).replace(':', ""))
 }
 
 /// Returns the time of a folder; `None` if its name is not the one of [`folder_name`].
@@ -295,6 +294,7 @@ fn foreign(path: &Path, expected: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::DAY;
 
     #[test]
     fn folder_names_round_trip_without_colons() {

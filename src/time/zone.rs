@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::{TZ_VARIANTS, Tz};
 
-use super::{DAY, SECOND};
+use super::{DAY, Day, SECOND};
 
 /// A time zone of the IANA database, which interprets times without an offset and defines days.
 /// Default: UTC.
@@ -95,16 +95,36 @@ impl Zone {
         self.local(t).div_euclid(DAY)
     }
 
-    /// Formats a time at local midnight as its day, and others as ISO 8601 in UTC.
+    /// Formats a time at local midnight as its day, and others as ISO 8601 with the local offset.
     #[must_use]
     pub fn short(self, t: i64) -> String {
-        if self.is_midnight(t) { self.day(t) } else { super::iso(t) }
+        if self.is_midnight(t) { self.day(t).to_string() } else { self.iso(t) }
     }
 
-    /// Formats the local day of a time as `2025-06-30`.
+    /// Formats a time as ISO 8601 with the local offset: `2025-06-30T09:00:00+09:00`.
+    fn iso(self, t: i64) -> String {
+        let (utc, offset) = (super::iso(self.local(t)), self.offset(t) / (60 * SECOND));
+        match utc.strip_suffix('Z') {
+            Some(local) if !self.is_utc() => {
+                let sign = if offset < 0 { '-' } else { '+' };
+                let minutes = offset.abs();
+                format!("{local}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+            }
+            _ => utc,
+        }
+    }
+
+    /// Formats the local days of two times as `2025-06-30 to 2025-07-02`, or as one day.
     #[must_use]
-    pub fn day(self, t: i64) -> String {
-        super::iso_day(self.local(t))
+    pub fn days(self, first: i64, last: i64) -> String {
+        let [first, last] = [first, last].map(|t| self.day(t));
+        if first == last { first.to_string() } else { format!("{first} to {last}") }
+    }
+
+    /// Returns the local day of a time.
+    #[must_use]
+    pub fn day(self, t: i64) -> Day {
+        Day::from_local(self.local(t))
     }
 }
 
@@ -269,11 +289,11 @@ mod tests {
     fn days_are_those_of_the_zone() {
         let new_york: Zone = "America/New_York".parse().unwrap();
         let t = parse_iso("2025-07-15T03:59:59Z").unwrap();
-        assert_eq!(new_york.day(t), "2025-07-14");
+        assert_eq!(new_york.day(t).to_string(), "2025-07-14");
         assert_eq!(iso(new_york.midnight(t)), "2025-07-14T04:00:00Z");
         assert!(new_york.is_midnight(t + SECOND) && !new_york.is_midnight(t));
         assert_eq!(new_york.short(t + SECOND), "2025-07-15");
-        assert_eq!(new_york.short(t), "2025-07-15T03:59:59Z");
+        assert_eq!(new_york.short(t), "2025-07-14T23:59:59-04:00");
         let santiago: Zone = "America/Santiago".parse().unwrap();
         let first = parse_iso("2025-09-07T04:00:00Z").unwrap();
         assert!(santiago.is_midnight(first) && santiago.midnight(first + DAY / 2) == first);
@@ -298,12 +318,7 @@ mod tests {
             let zone: Zone = name.parse().unwrap();
             let days = LocalDays::new(zone, start, start + 400 * DAY);
             for t in (0..400 * 48).map(|half_hours| start + half_hours * 1_800 * SECOND) {
-                assert_eq!(
-                    super::super::iso_day(days.day(t) * DAY),
-                    zone.day(t),
-                    "{name} {}",
-                    iso(t)
-                );
+                assert_eq!(Day::from_number(days.day(t)), zone.day(t), "{name} {}", iso(t));
                 assert_eq!(days.is_midnight(t), zone.is_midnight(t), "{name} {}", iso(t));
             }
         }

@@ -142,7 +142,12 @@ pub fn train(
     };
     let mut model = describe(&trainer, learned, record)?;
     let test_rows = evaluation.store(&mut model, rows)?;
-    Ok(TrainedModel { model, test_rows, cohorts: cohorts(rows), quality: None })
+    Ok(TrainedModel {
+        model,
+        test_rows,
+        cohorts: cohorts(rows, config.input.timezone),
+        quality: None,
+    })
 }
 
 /// Describes the rows of the final fit.

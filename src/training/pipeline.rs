@@ -10,7 +10,7 @@ use crate::io::sink::Sink;
 use crate::log::{Accounts, Log, Watch, log_faults};
 use crate::names::counted;
 use crate::rules::definition::{Definition, matches_before_cutoff};
-use crate::time::{NEVER, Timestamp};
+use crate::time::NEVER;
 use crate::training::{TrainedModel, audit, prepare, train};
 use crate::warning::{Finding, Notice, Warning};
 
@@ -230,7 +230,7 @@ fn match_definitions(
         sink.notify(Warning::DefinitionSawTestData {
             definitions,
             more,
-            first_test: Timestamp(first_test),
+            first_test: log.zone.day(first_test),
         });
     }
     Ok(matches)

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::escape::OneLine;
 use crate::names::{backticked, counted};
-use crate::time::Timestamp;
+use crate::time::Day;
 
 /// Reason why a row of a source is not used as an event or account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -296,10 +296,10 @@ pub enum FeatureDrop {
     },
     /// The event first occurred too late for the older training rows.
     TooRecent {
-        /// Its first occurrence.
-        first: Timestamp,
-        /// The median training cutoff.
-        median: Timestamp,
+        /// The day of its first occurrence.
+        first: Day,
+        /// The day of the median training cutoff.
+        median: Day,
     },
     /// Too few events have the required role.
     RoleTooRare {
@@ -380,16 +380,16 @@ impl fmt::Display for FeatureDrop {
                     counted(u64::from(*accounts), "training account")
                 )
             }
-            Self::TooRecent { first, median } => {
-                let same_day = first.day() == median.day();
-                let time = |t: &Timestamp| if same_day { t.to_string() } else { t.day() };
+            Self::TooRecent { first, median } if first == median => {
                 write!(
                     f,
-                    "first occurs on {}, after half of the training cutoffs ({})",
-                    time(first),
-                    time(median)
+                    "first occurs on {first}, later on that day than half of the training cutoffs"
                 )
             }
+            Self::TooRecent { first, median } => write!(
+                f,
+                "first occurs on {first}, after half of the training cutoffs ({median} or before)"
+            ),
             Self::RoleTooRare { role, reason } => {
                 write!(f, "requires the role `{role}`, which {reason}")
             }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::escape::OneLine;
 use crate::names::{agree, counted, grouped};
-use crate::time::{Timestamp, iso_day};
+use crate::time::Day;
 
 /// An event type that began when another one stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,7 +14,7 @@ pub struct Replacement {
     /// The new event type.
     pub event: String,
     /// Its first day; `None` if it is in the log from its beginning.
-    pub first_seen: Option<Timestamp>,
+    pub first_seen: Option<Day>,
     /// Its events per day.
     pub per_day: f64,
     /// Expected events per day of the event type that stopped.
@@ -29,7 +29,7 @@ pub enum LogFault {
         /// The event type.
         event: String,
         /// Day of its last event; `None` if the log has none.
-        last_seen: Option<Timestamp>,
+        last_seen: Option<Day>,
         /// Days since then.
         days: usize,
         /// Expected events on these days.
@@ -42,9 +42,9 @@ pub enum LogFault {
         /// The source; `None`: the whole log.
         source: Option<String>,
         /// First day without events.
-        from: Timestamp,
+        from: Day,
         /// Last day without events.
-        to: Timestamp,
+        to: Day,
         /// Expected events on these days.
         expected: u64,
     },
@@ -53,9 +53,9 @@ pub enum LogFault {
         /// The source.
         source: String,
         /// Its last day with events; `None`: before the counted days.
-        last_seen: Option<Timestamp>,
+        last_seen: Option<Day>,
         /// Last day of the log.
-        log_end: Timestamp,
+        log_end: Day,
         /// Expected events since.
         expected: u64,
     },
@@ -64,9 +64,9 @@ pub enum LogFault {
         /// The source; `None`: the whole log.
         source: Option<String>,
         /// First such day.
-        from: Timestamp,
+        from: Day,
         /// Last such day.
-        to: Timestamp,
+        to: Day,
         /// Events on these days.
         events: u64,
         /// Expected events on these days.
@@ -75,9 +75,9 @@ pub enum LogFault {
     /// The days before the end of training have another number of events than in training.
     HistoryChanged {
         /// First of these days.
-        from: Timestamp,
+        from: Day,
         /// Last of these days.
-        to: Timestamp,
+        to: Day,
         /// Events of these days in this log.
         events: u64,
         /// Events of these days in the training log.
@@ -86,7 +86,7 @@ pub enum LogFault {
     /// A day has its events twice.
     DayDoubled {
         /// The day.
-        day: Timestamp,
+        day: Day,
         /// Events on this day.
         events: u64,
         /// Expected events.
@@ -99,7 +99,7 @@ pub enum LogFault {
         /// The source; `None`: the whole log.
         source: Option<String>,
         /// First such day.
-        from: Timestamp,
+        from: Day,
         /// `minutes`, `hours` or `days`.
         unit: String,
         /// Share of such times since then.
@@ -174,7 +174,7 @@ impl fmt::Display for LogFault {
                     Some(day) => write!(
                         f,
                         "`{event}` was last seen on {}. {expected} {were} expected in the {} since.",
-                        iso_day(day.0),
+                        day,
                         counted(*days as u64, "day")
                     )?,
                     None => write!(
@@ -196,12 +196,12 @@ impl fmt::Display for LogFault {
             Self::SourceEnded { source, last_seen, log_end, expected } => {
                 let last = last_seen.map_or_else(
                     || "has no recent events".to_owned(),
-                    |day| format!("ends on {}", iso_day(day.0)),
+                    |day| format!("ends on {}", day),
                 );
                 write!(
                     f,
                     "`{source}` {last}, but other sources go on until {}. {} expected from it since.",
-                    iso_day(log_end.0),
+                    log_end,
                     counted(*expected, "event") + agree(*expected, [" was", " were"])
                 )
             }
@@ -225,7 +225,7 @@ impl fmt::Display for LogFault {
             Self::DayDoubled { day, events, expected, repeats } => write!(
                 f,
                 "{} has {} where {} {} expected, and {:.0}% repeat another event in every column. Was a file read twice?",
-                iso_day(day.0),
+                day,
                 counted(*events, "event"),
                 grouped(*expected),
                 agree(*expected, ["was", "were"]),
@@ -236,7 +236,7 @@ impl fmt::Display for LogFault {
                 "{:.0}% of the times{} fall on whole {unit} since {}, up from {:.0}%.",
                 100.0 * share,
                 source.as_ref().map_or_else(String::new, |source| format!(" in `{source}`")),
-                iso_day(from.0),
+                from,
                 100.0 * reference
             ),
         }
@@ -249,7 +249,7 @@ fn renamed(new: &Replacement) -> String {
     };
     let began = new.first_seen.map_or_else(
         || format!("`{}`, unknown in training,", new.event),
-        |day| format!("`{}` began on {}", new.event, iso_day(day.0)),
+        |day| format!("`{}` began on {}", new.event, day),
     );
     let [found, expected] = [rate(new.per_day), rate(new.expected_per_day)];
     let has = if new.first_seen.is_some() { "with" } else { "has" };
@@ -263,12 +263,8 @@ fn named(source: Option<&str>) -> String {
 }
 
 /// Describes one day, or the days from the first to the last.
-fn period(from: Timestamp, to: Timestamp) -> String {
-    if from == to {
-        format!("on {}", iso_day(from.0))
-    } else {
-        format!("from {} to {}", iso_day(from.0), iso_day(to.0))
-    }
+fn period(from: Day, to: Day) -> String {
+    if from == to { format!("on {from}") } else { format!("from {from} to {to}") }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of events")]
@@ -279,10 +275,9 @@ fn percent(part: u64, whole: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{DAY, parse_iso};
 
-    fn day(text: &str) -> Timestamp {
-        Timestamp(parse_iso(text).unwrap())
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
     }
 
     #[test]
@@ -312,18 +307,14 @@ mod tests {
     #[test]
     fn days_and_sources_are_named() {
         let from = day("2025-09-03");
-        let missing = |source, days: i64| LogFault::DayMissing {
-            source,
-            from,
-            to: Timestamp(from.0 + days * DAY),
-            expected: 1_200,
-        };
+        let missing =
+            |source, to| LogFault::DayMissing { source, from, to: day(to), expected: 1_200 };
         assert_eq!(
-            missing(None, 0).to_string(),
+            missing(None, "2025-09-03").to_string(),
             "The log has no events on 2025-09-03. 1,200 were expected."
         );
         assert_eq!(
-            missing(Some("crm.csv".to_owned()), 1).to_string(),
+            missing(Some("crm.csv".to_owned()), "2025-09-04").to_string(),
             "`crm.csv` has no events from 2025-09-03 to 2025-09-04. 1,200 were expected."
         );
         let drop =

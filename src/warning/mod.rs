@@ -27,7 +27,7 @@ pub use self::marked_column::MarkedColumn;
 pub use self::message::Message;
 pub use self::missing_input::MissingInput;
 pub use self::notice::{Notice, dropped_features, unasked_features};
-use crate::time::Timestamp;
+use crate::time::Day;
 
 /// Why the configured test set is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -92,32 +92,32 @@ pub enum Warning {
         /// Number of them.
         accounts: u64,
         /// Day on which the log starts.
-        since: String,
+        since: Day,
     },
     /// A few events are long after the others, beyond the end of the log.
     EventsAfterEnd {
         /// Number of usage events after the last covered day.
         events: u64,
         /// Day of the last of them.
-        last: String,
+        last: Day,
         /// Last covered day, on which the log ends.
-        end: String,
+        end: Day,
     },
     /// A few events are long before the others, before the start of the log.
     EventsBeforeStart {
         /// Number of usage events before the first covered day.
         events: u64,
         /// Day of the first of them.
-        first: String,
+        first: Day,
         /// First covered day, on which the log starts.
-        start: String,
+        start: Day,
     },
     /// From some day on, all events are of accounts that are not in the account list.
     UnknownAccountsAtEnd {
         /// Number of these events.
         events: u64,
         /// The first day.
-        since: String,
+        since: Day,
         /// One of the accounts.
         example: String,
     },
@@ -128,7 +128,7 @@ pub enum Warning {
         /// Share of its events.
         share: f64,
         /// The day.
-        day: String,
+        day: Day,
     },
     /// Times of a column mean never, and are read as missing.
     TimesMeanNever {
@@ -171,8 +171,8 @@ pub enum Warning {
         definitions: Vec<String>,
         /// Number of further definitions.
         more: usize,
-        /// The first test cutoff.
-        first_test: Timestamp,
+        /// The day of the first test cutoff.
+        first_test: Day,
     },
     /// Fewer event types are counted than configured.
     FewerEventCounts {
@@ -352,8 +352,8 @@ pub enum Warning {
     AlertsNotSent {
         /// Number of them.
         alerts: usize,
-        /// The time of the run before them.
-        since: Timestamp,
+        /// The time of the run before them, as an argument of `--since`.
+        since: String,
     },
     /// Two runs were scored by different models.
     OtherModel,

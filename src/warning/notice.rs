@@ -5,7 +5,7 @@ use std::fmt;
 use super::{DroppedFeature, FeatureDrop, Finding, ObservationDrop, Warning};
 use crate::escape::one_line;
 use crate::names::counted;
-use crate::time::Timestamp;
+use crate::time::ZonedTime;
 
 /// A message of a running pipeline. Results repeat those that matter later.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +49,7 @@ pub enum Notice {
         /// Number of them.
         accounts: u64,
         /// Start of the log.
-        since: Timestamp,
+        since: ZonedTime,
     },
 }
 

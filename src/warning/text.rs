@@ -116,7 +116,7 @@ impl fmt::Display for Warning {
                 write!(
                     f,
                     "discovered on data after the first test cutoff ({}), so test results are too good: {}{rest}",
-                    first_test.day(),
+                    first_test,
                     backticked(definitions)
                 )
             }
@@ -290,7 +290,6 @@ impl fmt::Display for Warning {
                 counted(*rows, "row")
             ),
             Self::AlertsNotSent { alerts, since } => {
-                let since = since.short();
                 write!(
                     f,
                     "{} of earlier runs {} not sent; run with `--since {since}` to include them",

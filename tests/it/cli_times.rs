@@ -239,7 +239,7 @@ fn cutoffs_stay_at_local_midnight_when_clocks_are_turned() {
 fn events_are_counted_by_local_day_when_clocks_are_turned() {
     let start = pql::time::parse_iso("2025-08-01").unwrap();
     let events: String = (0..100 * 20).fold(String::new(), |text, n| {
-        let day = pql::time::iso_day(start + n / 20 * crate::common::DAY);
+        let day = pql::time::Day::from_local(start + n / 20 * crate::common::DAY);
         text + &format!("a{},login,{day}\n", n % 20)
     });
     let list: Vec<String> = (0..20).map(|n| format!("a{n},2025-07-01")).collect();

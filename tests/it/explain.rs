@@ -171,7 +171,7 @@ fn accounts_and_values_that_cannot_be_explained_are_errors() {
     let ask = |account: &str, more: &[&str]| {
         project.pql(&[&["explain", "t", account, "--at", "2025-04-20"], more].concat())
     };
-    ask("nobody", &[]).fails_with(2, &["account `nobody` not found before 2025-04-20T00:00:00Z"]);
+    ask("nobody", &[]).fails_with(2, &["account `nobody` not found before 2025-04-20"]);
     ask("0000", &[]).fails_with(2, &["did you mean `0000"]);
     ask(&account, &["--what-if", "event_total=3"])
         .fails_with(2, &["the model has no feature `event_total`", "did you mean `events_total`?"]);
@@ -340,7 +340,9 @@ fn the_recorded_score_is_printed_with_the_change() {
         project.pql(&[&args[..], more].concat()).done()
     };
     score(&project, "2025-04-13", &[]);
-    ask(&[]).stderr_has(&["`led` has no run of `t` at 2025-04-20T00:00:00Z; the newest earlier run is 2025-04-13T00:00:00Z"]);
+    ask(&[]).stderr_has(&[
+        "`led` has no run of `t` at 2025-04-20; the newest earlier run is 2025-04-13",
+    ]);
     score(&project, TIMES[0], &[]);
     let recorded = since(&project, &account, &["--ledger", "led"])["since"]["recorded"].clone();
     assert_eq!(
@@ -366,10 +368,8 @@ fn times_that_cannot_be_compared_are_reported() {
     let ask = |more: &[&str]| {
         project.pql(&[&["explain", "t", &account, "--at", TIMES[1]], more].concat())
     };
-    ask(&["--since", TIMES[1]]).fails_with(
-        2,
-        &["`--since`: found 2025-05-04T00:00:00Z, expected a time before 2025-05-04T00:00:00Z"],
-    );
+    ask(&["--since", TIMES[1]])
+        .fails_with(2, &["`--since`: found 2025-05-04, expected a time before 2025-05-04"]);
     ask(&["--since", "2025-01-03"]).fails_with(2, &["not found before"]);
     ask(&["--since", TIMES[0], "--what-if", "events_7d=1"]).fails_with(2, &["--what-if"]);
     ask(&["--ledger", "led"]).fails_with(2, &["--since"]);

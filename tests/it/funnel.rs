@@ -227,7 +227,8 @@ fn accounts_from_before_the_log_are_skipped() {
 fn visitors(days: i64) -> String {
     let mut text = "date,visitors\n".to_owned();
     for day in 0..days {
-        writeln!(text, "{},40", pql::time::iso_day(crate::common::NEW_YEAR + day * DAY)).unwrap();
+        writeln!(text, "{},40", pql::time::Day::from_local(crate::common::NEW_YEAR + day * DAY))
+            .unwrap();
     }
     text
 }

@@ -9,7 +9,7 @@ mod laws;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use pql::time::{iso, iso_day};
+use pql::time::{Day, iso};
 use tempfile::TempDir;
 
 use crate::common::{DAY, Lcg, NEW_YEAR, csv_rows, pql, run, succeed, text};
@@ -274,7 +274,9 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let put = |name: &str, text: String| std::fs::write(dir.path().join(name), text).unwrap();
         // Dates are written without a time of day where possible.
-        let time = |t: i64| if self.dated() && t % DAY == 0 { iso_day(t) } else { iso(t) };
+        let time = |t: i64| {
+            if self.dated() && t % DAY == 0 { Day::from_local(t).to_string() } else { iso(t) }
+        };
         let maybe = |t: Option<i64>| t.map_or(String::new(), time);
         let number = |n: Option<i64>| n.map_or(String::new(), |n| n.to_string());
         let mut events =

@@ -60,5 +60,6 @@ mod spline;
 mod split;
 mod statistics;
 mod supply;
+mod time_zones;
 mod verdict;
 mod webdriver;

@@ -11,7 +11,7 @@ use crate::model::{Model, card};
 use crate::registry::versions::StoredVersion;
 use crate::report::format::grouped;
 use crate::report::text::fixed;
-use crate::time::iso;
+use crate::time::ZonedTime;
 
 /// A version in the list.
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ struct VersionDetails {
     short_verdict: &'static str,
     training_rows: u64,
     converting_training_accounts: u64,
-    last_training_cutoff: Option<String>,
+    last_training_cutoff: Option<ZonedTime>,
     columns: usize,
     penalty: Penalty,
     alpha: f64,
@@ -62,8 +62,8 @@ pub(super) struct TestSet {
     rows: u64,
     accounts: u64,
     converting_accounts: u64,
-    first_cutoff: Option<String>,
-    last_cutoff: Option<String>,
+    first_cutoff: Option<ZonedTime>,
+    last_cutoff: Option<ZonedTime>,
     roc_auc: Option<f64>,
     log_loss: f64,
 }
@@ -72,14 +72,15 @@ impl TestSet {
     /// Returns the test set of a model; `None` without one.
     fn new(model: &Model) -> Option<Self> {
         let evaluation = model.evaluation.as_ref()?;
-        let cutoffs = || evaluation.by_cutoff.iter();
+        let (cutoffs, zone) = (|| evaluation.by_cutoff.iter(), model.zone());
+        let zoned = |cutoff: i64| ZonedTime::new(cutoff, zone);
         Some(Self {
             id: blake3::Hash::from_bytes(model.test_fingerprint?).to_hex()[..16].to_owned(),
             rows: evaluation.metrics.n,
             accounts: evaluation.metrics.accounts,
             converting_accounts: evaluation.metrics.converting_accounts,
-            first_cutoff: cutoffs().next().map(|cutoff| iso(cutoff.first)),
-            last_cutoff: cutoffs().next_back().map(|cutoff| iso(cutoff.last)),
+            first_cutoff: cutoffs().next().map(|cutoff| zoned(cutoff.first)),
+            last_cutoff: cutoffs().next_back().map(|cutoff| zoned(cutoff.last)),
             roc_auc: evaluation.metrics.roc_auc.map(|auc| auc.value),
             log_loss: evaluation.metrics.log_loss.value,
         })
@@ -97,7 +98,9 @@ impl VersionDetails {
             short_verdict: verdict.short(),
             training_rows: learned.rows,
             converting_training_accounts: learned.converting_accounts,
-            last_training_cutoff: model.last_training_cutoff().map(iso),
+            last_training_cutoff: model
+                .last_training_cutoff()
+                .map(|cutoff| ZonedTime::new(cutoff, model.zone())),
             columns: model.fit.coef.len(),
             penalty: Penalty {
                 kind: config.penalty,
@@ -139,6 +142,7 @@ impl ListedVersion {
     pub(super) fn cells(&self, with_auc: bool) -> Vec<String> {
         let champion = if self.champion { "champion" } else { "" };
         let dash = || "–".to_owned();
+        let day = |time: Option<ZonedTime>| time.map_or_else(dash, |time| time.day().to_string());
         let mut cells = vec![self.model.clone(), champion.to_owned()];
         let Some(details) = &self.details else {
             cells.push("unreadable".to_owned());
@@ -147,8 +151,8 @@ impl ListedVersion {
         let test = |cell: &dyn Fn(&TestSet) -> String| self.test().map_or_else(dash, cell);
         cells.extend([
             details.short_verdict.to_owned(),
-            details.last_training_cutoff.as_ref().map_or_else(dash, |time| time[..10].to_owned()),
-            test(&|test| test.last_cutoff.as_ref().map_or_else(dash, |time| time[..10].to_owned())),
+            day(details.last_training_cutoff),
+            test(&|test| day(test.last_cutoff)),
             test(&|test| grouped(test.accounts)),
             test(&|test| grouped(test.converting_accounts)),
         ]);

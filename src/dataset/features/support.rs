@@ -6,7 +6,7 @@ use crate::dataset::observations::Observations;
 use crate::dataset::split::Split;
 use crate::error::Result;
 use crate::log::{Events, Log};
-use crate::time::Timestamp;
+use crate::time::Zone;
 use crate::warning::FeatureDrop;
 
 /// Minimum number of distinct training accounts that had something before one of their cutoffs;
@@ -76,6 +76,8 @@ pub(super) struct Support {
     pub(super) roles: Vec<UsageSupport>,
     /// Median cutoff of the training rows, µs UTC; without training rows no support is required.
     median: Option<i64>,
+    /// Zone of the days in drop reasons.
+    zone: Zone,
 }
 
 impl Support {
@@ -101,6 +103,7 @@ impl Support {
             values: vec![UsageSupport::NONE; log.events.values.len()],
             roles: vec![UsageSupport::NONE; roles.len()],
             median,
+            zone: log.zone,
         };
         let context = SupportContext { observations, rows, until, roles_of_event };
         let parts = log.events.map(|events| none.clone().scan(events, &context))?;
@@ -162,8 +165,8 @@ impl Support {
             return Some(FeatureDrop::FewAccounts { accounts: usage.before, needed: MIN_ACCOUNTS });
         }
         (usage.first >= median).then_some(FeatureDrop::TooRecent {
-            first: Timestamp(usage.first),
-            median: Timestamp(median),
+            first: self.zone.day(usage.first),
+            median: self.zone.day(median),
         })
     }
 
@@ -210,8 +213,13 @@ mod tests {
 
     #[test]
     fn ten_accounts_and_a_first_time_before_the_median_are_needed() {
-        let support =
-            |median| Support { events: Vec::new(), values: Vec::new(), roles: Vec::new(), median };
+        let support = |median| Support {
+            events: Vec::new(),
+            values: Vec::new(),
+            roles: Vec::new(),
+            median,
+            zone: Zone::default(),
+        };
         let usage = |before, first| UsageSupport { before, first, ..UsageSupport::NONE };
         let reason = |before, first| {
             support(Some(10 * DAY))
@@ -225,7 +233,7 @@ mod tests {
         );
         assert_eq!(
             reason(10, 11 * DAY).unwrap(),
-            "first occurs on 1970-01-12, after half of the training cutoffs (1970-01-11)"
+            "first occurs on 1970-01-12, after half of the training cutoffs (1970-01-11 or before)"
         );
         assert!(reason(10, 10 * DAY).is_some());
         assert_eq!(

@@ -349,7 +349,9 @@ impl TimeColumn {
         if position(&times, is_never).is_some() {
             for t in times.iter_mut().filter(|t| is_never(t)) {
                 // The largest number is no sentinel here, but a time.
-                self.absent.never.add(|| time::iso_day((*t).min(time::NEVER - 1)));
+                self.absent
+                    .never
+                    .add(|| time::Day::from_local((*t).min(time::NEVER - 1)).to_string());
                 *t = NO_TIME;
             }
         }

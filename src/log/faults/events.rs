@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Context, RECENT, Series, TrainingActivity, Watch, level, rounded};
 use crate::log::daily::{DailyCounts, EventDays, days_number};
 use crate::names::nearest;
-use crate::time::{DAY, Timestamp};
+use crate::time::Day;
 use crate::warning::{LogFault, Replacement};
 
 /// Smallest number of expected events of an event type that the log lacks from its beginning.
@@ -28,7 +28,7 @@ pub struct NewEvent {
     /// The event type.
     pub event: String,
     /// Its first day; `None`: before the counted days.
-    pub first_seen: Option<Timestamp>,
+    pub first_seen: Option<Day>,
     /// Its events per day in the last seven days.
     pub per_day: f64,
 }
@@ -38,7 +38,7 @@ pub(super) struct Gone<'a> {
     pub(super) event: &'a str,
     /// Index of its last day; `None` if the counted days have none.
     last: Option<usize>,
-    last_seen: Option<Timestamp>,
+    last_seen: Option<Day>,
     days: usize,
     expected: f64,
 }
@@ -168,7 +168,7 @@ fn absent<'a>(
     (expected >= MIN_EXPECTED && days > 1).then(|| Gone {
         event,
         last: None,
-        last_seen: counts.map(|counts| Timestamp(counts.last * DAY)),
+        last_seen: counts.map(|counts| Day::from_number(counts.last)),
         days,
         expected,
     })
@@ -257,7 +257,7 @@ pub(super) fn new_events(daily: &DailyCounts, reference: &TrainingActivity) -> V
             let first = first.filter(|_| counts.before == 0);
             NewEvent {
                 event: name.to_owned(),
-                first_seen: first.map(|day| Timestamp(daily.day_number(day) * DAY)),
+                first_seen: first.map(|day| Day::from_number(daily.day_number(day))),
                 per_day: sum(&counts.by_day) / recent.len().max(1) as f64,
             }
         })

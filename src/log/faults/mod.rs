@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::Log;
 use super::daily::DailyCounts;
 use crate::error::Result;
-use crate::time::{DAY, Timestamp};
+use crate::time::Day;
 use crate::warning::LogFault;
 
 /// Significance level of the tests of silence, over all event types or sources together: the tests
@@ -132,9 +132,9 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Returns a counted local day, as 00:00 UTC of its date.
-    fn day(&self, index: usize) -> Timestamp {
-        Timestamp(self.daily.day_number(index) * DAY)
+    /// Returns a counted local day.
+    fn day(&self, index: usize) -> Day {
+        Day::from_number(self.daily.day_number(index))
     }
 
     fn days(&self) -> usize {

@@ -14,17 +14,17 @@ use crate::io::sink::Sink;
 use crate::log::Log;
 use crate::model::Model;
 use crate::names::nearest;
-use crate::time::{Timestamp, iso};
+use crate::time::ZonedTime;
 use crate::warning::Unscored;
 
 /// The feature row of one account.
 #[derive(Debug, Clone)]
 pub struct AccountRow {
     pub(crate) features: DataFrame,
-    pub(crate) cutoff: Option<Timestamp>,
+    pub(crate) cutoff: Option<ZonedTime>,
     pub(crate) eligibility: Eligibility,
     /// The scoring time; `None` for a row of a matrix.
-    pub(crate) time: Option<Timestamp>,
+    pub(crate) time: Option<ZonedTime>,
 }
 
 impl AccountRow {
@@ -46,14 +46,17 @@ impl AccountRow {
         let usage = |problem: String, hint: Option<String>| Error::Usage { problem, hint };
         let code = names.code(account).ok_or_else(|| {
             let suggestion = nearest(account, names.iter()).map(|n| format!("did you mean `{n}`?"));
-            usage(format!("account `{account}` not found before {}", iso(log.until)), suggestion)
+            usage(
+                format!("account `{account}` not found before {}", log.zone.short(log.until)),
+                suggestion,
+            )
         })?;
         let (all, eligibility) = observe_for_scoring(log, &config.observation);
         let row =
             all.account.iter().position(|account| *account as usize == code).ok_or_else(|| {
                 let problem = format!(
                     "account `{account}` is not open at {}: it has converted or churned, or it signed up on that day",
-                    iso(log.until)
+                    log.zone.short(log.until)
                 );
                 usage(problem, None)
             })?;
@@ -65,12 +68,12 @@ impl AccountRow {
             ..Observations::default()
         };
         let features = compute(model.usage_features(label)?, log, &one, sink.progress())?;
-        let cutoff = Some(Timestamp(all.cutoff[row]));
+        let cutoff = Some(ZonedTime::new(all.cutoff[row], log.zone));
         Ok(Self {
             features,
             cutoff,
             eligibility: eligibility[row],
-            time: Some(Timestamp(scoring_time(log))),
+            time: Some(ZonedTime::new(scoring_time(log), log.zone)),
         })
     }
 
@@ -106,7 +109,7 @@ impl AccountRow {
         })?;
         Ok(Self {
             features,
-            cutoff: cutoff.map(Timestamp),
+            cutoff: cutoff.map(|cutoff| ZonedTime::new(cutoff, model.zone())),
             eligibility: Eligibility::Scored,
             time: None,
         })

@@ -24,7 +24,7 @@ use crate::config::AlertsConfig;
 use crate::error::{Error, Result};
 use crate::names::suggest;
 use crate::registry::ledger::{Ledger, Run};
-use crate::time::{TimeSpan, Zone, iso};
+use crate::time::{TimeSpan, Zone};
 
 /// Change of an account since the previous run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -183,7 +183,7 @@ impl RunDiff {
                 "`{}` has no run of `{}` at or before {}",
                 ledger.dir().display(),
                 run.name(),
-                iso(since)
+                query.zone.short(since)
             );
             return Err(Error::Usage { problem, hint: None });
         }

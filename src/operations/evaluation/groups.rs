@@ -10,7 +10,7 @@ use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::model::encoder::{MISSING, OTHER};
 use crate::names::suggest;
-use crate::time::iso_day;
+use crate::time::Zone;
 
 /// Pseudo-column: calendar month of the cutoff.
 const COHORT: &str = "cohort";
@@ -27,11 +27,11 @@ pub(super) struct Groups {
     pub(super) group_of_row: Vec<usize>,
 }
 
-/// Groups the rows `kept` by a feature column or by `cohort`.
-pub(super) fn groups(rows: &Rows, kept: &[u32], column: &str) -> Result<Groups> {
+/// Groups the rows `kept` by a feature column or by `cohort`, the month of the cutoff in a zone.
+pub(super) fn groups(rows: &Rows, kept: &[u32], column: &str, zone: Zone) -> Result<Groups> {
     let Ok(values) = rows.features.column(column) else {
         if column == COHORT {
-            return cohorts(rows, kept);
+            return cohorts(rows, kept, zone);
         }
         let names = rows.features.get_column_names();
         let hint = suggest(column, names.iter().map(|n| n.as_str()).chain([COHORT]));
@@ -48,7 +48,7 @@ pub(super) fn groups(rows: &Rows, kept: &[u32], column: &str) -> Result<Groups> 
     Ok(by_number(&numbers(values, Some(kept))?))
 }
 
-fn cohorts(rows: &Rows, kept: &[u32]) -> Result<Groups> {
+fn cohorts(rows: &Rows, kept: &[u32], zone: Zone) -> Result<Groups> {
     let Some(cutoff) = &rows.cutoff else {
         let problem = format!("`--by {COHORT}`: found rows without cutoffs");
         return Err(Error::Usage {
@@ -57,7 +57,7 @@ fn cohorts(rows: &Rows, kept: &[u32]) -> Result<Groups> {
         });
     };
     let months: Vec<String> =
-        kept.iter().map(|row| iso_day(cutoff[*row as usize])[..7].to_owned()).collect();
+        kept.iter().map(|row| zone.day(cutoff[*row as usize]).month()).collect();
     let mut names = months.clone();
     names.sort();
     names.dedup();

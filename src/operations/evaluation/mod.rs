@@ -98,7 +98,7 @@ pub fn evaluate_model(
     let verdict = verdict(model, &evaluation, compared, source(model, &evaluated))?;
     let mut by = Vec::new();
     for column in options.by {
-        let groups = groups(rows, &kept, column)?;
+        let groups = groups(rows, &kept, column, model.zone())?;
         let parts = subset_metrics(&y, &probability, &group, &groups.group_of_row);
         by.push((column.clone(), groups.names.into_iter().zip(parts).collect()));
     }

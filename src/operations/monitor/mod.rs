@@ -32,7 +32,7 @@ use crate::model::encoder::ValueCounts;
 use crate::model::profile::{Bins, ReferenceProfile, RowBands};
 use crate::model::tenure::TENURE;
 use crate::names::suggest;
-use crate::time::iso;
+use crate::time::ZonedTime;
 use crate::warning::{Alarm, LogFault, Message, ShiftedBin};
 
 /// Difference between the scores of a batch and those of the training rows.
@@ -61,10 +61,10 @@ pub struct MonitoringReport {
     /// Label of the model.
     pub model: String,
     /// Time of the batch; `None` for a matrix without cutoffs.
-    pub as_of: Option<String>,
+    pub as_of: Option<ZonedTime>,
     /// Time of the compared rows: with weekly snapshots the newest time on the weekday of the
     /// training cutoffs, otherwise `as_of`.
-    pub compared_at: Option<String>,
+    pub compared_at: Option<ZonedTime>,
     /// Scored rows of the batch.
     pub rows: u64,
     /// Rows not scored because a value is not finite.
@@ -226,7 +226,7 @@ impl<'a> DriftMonitor<'a> {
     /// * `ignored` – features that raise no alarm
     /// # Errors
     /// * [`Error::Usage`]: an ignored feature is not a feature of the model
-    pub fn finish(self, as_of: Option<String>, ignored: &[String]) -> Result<MonitoringReport> {
+    pub fn finish(self, as_of: Option<ZonedTime>, ignored: &[String]) -> Result<MonitoringReport> {
         let profile = &self.model.profile;
         let names = || profile.features.iter().map(|feature| feature.feature.as_str());
         if let Some(unknown) =
@@ -257,7 +257,7 @@ impl<'a> DriftMonitor<'a> {
         });
         let mut report = MonitoringReport {
             model: self.label.to_owned(),
-            compared_at: as_of.clone(),
+            compared_at: as_of,
             as_of,
             rows: self.probability.len() as u64,
             not_compared: (self.probability.len() - self.compared.len()) as u64,
@@ -336,8 +336,8 @@ impl MonitoringReport {
     }
 
     /// Sets the time of the compared rows.
-    fn with_cutoff(self, cutoff: i64) -> Self {
-        Self { compared_at: Some(iso(cutoff)), ..self }
+    fn with_cutoff(self, cutoff: ZonedTime) -> Self {
+        Self { compared_at: Some(cutoff), ..self }
     }
 
     /// Adds the faults of the log, each as an alarm, and the changes of event types.

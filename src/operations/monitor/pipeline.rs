@@ -16,7 +16,7 @@ use crate::model::Model;
 use crate::model::score::{log_warnings, model_log_faults};
 use crate::registry::ledger::Ledger;
 use crate::registry::versions::{find, model_name};
-use crate::time::iso;
+use crate::time::ZonedTime;
 use crate::warning::Warning;
 
 /// The monitored model.
@@ -69,7 +69,8 @@ pub fn monitor_log(
     monitor
         .update(&compute(catalog, log, &observations, sink.progress())?, &account.into_column())?;
     let faults = model_log_faults(target.model, config, log)?;
-    let report = monitor.finish(Some(iso(now)), target.ignore)?.with_cutoff(newest).with_log(
+    let [now, newest] = [now, newest].map(|time| ZonedTime::new(time, log.zone));
+    let report = monitor.finish(Some(now), target.ignore)?.with_cutoff(newest).with_log(
         log,
         faults,
         target.model,
@@ -123,7 +124,8 @@ pub fn monitor_matrix(
             ScoredOutcomes::from_rows(account, rows.outcomes(&known), probability, target.label)
                 .evaluate()?;
     }
-    Ok(monitor.finish(newest.map(iso), target.ignore)?.with_outcomes(realized))
+    let newest = newest.map(|cutoff| ZonedTime::new(cutoff, target.model.zone()));
+    Ok(monitor.finish(newest, target.ignore)?.with_outcomes(realized))
 }
 
 /// Returns the earlier scores of all versions of the model, compared with outcomes. Versions with

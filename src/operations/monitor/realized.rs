@@ -11,7 +11,7 @@ use crate::dataset::observations::{Outcome, resolve_outcome};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::registry::ledger::Run;
-use crate::time::iso;
+use crate::time::ZonedTime;
 use crate::training::test_set::group_numbers;
 use crate::warning::OutcomeDrop;
 
@@ -25,7 +25,7 @@ pub struct ScoredOutcomes {
     /// Index of the run of each row.
     run: Vec<usize>,
     /// Time and model label of each run.
-    runs: Vec<(Option<i64>, String)>,
+    runs: Vec<(Option<ZonedTime>, String)>,
     /// Rows whose horizon is not over.
     immature: u64,
     /// Rows scored long after their cutoff.
@@ -42,7 +42,7 @@ const MIN_HORIZON_PER_DELAY: i64 = 20;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunPerformance {
     /// Time of the run; `None` for a matrix.
-    pub scored_at: Option<String>,
+    pub scored_at: Option<ZonedTime>,
     /// Label of the model.
     pub model: String,
     /// Metrics over its rows.
@@ -108,7 +108,7 @@ impl ScoredOutcomes {
                 frame.column("probability").and_then(Column::f64).map_err(malformed)?;
             let holdout = frame.column("holdout").and_then(Column::bool).map_err(malformed)?;
             let number = all.runs.len();
-            all.runs.push((Some(run.time), run.label.clone()));
+            all.runs.push((Some(ZonedTime::new(run.time, log.zone)), run.label.clone()));
             for (((account, cutoff), probability), holdout) in
                 account.iter().zip(cutoff.iter()).zip(probability.iter()).zip(holdout.iter())
             {
@@ -194,8 +194,8 @@ impl ScoredOutcomes {
             .filter(|(_, metrics)| metrics.rows > 0)
             .collect();
         let runs = by_run.into_iter().map(|(number, metrics)| {
-            let (time, model) = &self.runs[number];
-            RunPerformance { scored_at: time.map(iso), model: model.clone(), metrics }
+            let (scored_at, model) = self.runs[number].clone();
+            RunPerformance { scored_at, model, metrics }
         });
         let has_holdout = self.holdout.contains(&true) && self.holdout.contains(&false);
         let group_of_row: Vec<usize> =

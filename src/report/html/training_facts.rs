@@ -33,15 +33,10 @@ pub(super) fn training_facts(model: &Model, config: &Config) -> Vec<(&'static st
         .split
         .first_train
         .zip(model.last_training_cutoff())
-        .map(|(first, last)| [first, last].map(|cutoff| config.input.timezone.day(cutoff)));
+        .map(|(first, last)| config.input.timezone.days(first, last));
     vec![
         ("training rows", grouped(model.fit.rows as u64)),
-        (
-            "training cutoffs",
-            cutoffs.map_or("unknown".to_owned(), |[first, last]| {
-                if first == last { first } else { format!("{first} to {last}") }
-            }),
-        ),
+        ("training cutoffs", cutoffs.unwrap_or_else(|| "unknown".to_owned())),
         ("design columns", model.fit.coef.len().to_string()),
         ("penalty", penalty),
         ("effective degrees of freedom", short(model.goodness.effective_df)),

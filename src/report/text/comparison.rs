@@ -8,12 +8,18 @@ use super::{fixed, percent, signed_decimal, signed_range, table};
 use crate::model::score::TIERS;
 use crate::operations::compare::{Comparison, ComparisonVerdict, GainAtCutoff, TierTransition};
 use crate::report::format::{agree, counted, enumerated, grouped, wrap};
+use crate::time::Zone;
 
 /// Describes which model is better, by how much, and where they disagree.
 ///
 /// # Arguments
 /// * `[challenger, champion]` – labels of the models
-pub(crate) fn comparison(comparison: &Comparison, [challenger, champion]: [&str; 2]) -> String {
+/// * `zone` – of the days
+pub(crate) fn comparison(
+    comparison: &Comparison,
+    [challenger, champion]: [&str; 2],
+    zone: Zone,
+) -> String {
     let e = &comparison.challenger.metrics;
     let verdict = match comparison.verdict() {
         ComparisonVerdict::Better => format!("{challenger} is better than {champion}"),
@@ -53,7 +59,7 @@ pub(crate) fn comparison(comparison: &Comparison, [challenger, champion]: [&str;
     if comparison.by_cutoff.len() > 1 {
         text += &format!(
             "\n\nLog loss of {challenger} minus {champion}, by cutoff\n{}",
-            by_cutoff(comparison)
+            by_cutoff(comparison, zone)
         );
     }
     text
@@ -185,12 +191,12 @@ fn tiers(comparison: &Comparison) -> String {
     table(&header, TIERS.into_iter().zip(&comparison.tiers).map(row).collect(), 1..5)
 }
 
-fn by_cutoff(comparison: &Comparison) -> String {
+fn by_cutoff(comparison: &Comparison, zone: Zone) -> String {
     let row = |gain: &GainAtCutoff| {
         let counts = [gain.rows, gain.conversions].map(grouped);
         let difference =
             [signed_difference(&gain.log_loss), range(&gain.log_loss).unwrap_or_default()];
-        std::iter::once(cutoff_range(gain.first, gain.last))
+        std::iter::once(cutoff_range(gain.first, gain.last, zone))
             .chain(counts)
             .chain(difference)
             .collect()

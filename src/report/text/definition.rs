@@ -7,6 +7,7 @@ use super::evaluation::cutoff_range;
 use super::{count, decimal, fixed, signed_decimal, signed_range, table};
 use crate::escape::one_line;
 use crate::report::format::{counted, grouped, wrap_lines};
+use crate::time::{Timestamp, Zone};
 
 /// Describes how many conversions the definition and the same number of the model's highest scores
 /// contain.
@@ -16,8 +17,9 @@ use crate::report::format::{counted, grouped, wrap_lines};
 ///   older
 pub(crate) fn definition_comparison(
     name: &str,
-    discovered_until: Option<&str>,
+    discovered_until: Option<Timestamp>,
     comparison: &EqualVolumeComparison,
+    zone: Zone,
 ) -> String {
     let mut text = format!("\nModel and definition `{}`", one_line(name));
     if comparison.matched > 0 {
@@ -36,7 +38,8 @@ pub(crate) fn definition_comparison(
     }
     if let Some(until) = discovered_until {
         text += &format!(
-            "\nIts numbers are optimistic: it was discovered on data until {until}, which includes some of these rows"
+            "\nIts numbers are optimistic: it was discovered on data until {}, which includes some of these rows",
+            zone.short(until.0)
         );
     }
     text = wrap_lines(&text, "  ");
@@ -49,7 +52,7 @@ pub(crate) fn definition_comparison(
         let row = |comparison: &EqualVolumeAtCutoff| {
             let counts = [comparison.rows, comparison.conversions, comparison.matched].map(grouped);
             let captured = [comparison.baseline, comparison.model].map(count);
-            std::iter::once(cutoff_range(comparison.first, comparison.last))
+            std::iter::once(cutoff_range(comparison.first, comparison.last, zone))
                 .chain(counts)
                 .chain(captured)
                 .collect()

@@ -11,7 +11,7 @@ use crate::escape::one_line;
 use crate::model::Model;
 use crate::model::verdict::{difference_text, entropy};
 use crate::report::format::{agree, counted, grouped, percent as short_percent, wrap};
-use crate::time::{iso, iso_day};
+use crate::time::Zone;
 
 /// Cutoffs shown after a training: the first and the last ones.
 const CUTOFFS_SHOWN: (usize, usize) = (4, 8);
@@ -52,12 +52,14 @@ pub(crate) fn held_out(model: &Model) -> Option<String> {
     let cutoffs = &evaluation.by_cutoff;
     match cutoffs.len() {
         0 | 1 => {}
-        n if n <= first + last => text += &format!("\n\nBy cutoff\n{}", by_cutoff(cutoffs, 0)),
+        n if n <= first + last => {
+            text += &format!("\n\nBy cutoff\n{}", by_cutoff(cutoffs, 0, model.zone()))
+        }
         n => {
             let shown = [&cutoffs[..first], &cutoffs[n - last..]].concat();
             text += &format!(
                 "\n\nBy cutoff: the first {first} and last {last} of {n}\n{}",
-                by_cutoff(&shown, first)
+                by_cutoff(&shown, first, model.zone())
             );
         }
     }
@@ -66,7 +68,7 @@ pub(crate) fn held_out(model: &Model) -> Option<String> {
 
 /// Describes the performance on labeled rows in full: metrics, threshold, top of the ranking,
 /// reliability, gains and cutoffs.
-pub(crate) fn evaluation_report(evaluation: &EvaluationReport) -> String {
+pub(crate) fn evaluation_report(evaluation: &EvaluationReport, zone: Zone) -> String {
     let mut text = metrics(&evaluation.metrics);
     text += &format!("\n\n{}", at_threshold(&evaluation.at_threshold));
     text += &format!("\n\nTop of the ranking\n{}", top_shares(&evaluation.metrics));
@@ -76,7 +78,7 @@ pub(crate) fn evaluation_report(evaluation: &EvaluationReport) -> String {
     );
     text += &format!("\n\nGains by decile\n{}", gains(&evaluation.gains));
     if !evaluation.by_cutoff.is_empty() {
-        text += &format!("\n\nBy cutoff\n{}", by_cutoff(&evaluation.by_cutoff, 0));
+        text += &format!("\n\nBy cutoff\n{}", by_cutoff(&evaluation.by_cutoff, 0, zone));
     }
     text
 }
@@ -260,7 +262,7 @@ fn gains(deciles: &[Decile]) -> String {
 
 /// Formats conversions expected and observed by cutoff, with an ellipsis after `gap` rows (0:
 /// none).
-fn by_cutoff(cutoffs: &[CutoffMetrics], gap: usize) -> String {
+fn by_cutoff(cutoffs: &[CutoffMetrics], gap: usize, zone: Zone) -> String {
     let mut any_outside = false;
     let mut row = |metrics: &CutoffMetrics| {
         let SubsetMetrics { rows, conversions, expected, expected_interval, .. } = metrics.metrics;
@@ -269,7 +271,7 @@ fn by_cutoff(cutoffs: &[CutoffMetrics], gap: usize) -> String {
             expected_interval.is_some_and(|interval| !interval.contains(conversions as f64));
         any_outside |= outside;
         vec![
-            cutoff_range(metrics.first, metrics.last),
+            cutoff_range(metrics.first, metrics.last, zone),
             grouped(rows),
             with_range(Some(expected), expected_interval, usize::from(expected < 100.0)),
             grouped(conversions),
@@ -300,14 +302,8 @@ fn noted(table: String, note: Option<&str>) -> String {
 }
 
 /// Formats the cutoff, or the first and the last one.
-pub(super) fn cutoff_range(first: i64, last: i64) -> String {
-    let midnight = |t: i64| iso(t).ends_with("T00:00:00Z");
-    match (first, last) {
-        (first, last) if first == last && midnight(first) => iso_day(first),
-        (first, last) if first == last => iso(first),
-        (first, last) if iso_day(first) == iso_day(last) => iso_day(first),
-        (first, last) => format!("{} to {}", iso_day(first), iso_day(last)),
-    }
+pub(super) fn cutoff_range(first: i64, last: i64, zone: Zone) -> String {
+    if first == last { zone.short(first) } else { zone.days(first, last) }
 }
 
 /// Formats the performance for each value of a column. Shares, not sums: the horizons of an

@@ -33,7 +33,7 @@ use crate::model::explain::{Direction, coefficients, direction};
 use crate::names;
 pub(crate) use crate::names::{decimal, signed_decimal};
 use crate::report::format::{counted, file_name, grouped};
-use crate::time::iso_day;
+use crate::time::Zone;
 
 /// Formats a table without rules; the columns in `numbers` are aligned to the right. Hidden
 /// characters are escaped.
@@ -193,7 +193,7 @@ pub(crate) fn quality(log: &Log) -> String {
 }
 
 /// Formats the rows, accounts, conversions and base rate of training and test set.
-pub(crate) fn split_summary(summary: &SplitSummary) -> String {
+pub(crate) fn split_summary(summary: &SplitSummary, zone: Zone) -> String {
     let row = |name: &str, sample: &SampleCounts| {
         #[expect(clippy::cast_precision_loss, reason = "a share")]
         let rate = sample.positive_rows as f64 / sample.rows.max(1) as f64;
@@ -215,9 +215,9 @@ pub(crate) fn split_summary(summary: &SplitSummary) -> String {
         1..6,
     );
     if let Some((first, last)) = summary.first_train.zip(summary.last_train) {
-        text += &format!("\nTraining cutoffs {} to {}", iso_day(first), iso_day(last));
+        text += &format!("\nTraining cutoffs {} to {}", zone.day(first), zone.day(last));
         if let Some(first) = summary.first_test {
-            text += &format!("; test cutoffs from {}", iso_day(first));
+            text += &format!("; test cutoffs from {}", zone.day(first));
         }
     }
     if cross_validated {

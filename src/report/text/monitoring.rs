@@ -10,7 +10,6 @@ use crate::operations::monitor::{
     EventNameDrift, FeatureDrift, MonitoringReport, RealizedPerformance, RunPerformance,
 };
 use crate::report::format::{counted, grouped, p_value, wrapped_lines};
-use crate::time::{iso_day, short_iso};
 use crate::warning::Alarm;
 
 /// Least and most features shown; drifted ones come first.
@@ -27,8 +26,8 @@ pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
     if report.rows == 0 {
         text += "\n\nWithout scored rows, nothing was compared with the training set";
     } else {
-        let at = report.compared_at.as_ref().filter(|time| report.as_of.as_ref() != Some(time));
-        let at = at.map_or_else(String::new, |time| format!(" as of {}", short_iso(time)));
+        let at = report.compared_at.filter(|time| report.as_of != Some(*time));
+        let at = at.map_or_else(String::new, |time| format!(" as of {time}"));
         text += &format!(
             "\n\nCompared {}{at} with {} of {} in the training set",
             counted(report.rows - report.not_compared, "row"),
@@ -63,10 +62,7 @@ pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
 
 /// Describes each alarm with its code.
 fn alarms(report: &MonitoringReport) -> String {
-    let when = report
-        .as_of
-        .as_ref()
-        .map_or(String::new(), |time| format!(" for the accounts as of {}", short_iso(time)));
+    let when = report.as_of.map_or(String::new(), |time| format!(" for the accounts as of {time}"));
     if report.alarms.is_empty() {
         return format!("No alarms{when}");
     }
@@ -180,7 +176,7 @@ fn event_names(drift: &EventNameDrift) -> String {
     );
     if !drift.new.is_empty() {
         let row = |new: &NewEvent| {
-            let first = new.first_seen.map_or_else(|| "–".to_owned(), |day| iso_day(day.0));
+            let first = new.first_seen.map_or_else(|| "–".to_owned(), |day| day.to_string());
             vec![new.event.clone(), first, decimal(new.per_day, 1)]
         };
         let rows = drift.new.iter().map(row).collect();
@@ -232,7 +228,7 @@ fn realized(performance: &RealizedPerformance) -> String {
         let row = |run: &RunPerformance| {
             let metrics = &run.metrics;
             vec![
-                run.scored_at.clone().unwrap_or_default(),
+                run.scored_at.map_or_else(String::new, |time| time.to_string()),
                 run.model.clone(),
                 grouped(metrics.rows),
                 decimal(metrics.expected, 1),

@@ -130,7 +130,7 @@ pub(crate) fn training_summary(summary: &TrainingSummary<'_>) -> String {
 pub(crate) fn training_details(model: &Model) -> Result<String> {
     let mut parts = vec![
         verdict(&model.verdict()).join("\n"),
-        format!("Training and test set\n{}", super::split_summary(&model.split)),
+        format!("Training and test set\n{}", super::split_summary(&model.split, model.zone())),
     ];
     parts.extend(held_out(model));
     parts.push(format!("Fit\n{}", super::fit(model)?));

@@ -21,7 +21,7 @@ use crate::config::DefinitionConfig;
 use crate::dataset::observations::landmark;
 use crate::error::{Error, Result};
 use crate::log::{Log, earlier};
-use crate::time::{DAY, Timestamp};
+use crate::time::{DAY, ZonedTime};
 
 /// Options of the search for rules.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,7 +124,9 @@ pub fn discover(log: &Log, search: &SearchOptions) -> Result<Discovery> {
     let samples: Vec<LandmarkSample> =
         search.days.iter().map(|days| LandmarkSample::new(log, *days, search)).collect();
     if samples.iter().all(|sample| sample.older.rows.is_empty()) {
-        return Err(Error::NoOlderAccounts { newer_from: Timestamp(search.newer_from) });
+        return Err(Error::NoOlderAccounts {
+            newer_from: ZonedTime::new(search.newer_from, log.zone),
+        });
     }
     let search::SearchResult { tried, rules, near_duplicates } =
         search::run(log, search, &counts, &samples);

@@ -8,9 +8,9 @@ use pql_stats::intervals::Interval;
 use serde::Serialize;
 
 use super::Rate;
-use crate::time::{DAY, iso_day, midnight};
+use crate::time::{DAY, Day, midnight};
 
-/// Calendar span of a cohort, UTC.
+/// Calendar span of a cohort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CohortPeriod {
     /// A week from Monday.
@@ -20,16 +20,16 @@ pub enum CohortPeriod {
 }
 
 impl CohortPeriod {
-    /// Returns the cohort of a sign-up: its month (`2025-01`) or the Monday of its week
-    /// (`2025-01-06`).
+    /// Returns the cohort of the local time of a sign-up in µs: its month (`2025-01`) or the Monday
+    /// of its week (`2025-01-06`).
     #[must_use]
-    pub fn cohort(self, time: i64) -> String {
+    pub fn cohort(self, local: i64) -> String {
         /// 1970-01-01 was a Thursday.
         const THURSDAY: i64 = 3;
-        let day = midnight(time);
+        let day = local.div_euclid(DAY);
         match self {
-            Self::Week => iso_day(day - (day / DAY + THURSDAY).rem_euclid(7) * DAY),
-            Self::Month => iso_day(day)[..7].to_owned(),
+            Self::Week => Day::from_number(day - (day + THURSDAY).rem_euclid(7)).to_string(),
+            Self::Month => Day::from_number(day).month(),
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::escape::one_line;
 use crate::io::sink::Sink;
 use crate::log::{Log, Visitors};
 use crate::rules::definition::{Definition, first_matches};
-use crate::time::{Timestamp, Zone, in_days, midnight};
+use crate::time::{Zone, ZonedTime, in_days, midnight};
 use crate::warning::{Notice, Warning};
 
 /// Typical range of the share of sign-ups that become PQLs.
@@ -165,7 +165,7 @@ impl Funnel {
         if self.before_log > 0 {
             sink.notify(Notice::EarlyAccountsSkipped {
                 accounts: self.before_log,
-                since: Timestamp(plan.since),
+                since: ZonedTime::new(plan.since, log.zone),
             });
         }
         if !log.listed {
@@ -210,7 +210,7 @@ pub fn funnel(log: &Log, definitions: &[Definition], plan: &FunnelOptions<'_>) -
         .filter(|account| accounts.signed_up[*account] >= plan.since)
         .collect();
     if in_log.is_empty() {
-        return Err(Error::NoSignUps { since: Timestamp(plan.since) });
+        return Err(Error::NoSignUps { since: ZonedTime::new(plan.since, log.zone) });
     }
     let times = first_matches(definitions, log)?;
     // Visitors are counted by local day, so that cohorts are compared in local time.

@@ -5,7 +5,7 @@ use crate::dataset::observations::{Outcome, observe};
 use crate::dataset::split::{Split, SplitOptions};
 use crate::log::Log;
 use crate::names::{agree, counted};
-use crate::time::{DAY, NEVER, TimeSpan, iso_day};
+use crate::time::{DAY, NEVER, TimeSpan};
 use crate::warning::{Anomaly, DropReason};
 
 /// Candidates (horizon, every), days, in order of preference: default, shorter, longer.
@@ -133,7 +133,7 @@ pub(super) fn choose(
     remarks: &mut Vec<String>,
 ) -> (ObservationGuess, Option<String>) {
     let days = (log.until - log.since) / DAY;
-    let span = Some((iso_day(log.since), iso_day(log.until)));
+    let span = Some((log.zone.day(log.since).to_string(), log.zone.day(log.until).to_string()));
     if log.accounts.converted.iter().all(|t| *t == NEVER) {
         return (ObservationGuess::failed(span), Some(explain_no_conversions(log)));
     }
@@ -198,7 +198,10 @@ fn explain_no_conversions(log: &Log) -> String {
     } else {
         "Check `accounts.converted` and `roles.converted`, or export a longer log.".to_owned()
     };
-    format!("no model can be trained yet: no account converts before {}. {why}", iso_day(log.until))
+    format!(
+        "no model can be trained yet: no account converts before {}. {why}",
+        log.zone.short(log.until)
+    )
 }
 
 /// Explains why no candidate works.

@@ -20,7 +20,7 @@ fn trained(toml: &str, folder: &Path) -> Result<TrainedModel> {
 }
 
 fn day(n: usize) -> String {
-    crate::time::iso_day(crate::time::DAY * i64::try_from(19_000 + n).unwrap())
+    crate::time::Day::from_number(i64::try_from(19_000 + n).unwrap()).to_string()
 }
 
 /// Writes a log of 60 accounts over 140 days, in which opening reports predicts conversion.

@@ -11,7 +11,7 @@ use super::truth::{self, TrueModel};
 use super::{START, Scenario, SimulationSummary};
 use crate::error::{Error, Result};
 use crate::io::write::{Format, OutputFile, RunFiles, TableWriter, time_column, write_bytes};
-use crate::time::iso_day;
+use crate::time::Day;
 
 /// Template of the project file.
 const PROJECT: &str = include_str!("project.toml");
@@ -92,8 +92,8 @@ impl LogFiles {
         let features: Vec<String> =
             truth.terms.iter().map(|t| format!("\"{}\"", t.feature)).collect();
         let project = PROJECT
-            .replace("{since}", &iso_day(START))
-            .replace("{until}", &iso_day(scenario.until))
+            .replace("{since}", &Day::from_local(START).to_string())
+            .replace("{until}", &Day::from_local(scenario.until).to_string())
             .replace("{features}", &features.join(", "));
         write_bytes(&self.project, project.as_bytes())?;
         truth.write(&self.truth, &self.lines)?;

@@ -293,8 +293,11 @@ fn largest_disagreements(page: &ComparisonPage<'_>) -> Table {
         } else {
             page.rows.account[*row].clone()
         };
-        let cutoff =
-            page.rows.cutoff.as_ref().map_or("–".to_owned(), |cutoff| zone.day(cutoff[*row]));
+        let cutoff = page
+            .rows
+            .cutoff
+            .as_ref()
+            .map_or("–".to_owned(), |cutoff| zone.day(cutoff[*row]).to_string());
         let outcome = if page.rows.y[*row] { "converted" } else { "did not convert" };
         vec![
             name,

@@ -23,7 +23,9 @@ pub(super) fn data(context: &ReportContext<'_>) -> Markup {
     let counts = &context.model.split;
     let cohorts = context.page.card.map_or(&[][..], |card| &card.cohorts);
     let months: Vec<Month<'_>> = cohorts.iter().filter_map(Month::new).collect();
-    let split = MonthlySplit { months: &months, first_test: counts.first_test };
+    let zone = context.model.zone();
+    let first_test = counts.first_test.map(|cutoff| zone.local(cutoff));
+    let split = MonthlySplit { months: &months, first_test };
     let figures = if months.is_empty() { Vec::new() } else { vec![split.rows(), split.rates()] };
     html! {
         section id="data" {
@@ -157,7 +159,7 @@ fn unused_columns(context: &ReportContext<'_>) -> Markup {
     }
 }
 
-/// A monthly cohort, with the start and end of its month in µs UTC.
+/// A monthly cohort, with the start and end of its month in µs of local time.
 struct Month<'a> {
     cohort: &'a Cohort,
     from: f64,
@@ -196,6 +198,7 @@ impl<'a> Month<'a> {
 /// All months, and the start of the test set.
 struct MonthlySplit<'a> {
     months: &'a [Month<'a>],
+    /// Local time, µs.
     first_test: Option<i64>,
 }
 

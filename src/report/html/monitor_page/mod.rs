@@ -12,7 +12,6 @@ use crate::operations::monitor::{EventNameDrift, MonitoringReport, RealizedPerfo
 use crate::report::format::{counted, grouped, number, percent, short, three};
 use crate::report::html::elements::{Table, document, list, paragraph};
 use crate::report::html::header::{MetricTile, PageHeader, PageVerdict, Tone, notices};
-use crate::time::iso_day;
 
 /// Inputs of the page.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +36,7 @@ impl MonitorPage<'_> {
         let time = monitoring
             .as_of
             .as_ref()
-            .map_or(String::new(), |time| format!(", batch of {}", &time[..10]));
+            .map_or(String::new(), |time| format!(", batch of {}", time.day()));
         let header = PageHeader {
             subject: format!("Model `{}`{time}", monitoring.model),
             title: "Does the model still fit today's accounts?".to_owned(),
@@ -179,7 +178,7 @@ impl MonitorPage<'_> {
 /// Returns the section about missing and new event names.
 fn event_names(names: &EventNameDrift) -> Markup {
     let row = |new: &NewEvent| {
-        let first = new.first_seen.map_or_else(|| "–".to_owned(), |day| iso_day(day.0));
+        let first = new.first_seen.map_or_else(|| "–".to_owned(), |day| day.to_string());
         vec![format!("`{}`", new.event), first, short(new.per_day)]
     };
     let known = counted(names.known as u64, "event type");

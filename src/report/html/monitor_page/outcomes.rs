@@ -64,9 +64,8 @@ fn metrics(e: &Evaluation) -> Table {
 
 /// Returns the predicted and observed conversion rate of each run.
 fn runs(runs: &[RunPerformance]) -> Figure<'static> {
-    let name = |run: &RunPerformance| {
-        run.scored_at.as_ref().map_or(String::new(), |time| time[..10].to_owned())
-    };
+    let name =
+        |run: &RunPerformance| run.scored_at.map_or(String::new(), |time| time.day().to_string());
     let days: Vec<String> =
         runs.iter().map(|run| name(run).get(5..).unwrap_or_default().to_owned()).collect();
     let x = Axis::items("date of the run", &days);
