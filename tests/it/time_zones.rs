@@ -13,8 +13,8 @@ const ZONES: [(&str, &str); 3] =
 const DEFINITIONS: &str = "
 [[definition]]
 name = \"reports\"
-type = \"activation\"
-all = [{ event = \"report\", min = 2 }]
+type = \"limit\"
+all = [{ event = \"report\", at_least = 2 }]
 
 [input]
 timezone = \"ZONE\"
@@ -86,7 +86,7 @@ fn screens(zone: (&'static str, &'static str)) -> Vec<(String, String)> {
         "evaluate old/0001 -c pql.toml --all --by cohort --definition reports --set observation.cutoffs=snapshot --set observation.every=7d",
         "inspect age -v",
         "inspect old -v",
-        "models -v",
+        "models list",
         "compare old/0002 old/0001 --report compare.html",
         "score old -c pql.toml --at 2025-03-10 -o first.csv --ledger ledger",
         "score old -c pql.toml --at 2025-03-30 -o second.csv --ledger ledger",

@@ -254,11 +254,13 @@ fn features(model: &Model, most: usize) -> Vec<String> {
         .map(|(measure, others, direction)| {
             let related = match others {
                 0 => String::new(),
-                others => format!(" and {others} related"),
+                1 => " (stronger of 2 related features)".to_owned(),
+                others => format!(" (strongest of {} related features)", others + 1),
             };
+            let direction = describe_direction(&direction, is_count(&model.preprocessor, measure));
             vec![
-                format!("  {}{related}", describe_measure(&model.preprocessor, measure)),
-                describe_direction(&direction, is_count(&model.preprocessor, measure)),
+                format!("  {}", describe_measure(&model.preprocessor, measure)),
+                direction + &related,
             ]
         })
         .collect();
