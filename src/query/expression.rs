@@ -11,8 +11,10 @@ pub(crate) enum Type {
     Double,
     /// Unicode text, compared by its bytes.
     Text,
-    /// Time of the engine: a column of a source, or a time that people read.
+    /// Time of the engine: a time that people read.
     Timestamp,
+    /// Whatever type a column of a source table has; it is converted before it is used.
+    Raw,
 }
 
 /// An expression of one type.
@@ -82,6 +84,14 @@ pub(crate) enum Function {
     Lower,
     /// Text without blanks, tabs and line breaks at both ends.
     Trim,
+    /// Whether a text matches a pattern in which `%` is any text.
+    Like,
+    /// Text in which a whole number has no decimal point: `7` for `7.0`, `0` for `-0`.
+    WholeNumber,
+    /// Null if a double is NaN, else the double.
+    NullIfNan,
+    /// The current time of the engine.
+    Now,
     /// Whether a double is NaN.
     IsNan,
     /// Time of the engine → µs UTC.
@@ -147,6 +157,8 @@ pub(crate) enum Node {
     IsNull(Box<Expression>),
     Binary(Binary, Box<Expression>, Box<Expression>),
     Cast(Box<Expression>),
+    /// A text as a time of the engine, given its strftime format.
+    ParseTime(Box<Expression>, String),
     /// Membership in a list that is not empty.
     In(Box<Expression>, Vec<Expression>),
     Case {
@@ -175,6 +187,11 @@ impl Expression {
     /// Returns a column of a relation.
     pub(crate) fn column(relation: &str, name: &str, kind: Type) -> Self {
         Self::new(Node::Column { relation: relation.to_owned(), name: name.to_owned() }, kind)
+    }
+
+    /// Returns a column of a source table, whose type is unknown.
+    pub(crate) fn raw(relation: &str, name: &str) -> Self {
+        Self::column(relation, name, Type::Raw)
     }
 
     /// Returns a parameter of the statement.
@@ -295,6 +312,14 @@ impl Expression {
         if self.kind == kind { self } else { Self::new(Node::Cast(Box::new(self)), kind) }
     }
 
+    /// Parses a text as a time.
+    ///
+    /// # Arguments
+    /// * `format` – strftime format that the dialect supports
+    pub(crate) fn parse_time(self, format: &str) -> Self {
+        Self::new(Node::ParseTime(Box::new(self), format.to_owned()), Type::Timestamp)
+    }
+
     /// Returns whether the value is in a list; false for an empty list.
     pub(crate) fn is_in(self, list: Vec<Self>) -> Self {
         if list.is_empty() {
@@ -316,11 +341,17 @@ impl Expression {
     /// Calls a function.
     pub(crate) fn call(function: Function, arguments: Vec<Self>) -> Self {
         let kind = match function {
-            Function::Floor | Function::Ln | Function::Exp | Function::Sqrt => Type::Double,
-            Function::Concat | Function::Lower | Function::Trim => Type::Text,
+            Function::Floor
+            | Function::Ln
+            | Function::Exp
+            | Function::Sqrt
+            | Function::NullIfNan => Type::Double,
+            Function::Concat | Function::Lower | Function::Trim | Function::WholeNumber => {
+                Type::Text
+            }
             Function::Length | Function::ToMicros | Function::HashPrefix => Type::Integer,
-            Function::IsNan => Type::Boolean,
-            Function::FromMicros => Type::Timestamp,
+            Function::IsNan | Function::Like => Type::Boolean,
+            Function::FromMicros | Function::Now => Type::Timestamp,
             Function::Abs
             | Function::Greatest
             | Function::Least

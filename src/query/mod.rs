@@ -5,6 +5,7 @@
 
 mod expression;
 mod select;
+pub(crate) mod stages;
 
 pub(crate) use expression::{
     Aggregate, Binary, Expression, Function, Node, Order, Type, WindowFunction,

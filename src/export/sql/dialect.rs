@@ -147,6 +147,7 @@ impl Dialect {
             (Type::Text, Self::Spark | Self::BigQuery) => "STRING",
             (Type::Text, Self::Postgres) => "TEXT",
             (Type::Text, _) => "VARCHAR",
+            (Type::Raw, _) => unreachable!("nothing is converted to the type of a source"),
             (Type::Timestamp, Self::Snowflake) => "TIMESTAMP_NTZ",
             (Type::Timestamp, _) => "TIMESTAMP",
         }
@@ -159,6 +160,64 @@ impl Dialect {
             Self::Postgres | Self::Spark | Self::Snowflake => format!(":{name}"),
             Self::BigQuery => format!("@{name}"),
         }
+    }
+
+    /// Writes the conversion of a text to a time of the engine.
+    ///
+    /// # Panics
+    /// If the dialect has no such format.
+    pub(super) fn parse_time(self, text: &str, format: &str) -> String {
+        let format = self.time_format(format).expect("formats were checked before");
+        let format = self.text(&format);
+        match self {
+            Self::DuckDb => format!("STRPTIME({text}, {format})"),
+            // The result has the time zone of the session, which is removed again.
+            Self::Postgres => format!("CAST(TO_TIMESTAMP({text}, {format}) AS TIMESTAMP)"),
+            Self::Spark => format!("TO_TIMESTAMP({text}, {format})"),
+            Self::BigQuery => format!("PARSE_TIMESTAMP({format}, {text})"),
+            Self::Snowflake => format!("TO_TIMESTAMP_NTZ({text}, {format})"),
+        }
+    }
+
+    /// Translates a strftime format of years, months, days, hours, minutes and seconds in digits;
+    /// `None` for any other format.
+    pub(crate) fn time_format(self, format: &str) -> Option<String> {
+        let format = format.replace("%F", "%Y-%m-%d").replace("%T", "%H:%M:%S");
+        let (mut translated, mut letters) = (String::new(), format.chars());
+        while let Some(letter) = letters.next() {
+            if letter == '%' {
+                translated += self.time_part(letters.next()?)?;
+            } else if letter.is_ascii_alphanumeric() {
+                translated += &match self {
+                    Self::DuckDb | Self::BigQuery => letter.to_string(),
+                    Self::Postgres | Self::Snowflake => format!("\"{letter}\""),
+                    Self::Spark => format!("'{letter}'"),
+                };
+            } else if " -/.:,_".contains(letter) {
+                translated.push(letter);
+            } else {
+                return None;
+            }
+        }
+        Some(translated)
+    }
+
+    /// Returns how a format writes the part of a time with a strftime letter.
+    fn time_part(self, letter: char) -> Option<&'static str> {
+        const LETTERS: [(char, &str, &str, &str); 6] = [
+            ('Y', "%Y", "YYYY", "yyyy"),
+            ('m', "%m", "MM", "MM"),
+            ('d', "%d", "DD", "dd"),
+            ('H', "%H", "HH24", "HH"),
+            ('M', "%M", "MI", "mm"),
+            ('S', "%S", "SS", "ss"),
+        ];
+        let (_, strftime, oracle, java) = LETTERS.into_iter().find(|(own, ..)| *own == letter)?;
+        Some(match self {
+            Self::DuckDb | Self::BigQuery => strftime,
+            Self::Postgres | Self::Snowflake => oracle,
+            Self::Spark => java,
+        })
     }
 
     /// Writes the quotient of two integers, neither negative, rounded down.
@@ -179,8 +238,10 @@ impl Dialect {
 
     /// Writes a call of a function.
     pub(super) fn call(self, function: Function, arguments: &[String]) -> String {
+        /// Whole numbers that are written with a decimal point or as minus zero.
+        const WHOLE_NUMBER: &str = "'^(-?[1-9][0-9]*|0)[.]0*$|^-(0)([.]0*)?$'";
         let list = arguments.join(", ");
-        let first = &arguments[0];
+        let first = arguments.first().map_or("", String::as_str);
         match (function, self) {
             (Function::Abs, _) => format!("ABS({list})"),
             // Spark's FLOOR returns an integer.
@@ -208,6 +269,24 @@ impl Dialect {
             (Function::Trim, Self::BigQuery | Self::Snowflake) => {
                 format!("TRIM({list}, ' \\t\\n\\r')")
             }
+            (Function::Like, _) => arguments.join(" LIKE "),
+            (Function::WholeNumber, Self::Spark) => {
+                format!("REGEXP_REPLACE({list}, {WHOLE_NUMBER}, '$1$2')")
+            }
+            (Function::WholeNumber, Self::BigQuery | Self::Snowflake) => {
+                format!("REGEXP_REPLACE({list}, {WHOLE_NUMBER}, '\\\\1\\\\2')")
+            }
+            (Function::WholeNumber, _) => {
+                format!("REGEXP_REPLACE({list}, {WHOLE_NUMBER}, '\\1\\2')")
+            }
+            (Function::NullIfNan, Self::DuckDb | Self::Spark) => {
+                format!("NULLIF({list}, CAST('NaN' AS DOUBLE))")
+            }
+            (Function::NullIfNan, Self::Postgres) => format!("NULLIF({list}, 'NaN'::float8)"),
+            (Function::NullIfNan, Self::Snowflake) => format!("NULLIF({list}, 'NaN'::FLOAT)"),
+            (Function::NullIfNan, Self::BigQuery) => format!("IF(IS_NAN({list}), NULL, {list})"),
+            (Function::Now, Self::BigQuery | Self::Snowflake) => "CURRENT_TIMESTAMP()".to_owned(),
+            (Function::Now, _) => "CURRENT_TIMESTAMP".to_owned(),
             (Function::IsNan, Self::DuckDb | Self::Spark) => format!("ISNAN({list})"),
             (Function::IsNan, Self::BigQuery) => format!("IS_NAN({list})"),
             (Function::IsNan, Self::Postgres) => format!("{first} = 'NaN'::float8"),
@@ -270,6 +349,20 @@ mod tests {
         let text = |text| Dialect::ALL.map(|dialect| dialect.text(text));
         assert_eq!(text("it's"), ["'it''s'", "'it''s'", "'it\\'s'", "'it\\'s'", "'it''s'"]);
         assert_eq!(text("a\\b"), ["'a\\b'", "'a\\b'", "'a\\\\b'", "'a\\\\b'", "'a\\\\b'"]);
+    }
+
+    #[test]
+    fn formats_of_times_are_translated() {
+        let format = |format| Dialect::ALL.map(|dialect| dialect.time_format(format));
+        let expected = [
+            "%d/%m/%YT%H:%M:%S",
+            "DD/MM/YYYY\"T\"HH24:MI:SS",
+            "dd/MM/yyyy'T'HH:mm:ss",
+            "%d/%m/%YT%H:%M:%S",
+            "DD/MM/YYYY\"T\"HH24:MI:SS",
+        ];
+        assert_eq!(format("%d/%m/%YT%T"), expected.map(|format| Some(format.to_owned())));
+        assert!(format("%b %d").iter().chain(&format("%Y%")).all(Option::is_none));
     }
 
     #[test]

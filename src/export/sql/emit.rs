@@ -245,6 +245,7 @@ impl Writer {
             Node::Cast(of) => {
                 format!("CAST({} AS {})", self.inline(of), dialect.type_name(expression.kind))
             }
+            Node::ParseTime(of, format) => dialect.parse_time(&self.inline(of), format),
             Node::In(of, list) => format!("{} IN ({})", self.operand(of), self.list(list)),
             Node::Case { branches, otherwise } => {
                 let branches: Vec<String> = branches
@@ -337,7 +338,7 @@ impl Writer {
 
     /// Writes an argument; functions written as operators get operands.
     fn argument(&self, argument: &Expression, function: Function) -> String {
-        if matches!(function, Function::Concat | Function::FromMicros | Function::IsNan) {
+        if function == Function::Concat || is_operator(function) {
             self.operand(argument)
         } else {
             self.inline(argument)
@@ -473,11 +474,16 @@ fn flatten<'a>(expression: &'a Expression, operator: Binary, into: &mut Vec<&'a 
     }
 }
 
+/// Returns whether a dialect writes a function as an operator.
+fn is_operator(function: Function) -> bool {
+    matches!(function, Function::FromMicros | Function::IsNan | Function::Like)
+}
+
 /// Returns whether nothing can bind more tightly than the expression.
 fn is_atom(expression: &Expression) -> bool {
     match &expression.node {
         Node::Not(_) | Node::IsNull(_) | Node::Binary(..) | Node::In(..) => false,
-        Node::Call(function, _) => !matches!(function, Function::FromMicros | Function::IsNan),
+        Node::Call(function, _) => !is_operator(*function),
         _ => true,
     }
 }
