@@ -1,5 +1,7 @@
 //! Cutoffs, outcomes, the split by time and folds by account.
 
+pub(crate) mod query;
+
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 

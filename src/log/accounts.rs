@@ -75,19 +75,36 @@ pub(super) struct AccountList {
 }
 
 /// The columns of the account list.
-struct AccountColumns {
-    account: String,
-    signed_up: String,
-    converted: Option<String>,
-    churned: Option<String>,
-    seats: Option<String>,
+pub(super) struct AccountColumns {
+    pub(super) account: String,
+    pub(super) signed_up: String,
+    pub(super) converted: Option<String>,
+    pub(super) churned: Option<String>,
+    pub(super) seats: Option<String>,
     revenue: Option<String>,
     first_revenue: Option<String>,
 }
 
 impl AccountColumns {
+    /// Returns the configured columns of a table whose columns are not known. A required column has
+    /// its default name if none is configured; an optional one is not used.
+    pub(super) fn configured(source: &AccountSource) -> Self {
+        let required = |configured: &Option<String>, default: &str| {
+            configured.clone().unwrap_or_else(|| default.to_owned())
+        };
+        Self {
+            account: required(&source.account, "account_id"),
+            signed_up: required(&source.signed_up, "signed_up_at"),
+            converted: source.converted.clone(),
+            churned: source.churned.clone(),
+            seats: source.seats.clone(),
+            revenue: source.revenue.clone(),
+            first_revenue: source.first_revenue.clone(),
+        }
+    }
+
     /// Resolves the configured or default column names against the columns of the files.
-    fn resolve(source: &AccountSource, files: &Source) -> Result<Self> {
+    pub(super) fn resolve(source: &AccountSource, files: &Source) -> Result<Self> {
         let optional = |configured: &Option<String>, default: &str, key: &str| {
             optional_column(files, configured.as_ref(), default, &format!("`accounts.{key}`"))
         };
@@ -109,7 +126,7 @@ impl AccountColumns {
     }
 
     /// Returns the names of the columns to read, sorted.
-    fn names(&self, source: &AccountSource) -> Vec<String> {
+    pub(super) fn names(&self, source: &AccountSource) -> Vec<String> {
         let mut columns = vec![self.account.clone(), self.signed_up.clone()];
         let others =
             [&self.converted, &self.churned, &self.seats, &self.revenue, &self.first_revenue];

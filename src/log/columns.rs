@@ -52,6 +52,23 @@ impl EventColumns {
         })
     }
 
+    /// Returns the configured columns of a table whose columns are not known. A required column has
+    /// its default name if none is configured; an optional one is not used.
+    pub(super) fn configured(source: &EventSource) -> Self {
+        let required = |configured: &Option<String>, default: &str| {
+            configured.clone().unwrap_or_else(|| default.to_owned())
+        };
+        let has_fixed_names = source.event_name.is_some() || !source.unpivot.is_empty();
+        Self {
+            account: required(&source.account, "account_id"),
+            user: source.user.clone(),
+            event: (!has_fixed_names).then(|| required(&source.event, "event")),
+            timestamp: required(&source.timestamp, "timestamp"),
+            received: source.received.clone(),
+            id: source.id.clone(),
+        }
+    }
+
     /// Returns the names of the columns to read, sorted.
     pub(super) fn names(&self, source: &EventSource) -> Vec<String> {
         let mut columns: Vec<String> = vec![self.account.clone(), self.timestamp.clone()];

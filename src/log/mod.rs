@@ -16,6 +16,7 @@ mod interner;
 pub(crate) mod joined;
 mod partition;
 mod quality;
+pub(crate) mod query;
 mod raw_events;
 mod raw_source;
 mod repeats;

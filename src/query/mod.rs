@@ -10,4 +10,4 @@ pub(crate) mod stages;
 pub(crate) use expression::{
     Aggregate, Binary, Expression, Function, Node, Order, Type, WindowFunction,
 };
-pub(crate) use select::{Join, JoinKind, Output, Query, Rows, Select, Source, Stage, TableName};
+pub(crate) use select::{JoinKind, Query, Rows, Select, Source, Stage, TableName};

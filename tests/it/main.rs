@@ -58,6 +58,7 @@ mod simulation;
 mod speed;
 mod spline;
 mod split;
+mod sql_features;
 mod statistics;
 mod supply;
 mod time_zones;

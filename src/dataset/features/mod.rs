@@ -3,6 +3,7 @@
 mod catalog;
 mod kernel;
 mod plan;
+pub(crate) mod query;
 mod support;
 mod window;
 mod window_counts;

@@ -70,6 +70,11 @@ impl Dialect {
         }
     }
 
+    /// Returns whether names in upper and lower case are different names.
+    pub(super) fn distinguishes_case(self) -> bool {
+        self == Self::Postgres
+    }
+
     /// Returns whether `COUNT(*) FILTER (WHERE …)` exists.
     pub(super) fn has_filter_clause(self) -> bool {
         matches!(self, Self::DuckDb | Self::Postgres | Self::Spark)

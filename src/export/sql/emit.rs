@@ -1,6 +1,9 @@
 //! Writes a query as the SQL of an engine.
 
+use std::collections::BTreeMap;
+
 use super::dialect::Dialect;
+use super::names;
 use crate::query::{
     Aggregate, Binary, Expression, Function, JoinKind, Node, Order, Query, Rows, Select, Source,
     Stage, TableName, Type, WindowFunction,
@@ -11,7 +14,11 @@ const WIDTH: usize = 100;
 
 /// Writes a query as one statement, without a semicolon at its end.
 pub(crate) fn write_query(query: &Query, dialect: Dialect) -> String {
-    let writer = Writer { dialect };
+    let writer = Writer {
+        dialect,
+        renamed_columns: names::distinct(query, dialect),
+        renamed_stages: names::apart_from_tables(query),
+    };
     let mut sql = String::new();
     for line in &query.comment {
         push_comment(&mut sql, line);
@@ -40,6 +47,10 @@ fn push_comment(sql: &mut String, text: &str) {
 
 struct Writer {
     dialect: Dialect,
+    /// New names of columns whose names the engine could confuse.
+    renamed_columns: BTreeMap<String, String>,
+    /// New names of stages that have the name of a table.
+    renamed_stages: BTreeMap<String, String>,
 }
 
 fn spaces(indent: usize) -> String {
@@ -51,6 +62,16 @@ impl Writer {
         self.dialect.name_of(name)
     }
 
+    /// Writes the name of a column of a stage.
+    fn column(&self, name: &str) -> String {
+        self.name(self.renamed_columns.get(name).map_or(name, String::as_str))
+    }
+
+    /// Writes the name of a stage, or the name of another relation in a selection.
+    fn relation(&self, name: &str) -> String {
+        self.name(self.renamed_stages.get(name).map_or(name, String::as_str))
+    }
+
     fn table(&self, TableName(parts): &TableName) -> String {
         parts.iter().map(|part| self.name(part)).collect::<Vec<_>>().join(".")
     }
@@ -58,15 +79,15 @@ impl Writer {
     fn source(&self, source: &Source, alias: &str) -> String {
         let name = match source {
             Source::Table(table) => self.table(table),
-            Source::Stage(stage) => self.name(stage),
+            Source::Stage(stage) => self.relation(stage),
         };
-        let alias = self.name(alias);
+        let alias = self.relation(alias);
         if name == alias { name } else { format!("{name} AS {alias}") }
     }
 
     fn stage(&self, stage: &Stage, sql: &mut String) {
         push_comment(sql, &stage.comment);
-        *sql += &self.name(&stage.name);
+        *sql += &self.relation(&stage.name);
         match &stage.rows {
             Rows::Select(select) => *sql += &format!(" AS (\n{}\n)", self.select(select, 2)),
             Rows::Union(selects) => {
@@ -83,7 +104,7 @@ impl Writer {
             row.iter().map(|value| self.inline(value)).collect::<Vec<_>>().join(", ")
         };
         if self.dialect.has_values() {
-            let names: Vec<String> = columns.iter().map(|(name, _)| self.name(name)).collect();
+            let names: Vec<String> = columns.iter().map(|(name, _)| self.column(name)).collect();
             // The first row decides the types.
             let first = |values: &Vec<Expression>| {
                 values.iter().map(|value| self.wide(value)).collect::<Vec<_>>().join(", ")
@@ -100,10 +121,9 @@ impl Writer {
         }
         // Without VALUES, the first row names the columns.
         let named = |values: &Vec<Expression>| {
-            let named = values
-                .iter()
-                .zip(columns)
-                .map(|(value, (name, _))| format!("{} AS {}", self.inline(value), self.name(name)));
+            let named = values.iter().zip(columns).map(|(value, (name, _))| {
+                format!("{} AS {}", self.inline(value), self.column(name))
+            });
             named.collect::<Vec<_>>().join(", ")
         };
         let rows: Vec<String> = rows
@@ -127,7 +147,7 @@ impl Writer {
                 } else {
                     self.expression(&column.value, inner)
                 };
-                let name = self.name(&column.name);
+                let name = self.column(&column.name);
                 let is_same =
                     matches!(&column.value.node, Node::Column { name, .. } if *name == column.name);
                 let alias = if is_same { String::new() } else { format!(" AS {name}") };
@@ -225,8 +245,11 @@ impl Writer {
     fn inline(&self, expression: &Expression) -> String {
         let dialect = self.dialect;
         match &expression.node {
+            Node::Column { relation, name } if expression.kind == Type::Raw => {
+                format!("{}.{}", self.relation(relation), self.name(name))
+            }
             Node::Column { relation, name } => {
-                format!("{}.{}", self.name(relation), self.name(name))
+                format!("{}.{}", self.relation(relation), self.column(name))
             }
             Node::Parameter(name) => dialect.parameter(name),
             Node::Null => format!("CAST(NULL AS {})", dialect.type_name(expression.kind)),

@@ -40,6 +40,16 @@ impl NullMarks {
         self.numbers.contains(&number)
     }
 
+    /// Returns the marks.
+    pub(crate) fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    /// Returns the marks that are numbers.
+    pub(crate) fn numbers(&self) -> &[f64] {
+        &self.numbers
+    }
+
     /// Returns whether any mark is a number.
     pub(crate) fn has_numbers(&self) -> bool {
         !self.numbers.is_empty()

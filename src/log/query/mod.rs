@@ -1,0 +1,109 @@
+//! The log as tables of an engine: which events and accounts count, as stages of a statement.
+//!
+//! The stages mean the same as [`ingest`](super::ingest), which reads files.
+
+mod accounts;
+mod events;
+mod tables;
+mod time;
+
+pub(crate) use tables::{LogTables, TableOptions};
+pub(crate) use time::{LogEnd, TimeScheme};
+
+use super::cells::{NullMarks, ValueKind, canonical};
+use crate::query::{Expression, Function, Stage, Type};
+
+/// How the log is read, and which of its columns are needed.
+pub(crate) struct LogQuery<'a> {
+    /// The tables.
+    pub(crate) tables: &'a LogTables,
+    /// Event names by role.
+    pub(crate) roles: &'a crate::config::Roles,
+    /// Texts and numbers that mean a missing value.
+    pub(crate) null: &'a NullMarks,
+    /// Numeric properties of events.
+    pub(crate) values: &'a [String],
+    /// Attributes of accounts and their kinds.
+    pub(crate) attributes: &'a [(String, ValueKind)],
+    /// The end of the log.
+    pub(crate) end: &'a LogEnd,
+    /// Whether the cutoffs depend on the precision of the times.
+    pub(crate) scheme: TimeScheme,
+}
+
+impl LogQuery<'_> {
+    /// Returns the stages up to the accounts and the events that count:
+    /// [`LOG_END`](crate::query::stages::LOG_END),
+    /// [`SCORING_TIME`](crate::query::stages::SCORING_TIME),
+    /// [`ACCOUNT_LIST`](crate::query::stages::ACCOUNT_LIST) and
+    /// [`CLEAN_EVENTS`](crate::query::stages::CLEAN_EVENTS).
+    pub(crate) fn stages(&self) -> Vec<Stage> {
+        let mut stages = Vec::new();
+        stages.extend(self.account_rows());
+        stages.extend(self.event_rows());
+        stages.push(self.log_end());
+        stages.extend(self.complete_events());
+        stages.extend(self.outcome_events());
+        stages.push(self.account_list());
+        stages.extend(self.scoring_time());
+        stages.push(self.clean_events());
+        stages
+    }
+
+    /// Returns the names of events with a role, in canonical form, as literals.
+    fn names(names: &[String]) -> Vec<Expression> {
+        let mut names: Vec<String> =
+            names.iter().map(|name| canonical(name).into_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.iter().map(|name| Expression::text(name)).collect()
+    }
+
+    /// Returns a number of a source table; NaN and the numbers that mean missing are null.
+    fn number(&self, relation: &str, column: &str) -> Expression {
+        let number = Expression::raw(relation, column).cast(Type::Double);
+        let number = Expression::call(Function::NullIfNan, vec![number]);
+        let marks: Vec<Expression> =
+            self.null.numbers().iter().map(|mark| Expression::double(*mark)).collect();
+        if marks.is_empty() {
+            return number;
+        }
+        let is_mark = number.clone().is_in(marks);
+        Expression::case(vec![(is_mark, Expression::null(Type::Double))], number)
+    }
+
+    /// Returns a time of a source table, µs UTC.
+    fn micros(&self, relation: &str, column: &str, format: Option<&str>) -> Expression {
+        let raw = Expression::raw(relation, column);
+        let Some(format) = format else {
+            return Expression::call(Function::ToMicros, vec![raw]);
+        };
+        let text = Expression::call(Function::Trim, vec![raw.cast(Type::Text)]);
+        let mut missing: Vec<String> =
+            self.null.texts().iter().map(|mark| mark.to_lowercase()).collect();
+        missing.push(String::new());
+        missing.sort_unstable();
+        missing.dedup();
+        let missing = missing.iter().map(|mark| Expression::text(mark)).collect();
+        let is_missing = Expression::call(Function::Lower, vec![text.clone()]).is_in(missing);
+        let time = Expression::call(Function::ToMicros, vec![text.parse_time(format)]);
+        Expression::case(vec![(is_missing, Expression::null(Type::Integer))], time)
+    }
+}
+
+/// Returns the canonical form of a text, as [`canonical`]: only texts that may have another form
+/// are converted, since that takes time.
+fn canonical_form(text: &Expression) -> Expression {
+    let like = |pattern: &str| {
+        Expression::call(Function::Like, vec![text.clone(), Expression::text(pattern)])
+    };
+    let may_differ = like("%.%").or(like("-0%")).or(like(" %")).or(like("% "));
+    let trimmed = Expression::call(Function::Trim, vec![text.clone()]);
+    let whole_number = Expression::call(Function::WholeNumber, vec![trimmed]);
+    Expression::case(vec![(may_differ, whole_number)], text.clone())
+}
+
+/// Returns the canonical form of a text; null if it is blank.
+fn present(text: &Expression) -> Expression {
+    Expression::call(Function::NullIf, vec![canonical_form(text), Expression::text("")])
+}

@@ -1,0 +1,437 @@
+//! The features of exported SQL, computed by DuckDB, equal those of pql.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use polars::prelude::{DataFrame, DataType};
+use pql::config::Config;
+use pql::dataset::features::{FeatureCatalog, compute};
+use pql::dataset::observations::observe_for_scoring;
+use pql::export::sql::{Dialect, SqlForm, SqlOptions, SqlPart, SqlTime, export_features};
+use pql::io::progress::Progress;
+use pql::io::sink::Sink;
+use pql::log::{ColumnTypes, Log, ReadOptions, ValueKind};
+use pql::time::{Timestamp, iso};
+
+use crate::common::{DAY, Lcg, NEW_YEAR, close, csv_rows, python, root, run, succeed, text};
+
+const MINUTE: i64 = 60_000_000;
+
+/// Loads the tables of a folder, whose types are in `types.json`, runs a statement, and writes its
+/// rows as CSV.
+const DUCKDB: &str = r#"
+import csv, duckdb, json, os, sys
+folder, statement, out = sys.argv[1:4]
+connection = duckdb.connect()
+for file, types in json.load(open(os.path.join(folder, "types.json"), encoding="utf-8")).items():
+    table = '"' + os.path.splitext(file)[0].replace('"', '""') + '"'
+    reader, arguments = "read_parquet(?)", [os.path.join(folder, file)]
+    if types:
+        reader = "read_csv(?, columns = ?, header = true, nullstr = '')"
+        arguments.append(dict(types))
+    connection.execute(f"CREATE TABLE {table} AS SELECT * FROM {reader}", arguments)
+sql = open(statement, encoding="utf-8").read()
+rows = connection.execute(sql, {"scored_at": sys.argv[4]} if len(sys.argv) > 4 else None)
+with open(out, "w", newline="", encoding="utf-8") as file:
+    writer = csv.writer(file)
+    writer.writerow([column[0] for column in rows.description])
+    for row in rows.fetchall():
+        writer.writerow(["" if value is None else value for value in row])
+"#;
+
+/// Runs a statement in DuckDB with the tables of a folder, and returns its rows.
+fn duckdb(folder: &Path, sql: &str, parameter: Option<&str>) -> Vec<BTreeMap<String, String>> {
+    let dir = tempfile::tempdir().unwrap();
+    let (statement, out) = (dir.path().join("statement.sql"), dir.path().join("out.csv"));
+    fs::write(&statement, sql).unwrap();
+    let mut command = Command::new(python());
+    command.args(["-c", DUCKDB, text(folder), text(&statement), text(&out)]).args(parameter);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}\n{sql}", String::from_utf8_lossy(&output.stderr));
+    csv_rows(&out)
+}
+
+/// A column of a CSV table: its name and its type in DuckDB.
+type Column = (&'static str, &'static str);
+
+/// A CSV table; cells are text, null where empty.
+struct Table {
+    file: &'static str,
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn write(&self, dir: &Path) {
+        let quoted = |cell: &str| format!("\"{}\"", cell.replace('"', "\"\""));
+        let cell = |cell: &String| if cell.is_empty() { String::new() } else { quoted(cell) };
+        let header: Vec<String> = self.columns.iter().map(|(name, _)| quoted(name)).collect();
+        let mut file = header.join(",") + "\n";
+        for row in &self.rows {
+            writeln!(file, "{}", row.iter().map(cell).collect::<Vec<_>>().join(",")).unwrap();
+        }
+        fs::write(dir.join(self.file), file).unwrap();
+    }
+}
+
+/// Names of files, columns and event types that need quotes.
+const EVENTS: &str = "Ereignisse \"neu\" `1`.csv";
+const EXAMS: &str = "event_rows.csv";
+const DAILY: &str = "täglich.csv";
+const ACCOUNTS: &str = "select.csv";
+const ACCOUNT: &str = "Konto\"`id";
+const MINUTES: &str = "Minuten 'é'";
+const NAMES: [&str; 7] =
+    ["login", "Login", "it's \"here\" \\ `x`", "報告", "limit\n2", "ask", "invoice"];
+
+/// Ids of accounts, as they are written in the events.
+const IDS: [&str; 9] = ["a", "7", "7.0", " 7 ", "007", "b'c", "élan", "unknown", ""];
+
+/// A random log with many edge cases.
+struct World {
+    tables: Vec<Table>,
+    config: Config,
+    catalog: FeatureCatalog,
+    /// Time of scoring, µs UTC.
+    at: i64,
+    dir: tempfile::TempDir,
+}
+
+fn days_of(lcg: &mut Lcg, dates_only: bool) -> i64 {
+    let day = NEW_YEAR + lcg.below(60) * DAY;
+    match lcg.below(4) {
+        _ if dates_only => day,
+        0 => day,
+        1 => day + 12 * 60 * MINUTE + (lcg.below(7) - 3) * 10 * MINUTE,
+        _ => day + lcg.below(DAY),
+    }
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut lcg = Lcg::new(seed);
+        let dates_only = seed % 5 == 4;
+        let at = NEW_YEAR + 60 * DAY + if seed.is_multiple_of(3) { lcg.below(DAY) } else { 0 };
+        let listed = !seed.is_multiple_of(4);
+        let received = lcg.chance(60);
+        let mut tables = vec![
+            events(&mut lcg, dates_only, received),
+            exams(&mut lcg, dates_only),
+            daily(&mut lcg),
+        ];
+        tables.extend(listed.then(|| accounts(&mut lcg, dates_only)));
+        let (config, catalog) = settings(seed, listed, received);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path();
+        tables.iter().for_each(|table| table.write(path));
+        let config = Config::parse(&config, &path.join("pql.toml"), &[]).unwrap();
+        Self { tables, config, catalog, at, dir }
+    }
+
+    /// Returns how the attributes are read.
+    fn types(&self) -> ColumnTypes {
+        let kinds =
+            [("Branche".to_owned(), ValueKind::Text), ("size".to_owned(), ValueKind::Number)];
+        ColumnTypes {
+            kinds: kinds.into_iter().collect(),
+            formats: Some(BTreeMap::new()),
+            ..ColumnTypes::for_training(&self.config)
+        }
+    }
+
+    /// Returns the rows of pql: account, cutoff and features as text.
+    fn expected(&self) -> (Vec<(String, i64)>, DataFrame) {
+        let options = ReadOptions {
+            until: Some(Timestamp(self.at)),
+            types: self.types(),
+            ..ReadOptions::default()
+        };
+        let log = Log::read(&self.config, &options, &mut Sink::stderr()).unwrap();
+        let (rows, _) = observe_for_scoring(&log, &self.config.observation);
+        let keys = rows.account.iter().zip(&rows.cutoff);
+        let keys =
+            keys.map(|(account, cutoff)| (log.accounts.id[*account as usize].to_owned(), *cutoff));
+        (keys.collect(), compute(&self.catalog, &log, &rows, &Progress::silent()).unwrap())
+    }
+
+    /// Runs the exported statement.
+    fn found(&self, time: SqlTime, parameter: Option<&str>) -> Vec<BTreeMap<String, String>> {
+        let options = SqlOptions {
+            dialect: Dialect::DuckDb,
+            time,
+            part: SqlPart::Features,
+            form: SqlForm::Query,
+        };
+        let sql =
+            export_features(&self.catalog, "random/0001", &self.config, &self.types(), &options);
+        let types: BTreeMap<&str, &[Column]> =
+            self.tables.iter().map(|table| (table.file, table.columns.as_slice())).collect();
+        let ordered = serde_json::to_string(&types).unwrap();
+        fs::write(self.dir.path().join("types.json"), ordered).unwrap();
+        duckdb(self.dir.path(), &sql.unwrap(), parameter)
+    }
+}
+
+fn events(lcg: &mut Lcg, dates_only: bool, received: bool) -> Table {
+    let mut rows = Vec::new();
+    for number in 0..600 {
+        let time = days_of(lcg, dates_only);
+        let late = lcg.chance(20) && !dates_only;
+        let mut row = vec![
+            (*lcg.pick(&IDS)).to_owned(),
+            (*lcg.pick(&["u1", "u2", "u2.0", "3", "3.0", "", " "])).to_owned(),
+            match lcg.below(200) {
+                0 => "paid".to_owned(),
+                1 => "left".to_owned(),
+                2..5 => String::new(),
+                _ => (*lcg.pick::<&str>(&NAMES)).to_owned(),
+            },
+            if lcg.chance(2) { String::new() } else { iso(time) },
+            if lcg.chance(60) { format!("{}", lcg.below(1_000)) } else { String::new() },
+            // Some ids occur twice, with other times.
+            if lcg.chance(90) { format!("m{}", lcg.below(2_000)) } else { String::new() },
+        ];
+        if received {
+            let known = time + if late { lcg.below(12 * DAY) } else { -lcg.below(DAY) };
+            row.push(if lcg.chance(80) { iso(known + number) } else { String::new() });
+        }
+        rows.push(row);
+    }
+    let mut columns = vec![
+        (ACCOUNT, "VARCHAR"),
+        ("user", "VARCHAR"),
+        ("Event", "VARCHAR"),
+        ("time", "TIMESTAMP"),
+        (MINUTES, "DOUBLE"),
+        ("id", "VARCHAR"),
+    ];
+    columns.extend(received.then_some(("received_at", "TIMESTAMP")));
+    Table { file: EVENTS, columns, rows }
+}
+
+fn exams(lcg: &mut Lcg, dates_only: bool) -> Table {
+    let row = |_| {
+        let time = days_of(lcg, dates_only);
+        vec![(*lcg.pick(&IDS)).to_owned(), iso(time), format!("{}", lcg.below(40))]
+    };
+    let columns =
+        vec![("account_id", "VARCHAR"), ("timestamp", "TIMESTAMP"), ("message_id", "BIGINT")];
+    Table { file: EXAMS, columns, rows: (0..80).map(row).collect() }
+}
+
+fn daily(lcg: &mut Lcg) -> Table {
+    let row = |_| {
+        let time = days_of(lcg, true);
+        let count = |lcg: &mut Lcg| match lcg.below(3) {
+            0 => String::new(),
+            n => format!("{}", n - 1),
+        };
+        vec![
+            (*lcg.pick(&IDS)).to_owned(),
+            iso(time)[..10].to_owned(),
+            count(lcg),
+            count(lcg),
+            format!("{}", lcg.below(9)),
+        ]
+    };
+    let columns = vec![
+        ("account_id", "VARCHAR"),
+        ("day", "DATE"),
+        ("quizzes", "INTEGER"),
+        ("Übung`\"en", "INTEGER"),
+        (MINUTES, "INTEGER"),
+    ];
+    Table { file: DAILY, columns, rows: (0..120).map(row).collect() }
+}
+
+fn accounts(lcg: &mut Lcg, dates_only: bool) -> Table {
+    let mut rows = Vec::new();
+    for id in ["a", " 7 ", "007", "b'c", "élan", "silent", "young", ""] {
+        let signed_up = days_of(lcg, dates_only) - if lcg.chance(50) { 30 * DAY } else { 0 };
+        let signed_up = if id == "young" { NEW_YEAR + 59 * DAY } else { signed_up };
+        let outcome = |lcg: &mut Lcg, chance| match lcg.chance(chance) {
+            true => iso(signed_up + lcg.below(60) * DAY),
+            false => String::new(),
+        };
+        rows.push(vec![
+            id.to_owned(),
+            if lcg.chance(5) { String::new() } else { iso(signed_up) },
+            outcome(lcg, 20),
+            outcome(lcg, 10),
+            (*lcg.pick(&["", "0", "2.5", "4"])).to_owned(),
+            (*lcg.pick(&["", "Sport", " Sport ", "7.0", "TRUE", "é'\""])).to_owned(),
+            (*lcg.pick(&["", "12", "-1.5"])).to_owned(),
+        ]);
+    }
+    let columns = vec![
+        (ACCOUNT, "VARCHAR"),
+        ("signed_up_at", "TIMESTAMP"),
+        ("converted_at", "TIMESTAMP"),
+        ("churned_at", "TIMESTAMP"),
+        ("seats", "DOUBLE"),
+        ("Branche", "VARCHAR"),
+        ("size", "DOUBLE"),
+    ];
+    Table { file: ACCOUNTS, columns, rows }
+}
+
+/// Returns the project file and the catalog of a random log.
+fn settings(seed: u64, listed: bool, received: bool) -> (String, FeatureCatalog) {
+    let toml = |text: &str| serde_json::to_string(text).unwrap();
+    let roles = [
+        ("login", vec!["login", "Login"]),
+        ("value", vec!["報告"]),
+        ("invite", vec!["it's \"here\" \\ `x`", "login"]),
+        ("limit", vec!["limit\n2"]),
+        ("hand_raise", if seed.is_multiple_of(2) { vec!["ask"] } else { Vec::new() }),
+    ];
+    let mut config = format!(
+        "[[events]]\npath = {}\naccount = {}\nuser = \"user\"\nevent = \"Event\"\ntimestamp = \"time\"\nid = \"id\"\nvalues = [{}]\n",
+        toml(EVENTS),
+        toml(ACCOUNT),
+        toml(MINUTES)
+    );
+    config += if received { "received = \"received_at\"\n" } else { "" };
+    config += &format!("[[events]]\npath = {}\nevent_name = \"exam\"\n", toml(EXAMS));
+    config += &format!(
+        "[[events]]\npath = {}\ntimestamp = \"day\"\nunpivot = [\"quizzes\", {}]\nvalues = [{}]\n",
+        toml(DAILY),
+        toml("Übung`\"en"),
+        toml(MINUTES)
+    );
+    if listed {
+        config += &format!(
+            "[accounts]\npath = {}\naccount = {}\nattributes = [\"Branche\", \"size\"]\n",
+            toml(ACCOUNTS),
+            toml(ACCOUNT)
+        );
+    }
+    let scheme = if seed.is_multiple_of(2) { "age" } else { "snapshot" };
+    config += &format!(
+        "[observation]\ncutoffs = \"{scheme}\"\nage = \"{}h\"\nhorizon = \"30d\"\nmin_age = \"2d\"\nmax_age = \"40d\"\n[roles]\nconverted = [\"paid\"]\nchurned = [\"left\"]\nexclude = [\"invoice\", \"paid\"]\n",
+        if seed.is_multiple_of(4) { 36 } else { 240 }
+    );
+    let windows: &[u32] =
+        [&[1, 7][..], &[7, 14, 28], &[1], &[3, 28]][usize::try_from(seed % 4).unwrap()];
+    let catalog = FeatureCatalog {
+        windows: windows.to_vec(),
+        roles: roles
+            .into_iter()
+            .map(|(role, names)| (role.to_owned(), names.into_iter().map(str::to_owned).collect()))
+            .collect(),
+        counted_events: [
+            "login",
+            "Login",
+            "it's \"here\" \\ `x`",
+            "limit\n2",
+            "exam",
+            "Übung`\"en",
+            "never",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        summed_properties: vec![MINUTES.to_owned()],
+        attributes: if listed { vec!["Branche".to_owned(), "size".to_owned()] } else { Vec::new() },
+        has_seats: listed,
+    };
+    (config, catalog)
+}
+
+/// Returns the name of a column in DuckDB, which does not distinguish `Login` from `login`.
+fn renamed(name: &str) -> String {
+    if name.starts_with("count_Login") { format!("{name} (2)") } else { name.to_owned() }
+}
+
+/// Compares the rows of a statement with those of pql; returns the number of values.
+fn compare(
+    keys: &[(String, i64)],
+    features: &DataFrame,
+    found: &[BTreeMap<String, String>],
+    place: &str,
+) -> usize {
+    let found_keys: Vec<(&str, String)> = found
+        .iter()
+        .map(|row| (row["account_id"].as_str(), row["cutoff"].replace(' ', "T")))
+        .collect();
+    let expected_keys: Vec<(&str, String)> = keys
+        .iter()
+        .map(|(id, cutoff)| (id.as_str(), iso(*cutoff).trim_end_matches('Z').to_owned()))
+        .collect();
+    assert_eq!(found_keys, expected_keys, "{place}");
+    for column in features.columns() {
+        let name = renamed(column.name());
+        for (index, row) in found.iter().enumerate() {
+            let value = &row[&name];
+            let is_same = match column.dtype() {
+                DataType::String => column.str().unwrap().get(index).unwrap_or_default() == value,
+                _ => close(value.parse().ok(), column.f64().unwrap().get(index)),
+            };
+            let expected = column.get(index).unwrap();
+            assert!(
+                is_same,
+                "{place}: {name} of {:?}: `{value}`, expected {expected}",
+                keys[index]
+            );
+        }
+    }
+    features.width() * found.len()
+}
+
+#[test]
+#[ignore = "needs Python with DuckDB (`make python`)"]
+fn features_in_duckdb_equal_those_of_random_logs() {
+    let mut compared = 0;
+    for seed in 0..40 {
+        let world = World::new(seed);
+        let (keys, features) = world.expected();
+        let found = world.found(SqlTime::At(world.at), None);
+        compared += compare(&keys, &features, &found, &format!("log {seed}"));
+        if seed < 4 {
+            let at = iso(world.at).trim_end_matches('Z').to_owned();
+            let parameter = world.found(SqlTime::Parameter("scored_at".to_owned()), Some(&at));
+            assert_eq!(parameter, found, "log {seed} with a parameter");
+        }
+    }
+    assert!(compared > 5_000, "{compared}");
+}
+
+#[test]
+#[ignore = "needs Python with DuckDB (`make python`)"]
+fn features_in_duckdb_equal_those_of_the_demo() {
+    let (dir, demo) = (tempfile::tempdir().unwrap(), root().join("data/demo"));
+    for file in ["events.parquet", "accounts.parquet"] {
+        fs::copy(demo.join(file), dir.path().join(file)).unwrap();
+    }
+    fs::write(
+        dir.path().join("types.json"),
+        r#"{"events.parquet": null, "accounts.parquet": null}"#,
+    )
+    .unwrap();
+    let config = demo.join("pql.toml");
+    let out = dir.path().join("features.csv");
+    for at in [&["--at", "2025-08-01T12:00"][..], &[]] {
+        let project = ["-c", text(&config)];
+        let features = ["features", "--model", "demo", "-o", text(&out)];
+        // Without `--at`, `pql features` writes the rows of the training.
+        let end = if at.is_empty() { &["--at", "2025-10-12"][..] } else { at };
+        succeed(crate::common::pql().args(features).args(project).args(end));
+        let sql = ["export", "sql", "demo", "--dialect", "duckdb", "--part", "features"];
+        let sql = run(sql.into_iter().chain(project).chain(at.iter().copied()));
+        let (found, expected) = (duckdb(dir.path(), &sql, None), csv_rows(&out));
+        assert!(found.len() > 100 && found.len() == expected.len(), "{}", found.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            let cutoff = expected["cutoff"].trim_end_matches('Z');
+            assert_eq!(found["cutoff"].replace(' ', "T"), cutoff);
+            for (name, value) in found.iter().filter(|(name, _)| *name != "cutoff") {
+                let same = match (value.parse::<f64>(), expected[name].parse::<f64>()) {
+                    (Ok(value), Ok(expected)) => close(Some(value), Some(expected)),
+                    _ => *value == expected[name],
+                };
+                assert!(same, "{name} of {}: {value}, {}", found["account_id"], expected[name]);
+            }
+        }
+    }
+}
