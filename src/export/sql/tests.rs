@@ -38,6 +38,7 @@ fn type_name(kind: Type) -> &'static str {
         Type::Double => "double",
         Type::Text => "text",
         Type::Timestamp => "timestamp",
+        Type::Raw => unreachable!("columns of sources have no type of their own"),
     }
 }
 

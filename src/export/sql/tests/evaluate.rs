@@ -77,7 +77,9 @@ pub(super) fn evaluate(expression: &Expression, row: &[(&str, Cell)]) -> Option<
         Node::Call(function, arguments) => {
             call(*function, arguments.iter().map(value).collect::<Option<Vec<Cell>>>()?)?
         }
-        Node::Parameter(_) | Node::Aggregate { .. } | Node::Window { .. } => return None,
+        Node::Parameter(_) | Node::ParseTime(..) | Node::Aggregate { .. } | Node::Window { .. } => {
+            return None;
+        }
     })
 }
 

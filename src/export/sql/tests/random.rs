@@ -33,7 +33,7 @@ fn leaf(kind: Type) -> BoxedStrategy<Expression> {
         Type::Integer => "i",
         Type::Double => "d",
         Type::Text => "t",
-        Type::Timestamp => panic!("times are no part of random expressions"),
+        Type::Timestamp | Type::Raw => panic!("times are no part of random expressions"),
     };
     let column = Just(Expression::column("input", name, kind));
     let literal = match kind {
