@@ -231,7 +231,10 @@ pub(super) fn load_config(path: Option<&Path>, set: &[String], files: &RunFiles)
     let events = config.events.iter().map(|source| &source.path);
     let accounts = config.accounts.iter().map(|source| &source.path);
     let visitors = config.visitors.iter().map(|source| &source.path);
-    events.chain(accounts).chain(visitors).try_for_each(|path| files.add_tables(path))?;
+    // A source that is only a table of a database has no path.
+    let mut paths =
+        events.chain(accounts).chain(visitors).filter(|path| !path.as_os_str().is_empty());
+    paths.try_for_each(|path| files.add_tables(path))?;
     Ok(config)
 }
 

@@ -6,6 +6,7 @@ use super::{
     ModelConfig, ObservationConfig, PenaltyKind, QualifyBy, QualifyConfig, SolverKind,
     ThresholdRule, Winsorize, definition,
 };
+use crate::query::TableName;
 use crate::time::DAY;
 
 impl Config {
@@ -41,6 +42,7 @@ impl Config {
         }
         self.observation.validate()?;
         self.features.validate()?;
+        check_table("matrix.table", self.matrix.table.as_deref())?;
         self.design.validate()?;
         self.model.validate()?;
         self.qualify.validate()?;
@@ -73,11 +75,19 @@ fn ensure(valid: bool, key: &'static str, message: impl FnOnce() -> String) -> C
     if valid { Ok(()) } else { Err((key, message())) }
 }
 
+/// Checks the name of a table.
+fn check_table(key: &'static str, name: Option<&str>) -> CheckResult {
+    match name.map(TableName::parse) {
+        Some(Err(problem)) => Err((key, format!("`{key}`: {problem}"))),
+        _ => Ok(()),
+    }
+}
+
 impl EventSource {
     fn validate(&self) -> CheckResult {
-        ensure(!self.path.as_os_str().is_empty(), "events", || {
-            "missing key `path` in [[events]]".to_owned()
-        })?;
+        let has_source = self.table.is_some() || !self.path.as_os_str().is_empty();
+        ensure(has_source, "events", || "missing key `path` in [[events]]".to_owned())?;
+        check_table("events.table", self.table.as_deref())?;
         let kinds = usize::from(self.event.is_some())
             + usize::from(self.event_name.is_some())
             + usize::from(!self.unpivot.is_empty());
@@ -89,9 +99,9 @@ impl EventSource {
 
 impl AccountSource {
     fn validate(&self) -> CheckResult {
-        ensure(!self.path.as_os_str().is_empty(), "accounts", || {
-            "missing key `path` in [accounts]".to_owned()
-        })?;
+        let has_source = self.table.is_some() || !self.path.as_os_str().is_empty();
+        ensure(has_source, "accounts", || "missing key `path` in [accounts]".to_owned())?;
+        check_table("accounts.table", self.table.as_deref())?;
         let special_columns = [
             ("account", &self.account, "account_id"),
             ("signed_up", &self.signed_up, "signed_up_at"),

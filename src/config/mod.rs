@@ -8,6 +8,7 @@ mod problem;
 mod read;
 pub mod schema;
 mod sections;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +21,12 @@ use problem::InvalidSetting;
 use read::{apply_set, check_types, flag, from_toml, line_of, resolve_paths};
 use schemars::JsonSchema;
 pub use sections::{
-    AccountSource, AlertsConfig, Alpha, AlphaSelection, CalibrationKind, ContactValue,
-    CutoffScheme, DesignConfig, EventSource, FeatureConfig, InputConfig, Log1p, MatrixConfig,
-    ModelConfig, ObservationConfig, PenaltyKind, QualifyBy, QualifyConfig, Roles, SolverKind,
-    SplitScheme, ThresholdRule, VisitorSource, Winsorize,
+    AlertsConfig, Alpha, AlphaSelection, CalibrationKind, ContactValue, CutoffScheme, DesignConfig,
+    FeatureConfig, InputConfig, Log1p, MatrixConfig, ModelConfig, ObservationConfig, PenaltyKind,
+    QualifyBy, QualifyConfig, Roles, SolverKind, SplitScheme, ThresholdRule, Winsorize,
 };
 use serde::{Deserialize, Serialize};
+pub use sources::{AccountSource, EventSource, VisitorSource};
 use toml::Table;
 
 use crate::error::{Error, Result};
@@ -141,6 +142,7 @@ impl Config {
             events: Vec::new(),
             accounts: None,
             visitors: None,
+            matrix: MatrixConfig { table: None, ..self.matrix.clone() },
             // Alerts do not change a model.
             alerts: AlertsConfig::default(),
             ..self.clone()

@@ -16,6 +16,12 @@ pub const SCHEMA_URL: &str =
 /// Pattern of durations above 0.
 pub(super) const POSITIVE_DURATION: &str = "^0*[1-9][0-9]*[wdhm]$";
 
+/// Pattern of the name of a table: parts joined by points, each plain or quoted.
+pub(super) const TABLE_NAME: &str = concat!(
+    r#"^(?:[^\s."`]+|"(?:[^"]|"")+"|`(?:[^`]|``)+`)"#,
+    r#"(?:\.(?:[^\s."`]+|"(?:[^"]|"")+"|`(?:[^`]|``)+`))*$"#
+);
+
 /// Returns the schema of a table with a key whose value is not an empty list.
 pub(super) fn group_of(key: &str) -> Value {
     json!({ "required": [key], "properties": { key: { "minItems": 1 } } })

@@ -1,7 +1,6 @@
 //! The sections of a project file and their defaults.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use toml::Table;
 
 use super::MaxLine;
 use super::forms::{cells, optional_cell};
-use super::schema::{POSITIVE_DURATION, at_most_one};
+use super::schema::{POSITIVE_DURATION, TABLE_NAME, at_most_one};
 use crate::time::{TimeSpan, Timestamp, Zone};
 
 /// How values in files are read.
@@ -40,87 +39,6 @@ impl Default for InputConfig {
         let null = null.map(str::to_owned).to_vec();
         Self { timezone: Zone::default(), null, max_line: MaxLine::default() }
     }
-}
-
-/// A source of events. Several sources form one log.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["path"], "allOf" = at_most_one(&["event", "event_name", "unpivot"])))]
-pub struct EventSource {
-    /// File, glob or folder: Parquet, CSV or NDJSON, also compressed (.gz, .zst). Relative paths
-    /// start at the folder of the project file.
-    #[schemars(length(min = 1))]
-    pub path: PathBuf,
-    /// Column of account ids. Default: `account_id`.
-    pub account: Option<String>,
-    /// Column of user ids. Default: `user_id`.
-    pub user: Option<String>,
-    /// Column of event types. Default: `event`.
-    pub event: Option<String>,
-    /// One event type for all rows of this source.
-    pub event_name: Option<String>,
-    /// Columns of a daily table; each one is an event type and occurs where it is not 0.
-    pub unpivot: Vec<String>,
-    /// Columns of numeric properties, which are summed per window.
-    pub values: Vec<String>,
-    /// Column of event times. Default: `timestamp`.
-    pub timestamp: Option<String>,
-    /// strftime format of the times, if not ISO 8601.
-    pub format: Option<String>,
-    /// Column of the times at which events were received; an event counts from the later of both
-    /// times. Default: none.
-    pub received: Option<String>,
-    /// Column of event ids; repeated ids are dropped. Default: `message_id`.
-    pub id: Option<String>,
-}
-
-/// The account list. Without it, an account signs up with its first event.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["path"]))]
-pub struct AccountSource {
-    /// File, glob or folder: Parquet, CSV or NDJSON, also compressed (.gz, .zst). Relative paths
-    /// start at the folder of the project file.
-    #[schemars(length(min = 1))]
-    pub path: PathBuf,
-    /// Column of account ids. Default: `account_id`.
-    pub account: Option<String>,
-    /// Column of sign-up times. Default: `signed_up_at`.
-    pub signed_up: Option<String>,
-    /// Column of conversion times, empty if not converted. Default: `converted_at`. Times that
-    /// mean never, such as 1970-01-01 and 9999-12-31, count as empty.
-    pub converted: Option<String>,
-    /// Column of churn times. Default: `churned_at`.
-    pub churned: Option<String>,
-    /// Column of seats granted at sign-up. Default: `seats`.
-    pub seats: Option<String>,
-    /// Column of current revenue; never a feature. Default: `mrr`.
-    pub revenue: Option<String>,
-    /// Column of revenue at conversion, for expansion in `pql funnel`; never a feature. Default:
-    /// `first_mrr`.
-    pub first_revenue: Option<String>,
-    /// Columns that are features. Their values must be known at sign-up.
-    #[schemars(extend("uniqueItems" = true))]
-    pub attributes: Vec<String>,
-    /// strftime format of the times, if not ISO 8601.
-    pub format: Option<String>,
-}
-
-/// Website visitors by day, for the conversion from visitor to sign-up in `pql funnel`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["path"]))]
-pub struct VisitorSource {
-    /// File, glob or folder: Parquet, CSV or NDJSON, also compressed (.gz, .zst). Relative paths
-    /// start at the folder of the project file.
-    #[schemars(length(min = 1))]
-    pub path: PathBuf,
-    /// Column of days. Default: `date`.
-    pub date: Option<String>,
-    /// Column of visitor counts. Default: `visitors`.
-    pub visitors: Option<String>,
-    /// strftime format of the days, if not ISO 8601.
-    pub format: Option<String>,
 }
 
 /// Event types by their meaning.
@@ -271,6 +189,10 @@ pub struct MatrixConfig {
     pub account: Option<String>,
     /// Column of cutoffs. Default: `cutoff`.
     pub cutoff: Option<String>,
+    /// Table of a database, such as `analytics.features`, for `pql export sql`. A part in double
+    /// quotes may have any characters. Default: none.
+    #[schemars(extend("pattern" = TABLE_NAME))]
+    pub table: Option<String>,
 }
 
 /// Whether features are transformed with log1p.

@@ -92,6 +92,9 @@ fn the_stored_configuration_round_trips_and_has_no_path() {
             .unwrap();
     let stored = config.stored();
     assert!(!stored.contains("secret"));
+    let with_table =
+        parse("[matrix]\ntable = \"secret\"\nlabel = \"paid\"\n", &[]).unwrap().stored();
+    assert!(with_table.contains("paid") && !with_table.contains("secret"));
     let reread = Config::from_stored(&stored, Path::new("m")).unwrap();
     assert_eq!(reread, Config { events: Vec::new(), ..config });
 }

@@ -12,7 +12,10 @@ impl Error {
             Self::Statistics(pql_stats::Error::NotConverged { .. })
             | Self::Write { .. }
             | Self::WebhookFailed { .. } => 1,
-            Self::Config { .. } | Self::Usage { .. } | Self::NoEventSource { .. } => 2,
+            Self::Config { .. }
+            | Self::Usage { .. }
+            | Self::NoEventSource { .. }
+            | Self::OnlyTable { .. } => 2,
             Self::NoModel { .. }
             | Self::UnusableChampion { .. }
             | Self::UnreadableModel { .. }

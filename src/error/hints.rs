@@ -45,6 +45,9 @@ impl Error {
             Self::NoEventSource { .. } => Some(
                 "run `pql init --events FILE` to write a project file, or pass a feature matrix with `--features FILE`".to_owned(),
             ),
+            Self::OnlyTable { .. } => Some(
+                "export the table and set `path`, or compute the scores where the table is: `pql export sql MODEL`".to_owned(),
+            ),
             Self::TooManyEventNames => Some("set `events.event` to another column; this one seems to contain ids".to_owned()),
             Self::NoSignUps { .. } => Some("set `observation.since` to the time from which the log is complete".to_owned()),
             Self::NoOlderAccounts { .. } => Some("set a shorter `observation.horizon`".to_owned()),

@@ -239,6 +239,16 @@ pub enum Error {
         /// The project file; `None`: the default one.
         path: Option<PathBuf>,
     },
+    /// A source that is to be read but has only a table of a database.
+    #[error(
+        "{section}: found only the table `{table}`, expected `path` to read the source from files"
+    )]
+    OnlyTable {
+        /// The section of the project file.
+        section: &'static str,
+        /// The table, as in the project file.
+        table: String,
+    },
     /// The log has neither events nor accounts before its end.
     #[error("the log is empty: no events and no accounts are left before {}", end(*until))]
     EmptyLog {

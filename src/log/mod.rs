@@ -254,6 +254,7 @@ impl LogSources<'_> {
 ///
 /// # Errors
 /// * [`Error::NoEventSource`]: there is no source of events
+/// * [`Error::OnlyTable`]: a source is a table of a database
 /// * [`Error::Read`], [`Error::Empty`], [`Error::Malformed`]: a file cannot be read
 /// * [`Error::MissingColumn`]: a file lacks a column
 /// * [`Error::BadValue`]: a value is not a valid time or number
@@ -265,6 +266,9 @@ pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) 
     if sources.events.is_empty() {
         return Err(Error::NoEventSource { path: None });
     }
+    // Before any file is read.
+    sources.accounts.map(AccountSource::file).transpose()?;
+    sources.events.iter().try_for_each(|source| source.file().map(drop))?;
     let mut list =
         sources.accounts.map(|source| accounts::read(source, sources.types)).transpose()?;
     let mut raw = raw_events::RawEvents::new(

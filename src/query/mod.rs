@@ -6,6 +6,7 @@
 mod expression;
 mod select;
 pub(crate) mod stages;
+mod table_name;
 
 pub(crate) use expression::{
     Aggregate, Binary, Expression, Function, Node, Order, Type, WindowFunction,

@@ -73,6 +73,23 @@ fn an_error_in_a_source_is_reported_with_its_line() {
 }
 
 #[test]
+fn a_source_that_is_only_a_table_is_not_read() {
+    let tables = |events: &str, accounts: &str| {
+        TRIAL.replace("path = \"events.csv\"", events).replace("path = \"accounts.csv\"", accounts)
+    };
+    let (file, other) = ("path = \"events.csv\"", "path = \"accounts.csv\"");
+    let hint = "hint: export the table and set `path`, or compute the scores where the table is: `pql export sql MODEL`";
+    train(&tables("table = \"analytics.events\"", other))
+        .fails_with(2, &["[[events]]: found only the table `analytics.events`", hint]);
+    train(&tables(file, "table = 'crm.\"all accounts\"'"))
+        .fails_with(2, &["[accounts]: found only the table `crm.\"all accounts\"`", hint]);
+    train(&tables(&format!("table = \"events\"\n{file}"), &format!("{other}\ntable = \"a\"")))
+        .done();
+    train(&tables("table = \"analytics..events\"", other))
+        .fails_with(2, &["pql.toml, line 2", "`events.table`: found an empty part"]);
+}
+
+#[test]
 fn a_missing_source_is_reported_with_the_next_step() {
     let project = Project::new();
     project
