@@ -5,6 +5,8 @@ pub(crate) mod query;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::config::{CutoffScheme, ObservationConfig};
 use crate::dataset::split::{
     RowsToSplit, Split, SplitAssignment, SplitMethod, SplitOptions, rows_in_split,
@@ -480,22 +482,22 @@ pub fn observe_newest(
     rows
 }
 
-/// Returns a hash of purpose, seed and account: the first 8 bytes of BLAKE3(purpose, seed,
-/// account).
+/// Returns a hash of purpose, seed and account: the first 13 hexadecimal digits (52 bits) of the
+/// SHA-256 of the text `purpose/seed/account`, such as `holdout/0/acme`.
 ///
-/// Purposes are `holdout`, `fold` and `split`; the seed is hashed as 8 bytes, little-endian.
+/// Purposes are `holdout`, `fold` and `split`. Every SQL engine can compute the hash, and a double
+/// holds it exactly.
 #[must_use]
 pub fn stable_hash(purpose: &str, seed: u64, account: &str) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(purpose.as_bytes()).update(&seed.to_le_bytes()).update(account.as_bytes());
-    u64::from_le_bytes(hasher.finalize().as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
+    let digest = Sha256::digest(format!("{purpose}/{seed}/{account}"));
+    u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes")) >> 12
 }
 
 /// Returns the stable hash as a share of its range, in [0, 1).
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "53 of 64 bits are enough for a share")]
+#[expect(clippy::cast_precision_loss, reason = "a double holds 52 bits exactly")]
 pub fn stable_share(purpose: &str, seed: u64, account: &str) -> f64 {
-    (stable_hash(purpose, seed, account) >> 11) as f64 / (1_u64 << 53) as f64
+    stable_hash(purpose, seed, account) as f64 / (1_u64 << 52) as f64
 }
 
 /// Assigns accounts to folds in turn, ordered by (ever converted, stable hash), so that every fold
@@ -567,10 +569,19 @@ mod tests {
         assert_eq!(cutoffs(1), week);
     }
 
+    /// The expected values are `int(sha256(text.encode()).hexdigest()[:13], 16)` of Python's hashlib.
     #[test]
     fn the_stable_hash_never_changes() {
-        assert_eq!(stable_hash("holdout", 0, "acme"), stable_hash("holdout", 0, "acme"));
-        assert_ne!(stable_hash("holdout", 0, "acme"), stable_hash("fold", 0, "acme"));
+        let cases = [
+            (("holdout", 0, "acme"), 0x3a41768c8eb8d),
+            (("fold", 0, "acme"), 0xc871c23ce83ae),
+            (("split", u64::MAX, "Zürich / 北京"), 0x788b5ec07930e),
+            (("holdout", 7, ""), 0xbb61ebd9a8925),
+        ];
+        for ((purpose, seed, account), expected) in cases {
+            assert_eq!(stable_hash(purpose, seed, account), expected, "{purpose}/{seed}/{account}");
+        }
+        assert_eq!(stable_share("holdout", 0, "acme"), 0.22756138736324094);
         let share = (0..10_000)
             .map(|i| stable_share("holdout", 7, &i.to_string()))
             .filter(|s| *s < 0.25)

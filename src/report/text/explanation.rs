@@ -161,6 +161,8 @@ pub(crate) fn what_if(
     after: &Explanation,
     replacements: &[String],
 ) -> String {
+    /// Maximum width of the measures, next to two columns of log-odds.
+    const MEASURES_WIDTH: usize = 83;
     let mut rows = Vec::new();
     for part in &after.contributions {
         let was = before.contributions.iter().find(|b| b.family == part.family);
@@ -168,7 +170,7 @@ pub(crate) fn what_if(
         if part.contribution != was {
             let measures: Vec<&str> = part.family.iter().map(String::as_str).collect();
             rows.push(vec![
-                shorten_at_word(&describe_measures(model, &measures), REASON_WIDTH),
+                shorten_at_word(&describe_measures(model, &measures), MEASURES_WIDTH),
                 signed_decimal(was, 2),
                 signed_decimal(part.contribution, 2),
             ]);
