@@ -6,22 +6,6 @@ use super::expression::{Expression, Order, Type};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableName(pub(crate) Vec<String>);
 
-impl TableName {
-    /// Splits a name at its dots; a part in double quotes or backticks may contain dots.
-    pub(crate) fn parse(name: &str) -> Self {
-        let (mut parts, mut quote) = (vec![String::new()], None);
-        for letter in name.chars() {
-            match (quote, letter) {
-                (None, '"' | '`') => quote = Some(letter),
-                (Some(open), _) if open == letter => quote = None,
-                (None, '.') => parts.push(String::new()),
-                _ => parts.last_mut().expect("there is a part").push(letter),
-            }
-        }
-        Self(parts)
-    }
-}
-
 /// A relation that a stage reads.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Source {

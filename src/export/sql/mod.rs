@@ -132,21 +132,25 @@ fn write_statement(mut query: Query, options: &SqlOptions) -> Result<String> {
     }
     names::check(&query, options.dialect)?;
     let statement = emit::write_query(&query, options.dialect);
-    Ok(options.form.create(options.dialect) + &statement)
+    Ok(options.form.create(options.dialect)? + &statement)
 }
 
 impl SqlForm {
     /// Returns the text before the query.
-    fn create(&self, dialect: Dialect) -> String {
-        let name = |name: &str| {
-            let TableName(parts) = TableName::parse(name);
-            parts.iter().map(|part| dialect.name_of(part)).collect::<Vec<_>>().join(".")
+    fn create(&self, dialect: Dialect) -> Result<String> {
+        let name = |name: &str| match TableName::parse(name) {
+            Ok(TableName(parts)) => {
+                Ok(parts.iter().map(|part| dialect.name_of(part)).collect::<Vec<_>>().join("."))
+            }
+            Err(problem) => {
+                Err(Error::Usage { problem: format!("name `{name}`: {problem}"), hint: None })
+            }
         };
-        match self {
+        Ok(match self {
             Self::Query => String::new(),
-            Self::View(view) => format!("CREATE OR REPLACE VIEW {} AS\n", name(view)),
-            Self::Table(table) => format!("CREATE TABLE {} AS\n", name(table)),
-        }
+            Self::View(view) => format!("CREATE OR REPLACE VIEW {} AS\n", name(view)?),
+            Self::Table(table) => format!("CREATE TABLE {} AS\n", name(table)?),
+        })
     }
 }
 

@@ -63,14 +63,14 @@ impl LogTables {
         let mut keys: Vec<IdSpace> = Vec::new();
         let mut tables = Vec::new();
         for source in events {
-            let table = table_name(source.path.as_path(), "events")?;
+            let table = table_name(source.table.as_deref(), &source.path, "events")?;
             let (columns, key) = resolve_events(source, options)?;
             let id_space = keys.iter().position(|known| *known == key).unwrap_or(keys.len());
             keys.push(key);
             tables.push(EventTable { name: table, columns, source: source.clone(), id_space });
         }
         let accounts: Option<Result<AccountTable>> = accounts.map(|source| {
-            let name = table_name(source.path.as_path(), "accounts")?;
+            let name = table_name(source.table.as_deref(), &source.path, "accounts")?;
             let columns = resolve_accounts(source, options)?;
             Ok(AccountTable { name, columns, source: source.clone() })
         });
@@ -94,8 +94,14 @@ struct IdSpace {
     unpivoted: bool,
 }
 
-/// Returns the table of a source.
-fn table_name(path: &std::path::Path, section: &str) -> Result<TableName> {
+/// Returns the table of a source: its table, else the name of its file.
+fn table_name(table: Option<&str>, path: &std::path::Path, section: &str) -> Result<TableName> {
+    if let Some(table) = table {
+        return TableName::parse(table).map_err(|problem| Error::Usage {
+            problem: format!("`{section}.table`: {problem}"),
+            hint: None,
+        });
+    }
     let stem = path.file_stem().and_then(|stem| stem.to_str());
     let stem = stem.ok_or_else(|| Error::Usage {
         problem: format!("`{section}`: found no table, expected the table of the engine"),
