@@ -49,6 +49,15 @@ impl Zone {
         t + self.offset(t)
     }
 
+    /// Returns the local times of many UTC times, in µs.
+    #[must_use]
+    pub fn local_times(self, times: &[i64]) -> Vec<i64> {
+        let ends = times.iter().min().zip(times.iter().max());
+        let days = ends
+            .map_or_else(LocalDays::default, |(first, last)| LocalDays::new(self, *first, *last));
+        times.iter().map(|t| days.local(*t)).collect()
+    }
+
     /// Converts a local time to UTC, both in µs.
     ///
     /// When clocks are turned back, a local time occurs twice and means the first of the two. When

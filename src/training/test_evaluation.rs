@@ -45,7 +45,9 @@ impl TestEvaluation {
     pub(super) fn store(self, model: &mut Model, rows: &Rows) -> Result<DataFrame> {
         let Self { set, baselines, new_accounts } = self;
         if !set.indices.is_empty() {
-            let evaluation = EvaluationReport::compute(set.scores(), model.threshold)?;
+            let local = set.cutoff.as_ref().map(|cutoff| model.zone().local_times(cutoff));
+            let scores = LabeledScores { local_cutoff: local.as_deref(), ..set.scores() };
+            let evaluation = EvaluationReport::compute(scores, model.threshold)?;
             if evaluation.metrics.roc_auc.is_none() {
                 model.warnings.push(Warning::TestRowsOneClass);
             }
@@ -98,6 +100,7 @@ impl TestSet {
             probability: &self.probability,
             group: &self.accounts,
             cutoff: self.cutoff.as_deref(),
+            local_cutoff: None,
         }
     }
 

@@ -75,7 +75,11 @@ fn promotion_requires_a_better_challenger() {
         .pql(&["compare", "t/0001", "-c", "pql.toml", "--promote"])
         .done()
         .stderr_has(&["t/0001 is now the champion"]);
-    assert!(run.out.starts_with("t/0001 is better than t/0002: log loss -"), "{}", run.out);
+    assert!(
+        run.out.starts_with("t/0001 is better than t/0002: difference in log loss -"),
+        "{}",
+        run.out
+    );
     assert_eq!(project.text("models/t/champion"), "0001\n0002\n0001\n");
     project
         .pql(&["compare", "t/0001"])

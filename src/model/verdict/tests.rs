@@ -90,7 +90,7 @@ fn a_ranking_whose_probabilities_do_not_beat_the_base_rate_is_no_skill() {
     assert_eq!(judged.code(), "no-skill");
     assert_eq!(
         judged.to_string(),
-        "No skill: on 460 held-out accounts (60 converted) the probabilities are no better than the base rate (log loss -0.010, 95% CI -0.049 to +0.029)"
+        "No skill: on 460 held-out accounts (60 converted) the probabilities are no better than the base rate (difference in log loss -0.010, 95% CI -0.049 to +0.029)"
     );
     assert!(judged.details()[0].starts_with("Its ranking is better than chance (ROC AUC 0.70"));
     let worse = verdict(&metrics((0.7, 0.05), (0.1, 0.02), (60, 400)), &[], Vec::new());
@@ -141,7 +141,7 @@ fn rules_that_are_not_beaten_are_worse_equivalent_or_undecided() {
     assert_eq!(
         equivalent.details(),
         [
-            "Equivalent to a (log loss 0.000, 95% CI -0.006 to +0.006): the difference is negligible. Use the rule instead.",
+            "Equivalent to a (difference in log loss 0.000, 95% CI -0.006 to +0.006): the difference is negligible. Use the rule instead.",
             "Better than the base rate.",
         ]
     );

@@ -332,15 +332,15 @@ impl BaseRates {
     }
 }
 
-/// Returns the difference in log loss with its interval, such as `log loss -0.012, 95% CI -0.020 to
-/// -0.004`.
+/// Returns the difference in log loss with its interval, such as `difference in log loss -0.012,
+/// 95% CI -0.020 to -0.004`.
 pub(crate) fn difference_text(difference: &Difference) -> String {
     // Three decimal places, more for small differences.
     let places = difference.places() - 1;
     let interval = difference.interval.map_or_else(String::new, |Interval { low, high }| {
         format!(", 95% CI {} to {}", signed_decimal(low, places), signed_decimal(high, places))
     });
-    format!("log loss {}{interval}", signed_decimal(difference.difference, places))
+    format!("difference in log loss {}{interval}", signed_decimal(difference.difference, places))
 }
 
 /// Returns an AUC with its interval.

@@ -256,11 +256,14 @@ impl Comparison {
     /// * [`Error::Statistics`]: there is no row, or a probability is not between 0 and 1
     pub fn compute(challenger: &Model, champion: &Model, rows: &PairedScores) -> Result<Self> {
         let group = rows.group();
+        let zone = challenger.zone();
+        let local = rows.cutoff.as_ref().map(|cutoff| zone.local_times(cutoff));
         let labeled = |probability| LabeledScores {
             y: &rows.y,
             probability,
             group: &group,
             cutoff: rows.cutoff.as_deref(),
+            local_cutoff: local.as_deref(),
         };
         let paired = PairedProbabilities {
             y: &rows.y,

@@ -87,11 +87,13 @@ pub fn evaluate_model(
     let kept: Vec<u32> = evaluated.iter().map(|row| row.index).collect();
     let probability: Vec<f64> = evaluated.iter().map(|row| row.probability).collect();
     let (y, group, cutoff) = (rows.outcomes(&kept), rows.accounts(&kept), rows.cutoffs(&kept));
+    let local = cutoff.as_ref().map(|cutoff| model.zone().local_times(cutoff));
     let scores = LabeledScores {
         y: &y,
         probability: &probability,
         group: &group,
         cutoff: cutoff.as_deref(),
+        local_cutoff: local.as_deref(),
     };
     let evaluation = EvaluationReport::compute(scores, model.threshold)?;
     let compared = ComparedRows { rows, indices: &kept, scores };

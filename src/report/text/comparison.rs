@@ -34,8 +34,10 @@ pub(crate) fn comparison(
             format!("No significant difference between {challenger} and {champion}")
         }
     };
-    let mut text =
-        wrap(&format!("{verdict}: log loss {}", with_interval(&comparison.log_loss)), "  ");
+    let mut text = wrap(
+        &format!("{verdict}: difference in log loss {}", with_interval(&comparison.log_loss)),
+        "  ",
+    );
     text += &format!(
         "\n{}\n{}\n\n",
         compared_rows(e),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::LabeledScores;
 use super::accounts::GroupCodes;
 use super::ranking::Ranking;
-use super::report::{CutoffRange, periods_by_cutoff};
+use super::report::CutoffRange;
 use crate::counts::count;
 use crate::error::Result;
 use crate::intervals::Interval;
@@ -191,7 +191,7 @@ struct Volume {
 fn volumes(scores: &LabeledScores<'_>) -> Vec<Volume> {
     let (period, ranges) = match scores.cutoff {
         Some(cutoff) => {
-            let (period, ranges) = periods_by_cutoff(scores.group, cutoff);
+            let (period, ranges) = scores.periods(cutoff);
             (period, ranges.into_iter().map(Some).collect())
         }
         None => (vec![0; scores.y.len()], vec![None]),
@@ -299,7 +299,7 @@ mod tests {
     const MATCHED: [bool; 8] = [false, true, true, true, false, false, false, false];
 
     fn scores<'a>(cutoff: Option<&'a [i64]>, group: &'a [u32]) -> LabeledScores<'a> {
-        LabeledScores { y: &Y, probability: &PROBABILITY, group, cutoff }
+        LabeledScores { y: &Y, probability: &PROBABILITY, group, cutoff, local_cutoff: None }
     }
 
     #[test]
@@ -345,6 +345,7 @@ mod tests {
             probability: &probability,
             group: &group,
             cutoff: Some(&cutoff),
+            local_cutoff: None,
         };
         let found = compare_at_equal_volume(scores, &matched, 0).unwrap();
         assert_eq!((found.by_cutoff.len(), found.by_cutoff[0].last), (4, 12 * 13 * HOUR));

@@ -21,6 +21,15 @@ pub struct LabeledScores<'a> {
     pub group: &'a [u32],
     /// Cutoff of each row, microseconds since 1970-01-01 00:00 UTC; `None` without cutoffs.
     pub cutoff: Option<&'a [i64]>,
+    /// Cutoff of each row in the local time whose days are meant, microseconds; `None`: UTC.
+    pub local_cutoff: Option<&'a [i64]>,
+}
+
+impl LabeledScores<'_> {
+    /// Groups the rows by cutoff; see [`periods_by_cutoff`].
+    pub(super) fn periods(&self, cutoff: &[i64]) -> (Vec<usize>, Vec<CutoffRange>) {
+        periods_by_cutoff(self.group, cutoff, self.local_cutoff.unwrap_or(cutoff))
+    }
 }
 
 /// Evaluation of a model on labeled rows: metrics, gains, reliability, and metrics by cutoff.
@@ -58,7 +67,7 @@ impl EvaluationReport {
     ///   [`Error::OutOfRange`](crate::Error::OutOfRange): no rows, unequal lengths, or a
     ///   probability outside of [0, 1]
     pub fn compute(rows: LabeledScores<'_>, threshold: f64) -> Result<Self> {
-        let LabeledScores { y, probability, group, cutoff } = rows;
+        let LabeledScores { y, probability, group, cutoff, .. } = rows;
         Ok(Self {
             metrics: evaluate(y, probability, group)?,
             at_threshold: threshold_metrics(y, probability, group, threshold),
@@ -86,14 +95,16 @@ pub(super) struct CutoffRange {
 ///
 /// If accounts repeat, each cutoff is a period, because the horizons of an account's rows overlap.
 /// If each account has one row, at its own age, cutoffs are pooled over the shortest periods, from
-/// the day of the first cutoff on, of which there are at most 12.
-pub(super) fn periods_by_cutoff(group: &[u32], cutoff: &[i64]) -> (Vec<usize>, Vec<CutoffRange>) {
+/// the local day of the first cutoff on, of which there are at most 12.
+fn periods_by_cutoff(
+    group: &[u32],
+    cutoff: &[i64],
+    local: &[i64],
+) -> (Vec<usize>, Vec<CutoffRange>) {
     let assign = |span: i64| {
-        let first_day = cutoff
-            .iter()
-            .min()
-            .map_or(0, |first| first.div_euclid(MICROS_PER_DAY) * MICROS_PER_DAY);
-        cutoff.iter().map(|cutoff| (cutoff - first_day).div_euclid(span)).collect::<Vec<i64>>()
+        let first_day =
+            local.iter().min().map_or(0, |first| first.div_euclid(MICROS_PER_DAY) * MICROS_PER_DAY);
+        local.iter().map(|time| (time - first_day).div_euclid(span)).collect::<Vec<i64>>()
     };
     let distinct = |keys: &[i64]| {
         let mut distinct = keys.to_vec();
@@ -101,7 +112,7 @@ pub(super) fn periods_by_cutoff(group: &[u32], cutoff: &[i64]) -> (Vec<usize>, V
         distinct.dedup();
         distinct
     };
-    let mut keys = assign(1);
+    let mut keys = cutoff.to_vec();
     if !GroupCodes::new(group).repeated() {
         for days in SPANS {
             if distinct(&keys).len() <= MAX_PERIODS {
@@ -121,7 +132,7 @@ pub(super) fn periods_by_cutoff(group: &[u32], cutoff: &[i64]) -> (Vec<usize>, V
 }
 
 fn by_cutoff(rows: LabeledScores<'_>, cutoff: &[i64]) -> Vec<CutoffMetrics> {
-    let (period, ranges) = periods_by_cutoff(rows.group, cutoff);
+    let (period, ranges) = rows.periods(cutoff);
     let subsets = subset_metrics(rows.y, rows.probability, rows.group, &period);
     ranges
         .into_iter()

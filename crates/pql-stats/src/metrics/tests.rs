@@ -264,15 +264,18 @@ fn cutoffs_are_pooled_only_if_no_account_repeats() {
     let cutoff: Vec<i64> = (0..40).map(|row| (100 + row) * MICROS_PER_DAY + row * 7_919).collect();
     let y: Vec<bool> = (0..40).map(|row| row % 3 == 0).collect();
     let p = [0.3; 40];
-    let by_cutoff = |group: &[u32]| {
-        EvaluationReport::compute(
-            LabeledScores { y: &y, probability: &p, group, cutoff: Some(&cutoff) },
-            0.5,
-        )
-        .unwrap()
-        .by_cutoff
+    let in_zone = |group: &[u32], local_cutoff| {
+        let rows =
+            LabeledScores { y: &y, probability: &p, group, cutoff: Some(&cutoff), local_cutoff };
+        EvaluationReport::compute(rows, 0.5).unwrap().by_cutoff
     };
-    let weeks = by_cutoff(&(0..40).collect::<Vec<_>>());
+    let by_cutoff = |group: &[u32]| in_zone(group, None);
+    let accounts: Vec<u32> = (0..40).collect();
+    let weeks = by_cutoff(&accounts);
+    // Each sixth local day is skipped, so that a local week has six cutoffs.
+    let local: Vec<i64> = (0..).zip(&cutoff).map(|(row, t)| t + row / 6 * MICROS_PER_DAY).collect();
+    let local_weeks = in_zone(&accounts, Some(&local));
+    assert_eq!((local_weeks[0].first, local_weeks[0].last), (cutoff[0], cutoff[5]));
     assert_eq!(weeks.iter().map(|week| week.metrics.rows).collect::<Vec<_>>(), [7, 7, 7, 7, 7, 5]);
     assert_eq!((weeks[1].first, weeks[1].last), (cutoff[7], cutoff[13]));
     assert_eq!(by_cutoff(&(0..40).map(|row| row / 2).collect::<Vec<_>>()).len(), 40);
