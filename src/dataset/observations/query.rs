@@ -1,4 +1,4 @@
-//! Observations as a stage of a statement.
+//! Observations as stages of a statement.
 
 use crate::config::{CutoffScheme, ObservationConfig};
 use crate::query::stages::{ACCOUNT_LIST, OBSERVATIONS, SCORING_TIME};
@@ -6,21 +6,51 @@ use crate::query::{Expression, JoinKind, Rows, Select, Stage, Type};
 use crate::time::DAY;
 use crate::warning::Unscored;
 
-/// Returns the stage with one row per open account, as
+const OPEN_ACCOUNTS: &str = "open_accounts";
+
+/// Returns the stages with one row per open account, as
 /// [`observe_for_scoring`](super::observe_for_scoring).
-pub(crate) fn scoring_stage(config: &ObservationConfig) -> Stage {
+pub(crate) fn scoring_stages(config: &ObservationConfig) -> [Stage; 2] {
+    [open_accounts(config), observations(config)]
+}
+
+/// Returns the stage with the accounts that are open at the time of scoring, and the time at which
+/// they reach the age of observation.
+fn open_accounts(config: &ObservationConfig) -> Stage {
     let account = |name: &str, kind| Expression::column(ACCOUNT_LIST, name, kind);
-    let signed_up = || account("signed_up", Type::Integer);
     let now = || Expression::column(SCORING_TIME, "scored_at", Type::Integer);
-    let span = |span: i64| Expression::integer(span);
-    let reason = |reason: Unscored| Expression::text(&reason.to_string());
     let open = |name: &str| {
         let time = account(name, Type::Integer);
         time.clone().is_null().or(time.greater_equal(now()))
     };
+    let select = Select::from_stage(ACCOUNT_LIST)
+        .join_stage(JoinKind::Cross, SCORING_TIME, Expression::boolean(true))
+        .column("account_id", account("account_id", Type::Text))
+        .column("signed_up", account("signed_up", Type::Integer))
+        .column("scored_at", now());
+    let (comment, select) = match config.cutoffs {
+        CutoffScheme::Snapshot => ("Accounts that are open at the time of scoring.", select),
+        CutoffScheme::Age => (
+            "Accounts that are open at the time of scoring, and when they reach the age of observation; with dates alone, at 00:00.",
+            select.column("observed_at", landmark(config.age.0)),
+        ),
+    };
+    let select = select
+        .filter(account("signed_up", Type::Integer).less(now()))
+        .filter(open("converted"))
+        .filter(open("churned"));
+    stage(OPEN_ACCOUNTS, comment, select)
+}
+
+/// Returns the stage with the cutoff of each open account.
+fn observations(config: &ObservationConfig) -> Stage {
+    let integer = |name: &str| Expression::column(OPEN_ACCOUNTS, name, Type::Integer);
+    let now = || integer("scored_at");
+    let span = |span: i64| Expression::integer(span);
+    let reason = |reason: Unscored| Expression::text(&reason.to_string());
     let (cutoff, unscored) = match config.cutoffs {
         CutoffScheme::Snapshot => {
-            let age = || now().subtract(signed_up());
+            let age = || now().subtract(integer("signed_up"));
             let reasons = vec![
                 (age().less(span(config.min_age.0)), reason(Unscored::TooYoung)),
                 (age().greater(span(config.max_age.0)), reason(Unscored::TooOld)),
@@ -28,32 +58,28 @@ pub(crate) fn scoring_stage(config: &ObservationConfig) -> Stage {
             (now(), reasons)
         }
         CutoffScheme::Age => {
-            let is_young = landmark(config.age.0).greater(now());
-            let end = landmark(config.age.0).add(span(config.gap.0 + config.horizon.0));
+            let is_young = integer("observed_at").greater(now());
+            let end = integer("observed_at").add(span(config.gap.0 + config.horizon.0));
             let is_over = end.less_equal(now());
             let unscored = is_young.clone().or(is_over.clone());
-            let cutoff = Expression::case(vec![(unscored, now())], landmark(config.age.0));
             let reasons = vec![
                 (is_young, reason(Unscored::TooYoung)),
                 (is_over, reason(Unscored::HorizonOver)),
             ];
-            (cutoff, reasons)
+            (Expression::case(vec![(unscored, now())], integer("observed_at")), reasons)
         }
     };
-    let select = Select::from_stage(ACCOUNT_LIST)
-        .join_stage(JoinKind::Cross, SCORING_TIME, Expression::boolean(true))
-        .column("account_id", account("account_id", Type::Text))
+    let select = Select::from_stage(OPEN_ACCOUNTS)
+        .column("account_id", Expression::column(OPEN_ACCOUNTS, "account_id", Type::Text))
         .column("cutoff", cutoff)
         .column("unscored", Expression::case(unscored, Expression::null(Type::Text)))
-        .column("scored_at", now())
-        .filter(signed_up().less(now()))
-        .filter(open("converted"))
-        .filter(open("churned"));
-    Stage {
-        name: OBSERVATIONS.to_owned(),
-        comment: "Accounts that were open at the time of scoring, and the cutoff before which their events count.".to_owned(),
-        rows: Rows::Select(select),
-    }
+        .column("scored_at", now());
+    let comment = "Observations: only events before the cutoff count. Some accounts are not scored, for a reason.";
+    stage(OBSERVATIONS, comment, select)
+}
+
+fn stage(name: &str, comment: &str, select: Select) -> Stage {
+    Stage { name: name.to_owned(), comment: comment.to_owned(), rows: Rows::Select(select) }
 }
 
 /// Returns the time at which an account reaches an age; with dates alone, rounded up to 00:00.

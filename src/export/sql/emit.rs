@@ -211,12 +211,11 @@ impl Writer {
                         self.expression(value, inner + 2)
                     );
                 }
-                sql += &format!(
-                    "\n{}ELSE {}\n{pad}END",
-                    spaces(inner),
-                    self.expression(otherwise, inner)
-                );
-                sql
+                if !is_default(branches, otherwise) {
+                    let otherwise = self.expression(otherwise, inner);
+                    sql += &format!("\n{}ELSE {otherwise}", spaces(inner));
+                }
+                sql + &format!("\n{pad}END")
             }
             Node::Binary(operator, ..) if chain_word(*operator).is_some() => {
                 let word = chain_word(*operator).expect("the operator has a word");
@@ -271,13 +270,17 @@ impl Writer {
             Node::ParseTime(of, format) => dialect.parse_time(&self.inline(of), format),
             Node::In(of, list) => format!("{} IN ({})", self.operand(of), self.list(list)),
             Node::Case { branches, otherwise } => {
-                let branches: Vec<String> = branches
+                let whens: Vec<String> = branches
                     .iter()
                     .map(|(condition, value)| {
                         format!("WHEN {} THEN {}", self.inline(condition), self.inline(value))
                     })
                     .collect();
-                format!("CASE {} ELSE {} END", branches.join(" "), self.inline(otherwise))
+                let otherwise = match is_default(branches, otherwise) {
+                    true => String::new(),
+                    false => format!(" ELSE {}", self.inline(otherwise)),
+                };
+                format!("CASE {}{otherwise} END", whens.join(" "))
             }
             Node::Call(function, arguments) => {
                 let is_order = matches!(function, Function::Greatest | Function::Least);
@@ -495,6 +498,12 @@ fn flatten<'a>(expression: &'a Expression, operator: Binary, into: &mut Vec<&'a 
         }
         _ => into.push(expression),
     }
+}
+
+/// Returns whether an alternative is null as without ELSE; another branch decides the type.
+fn is_default(branches: &[(Expression, Expression)], otherwise: &Expression) -> bool {
+    let is_null = |value: &Expression| matches!(value.node, Node::Null);
+    is_null(otherwise) && branches.iter().any(|(_, value)| !is_null(value))
 }
 
 /// Returns whether a dialect writes a function as an operator.

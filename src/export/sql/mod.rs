@@ -12,7 +12,7 @@ pub use dialect::Dialect;
 use crate::config::{Config, CutoffScheme};
 use crate::dataset::features::FeatureCatalog;
 use crate::dataset::features::query::feature_stages;
-use crate::dataset::observations::query::scoring_stage;
+use crate::dataset::observations::query::scoring_stages;
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::log::query::{LogEnd, LogQuery, LogTables, TableOptions, TimeScheme};
@@ -217,7 +217,7 @@ impl<'a> Inputs<'a> {
             scheme: self.scheme,
         };
         let mut stages = log.stages();
-        stages.push(scoring_stage(&config.observation));
+        stages.extend(scoring_stages(&config.observation));
         stages.extend(feature_stages(catalog, &self.attributes));
         stages
     }

@@ -3,7 +3,7 @@
 use super::super::cells::ValueKind;
 use super::events::{EVENTS, is_known_time, micros_of_day};
 use super::tables::AccountTable;
-use super::{LogQuery, canonical_form, present};
+use super::{LogQuery, other_form, present};
 use crate::query::stages::{ACCOUNT_LIST, LOG_END};
 use crate::query::{Aggregate, Expression, Function, JoinKind, Rows, Select, Source, Stage, Type};
 
@@ -219,18 +219,18 @@ fn earlier(a: Expression, b: Expression) -> Expression {
     Expression::case(vec![(is_later, b)], a)
 }
 
-/// Returns the canonical form of a level: that of an id, and true and false in lower case.
+/// Returns the canonical form of a level: that of an id, and true and false in lower case; null if
+/// it is blank.
 fn level(text: &Expression) -> Expression {
-    let is = |forms: [&str; 2]| {
-        let forms = forms.into_iter().map(Expression::text).collect();
-        Expression::call(Function::Trim, vec![text.clone()]).is_in(forms)
-    };
-    let level = Expression::case(
-        vec![
-            (is(["True", "TRUE"]), Expression::text("true")),
-            (is(["False", "FALSE"]), Expression::text("false")),
-        ],
-        canonical_form(text),
-    );
-    Expression::call(Function::NullIf, vec![level, Expression::text("")])
+    let blank = || Expression::text("");
+    let is = |forms: [&str; 2]| text.clone().is_in(forms.map(Expression::text).to_vec());
+    let (may_differ, form) = other_form(text);
+    let form = Expression::call(Function::NullIf, vec![form, blank()]);
+    let branches = vec![
+        (text.clone().equal(blank()), Expression::null(Type::Text)),
+        (is(["True", "TRUE"]), Expression::text("true")),
+        (is(["False", "FALSE"]), Expression::text("false")),
+        (may_differ, form),
+    ];
+    Expression::case(branches, text.clone())
 }

@@ -34,7 +34,8 @@ impl LogQuery<'_> {
         };
         let column = |name: &str| raw.output(name);
         let (time, received) = (column("time"), column("received"));
-        let is_later = received.clone().greater(time.clone()).and(is_known_time(&received));
+        let is_later = received.clone().greater(time.clone());
+        let is_later = is_later.and(received.clone().less(Expression::integer(LAST)));
         let mut select = Select::from_stage(RAW_EVENTS)
             .column("account_id", canonical_form(&column("account_id")))
             .column("user_id", present(&column("user_id")))
@@ -305,11 +306,13 @@ impl LogQuery<'_> {
 /// Name of the last stage with all events in later selections.
 pub(super) const EVENTS: &str = "e";
 
+/// The end of the supported years, µs UTC.
+const LAST: i64 = 9_246_182_400 * SECOND;
+
 /// Returns the condition that a time does not mean never, as in files: within a day of the zero of
 /// spreadsheets and of epoch times, or outside of the supported years.
 pub(super) fn is_known_time(time: &Expression) -> Expression {
     const FIRST: i64 = -2_208_988_800 * SECOND + 2 * DAY;
-    const LAST: i64 = 9_246_182_400 * SECOND;
     let at_least = |limit| time.clone().greater_equal(Expression::integer(limit));
     let below = |limit| time.clone().less(Expression::integer(limit));
     at_least(FIRST).and(below(LAST)).and(below(-DAY).or(at_least(2 * DAY)))

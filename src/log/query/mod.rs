@@ -91,19 +91,27 @@ impl LogQuery<'_> {
     }
 }
 
-/// Returns the canonical form of a text, as [`canonical`]: only texts that may have another form
-/// are converted, since that takes time.
+/// Returns the canonical form of a text, as [`canonical`].
 fn canonical_form(text: &Expression) -> Expression {
+    Expression::case(vec![other_form(text)], text.clone())
+}
+
+/// Returns the canonical form of a text; null if it is blank.
+fn present(text: &Expression) -> Expression {
+    let blank = || Expression::text("");
+    let (may_differ, form) = other_form(text);
+    let form = Expression::call(Function::NullIf, vec![form, blank()]);
+    let is_blank = (text.clone().equal(blank()), Expression::null(Type::Text));
+    Expression::case(vec![is_blank, (may_differ, form)], text.clone())
+}
+
+/// Returns the condition that a text may not be in canonical form, and this form: only such texts
+/// are converted, since that takes time.
+fn other_form(text: &Expression) -> (Expression, Expression) {
     let like = |pattern: &str| {
         Expression::call(Function::Like, vec![text.clone(), Expression::text(pattern)])
     };
     let may_differ = like("%.%").or(like("-0%")).or(like(" %")).or(like("% "));
     let trimmed = Expression::call(Function::Trim, vec![text.clone()]);
-    let whole_number = Expression::call(Function::WholeNumber, vec![trimmed]);
-    Expression::case(vec![(may_differ, whole_number)], text.clone())
-}
-
-/// Returns the canonical form of a text; null if it is blank.
-fn present(text: &Expression) -> Expression {
-    Expression::call(Function::NullIf, vec![canonical_form(text), Expression::text("")])
+    (may_differ, Expression::call(Function::WholeNumber, vec![trimmed]))
 }
