@@ -14,6 +14,7 @@ mod cli_config;
 mod cli_data;
 mod cli_evaluate;
 mod cli_events;
+mod cli_export_sql;
 mod cli_files;
 mod cli_files_read;
 mod cli_log_period;

@@ -290,24 +290,28 @@ fn settings(seed: u64, listed: bool, received: bool) -> (String, FeatureCatalog)
         ("limit", vec!["limit\n2"]),
         ("hand_raise", if seed.is_multiple_of(2) { vec!["ask"] } else { Vec::new() }),
     ];
+    let source = |file: &str| {
+        let table = format!("\"{}\"", file.trim_end_matches(".csv").replace('"', "\"\""));
+        format!("path = {}\ntable = {}", toml(file), toml(&table))
+    };
     let mut config = format!(
-        "[[events]]\npath = {}\naccount = {}\nuser = \"user\"\nevent = \"Event\"\ntimestamp = \"time\"\nid = \"id\"\nvalues = [{}]\n",
-        toml(EVENTS),
+        "[[events]]\n{}\naccount = {}\nuser = \"user\"\nevent = \"Event\"\ntimestamp = \"time\"\nid = \"id\"\nvalues = [{}]\n",
+        source(EVENTS),
         toml(ACCOUNT),
         toml(MINUTES)
     );
     config += if received { "received = \"received_at\"\n" } else { "" };
-    config += &format!("[[events]]\npath = {}\nevent_name = \"exam\"\n", toml(EXAMS));
+    config += &format!("[[events]]\n{}\nevent_name = \"exam\"\n", source(EXAMS));
     config += &format!(
-        "[[events]]\npath = {}\ntimestamp = \"day\"\nunpivot = [\"quizzes\", {}]\nvalues = [{}]\n",
-        toml(DAILY),
+        "[[events]]\n{}\ntimestamp = \"day\"\nunpivot = [\"quizzes\", {}]\nvalues = [{}]\n",
+        source(DAILY),
         toml("Übung`\"en"),
         toml(MINUTES)
     );
     if listed {
         config += &format!(
-            "[accounts]\npath = {}\naccount = {}\nattributes = [\"Branche\", \"size\"]\n",
-            toml(ACCOUNTS),
+            "[accounts]\n{}\naccount = {}\nattributes = [\"Branche\", \"size\"]\n",
+            source(ACCOUNTS),
             toml(ACCOUNT)
         );
     }
@@ -412,7 +416,12 @@ fn features_in_duckdb_equal_those_of_the_demo() {
         r#"{"events.parquet": null, "accounts.parquet": null}"#,
     )
     .unwrap();
-    let config = demo.join("pql.toml");
+    let config = dir.path().join("pql.toml");
+    let project = fs::read_to_string(demo.join("pql.toml")).unwrap();
+    let project = project
+        .replace("[[events]]", "[[events]]\ntable = \"events\"")
+        .replace("[accounts]", "[accounts]\ntable = \"main.accounts\"");
+    fs::write(&config, project).unwrap();
     let out = dir.path().join("features.csv");
     for at in [&["--at", "2025-08-01T12:00"][..], &[]] {
         let project = ["-c", text(&config)];

@@ -1,0 +1,86 @@
+//! `pql export sql`: its options, and errors that name what SQL cannot read.
+
+use crate::project::{Project, Run, TRIAL};
+
+/// Creates the trial with a model `t`, and tables in its project file.
+fn project() -> Project {
+    let project = Project::trial();
+    project.pql(&["train", "-q", "--name", "t"]).done();
+    project.write("pql.toml", with_tables());
+    project
+}
+
+fn with_tables() -> String {
+    TRIAL
+        .replace("[[events]]", "[[events]]\ntable = \"raw.events\"")
+        .replace("[accounts]", "[accounts]\ntable = \"raw.accounts\"")
+}
+
+fn export(project: &Project, options: &[&str]) -> Run {
+    project.pql(&[&["export", "sql", "t", "--part", "features"], options].concat())
+}
+
+#[test]
+fn each_dialect_and_form_has_its_own_statement() {
+    let project = project();
+    let dialects = ["duckdb", "postgres", "spark", "bigquery", "snowflake"];
+    let statements = dialects.map(|dialect| export(&project, &["--dialect", dialect]).done().out);
+    for (index, statement) in statements.iter().enumerate() {
+        assert!(statement.contains("FROM raw.events AS t"), "{statement}");
+        assert!(statement.contains("ORDER BY"), "{statement}");
+        assert!(!statements[..index].contains(statement), "{}", dialects[index]);
+    }
+    let duckdb = |options: &[&str]| {
+        export(&project, &[&["--dialect", "duckdb"], options].concat()).done().out
+    };
+    assert!(duckdb(&["--as", "view"]).starts_with("CREATE OR REPLACE VIEW pql_features AS\n"));
+    let table = duckdb(&["--as", "table", "--name", "out.\"a b\""]);
+    assert!(table.starts_with("CREATE TABLE out.\"a b\" AS\n") && !table.contains("ORDER BY"));
+    assert!(duckdb(&["--at", "2025-05-01"]).contains("2025-05-01T00:00:00Z"));
+    assert!(duckdb(&["--at-parameter", "night"]).contains("CAST($night AS TIMESTAMP)"));
+    let written = export(&project, &["--dialect", "duckdb", "-o", "features.sql"]).done();
+    assert_eq!((written.out.as_str(), project.text("features.sql")), ("", duckdb(&[])));
+}
+
+#[test]
+fn errors_name_what_sql_cannot_read() {
+    let project = project();
+    let duckdb = |options: &[&str]| export(&project, &[&["--dialect", "duckdb"], options].concat());
+    duckdb(&["--as", "view", "--at-parameter", "x"]).fails_with(2, &["a view has no parameters"]);
+    duckdb(&["--name", "x"]).fails_with(2, &["`--name`", "--as view"]);
+    duckdb(&["--set", "input.timezone=Europe/Berlin"])
+        .fails_with(2, &["`timestamp`", "Europe/Berlin", "create a view"]);
+    let format = with_tables()
+        .replace("values = [\"minutes\"]", "values = [\"minutes\"]\nformat = \"%d %b %Y\"");
+    project.write("pql.toml", format);
+    duckdb(&[]).fails_with(2, &["`timestamp`", "`%d %b %Y`", "DuckDB", "create a view"]);
+    project.write("pql.toml", TRIAL);
+    duckdb(&[]).fails_with(2, &["[[events]]", "events.csv`, expected `table`", "load the file"]);
+    let path = |file: &str| format!("path = \"{file}\"\n");
+    let only_tables =
+        with_tables().replace(&path("events.csv"), "").replace(&path("accounts.csv"), "");
+    project.write("pql.toml", only_tables.replace(", \"industry\"", ""));
+    duckdb(&[]).done();
+    project.write("pql.toml", only_tables.replace("\"industry\"", ""));
+    duckdb(&[]).fails_with(3, &["industry"]);
+}
+
+#[test]
+fn a_name_that_is_too_long_for_the_engine_is_an_error() {
+    let project = Project::trial();
+    let long = "a".repeat(60);
+    let events = project.text("events.csv").replace(",report,", &format!(",{long},"));
+    project.write("events.csv", events);
+    project.pql(&["train", "-q", "--name", "t"]).done();
+    project.write("pql.toml", with_tables());
+    export(&project, &["--dialect", "duckdb"]).done();
+    export(&project, &["--dialect", "postgres"])
+        .fails_with(2, &[&format!("`count_{long}_7d`"), "69 bytes", "at most 63 in PostgreSQL"]);
+}
+
+#[test]
+fn a_model_of_a_matrix_has_no_features_in_sql() {
+    let project = Project::trained_matrix();
+    let matrix = ["export", "sql", "m", "--part", "features", "--dialect", "duckdb"];
+    project.pql(&matrix).fails_with(2, &["was trained on a feature matrix"]);
+}
