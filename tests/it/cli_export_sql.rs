@@ -55,7 +55,7 @@ fn errors_name_what_sql_cannot_read() {
     project.write("pql.toml", format);
     duckdb(&[]).fails_with(2, &["`timestamp`", "`%d %b %Y`", "DuckDB", "create a view"]);
     project.write("pql.toml", TRIAL);
-    duckdb(&[]).fails_with(2, &["[[events]]", "events.csv`, expected `table`", "load the file"]);
+    assert!(duckdb(&[]).done().out.contains("FROM events AS t"));
     let path = |file: &str| format!("path = \"{file}\"\n");
     let only_tables =
         with_tables().replace(&path("events.csv"), "").replace(&path("accounts.csv"), "");

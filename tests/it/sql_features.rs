@@ -254,9 +254,9 @@ fn accounts(lcg: &mut Lcg, dates_only: bool) -> Table {
     for id in ["a", " 7 ", "007", "b'c", "élan", "silent", "young", ""] {
         let signed_up = days_of(lcg, dates_only) - if lcg.chance(50) { 30 * DAY } else { 0 };
         let signed_up = if id == "young" { NEW_YEAR + 59 * DAY } else { signed_up };
-        let outcome = |lcg: &mut Lcg, chance| match lcg.chance(chance) {
-            true => iso(signed_up + lcg.below(60) * DAY),
-            false => String::new(),
+        let outcome = |lcg: &mut Lcg, chance| {
+            let time = lcg.chance(chance).then(|| iso(signed_up + lcg.below(60) * DAY));
+            time.unwrap_or_default()
         };
         rows.push(vec![
             id.to_owned(),
@@ -390,7 +390,7 @@ fn compare(
 #[ignore = "needs Python with DuckDB (`make python`)"]
 fn features_in_duckdb_equal_those_of_random_logs() {
     let mut compared = 0;
-    for seed in 0..40 {
+    for seed in 0..20 {
         let world = World::new(seed);
         let (keys, features) = world.expected();
         let found = world.found(SqlTime::At(world.at), None);
@@ -401,7 +401,7 @@ fn features_in_duckdb_equal_those_of_random_logs() {
             compare(&keys, &features, &found, &format!("log {seed} with a parameter"));
         }
     }
-    assert!(compared > 5_000, "{compared}");
+    assert!(compared > 4_000, "{compared}");
 }
 
 #[test]

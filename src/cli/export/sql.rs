@@ -16,8 +16,6 @@ use crate::time::WrittenTime;
 /// per open account.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
     /// Project file [default: ./pql.toml if it exists]
     #[arg(short, long, value_name = "FILE", help_heading = "Input")]
     config: Option<PathBuf>,
@@ -30,6 +28,8 @@ pub(in crate::cli) struct Args {
     /// Use the accounts as of the time in this parameter of the statement
     #[arg(long, value_name = "NAME", value_parser = parameter_name, conflicts_with = "at", help_heading = "Input")]
     at_parameter: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Engine that runs the statement
     #[arg(long, value_name = "ENGINE", help_heading = "Output")]
     dialect: SqlDialect,
@@ -40,8 +40,8 @@ pub(in crate::cli) struct Args {
     #[arg(long = "as", value_name = "FORM", default_value = "query", help_heading = "Output")]
     form: SqlFormArg,
     /// Name of the view or table [default: pql_PART]
-    #[arg(long, value_name = "NAME", help_heading = "Output")]
-    name: Option<String>,
+    #[arg(long = "name", value_name = "NAME", help_heading = "Output")]
+    relation: Option<String>,
     /// Output file [default: standard output]
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
@@ -111,7 +111,7 @@ impl Args {
             SqlPartArg::Features => SqlPart::Features,
         };
         let name = || {
-            self.name.clone().unwrap_or_else(|| match self.part {
+            self.relation.clone().unwrap_or_else(|| match self.part {
                 SqlPartArg::Features => "pql_features".to_owned(),
             })
         };
@@ -120,7 +120,7 @@ impl Args {
             SqlFormArg::View => SqlForm::View(name()),
             SqlFormArg::Table => SqlForm::Table(name()),
         };
-        if form == SqlForm::Query && self.name.is_some() {
+        if form == SqlForm::Query && self.relation.is_some() {
             return Err(Error::Usage {
                 problem: "`--name`: found a query, expected a view or table".to_owned(),
                 hint: Some("add `--as view` or `--as table`".to_owned()),

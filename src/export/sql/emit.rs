@@ -276,9 +276,10 @@ impl Writer {
                         format!("WHEN {} THEN {}", self.inline(condition), self.inline(value))
                     })
                     .collect();
-                let otherwise = match is_default(branches, otherwise) {
-                    true => String::new(),
-                    false => format!(" ELSE {}", self.inline(otherwise)),
+                let otherwise = if is_default(branches, otherwise) {
+                    String::new()
+                } else {
+                    format!(" ELSE {}", self.inline(otherwise))
                 };
                 format!("CASE {}{otherwise} END", whens.join(" "))
             }
@@ -287,7 +288,7 @@ impl Writer {
                 let collation = if is_order { self.collation(expression) } else { "" };
                 let mut arguments: Vec<String> =
                     arguments.iter().map(|argument| self.argument(argument, *function)).collect();
-                arguments[0] += collation;
+                arguments.first_mut().into_iter().for_each(|first| *first += collation);
                 dialect.call(*function, &arguments)
             }
             Node::Aggregate { function, of, filter } => {

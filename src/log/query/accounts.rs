@@ -1,9 +1,9 @@
 //! The account list, or the accounts that the events name, as stages of a statement.
 
-use super::super::cells::ValueKind;
 use super::events::{EVENTS, is_known_time, micros_of_day};
 use super::tables::AccountTable;
 use super::{LogQuery, other_form, present};
+use crate::log::cells::ValueKind;
 use crate::query::stages::{ACCOUNT_LIST, LOG_END};
 use crate::query::{Aggregate, Expression, Function, JoinKind, Rows, Select, Source, Stage, Type};
 

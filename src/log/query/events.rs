@@ -1,8 +1,8 @@
 //! Events of all tables, cleaned, as stages of a statement.
 
-use super::super::cells::canonical;
 use super::tables::EventTable;
 use super::{LogQuery, canonical_form, present};
+use crate::log::cells::canonical;
 use crate::query::stages::{ACCOUNT_LIST, CLEAN_EVENTS, LOG_END};
 use crate::query::{Expression, Function, JoinKind, Rows, Select, Source, Stage, Type};
 use crate::time::{DAY, SECOND};

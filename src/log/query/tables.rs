@@ -1,10 +1,10 @@
 //! The tables of a log: their names and columns.
 
-use super::super::accounts::AccountColumns;
-use super::super::columns::EventColumns;
 use crate::config::{AccountSource, EventSource, MaxLine};
 use crate::error::{Error, Result};
 use crate::io::read::Source;
+use crate::log::accounts::AccountColumns;
+use crate::log::columns::EventColumns;
 use crate::names::backticked;
 use crate::query::TableName;
 use crate::time::Zone;
