@@ -76,6 +76,10 @@ pub(crate) enum Function {
     Coalesce,
     /// Null if the two values are equal, else the first one.
     NullIf,
+    /// The rest of a text from a position on, from 1.
+    Substring,
+    /// Text without zeros at its end.
+    TrimZeros,
     /// Texts in a row, none of them null.
     Concat,
     /// Number of characters of a text.
@@ -245,6 +249,18 @@ impl Expression {
         self.binary(Binary::Multiply, other, kind)
     }
 
+    /// Adds at least one double. Long sums are sums of shorter ones, so that no engine meets deeply
+    /// nested expressions.
+    pub(crate) fn sum(terms: Vec<Self>) -> Self {
+        /// Largest number of terms without parentheses.
+        const CHAIN: usize = 16;
+        if terms.len() <= CHAIN {
+            return terms.into_iter().reduce(Self::add).expect("a sum has terms");
+        }
+        let chunks = terms.chunks(CHAIN).map(|chunk| Self::sum(chunk.to_vec()));
+        Self::sum(chunks.collect())
+    }
+
     /// Divides doubles.
     pub(crate) fn divide(self, other: Self) -> Self {
         assert_eq!(self.kind, Type::Double, "division of {self:?}");
@@ -346,9 +362,12 @@ impl Expression {
             | Function::Exp
             | Function::Sqrt
             | Function::NullIfNan => Type::Double,
-            Function::Concat | Function::Lower | Function::Trim | Function::WholeNumber => {
-                Type::Text
-            }
+            Function::Concat
+            | Function::Lower
+            | Function::Trim
+            | Function::WholeNumber
+            | Function::Substring
+            | Function::TrimZeros => Type::Text,
             Function::Length | Function::ToMicros | Function::HashPrefix => Type::Integer,
             Function::IsNan | Function::Like => Type::Boolean,
             Function::FromMicros | Function::Now => Type::Timestamp,

@@ -4,6 +4,7 @@
 //! types. [`export::sql`](crate::export::sql) writes them in the dialect of an engine.
 
 mod expression;
+mod names;
 mod select;
 pub(crate) mod stages;
 mod table_name;
@@ -11,4 +12,5 @@ mod table_name;
 pub(crate) use expression::{
     Aggregate, Binary, Expression, Function, Node, Order, Type, WindowFunction,
 };
+pub(crate) use names::ColumnNames;
 pub(crate) use select::{JoinKind, Query, Rows, Select, Source, Stage, TableName};

@@ -47,6 +47,8 @@ pub(crate) struct Output {
 /// A selection.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Select {
+    /// Whether all columns of `from` come before `columns`.
+    pub(crate) all_columns: bool,
     pub(crate) columns: Vec<Output>,
     pub(crate) distinct: bool,
     pub(crate) from: Source,
@@ -57,6 +59,9 @@ pub(crate) struct Select {
     pub(crate) filter: Option<Expression>,
     /// Keys of groups; empty with aggregates in `columns`: one group of all rows.
     pub(crate) group_by: Vec<Expression>,
+    /// Whether each column is computed once, however often the next stage uses it. Some planners
+    /// would replace each use by the expression.
+    pub(crate) computed_once: bool,
 }
 
 /// Rows of a stage.
@@ -94,6 +99,7 @@ impl Select {
     /// Selects from a relation without changing its rows; columns are added later.
     pub(crate) fn from(source: Source, alias: &str) -> Self {
         Self {
+            all_columns: false,
             columns: Vec::new(),
             distinct: false,
             from: source,
@@ -101,12 +107,27 @@ impl Select {
             joins: Vec::new(),
             filter: None,
             group_by: Vec::new(),
+            computed_once: false,
         }
     }
 
     /// Selects from an earlier stage, under its own name.
     pub(crate) fn from_stage(stage: &str) -> Self {
         Self::from(Source::Stage(stage.to_owned()), stage)
+    }
+
+    /// Adds columns to all those of an earlier stage. Their expressions may be long: the next stage
+    /// uses them as often as it likes.
+    pub(crate) fn extending(stage: &str) -> Self {
+        Self { all_columns: true, computed_once: true, ..Self::from_stage(stage) }
+    }
+
+    /// Selects some columns of an earlier stage; others are added as by [`Select::extending`].
+    pub(crate) fn keeping(stage: &str, columns: &[(String, Type)]) -> Self {
+        let select = Self { computed_once: true, ..Self::from_stage(stage) };
+        columns.iter().fold(select, |select, (name, kind)| {
+            select.column(name, Expression::column(stage, name, *kind))
+        })
     }
 
     /// Adds an output column.

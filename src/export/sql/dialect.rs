@@ -90,6 +90,12 @@ impl Dialect {
         self != Self::BigQuery
     }
 
+    /// Returns the clause after which the planner does not merge a selection into the next one.
+    pub(super) fn barrier(self) -> Option<&'static str> {
+        // PostgreSQL replaces each use of a column by its expression, without limit.
+        (self == Self::Postgres).then_some("OFFSET 0")
+    }
+
     /// Writes a name. Lower-case words stay as they are, so that the engine may change their case;
     /// all other names are quoted.
     pub(crate) fn name_of(self, name: &str) -> String {
@@ -292,6 +298,9 @@ impl Dialect {
             (Function::NullIfNan, Self::BigQuery) => format!("IF(IS_NAN({list}), NULL, {list})"),
             (Function::Now, Self::BigQuery | Self::Snowflake) => "CURRENT_TIMESTAMP()".to_owned(),
             (Function::Now, _) => "CURRENT_TIMESTAMP".to_owned(),
+            (Function::Substring, _) => format!("SUBSTR({list})"),
+            (Function::TrimZeros, Self::Spark) => format!("TRIM(TRAILING '0' FROM {list})"),
+            (Function::TrimZeros, _) => format!("RTRIM({list}, '0')"),
             (Function::IsNan, Self::DuckDb | Self::Spark) => format!("ISNAN({list})"),
             (Function::IsNan, Self::BigQuery) => format!("IS_NAN({list})"),
             (Function::IsNan, Self::Postgres) => format!("{first} = 'NaN'::float8"),

@@ -138,22 +138,22 @@ impl Writer {
 
     fn select(&self, select: &Select, indent: usize) -> String {
         let (pad, inner) = (spaces(indent), indent + 2);
-        let columns: Vec<String> = select
-            .columns
-            .iter()
-            .map(|column| {
-                let value = if self.is_narrow(&column.value) {
-                    self.widened(&column.value)
-                } else {
-                    self.expression(&column.value, inner)
-                };
-                let name = self.column(&column.name);
-                let is_same =
-                    matches!(&column.value.node, Node::Column { name, .. } if *name == column.name);
-                let alias = if is_same { String::new() } else { format!(" AS {name}") };
-                format!("{}{value}{alias}", spaces(inner))
-            })
-            .collect();
+        let all = select
+            .all_columns
+            .then(|| format!("{}{}.*", spaces(inner), self.relation(&select.alias)));
+        let columns = select.columns.iter().map(|column| {
+            let value = if self.is_narrow(&column.value) {
+                self.widened(&column.value)
+            } else {
+                self.expression(&column.value, inner)
+            };
+            let name = self.column(&column.name);
+            let is_same =
+                matches!(&column.value.node, Node::Column { name, .. } if *name == column.name);
+            let alias = if is_same { String::new() } else { format!(" AS {name}") };
+            format!("{}{value}{alias}", spaces(inner))
+        });
+        let columns: Vec<String> = all.into_iter().chain(columns).collect();
         let distinct = if select.distinct { " DISTINCT" } else { "" };
         let mut sql = format!(
             "{pad}SELECT{distinct}\n{}\n{pad}FROM {}",
@@ -175,6 +175,9 @@ impl Writer {
         if !select.group_by.is_empty() {
             let keys: Vec<String> = select.group_by.iter().map(|key| self.inline(key)).collect();
             sql += &format!("\n{pad}GROUP BY {}", keys.join(", "));
+        }
+        if select.computed_once {
+            sql += &self.dialect.barrier().map_or(String::new(), |end| format!("\n{pad}{end}"));
         }
         sql
     }
@@ -225,6 +228,9 @@ impl Writer {
                     .into_iter()
                     .map(|operand| self.operand_lines(operand, *operator, inner))
                     .collect();
+                if *operator == Binary::Add {
+                    return fill(&operands, indent);
+                }
                 operands.join(&format!("\n{}{word} ", spaces(indent)))
             }
             _ => line,
@@ -485,9 +491,29 @@ fn word(operator: Binary) -> &'static str {
     }
 }
 
-/// Returns the word of an operator whose long chains have a line for each operand.
+/// Returns the word of an operator whose long chains are written over several lines.
 fn chain_word(operator: Binary) -> Option<&'static str> {
     matches!(operator, Binary::Add | Binary::And | Binary::Or).then(|| word(operator))
+}
+
+/// Writes a sum over as few lines as fit the width.
+fn fill(operands: &[String], indent: usize) -> String {
+    let mut sum = String::new();
+    let mut width = indent;
+    for operand in operands {
+        let length = operand.chars().count() + " + ".len();
+        if sum.is_empty() {
+            width += length;
+        } else if width + length > WIDTH || operand.contains('\n') {
+            sum += &format!("\n{}+ ", spaces(indent));
+            width = indent + length;
+        } else {
+            sum += " + ";
+            width += length;
+        }
+        sum += operand;
+    }
+    sum
 }
 
 /// Collects the operands of a chain; a sum keeps its order of addition.

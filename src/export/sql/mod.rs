@@ -6,8 +6,10 @@
 mod dialect;
 mod emit;
 mod names;
+mod scores;
 
 pub use dialect::Dialect;
+pub use scores::score_table;
 
 use crate::config::{Config, CutoffScheme};
 use crate::dataset::features::FeatureCatalog;

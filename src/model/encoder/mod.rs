@@ -1,23 +1,27 @@
 //! Encodes features as design columns. Fitted on training rows, stored in the model, and shared by
 //! training, scoring and export.
 
+mod boundary;
 mod fit;
 mod independent;
 mod inputs;
 mod number;
+mod query;
 mod scale;
 mod spline;
 mod value_counts;
 
 use std::collections::BTreeMap;
 
+pub(crate) use boundary::{first_double, last_double};
 pub(crate) use fit::{check_names, check_reference_levels};
 pub use inputs::RawValue;
 pub(crate) use inputs::{BLOCK, Inputs};
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
-pub use number::NumericEncoding;
+pub use number::{Limit, NumericEncoding};
 use polars::prelude::DataFrame;
+pub(crate) use query::{EncodedRows, encode_stages};
 pub use scale::Scale;
 use serde::{Deserialize, Serialize};
 pub use spline::{Hinge, Jump};
@@ -229,17 +233,21 @@ impl Preprocessor {
     /// numbers equal those of a row with these values to the last bit.
     #[must_use]
     pub fn typical_row(&self) -> Vec<f64> {
-        let value = |column: &DesignColumn<'_>| {
-            let before_scaling = match &self.features[column.feature].encoding {
-                Encoding::Numeric(number) => {
-                    column.term.evaluate(number.transform(number.typical), number.typical.is_none())
-                }
-                Encoding::Categorical(text) => {
-                    let level = text.level(Some(&text.mode)).name;
-                    f64::from(u8::from(column.term == Term::Level(level)))
-                }
-            };
-            column.scale.apply(before_scaling)
+        let columns = self.columns();
+        let values = self.typical_terms();
+        columns.iter().zip(values).map(|(column, value)| column.scale.apply(value)).collect()
+    }
+
+    /// Returns the design row of the typical account before standardization.
+    pub(crate) fn typical_terms(&self) -> Vec<f64> {
+        let value = |column: &DesignColumn<'_>| match &self.features[column.feature].encoding {
+            Encoding::Numeric(number) => {
+                column.term.evaluate(number.transform(number.typical), number.typical.is_none())
+            }
+            Encoding::Categorical(text) => {
+                let level = text.level(Some(&text.mode)).name;
+                f64::from(u8::from(column.term == Term::Level(level)))
+            }
         };
         self.columns().iter().map(value).collect()
     }

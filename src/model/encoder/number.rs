@@ -31,6 +31,15 @@ pub struct NumericEncoding {
     pub typical: Option<f64>,
 }
 
+/// A limit of the values that count as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// The lower one.
+    Lower,
+    /// The upper one.
+    Upper,
+}
+
 impl NumericEncoding {
     /// Applies log1p, bounds and fill. NaN counts as missing; an infinite value becomes NaN, so
     /// that the row is not scored.
@@ -50,16 +59,36 @@ impl NumericEncoding {
         if value > high { high } else { value }
     }
 
-    /// Returns the raw value as which another one counts: the bound that it exceeds. `None` if it
+    /// Returns the raw value as which another one counts: the limit that it exceeds. `None` if it
     /// counts as it is.
     #[must_use]
     pub fn counted_as(&self, raw: f64) -> Option<f64> {
-        let raw_unit = |value: f64| if self.log1p { value.exp_m1() } else { value };
+        self.exceeded_limit(raw).and_then(|limit| self.limit(limit))
+    }
+
+    /// Returns the limit that a raw value exceeds.
+    #[must_use]
+    pub fn exceeded_limit(&self, raw: f64) -> Option<Limit> {
         let value = if self.log1p { ln_1p(raw.max(0.0)) } else { raw };
-        match self.bounds {
-            Some((low, _)) if value < low => Some(raw_unit(low)),
-            Some((_, high)) if value > high => Some(raw_unit(high)),
-            _ => (self.log1p && raw < 0.0).then_some(0.0),
+        let (low, high) = self.bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+        match value {
+            _ if value < low => Some(Limit::Lower),
+            _ if value > high => Some(Limit::Upper),
+            _ => (self.log1p && raw < 0.0).then_some(Limit::Lower),
+        }
+    }
+
+    /// Returns a limit as a raw value; `None` if there is none.
+    #[must_use]
+    pub fn limit(&self, limit: Limit) -> Option<f64> {
+        let raw_unit = |value: f64| if self.log1p { value.exp_m1() } else { value };
+        match limit {
+            Limit::Upper => self.bounds.map(|(_, high)| raw_unit(high)),
+            // Logarithms are those of numbers of at least 0.
+            Limit::Lower if self.log1p => {
+                Some(self.bounds.map_or(0.0, |(low, _)| raw_unit(low).max(0.0)))
+            }
+            Limit::Lower => self.bounds.map(|(low, _)| low),
         }
     }
 
@@ -119,6 +148,7 @@ mod tests {
         number.log1p = true;
         assert_eq!(counted(&number), [Some(0.0), None, None, None, None]);
         number.bounds = Some((0.0, 20.0_f64.ln_1p()));
+        assert_eq!(number.exceeded_limit(1e6), Some(Limit::Upper));
         assert!((number.counted_as(1e6).unwrap() - 20.0).abs() < 1e-12);
     }
 

@@ -5,9 +5,12 @@ mod direction;
 mod effect;
 mod families;
 mod groups;
+mod number;
 mod phrase;
+pub(crate) mod query;
 mod reasons;
 mod texts;
+mod wording;
 
 pub use correlation::cluster_order;
 pub use direction::{Direction, direction};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
+use super::number::Magnitude;
 use super::reasons::{Place, ReasonTemplates};
 use crate::model::encoder::RawValue;
 
@@ -17,44 +18,44 @@ pub struct Reason<'a> {
     pub value: RawValue<'a>,
 }
 
-/// Identifies the text of a reason by the number in it: reasons with equal keys have equal texts.
+/// Identifies the text of a reason by the rounded number in it: reasons with equal keys have equal
+/// texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct ReasonKey {
     feature: u32,
-    /// Digits after the decimal point of the number; `None` where it is missing.
-    digits: Option<u8>,
-    /// The number in units of its last digit.
-    value: i32,
+    /// The rounded number; `None` where it is missing.
+    number: Option<RoundedNumber>,
     place: Place,
 }
 
-impl ReasonKey {
-    /// Returns `None` for texts, which have their own cache, and for numbers whose rounding is
-    /// known only after formatting.
-    fn new(templates: &ReasonTemplates, reason: &Reason<'_>) -> Option<Self> {
-        let (digits, value, place) = match reason.value {
-            RawValue::Text(_) => return None,
-            RawValue::Number(None) => (None, 0, Place::Inside),
-            RawValue::Number(Some(x)) => {
-                let (shown, place) = templates.key(reason.feature, x)?;
-                let places = shown.places?;
-                let units = shown.value * [1.0, 10.0, 100.0][usize::from(places)];
-                (Some(places), rounded(units)?, place)
-            }
-        };
-        Some(Self { feature: u32::try_from(reason.feature).ok()?, digits, value, place })
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct RoundedNumber {
+    units: u64,
+    units_per_1: u64,
+    magnitude: Magnitude,
+    /// Whether the value is negative before it is converted to the unit of the sentence.
+    is_negative: bool,
 }
 
-/// Returns the nearest whole number; `None` if it is uncertain: near a half, beyond `i32`, and for
-/// a signed 0.
-fn rounded(x: f64) -> Option<i32> {
-    /// Largest distance at which rounding errors of the product cannot change the result.
-    const CLEAR: f64 = 0.499_999;
-    #[expect(clippy::cast_possible_truncation, reason = "a saturated value is too far from `x`")]
-    let whole = (x + 0.5_f64.copysign(x)) as i32;
-    let is_clear = (x - f64::from(whole)).abs() < CLEAR;
-    (is_clear && (whole != 0 || x == 0.0 && x.is_sign_positive())).then_some(whole)
+impl ReasonKey {
+    /// Returns `None` for texts, which have their own cache.
+    fn new(templates: &ReasonTemplates, reason: &Reason<'_>) -> Option<Self> {
+        let feature = u32::try_from(reason.feature).ok()?;
+        let RawValue::Number(value) = reason.value else { return None };
+        let Some(value) = value else {
+            return Some(Self { feature, number: None, place: Place::Inside });
+        };
+        let (number, place) = templates.key(reason.feature, value)?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole numbers of at most 1e17"
+        )]
+        let [units, units_per_1] = [number.units(), number.units_per_1].map(|whole| whole as u64);
+        let magnitude = number.magnitude;
+        let number = RoundedNumber { units, units_per_1, magnitude, is_negative: value < 0.0 };
+        Some(Self { feature, number: Some(number), place })
+    }
 }
 
 /// Most texts that are kept from one batch of rows to the next: about 10 MB.

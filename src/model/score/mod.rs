@@ -9,6 +9,7 @@ mod largest;
 mod log_batch;
 mod order;
 mod qualified;
+pub(crate) mod query;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

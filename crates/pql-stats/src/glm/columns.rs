@@ -56,4 +56,35 @@ impl LogisticFit {
             modal_values,
         ))
     }
+
+    /// Returns rows r with `(1, x)ᵀV(1, x) = Σ (r·(1, x))²`, which is never negative; `None` without
+    /// a covariance.
+    ///
+    /// The first entries of each row are 0. There are fewer than p + 1 rows if the covariance is
+    /// singular.
+    #[must_use]
+    pub fn covariance_factor(&self) -> Option<Vec<Vec<f64>>> {
+        /// Pivot, relative to the diagonal entry, up to which a row is only rounding error.
+        const NEGLIGIBLE: f64 = 1e-15;
+        let k = self.coef.len() + 1;
+        let mut rest = self.covariance.clone()?;
+        let mut rows = Vec::new();
+        for i in 0..k {
+            let (pivot, diagonal) = (rest[i * k + i], self.covariance.as_ref()?[i * k + i]);
+            if pivot <= NEGLIGIBLE * diagonal {
+                continue;
+            }
+            let mut row = vec![0.0; k];
+            for j in i..k {
+                row[j] = rest[i * k + j] / pivot.sqrt();
+            }
+            for a in i + 1..k {
+                for b in a..k {
+                    rest[a * k + b] -= row[a] * row[b];
+                }
+            }
+            rows.push(row);
+        }
+        Some(rows)
+    }
 }
