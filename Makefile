@@ -135,7 +135,7 @@ engines: servers $(dir $(PQL_ENGINES_PYTHON)).ready ## Run exported SQL in DuckD
 	$(call say,Versions of the engines)
 	'$(PQL_ENGINES_PYTHON)' tests/engines/run.py --available
 	$(call say,Running exported SQL in all of them)
-	PQL_ENGINES='$(ENGINES)' cargo test --locked --lib --test it -- engines:: export::sql::tests:: --include-ignored
+	PQL_ENGINES='$(ENGINES)' cargo test --locked --lib --test it -- engines:: export::sql::tests:: model_exports:: --include-ignored
 
 pictures: demo browser ## Take the pictures in docs/images with chromium
 	$(call say,Taking pictures of the report)

@@ -1,6 +1,8 @@
 //! `pql export`
 
 mod json;
+mod mlflow;
+mod onnx;
 mod sql;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +26,9 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Json(json::Args),
+    Mlflow(mlflow::Args),
     Notebook(NotebookArgs),
+    Onnx(onnx::Args),
     Sql(sql::Args),
 }
 
@@ -51,7 +55,9 @@ struct NotebookArgs {
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     match &args.command {
         Command::Json(args) => json::run(args, terminal),
+        Command::Mlflow(args) => mlflow::run(args, terminal),
         Command::Notebook(args) => write_notebook(args, terminal),
+        Command::Onnx(args) => onnx::run(args, terminal),
         Command::Sql(args) => sql::run(args, terminal),
     }
 }

@@ -1,6 +1,7 @@
 //! `pql export json`, `onnx` and `mlflow`: other programs compute the scores of `pql score`.
 
 mod json;
+mod runtimes;
 
 use std::path::PathBuf;
 
