@@ -60,7 +60,7 @@ pub(crate) enum Binary {
 pub(crate) enum Function {
     /// Absolute value.
     Abs,
-    /// Largest integer that is not greater, as a double.
+    /// Largest integer that is not greater, as a double; for values within ±9e18.
     Floor,
     /// Natural logarithm of a positive double.
     Ln,

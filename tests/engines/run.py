@@ -111,7 +111,8 @@ class Transpiled(DuckDB):
 
         def widen(node):
             # Integers have 64 bits in these engines; in DuckDB, small literals have 32.
-            is_integer = isinstance(node, exp.Literal) and node.is_int
+            literal = node.this if isinstance(node, exp.Neg) else node
+            is_integer = isinstance(literal, exp.Literal) and literal.is_int
             return exp.cast(node, "BIGINT", copy=True) if is_integer else node
 
         tree = sqlglot.parse_one(request["sql"], read=self.dialect).transform(widen)

@@ -304,11 +304,11 @@ fn unions_and_joins_keep_types_and_missing_partners() {
 
 /// Returns a query of a stage and two columns with a certain name, which is also an alias.
 fn named(name: &str) -> Query {
-    let columns = vec![(name.to_owned(), Type::Integer), ("value".to_owned(), Type::Integer)];
+    let columns = vec![(name.to_owned(), Type::Integer), ("of it".to_owned(), Type::Integer)];
     let rows =
         Rows::Values { columns, rows: vec![vec![Expression::integer(1), Expression::integer(2)]] };
     let stage = Stage { name: name.to_owned(), comment: name.to_owned(), rows };
-    let (key, value) = (stage.output(name), stage.output("value"));
+    let (key, value) = (stage.output(name), stage.output("of it"));
     let select =
         Select::from_stage(name).column(name, value).filter(key.equal(Expression::integer(1)));
     let copy =
@@ -486,7 +486,7 @@ fn tables_of_a_schema_keep_their_rows() {
         &path,
         "SELECT * FROM (VALUES (1, 'a', 'NaN'::DOUBLE), (2, '', 1.5), (3, NULL, NULL)) AS v (\"Id\", \"a b\", d)",
     );
-    let name = vec!["My schema".to_owned(), "select".to_owned()];
+    let name = vec!["my_schema".to_owned(), "select".to_owned()];
     let of = |name: &str, kind| Expression::column("events", name, kind);
     let select = Select::from(Source::Table(TableName(name)), "events")
         .column("id", of("Id", Type::Integer))
@@ -497,7 +497,7 @@ fn tables_of_a_schema_keep_their_rows() {
         table(&columns, &[json!([1, "a", true]), json!([2, "", false]), json!([3, null, null])]);
     let query = query(Vec::new(), select);
     for engine in Engine::selected() {
-        let found = rows_of(engine, &query, vec![(vec!["My schema", "select"], path.clone())]);
+        let found = rows_of(engine, &query, vec![(vec!["my_schema", "select"], path.clone())]);
         assert_eq!(difference(&found, &expected), None, "{}", engine.name());
     }
 }
