@@ -100,7 +100,7 @@ pub(crate) enum Function {
     IsNan,
     /// Time of the engine → µs UTC.
     ToMicros,
-    /// µs UTC → time of the engine.
+    /// µs UTC, from 1685 to 2255 → time of the engine.
     FromMicros,
     /// Text → first 13 hexadecimal digits of its SHA-256, as an integer.
     HashPrefix,

@@ -109,13 +109,17 @@ class Transpiled(DuckDB):
         import sqlglot
         from sqlglot import exp
 
-        def widen(node):
+        def adapt(node):
+            # sqlglot does not translate TO_NUMBER with a hexadecimal format.
+            if isinstance(node, exp.ToNumber) and set(node.args["format"].name) == {"X"}:
+                digits = exp.Concat(expressions=[exp.Literal.string("0x"), node.this])
+                return exp.cast(digits, "BIGINT")
             # Integers have 64 bits in these engines; in DuckDB, small literals have 32.
             literal = node.this if isinstance(node, exp.Neg) else node
             is_integer = isinstance(literal, exp.Literal) and literal.is_int
             return exp.cast(node, "BIGINT", copy=True) if is_integer else node
 
-        tree = sqlglot.parse_one(request["sql"], read=self.dialect).transform(widen)
+        tree = sqlglot.parse_one(request["sql"], read=self.dialect).transform(adapt)
         sql = tree.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE)
         try:
             return super().run({**request, "sql": sql}) | {"sql": sql}

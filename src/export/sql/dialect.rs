@@ -238,7 +238,8 @@ impl Dialect {
             Self::Postgres => format!("{a} / {b}"),
             Self::Spark => format!("{a} DIV {b}"),
             Self::BigQuery => format!("DIV({a}, {b})"),
-            Self::Snowflake => format!("FLOOR({a} / {b})"),
+            // A quotient has at least six decimals and would be rounded.
+            Self::Snowflake => format!("CAST(({a} - MOD({a}, {b})) / {b} AS BIGINT)"),
         }
     }
 
@@ -301,7 +302,9 @@ impl Dialect {
             (Function::Substring, _) => format!("SUBSTR({list})"),
             (Function::TrimZeros, Self::Spark) => format!("TRIM(TRAILING '0' FROM {list})"),
             (Function::TrimZeros, _) => format!("RTRIM({list}, '0')"),
-            (Function::IsNan, Self::DuckDb | Self::Spark) => format!("ISNAN({list})"),
+            (Function::IsNan, Self::DuckDb) => format!("ISNAN({list})"),
+            // ISNAN is false for null.
+            (Function::IsNan, Self::Spark) => format!("{first} = DOUBLE('NaN')"),
             (Function::IsNan, Self::BigQuery) => format!("IS_NAN({list})"),
             (Function::IsNan, Self::Postgres) => format!("{first} = 'NaN'::float8"),
             (Function::IsNan, Self::Snowflake) => format!("{first} = 'NaN'::FLOAT"),
