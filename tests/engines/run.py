@@ -241,7 +241,7 @@ class Postgres:
         name = ".".join(quote(part) for part in parts)
         columns = []
         for index, field in enumerate(table.schema):
-            if pa.types.is_dictionary(field.type):
+            if pa.types.is_dictionary(field.type) or pa.types.is_string_view(field.type):
                 table = table.set_column(index, field.name, table.column(index).cast(pa.large_string()))
             columns.append(f"{quote(field.name)} {self.type_name(table.schema[index].type)}")
         cursor.execute(f"CREATE TABLE {name} ({', '.join(columns)})")
