@@ -17,6 +17,7 @@ const HOMES: [(&str, &str); 23] = [
     ("clap_mangen", "cli"),
     ("comfy_table", "report"),
     ("csv", "io"),
+    ("csv_core", "io"),
     ("flate2", "io"),
     ("glob", "io"),
     ("indicatif", "io"),

@@ -1,30 +1,26 @@
 //! CSV and similar formats: a header line and one record per row; values are read as written,
 //! except the apostrophes before formulas in a feature matrix.
 
-use std::io::{self, BufReader, Chain, Cursor, Read as _};
+use std::io::{BufReader, Chain, Cursor, Read as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use csv::{ErrorKind, StringRecord};
-
-use super::decompress::{self, LineTooLong, TextSource};
+use super::decompress::{self, TextSource};
+use super::record::{RecordError, RecordReader};
 use super::{
-    BatchBuilder, BatchHandler, Compression, Delimited, ReadSummary, RowBatch, check_column_count,
-    column_index, empty,
+    BatchBuilder, BatchHandler, Compression, Delimited, MAX_COLUMNS, ReadSummary, RowBatch,
+    check_column_count, column_index, empty,
 };
 use crate::config::MaxLine;
 use crate::error::{Error, Result};
 use crate::escape::from_spreadsheet_cell;
-use crate::names::agree;
+use crate::names::{agree, grouped};
 
 /// Number of bytes searched for the separator of the header line: enough for thousands of columns.
 const HEADER: u64 = 1 << 18;
 
 /// Supported separators; among equally frequent ones, the first is used.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
-
-/// Size of the read buffer, in bytes.
-const BUFFER: usize = 1 << 16;
 
 /// Returns the names of the header, some of which may be repeated.
 pub(super) fn columns(file: &Path, format: Delimited, max_line: MaxLine) -> Result<Vec<String>> {
@@ -41,24 +37,19 @@ pub(super) fn read(
     let indices: Vec<usize> =
         names.iter().map(|name| column_index(file, name, &header)).collect::<Result<_>>()?;
     let mut builder = BatchBuilder::new(names.iter().map(String::as_str), batch);
-    let mut record = StringRecord::new();
     let mut ends_inside_value = false;
-    while reader
-        .read_record(&mut record)
-        .map_err(|e| failure(file, format.compression, Some(builder.rows + 1), e))?
-    {
-        if record.len() != header.len() {
-            return Err(wrong_field_count(file, builder.rows + 1, &record, header.len()));
+    while reader.read().map_err(|e| failure(file, format.compression, Some(builder.rows + 1), e))? {
+        if reader.len() != header.len() {
+            return Err(wrong_field_count(file, builder.rows + 1, &reader, header.len()));
         }
-        reader.get_mut().unparsed = 0;
-        ends_inside_value = record.get(header.len() - 1).is_some_and(|last| last.contains('\n'));
-        let values = indices.iter().map(|&index| Some(format.value(record.get(index)?)));
+        ends_inside_value = reader.get(header.len() - 1).is_some_and(|last| last.contains('\n'));
+        let values = indices.iter().map(|&index| Some(format.value(reader.get(index)?)));
         if builder.push(values)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
     // A last value with a line end is quoted, so the file must end with a quote.
-    if ends_inside_value && reader.get_ref().last != Some(b'"') {
+    if ends_inside_value && reader.last() != Some(b'"') {
         return Err(Error::malformed_row(
             file,
             Some(builder.rows),
@@ -75,36 +66,11 @@ impl Delimited {
     }
 }
 
-/// The bytes of a file; remembers the last byte that is not a line end, and limits the length of a
-/// row.
-struct RowReader {
-    bytes: Chain<Cursor<Vec<u8>>, BufReader<TextSource>>,
-    last: Option<u8>,
-    /// Number of bytes read since the last row was complete.
-    unparsed: u64,
-    max_line: MaxLine,
-}
-
-impl io::Read for RowReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // The buffer may have had the start of the row.
-        if self.unparsed > self.max_line.bytes() + BUFFER as u64 {
-            return Err(LineTooLong(self.max_line).into());
-        }
-        let count = self.bytes.read(buffer)?;
-        self.unparsed += count as u64;
-        let last = buffer[..count].iter().rfind(|byte| !matches!(byte, b'\n' | b'\r'));
-        self.last = last.copied().or(self.last);
-        Ok(count)
-    }
-}
+/// The records of a file.
+type FileRecords = RecordReader<Chain<Cursor<Vec<u8>>, BufReader<TextSource>>>;
 
 /// Opens a file and reads its header line.
-fn open(
-    file: &Path,
-    format: Delimited,
-    max_line: MaxLine,
-) -> Result<(csv::Reader<RowReader>, Vec<String>)> {
+fn open(file: &Path, format: Delimited, max_line: MaxLine) -> Result<(FileRecords, Vec<String>)> {
     let compression = format.compression;
     let mut source = decompress::open(file, compression)?;
     let mut start = Vec::new();
@@ -119,16 +85,11 @@ fn open(
     };
     let mut start = Cursor::new(start);
     start.set_position(first);
-    let bytes = RowReader { bytes: start.chain(source), last: None, unparsed: 0, max_line };
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(separator)
-        .flexible(true)
-        .buffer_capacity(BUFFER)
-        .from_reader(bytes);
-    let header = reader.headers().map_err(|e| failure(file, compression, None, e))?;
-    check_column_count(file, header.len())?;
-    let header: Vec<String> = header.iter().map(|name| format.value(name).to_owned()).collect();
-    reader.get_mut().unparsed = 0;
+    let mut reader = RecordReader::new(start.chain(source), separator, max_line);
+    // A file of blank lines has no header.
+    reader.read().map_err(|e| failure(file, compression, None, e))?;
+    check_column_count(file, reader.len())?;
+    let header: Vec<String> = reader.iter().map(|name| format.value(name).to_owned()).collect();
     if header.is_empty() {
         return Err(empty(file));
     }
@@ -184,7 +145,7 @@ fn separator(start: &[u8]) -> u8 {
     SEPARATORS[best.unwrap_or(0)]
 }
 
-fn wrong_field_count(file: &Path, row: u64, record: &StringRecord, expected: usize) -> Error {
+fn wrong_field_count(file: &Path, row: u64, record: &FileRecords, expected: usize) -> Error {
     let quote = if record.iter().any(|value| value.contains('\n')) {
         " (is a closing quote missing?)"
     } else {
@@ -198,17 +159,16 @@ fn wrong_field_count(file: &Path, row: u64, record: &StringRecord, expected: usi
     )
 }
 
-fn failure(file: &Path, compression: Compression, row: Option<u64>, error: csv::Error) -> Error {
-    match error.into_kind() {
-        ErrorKind::Io(error) => decompress::failure(file, compression, row, error),
-        ErrorKind::Utf8 { err, .. } => {
-            let field = err.field() + 1;
-            Error::malformed_row(
-                file,
-                row,
-                format!("found bytes that are not UTF-8 in field {field}, expected UTF-8"),
-            )
+fn failure(file: &Path, compression: Compression, row: Option<u64>, error: RecordError) -> Error {
+    let problem = match error {
+        RecordError::Read(error) => return decompress::failure(file, compression, row, error),
+        RecordError::NotUtf8(field) => {
+            format!("found bytes that are not UTF-8 in field {field}, expected UTF-8")
         }
-        kind => Error::malformed_row(file, row, format!("found {kind:?}, expected CSV")),
-    }
+        RecordError::TooManyFields(limit) => {
+            let [limit, expected] = [limit, MAX_COLUMNS].map(|count| grouped(count as u64));
+            format!("found more than {limit} fields, expected at most {expected}")
+        }
+    };
+    Error::malformed_row(file, row, problem)
 }

@@ -13,6 +13,7 @@ mod nested;
 mod parquet;
 mod paths;
 mod plan;
+mod record;
 mod scalars;
 mod source;
 mod struct_column;
