@@ -13,6 +13,8 @@ mod sources;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 pub use definition::{Condition, DefinitionConfig, DefinitionKind};
@@ -34,6 +36,9 @@ use crate::time::{Timestamp, parse_written};
 
 /// Default name of the project file.
 pub(crate) const DEFAULT_FILE: &str = "pql.toml";
+
+/// Maximum size of a project file in bytes: its values take 40 times the memory of their text.
+const MAX_SIZE: u64 = 1 << 20;
 
 /// A project file with its defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,7 +85,7 @@ impl Config {
         let default = Path::new(DEFAULT_FILE);
         let path = path.or_else(|| default.exists().then_some(default));
         let text = match path {
-            Some(path) => std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?,
+            Some(path) => read_text(path).map_err(|e| unreadable(path, &e))?,
             None => String::new(),
         };
         let path = path.unwrap_or(Path::new("--set"));
@@ -237,9 +242,19 @@ pub struct ConfigDifference {
 #[must_use]
 pub fn definition_line(path: Option<&Path>, index: usize) -> (PathBuf, Option<usize>) {
     let path = path.unwrap_or(Path::new(DEFAULT_FILE));
-    let line =
-        std::fs::read_to_string(path).ok().and_then(|text| line_of(&text, "definition", index));
+    let line = read_text(path).ok().and_then(|text| line_of(&text, "definition", index));
     (path.to_owned(), line)
+}
+
+/// Reads the text of a project file.
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_SIZE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_SIZE {
+        let problem = "found more than 1 MiB, expected less";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+    }
+    Ok(text)
 }
 
 /// Returns the error for an invalid setting of a project file or, with an empty text, of a `--set`.
