@@ -142,15 +142,16 @@ pub(crate) fn markdown_cell(text: &str) -> String {
 /// Returns a text for a chat, in which it is neither a mention nor a link or markup.
 ///
 /// `&`, `<` and `>` are escaped as Slack requires. A space without width breaks mentions
-/// (`@channel`) and addresses (`https://…`). Look-alikes replace the marks of bold, struck and
-/// code, because chats differ in how these are escaped.
+/// (`@channel`), addresses (`https://…`) and domains (`evil.example`). Look-alikes replace the marks
+/// of bold, struck and code, because chats differ in how these are escaped.
 ///
 /// # Source
 /// Slack, *Formatting text for app surfaces*, "Escaping text"
 pub(crate) fn chat(text: &str) -> String {
     let mut message = String::with_capacity(text.len());
     let mut previous = ' ';
-    for c in text.chars() {
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
         match c {
             '&' => message.push_str("&amp;"),
             '<' => message.push_str("&lt;"),
@@ -158,6 +159,13 @@ pub(crate) fn chat(text: &str) -> String {
             '@' if !previous.is_alphanumeric() => message.push_str("@\u{200b}"),
             '/' if previous == ':' => message.push_str("\u{200b}/"),
             '(' if previous == ']' => message.push_str("\u{200b}("),
+            // The dots that browsers accept in a domain. A number keeps its decimal point.
+            '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}'
+                if previous.is_alphanumeric()
+                    && rest.clone().next().is_some_and(char::is_alphabetic) =>
+            {
+                message.extend([c, '\u{200b}']);
+            }
             '*' => message.push('∗'),
             '~' => message.push('∼'),
             '`' => message.push('ˋ'),
@@ -232,7 +240,11 @@ mod tests {
     fn chats_get_neither_mentions_nor_links_nor_markup() {
         for (text, message) in [
             ("acme qualifies: 20.0%", "acme qualifies: 20.0%"),
-            ("@channel a@b.com", "@\u{200b}channel a@b.com"),
+            ("@channel a@b.com", "@\u{200b}channel a@b.\u{200b}com"),
+            (
+                "evil.example 日本。jp v1.2 end. Next",
+                "evil.\u{200b}example 日本。\u{200b}jp v1.2 end. Next",
+            ),
             ("<!here> & <http://x|y>", "&lt;!here&gt; &amp; &lt;http:\u{200b}//x|y&gt;"),
             ("[pay](https://x)", "[pay]\u{200b}(https:\u{200b}//x)"),
             ("*bold* ~gone~ `code`", "∗bold∗ ∼gone∼ ˋcodeˋ"),
