@@ -203,7 +203,7 @@ impl<'a> ScoreWriter<'a> {
 
     /// Writes the rows, unless the batch is refused. An empty table is written with its columns.
     fn finish(
-        self,
+        mut self,
         scorer: &Scorer<'_>,
         run_time: Option<Timestamp>,
         summary: ScoringSummary,
@@ -212,11 +212,17 @@ impl<'a> ScoreWriter<'a> {
         scorer.check_levels(&summary.values)?;
         // A run without scores would hide the previous run.
         let is_stored = summary.scored > 0;
-        let mut ledger_file = None;
-        for mut output in self.outputs {
+        let run_time = run_time.filter(|_| is_stored);
+        // Before any file is complete.
+        for output in &mut self.outputs {
             output.open(&self.targets, scorer)?;
-            let entry = output.write()?;
-            if let Some((entry, time)) = entry.zip(run_time).filter(|_| is_stored) {
+            if let Some((entry, time)) = output.entry.as_ref().zip(run_time) {
+                entry.checked_file(time.0, self.targets.files)?;
+            }
+        }
+        let mut ledger_file = None;
+        for output in self.outputs {
+            if let Some((entry, time)) = output.write()?.zip(run_time) {
                 ledger_file = Some(entry.finish(time.0, self.targets.files)?);
             }
         }

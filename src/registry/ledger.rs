@@ -229,6 +229,17 @@ impl RunWriter {
         self.writer.write(rows)
     }
 
+    /// Returns the file of the run at a time, which [`RunWriter::finish`] writes.
+    ///
+    /// # Errors
+    /// * [`Error::Usage`]: it is an input
+    pub(crate) fn checked_file(&self, time: i64, files: &RunFiles) -> Result<PathBuf> {
+        let name = self.label.replace('/', "@") + EXTENSION;
+        let path = self.dir.join(folder_name(time)).join(name);
+        files.check_ledger_file(&path)?;
+        Ok(path)
+    }
+
     /// Completes the run, and returns its file.
     ///
     /// # Arguments
@@ -239,10 +250,9 @@ impl RunWriter {
     /// * [`Error::Usage`]: the file of the run is an input
     /// * [`Error::Write`]: the folder cannot be written to
     pub fn finish(self, time: i64, files: &RunFiles) -> Result<PathBuf> {
+        let path = self.checked_file(time, files)?;
         let folder = self.dir.join(folder_name(time));
-        let path = folder.join(self.label.replace('/', "@") + EXTENSION);
         let failed = |source| Error::Write { path: path.clone(), source };
-        files.check_ledger_file(&path)?;
         self.writer.finish()?;
         create_managed_folder(&folder).map_err(failed)?;
         fs::rename(self.staged.path().join("scores.parquet"), &path).map_err(failed)?;

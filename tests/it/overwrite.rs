@@ -182,6 +182,24 @@ fn the_ledger_replaces_its_own_run_but_no_input() {
 }
 
 #[test]
+fn nothing_is_written_if_the_ledger_would_replace_an_input() {
+    let project = project();
+    let score = ["score", "t", "--features", "matrix.csv", "--ledger", "led"];
+    project.pql(&score).done();
+    let run = project.names("led").into_iter().find(|name| *name != "cutoff=2025-04-15").unwrap();
+    let run = project.path(&format!("led/{run}/t@0001.parquet"));
+    fs::remove_file(&run).unwrap();
+    fs::hard_link(project.path("matrix.csv"), run).unwrap();
+    let before = state(&project, "matrix.csv");
+    for order in ["probability", "account"] {
+        let args = [&score[..], &["-o", "new.csv", "--sort", order]].concat();
+        project.pql(&args).fails_with(2, WORDS);
+        assert!(!project.path("new.csv").exists());
+    }
+    assert!(state(&project, "matrix.csv") == before);
+}
+
+#[test]
 fn a_new_file_in_an_input_folder_is_written_and_then_an_input() {
     let project = Project::trial();
     fs::create_dir(project.path("logs")).unwrap();
