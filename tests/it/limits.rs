@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::project::Project;
+use crate::project::{Project, TRIAL};
 
 #[test]
 fn a_long_line_is_refused_also_if_it_is_compressed() {
@@ -31,6 +31,40 @@ fn a_long_line_is_refused_also_if_it_is_compressed() {
     }
     train("one.csv", "100B")
         .fails_with(2, &["`100B`, expected a size from 1KB to 2GB, such as 16MB"]);
+}
+
+#[test]
+fn the_list_of_visitors_has_the_limit_of_lines() {
+    let project = Project::trial();
+    let definition = "[[definition]]\nname = \"a\"\nall = [{ event = \"report\", at_least = 2 }]\n";
+    let toml = format!("{TRIAL}\n[visitors]\npath = \"visitors.csv\"\n\n{definition}");
+    project.write("pql.toml", toml);
+    let date = format!("2025-01-01,{}", "0".repeat(300_000));
+    project.write("visitors.csv", format!("date,visitors\n{date}\n"));
+    let message = "found a line of more than 100KB, expected a shorter one (`input.max_line`)";
+    project
+        .pql(&["funnel", "--set", "input.max_line=100KB"])
+        .fails_with(3, &["`visitors.csv`", message]);
+}
+
+#[test]
+fn a_project_file_has_a_limit() {
+    let project = Project::trial();
+    project.write("pql.toml", "[".repeat(1_100_000));
+    let words = ["cannot read the project file: found more than 1 MiB, expected less"];
+    project.pql(&["features", "-o", "-"]).fails_with(2, &words);
+}
+
+#[test]
+fn a_row_of_separators_is_refused() {
+    let project = Project::matrix();
+    let separators = ",".repeat(1_100_000);
+    project.write("wide.csv", format!("x,converted\n{separators}\n"));
+    project.write("header.csv", format!("{separators}\n1\n"));
+    let message = "found more than 1,048,576 fields, expected at most 20,000";
+    for name in ["wide.csv", "header.csv"] {
+        project.train(&["--features", name]).fails_with(3, &[&format!("`{name}`"), message]);
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn unfinished(project: &Project, folder: &str) -> usize {
 
 #[test]
 fn signals_remove_unfinished_files() {
-    for signal in [2, 15] {
+    for signal in [1, 2, 15] {
         let project = Project::new();
         let mut child = simulation(&project);
         let kill = ["-s", &signal.to_string(), &child.id().to_string()];
