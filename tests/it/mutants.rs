@@ -1,8 +1,10 @@
-//! Damaged Parquet files are errors with exit code 3, or are read: they never abort the program.
+//! Damaged files are errors with an exit code, or are read: they never abort the program.
 //!
-//! `PQL_LONG=1` (`make mutants`) reads 20,000 mutants instead of a few hundred.
+//! `PQL_LONG=1` (`make mutants`) reads 20,000 mutants of each format instead of a few.
 
+mod damage;
 mod parquet;
+mod program;
 mod thrift;
 
 use std::fs;
