@@ -11,10 +11,10 @@ OUT := $(abspath $(CARGO_TARGET_DIR))/demo
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.rs)))
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help build install demo check test long mutants fuzz docs golden notices supply peers bench data pictures python browser servers engines seeds
+.PHONY: help build install demo check test long mutants fuzz reliability coverage mutation docs golden notices supply peers bench data pictures python browser servers engines seeds
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 13
 
 build: ## Build pql and pql-score in target/debug (10 to 20 minutes the first time)
 	$(call say,Building pql: 10 to 20 minutes the first time)
@@ -72,22 +72,35 @@ long: ## Run the simulations with 200 seeds of each kind (1 minute)
 	$(call say,Running simulations with 200 seeds of each kind)
 	PQL_LONG=1 cargo test --locked --test it -- simulation --nocapture
 
-mutants: ## Read 20,000 damaged Parquet files (3 minutes)
-	$(call say,Reading 20,000 damaged Parquet files)
+# PQL_PROGRAM names another build of pql.
+mutants: ## Read 20,000 damaged files of each format, most in a process of their own (an hour)
+	$(call say,Reading 20,000 damaged files of each format)
 	PQL_LONG=1 cargo test --locked --test it -- mutants:: --nocapture
 
-# TARGETS='csv model' and SECONDS=3600 choose what runs and for how long.
+# TARGETS='csv model', SECONDS=3600 and ROUNDS=2 choose what runs, for how long, and how often.
 fuzz: TARGETS ?= timestamp config definition model csv ndjson parquet score-writer html
 fuzz: SECONDS ?= 3600
-fuzz: FUZZ := $(abspath $(CARGO_TARGET_DIR))/fuzz
+fuzz: ROUNDS ?= 1
 fuzz: ## Search for inputs that break pql (an hour for each target; needs a C++ compiler)
 	$(call say,Building the fuzzer)
 	RUSTC_WORKSPACE_WRAPPER='$(CURDIR)/crates/pql-fuzz/instrument.sh' cargo build --locked -p pql-fuzz --features libfuzzer
-	@for target in $(TARGETS); do \
-	    mkdir -p "$(FUZZ)/$$target"; \
-	    (set -x; PQL_FUZZ_TARGET=$$target '$(dir $(PQL))pql-fuzz' -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=4096 \
-	        -artifact_prefix="$(FUZZ)/$$target-" "$(FUZZ)/$$target" "crates/pql-fuzz/corpus/$$target") || exit 1; \
-	done
+	crates/pql-fuzz/run.sh '$(dir $(PQL))pql-fuzz' '$(abspath $(CARGO_TARGET_DIR))/fuzz' $(SECONDS) $(ROUNDS) $(TARGETS)
+
+reliability: build python ## Kill pql, run it many times at once, and give it hostile files (30 minutes; strace)
+	$(call say,Killing pql and running it many times at once)
+	'$(PQL_PYTHON)' tests/reliability/kills.py '$(PQL)'
+	$(call say,Reading hostile files of 64 MiB)
+	'$(PQL_PYTHON)' tests/reliability/hostile.py '$(PQL)' --large
+
+coverage: ## Measure the line coverage of pql-stats, the encoder and the model file (at least 90%)
+	$(call say,Measuring line coverage)
+	python3 tests/coverage/coverage.py --workspace
+
+# EVERY='1 1' tests all mutants.
+mutation: EVERY ?= 30 10
+mutation: ## Check that tests catch changed code in pql-stats, the encoder and the model file (2 hours)
+	$(call say,Changing the code: every mutant of $(EVERY))
+	tests/mutation.sh $(EVERY)
 
 docs: ## Write the generated pages of docs/reference: commands.md, configuration.md
 	$(call say,Writing the generated pages of docs/reference)
