@@ -1,8 +1,9 @@
 """Kill pql while it writes, and run it many times at once: count what is lost, torn or doubled.
 
-    python3 tests/reliability/kills.py PQL [--kills 300] [--processes 24]
+    python3 tests/reliability/kills.py PQL [--kills 300] [--calls 60] [--processes 24]
 
-Kills come at random times and, with strace, at each system call that changes a file.
+Kills come at random times and, with strace, at each of the first `--calls` system calls that change
+a file.
 """
 import argparse
 import http.server
@@ -37,8 +38,6 @@ event_types = 3
 # System calls that change files.
 CALLS = ["openat", "write", "pwrite64", "rename", "renameat2", "mkdir", "unlink", "unlinkat", "rmdir", "fsync", "fdatasync", "ftruncate",
          "fallocate", "fchmod", "flock"]
-# For each system call of a command, the first ones are tried.
-MOST = 60
 
 
 class Webhook(http.server.BaseHTTPRequestHandler):
@@ -181,10 +180,10 @@ def kill_at_random(bench: Bench, count: int, expected: dict, keys: int, results:
             check(bench, task, expected[task]["files"], results, keys)
 
 
-def kill_at_calls(bench: Bench, expected: dict, keys: int, results: Results) -> None:
+def kill_at_calls(bench: Bench, most: int, expected: dict, keys: int, results: Results) -> None:
     for task in bench.tasks():
         for call in CALLS:
-            for number in range(1, MOST + 1):
+            for number in range(1, most + 1):
                 prepare(bench, task)
                 trace = ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
                 child = subprocess.run(trace + bench.command(*bench.tasks()[task]), cwd=bench.folder, capture_output=True)
@@ -222,6 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("pql", type=pathlib.Path)
     parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--calls", type=int, default=60)
     parser.add_argument("--processes", type=int, default=24)
     options = parser.parse_args()
     random.seed(18)
@@ -237,7 +237,7 @@ def main() -> None:
         results = Results()
         kill_at_random(bench, options.kills, expected, keys, results)
         if shutil.which("strace"):
-            kill_at_calls(bench, expected, keys, results)
+            kill_at_calls(bench, options.calls, expected, keys, results)
         problems = at_once(bench, options.processes, expected, keys)
         for kind, count in results.kills.items():
             print(f"{kind}: {count:,}")
