@@ -9,7 +9,7 @@ use crate::common::root;
 const ORDER: &str = "time escape names query warning error config io log dataset rules model training registry operations export report tools cli";
 
 /// Dependencies and the only modules that use them.
-const HOMES: [(&str, &str); 23] = [
+const HOMES: [(&str, &str); 24] = [
     ("bincode", "model"),
     ("chrono_tz", "time"),
     ("clap", "cli"),
