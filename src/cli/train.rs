@@ -15,15 +15,18 @@ use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::io::write::OutputFile;
 use crate::log::ColumnTypes;
+use crate::model::Model;
 use crate::model::card::{self, CardContext};
 use crate::model::verdict::{Requirement, Verdict};
 use crate::registry::store::{StoreOptions, StoredModel, store_model};
-use crate::registry::versions::{self, Promotion};
+use crate::registry::versions::{self, ModelLocation, Promotion};
 use crate::report::ModelPage;
 use crate::report::text::{self, TrainingSummary};
 use crate::rules::funnel::Funnel;
 use crate::training::test_set::TestRows;
-use crate::training::{TrainOptions, TrainedModel, train_on_log, train_on_rows};
+use crate::training::{
+    TrainOptions, TrainedModel, rows_from_usage_matrix, train_on_log, train_on_rows,
+};
 
 /// Train a model, evaluate it on newer accounts and store it
 ///
@@ -35,6 +38,13 @@ pub(super) struct Args {
     project: ProjectArgs,
     #[command(flatten)]
     matrix: MatrixArgs,
+    /// Keep the usage features of this model, so that the new one can also score events
+    ///
+    /// NAME, NAME/VERSION or a file. The feature matrix has its features, as written by
+    /// `pql features --model MODEL`. The settings of `[input]`, `[roles]`, `[features]` and
+    /// `[observation]` are those of this model.
+    #[arg(long, value_name = "MODEL", requires = "features", help_heading = "Model")]
+    like: Option<String>,
     /// Name of the model
     #[arg(long, value_name = "NAME", help_heading = "Model")]
     name: String,
@@ -97,11 +107,17 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let page = args.page.file(&terminal.files)?;
     args.folder.add_versions(&args.name, &terminal.files)?;
     let config = args.project.load(&terminal.files)?;
+    let like = args.like.as_ref().map(|like| args.folder.load(like, terminal)).transpose()?;
+    let config = match &like {
+        Some((model, _)) => model.training_config(&config, &mut terminal.sink())?,
+        None => config,
+    };
+    let data = (&config, like.as_ref());
     let training = if terminal.verbose {
-        train(args, &config, page.is_some(), terminal)?
+        train(args, data, page.is_some(), terminal)?
     } else {
         // The summary has the most important warnings.
-        terminal.defer_notes(|terminal| train(args, &config, page.is_some(), terminal))?
+        terminal.defer_notes(|terminal| train(args, data, page.is_some(), terminal))?
     };
     let verdict = training.trained.model.verdict();
     let unmet = args.require.map(Requirement::from).filter(|required| !verdict.meets(*required));
@@ -158,21 +174,18 @@ fn not_promoted(
 }
 
 /// Trains on the log or the matrix, and computes the funnel if a page shows it.
+///
+/// # Arguments
+/// * `like` – the model whose usage features a matrix has
 fn train(
     args: &Args,
-    config: &Config,
+    (config, like): (&Config, Option<&(Model, ModelLocation)>),
     with_funnel: bool,
     terminal: &mut Terminal<'_>,
 ) -> Result<TrainingResult> {
     let options = TrainOptions { strict: args.strict };
     if let Some(path) = args.matrix.path(&terminal.files)? {
-        let matrix = matrix::read(path, &config.matrix, &ColumnTypes::for_training(config))?;
-        let rows = Rows::from_matrix(matrix, config)?;
-        let data = text::matrix_summary(rows.account.len(), rows.design_features.len(), path);
-        terminal.note(&data);
-        rows.warnings.iter().for_each(|warning| terminal.warn(warning));
-        let trained = train_on_rows(config, &rows, options, &mut terminal.sink())?;
-        return Ok(TrainingResult { trained, data, funnel: None });
+        return train_on_matrix(path, (config, like), options, terminal);
     }
     let log = args.project.training_log(config, terminal)?;
     let data = text::log_summary(&log);
@@ -186,10 +199,32 @@ fn train(
     Ok(TrainingResult { trained, data, funnel })
 }
 
+/// Trains on a feature matrix.
+fn train_on_matrix(
+    path: &Path,
+    (config, like): (&Config, Option<&(Model, ModelLocation)>),
+    options: TrainOptions,
+    terminal: &mut Terminal<'_>,
+) -> Result<TrainingResult> {
+    let rows = match like {
+        None => {
+            let matrix = matrix::read(path, &config.matrix, &ColumnTypes::for_training(config))?;
+            Rows::from_matrix(matrix, config)?
+        }
+        Some((model, location)) => rows_from_usage_matrix(path, config, (model, &location.label))?,
+    };
+    let data = text::matrix_summary(rows.account.len(), rows.design_features.len(), path);
+    terminal.note(&data);
+    rows.warnings.iter().for_each(|warning| terminal.warn(warning));
+    let trained = train_on_rows(config, &rows, options, &mut terminal.sink())?;
+    Ok(TrainingResult { trained, data, funnel: None })
+}
+
 /// Returns the options that the suggested commands repeat.
 fn next_options(args: &Args) -> String {
     let mut options = Vec::new();
-    if let Some(path) = args.project.config.as_ref().filter(|_| !args.matrix.is_some()) {
+    let can_score_logs = !args.matrix.is_some() || args.like.is_some();
+    if let Some(path) = args.project.config.as_ref().filter(|_| can_score_logs) {
         options.push(format!("-c {}", path.display()));
     }
     if args.folder.models != Path::new("models") {

@@ -1,6 +1,7 @@
 //! Training and test rows, from a log or a feature matrix.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use polars::prelude::*;
 
@@ -14,8 +15,9 @@ use crate::dataset::split::{
     RowsToSplit, Split, SplitAssignment, SplitMethod, SplitOptions, rows_in_split,
 };
 use crate::dataset::split_summary::{SampleCounts, SplitSummary};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::{Log, Names, NumberFormat, TrainingActivity};
+use crate::names::nearest;
 use crate::warning::{DroppedFeature, Finding, SplitProblem, Warning};
 
 /// The rows that match a PQL definition.
@@ -174,6 +176,44 @@ impl Rows {
         })
     }
 
+    /// Creates rows from a feature matrix with the usage features of a log, in the order of rows of
+    /// a log. Other columns are refused, since a log cannot give their values.
+    ///
+    /// # Arguments
+    /// * `path` – the matrix, for messages
+    /// # Errors
+    /// * [`Error::MissingFeature`]: the matrix lacks a usage feature
+    /// * [`Error::MissingColumn`]: the matrix lacks accounts or cutoffs
+    /// * [`Error::Usage`]: the matrix has another column
+    pub fn from_usage_matrix(
+        matrix: Matrix,
+        config: &Config,
+        catalog: FeatureCatalog,
+        path: &Path,
+    ) -> Result<Self> {
+        let design_features = catalog.features();
+        check_usage_columns(&matrix, &design_features, path)?;
+        let mut rows = Self::from_matrix(matrix, config)?;
+        let cutoff = rows.cutoff.as_ref().expect("the cutoffs were checked");
+        let mut order: Vec<u32> = (0..).take(rows.account.len()).collect();
+        order.sort_by_key(|row| (rows.account[*row as usize], cutoff[*row as usize]));
+        let features: Vec<Column> = design_features
+            .iter()
+            .map(|feature| feature_column(&rows.features, &feature.name).cloned())
+            .collect::<Result<_>>()?;
+        let failed = |e| Error::table("the feature matrix", e);
+        let features = DataFrame::new(order.len(), features).map_err(failed)?;
+        let index = IdxCa::from_vec("row".into(), order.clone());
+        rows.features = features.take(&index).map_err(failed)?;
+        rows.cutoff = Some(in_order(cutoff, &order));
+        rows.account = in_order(&rows.account, &order);
+        rows.y = in_order(&rows.y, &order);
+        rows.split = in_order(&rows.split, &order);
+        (rows.catalog, rows.design_features) = (Some(catalog), design_features);
+        rows.dropped.clear();
+        Ok(rows)
+    }
+
     /// Removes usage measures from the design; their columns remain in the table.
     #[must_use]
     pub fn drop_measures(mut self, dropped: Vec<DroppedFeature>) -> Self {
@@ -246,6 +286,45 @@ impl Rows {
     fn purged(&self) -> u64 {
         let unused = |(split, y): &(&Split, &Option<bool>)| **split == Split::Unused && y.is_some();
         self.split.iter().zip(&self.y).filter(unused).count() as u64
+    }
+}
+
+/// Returns the values of rows in an order.
+fn in_order<T: Copy>(values: &[T], order: &[u32]) -> Vec<T> {
+    order.iter().map(|row| values[*row as usize]).collect()
+}
+
+/// Checks that a matrix has accounts, cutoffs and exactly the usage features.
+fn check_usage_columns(matrix: &Matrix, features: &[Feature], path: &Path) -> Result<()> {
+    let names = || matrix.features.get_column_names().into_iter().map(|name| name.as_str());
+    let missing = features.iter().find(|f| names().all(|name| name != f.name));
+    if let Some(Feature { name, .. }) = missing {
+        return Err(Error::MissingFeature {
+            path: Some(path.to_owned()),
+            feature: name.clone(),
+            suggestion: nearest(name, names()),
+        });
+    }
+    if matrix.cutoff.is_none() {
+        return Err(Error::MissingColumn {
+            path: path.to_owned(),
+            column: "cutoff".to_owned(),
+            role: "`matrix.cutoff`, which `--like` requires".to_owned(),
+            suggestion: nearest("cutoff", names()),
+        });
+    }
+    match names().find(|name| features.iter().all(|f| f.name != *name)) {
+        None => Ok(()),
+        Some(other) => Err(Error::Usage {
+            problem: format!(
+                "`{}`: found the column `{other}`, expected only features of the model in `--like`",
+                path.display()
+            ),
+            hint: Some(
+                "leave the column out, or train without `--like` to score only feature matrices"
+                    .to_owned(),
+            ),
+        }),
     }
 }
 

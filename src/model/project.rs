@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use crate::config::{Config, ConfigDifference, MatrixConfig};
-use crate::dataset::features::FeatureCatalog;
+use crate::dataset::features::{Feature, FeatureCatalog};
 use crate::dataset::matrix;
 use crate::dataset::rows::Rows;
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
-use crate::log::{ColumnTypes, NullMarks, ReadOptions};
+use crate::log::{ColumnTypes, NullMarks, ReadOptions, ValueKind};
 use crate::model::Model;
 use crate::names::nearest;
 use crate::time::Timestamp;
-use crate::warning::{Notice, Warning};
+use crate::warning::{DroppedFeature, Notice, Warning};
 
 impl Model {
     /// Returns the configuration for using the model on the data of a project file.
@@ -39,6 +39,45 @@ impl Model {
         (config.observation.since, config.observation.until) =
             (file.observation.since, file.observation.until);
         Ok(config)
+    }
+
+    /// Returns the configuration for training a model that keeps the usage features of this one.
+    ///
+    /// `input`, `roles`, `features` and `observation` come from this model, except
+    /// `input.max_line`, `since` and `until`; each difference is a warning. All other settings
+    /// come from the file.
+    /// # Errors
+    /// Those of [`Model::config`]
+    pub fn training_config(&self, file: &Config, sink: &mut Sink<'_>) -> Result<Config> {
+        let applied = self.project_config(file, sink)?;
+        Ok(Config {
+            input: applied.input,
+            roles: applied.roles,
+            features: applied.features,
+            observation: applied.observation,
+            ..file.clone()
+        })
+    }
+
+    /// Returns how the columns of a matrix with the usage features of this model are read: usage
+    /// is numbers, and attributes have the kinds of the training.
+    pub(crate) fn usage_types(&self, catalog: &FeatureCatalog, config: &Config) -> ColumnTypes {
+        let training = ColumnTypes::for_training(config);
+        let known = self.preprocessor.kinds();
+        let kind = |Feature { name, .. }: Feature| {
+            let kind = match catalog.attributes.contains(&name) {
+                true => *training.kinds.get(&name).or_else(|| known.get(&name))?,
+                false => ValueKind::Number,
+            };
+            Some((name, kind))
+        };
+        ColumnTypes { kinds: catalog.features().into_iter().filter_map(kind).collect(), ..training }
+    }
+
+    /// Returns the dropped features that lacked support in the log.
+    pub(crate) fn unsupported_features(&self) -> Vec<DroppedFeature> {
+        let dropped = self.dropped_features.iter();
+        dropped.filter(|dropped| dropped.reason.is_support()).cloned().collect()
     }
 
     /// Returns the options to read a log for the model; attributes keep their types of the

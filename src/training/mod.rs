@@ -19,7 +19,7 @@ use description::{TrainingRecord, coefficients_along_path, describe};
 use learning::{Learned, Trainer, logistic};
 pub use pipeline::{
     TrainOptions, rows_for_features, rows_for_model, rows_for_scoring, rows_for_training,
-    train_on_log, train_on_rows,
+    rows_from_usage_matrix, train_on_log, train_on_rows,
 };
 use polars::prelude::DataFrame;
 use test_evaluation::TestEvaluation;

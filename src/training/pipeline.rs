@@ -1,13 +1,17 @@
 //! The pipeline from a log, or from rows, to a trained model.
 
+use std::path::Path;
+
 use crate::config::{Config, CutoffScheme, ObservationConfig};
 use crate::dataset::features::{FeatureCatalog, compute};
+use crate::dataset::matrix;
 use crate::dataset::observations::{Observations, observe, observe_for_scoring};
 use crate::dataset::rows::{DefinitionMatches, Rows};
 use crate::dataset::split::SplitOptions;
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::log::{Accounts, Log, Watch, log_faults};
+use crate::model::Model;
 use crate::names::counted;
 use crate::rules::definition::{Definition, matches_before_cutoff};
 use crate::time::NEVER;
@@ -157,6 +161,31 @@ pub fn rows_for_model(
         let features = compute(&catalog, &log, &observations, sink.progress())?;
         Ok(Rows::from_log(log, observations, catalog, features))
     })
+}
+
+/// Reads a feature matrix with the usage features of a model, so that a model trained on it can also
+/// score logs.
+///
+/// # Arguments
+/// * `path` – the matrix
+/// * `config` – as returned by [`Model::training_config`]
+/// * `model`, `label` – the model whose features the matrix has, and its label for messages
+///
+/// # Errors
+/// * [`Error::Usage`]: the model was trained on a feature matrix, or the matrix has another column
+/// * [`Error::MissingFeature`], [`Error::MissingColumn`]: the matrix lacks a column
+/// * those of [`matrix::read`]
+pub fn rows_from_usage_matrix(
+    path: &Path,
+    config: &Config,
+    (model, label): (&Model, &str),
+) -> Result<Rows> {
+    let catalog = model.usage_features(label)?.clone();
+    let matrix = matrix::read(path, &config.matrix, &model.usage_types(&catalog, config))?;
+    let rows = Rows::from_usage_matrix(matrix, config, catalog, path)?;
+    Rows { formats: model.formats.clone(), ..rows }
+        .drop_measures(model.unsupported_features())
+        .with_fewer_counts(config)
 }
 
 /// Observes the open accounts at the end of a log with the features of a model, including accounts

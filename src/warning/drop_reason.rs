@@ -338,6 +338,17 @@ impl FeatureDrop {
 }
 
 impl FeatureDrop {
+    /// Returns whether too few events support the feature, whatever the rows.
+    pub(crate) fn is_support(&self) -> bool {
+        matches!(
+            self,
+            Self::FewAccounts { .. }
+                | Self::TooRecent { .. }
+                | Self::RoleTooRare { .. }
+                | Self::OtherEvents { .. }
+        )
+    }
+
     /// Returns what the column has, if it is a feature once `design.include` lists it.
     #[must_use]
     pub fn unasked_kind(&self) -> Option<&'static str> {

@@ -63,5 +63,6 @@ mod sql_features;
 mod statistics;
 mod supply;
 mod time_zones;
+mod train_like;
 mod verdict;
 mod webdriver;
