@@ -1,6 +1,6 @@
 //! Reasons as sentences.
 
-use super::number::{FINER_UNITS, Number, Precision};
+use super::number::{Number, Precision};
 use super::phrase::{Phrase, phrase};
 use super::wording::{Unit, Wording, precision};
 use crate::escape::one_line;
@@ -119,13 +119,9 @@ impl ReasonTemplate {
         }
     }
 
-    /// Describes a place, with more digits than a sentence usually has, so that a value beyond a
-    /// limit does not look like it. `None` inside.
+    /// Describes a place; `None` inside. The text does not depend on the value.
     pub(super) fn place_note(&self, number: &NumericEncoding, place: Place) -> Option<String> {
-        let value = |raw: f64| {
-            let usual = Number::new(self.unit.convert(raw), self.precision);
-            self.value.write(raw, usual.with_units(usual.units_per_1.max(FINER_UNITS[0])))
-        };
+        let value = |raw: f64| self.write(Some(raw), None);
         let limit = |limit: Limit| number.limit(limit).map(value);
         Some(match place {
             Place::Inside => return None,

@@ -242,7 +242,7 @@ fn values_beyond_the_training_rows_are_named() {
     };
     assert_eq!(
         users(500.0),
-        "500 active users in the last 7 days (counted as 120.4, the upper limit from training; typical: 4)"
+        "500 active users in the last 7 days (counted as 120, the upper limit from training; typical: 4)"
     );
     assert_eq!(
         users(0.0),
