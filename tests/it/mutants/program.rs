@@ -329,7 +329,6 @@ fn the_program_reads_or_refuses_damaged_files_of_every_format() {
             tally.problems.len(),
             tally.slowest.as_secs_f64()
         ));
-        assert!(tally.codes.contains_key(&0), "no mutant of {format:?} is valid");
         problems.extend(tally.problems);
     }
     assert!(problems.is_empty(), "{}:\n{}", problems.len(), problems.join("\n"));
