@@ -130,7 +130,8 @@ pub(crate) enum WindowFunction {
     RowNumber,
     /// Value of the previous row of the partition; null in the first one.
     Lag(Box<Expression>),
-    /// Aggregate over the whole partition, whatever its order.
+    /// Aggregate over the whole partition; with an order, over the rows up to this one and those
+    /// that are equal to it in the order.
     Aggregate(Aggregate, Box<Expression>),
 }
 
@@ -422,6 +423,19 @@ impl Expression {
         let kind = Self::aggregate(function, of.clone()).kind;
         let function = WindowFunction::Aggregate(function, Box::new(of));
         Self::new(Node::Window { function, partition, order: Vec::new() }, kind)
+    }
+
+    /// Aggregates this expression over the rows of the partition up to this one, with all rows that
+    /// are equal to it in the order.
+    pub(crate) fn running(
+        self,
+        function: Aggregate,
+        partition: Vec<Self>,
+        order: Vec<Order>,
+    ) -> Self {
+        let kind = Self::aggregate(function, self.clone()).kind;
+        let function = WindowFunction::Aggregate(function, Box::new(self));
+        Self::new(Node::Window { function, partition, order }, kind)
     }
 
     /// Sorts by this expression, smallest first; nulls are last.

@@ -14,3 +14,5 @@ pub(crate) const CLEAN_EVENTS: &str = "clean_events";
 pub(crate) const OBSERVATIONS: &str = "observations";
 /// `account_id`, `cutoff` and the features.
 pub(crate) const FEATURES: &str = "features";
+/// Accounts that match a PQL definition: `account_id`, `pql_types`, `pql_at`, `pql_definitions`.
+pub(crate) const DEFINITION_MATCHES: &str = "definition_matches";

@@ -1,5 +1,6 @@
 //! Runs emitted statements in every engine and compares their rows with values computed in Rust.
 
+mod definitions;
 mod evaluate;
 #[path = "../../../tests/it/engines/harness.rs"]
 mod harness;

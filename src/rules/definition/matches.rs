@@ -67,8 +67,7 @@ pub fn pqls(
     let times = first_matches(definitions, log)?;
     let mut sets: BTreeMap<Vec<usize>, u32> = BTreeMap::new();
     let mut names = SetNames::new();
-    // A `;` in a name would look like two names.
-    let name = |index: &usize| definitions[*index].name.replace(';', ",");
+    let name = |index: &usize| written_name(&definitions[*index].name);
     let mut row = |account: &u32| {
         let time = |index: usize| times[index][*account as usize];
         let matched: Vec<usize> =
@@ -84,6 +83,11 @@ pub fn pqls(
         Some(Pql { kinds, names: set, first_match })
     };
     Ok((accounts.iter().map(&mut row).collect(), names))
+}
+
+/// Returns the name of a definition in a list of names, where a `;` would look like two names.
+pub(super) fn written_name(name: &str) -> String {
+    name.replace(';', ",")
 }
 
 /// Returns, for each definition, whether each observation matches it before its cutoff.

@@ -2,11 +2,13 @@
 
 mod account;
 mod matches;
+pub(crate) mod query;
 mod summary;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use account::ConditionCounters;
+use matches::written_name;
 pub use matches::{DefinitionKinds, Pql, SetNames, matches_before_cutoff, pqls};
 pub use summary::{DefinitionSummary, summarize_definitions};
 
@@ -123,7 +125,8 @@ impl Definition {
     /// not before the sign-up.
     ///
     /// An event counts from the time it is known; events before the sign-up count from the sign-up.
-    /// With `within`, the match must occur before the limit.
+    /// Events of the same time count together, whatever their order. With `within`, the match must
+    /// occur before the limit.
     ///
     /// # Arguments
     /// * `account` – code of an account in this part of the log
@@ -139,14 +142,16 @@ impl Definition {
             order.sort_unstable();
         }
         let mut progress = ConditionCounters::new(&self.conditions, signed_up);
+        let mut completes = |moment: &&[(i64, usize)]| {
+            let record = |changed, (_, row): &(i64, usize)| progress.record(events, *row) | changed;
+            let changed = moment.iter().fold(false, record);
+            changed && self.root.is_met(&progress.met)
+        };
         order
-            .into_iter()
-            .take_while(|(known_at, _)| *known_at < end)
-            .find(|(_, row)| {
-                let changed = progress.record(events, *row);
-                changed && self.root.is_met(&progress.met)
-            })
-            .map(|(known_at, _)| known_at)
+            .chunk_by(|(one, _), (other, _)| one == other)
+            .take_while(|moment| moment[0].0 < end)
+            .find(&mut completes)
+            .map(|moment| moment[0].0)
     }
 }
 
@@ -243,8 +248,17 @@ impl Compiler<'_> {
             suggestion: nearest(sum, usage.values.iter().map(String::as_str)),
         };
         let property = usage.values.iter().position(|value| value == sum).ok_or_else(missing)?;
-        Ok(CountCondition::Sum { event, property, at_least: condition.at_least.unwrap_or(1.0) })
+        let at_least = lowest_sum(condition.at_least.unwrap_or(1.0));
+        Ok(CountCondition::Sum { event, property, at_least })
     }
+}
+
+/// Returns the lowest sum that meets a minimum. Sums of decimal numbers have rounding errors, which
+/// depend on the order of addition: ten times 0.1 meets a minimum of 1.
+fn lowest_sum(at_least: f64) -> f64 {
+    /// Tolerated relative error.
+    const TOLERANCE: f64 = 1e-9;
+    at_least - at_least * TOLERANCE
 }
 
 #[expect(

@@ -6,12 +6,12 @@ use crate::log::{NO_USER, Names};
 use crate::time::{DAY, SECOND};
 
 /// An event: hours after the start, hours until it is known, name, user, value.
-type Row = (i64, i64, u16, u32, f64);
+pub(crate) type Row = (i64, i64, u16, u32, f64);
 
-const SIGNED_UP: i64 = 5 * 3_600 * SECOND;
+pub(crate) const SIGNED_UP: i64 = 5 * 3_600 * SECOND;
 
 /// Creates a log of one account.
-fn event_store(mut rows: Vec<Row>) -> EventStore {
+pub(crate) fn event_store(mut rows: Vec<Row>) -> EventStore {
     rows.sort_by_key(|row| row.0);
     let hours = |hours: i64| hours * 3_600 * SECOND;
     let events = Events {
@@ -34,7 +34,7 @@ fn event_store(mut rows: Vec<Row>) -> EventStore {
     store
 }
 
-fn configs(text: &str) -> Vec<DefinitionConfig> {
+pub(crate) fn configs(text: &str) -> Vec<DefinitionConfig> {
     Config::parse(
         &format!("[[definition]]\nname = \"d\"\n{text}"),
         std::path::Path::new("pql.toml"),
@@ -97,7 +97,11 @@ fn first_match_by_brute_force(
     let mut order: Vec<usize> = events.account_range(0).filter(|row| known(*row) < end).collect();
     order.sort_by_key(|row| (known(*row), *row));
     let whole = Condition { all: rule.all.clone(), any: rule.any.clone(), ..Condition::default() };
+    // Events that become known together count together.
+    let is_last =
+        |len: &usize| order.get(*len).is_none_or(|next| known(*next) > known(order[len - 1]));
     (1..=order.len())
+        .filter(is_last)
         .find(|len| is_met(&whole, usage, events, &order[..*len]))
         .map(|len| known(order[len - 1]))
 }
@@ -124,7 +128,7 @@ fn group(node: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     })
 }
 
-fn rule() -> impl Strategy<Value = String> {
+pub(crate) fn rule() -> impl Strategy<Value = String> {
     let node = prop_oneof![3 => condition(), 1 => group(condition()).prop_map(|inner| format!("{{ {inner} }}"))];
     (group(node), proptest::option::of(49..200_u32)).prop_map(|(group, within)| match within {
         Some(hours) => format!("within = \"{hours}h\"\n{group}\n"),
@@ -132,7 +136,7 @@ fn rule() -> impl Strategy<Value = String> {
     })
 }
 
-fn row() -> impl Strategy<Value = Row> {
+pub(crate) fn row() -> impl Strategy<Value = Row> {
     let value = prop_oneof![Just(f64::NAN), (-3..6_i32).prop_map(f64::from)];
     (0..240_i64, prop_oneof![Just(0), Just(0), 0..72_i64], 0..3_u16, 0..4_u32, value)
 }
@@ -177,6 +181,20 @@ fn first_match_is_the_time_of_the_completing_event() {
         Some(16 * hour),
         "events count from the time they are known"
     );
+}
+
+#[test]
+fn a_sum_counts_all_events_of_a_moment_and_tolerates_rounding_errors() {
+    let sum = |at_least: f64| {
+        format!("all = [{{ event = \"a\", sum = \"minutes\", at_least = {at_least:?} }}]")
+    };
+    let rows = || vec![(6, 0, 0, 0, 3.0), (6, 0, 0, 0, -2.0), (7, 0, 0, 0, 1.5)];
+    let hour = 3_600 * SECOND;
+    assert_eq!(first_match(&sum(3.0), rows()), None, "the sum is 1 and then 2.5");
+    assert_eq!(first_match(&sum(2.0), rows()), Some(7 * hour));
+    let tenths = |n: usize| (0..n).map(|i| (6 + i64::try_from(i).unwrap(), 0, 0, 0, 0.1)).collect();
+    assert_eq!(first_match(&sum(1.0), tenths(10)), Some(15 * hour));
+    assert_eq!(first_match(&sum(1.0), tenths(9)), None);
 }
 
 #[test]
