@@ -296,7 +296,7 @@ fn in_order<T: Copy>(values: &[T], order: &[u32]) -> Vec<T> {
 
 /// Checks that a matrix has accounts, cutoffs and exactly the usage features.
 fn check_usage_columns(matrix: &Matrix, features: &[Feature], path: &Path) -> Result<()> {
-    let names = || matrix.features.get_column_names().into_iter().map(|name| name.as_str());
+    let names = || matrix.features.get_column_names().into_iter().map(PlSmallStr::as_str);
     let missing = features.iter().find(|f| names().all(|name| name != f.name));
     if let Some(Feature { name, .. }) = missing {
         return Err(Error::MissingFeature {

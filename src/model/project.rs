@@ -65,9 +65,10 @@ impl Model {
         let training = ColumnTypes::for_training(config);
         let known = self.preprocessor.kinds();
         let kind = |Feature { name, .. }: Feature| {
-            let kind = match catalog.attributes.contains(&name) {
-                true => *training.kinds.get(&name).or_else(|| known.get(&name))?,
-                false => ValueKind::Number,
+            let kind = if catalog.attributes.contains(&name) {
+                *training.kinds.get(&name).or_else(|| known.get(&name))?
+            } else {
+                ValueKind::Number
             };
             Some((name, kind))
         };

@@ -82,8 +82,6 @@ pub(crate) enum Function {
     TrimZeros,
     /// Texts in a row, none of them null.
     Concat,
-    /// Number of characters of a text.
-    Length,
     /// Lower case of a text.
     Lower,
     /// Text without blanks, tabs and line breaks at both ends.
@@ -96,8 +94,6 @@ pub(crate) enum Function {
     NullIfNan,
     /// The current time of the engine.
     Now,
-    /// Whether a double is NaN.
-    IsNan,
     /// Time of the engine → µs UTC.
     ToMicros,
     /// µs UTC, from 1685 to 2255 → time of the engine.
@@ -113,8 +109,6 @@ pub(crate) enum Aggregate {
     CountRows,
     /// Number of values that are not null.
     Count,
-    /// Number of distinct values that are not null.
-    CountDistinct,
     /// Sum; null without values.
     Sum,
     /// Smallest value; null without values.
@@ -184,6 +178,7 @@ pub(crate) enum Node {
     },
 }
 
+#[expect(clippy::wrong_self_convention, reason = "an expression is built from parts, not asked")]
 impl Expression {
     fn new(node: Node, kind: Type) -> Self {
         Self { node, kind }
@@ -369,8 +364,8 @@ impl Expression {
             | Function::WholeNumber
             | Function::Substring
             | Function::TrimZeros => Type::Text,
-            Function::Length | Function::ToMicros | Function::HashPrefix => Type::Integer,
-            Function::IsNan | Function::Like => Type::Boolean,
+            Function::ToMicros | Function::HashPrefix => Type::Integer,
+            Function::Like => Type::Boolean,
             Function::FromMicros | Function::Now => Type::Timestamp,
             Function::Abs
             | Function::Greatest
@@ -384,7 +379,7 @@ impl Expression {
     /// Aggregates an expression over the rows of a group.
     pub(crate) fn aggregate(function: Aggregate, of: Self) -> Self {
         let kind = match function {
-            Aggregate::CountRows | Aggregate::Count | Aggregate::CountDistinct => Type::Integer,
+            Aggregate::CountRows | Aggregate::Count => Type::Integer,
             Aggregate::Sum | Aggregate::Min | Aggregate::Max => of.kind,
         };
         Self::new(Node::Aggregate { function, of: Box::new(of), filter: None }, kind)

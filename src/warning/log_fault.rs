@@ -196,7 +196,7 @@ impl fmt::Display for LogFault {
             Self::SourceEnded { source, last_seen, log_end, expected } => {
                 let last = last_seen.map_or_else(
                     || "has no recent events".to_owned(),
-                    |day| format!("ends on {}", day),
+                    |day| format!("ends on {day}"),
                 );
                 write!(
                     f,

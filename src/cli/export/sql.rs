@@ -39,7 +39,7 @@ pub(in crate::cli) struct Args {
     /// Write a query, or a statement that creates a view or table
     #[arg(long = "as", value_name = "FORM", default_value = "query", help_heading = "Output")]
     form: SqlFormArg,
-    /// Name of the view or table [default: pql_PART]
+    /// Name of the view or table [default: `pql_PART`]
     #[arg(long = "name", value_name = "NAME", help_heading = "Output")]
     relation: Option<String>,
     /// Output file [default: standard output]

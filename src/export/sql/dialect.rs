@@ -272,8 +272,6 @@ impl Dialect {
             (Function::Coalesce, _) => format!("COALESCE({list})"),
             (Function::NullIf, _) => format!("NULLIF({list})"),
             (Function::Concat, _) => format!("({})", arguments.join(" || ")),
-            (Function::Length, Self::DuckDb | Self::Snowflake) => format!("LENGTH({list})"),
-            (Function::Length, _) => format!("CHAR_LENGTH({list})"),
             (Function::Lower, _) => format!("LOWER({list})"),
             (Function::Trim, Self::DuckDb) => format!("TRIM({list}, E' \\t\\n\\r')"),
             (Function::Trim, Self::Postgres) => format!("BTRIM({list}, E' \\t\\n\\r')"),
@@ -302,12 +300,7 @@ impl Dialect {
             (Function::Substring, _) => format!("SUBSTR({list})"),
             (Function::TrimZeros, Self::Spark) => format!("TRIM(TRAILING '0' FROM {list})"),
             (Function::TrimZeros, _) => format!("RTRIM({list}, '0')"),
-            (Function::IsNan, Self::DuckDb) => format!("ISNAN({list})"),
             // ISNAN is false for null.
-            (Function::IsNan, Self::Spark) => format!("{first} = DOUBLE('NaN')"),
-            (Function::IsNan, Self::BigQuery) => format!("IS_NAN({list})"),
-            (Function::IsNan, Self::Postgres) => format!("{first} = 'NaN'::float8"),
-            (Function::IsNan, Self::Snowflake) => format!("{first} = 'NaN'::FLOAT"),
             (Function::ToMicros, Self::DuckDb) => format!("EPOCH_US({list})"),
             (Function::ToMicros, Self::Postgres) => {
                 format!("CAST(EXTRACT(EPOCH FROM {list}) * 1000000 AS BIGINT)")
@@ -321,8 +314,9 @@ impl Dialect {
             (Function::FromMicros, Self::Postgres) => {
                 format!("TIMESTAMP 'epoch' + {first} * INTERVAL '1 microsecond'")
             }
-            (Function::FromMicros, Self::Spark) => format!("TIMESTAMP_MICROS({list})"),
-            (Function::FromMicros, Self::BigQuery) => format!("TIMESTAMP_MICROS({list})"),
+            (Function::FromMicros, Self::Spark | Self::BigQuery) => {
+                format!("TIMESTAMP_MICROS({list})")
+            }
             (Function::FromMicros, Self::Snowflake) => format!("TO_TIMESTAMP_NTZ({list}, 6)"),
             (Function::HashPrefix, Self::DuckDb) => {
                 format!("CAST('0x' || SUBSTR(SHA256({list}), 1, 13) AS BIGINT)")

@@ -337,7 +337,6 @@ impl Writer {
             Node::Case { branches, otherwise } => {
                 branches.iter().all(|(_, value)| self.is_narrow(value)) && self.is_narrow(otherwise)
             }
-            Node::Call(Function::Length, _) => true,
             Node::Call(function, arguments) => {
                 let is_choice = matches!(
                     function,
@@ -398,7 +397,6 @@ impl Writer {
         };
         let call = match function {
             Aggregate::CountRows | Aggregate::Count => format!("COUNT({value})"),
-            Aggregate::CountDistinct => format!("COUNT(DISTINCT {value})"),
             Aggregate::Sum => format!("SUM({value})"),
             Aggregate::Min => format!("MIN({value}{})", self.collation(of)),
             Aggregate::Max => format!("MAX({value}{})", self.collation(of)),
@@ -535,7 +533,7 @@ fn is_default(branches: &[(Expression, Expression)], otherwise: &Expression) -> 
 
 /// Returns whether a dialect writes a function as an operator.
 fn is_operator(function: Function) -> bool {
-    matches!(function, Function::FromMicros | Function::IsNan | Function::Like)
+    matches!(function, Function::FromMicros | Function::Like)
 }
 
 /// Returns whether nothing can bind more tightly than the expression.

@@ -66,7 +66,7 @@ fn cell(value: &AnyValue, text: &mut String) -> JsonCell {
 fn push_text(value: &AnyValue, text: &mut String) {
     match value {
         AnyValue::Date(days) => {
-            text.push_str(&time::Day::from_number(i64::from(*days)).to_string())
+            text.push_str(&time::Day::from_number(i64::from(*days)).to_string());
         }
         AnyValue::Datetime(t, unit, _) | AnyValue::DatetimeOwned(t, unit, _) => {
             text.push_str(&time::iso(micros(*t, *unit)));

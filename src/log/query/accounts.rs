@@ -88,7 +88,7 @@ impl LogQuery<'_> {
         let event = Expression::column(EVENTS, "event", Type::Text);
         let outcomes: Vec<String> =
             self.roles.converted.iter().chain(&self.roles.churned).cloned().collect();
-        let select = self.from_events().key("account_id", account);
+        let select = self.select_events().key("account_id", account);
         let [converted, churned] = self.outcomes();
         let select = select
             .column("converted", converted)
@@ -167,7 +167,7 @@ impl LogQuery<'_> {
         let known_at = Expression::column(EVENTS, "known_at", Type::Integer);
         let [converted, churned] = self.outcomes();
         let mut select = self
-            .from_events()
+            .select_events()
             .key("account_id", Expression::column(EVENTS, "account_id", Type::Text))
             .column("signed_up", Expression::aggregate(Aggregate::Min, known_at))
             .column("converted", converted)

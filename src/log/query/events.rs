@@ -89,7 +89,7 @@ impl LogQuery<'_> {
                 (Some(column), _) => Expression::raw(TABLE, column).cast(Type::Text),
                 (None, name) => Expression::text(&canonical(name.as_deref().unwrap_or_default())),
             };
-            return vec![self.table_rows(number, table, event, None)];
+            return vec![self.table_rows(number, table, &event, None)];
         }
         let has_event = |column: &String| {
             let count = self.number(TABLE, column);
@@ -101,7 +101,7 @@ impl LogQuery<'_> {
             // The values of a row belong to its first event, so that sums count them once.
             let has_earlier = columns[..index].iter().map(has_event).reduce(Expression::or);
             let event = Expression::text(&canonical(column));
-            self.table_rows(number, table, event, has_earlier).filter(has_event(column))
+            self.table_rows(number, table, &event, has_earlier.as_ref()).filter(has_event(column))
         };
         columns.iter().enumerate().map(select).collect()
     }
@@ -114,8 +114,8 @@ impl LogQuery<'_> {
         &self,
         number: usize,
         table: &EventTable,
-        event: Expression,
-        without_values: Option<Expression>,
+        event: &Expression,
+        without_values: Option<&Expression>,
     ) -> Select {
         let EventTable { name, columns, source, id_space } = table;
         let text = |column: &Option<String>| match column {
@@ -146,7 +146,7 @@ impl LogQuery<'_> {
                 }
                 Some(name) if source.values.iter().any(|value| value == name) => {
                     let number = self.number(TABLE, name);
-                    match &without_values {
+                    match without_values {
                         None => number,
                         Some(without) => Expression::case(
                             vec![(without.clone(), Expression::null(Type::Double))],
@@ -261,7 +261,7 @@ impl LogQuery<'_> {
     }
 
     /// Selects from the last stage whose rows are events of all accounts and roles.
-    pub(super) fn from_events(&self) -> Select {
+    pub(super) fn select_events(&self) -> Select {
         Select::from(Source::Stage(self.last_event_stage().to_owned()), EVENTS)
     }
 
@@ -282,7 +282,7 @@ impl LogQuery<'_> {
         let account = column("account_id", Type::Text);
         let listed = Expression::column(ACCOUNT_LIST, "account_id", Type::Text);
         let mut select = self
-            .from_events()
+            .select_events()
             .join_stage(JoinKind::Inner, ACCOUNT_LIST, account.clone().equal(listed))
             .column("account_id", account)
             .column("user_id", column("user_id", Type::Text))

@@ -52,6 +52,6 @@ mod tests {
         assert_eq!(first_double(|x| x > 2.0), Some(2.0_f64.next_up()));
         assert_eq!([last_double(|_| true), last_double(|_| false)], [Some(f64::MAX), None]);
         assert_eq!([first_double(|_| true), first_double(|_| false)], [Some(f64::MIN), None]);
-        assert!(last_double(|x| x <= 0.0).is_some_and(|zero| zero.is_sign_positive()));
+        assert!(last_double(|x| x <= 0.0).is_some_and(f64::is_sign_positive));
     }
 }

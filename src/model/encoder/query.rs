@@ -9,7 +9,7 @@ use crate::query::{ColumnNames, Expression, Function, Rows, Select, Stage, Type}
 /// Stage of the transformed numbers.
 const TRANSFORMED: &str = "transformed";
 /// Stage of the design columns.
-const ENCODED: &str = "encoded";
+pub(crate) const ENCODED: &str = "encoded";
 
 /// Stages that encode features.
 #[derive(Debug)]
@@ -28,13 +28,6 @@ impl FeatureEncoder {
             Encoding::Numeric(_) => Type::Double,
             Encoding::Categorical(_) => Type::Text,
         }
-    }
-}
-
-impl EncodedRows {
-    /// Returns the name of the last stage.
-    pub(crate) fn last(&self) -> &str {
-        ENCODED
     }
 }
 
@@ -192,7 +185,7 @@ impl CategoricalEncoding {
         }
         let (missing, texts): (Vec<&str>, Vec<&str>) =
             self.known_levels().filter(|own| *own != OTHER).partition(|own| *own == MISSING);
-        let texts = texts.into_iter().map(|own| Expression::text(own)).collect();
+        let texts = texts.into_iter().map(Expression::text).collect();
         let other = raw.clone().is_in(texts).negate();
         match missing[..] {
             [] => other.or(raw.clone().is_null()),

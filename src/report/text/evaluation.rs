@@ -53,7 +53,7 @@ pub(crate) fn held_out(model: &Model) -> Option<String> {
     match cutoffs.len() {
         0 | 1 => {}
         n if n <= first + last => {
-            text += &format!("\n\nBy cutoff\n{}", by_cutoff(cutoffs, 0, model.zone()))
+            text += &format!("\n\nBy cutoff\n{}", by_cutoff(cutoffs, 0, model.zone()));
         }
         n => {
             let shown = [&cutoffs[..first], &cutoffs[n - last..]].concat();

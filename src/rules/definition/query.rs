@@ -258,10 +258,8 @@ impl<'a> DefinitionQuery<'a> {
             .join_stage(JoinKind::Inner, ACCOUNT_LIST, account().equal(listed))
             .key("account_id", account());
         for (number, definition) in self.definitions.iter().enumerate() {
-            let (all, group) = match definition.all.is_empty() {
-                false => (true, &definition.all),
-                true => (false, &definition.any),
-            };
+            let all = !definition.all.is_empty();
+            let group = if all { &definition.all } else { &definition.any };
             let mut is_met = self.group(all, group);
             if let Some(within) = definition.within {
                 let limit = signed_up().add(Expression::integer(within.0));

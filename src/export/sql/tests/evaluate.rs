@@ -162,12 +162,8 @@ fn call(function: Function, mut arguments: Vec<Cell>) -> Option<Cell> {
         (Function::Abs, Cell::Double(value)) => Cell::Double(value.abs()),
         (Function::Floor, Cell::Double(value)) => Cell::Double(value.floor()),
         (Function::Sqrt, Cell::Double(value)) => Cell::Double(value.sqrt()),
-        (Function::IsNan, Cell::Double(value)) => Cell::Boolean(value.is_nan()),
         (Function::Greatest, _) => arguments.into_iter().max_by(order)?,
         (Function::Least, _) => arguments.into_iter().min_by(order)?,
-        (Function::Length, Cell::Text(text)) => {
-            Cell::Integer(text.chars().count().try_into().ok()?)
-        }
         (Function::Lower, Cell::Text(text)) => Cell::Text(text.to_lowercase()),
         (Function::Trim, Cell::Text(text)) => {
             Cell::Text(text.trim_matches([' ', '\t', '\n', '\r']).to_owned())

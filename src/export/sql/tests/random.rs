@@ -154,7 +154,6 @@ fn integers(depth: u32) -> BoxedStrategy<Expression> {
     prop_oneof![
         6 => (operator, of(Type::Integer), of(Type::Integer)).prop_map(|(o, a, b)| binary(o, a, b)),
         1 => of(Type::Integer).prop_map(|value| call(Function::Abs, vec![value])),
-        1 => of(Type::Text).prop_map(|value| call(Function::Length, vec![value])),
         1 => of(Type::Double).prop_map(|value| call(Function::Floor, vec![value]).cast(Type::Integer)),
         1 => extremes(Type::Integer, depth),
     ]

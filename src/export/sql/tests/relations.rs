@@ -125,22 +125,17 @@ fn texts_are_compared_by_their_bytes_and_nulls_are_last() {
         .key("kind", kind)
         .column("first", Expression::aggregate(Aggregate::Min, text.clone()))
         .column("last", Expression::aggregate(Aggregate::Max, text.clone()))
-        .column("distinct", Expression::aggregate(Aggregate::CountDistinct, text.clone()))
         .column("rows", Expression::count_rows())
         .column("known", Expression::aggregate(Aggregate::Count, text));
     let columns = [
         ("kind", "integer"),
         ("first", "text"),
         ("last", "text"),
-        ("distinct", "integer"),
         ("rows", "integer"),
         ("known", "integer"),
     ];
-    let rows = [
-        json!([1, "B", "é", 4, 5, 4]),
-        json!([2, "_", "a", 2, 3, 3]),
-        json!([3, null, null, 0, 1, 0]),
-    ];
+    let rows =
+        [json!([1, "B", "é", 5, 4]), json!([2, "_", "a", 3, 3]), json!([3, null, null, 1, 0])];
     check_rows(&query(vec![texts_stage()], select), &columns, &rows);
 }
 
@@ -155,7 +150,6 @@ fn aggregates_with_filters_are_null_or_zero_without_rows() {
         .column("none", Expression::count_rows().filter(none()))
         .column("true", Expression::count_rows().filter(column("b")))
         .column("not_true", Expression::count_rows().filter(column("b").negate()))
-        .column("distinct", of(Aggregate::CountDistinct, "b").filter(column("i").is_not_null()))
         .column("sum", of(Aggregate::Sum, "i"))
         .column("sum_none", of(Aggregate::Sum, "i").filter(none()))
         .column("sum_d", of(Aggregate::Sum, "d").filter(is(3).or(is(-2))))
@@ -491,10 +485,10 @@ fn tables_of_a_schema_keep_their_rows() {
     let select = Select::from(Source::Table(TableName(name)), "events")
         .column("id", of("Id", Type::Integer))
         .column("text", of("a b", Type::Text))
-        .column("nan", call(Function::IsNan, vec![of("d", Type::Double)]));
+        .column("nan", call(Function::NullIfNan, vec![of("d", Type::Double)]).is_null());
     let columns = [("id", "integer"), ("text", "text"), ("nan", "boolean")];
     let expected =
-        table(&columns, &[json!([1, "a", true]), json!([2, "", false]), json!([3, null, null])]);
+        table(&columns, &[json!([1, "a", true]), json!([2, "", false]), json!([3, null, true])]);
     let query = query(Vec::new(), select);
     for engine in Engine::selected() {
         let found = rows_of(engine, &query, vec![(vec!["my_schema", "select"], path.clone())]);

@@ -13,7 +13,7 @@ pub(crate) use table::{FeatureTable, are_finite, feature_stage};
 use crate::config::QualifyBy;
 use crate::error::Result;
 use crate::model::Model;
-use crate::model::encoder::{EncodedRows, encode_stages};
+use crate::model::encoder::{ENCODED, EncodedRows, encode_stages};
 use crate::model::explain::query::{ScoredStage, reason_stages};
 use crate::query::{ColumnNames, Expression, JoinKind, Order, Rows, Select, Stage, Type};
 
@@ -164,7 +164,7 @@ impl ScoreQuery<'_> {
     ) -> Stage {
         let preprocessor = &self.model.preprocessor;
         let columns = preprocessor.columns();
-        let mut select = Select::extending(encoded.last());
+        let mut select = Select::extending(ENCODED);
         for (feature, encoder) in preprocessor.features.iter().enumerate() {
             let is_own = columns.iter().map(|column| column.feature == feature);
             let own: Vec<f64> = is_own
