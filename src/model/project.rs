@@ -126,7 +126,12 @@ impl Model {
     /// Returns the column names of a matrix: from the project file if set there, else from the
     /// training.
     pub(crate) fn matrix_config(&self, file: MatrixConfig) -> Result<MatrixConfig> {
-        Ok(if file == MatrixConfig::default() { self.config()?.matrix } else { file })
+        let has_columns = MatrixConfig { table: None, ..file.clone() } != MatrixConfig::default();
+        if has_columns {
+            return Ok(file);
+        }
+        let stored = self.config()?.matrix;
+        Ok(MatrixConfig { table: file.table.or(stored.table), ..stored })
     }
 
     /// Reads a matrix with outcomes in the same way as the training rows. Warnings about the files
