@@ -136,6 +136,21 @@ impl Config {
 }
 
 impl DefinitionConfig {
+    /// Returns the properties that conditions sum.
+    pub(crate) fn summed_properties(&self) -> BTreeSet<String> {
+        fn collect(conditions: &[Condition], properties: &mut BTreeSet<String>) {
+            for condition in conditions {
+                properties.extend(condition.sum.clone());
+                collect(&condition.all, properties);
+                collect(&condition.any, properties);
+            }
+        }
+        let mut properties = BTreeSet::new();
+        collect(&self.all, &mut properties);
+        collect(&self.any, &mut properties);
+        properties
+    }
+
     /// Returns the `[[definition]]` block of `pql.toml`.
     #[must_use]
     pub fn to_toml(&self) -> String {

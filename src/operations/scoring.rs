@@ -90,7 +90,10 @@ pub fn score_matrix_to(
 }
 
 /// Checks that accounts can qualify without events.
-fn check_definitions(config: &Config, sink: &mut Sink<'_>) -> Result<()> {
+///
+/// # Errors
+/// * [`Error::Usage`]: accounts qualify by definitions
+pub(crate) fn check_definitions(config: &Config, sink: &mut Sink<'_>) -> Result<()> {
     let by = config.qualify.by;
     if matches!(by, QualifyBy::Definition | QualifyBy::Both) {
         let hint = Some(

@@ -10,10 +10,11 @@ use crate::export::sql::{Dialect, SqlForm, SqlOptions, SqlPart, SqlTime, export_
 use crate::io::write::write_bytes;
 use crate::time::WrittenTime;
 
-/// Write a statement that computes features in a database
+/// Write a statement that scores accounts in a database
 ///
 /// The statement reads the tables that pql.toml names, cleans them as pql does, and returns one row
-/// per open account.
+/// per open account: its scores with reasons, as `pql score` writes them, or its features. A model
+/// of a feature matrix scores the rows of the table in `[matrix]`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// Project file [default: ./pql.toml if it exists]
@@ -34,8 +35,11 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "ENGINE", help_heading = "Output")]
     dialect: SqlDialect,
     /// Rows of the statement
-    #[arg(long, value_name = "PART", default_value = "features", help_heading = "Output")]
+    #[arg(long, value_name = "PART", default_value = "scores", help_heading = "Output")]
     part: SqlPartArg,
+    /// Leave out the columns of the confidence interval
+    #[arg(long, help_heading = "Output")]
+    no_interval: bool,
     /// Write a query, or a statement that creates a view or table
     #[arg(long = "as", value_name = "FORM", default_value = "query", help_heading = "Output")]
     form: SqlFormArg,
@@ -69,6 +73,8 @@ enum SqlDialect {
 enum SqlPartArg {
     /// Features of open accounts
     Features,
+    /// The columns of `pql score`
+    Scores,
 }
 
 /// Form of a statement.
@@ -109,10 +115,12 @@ impl Args {
     fn options(&self, file: &Config) -> Result<SqlOptions> {
         let part = match self.part {
             SqlPartArg::Features => SqlPart::Features,
+            SqlPartArg::Scores => SqlPart::Scores { interval: !self.no_interval },
         };
         let name = || {
             self.relation.clone().unwrap_or_else(|| match self.part {
                 SqlPartArg::Features => "pql_features".to_owned(),
+                SqlPartArg::Scores => "pql_scores".to_owned(),
             })
         };
         let form = match self.form {

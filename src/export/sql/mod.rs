@@ -9,9 +9,8 @@ mod names;
 mod scores;
 
 pub use dialect::Dialect;
-pub use scores::score_table;
 
-use crate::config::{Config, CutoffScheme};
+use crate::config::{Config, CutoffScheme, DefinitionConfig};
 use crate::dataset::features::FeatureCatalog;
 use crate::dataset::features::query::feature_stages;
 use crate::dataset::observations::query::scoring_stages;
@@ -20,9 +19,12 @@ use crate::io::sink::Sink;
 use crate::log::query::{LogEnd, LogQuery, LogTables, TableOptions, TimeScheme};
 use crate::log::{ColumnTypes, NullMarks, ValueKind};
 use crate::model::Model;
+use crate::model::score::query::ScoreQuery;
 use crate::names::nearest;
 use crate::query::stages::FEATURES;
 use crate::query::{Expression, Function, Query, Rows, Select, Stage, TableName, Type};
+use crate::rules::definition::query::definition_stages;
+use crate::warning::{MissingInput, Warning};
 
 /// The time of scoring in a statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +44,11 @@ pub enum SqlPart {
     /// The features of open accounts.
     #[default]
     Features,
+    /// The columns of `pql score`.
+    Scores {
+        /// Whether to compute intervals.
+        interval: bool,
+    },
 }
 
 /// What a statement does with its rows.
@@ -75,8 +82,8 @@ pub struct SqlOptions {
 /// * `label` – label of the model, for messages and comments
 /// * `file` – the project file
 /// # Errors
-/// * [`Error::Usage`]: the model was trained on a feature matrix, a source has no table, a column
-///   cannot be read by SQL, or a name is too long for the engine
+/// * [`Error::Usage`]: features of a model that was trained on a feature matrix, a source has no
+///   table, a column cannot be read by SQL, or a name is too long for the engine
 /// * [`Error::MissingProperty`], [`Error::MissingSeats`], [`Error::MissingAttribute`]: the tables
 ///   lack a column of the model
 /// * those of [`Model::project_config`]
@@ -90,11 +97,54 @@ pub fn export_sql(
     let mut config = model.project_config(file, sink)?;
     // The tables may have UTC although the files of the training had local times.
     config.input.timezone = file.input.timezone;
-    let catalog = model.usage_features(label)?;
     let types = model.column_types(&config);
-    match options.part {
-        SqlPart::Features => export_features(catalog, label, &config, &types, options),
+    let (catalog, interval) = match (options.part, &model.catalog) {
+        (SqlPart::Features, _) => {
+            let catalog = model.usage_features(label)?;
+            return export_features(catalog, label, &config, &types, options);
+        }
+        (SqlPart::Scores { interval }, Some(catalog)) => (catalog, interval),
+        (SqlPart::Scores { interval }, None) => {
+            check_matrix_time(label, &options.time)?;
+            let query = scores::score_table(model, label, file, &types, interval, sink)?;
+            return write_scores(query, label, options);
+        }
+    };
+    let inputs = Inputs::new(catalog, &config, &config.definition, &types, options)?;
+    warn_of_unknown_properties(&config, sink);
+    let definitions = match config.definition.as_slice() {
+        [] => Vec::new(),
+        definitions => definition_stages(definitions, &inputs.values),
+    };
+    let query = ScoreQuery {
+        model,
+        label,
+        qualify_by: config.qualify.by,
+        horizon: Some(config.observation.gap.0 + config.observation.horizon.0),
+        with_interval: interval,
+        definitions: definitions.last(),
+    };
+    let mut stages = inputs.stages(catalog, &config);
+    stages.extend(definitions.iter().cloned());
+    write_scores(scores::score_log(&query, stages)?, label, options)
+}
+
+/// Checks that a statement over a feature matrix has no time of its own.
+fn check_matrix_time(label: &str, time: &SqlTime) -> Result<()> {
+    if *time == SqlTime::EndOfLog {
+        return Ok(());
     }
+    Err(Error::Usage {
+        problem: format!(
+            "`--at`: model `{label}` was trained on a feature matrix, whose rows have cutoffs of their own"
+        ),
+        hint: Some("select the rows in a view, and name it in `matrix.table`".to_owned()),
+    })
+}
+
+/// Writes a query of scores in its form.
+fn write_scores(query: Query, label: &str, options: &SqlOptions) -> Result<String> {
+    write_statement(Query { comment: comment("Scores", label, options), ..query }, options)
 }
 
 /// Compiles the features of a catalog, with the columns of [`compute`] and the account and cutoff
@@ -114,7 +164,7 @@ pub fn export_features(
     types: &ColumnTypes,
     options: &SqlOptions,
 ) -> Result<String> {
-    let inputs = Inputs::new(catalog, config, types, options)?;
+    let inputs = Inputs::new(catalog, config, &[], types, options)?;
     let stages = inputs.stages(catalog, config);
     let select = select_features(&stages);
     let key = |name: &str, kind| Expression::column(FEATURES, name, kind).ascending();
@@ -170,6 +220,7 @@ impl<'a> Inputs<'a> {
     fn new(
         catalog: &FeatureCatalog,
         config: &Config,
+        definitions: &[DefinitionConfig],
         types: &'a ColumnTypes,
         options: &SqlOptions,
     ) -> Result<Self> {
@@ -186,6 +237,13 @@ impl<'a> Inputs<'a> {
             return Err(Error::MissingSeats);
         }
         let kind = |name: &String| types.kinds.get(name).copied().unwrap_or(ValueKind::Text);
+        let mut values = catalog.summed_properties.clone();
+        let has_value = |name: &String| config.events.iter().any(|e| e.values.contains(name));
+        for name in definitions.iter().flat_map(DefinitionConfig::summed_properties) {
+            if has_value(&name) && !values.contains(&name) {
+                values.push(name);
+            }
+        }
         let attributes = catalog.attributes.iter().map(|name| (name.clone(), kind(name)));
         let end = match (&options.time, config.observation.until) {
             (SqlTime::At(time), _) => LogEnd::At(*time),
@@ -200,7 +258,7 @@ impl<'a> Inputs<'a> {
         Ok(Self {
             tables,
             null: &types.null,
-            values: catalog.summed_properties.clone(),
+            values,
             attributes: attributes.collect(),
             end,
             scheme,
@@ -240,6 +298,23 @@ fn check_columns(catalog: &FeatureCatalog, config: &Config) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// Warns of properties in definitions that no source has: their conditions are never met.
+fn warn_of_unknown_properties(config: &Config, sink: &mut Sink<'_>) {
+    let known = || config.events.iter().flat_map(|source| &source.values);
+    for definition in &config.definition {
+        for property in definition.summed_properties() {
+            if known().any(|name| *name == property) {
+                continue;
+            }
+            let suggestion = nearest(&property, known().map(String::as_str));
+            sink.notify(Warning::UnknownInDefinition {
+                definition: definition.name.clone(),
+                missing: MissingInput::Property { property, suggestion },
+            });
+        }
+    }
 }
 
 /// Returns the lines at the top of a statement.

@@ -221,7 +221,7 @@ fn earlier(a: Expression, b: Expression) -> Expression {
 
 /// Returns the canonical form of a level: that of an id, and true and false in lower case; null if
 /// it is blank.
-fn level(text: &Expression) -> Expression {
+pub(crate) fn level(text: &Expression) -> Expression {
     let blank = || Expression::text("");
     let is = |forms: [&str; 2]| text.clone().is_in(forms.map(Expression::text).to_vec());
     let (may_differ, form) = other_form(text);

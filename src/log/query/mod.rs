@@ -7,6 +7,7 @@ mod events;
 mod tables;
 mod time;
 
+pub(crate) use accounts::level;
 pub(crate) use tables::{LogTables, TableOptions};
 pub(crate) use time::{LogEnd, TimeScheme};
 
@@ -61,15 +62,7 @@ impl LogQuery<'_> {
 
     /// Returns a number of a source table; NaN and the numbers that mean missing are null.
     fn number(&self, relation: &str, column: &str) -> Expression {
-        let number = Expression::raw(relation, column).cast(Type::Double);
-        let number = Expression::call(Function::NullIfNan, vec![number]);
-        let marks: Vec<Expression> =
-            self.null.numbers().iter().map(|mark| Expression::double(*mark)).collect();
-        if marks.is_empty() {
-            return number;
-        }
-        let is_mark = number.clone().is_in(marks);
-        Expression::case(vec![(is_mark, Expression::null(Type::Double))], number)
+        source_number(&Expression::raw(relation, column), self.null)
     }
 
     /// Returns a time of a source table, µs UTC.
@@ -91,13 +84,25 @@ impl LogQuery<'_> {
     }
 }
 
+/// Returns a number of a source table; NaN and the numbers that mean missing are null.
+pub(crate) fn source_number(raw: &Expression, null: &NullMarks) -> Expression {
+    let number = Expression::call(Function::NullIfNan, vec![raw.clone().cast(Type::Double)]);
+    let marks: Vec<Expression> =
+        null.numbers().iter().map(|mark| Expression::double(*mark)).collect();
+    if marks.is_empty() {
+        return number;
+    }
+    let is_mark = number.clone().is_in(marks);
+    Expression::case(vec![(is_mark, Expression::null(Type::Double))], number)
+}
+
 /// Returns the canonical form of a text, as [`canonical`].
 fn canonical_form(text: &Expression) -> Expression {
     Expression::case(vec![other_form(text)], text.clone())
 }
 
 /// Returns the canonical form of a text; null if it is blank.
-fn present(text: &Expression) -> Expression {
+pub(crate) fn present(text: &Expression) -> Expression {
     let blank = || Expression::text("");
     let (may_differ, form) = other_form(text);
     let form = Expression::call(Function::NullIf, vec![form, blank()]);

@@ -1,5 +1,7 @@
 //! The tables of a log: their names and columns.
 
+use std::path::Path;
+
 use crate::config::{AccountSource, EventSource, MaxLine};
 use crate::error::{Error, Result};
 use crate::io::read::Source;
@@ -63,14 +65,14 @@ impl LogTables {
         let mut keys: Vec<IdSpace> = Vec::new();
         let mut tables = Vec::new();
         for source in events {
-            let table = table_name(source.table.as_deref(), &source.path, "events")?;
+            let table = table_name(source.table.as_deref(), &source.path, "[[events]]")?;
             let (columns, key) = resolve_events(source, options)?;
             let id_space = keys.iter().position(|known| *known == key).unwrap_or(keys.len());
             keys.push(key);
             tables.push(EventTable { name: table, columns, source: source.clone(), id_space });
         }
         let accounts: Option<Result<AccountTable>> = accounts.map(|source| {
-            let name = table_name(source.table.as_deref(), &source.path, "accounts")?;
+            let name = table_name(source.table.as_deref(), &source.path, "[accounts]")?;
             let columns = resolve_accounts(source, options)?;
             Ok(AccountTable { name, columns, source: source.clone() })
         });
@@ -94,20 +96,21 @@ struct IdSpace {
     unpivoted: bool,
 }
 
-/// Returns the table of a source: its table, else the name of its file.
-fn table_name(table: Option<&str>, path: &std::path::Path, section: &str) -> Result<TableName> {
-    if let Some(table) = table {
-        return TableName::parse(table).map_err(|problem| Error::Usage {
-            problem: format!("`{section}.table`: {problem}"),
-            hint: None,
+/// Returns the table of a source.
+fn table_name(table: Option<&str>, path: &Path, section: &str) -> Result<TableName> {
+    let Some(table) = table else {
+        return Err(Error::Usage {
+            problem: format!(
+                "`{section}`: found only the file `{}`, expected a table of the database",
+                path.display()
+            ),
+            hint: Some(format!("set `table` in `{section}`")),
         });
-    }
-    let stem = path.file_stem().and_then(|stem| stem.to_str());
-    let stem = stem.ok_or_else(|| Error::Usage {
-        problem: format!("`{section}`: found no table, expected the table of the engine"),
-        hint: Some(format!("set `{section}.table`")),
-    })?;
-    Ok(TableName(vec![stem.to_owned()]))
+    };
+    TableName::parse(table).map_err(|problem| Error::Usage {
+        problem: format!("`table` in `{section}`: {problem}"),
+        hint: None,
+    })
 }
 
 /// Resolves the columns of a source of events.
@@ -153,7 +156,7 @@ fn resolve_accounts(source: &AccountSource, options: &TableOptions<'_>) -> Resul
 }
 
 /// Opens the files of a source; `None` without files.
-fn open(path: &std::path::Path, options: &TableOptions<'_>) -> Result<Option<Source>> {
+fn open(path: &Path, options: &TableOptions<'_>) -> Result<Option<Source>> {
     let has_files = !path.as_os_str().is_empty();
     has_files.then(|| Source::open(path, options.max_line)).transpose()
 }

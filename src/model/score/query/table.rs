@@ -1,5 +1,7 @@
 //! Features from a table of the engine, such as one that `pql features` wrote.
 
+use crate::log::NullMarks;
+use crate::log::query::{level, present, source_number};
 use crate::model::encoder::{Encoding, FeatureEncoder, Preprocessor};
 use crate::query::stages::FEATURES;
 use crate::query::{Expression, Function, Rows, Select, Source, Stage, TableName, Type};
@@ -15,26 +17,27 @@ pub(crate) struct FeatureTable {
     pub(crate) cutoff: Option<String>,
 }
 
-/// Writes the features of a table as a stage: NaN and empty texts are missing.
-pub(crate) fn feature_stage(preprocessor: &Preprocessor, table: &FeatureTable) -> Stage {
+/// Writes the features of a table as a stage: NaN and blank texts are missing.
+///
+/// # Arguments
+/// * `null` – numbers that mean a missing value
+pub(crate) fn feature_stage(
+    preprocessor: &Preprocessor,
+    table: &FeatureTable,
+    null: &NullMarks,
+) -> Stage {
     const ALIAS: &str = "source";
     let raw = |column: &str| Expression::raw(ALIAS, column);
     let cutoff = table.cutoff.as_ref().map_or(Expression::null(Type::Integer), |column| {
         Expression::call(Function::ToMicros, vec![raw(column)])
     });
     let mut select = Select::from(Source::Table(table.name.clone()), ALIAS)
-        .column("account_id", raw(&table.account).cast(Type::Text))
+        .column("account_id", present(&raw(&table.account).cast(Type::Text)))
         .column("cutoff", cutoff);
     for encoder in &preprocessor.features {
         let value = match encoder.encoding {
-            Encoding::Numeric(_) => {
-                let number = raw(&encoder.feature).cast(Type::Double);
-                Expression::call(Function::NullIfNan, vec![number])
-            }
-            Encoding::Categorical(_) => {
-                let text = raw(&encoder.feature).cast(Type::Text);
-                Expression::call(Function::NullIf, vec![text, Expression::text("")])
-            }
+            Encoding::Numeric(_) => source_number(&raw(&encoder.feature), null),
+            Encoding::Categorical(_) => level(&raw(&encoder.feature).cast(Type::Text)),
         };
         select = select.column(&encoder.feature, value);
     }
