@@ -55,7 +55,9 @@ fn errors_name_what_sql_cannot_read() {
     project.write("pql.toml", format);
     duckdb(&[]).fails_with(2, &["`timestamp`", "`%d %b %Y`", "DuckDB", "create a view"]);
     project.write("pql.toml", TRIAL);
-    assert!(duckdb(&[]).done().out.contains("FROM events AS t"));
+    duckdb(&[]).fails_with(2, &["`[[events]]`", "only the file", "events.csv", "set `table`"]);
+    project.write("pql.toml", with_tables().replace("table = \"raw.accounts\"", ""));
+    duckdb(&[]).fails_with(2, &["`[accounts]`", "only the file", "accounts.csv", "set `table`"]);
     let path = |file: &str| format!("path = \"{file}\"\n");
     let only_tables =
         with_tables().replace(&path("events.csv"), "").replace(&path("accounts.csv"), "");
@@ -70,4 +72,27 @@ fn a_model_of_a_matrix_has_no_features_in_sql() {
     let project = Project::trained_matrix();
     let matrix = ["export", "sql", "m", "--part", "features", "--dialect", "duckdb"];
     project.pql(&matrix).fails_with(2, &["was trained on a feature matrix"]);
+}
+
+#[test]
+fn scores_of_a_matrix_need_its_table() {
+    let project = Project::trained_matrix();
+    let scores = ["export", "sql", "m", "--dialect", "duckdb"];
+    project.pql(&scores).fails_with(2, &["found no table of features", "`[matrix]`"]);
+    let export = |table: &str, options: &[&str]| {
+        let table = format!("matrix.table={table}");
+        project.pql(&[&scores[..], &["--set", &table], options].concat())
+    };
+    let statement = export("ml.features", &["--as", "table"]).done().out;
+    assert!(statement.starts_with("CREATE TABLE pql_scores AS\n"), "{statement}");
+    assert!(statement.contains("FROM ml.features AS"), "{statement}");
+    assert!(statement.contains("probability_low"), "{statement}");
+    let short = export("ml.features", &["--no-interval"]).done().out;
+    assert!(!short.contains("probability_low"), "{short}");
+    export("x", &["--at", "2025-05-01"]).fails_with(2, &["cutoffs of their own", "a view"]);
+    export("a..b", &[]).fails_with(2, &["`table` in `[matrix]`", "an empty part"]);
+    let by =
+        "[qualify]\nby = \"definition\"\n[[definition]]\nname = \"d\"\nall = [{ users = 2 }]\n";
+    project.write("pql.toml", by);
+    export("x", &[]).fails_with(2, &["has no events to match a definition"]);
 }
