@@ -60,6 +60,7 @@ mod speed;
 mod spline;
 mod split;
 mod sql_features;
+mod sql_scores;
 mod statistics;
 mod supply;
 mod time_zones;

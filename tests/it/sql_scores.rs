@@ -1,0 +1,133 @@
+//! Scores and reasons of exported SQL, computed by DuckDB, equal those of `pql score`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use pql::Model;
+use pql::export::sql::{Dialect, score_table};
+
+use crate::common::{python, run, text};
+
+/// Loads a table of features, runs a statement, and compares its rows with a file of scores.
+const COMPARE: &str = r#"
+import duckdb, sys
+features, statement, scores = sys.argv[1:4]
+connection = duckdb.connect(config={"threads": 2})
+connection.execute("SET TimeZone = 'UTC'")
+connection.execute("CREATE TABLE feature_rows AS SELECT * FROM read_parquet(?)", [features])
+expected = connection.execute("SELECT * FROM read_parquet(?)", [scores])
+names, expected = [column[0] for column in expected.description], expected.fetchall()
+found = connection.execute(open(statement, encoding="utf-8").read())
+assert [column[0] for column in found.description][: len(names)] == names, found.description
+found = found.fetchall()
+assert len(found) == len(expected) > 0, (len(found), len(expected))
+
+def plain(value):
+    return value.replace(tzinfo=None) if hasattr(value, "tzinfo") else value
+
+for row, other in zip(found, expected):
+    for name, value, wanted in zip(names, map(plain, row), map(plain, other)):
+        if isinstance(wanted, float) and isinstance(value, float):
+            assert abs(value - wanted) <= 1e-9, (other[0], name, value, wanted)
+        else:
+            assert value == wanted, (other[0], name, value, wanted)
+"#;
+
+/// Writes two feature matrices with missing, infinite and negative values, rare and unseen levels,
+/// quotes and hidden characters.
+const MATRICES: &str = r#"
+import datetime, math, random, sys
+import pyarrow as pa, pyarrow.parquet as pq
+
+random.seed(3)
+levels = ["gold", "it's", "sil\u200bver", "b\nr", "naïve", "r1", "r2", None]
+
+def row(i, is_new):
+    x, big, tiny = random.gauss(0, 1), random.lognormvariate(3, 2), random.gauss(0, 1)
+    plan = random.choices(levels, [30, 25, 10, 8, 8, 0.3, 0.3, 8])[0]
+    z = None if random.random() < 0.3 else round(random.expovariate(1), random.choice([0, 1, 6]))
+    size = float(random.randint(-5, 400))
+    eta = x + (plan == "gold") / 2 + 0.3 * math.log1p(big) - 0.3 * (z or 2) + 0.01 * size - 2.5
+    converted = random.random() < 1 / (1 + math.exp(-eta))
+    if is_new and random.random() < 0.3:
+        plan = random.choice(["neu", "zz z", 'q"'])
+        big = random.choice([math.inf, 5.0, 1e6, 1e12])
+        x = random.choice([math.nan, x])
+        size = random.choice([-50.125, 1000.001, size])
+    return {
+        "account_id": f"a{i:05}é",
+        "cutoff": datetime.datetime(2025, 1, 1) + datetime.timedelta(days=i % 90),
+        "converted": converted,
+        "x": x,
+        "Big": big,
+        "plan": plan,
+        "z": z,
+        "tiny": tiny * 10 ** random.choice([-9, -5, -3, 0]),
+        "huge": random.lognormvariate(20, 4),
+        "size": size,
+        "kind": random.choice(["a", "a", "b", ""]),
+    }
+
+for path, rows, is_new in [(sys.argv[1], 1500, False), (sys.argv[2], 1000, True)]:
+    pq.write_table(pa.Table.from_pylist([row(i, is_new) for i in range(rows)]), path)
+"#;
+
+fn run_python(script: &str, arguments: &[&Path]) {
+    let mut command = Command::new(python());
+    command.args(["-c", script]).args(arguments);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Scores features by pql and by SQL.
+fn compare(dir: &Path, model: &str, features: &Path) {
+    let (models, scores) = (dir.join("models"), dir.join("scores.parquet"));
+    let statement = dir.join("statement.sql");
+    run(["score", model, "--models", text(&models), "--features", text(features)]
+        .into_iter()
+        .chain(["-o", text(&scores), "-q"]));
+    let label = format!("{model}/0001");
+    let loaded = Model::load(&models.join(&label).join("model.pql")).unwrap();
+    let sql = score_table((&loaded, &label), "feature_rows", true, Dialect::DuckDb).unwrap();
+    fs::write(&statement, sql).unwrap();
+    run_python(COMPARE, &[features, &statement, &scores]);
+}
+
+#[test]
+#[ignore = "needs Python with DuckDB (`make python`)"]
+fn scores_of_a_matrix_equal_those_of_pql() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (training, batch) = (dir.join("training.parquet"), dir.join("batch.parquet"));
+    run_python(MATRICES, &[&training, &batch]);
+    let folder = dir.join("models");
+    let models: [(&str, &[&str]); 4] = [
+        ("platt", &["qualify.holdout=0.2"]),
+        ("isotonic", &["model.calibration=isotonic", "design.spline=3"]),
+        ("free", &["model.penalty=none", "model.calibration=none", "design.winsorize=never"]),
+        ("lasso", &["model.penalty=l1"]),
+    ];
+    for (name, settings) in models {
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        run(["train", "--features", text(&training), "--name", name, "-q", "--models"]
+            .into_iter()
+            .chain([text(&folder)])
+            .chain(settings));
+        compare(dir, name, &batch);
+    }
+}
+
+#[test]
+#[ignore = "needs Python with DuckDB (`make python`)"]
+fn scores_of_a_log_equal_those_of_pql() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (log, features) = (dir.join("log"), dir.join("features.parquet"));
+    run(["simulate", "-o", text(&log), "--seed", "1", "--accounts", "1500", "-q"]);
+    let project = log.join("pql.toml");
+    let models = dir.join("models");
+    run(["train", "-c", text(&project), "--name", "age", "-q", "--models", text(&models)]);
+    run(["features", "-c", text(&project), "-o", text(&features), "-q"]);
+    compare(dir, "age", &features);
+}
