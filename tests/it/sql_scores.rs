@@ -4,18 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use pql::Model;
-use pql::export::sql::{Dialect, score_table};
-
 use crate::common::{python, run, text};
 
-/// Loads a table of features, runs a statement, and compares its rows with a file of scores.
+/// Runs a statement on the tables of some files, and compares its rows with a file of scores.
 const COMPARE: &str = r#"
-import duckdb, sys
-features, statement, scores = sys.argv[1:4]
+import duckdb, os, sys
+statement, scores, *tables = sys.argv[1:]
 connection = duckdb.connect(config={"threads": 2})
 connection.execute("SET TimeZone = 'UTC'")
-connection.execute("CREATE TABLE feature_rows AS SELECT * FROM read_parquet(?)", [features])
+for path in tables:
+    name = os.path.splitext(os.path.basename(path))[0]
+    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM read_parquet(?)", [path])
 expected = connection.execute("SELECT * FROM read_parquet(?)", [scores])
 names, expected = [column[0] for column in expected.description], expected.fetchall()
 found = connection.execute(open(statement, encoding="utf-8").read())
@@ -80,18 +79,20 @@ fn run_python(script: &str, arguments: &[&Path]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Scores features by pql and by SQL.
-fn compare(dir: &Path, model: &str, features: &Path) {
+/// Scores by pql and by SQL.
+///
+/// # Arguments
+/// * `input` – options of `pql score` for its input
+/// * `tables` – options of `pql export sql` for its tables
+/// * `files` – Parquet files that have the names of these tables
+fn compare(dir: &Path, model: &str, input: &[&str], tables: &[&str], files: &[&Path]) {
     let (models, scores) = (dir.join("models"), dir.join("scores.parquet"));
     let statement = dir.join("statement.sql");
-    run(["score", model, "--models", text(&models), "--features", text(features)]
-        .into_iter()
-        .chain(["-o", text(&scores), "-q"]));
-    let label = format!("{model}/0001");
-    let loaded = Model::load(&models.join(&label).join("model.pql")).unwrap();
-    let sql = score_table((&loaded, &label), "feature_rows", true, Dialect::DuckDb).unwrap();
-    fs::write(&statement, sql).unwrap();
-    run_python(COMPARE, &[features, &statement, &scores]);
+    let common = [model, "--models", text(&models)];
+    run([&["score"][..], &common, input, &["-o", text(&scores), "-q"]].concat());
+    let output = ["--dialect", "duckdb", "-o", text(&statement), "-q"];
+    run([&["export", "sql"][..], &common, tables, &output].concat());
+    run_python(COMPARE, &[&[statement.as_path(), &scores], files].concat());
 }
 
 #[test]
@@ -114,7 +115,8 @@ fn scores_of_a_matrix_equal_those_of_pql() {
             .into_iter()
             .chain([text(&folder)])
             .chain(settings));
-        compare(dir, name, &batch);
+        let input = ["--features", text(&batch)];
+        compare(dir, name, &input, &["--set", "matrix.table=batch"], &[&batch]);
     }
 }
 
@@ -123,11 +125,13 @@ fn scores_of_a_matrix_equal_those_of_pql() {
 fn scores_of_a_log_equal_those_of_pql() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let (log, features) = (dir.join("log"), dir.join("features.parquet"));
+    let log = dir.join("log");
     run(["simulate", "-o", text(&log), "--seed", "1", "--accounts", "1500", "-q"]);
     let project = log.join("pql.toml");
+    let input = ["-c", text(&project)];
     let models = dir.join("models");
-    run(["train", "-c", text(&project), "--name", "age", "-q", "--models", text(&models)]);
-    run(["features", "-c", text(&project), "-o", text(&features), "-q"]);
-    compare(dir, "age", &features);
+    run([&["train", "--name", "age", "-q", "--models", text(&models)], &input[..]].concat());
+    let tables = ["--set", "events.0.table=events", "--set", "accounts.table=accounts"];
+    let files = ["events", "accounts"].map(|name| log.join(name).with_extension("parquet"));
+    compare(dir, "age", &input, &[&input[..], &tables].concat(), &[&files[0], &files[1]]);
 }
