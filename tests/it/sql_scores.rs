@@ -1,6 +1,5 @@
 //! Scores and reasons of exported SQL, computed by DuckDB, equal those of `pql score`.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
