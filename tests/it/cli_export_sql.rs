@@ -90,7 +90,7 @@ fn scores_of_a_matrix_need_its_table() {
     let short = export("ml.features", &["--no-interval"]).done().out;
     assert!(!short.contains("probability_low"), "{short}");
     export("x", &["--at", "2025-05-01"]).fails_with(2, &["cutoffs of their own", "a view"]);
-    export("a..b", &[]).fails_with(2, &["`table` in `[matrix]`", "an empty part"]);
+    export("a..b", &[]).fails_with(2, &["`matrix.table`", "an empty part"]);
     let by =
         "[qualify]\nby = \"definition\"\n[[definition]]\nname = \"d\"\nall = [{ users = 2 }]\n";
     project.write("pql.toml", by);

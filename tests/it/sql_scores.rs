@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{python, run, text};
+use crate::common::{csv_rows, python, root, run, text};
+use crate::project::Project;
 
 /// Runs a statement on the tables of some files, and compares its rows with a file of scores.
 const COMPARE: &str = r#"
@@ -71,6 +72,40 @@ for path, rows, is_new in [(sys.argv[1], 1500, False), (sys.argv[2], 1000, True)
     pq.write_table(pa.Table.from_pylist([row(i, is_new) for i in range(rows)]), path)
 "#;
 
+/// Definitions with nested conditions, a sum, and with or without a limit of time.
+const DEFINITIONS: &str = r#"
+[[definition]]
+name = "it's; \"deep\""
+type = "criteria"
+any = [{ all = [{ users = 2 }, { event = "task_completed", at_least = 3 }] }, { active_days = 9 }]
+
+[[definition]]
+name = "hours"
+type = "self_serve"
+within = "10d"
+all = [{ event = "task_completed", sum = "minutes", at_least = 90.5 }, { features = 3 }]
+
+[[definition]]
+name = "asks"
+type = "hand_raise"
+all = [{ event = "contact_sales" }]
+"#;
+
+/// A definition that no account can match.
+const UNREAD: &str = r#"
+[[definition]]
+name = "unread property"
+type = "limit"
+all = [{ event = "limit_reached", sum = "money", at_least = 1 }]
+"#;
+
+/// Names the tables of a simulated log in its project file.
+fn with_tables(project: &str) -> String {
+    project
+        .replace("[[events]]", "[[events]]\ntable = \"events\"")
+        .replace("[accounts]", "[accounts]\ntable = \"main.accounts\"")
+}
+
 fn run_python(script: &str, arguments: &[&Path]) {
     let mut command = Command::new(python());
     command.args(["-c", script]).args(arguments);
@@ -81,16 +116,15 @@ fn run_python(script: &str, arguments: &[&Path]) {
 /// Scores by pql and by SQL.
 ///
 /// # Arguments
+/// * `model` – the model and its folder
 /// * `input` – options of `pql score` for its input
 /// * `tables` – options of `pql export sql` for its tables
 /// * `files` – Parquet files that have the names of these tables
-fn compare(dir: &Path, model: &str, input: &[&str], tables: &[&str], files: &[&Path]) {
-    let (models, scores) = (dir.join("models"), dir.join("scores.parquet"));
-    let statement = dir.join("statement.sql");
-    let common = [model, "--models", text(&models)];
-    run([&["score"][..], &common, input, &["-o", text(&scores), "-q"]].concat());
+fn compare(dir: &Path, model: [&str; 3], input: &[&str], tables: &[&str], files: &[&Path]) {
+    let (scores, statement) = (dir.join("scores.parquet"), dir.join("statement.sql"));
+    run([&["score"][..], &model, input, &["-o", text(&scores), "-q"]].concat());
     let output = ["--dialect", "duckdb", "-o", text(&statement), "-q"];
-    run([&["export", "sql"][..], &common, tables, &output].concat());
+    run([&["export", "sql"][..], &model, tables, &output].concat());
     run_python(COMPARE, &[&[statement.as_path(), &scores], files].concat());
 }
 
@@ -115,7 +149,8 @@ fn scores_of_a_matrix_equal_those_of_pql() {
             .chain([text(&folder)])
             .chain(settings));
         let input = ["--features", text(&batch)];
-        compare(dir, name, &input, &["--set", "matrix.table=batch"], &[&batch]);
+        let model = [name, "--models", text(&folder)];
+        compare(dir, model, &input, &["--set", "matrix.table=batch"], &[&batch]);
     }
 }
 
@@ -132,5 +167,57 @@ fn scores_of_a_log_equal_those_of_pql() {
     run([&["train", "--name", "age", "-q", "--models", text(&models)], &input[..]].concat());
     let tables = ["--set", "events.0.table=events", "--set", "accounts.table=accounts"];
     let files = ["events", "accounts"].map(|name| log.join(name).with_extension("parquet"));
-    compare(dir, "age", &input, &[&input[..], &tables].concat(), &[&files[0], &files[1]]);
+    let model = ["age", "--models", text(&models)];
+    compare(dir, model, &input, &[&input[..], &tables].concat(), &[&files[0], &files[1]]);
+}
+
+#[test]
+#[ignore = "needs Python with DuckDB (`make python`)"]
+fn scores_of_the_demo_equal_those_of_pql() {
+    let dir = tempfile::tempdir().unwrap();
+    let (models, demo) = (root().join("models"), root().join("data/demo"));
+    let project = demo.join("pql.toml");
+    let tables = ["--set", "events.0.table=events", "--set", "accounts.table=main.accounts"];
+    let files = ["events", "accounts"].map(|name| demo.join(name).with_extension("parquet"));
+    let files = [files[0].as_path(), &files[1]];
+    let model = ["demo", "--models", text(&models)];
+    for at in [&["--at", "2025-08-01T12:00"][..], &[]] {
+        let input = [&["-c", text(&project)], at].concat();
+        let tables = [&input[..], &tables].concat();
+        compare(dir.path(), model, &input, &tables, &files);
+        let sql = |options: &[&str]| {
+            let export = ["export", "sql", "--dialect", "duckdb"];
+            run([&export[..], &model, &tables, options].concat())
+        };
+        assert!(sql(&[]).contains("probability_low"));
+        assert!(!sql(&["--no-interval"]).contains("probability_low"));
+    }
+}
+
+#[test]
+#[ignore = "needs Python with DuckDB (`make python`)"]
+fn scores_of_random_logs_with_definitions_equal_those_of_pql() {
+    for (seed, by) in [(3, "either"), (4, "both"), (5, "definition")] {
+        let project = Project::simulated(600, seed);
+        let file = with_tables(&project.text("pql.toml"));
+        let own = file.split("\n[[definition]]").next().unwrap().to_owned();
+        let qualify = format!("\n[qualify]\nby = \"{by}\"\nholdout = 0.3\n");
+        let file = own + DEFINITIONS + &qualify;
+        project.write("pql.toml", &file);
+        project.pql(&["train", "-q", "--name", "t", "--set", "features.event_types=2"]).done();
+        project.write("pql.toml", file + UNREAD);
+        let export = ["export", "sql", "t", "--dialect", "duckdb"];
+        project.pql(&export).done().stderr_has(&["unread property", "money"]);
+        let (path, models) = (project.path("pql.toml"), project.path("models"));
+        let input = ["-c", text(&path), "--at", "2025-07-15"];
+        let files = ["events.parquet", "accounts.parquet"].map(|file| project.path(file));
+        let model = ["t", "--models", text(&models)];
+        compare(&project.path(""), model, &input, &input, &[&files[0], &files[1]]);
+        project.pql(&["score", "t", "-q", "-o", "scores.csv", "--at", "2025-07-15"]).done();
+        let rows = csv_rows(&project.path("scores.csv"));
+        for column in ["pql_types", "qualified_by", "holdout"] {
+            let first = &rows[0][column];
+            assert!(rows.iter().any(|row| row[column] != *first), "{column} of log {seed}");
+        }
+    }
 }
