@@ -140,7 +140,7 @@ impl Rows {
     /// Row numbers, times and identifiers are no features, unless `[design]` names them.
     ///
     /// # Errors
-    /// * [`Error::Table`](crate::Error::Table): a column is neither `Float64` nor `String`
+    /// * [`Error::Table`]: a column is neither `Float64` nor `String`
     pub fn from_matrix(matrix: Matrix, config: &Config) -> Result<Self> {
         let mut names: Vec<Box<str>> = matrix.account.iter().map(|a| a.as_str().into()).collect();
         names.sort_unstable();

@@ -1,7 +1,7 @@
 //! Compiles a model to the SQL of an engine: features, scores and reasons, from the raw tables.
 //!
-//! Each stage of the program states its tables as a [`query`](crate::query). One emitter
-//! ([`emit`]) writes them, with one table of the differences between engines ([`dialect`]).
+//! Each stage of the program states its tables as a query. One emitter
+//! (`emit`) writes them, with one table of the differences between engines (`dialect`).
 
 mod dialect;
 mod emit;
