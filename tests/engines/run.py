@@ -255,8 +255,9 @@ class Postgres:
     def run(self, request):
         sql = request["sql"]
         for name, value in (request.get("parameters") or {}).items():
-            # As psql does.
-            sql = re.sub(rf"(?<![:\w]):{re.escape(name)}\b", str(value), sql)
+            # As psql does; a text has its quotes.
+            value = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+            sql = re.sub(rf"(?<![:\w]):{re.escape(name)}\b", lambda _, value=value: value, sql)
         try:
             with self.connection.cursor() as cursor:
                 for parts, path in request["tables"]:

@@ -1,58 +1,25 @@
-//! The features of exported SQL, computed by DuckDB, equal those of pql.
+//! The features of exported SQL equal those of pql.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use polars::prelude::{DataFrame, DataType};
 use pql::config::Config;
 use pql::dataset::features::{FeatureCatalog, compute};
 use pql::dataset::observations::observe_for_scoring;
-use pql::export::sql::{Dialect, SqlForm, SqlOptions, SqlPart, SqlTime, export_features};
+use pql::export::sql::{SqlForm, SqlOptions, SqlPart, SqlTime, export_features};
 use pql::io::progress::Progress;
 use pql::io::sink::Sink;
 use pql::log::{ColumnTypes, Log, ReadOptions, ValueKind};
 use pql::time::{Timestamp, iso};
 
-use crate::common::{DAY, Lcg, NEW_YEAR, close, csv_rows, python, root, run, succeed, text};
+use super::harness::Engine;
+use super::{Tables, parquet_of_csv, run_statement, text_rows};
+use crate::common::{DAY, Lcg, NEW_YEAR, close, csv_rows, root, run, succeed, text};
 
 const MINUTE: i64 = 60_000_000;
-
-/// Loads the tables of a folder, whose types are in `types.json`, runs a statement, and writes its
-/// rows as CSV.
-const DUCKDB: &str = r#"
-import csv, duckdb, json, os, sys
-folder, statement, out = sys.argv[1:4]
-connection = duckdb.connect()
-for file, types in json.load(open(os.path.join(folder, "types.json"), encoding="utf-8")).items():
-    table = '"' + os.path.splitext(file)[0].replace('"', '""') + '"'
-    reader, arguments = "read_parquet(?)", [os.path.join(folder, file)]
-    if types:
-        reader = "read_csv(?, columns = ?, header = true, nullstr = '')"
-        arguments.append(dict(types))
-    connection.execute(f"CREATE TABLE {table} AS SELECT * FROM {reader}", arguments)
-sql = open(statement, encoding="utf-8").read()
-rows = connection.execute(sql, {"scored_at": sys.argv[4]} if len(sys.argv) > 4 else None)
-with open(out, "w", newline="", encoding="utf-8") as file:
-    writer = csv.writer(file)
-    writer.writerow([column[0] for column in rows.description])
-    for row in rows.fetchall():
-        writer.writerow(["" if value is None else value for value in row])
-"#;
-
-/// Runs a statement in DuckDB with the tables of a folder, and returns its rows.
-fn duckdb(folder: &Path, sql: &str, parameter: Option<&str>) -> Vec<BTreeMap<String, String>> {
-    let dir = tempfile::tempdir().unwrap();
-    let (statement, out) = (dir.path().join("statement.sql"), dir.path().join("out.csv"));
-    fs::write(&statement, sql).unwrap();
-    let mut command = Command::new(python());
-    command.args(["-c", DUCKDB, text(folder), text(&statement), text(&out)]).args(parameter);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}\n{sql}", String::from_utf8_lossy(&output.stderr));
-    csv_rows(&out)
-}
 
 /// A column of a CSV table: its name and its type in DuckDB.
 type Column = (&'static str, &'static str);
@@ -127,6 +94,9 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path();
         tables.iter().for_each(|table| table.write(path));
+        for table in &tables {
+            parquet_of_csv(&path.join(table.file), &table.columns);
+        }
         let config = Config::parse(&config, &path.join("pql.toml"), &[]).unwrap();
         Self { tables, config, catalog, at, dir }
     }
@@ -157,21 +127,26 @@ impl World {
         (keys.collect(), compute(&self.catalog, &log, &rows, &Progress::silent()).unwrap())
     }
 
-    /// Runs the exported statement.
-    fn found(&self, time: SqlTime, parameter: Option<&str>) -> Vec<BTreeMap<String, String>> {
+    /// Runs the exported statement in an engine.
+    fn found(
+        &self,
+        engine: Engine,
+        time: SqlTime,
+        parameters: &[(&str, &str)],
+    ) -> Vec<BTreeMap<String, String>> {
         let options = SqlOptions {
-            dialect: Dialect::DuckDb,
+            dialect: engine.dialect(),
             time,
             part: SqlPart::Features,
             form: SqlForm::Query,
         };
         let sql =
             export_features(&self.catalog, "random/0001", &self.config, &self.types(), &options);
-        let types: BTreeMap<&str, &[Column]> =
-            self.tables.iter().map(|table| (table.file, table.columns.as_slice())).collect();
-        let ordered = serde_json::to_string(&types).unwrap();
-        fs::write(self.dir.path().join("types.json"), ordered).unwrap();
-        duckdb(self.dir.path(), &sql.unwrap(), parameter)
+        let tables = self.tables.iter().map(|table| {
+            let name = table.file.strip_suffix(".csv").unwrap();
+            (vec![name], self.dir.path().join(table.file).with_extension("table.parquet"))
+        });
+        text_rows(&run_statement(engine, &sql.unwrap(), &tables.collect(), parameters))
     }
 }
 
@@ -346,9 +321,10 @@ fn settings(seed: u64, listed: bool, received: bool) -> (String, FeatureCatalog)
     (config, catalog)
 }
 
-/// Returns the name of a column in DuckDB, which does not distinguish `Login` from `login`.
-fn renamed(name: &str) -> String {
-    if name.starts_with("count_Login") { format!("{name} (2)") } else { name.to_owned() }
+/// Returns the name of a column in an engine that may not distinguish `Login` from `login`.
+fn renamed(name: &str, engine: Engine) -> String {
+    let is_renamed = engine != Engine::Postgres && name.starts_with("count_Login");
+    if is_renamed { format!("{name} (2)") } else { name.to_owned() }
 }
 
 /// Compares the rows of a statement with those of pql; returns the number of values.
@@ -356,19 +332,17 @@ fn compare(
     keys: &[(String, i64)],
     features: &DataFrame,
     found: &[BTreeMap<String, String>],
+    engine: Engine,
     place: &str,
 ) -> usize {
-    let found_keys: Vec<(&str, String)> = found
-        .iter()
-        .map(|row| (row["account_id"].as_str(), row["cutoff"].replace(' ', "T")))
-        .collect();
-    let expected_keys: Vec<(&str, String)> = keys
-        .iter()
-        .map(|(id, cutoff)| (id.as_str(), iso(*cutoff).trim_end_matches('Z').to_owned()))
-        .collect();
+    let place = format!("{place} in {}", engine.name());
+    let found_keys: Vec<(&str, String)> =
+        found.iter().map(|row| (row["account_id"].as_str(), row["cutoff"].clone())).collect();
+    let expected_keys: Vec<(&str, String)> =
+        keys.iter().map(|(id, cutoff)| (id.as_str(), iso(*cutoff))).collect();
     assert_eq!(found_keys, expected_keys, "{place}");
     for column in features.columns() {
-        let name = renamed(column.name());
+        let name = renamed(column.name(), engine);
         for (index, row) in found.iter().enumerate() {
             let value = &row[&name];
             let is_same = match column.dtype() {
@@ -386,41 +360,56 @@ fn compare(
     features.width() * found.len()
 }
 
-#[test]
-#[ignore = "needs Python with DuckDB (`make python`)"]
-fn features_in_duckdb_equal_those_of_random_logs() {
-    let mut compared = 0;
-    for seed in 0..20 {
-        let world = World::new(seed);
-        let (keys, features) = world.expected();
-        let found = world.found(SqlTime::At(world.at), None);
-        compared += compare(&keys, &features, &found, &format!("log {seed}"));
-        if seed < 4 {
-            let at = iso(world.at).trim_end_matches('Z').to_owned();
-            let found = world.found(SqlTime::Parameter("scored_at".to_owned()), Some(&at));
-            compare(&keys, &features, &found, &format!("log {seed} with a parameter"));
-        }
+/// Returns how many random logs an engine gets: fewer where a statement takes many seconds.
+fn log_count(engine: Engine) -> u64 {
+    match engine {
+        Engine::DuckDb | Engine::Postgres => 20,
+        Engine::BigQuery | Engine::Snowflake => 8,
+        Engine::Spark => 1,
     }
-    assert!(compared > 3_000, "{compared}");
 }
 
 #[test]
-#[ignore = "needs Python with DuckDB (`make python`)"]
-fn features_in_duckdb_equal_those_of_the_demo() {
+#[ignore = "needs the engines of `make engines`"]
+fn features_in_sql_equal_those_of_random_logs() {
+    let engines = Engine::selected();
+    let (mut compared, mut statements) = (0, 0);
+    for seed in 0..20 {
+        let world = World::new(seed);
+        let (keys, features) = world.expected();
+        for engine in engines.iter().copied().filter(|engine| seed < log_count(*engine)) {
+            let place = format!("log {seed}");
+            let found = world.found(engine, SqlTime::At(world.at), &[]);
+            compared += compare(&keys, &features, &found, engine, &place);
+            statements += 1;
+            if seed < 2 && engine != Engine::Spark {
+                let at = iso(world.at).trim_end_matches('Z').to_owned();
+                let parameter = SqlTime::Parameter("scored_at".to_owned());
+                let found = world.found(engine, parameter, &[("scored_at", &at)]);
+                compare(&keys, &features, &found, engine, &place);
+            }
+        }
+    }
+    assert!(compared > 20 * statements, "{compared} values of {statements} statements");
+}
+
+#[test]
+#[ignore = "needs the engines of `make engines`"]
+fn features_in_sql_equal_those_of_the_demo() {
     let (dir, demo) = (tempfile::tempdir().unwrap(), root().join("data/demo"));
     for file in ["events.parquet", "accounts.parquet"] {
         fs::copy(demo.join(file), dir.path().join(file)).unwrap();
     }
-    fs::write(
-        dir.path().join("types.json"),
-        r#"{"events.parquet": null, "accounts.parquet": null}"#,
-    )
-    .unwrap();
+    let table = |name: Vec<&'static str>| {
+        let path = demo.join(format!("{}.parquet", name.last().unwrap()));
+        (name, path)
+    };
+    let tables: Tables = vec![table(vec!["events"]), table(vec!["lists", "accounts"])];
     let config = dir.path().join("pql.toml");
     let project = fs::read_to_string(demo.join("pql.toml")).unwrap();
     let project = project
         .replace("[[events]]", "[[events]]\ntable = \"events\"")
-        .replace("[accounts]", "[accounts]\ntable = \"main.accounts\"");
+        .replace("[accounts]", "[accounts]\ntable = \"lists.accounts\"");
     fs::write(&config, project).unwrap();
     let out = dir.path().join("features.csv");
     for at in [&["--at", "2025-08-01T12:00"][..], &[]] {
@@ -429,19 +418,23 @@ fn features_in_duckdb_equal_those_of_the_demo() {
         // Without `--at`, `pql features` writes the rows of the training.
         let end = if at.is_empty() { &["--at", "2025-10-12"][..] } else { at };
         succeed(crate::common::pql().args(features).args(project).args(end));
-        let sql = ["export", "sql", "demo", "--dialect", "duckdb", "--part", "features"];
-        let sql = run(sql.into_iter().chain(project).chain(at.iter().copied()));
-        let (found, expected) = (duckdb(dir.path(), &sql, None), csv_rows(&out));
-        assert!(found.len() > 100 && found.len() == expected.len(), "{}", found.len());
-        for (found, expected) in found.iter().zip(&expected) {
-            let cutoff = expected["cutoff"].trim_end_matches('Z');
-            assert_eq!(found["cutoff"].replace(' ', "T"), cutoff);
-            for (name, value) in found.iter().filter(|(name, _)| *name != "cutoff") {
-                let same = match (value.parse::<f64>(), expected[name].parse::<f64>()) {
-                    (Ok(value), Ok(expected)) => close(Some(value), Some(expected)),
-                    _ => *value == expected[name],
-                };
-                assert!(same, "{name} of {}: {value}, {}", found["account_id"], expected[name]);
+        let expected = csv_rows(&out);
+        // In Spark, a statement takes many seconds: it has the default time only.
+        let has_time = |engine: &Engine| at.is_empty() || *engine != Engine::Spark;
+        for engine in Engine::selected().into_iter().filter(has_time) {
+            let sql = ["export", "sql", "demo", "--dialect", engine.name(), "--part", "features"];
+            let sql = run(sql.into_iter().chain(project).chain(at.iter().copied()));
+            let found = text_rows(&run_statement(engine, &sql, &tables, &[]));
+            assert!(found.len() > 100 && found.len() == expected.len(), "{}", found.len());
+            for (found, expected) in found.iter().zip(&expected) {
+                for (name, value) in found {
+                    let same = match (value.parse::<f64>(), expected[name].parse::<f64>()) {
+                        (Ok(value), Ok(expected)) => close(Some(value), Some(expected)),
+                        _ => *value == expected[name],
+                    };
+                    let account = &found["account_id"];
+                    assert!(same, "{name} of {account}: {value}, {}", expected[name]);
+                }
             }
         }
     }
