@@ -2,6 +2,7 @@
 
 mod features;
 mod harness;
+mod scores;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
