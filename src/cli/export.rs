@@ -1,5 +1,6 @@
 //! `pql export`
 
+mod dbt;
 mod json;
 mod mlflow;
 mod onnx;
@@ -25,6 +26,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dbt(dbt::Args),
     Json(json::Args),
     Mlflow(mlflow::Args),
     Notebook(NotebookArgs),
@@ -54,6 +56,7 @@ struct NotebookArgs {
 
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     match &args.command {
+        Command::Dbt(args) => dbt::run(args, terminal),
         Command::Json(args) => json::run(args, terminal),
         Command::Mlflow(args) => mlflow::run(args, terminal),
         Command::Notebook(args) => write_notebook(args, terminal),

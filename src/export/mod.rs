@@ -1,5 +1,6 @@
 //! Exports of a model to other formats.
 
+pub mod dbt;
 pub mod json;
 pub mod mlflow;
 mod notebook;

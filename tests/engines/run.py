@@ -4,12 +4,13 @@
     run.py --available   print the engines that this machine can run; what is missing on stderr
 
 Request:  {"sql": TEXT, "tables": [[[SCHEMA, NAME], PARQUET], ...], "parameters": {NAME: VALUE},
-           "options": {NAME: VALUE}}
+           "options": {NAME: VALUE}, "dbt": {"folder": PATH, "builds": [VARIABLES, ...]}}
 Response: {"columns": [[NAME, TYPE], ...], "rows": [[VALUE, ...], ...], "sql": TEXT} or {"error": TEXT}
 
 TYPE is boolean, integer, double, text or timestamp, or the engine's own name of any other type.
 Timestamps are microseconds UTC; doubles that are not finite are texts. The engine starts with the
-first request and stops at the end of stdin.
+first request and stops at the end of stdin. With `dbt`, the engine loads the tables, runs `dbt build`
+with each set of variables, and then the statement.
 """
 
 import json
@@ -60,6 +61,26 @@ def column(values):
     return str(kind), [None if value is None else str(value) for value in values.to_pylist()]
 
 
+def dbt_build(package, output):
+    """Runs `dbt build` of a package, whose profile has the package's name, with each set of variables.
+
+    `output` is the target of the profile.
+    """
+    folder = pathlib.Path(package["folder"])
+    project = re.search('^name: "(.*)"', (folder / "dbt_project.yml").read_text(), re.M)[1]
+    with tempfile.TemporaryDirectory(prefix="pql-dbt-") as home:
+        profile = {project: {"target": "test", "outputs": {"test": output}}}
+        pathlib.Path(home, "profiles.yml").write_text(json.dumps(profile))
+        for variables in package["builds"]:
+            command = [pathlib.Path(sys.executable).parent / "dbt", "--no-send-anonymous-usage-stats"]
+            command += ["build", "--project-dir", folder, "--profiles-dir", home]
+            command += ["--target-path", home, "--log-path", home, "--no-use-colors"]
+            command += ["--vars", json.dumps(variables)]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=home)
+            if done.returncode != 0:
+                raise RuntimeError(f"dbt build failed\n{done.stdout}{done.stderr}")
+
+
 def result(table):
     columns = [column(values) for values in table.columns]
     return {
@@ -78,16 +99,34 @@ class DuckDB:
     def run(self, request):
         import duckdb
 
+        if "dbt" in request:
+            return self.build(request)
         with duckdb.connect(config={"threads": 2}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            for parts, path in request["tables"]:
-                if len(parts) > 1:
-                    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(parts[0])}")
-                name = ".".join(quote(part) for part in parts)
-                path = path.replace("'", "''")
-                connection.execute(f"CREATE TABLE {name} AS SELECT * FROM read_parquet('{path}')")
+            self.load(connection, request)
             parameters = request.get("parameters") or None
             return result(connection.sql(request["sql"], params=parameters).to_arrow_table())
+
+    @staticmethod
+    def load(connection, request):
+        for parts, path in request["tables"]:
+            if len(parts) > 1:
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(parts[0])}")
+            name = ".".join(quote(part) for part in parts)
+            path = path.replace("'", "''")
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM read_parquet('{path}')")
+
+    def build(self, request):
+        import duckdb
+
+        with tempfile.TemporaryDirectory(prefix="pql-duckdb-") as home:
+            path = os.path.join(home, "test.duckdb")
+            with duckdb.connect(path) as connection:
+                self.load(connection, request)
+            output = {"type": "duckdb", "path": path, "threads": 2, "settings": {"TimeZone": "UTC"}}
+            dbt_build(request["dbt"], output)
+            with duckdb.connect(path) as connection:
+                return result(connection.sql(request["sql"]).to_arrow_table())
 
     def stop(self):
         pass
@@ -252,7 +291,30 @@ class Postgres:
         csv.seek(0)
         cursor.copy_expert(f"COPY {name} FROM STDIN (FORMAT csv)", csv)
 
+    def build(self, request):
+        import psycopg2
+
+        admin = {"host": "127.0.0.1", "port": self.port, "user": "pql"}
+        self.connection.autocommit = True
+        shared = self.connection
+        shared.cursor().execute("CREATE DATABASE dbt")
+        try:
+            self.connection = psycopg2.connect(dbname="dbt", **admin)
+            with self.connection, self.connection.cursor() as cursor:
+                for parts, path in request["tables"]:
+                    self.load(cursor, parts, path)
+            output = {"type": "postgres", "dbname": "dbt", "schema": "public", "threads": 2, "password": ""}
+            dbt_build(request["dbt"], output | admin)
+            return self.run({"sql": request["sql"], "tables": []})
+        finally:
+            self.connection.close()
+            self.connection = shared
+            shared.cursor().execute("DROP DATABASE dbt")
+            shared.autocommit = False
+
     def run(self, request):
+        if "dbt" in request:
+            return self.build(request)
         sql = request["sql"]
         for name, value in (request.get("parameters") or {}).items():
             # As psql does; a text has its quotes.

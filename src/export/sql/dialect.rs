@@ -48,6 +48,18 @@ impl Dialect {
     pub const ALL: [Self; 5] =
         [Self::DuckDb, Self::Postgres, Self::Spark, Self::BigQuery, Self::Snowflake];
 
+    /// Returns its name in options, which is also that of its adapter of dbt.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::DuckDb => "duckdb",
+            Self::Postgres => "postgres",
+            Self::Spark => "spark",
+            Self::BigQuery => "bigquery",
+            Self::Snowflake => "snowflake",
+        }
+    }
+
     /// Returns the name of the engine.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -165,7 +177,7 @@ impl Dialect {
     }
 
     /// Writes a parameter of the statement.
-    pub(super) fn parameter(self, name: &str) -> String {
+    pub(crate) fn parameter(self, name: &str) -> String {
         match self {
             Self::DuckDb => format!("${name}"),
             Self::Postgres | Self::Spark | Self::Snowflake => format!(":{name}"),

@@ -8,7 +8,7 @@ mod tables;
 mod time;
 
 pub(crate) use accounts::level;
-pub(crate) use tables::{LogTables, TableOptions};
+pub(crate) use tables::{LogTables, TableOptions, table_name};
 pub(crate) use time::{LogEnd, TimeScheme};
 
 use super::cells::{NullMarks, ValueKind, canonical};

@@ -97,7 +97,10 @@ struct IdSpace {
 }
 
 /// Returns the table of a source.
-fn table_name(table: Option<&str>, path: &Path, section: &str) -> Result<TableName> {
+///
+/// # Errors
+/// * [`Error::Usage`]: the source has no table, or its name cannot be read
+pub(crate) fn table_name(table: Option<&str>, path: &Path, section: &str) -> Result<TableName> {
     let Some(table) = table else {
         return Err(Error::Usage {
             problem: format!(

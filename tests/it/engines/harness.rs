@@ -28,6 +28,8 @@ pub(crate) struct Statement<'a> {
     pub(crate) parameters: Vec<(&'a str, Value)>,
     /// Settings of Spark.
     pub(crate) options: Vec<(&'a str, &'a str)>,
+    /// A dbt package that is built before the statement, with each set of variables.
+    pub(crate) package: Option<(PathBuf, Vec<Value>)>,
 }
 
 /// Rows of a statement.
@@ -81,12 +83,15 @@ impl Engine {
             pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
         };
         let options = statement.options.iter().map(|(name, value)| (*name, json!(value))).collect();
-        let request = json!({
+        let mut request = json!({
             "sql": statement.sql,
             "tables": tables,
             "parameters": object(statement.parameters.clone()),
             "options": object(options),
         });
+        if let Some((folder, builds)) = &statement.package {
+            request["dbt"] = json!({"folder": folder, "builds": builds});
+        }
         let response = self.respond(&request);
         if let Some(error) = response["error"].as_str() {
             return Err(error.to_owned());

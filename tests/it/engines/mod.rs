@@ -1,5 +1,6 @@
 //! Exported SQL, run in the engines of `make engines`, equals what pql computes from files.
 
+mod dbt;
 mod features;
 mod harness;
 mod scores;
