@@ -201,7 +201,7 @@ fn a_model_without_skill_reports_it_first() {
         .done();
     assert!(
         run.out.starts_with(
-            "No skill: on 122 held-out accounts (25 converted) the model ranks no better"
+            "No skill: on 131 held-out accounts (22 converted) the model ranks no better"
         ),
         "{}",
         run.out

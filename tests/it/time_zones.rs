@@ -69,9 +69,9 @@ fn without_offset(line: &str) -> String {
     cells.join(",")
 }
 
-/// Removes the folders of a ledger, whose names are times in UTC.
+/// Removes the names of the folders of a ledger, which are times in UTC.
 fn without_run_folders(text: &str) -> String {
-    let mut parts = text.split("run=");
+    let mut parts = text.split("cutoff=");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| {
         text + part.trim_start_matches(|c: char| c.is_ascii_digit() || "-TZ".contains(c))

@@ -335,7 +335,8 @@ impl Writer {
         match &expression.node {
             Node::Integer(value) => i32::try_from(*value).is_ok(),
             Node::Case { branches, otherwise } => {
-                branches.iter().all(|(_, value)| self.is_narrow(value)) && self.is_narrow(otherwise)
+                branches.iter().all(|(_, value)| self.is_narrow(value))
+                    && (is_default(branches, otherwise) || self.is_narrow(otherwise))
             }
             Node::Call(function, arguments) => {
                 let is_choice = matches!(

@@ -12,6 +12,9 @@ use crate::model::Model;
 const LARGEST_TEST_SIZE: f64 = 0.5;
 /// Step of suggested test shares.
 const STEP: f64 = 0.05;
+/// Expected number of accounts of which, by the luck of the draw, at least [`MIN_TEST_ACCOUNTS`]
+/// are in a random test set with a probability of 95%: 29 - 1.64 √29 = 20.
+const SAFE_TEST_ACCOUNTS: u64 = 29;
 /// Accounts of the rarer outcome that the training set must keep.
 const KEPT_IN_TRAINING: u64 = 2 * MIN_TEST_ACCOUNTS;
 
@@ -80,7 +83,11 @@ impl TrainingSplit {
             train.accounts.saturating_sub(train.converting_accounts)
         };
         let mostly_purged = self.is_log && 2 * purged >= train.rows + test.rows + purged;
-        let needed = test_size * share(MIN_TEST_ACCOUNTS, found.max(1));
+        let needed = if matches!(method, SplitMethod::RandomAccounts { .. }) {
+            share(SAFE_TEST_ACCOUNTS, (in_training + found).max(1)).max(test_size + STEP / 2.0)
+        } else {
+            test_size * share(MIN_TEST_ACCOUNTS, found.max(1))
+        };
         let suggested = (needed / STEP).ceil() * STEP;
         let left = in_training.saturating_sub(MIN_TEST_ACCOUNTS.saturating_sub(found));
         let fits = suggested <= LARGEST_TEST_SIZE + STEP / 2.0 && left >= KEPT_IN_TRAINING;
@@ -145,7 +152,7 @@ mod tests {
         };
         assert_eq!(
             with(SplitMethod::RandomAccounts { test_size: 0.2 }, false),
-            Remedy::TestSize(0.35)
+            Remedy::TestSize(0.3)
         );
         assert_eq!(with(SplitMethod::Column, false), Remedy::MoreRows);
         assert_eq!(with(SplitMethod::CrossValidation, true), Remedy::LongerLog);

@@ -160,14 +160,13 @@ fn aggregates_with_filters_are_null_or_zero_without_rows() {
         ("none", "integer"),
         ("true", "integer"),
         ("not_true", "integer"),
-        ("distinct", "integer"),
         ("sum", "integer"),
         ("sum_none", "integer"),
         ("sum_d", "double"),
         ("max_none", "double"),
         ("min", "double"),
     ];
-    let rows = [json!([5, 0, 2, 1, 2, 8, null, -1.25, null, -1.5])];
+    let rows = [json!([5, 0, 2, 1, 8, null, -1.25, null, -1.5])];
     let mut query = query(vec![input_stage()], select);
     query.order_by.clear();
     check_rows(&query, &columns, &rows);
@@ -417,7 +416,8 @@ fn words_that_an_engine_reserves_are_quoted() {
 #[ignore = "needs the engines of `make engines`"]
 fn times_are_microseconds_in_every_type_of_column() {
     let micros = [
-        -8_999_999_999_999_999_i64,
+        // 1900: pql reads no earlier time.
+        -2_208_988_800_000_001_i64,
         -86_400_000_001,
         -86_400_000_000,
         -1,
