@@ -239,7 +239,7 @@ pub enum Error {
         /// The project file; `None`: the default one.
         path: Option<PathBuf>,
     },
-    /// A source that is to be read but has only a table of a database.
+    /// A source to read that has only a table of a database.
     #[error(
         "{section}: found only the table `{table}`, expected `path` to read the source from files"
     )]

@@ -78,7 +78,7 @@ impl NumericEncoding {
         }
     }
 
-    /// Returns a limit as a raw value; `None` if there is none.
+    /// Returns a limit as a raw value; `None` without a limit.
     #[must_use]
     pub fn limit(&self, limit: Limit) -> Option<f64> {
         let raw_unit = |value: f64| if self.log1p { value.exp_m1() } else { value };

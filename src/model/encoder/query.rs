@@ -14,7 +14,7 @@ pub(crate) const ENCODED: &str = "encoded";
 /// Stages that encode features.
 #[derive(Debug)]
 pub(crate) struct EncodedRows {
-    /// The last one has all columns of the features, too.
+    /// The last one also has all columns of the features.
     pub(crate) stages: Vec<Stage>,
     /// Difference of each design column from its value in the typical account, before
     /// standardization, as a column of the last stage; `None` for a column that is not used.
