@@ -338,14 +338,12 @@ impl Writer {
                 branches.iter().all(|(_, value)| self.is_narrow(value))
                     && (is_default(branches, otherwise) || self.is_narrow(otherwise))
             }
+            // NULLIF has the type of its first argument.
+            Node::Call(Function::NullIf, arguments) => self.is_narrow(&arguments[0]),
             Node::Call(function, arguments) => {
                 let is_choice = matches!(
                     function,
-                    Function::Abs
-                        | Function::Greatest
-                        | Function::Least
-                        | Function::Coalesce
-                        | Function::NullIf
+                    Function::Abs | Function::Greatest | Function::Least | Function::Coalesce
                 );
                 is_choice && arguments.iter().all(|argument| self.is_narrow(argument))
             }

@@ -114,7 +114,12 @@ impl UnfinishedFolder {
             drop(unfinished);
             // Some systems cannot open folders, nor lock them.
             let file = File::open(temporary.path()).ok();
-            if file.as_ref().is_none_or(|file| hold(file, temporary.path())) {
+            // The folder may be gone before it is opened, or before it is locked.
+            let exists = match &file {
+                Some(file) => hold(file, temporary.path()),
+                None => temporary.path().exists(),
+            };
+            if exists {
                 return Ok(Self { temporary, _entry: entry, _locked: file });
             }
         }
