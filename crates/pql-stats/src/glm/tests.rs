@@ -162,16 +162,21 @@ fn fewer_groups_than_columns_have_a_covariance_without_a_root() {
 #[test]
 fn the_factor_of_a_covariance_has_its_quadratic_form() {
     let (x, y) = nearly_collinear();
-    let fit = UNPENALIZED.fit_rows(x.view(), y.view()).unwrap();
-    let factor = fit.covariance_factor().unwrap();
-    assert_eq!(factor.len(), 4);
-    let form = |w: [f64; 4]| -> f64 {
-        let product = |row: &Vec<f64>| row.iter().zip(w).map(|(r, w)| r * w).sum::<f64>();
-        factor.iter().map(|row| product(row).powi(2)).sum()
-    };
-    for w in [[1.0, 0.0, 0.0, 0.0], [1.0, 0.5, -1.0, 0.5], [1.0, 2.0, 2.0, 2.0]] {
-        let (found, expected) = (form(w), fit.std_error_of(&w).unwrap().powi(2));
-        assert!((found / expected - 1.0).abs() < 1e-6, "{found} is not {expected}");
+    let halves: Vec<u32> = (0..400).map(|i| i / 200).collect();
+    let regular = UNPENALIZED.fit_rows(x.view(), y.view()).unwrap();
+    let singular = UNPENALIZED.fit_groups(x.view(), y.view(), &halves).unwrap();
+    // The gradients of two groups add up to 0, so that their covariance has rank 1.
+    for (fit, rank) in [(regular, 4), (singular, 1)] {
+        let factor = fit.covariance_factor().unwrap();
+        assert_eq!(factor.len(), rank);
+        let form = |w: [f64; 4]| -> f64 {
+            let product = |row: &Vec<f64>| row.iter().zip(w).map(|(r, w)| r * w).sum::<f64>();
+            factor.iter().map(|row| product(row).powi(2)).sum()
+        };
+        for w in [[1.0, 0.0, 0.0, 0.0], [1.0, 0.5, -1.0, 0.5], [1.0, 2.0, 2.0, 2.0]] {
+            let (found, expected) = (form(w), fit.std_error_of(&w).unwrap().powi(2));
+            assert!((found / expected - 1.0).abs() < 1e-6, "{found} is not {expected}");
+        }
     }
 }
 
