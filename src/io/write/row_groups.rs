@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use foldhash::{HashMap, HashSet};
+use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::{
-    ArrowDataType, BatchedWriter, CompatLevel, ParquetCompression, ParquetWriter, PolarsResult,
-    Schema, StatisticsOptions,
+    ArrowDataType, CompatLevel, ParquetCompression, ParquetWriter, PolarsResult, Schema,
+    StatisticsOptions,
 };
 use polars_arrow::array::{Array, DictionaryArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::datatypes::IntegerType;
