@@ -78,7 +78,7 @@ mutants: ## Read 20,000 damaged files of each format, most in a process of their
 	PQL_LONG=1 cargo test --locked --test it -- mutants:: --nocapture
 
 # TARGETS='csv model', SECONDS=3600 and ROUNDS=2 choose what runs, for how long, and how often.
-fuzz: TARGETS ?= timestamp config definition model csv ndjson parquet score-writer html
+fuzz: TARGETS ?= timestamp config definition model csv ndjson parquet arrow score-writer html
 fuzz: SECONDS ?= 3600
 fuzz: ROUNDS ?= 1
 fuzz: ## Search for inputs that break pql (an hour for each target; needs a C++ compiler)

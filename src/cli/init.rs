@@ -16,7 +16,7 @@ use crate::tools::init::{InitOptions, guess};
 /// that are left to you. Never overwrites an existing file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Events: Parquet, CSV or NDJSON files, globs or folders; each becomes a source
+    /// Events: Parquet, CSV, NDJSON or Arrow files, globs or folders; each becomes a source
     #[arg(long, required = true, value_name = "PATH", num_args = 1.., help_heading = "Input")]
     events: Vec<PathBuf>,
     /// Account list, with one row per account and its sign-up time

@@ -37,6 +37,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::io::progress::Progress;
+use crate::io::read::remove_copy;
 use crate::io::sink::Sink;
 use crate::io::write::RunFiles;
 use crate::model::Model;
@@ -343,6 +344,7 @@ fn execute(general: &GeneralArgs, run: impl FnOnce(&mut Terminal<'_>) -> Result<
         files: RunFiles::default(),
     };
     let result = run(&mut terminal).and_then(|()| terminal.flush());
+    remove_copy();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -11,7 +11,8 @@ use super::Terminal;
 use super::shared::writable;
 use crate::error::{Error, Result};
 use crate::escape;
-use crate::io::write::{Format, OutputFile, RunFiles, csv_line, write_bytes};
+use crate::io::compression::Compression;
+use crate::io::write::{Format, OutputFile, RunFiles, csv_line, split_compression, write_bytes};
 use crate::report::format::alternatives;
 use crate::report::text::plot::COLORS;
 
@@ -32,11 +33,13 @@ pub(super) enum OutputFormat {
     Parquet,
     /// One JSON object per line.
     Ndjson,
+    /// A stream of Arrow IPC.
+    Arrow,
 }
 
 /// The formats of a file with one row per account.
 pub(super) const ROW_FORMATS: &[OutputFormat] =
-    &[OutputFormat::Parquet, OutputFormat::Csv, OutputFormat::Ndjson];
+    &[OutputFormat::Parquet, OutputFormat::Csv, OutputFormat::Ndjson, OutputFormat::Arrow];
 
 impl OutputFormat {
     /// Returns the name that `--format` takes.
@@ -49,14 +52,17 @@ impl OutputFormat {
             Self::Toml => "toml",
             Self::Parquet => "parquet",
             Self::Ndjson => "ndjson",
+            Self::Arrow => "arrow",
         }
     }
 
-    /// Returns the format of a file extension.
+    /// Returns the format of a file extension, before `.gz` or `.zst`.
     fn from_extension(path: &Path) -> Option<Self> {
+        let (path, _) = split_compression(path);
         let extension = path.extension()?.to_str()?.to_lowercase();
         match extension.as_str() {
             "jsonl" => Some(Self::Ndjson),
+            "arrows" => Some(Self::Arrow),
             "markdown" => Some(Self::Md),
             "txt" => Some(Self::Table),
             name => Self::from_str(name, true).ok().filter(|format| *format != Self::Table),
@@ -74,6 +80,7 @@ impl OutputFormat {
             Self::Parquet => Some(Format::Parquet),
             Self::Csv => Some(Format::Csv),
             Self::Ndjson => Some(Format::Ndjson),
+            Self::Arrow => Some(Format::Arrow),
             _ => None,
         }
     }
@@ -160,6 +167,12 @@ impl OutputArgs {
             Format::Csv if !csv.csv_safe => Format::ExactCsv,
             format => format,
         };
+        if !format.is_text() && split_compression(path).1 != Compression::Plain {
+            return Err(Error::Usage {
+                problem: format!("`{}`: only text formats can be compressed", path.display()),
+                hint: Some("remove `.gz` or `.zst`, or choose `--format csv|ndjson`".to_owned()),
+            });
+        }
         Ok(Some((writable(path, files)?, format)))
     }
 }
@@ -206,7 +219,10 @@ impl Output {
             OutputFormat::Table => escape::lines_with(&COLORS, text).into(),
             OutputFormat::Md => escape::lines(text),
             OutputFormat::Json | OutputFormat::Ndjson => escape::json(text),
-            OutputFormat::Csv | OutputFormat::Toml | OutputFormat::Parquet => text.into(),
+            OutputFormat::Csv
+            | OutputFormat::Toml
+            | OutputFormat::Parquet
+            | OutputFormat::Arrow => text.into(),
         };
         let line_break = if text.is_empty() { "" } else { "\n" };
         let Some(file) = &self.file else { return terminal.print(&[&text, line_break]) };

@@ -228,13 +228,13 @@ impl ModelArgs {
 pub(super) fn load_config(path: Option<&Path>, set: &[String], files: &RunFiles) -> Result<Config> {
     files.add_input(path.unwrap_or(Path::new(DEFAULT_FILE)))?;
     let config = Config::load(path, set)?;
-    let events = config.events.iter().map(|source| &source.path);
-    let accounts = config.accounts.iter().map(|source| &source.path);
-    let visitors = config.visitors.iter().map(|source| &source.path);
+    let events = config.events.iter().map(|source| (&source.path, source.file_format));
+    let accounts = config.accounts.iter().map(|source| (&source.path, source.file_format));
+    let visitors = config.visitors.iter().map(|source| (&source.path, source.file_format));
     // A source that is only a table of a database has no path.
-    let mut paths =
-        events.chain(accounts).chain(visitors).filter(|path| !path.as_os_str().is_empty());
-    paths.try_for_each(|path| files.add_tables(path))?;
+    let mut sources =
+        events.chain(accounts).chain(visitors).filter(|(path, _)| !path.as_os_str().is_empty());
+    sources.try_for_each(|(path, format)| files.add_tables_of(path, format))?;
     Ok(config)
 }
 

@@ -28,6 +28,7 @@ impl Config {
                 "missing key `path` in [visitors]".to_owned()
             })?;
         }
+        self.check_standard_input()?;
         for (role, names) in self.roles.usage() {
             for (other, excluded) in self.roles.not_usage() {
                 if let Some(name) = names.iter().find(|n| excluded.contains(n)) {
@@ -65,6 +66,23 @@ impl Config {
             );
         }
         Ok(())
+    }
+}
+
+impl Config {
+    /// Checks that at most one source is standard input.
+    fn check_standard_input(&self) -> std::result::Result<(), InvalidSetting> {
+        let events = self.events.iter().enumerate();
+        let events = events.map(|(index, source)| ("events.path", index, &source.path));
+        let accounts = self.accounts.iter().map(|source| ("accounts.path", 0, &source.path));
+        let visitors = self.visitors.iter().map(|source| ("visitors.path", 0, &source.path));
+        let all = events.chain(accounts).chain(visitors);
+        let mut inputs = all.filter(|(.., path)| path.as_os_str() == "-");
+        let Some((key, section_index, _)) = inputs.nth(1) else { return Ok(()) };
+        let message = format!(
+            "`{key}`: found `-` in a second source, expected at most one source from standard input"
+        );
+        Err(InvalidSetting { key: key.to_owned(), section_index, message })
     }
 }
 

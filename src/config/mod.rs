@@ -28,7 +28,7 @@ pub use sections::{
     QualifyBy, QualifyConfig, Roles, SolverKind, SplitScheme, ThresholdRule, Winsorize,
 };
 use serde::{Deserialize, Serialize};
-pub use sources::{AccountSource, EventSource, VisitorSource};
+pub use sources::{AccountSource, EventSource, TableFormat, VisitorSource};
 use toml::Table;
 
 use crate::error::{Error, Result};
@@ -147,7 +147,7 @@ impl Config {
             events: Vec::new(),
             accounts: None,
             visitors: None,
-            matrix: MatrixConfig { table: None, ..self.matrix.clone() },
+            matrix: MatrixConfig { table: None, file_format: None, ..self.matrix.clone() },
             // Alerts do not change a model.
             alerts: AlertsConfig::default(),
             ..self.clone()

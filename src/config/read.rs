@@ -316,6 +316,7 @@ pub(super) fn resolve_paths(table: &mut Table, base: &Path) {
     let mut resolve = |source: &mut Value| {
         if let Some(Value::String(path)) = source.get_mut("path")
             && !path.is_empty()
+            && path != "-"
             && Path::new(path.as_str()).is_relative()
         {
             *path = base.join(&*path).to_string_lossy().into_owned();

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::MaxLine;
 use super::forms::{cells, optional_cell};
 use super::schema::{POSITIVE_DURATION, TABLE_NAME, at_most_one};
+use super::{MaxLine, TableFormat};
 use crate::time::{TimeSpan, Timestamp, Zone};
 
 /// How values in files are read.
@@ -193,6 +193,9 @@ pub struct MatrixConfig {
     /// quotes may have any characters. Default: none.
     #[schemars(extend("pattern" = TABLE_NAME))]
     pub table: Option<String>,
+    /// Format of the matrix, whatever its extension. Default: by the file extension or, of standard
+    /// input (`-`), by the first bytes.
+    pub file_format: Option<TableFormat>,
 }
 
 /// Whether features are transformed with log1p.

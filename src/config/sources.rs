@@ -8,6 +8,20 @@ use serde::{Deserialize, Serialize};
 use super::schema::{TABLE_NAME, at_most_one};
 use crate::error::{Error, Result};
 
+/// The format of a table in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TableFormat {
+    /// Parquet.
+    Parquet,
+    /// CSV, or a format with another separator.
+    Csv,
+    /// One JSON object per line.
+    Ndjson,
+    /// Arrow IPC: a stream or a file.
+    Arrow,
+}
+
 /// A source of events. Several sources form one log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -17,10 +31,13 @@ use crate::error::{Error, Result};
     "allOf" = at_most_one(&["event", "event_name", "unpivot"])
 ))]
 pub struct EventSource {
-    /// File, glob or folder: Parquet, CSV or NDJSON, also compressed (.gz, .zst). Relative paths
-    /// start at the folder of the project file. Default: none; required without `table`.
+    /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst); `-` is
+    /// standard input. Relative paths start at the folder of the project file. Default: none; required without `table`.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
+    /// Format of the files, whatever their extension. Default: by the file extension or, of standard
+    /// input, by the first bytes.
+    pub file_format: Option<TableFormat>,
     /// Table of a database, such as `analytics.events`, for `pql export sql`. A part in double
     /// quotes may have any characters. Default: none.
     #[schemars(extend("pattern" = TABLE_NAME))]
@@ -56,10 +73,13 @@ pub struct EventSource {
     "then" = { "required": ["path"] }
 ))]
 pub struct AccountSource {
-    /// File, glob or folder: Parquet, CSV or NDJSON, also compressed (.gz, .zst). Relative paths
-    /// start at the folder of the project file. Default: none; required without `table`.
+    /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst); `-` is
+    /// standard input. Relative paths start at the folder of the project file. Default: none; required without `table`.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
+    /// Format of the files, whatever their extension. Default: by the file extension or, of standard
+    /// input, by the first bytes.
+    pub file_format: Option<TableFormat>,
     /// Table of a database, such as `analytics.events`, for `pql export sql`. A part in double
     /// quotes may have any characters. Default: none.
     #[schemars(extend("pattern" = TABLE_NAME))]
@@ -92,10 +112,13 @@ pub struct AccountSource {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["path"]))]
 pub struct VisitorSource {
-    /// File, glob or folder: Parquet, CSV or NDJSON, also compressed (.gz, .zst). Relative paths
-    /// start at the folder of the project file.
+    /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst); `-` is
+    /// standard input. Relative paths start at the folder of the project file.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
+    /// Format of the files, whatever their extension. Default: by the file extension or, of standard
+    /// input, by the first bytes.
+    pub file_format: Option<TableFormat>,
     /// Column of days. Default: `date`.
     pub date: Option<String>,
     /// Column of visitor counts. Default: `visitors`.

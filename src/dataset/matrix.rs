@@ -11,7 +11,7 @@ use crate::config::{MatrixConfig, MaxLine};
 use crate::dataset::labels::{Labels, find_labels};
 use crate::dataset::split::Split;
 use crate::error::{Error, Result};
-use crate::io::read::{self, Source};
+use crate::io::read::{self, FileOptions, Source};
 use crate::io::sink::Sink;
 use crate::log::cells::{
     self, AbsentTimes, CellLocation, ColumnNotes, NO_TIME, TimeColumn, TimeText, TypedColumn,
@@ -101,6 +101,11 @@ impl KeyColumns {
     }
 }
 
+/// Returns how the files are read.
+fn options(config: &MatrixConfig, max_line: MaxLine) -> FileOptions {
+    FileOptions::new(max_line, config.file_format)
+}
+
 /// Returns the column of outcomes.
 fn label_column(config: &MatrixConfig) -> &str {
     config.label.as_deref().unwrap_or("converted")
@@ -139,7 +144,7 @@ pub fn read(path: &Path, config: &MatrixConfig, types: &ColumnTypes) -> Result<M
         files: Vec::new(),
         warnings: Vec::new(),
     };
-    let mut files = Source::open_matrix(path, types.max_line)?;
+    let mut files = Source::open_matrix(path, options(config, types.max_line))?;
     let keys = KeyColumns::resolve(config, &files)?;
     if let Some(file) = files.file_without(&keys.label) {
         let missing = files.missing(file, &keys.label, "the outcome, `matrix.label`");
@@ -341,7 +346,7 @@ pub fn find_file_without_accounts(
     config: &MatrixConfig,
     max_line: MaxLine,
 ) -> Result<Option<(PathBuf, Option<String>)>> {
-    let files = Source::open_matrix(path, max_line)?;
+    let files = Source::open_matrix(path, options(config, max_line))?;
     if KeyColumns::resolve(config, &files)?.account.is_some() {
         return Ok(None);
     }
@@ -395,7 +400,7 @@ fn read_file_batches(
     types: &ColumnTypes,
     handle: &mut read::BatchHandler<'_, MatrixBatch>,
 ) -> Result<ControlFlow<(), BatchNotes>> {
-    let mut files = Source::open_matrix(path, types.max_line)?;
+    let mut files = Source::open_matrix(path, options(config, types.max_line))?;
     let keys = KeyColumns::resolve(config, &files)?;
     if let Some(feature) = types.kinds.keys().find(|feature| !files.has(feature)) {
         return Err(missing_feature(&files, feature));

@@ -17,7 +17,7 @@ use super::raw_source::fold_outcomes;
 use super::{Names, earlier};
 use crate::config::AccountSource;
 use crate::error::{Error, Result};
-use crate::io::read::{self, RowBatch, Source};
+use crate::io::read::{self, FileOptions, RowBatch, Source};
 use crate::io::write::time_column;
 use crate::time::{LocalDays, NEVER, Zone};
 use crate::warning::{DropReason, Warning};
@@ -198,7 +198,8 @@ pub(super) fn read(source: &AccountSource, types: &ColumnTypes) -> Result<Accoun
         numbers: NUMBERS.map(number),
         ..AccountBuffers::default()
     };
-    let mut files = Source::open(&source.path, types.max_line)?;
+    let mut files =
+        Source::open(&source.path, FileOptions::new(types.max_line, source.file_format))?;
     list.quality.unread = files.unread().to_vec();
     let columns = AccountColumns::resolve(source, &files)?;
     let names = columns.names(source);

@@ -21,7 +21,7 @@ use super::spill::{SpillFile, Stored};
 use crate::config::{EventSource, Roles};
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
-use crate::io::read::{self, RowBatch, Source};
+use crate::io::read::{self, FileOptions, RowBatch, Source};
 use crate::names::nearest;
 use crate::time::{LocalDays, Zone};
 use crate::warning::{DropReason, Warning};
@@ -159,7 +159,8 @@ impl RawEvents {
             absent: <[_; 2]>::default(),
             zone: types.zone,
         };
-        let mut files = Source::open(&source.path, types.max_line)?;
+        let mut files =
+            Source::open(&source.path, FileOptions::new(types.max_line, source.file_format))?;
         reader.events.quality.unread = files.unread().to_vec();
         let columns = EventColumns::resolve(source, &files)?;
         let (names, identifiers) = (columns.names(source), columns.identifiers(source));

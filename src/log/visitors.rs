@@ -9,7 +9,7 @@ use super::cells::{
 use super::columns::require;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::io::read::{self, RowBatch, Source};
+use crate::io::read::{self, FileOptions, RowBatch, Source};
 use crate::io::sink::Sink;
 use crate::time::{Day, midnight};
 
@@ -28,7 +28,8 @@ pub fn visitors(config: &Config, sink: &mut Sink<'_>) -> Result<Option<Visitors>
     let Some(source) = &config.visitors else { return Ok(None) };
     let null = NullMarks::new(&config.input.null);
     let mut list = VisitorRows::default();
-    let mut files = Source::open(&source.path, config.input.max_line)?;
+    let mut files =
+        Source::open(&source.path, FileOptions::new(config.input.max_line, source.file_format))?;
     let date = require(&files, source.date.as_ref(), "date", "`visitors.date`")?;
     let visitors = require(&files, source.visitors.as_ref(), "visitors", "`visitors.visitors`")?;
     let names = [date, visitors];

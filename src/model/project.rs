@@ -126,12 +126,14 @@ impl Model {
     /// Returns the column names of a matrix: from the project file if set there, else from the
     /// training.
     pub(crate) fn matrix_config(&self, file: MatrixConfig) -> Result<MatrixConfig> {
-        let has_columns = MatrixConfig { table: None, ..file.clone() } != MatrixConfig::default();
+        let has_columns = MatrixConfig { table: None, file_format: None, ..file.clone() }
+            != MatrixConfig::default();
         if has_columns {
             return Ok(file);
         }
         let stored = self.config()?.matrix;
-        Ok(MatrixConfig { table: file.table.or(stored.table), ..stored })
+        let table = file.table.or(stored.table);
+        Ok(MatrixConfig { table, file_format: file.file_format, ..stored })
     }
 
     /// Reads a matrix with outcomes in the same way as the training rows. Warnings about the files

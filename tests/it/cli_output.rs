@@ -192,7 +192,7 @@ fn the_format_is_the_option_or_the_file_extension() {
     assert_eq!(parquet.stdout, project.read("s.parquet"));
     score(&["-o", "s.txt"]).fails_with(
         2,
-        &["`s.txt`: unsupported file extension", "hint: ", "`--format parquet|csv|ndjson`"],
+        &["`s.txt`: unsupported file extension", "hint: ", "`--format parquet|csv|ndjson|arrow`"],
     );
     score(&["-o", "-", "--format", "xml"]).fails_with(2, &["'xml'", "parquet, csv, ndjson"]);
 }

@@ -50,6 +50,7 @@ mod mutants;
 mod notebook;
 mod oracle;
 mod overwrite;
+mod pipes;
 mod project;
 mod readme;
 mod report;

@@ -2,6 +2,7 @@
 //!
 //! `PQL_LONG=1` (`make mutants`) reads 20,000 mutants of each format instead of a few.
 
+mod arrow;
 mod damage;
 mod parquet;
 mod program;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use arrow::ArrowParts;
 use parquet::ParquetParts;
 use polars::prelude::DataFrame;
 use pql::config::Config;
@@ -42,14 +44,21 @@ fn columns() -> Vec<String> {
         .collect()
 }
 
-/// Returns the files in parts, with their names.
-fn originals() -> Vec<(String, ParquetParts)> {
-    let mut files: Vec<PathBuf> = fs::read_dir(root().join("tests/fixtures/pages"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "parquet"))
-        .collect();
+/// Returns the files of a format, sorted.
+fn files(extensions: &[&str]) -> Vec<PathBuf> {
+    let is_one = |path: &PathBuf| {
+        path.extension().is_some_and(|extension| extensions.iter().any(|other| extension == *other))
+    };
+    let folder = root().join("tests/fixtures/pages");
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(is_one).collect();
     files.sort();
+    files
+}
+
+/// Returns the Parquet files in parts, with their names.
+fn originals() -> Vec<(String, ParquetParts)> {
+    let files = files(&["parquet"]);
     let parts = |path: &PathBuf| {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         (name, ParquetParts::new(&fs::read(path).unwrap()))
@@ -94,6 +103,47 @@ fn damaged_parquet_files_never_abort_the_program() {
         problems.extend(read_in_processes(folder.path()));
     }
     assert!(problems.is_empty(), "{} of {count}:\n{}", problems.len(), problems.join("\n"));
+}
+
+#[test]
+fn damaged_arrow_data_never_abort_the_program() {
+    let long = std::env::var_os("PQL_LONG").is_some();
+    let count = if long { 20_000 } else { 400 };
+    let originals: Vec<ArrowParts> = files(&["arrow", "arrows"])
+        .iter()
+        .map(|path| ArrowParts::new(&fs::read(path).unwrap()))
+        .collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(20);
+    let mut problems = Vec::new();
+    for first in (0..count).step_by(BATCH) {
+        let folder = tempfile::Builder::new().prefix("mutants").tempdir().unwrap();
+        for index in first..count.min(first + BATCH) {
+            let path = folder.path().join(format!("{index:05}.arrow"));
+            fs::write(path, originals[index % originals.len()].mutant(&mut rng)).unwrap();
+        }
+        problems.extend(read_in_processes(folder.path()));
+    }
+    assert!(problems.is_empty(), "{} of {count}:\n{}", problems.len(), problems.join("\n"));
+}
+
+#[test]
+fn large_damaged_arrow_data_take_at_most_four_times_their_size() {
+    /// Memory that differs between runs, in bytes.
+    const SLACK: u64 = 4_000_000;
+    let base = peak_memory_of(&[0; 100], "arrow");
+    for (name, bytes, message) in arrow::large() {
+        let start = Instant::now();
+        let memory = peak_memory_of(&bytes, "arrow");
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{name}: {} bytes: {memory} KB (program: {base} KB), {seconds:.1} s", bytes.len());
+        let limit = 4 * bytes.len() as u64 + SLACK;
+        assert!(memory.saturating_sub(base) * 1_000 < limit, "{name}: {memory} KB");
+        let project = Project::new();
+        project.write("x.arrow", bytes);
+        let error = read(&project.path("x.arrow"), None, &mut |_, _| Ok(())).unwrap_err();
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.to_string().contains(message), "{name}: {error}");
+    }
 }
 
 /// Changes a footer.
@@ -156,10 +206,10 @@ fn large_damaged_files_take_at_most_four_times_their_size() {
         (3, Value::Integer(6, 0)),
     ]);
     let pair = Value::Struct(vec![(1, Value::Binary(Vec::new(), None))]);
-    let base = peak_memory_of(&[0; 100]);
+    let base = peak_memory_of(&[0; 100], "parquet");
     for bytes in [filled(2, leaf), filled(4, group), filled(5, pair)] {
         let start = Instant::now();
-        let memory = peak_memory_of(&bytes);
+        let memory = peak_memory_of(&bytes, "parquet");
         let seconds = start.elapsed().as_secs_f64();
         println!("{} bytes: {memory} KB (program: {base} KB), {seconds:.1} s", bytes.len());
         assert!((memory - base) * 1_000 < 4 * bytes.len() as u64, "{memory} KB");
@@ -167,9 +217,9 @@ fn large_damaged_files_take_at_most_four_times_their_size() {
 }
 
 /// Returns the peak memory of a process that reads a damaged file, in KB.
-fn peak_memory_of(bytes: &[u8]) -> u64 {
+fn peak_memory_of(bytes: &[u8], extension: &str) -> u64 {
     let folder = tempfile::Builder::new().prefix("mutants").tempdir().unwrap();
-    fs::write(folder.path().join("x.parquet"), bytes).unwrap();
+    fs::write(folder.path().join("x").with_extension(extension), bytes).unwrap();
     assert_eq!(read_in_processes(folder.path()), Vec::<String>::new());
     fs::read_to_string(folder.path().join("memory")).unwrap().parse().unwrap()
 }
@@ -208,13 +258,15 @@ fn read_mutants() {
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "parquet"))
+        .filter(|path| path.extension().is_some_and(|e| e == "parquet" || e == "arrow"))
         .collect();
     files.sort();
     for file in files {
         let name = file.file_name().unwrap().to_str().unwrap();
         fs::write(folder.join("current"), name).unwrap();
-        if let Err(error) = read(&file, Some(&columns()), &mut |_, _| Ok(())) {
+        // Large files have columns of their own.
+        let columns = (!name.starts_with("x.")).then(columns);
+        if let Err(error) = read(&file, columns.as_deref(), &mut |_, _| Ok(())) {
             assert_eq!(error.exit_code(), 3, "{error}");
         }
         let text = format!("[[events]]\npath = {name:?}\nvalues = [\"minutes\"]\n");

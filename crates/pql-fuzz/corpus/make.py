@@ -96,9 +96,20 @@ for codec in ["none", "snappy", "gzip", "zstd", "lz4", "brotli"]:
         path = HERE / "parquet" / f"{codec}_v{version[0]}"
         path.parent.mkdir(exist_ok=True)
         pq.write_table(table, path, compression=codec, data_page_version=version, use_dictionary=codec != "none", write_page_checksum=True, row_group_size=3)
+for name, new, codec in [("stream", pa.ipc.new_stream, None), ("stream_lz4", pa.ipc.new_stream, "lz4"), ("stream_zstd", pa.ipc.new_stream, "zstd"), ("file", pa.ipc.new_file, None)]:
+    path = HERE / "arrow" / name
+    path.parent.mkdir(exist_ok=True)
+    with new(path, table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+        writer.write_table(table, max_chunksize=3)
+coded = table.set_column(0, "id", table["id"].dictionary_encode()).append_column("v", table["id"].cast(pa.string_view()))
+with pa.ipc.new_stream(HERE / "arrow" / "dictionary", coded.schema) as writer:
+    writer.write_table(coded)
 nested = pa.table({"s": [{"a": 1, "b": "x"}, None], "l": [[1, 2], []]})
 pq.write_table(nested, HERE / "parquet" / "rejected_nested", compression="zstd")
 pq.write_table(pa.table({"d": pa.array(["u", "v"]).dictionary_encode()}), HERE / "parquet" / "dictionary", compression="zstd")
+
+with pa.ipc.new_stream(HERE / "arrow" / "rejected_nested", nested.schema) as writer:
+    writer.write_table(nested)
 
 seed("score-writer", "cells", "a\0b,c\0\"q\"\0two\nlines\0=1+1\0'x")
 seed("score-writer", "numbers", b"".join(struct.pack("<d", x) for x in [0.0, -0.0, 1.5, 1e-7, 1e300, 5e-324, float("nan"), float("inf"), 0.1]))

@@ -26,6 +26,8 @@ pub enum Target {
     Ndjson,
     /// A Parquet file.
     Parquet,
+    /// An Arrow IPC stream or file.
+    Arrow,
     /// Cells of a score file.
     ScoreWriter,
     /// A text in an HTML page.
@@ -34,7 +36,7 @@ pub enum Target {
 
 impl Target {
     /// All targets.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Timestamp,
         Self::Config,
         Self::Definition,
@@ -42,6 +44,7 @@ impl Target {
         Self::Csv,
         Self::Ndjson,
         Self::Parquet,
+        Self::Arrow,
         Self::ScoreWriter,
         Self::Html,
     ];
@@ -57,6 +60,7 @@ impl Target {
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
             Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
             Self::ScoreWriter => "score-writer",
             Self::Html => "html",
         }
@@ -76,6 +80,7 @@ impl Target {
             Self::Csv => laws::table::file(data, "csv"),
             Self::Ndjson => laws::table::file(data, "ndjson"),
             Self::Parquet => laws::table::file(data, "parquet"),
+            Self::Arrow => laws::table::file(data, "arrow"),
             Self::ScoreWriter => laws::text::score_writer(data),
             Self::Html => laws::text::html(data),
         }

@@ -27,7 +27,9 @@ fn mutations(target: Target) -> u64 {
     let factor = std::env::var("PQL_FUZZ_FACTOR").map_or(1, |text| text.parse().unwrap());
     factor
         * match target {
-            Target::Model | Target::Csv | Target::Ndjson | Target::Parquet => 80_000,
+            Target::Model | Target::Csv | Target::Ndjson | Target::Parquet | Target::Arrow => {
+                80_000
+            }
             _ => 800_000,
         }
 }
@@ -122,6 +124,11 @@ fn the_laws_hold_for_mutations_of_ndjson_files() {
 #[test]
 fn the_laws_hold_for_mutations_of_parquet_files() {
     check_mutations(Target::Parquet);
+}
+
+#[test]
+fn the_laws_hold_for_mutations_of_arrow_data() {
+    check_mutations(Target::Arrow);
 }
 
 #[test]

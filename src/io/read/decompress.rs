@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{Compression, empty, unreadable};
+use super::{Compression, empty, stdin, unreadable};
 use crate::config::MaxLine;
 use crate::error::{Error, Result};
 
@@ -33,7 +33,7 @@ impl Read for TextSource {
 /// Opens a file with a buffer, skips its byte order mark, and checks that it is not empty.
 pub(super) fn open(file: &Path, compression: Compression) -> Result<BufReader<TextSource>> {
     let read_error = |source| unreadable(file, source);
-    let opened = File::open(file).map_err(read_error)?;
+    let opened = stdin::open(file).map_err(read_error)?;
     let metadata = opened.metadata().map_err(read_error)?;
     if metadata.is_file() && metadata.len() == 0 {
         return Err(empty(file));

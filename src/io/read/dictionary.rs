@@ -1,7 +1,8 @@
-//! Dictionary columns of Parquet files, read without expanding them to one text per row.
+//! Dictionary columns, read without expanding them to one text per row.
 
 use std::fs::File;
 use std::io::{Cursor, Read as _, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::Arc;
 
 use polars::prelude::{ArrowDataType, ArrowField, PolarsError, PolarsResult};
@@ -19,6 +20,18 @@ pub(crate) struct Dictionary {
 }
 
 impl Dictionary {
+    /// Creates a column; `None` if a key has no text.
+    pub(super) fn new(texts: Utf8ViewArray, keys: PrimitiveArray<u32>) -> Option<Self> {
+        let dictionary = Self { texts, keys };
+        (dictionary.texts.null_count() == 0 && dictionary.is_valid()).then_some(dictionary)
+    }
+
+    /// Returns some of the rows.
+    pub(super) fn slice(&self, rows: Range<usize>) -> Self {
+        let keys = self.keys.clone().sliced(rows.start, rows.len());
+        Self { texts: self.texts.clone(), keys }
+    }
+
     /// Returns the number of rows.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
@@ -43,17 +56,6 @@ impl Dictionary {
     /// Returns the key of each row, and which rows are not null (`None`: all rows).
     pub(crate) fn keys(&self) -> (&[u32], Option<impl Iterator<Item = bool>>) {
         (self.keys.values(), self.keys.validity().map(|valid| valid.iter()))
-    }
-}
-
-/// Returns whether a type is text.
-pub(super) fn is_text(dtype: &ArrowDataType) -> bool {
-    match dtype {
-        ArrowDataType::Dictionary(_, values, _) => is_text(values),
-        other => matches!(
-            other,
-            ArrowDataType::Utf8 | ArrowDataType::LargeUtf8 | ArrowDataType::Utf8View
-        ),
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use polars::prelude::{ArrowDataType, ArrowSchema};
+
 use super::folder_keys::folder_keys;
-use super::{FileFormat, delimited, file_format, ndjson, parquet};
-use crate::config::MaxLine;
+use super::{FileFormat, FileOptions, arrow, delimited, ndjson, parquet, scalars, struct_column};
 use crate::error::Result;
 
 /// The columns of a file.
@@ -18,12 +19,39 @@ pub(crate) struct FileColumns {
     repeated: BTreeSet<String>,
     /// Columns from the names of folders, unless the file has a column of that name.
     folder_keys: Vec<(String, Option<String>)>,
-    /// Values inside struct columns of Parquet.
+    /// Values inside struct columns of Parquet and Arrow.
     fields: Vec<String>,
     /// Columns of text, which may be JSON.
     texts: BTreeSet<String>,
-    /// Columns of lists in Parquet, inside which nothing can be read.
+    /// Columns of lists in Parquet and Arrow, inside which nothing can be read.
     lists: Vec<String>,
+}
+
+/// The columns of a Parquet or Arrow file, by their use.
+pub(super) struct FileSchema {
+    /// Names of all columns.
+    pub(super) names: Vec<String>,
+    /// Dotted names of the values inside struct columns that can be read.
+    pub(super) fields: Vec<String>,
+    /// Names of text columns.
+    pub(super) texts: Vec<String>,
+    /// Names of columns of lists and maps, inside which nothing can be read.
+    lists: Vec<String>,
+}
+
+impl FileSchema {
+    /// Sorts the columns of a schema by their use.
+    pub(super) fn new(names: Vec<String>, schema: &ArrowSchema) -> Self {
+        let texts = schema.iter_values().filter(|field| scalars::is_text(&field.dtype));
+        let texts = texts.map(|field| field.name.to_string()).collect();
+        let fields = schema.iter_values().flat_map(struct_column::fields).collect();
+        let lists = schema.iter_values().filter(|field| {
+            let is_struct = matches!(field.dtype, ArrowDataType::Struct(_));
+            field.dtype.is_nested() && !is_struct
+        });
+        let lists = lists.map(|field| field.name.to_string()).collect();
+        Self { names, fields, texts, lists }
+    }
 }
 
 /// Where the values of a column come from.
@@ -39,29 +67,31 @@ pub(super) enum Origin {
 
 impl FileColumns {
     /// Reads the columns of a file.
-    pub(crate) fn read(file: &Path, max_line: MaxLine) -> Result<Self> {
-        Self::read_format(file, file_format(file)?, max_line)
+    pub(crate) fn read(file: &Path, options: FileOptions) -> Result<Self> {
+        Self::read_format(file, options.format(file)?, options)
     }
 
     /// Reads the columns of a file of a feature matrix: in CSV, the apostrophes that pql writes
     /// before formulas are removed.
-    pub(super) fn read_matrix(file: &Path, max_line: MaxLine) -> Result<Self> {
-        let mut format = file_format(file)?;
+    pub(super) fn read_matrix(file: &Path, options: FileOptions) -> Result<Self> {
+        let mut format = options.format(file)?;
         if let FileFormat::Delimited(delimited) = &mut format {
             delimited.has_spreadsheet_cells = true;
         }
-        Self::read_format(file, format, max_line)
+        Self::read_format(file, format, options)
     }
 
-    fn read_format(file: &Path, format: FileFormat, max_line: MaxLine) -> Result<Self> {
+    fn read_format(file: &Path, format: FileFormat, options: FileOptions) -> Result<Self> {
+        let max_line = options.max_line;
         let (mut fields, mut texts, mut lists) = (Vec::new(), BTreeSet::new(), Vec::new());
+        let mut typed = |schema: FileSchema| {
+            (fields, texts) = (schema.fields, schema.texts.into_iter().collect());
+            lists = schema.lists;
+            schema.names
+        };
         let all = match format {
-            FileFormat::Parquet => {
-                let schema = parquet::schema(file)?;
-                (fields, texts) = (schema.fields, schema.texts.into_iter().collect());
-                lists = schema.lists;
-                schema.names
-            }
+            FileFormat::Parquet => typed(parquet::schema(file)?),
+            FileFormat::Arrow => typed(arrow::schema(file)?),
             FileFormat::Delimited(delimited) => delimited::columns(file, delimited, max_line)?,
             FileFormat::Ndjson(compression) => ndjson::columns(file, compression, max_line)?,
         };

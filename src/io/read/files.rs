@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::{FileFormat, SUPPORTED_EXTENSIONS, file_format, unreadable};
+use super::{FileFormat, SUPPORTED_EXTENSIONS, file_format, stdin, unreadable};
+use crate::config::TableFormat;
 use crate::error::{Error, Result};
 
 /// The files of a path, glob or folder, in byte order of their paths.
@@ -18,8 +19,9 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    fn add(&mut self, path: PathBuf) {
-        let is_table = FileFormat::from_path(&path).is_some() && path.is_file();
+    fn add(&mut self, path: PathBuf, format: Option<TableFormat>) {
+        let has_format = format.is_some() || FileFormat::from_path(&path).is_some();
+        let is_table = has_format && path.is_file();
         if is_table { self.files.push(path) } else { self.unread.push(path) }
     }
 
@@ -35,30 +37,44 @@ impl Listing {
 ///
 /// A folder, or a folder that a glob matches, stands for all its files with supported extensions,
 /// including subfolders. Names that start with `.` or `_` are skipped, unless the path or glob
-/// contains that first character.
+/// contains that first character. The path `-` is standard input.
 ///
 /// # Errors
 /// * [`Error::Read`]: the file does not exist, or a folder cannot be read
 /// * [`Error::Empty`]: the folder or glob has no file with a supported extension
 /// * [`Error::Malformed`]: the extension of a single file is not supported, or the glob is invalid
-/// * [`Error::Usage`]: the path is stdin, a named pipe, a device or a socket
+/// * [`Error::Usage`]: the path is a named pipe, a device, a socket, or `-` with a terminal
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    Ok(list(path)?.files)
+    table_files(path, None)
+}
+
+/// Returns the files of a path, glob or folder like [`files`], all of one format if it is given.
+pub(crate) fn table_files(path: &Path, format: Option<TableFormat>) -> Result<Vec<PathBuf>> {
+    Ok(list(path, format)?.files)
 }
 
 /// Returns the files of a path, glob or folder like [`files`], and those that cannot be read.
-pub(super) fn list(path: &Path) -> Result<Listing> {
+///
+/// # Arguments
+/// * `format` – the format of all files, whatever their extension
+pub(super) fn list(path: &Path, format: Option<TableFormat>) -> Result<Listing> {
     let mut found = Listing::default();
-    let source = if path.is_dir() {
-        walk(vec![path.to_owned()], &mut found)?;
+    let source = if stdin::is_stdin(path) {
+        stdin::copy()?;
+        found.files.push(path.to_owned());
+        return Ok(found);
+    } else if path.is_dir() {
+        walk(vec![path.to_owned()], format, &mut found)?;
         "folder"
     } else if path.exists() || !path.to_string_lossy().contains(['*', '?', '[']) {
         check_regular(path)?;
-        file_format(path)?;
+        if format.is_none() {
+            file_format(path)?;
+        }
         found.files.push(path.to_owned());
         return Ok(found);
     } else {
-        expand_glob(path, &mut found)?;
+        expand_glob(path, format, &mut found)?;
         "glob"
     };
     if found.files.is_empty() {
@@ -76,12 +92,11 @@ fn check_regular(path: &Path) -> Result<()> {
     let found = match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => return Ok(()),
         Ok(metadata) => special_file(&metadata),
-        Err(_) if path.file_name() == Some(OsStr::new("-")) => "stdin",
         Err(source) => return Err(unreadable(path, source)),
     };
     Err(Error::Usage {
         problem: format!("`{}`: found {found}, expected a file", path.display()),
-        hint: Some("write the data to a file first; pql reads it more than once".to_owned()),
+        hint: Some("use `-` as the path and pipe the data into pql, or write them to a file first; pql reads them more than once".to_owned()),
     })
 }
 
@@ -111,7 +126,7 @@ fn bytes(path: &Path) -> &[u8] {
 
 /// Collects the files of folders and their subfolders. Each folder is walked once, by a path
 /// without links if there is one: links may be cyclic, or double the number of paths at each level.
-fn walk(mut folders: Vec<PathBuf>, found: &mut Listing) -> Result<()> {
+fn walk(mut folders: Vec<PathBuf>, format: Option<TableFormat>, found: &mut Listing) -> Result<()> {
     let (mut links, mut walked) = (BTreeSet::new(), BTreeSet::new());
     while let Some(folder) = folders.pop().or_else(|| links.pop_first()) {
         let read_error = |source| unreadable(&folder, source);
@@ -125,7 +140,7 @@ fn walk(mut folders: Vec<PathBuf>, found: &mut Listing) -> Result<()> {
                 continue;
             }
             if !path.is_dir() {
-                found.add(path);
+                found.add(path, format);
             } else if path.is_symlink() {
                 links.insert(path);
             } else {
@@ -136,7 +151,7 @@ fn walk(mut folders: Vec<PathBuf>, found: &mut Listing) -> Result<()> {
     Ok(())
 }
 
-fn expand_glob(path: &Path, found: &mut Listing) -> Result<()> {
+fn expand_glob(path: &Path, format: Option<TableFormat>, found: &mut Listing) -> Result<()> {
     let problem = |problem: String| Error::malformed(path, problem, None);
     let pattern =
         path.to_str().ok_or_else(|| problem("found a glob that is not UTF-8".to_owned()))?;
@@ -155,10 +170,10 @@ fn expand_glob(path: &Path, found: &mut Listing) -> Result<()> {
         if entry.is_dir() {
             folders.push(entry);
         } else {
-            found.add(entry);
+            found.add(entry, format);
         }
     }
-    walk(folders, found)
+    walk(folders, format, found)
 }
 
 /// Iterates over the components of a path, without `..` and the root.

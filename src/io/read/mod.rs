@@ -1,12 +1,15 @@
 //! Reading tables of every supported format in batches of rows. Values of text files remain text;
 //! the caller converts them.
 
+mod arrow;
 mod decompress;
 mod delimited;
 mod dictionary;
 mod file_columns;
 mod files;
 mod folder_keys;
+mod format;
+mod guard;
 mod limited;
 mod ndjson;
 mod nested;
@@ -16,6 +19,7 @@ mod plan;
 mod record;
 mod scalars;
 mod source;
+mod stdin;
 mod struct_column;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +33,9 @@ use std::thread;
 pub(crate) use dictionary::Dictionary;
 use file_columns::FileColumns;
 pub use files::files;
+pub(crate) use files::table_files;
+pub(crate) use format::FileOptions;
+use format::{Delimited, FileFormat, SUPPORTED_EXTENSIONS, compressed_table, file_format};
 pub(crate) use limited::read_limited;
 pub(crate) use nested::nested_columns;
 use plan::Plan;
@@ -36,13 +43,11 @@ use polars::prelude::{
     Column, DataFrame, IntoColumn, IntoSeries, PlSmallStr, StringChunkedBuilder,
 };
 pub(crate) use source::Source;
+pub(crate) use stdin::{is_stdin, remove_copy};
 
-use crate::config::MaxLine;
 use crate::error::{Error, Result};
+use crate::io::compression::Compression;
 use crate::names::{grouped, nearest};
-
-/// File extensions that can be read, for messages.
-const SUPPORTED_EXTENSIONS: &str = "`.parquet`, `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.json` (text formats also with `.gz` or `.zst`)";
 
 /// Maximum number of rows of a batch of a text file.
 const BATCH_ROWS: usize = 65_536;
@@ -74,17 +79,18 @@ pub struct ReadSummary {
 /// * [`Error::Empty`]: the file is empty
 /// * [`Error::Malformed`]: the content does not match the file extension
 pub fn columns(file: &Path) -> Result<Vec<String>> {
-    Ok(FileColumns::read(file, MaxLine::default())?.names().cloned().collect())
+    Ok(FileColumns::read(file, FileOptions::default())?.names().cloned().collect())
 }
 
 /// Reads a file in batches, in order.
 ///
 /// Columns of CSV and NDJSON are `String`, with the values as written and null for empty values.
-/// Columns of Parquet keep their type, except that binary and categorical columns become `String`.
+/// Columns of Parquet and Arrow keep their type, except that binary and categorical columns become
+/// `String`.
 /// Blank lines of text files are skipped.
 ///
 /// A dotted name such as `properties.time` reads a value inside an NDJSON object, a struct column
-/// of Parquet, or a text column with JSON, unless the file has a column of that name.
+/// of Parquet or Arrow, or a text column with JSON, unless the file has a column of that name.
 ///
 /// # Arguments
 /// * `columns` – the columns to read, without duplicates in the result; `None`: all columns
@@ -181,7 +187,7 @@ struct Request<'a> {
     known: Option<&'a FileColumns>,
     /// Whether columns that the file lacks are null, rather than an error.
     lenient: bool,
-    max_line: MaxLine,
+    options: FileOptions,
 }
 
 /// Reads a file in batches, until `batch` stops it; keys that no NDJSON object has are null.
@@ -190,7 +196,8 @@ fn read_request(
     request: &Request<'_>,
     batch: &mut BatchHandler<'_, RowBatch>,
 ) -> Result<ControlFlow<(), ReadSummary>> {
-    let format = request.known.map_or_else(|| file_format(file), |known| Ok(known.format))?;
+    let format =
+        request.known.map_or_else(|| request.options.format(file), |known| Ok(known.format))?;
     let mut plan = Plan::new(file, format, request)?;
     let stored = plan.stored.clone();
     let dictionaries: Vec<String> =
@@ -198,11 +205,12 @@ fn read_request(
     let mut apply = |stored: RowBatch| batch(plan.apply(file, stored)?);
     let flow = match format {
         FileFormat::Parquet => parquet::read(file, &stored, &dictionaries, &mut apply),
+        FileFormat::Arrow => arrow::read(file, &stored, &dictionaries, &mut apply),
         FileFormat::Delimited(delimited) => {
-            delimited::read(file, (delimited, request.max_line), &stored, &mut apply)
+            delimited::read(file, (delimited, request.options.max_line), &stored, &mut apply)
         }
         FileFormat::Ndjson(compression) => {
-            ndjson::read(file, (compression, request.max_line), &stored, &mut apply)
+            ndjson::read(file, (compression, request.options.max_line), &stored, &mut apply)
         }
     };
     Ok(flow?.map_continue(|summary| plan.finish(summary)))
@@ -213,71 +221,10 @@ pub(crate) fn column<'b>(file: &Path, frame: &'b DataFrame, name: &str) -> Resul
     frame.column(name).map_err(|e| Error::unexpected_table(file, e))
 }
 
-/// Returns the number of rows of a Parquet file; `None` for text formats.
+/// Returns the number of rows of a Parquet file; `None` for other formats.
 #[must_use]
 pub fn row_count(file: &Path) -> Option<u64> {
-    matches!(FileFormat::from_path(file), Some(FileFormat::Parquet))
-        .then(|| parquet::row_count(file))
-        .flatten()
-}
-
-/// The format and compression of a file, by its extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FileFormat {
-    Parquet,
-    Delimited(Delimited),
-    Ndjson(Compression),
-}
-
-/// CSV or a similar format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Delimited {
-    compression: Compression,
-    /// Whether the apostrophes that pql writes before formulas are removed.
-    has_spreadsheet_cells: bool,
-}
-
-/// Compression of a text file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compression {
-    Plain,
-    Gz,
-    Zst,
-}
-
-impl FileFormat {
-    fn from_path(file: &Path) -> Option<Self> {
-        let name = file.file_name()?.to_string_lossy().to_lowercase();
-        let (stem, compression) = match (name.strip_suffix(".gz"), name.strip_suffix(".zst")) {
-            (Some(stem), _) => (stem, Compression::Gz),
-            (None, Some(stem)) => (stem, Compression::Zst),
-            (None, None) => (name.as_str(), Compression::Plain),
-        };
-        match stem.rsplit_once('.')?.1 {
-            "parquet" if compression == Compression::Plain => Some(Self::Parquet),
-            "csv" | "tsv" => {
-                Some(Self::Delimited(Delimited { compression, has_spreadsheet_cells: false }))
-            }
-            "ndjson" | "jsonl" | "json" => Some(Self::Ndjson(compression)),
-            _ => None,
-        }
-    }
-}
-
-fn file_format(file: &Path) -> Result<FileFormat> {
-    FileFormat::from_path(file).ok_or_else(|| {
-        let name =
-            file.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let compressed =
-            [".parquet.gz", ".parquet.zst"].iter().any(|extension| name.ends_with(extension));
-        let problem = if compressed {
-            "found compressed Parquet, expected the extension `.parquet` (decompress the file)"
-                .to_owned()
-        } else {
-            format!("unknown file extension, expected {SUPPORTED_EXTENSIONS}")
-        };
-        Error::malformed(file, problem, None)
-    })
+    matches!(file_format(file), Ok(FileFormat::Parquet)).then(|| parquet::row_count(file)).flatten()
 }
 
 fn unreadable(file: &Path, source: io::Error) -> Error {

@@ -8,8 +8,7 @@ use serde_json::value::RawValue;
 
 use super::file_columns::FileColumns;
 use super::paths::{Record, Text, typed_value};
-use super::{FileFormat, Request, file_format, ndjson, parquet, read_request};
-use crate::config::MaxLine;
+use super::{FileFormat, FileOptions, Request, arrow, ndjson, parquet, read_request};
 use crate::error::Result;
 
 /// Maximum number of names, so that objects whose keys are ids do not fill memory.
@@ -19,32 +18,37 @@ const MAX_NAMES: usize = 1_000;
 /// order of first appearance. [`super::read`] reads each like a column.
 ///
 /// These are the scalars in NDJSON objects, in text columns with JSON and in struct columns of
-/// Parquet. Objects are searched in the first `rows` rows.
+/// Parquet and Arrow. Objects are searched in the first `rows` rows.
 ///
 /// # Errors
 /// Those of [`super::read`], except that text which is not JSON has no values inside.
-pub(crate) fn nested_columns(file: &Path, rows: usize, max_line: MaxLine) -> Result<Vec<String>> {
+pub(crate) fn nested_columns(
+    file: &Path,
+    rows: usize,
+    options: FileOptions,
+) -> Result<Vec<String>> {
     let mut names = NestedNames::default();
-    let format = file_format(file)?;
+    let format = options.format(file)?;
     let texts = match format {
         FileFormat::Ndjson(compression) => {
-            let options = (compression, max_line);
+            let options = (compression, options.max_line);
             ndjson::first_rows(file, options, rows, &mut |line| names.search_row(line))?;
             return Ok(names.names);
         }
-        FileFormat::Parquet => {
-            let schema = parquet::schema(file)?;
+        FileFormat::Parquet | FileFormat::Arrow => {
+            let is_parquet = format == FileFormat::Parquet;
+            let schema = if is_parquet { parquet::schema(file) } else { arrow::schema(file) }?;
             schema.fields.into_iter().for_each(|name| names.add(name));
             Some(schema.texts)
         }
         FileFormat::Delimited(_) => {
-            let columns = FileColumns::read(file, max_line)?;
+            let columns = FileColumns::read(file, options)?;
             let distinct = columns.names().filter(|name| !columns.is_repeated(name));
             Some(distinct.cloned().collect())
         }
     };
     let mut left = rows;
-    let request = Request { columns: texts.as_deref(), max_line, ..Request::default() };
+    let request = Request { columns: texts.as_deref(), options, ..Request::default() };
     read_request(file, &request, &mut |batch| {
         let frame = batch.frame.head(Some(left));
         left -= frame.height();

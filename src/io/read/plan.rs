@@ -12,8 +12,9 @@ use polars::prelude::{
 use super::file_columns::{FileColumns, Origin};
 use super::folder_keys::folder_keys;
 use super::paths::{Cells, Content, PathTree, compound_value, truncated};
-use super::{FileFormat, ReadSummary, Request, RowBatch, column, missing, repeated_column};
-use crate::config::MaxLine;
+use super::{
+    FileFormat, FileOptions, ReadSummary, Request, RowBatch, column, missing, repeated_column,
+};
 use crate::error::{Error, Result};
 
 /// The requested columns of a file, and how to get them.
@@ -55,7 +56,7 @@ impl Plan {
         let existing = if let Some(columns) = known {
             columns
         } else {
-            read = FileColumns::read(file, request.max_line)?;
+            read = FileColumns::read(file, request.options)?;
             &read
         };
         let names = requested.unwrap_or_else(|| existing.names().cloned().collect());
@@ -208,7 +209,7 @@ pub(super) fn check_absent(
     if let ControlFlow::Continue(summary) = &flow
         && let Some(name) = summary.absent.first()
     {
-        let existing = FileColumns::read(file, MaxLine::default())?;
+        let existing = FileColumns::read(file, FileOptions::default())?;
         return Err(missing(file, name, existing.names().map(String::as_str)));
     }
     Ok(flow)

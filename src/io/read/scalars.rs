@@ -1,4 +1,4 @@
-//! Supported types of Parquet columns, and their conversion.
+//! Supported types of columns of Parquet and Arrow, and their conversion.
 
 use polars::prelude::{
     ArrowDataType, Column, DataType, IntoColumn, NamedFrom, PolarsResult, Series, TimeZone,
@@ -25,6 +25,17 @@ pub(super) fn readable(dtype: &ArrowDataType) -> bool {
     );
     let time = matches!(dtype, T::Date32 | T::Date64 | T::Timestamp(..));
     number || text || time || matches!(dtype, T::Null | T::Boolean)
+}
+
+/// Returns whether a type is text.
+pub(super) fn is_text(dtype: &ArrowDataType) -> bool {
+    match dtype {
+        ArrowDataType::Dictionary(_, values, _) => is_text(values),
+        other => matches!(
+            other,
+            ArrowDataType::Utf8 | ArrowDataType::LargeUtf8 | ArrowDataType::Utf8View
+        ),
+    }
 }
 
 /// Returns whether a column has UUIDs, which are stored as bytes.

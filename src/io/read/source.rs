@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use super::file_columns::FileColumns;
 use super::files::{Listing, list};
-use super::{BatchHandler, ReadSummary, Request, RowBatch, nested_columns, prefetch, read_request};
-use crate::config::MaxLine;
+use super::{
+    BatchHandler, FileOptions, ReadSummary, Request, RowBatch, nested_columns, prefetch,
+    read_request,
+};
 use crate::error::{Error, Result};
 use crate::names::nearest;
 use crate::warning::Warning;
@@ -21,7 +23,7 @@ const SEARCHED_ROWS: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Source {
     path: PathBuf,
-    max_line: MaxLine,
+    options: FileOptions,
     files: Vec<SourceFile>,
     /// Names of the columns of all files, in order of first appearance.
     columns: Vec<String>,
@@ -53,24 +55,24 @@ impl Source {
     /// # Errors
     /// * [`Error::Read`], [`Error::Malformed`]: a file cannot be read
     /// * [`Error::Empty`]: there are no files, or all are empty
-    pub(crate) fn open(path: &Path, max_line: MaxLine) -> Result<Self> {
-        Self::open_files(path, max_line, FileColumns::read)
+    pub(crate) fn open(path: &Path, options: FileOptions) -> Result<Self> {
+        Self::open_files(path, options, FileColumns::read)
     }
 
     /// Finds the files of a feature matrix like [`Source::open`]. In CSV, the apostrophes that pql
     /// writes before formulas are removed.
-    pub(crate) fn open_matrix(path: &Path, max_line: MaxLine) -> Result<Self> {
-        Self::open_files(path, max_line, FileColumns::read_matrix)
+    pub(crate) fn open_matrix(path: &Path, options: FileOptions) -> Result<Self> {
+        Self::open_files(path, options, FileColumns::read_matrix)
     }
 
     fn open_files(
         path: &Path,
-        max_line: MaxLine,
-        read_columns: fn(&Path, MaxLine) -> Result<FileColumns>,
+        options: FileOptions,
+        read_columns: fn(&Path, FileOptions) -> Result<FileColumns>,
     ) -> Result<Self> {
         let mut source = Self {
             path: path.to_owned(),
-            max_line,
+            options,
             files: Vec::new(),
             columns: Vec::new(),
             absent: BTreeMap::new(),
@@ -78,10 +80,10 @@ impl Source {
         };
         let mut seen = BTreeSet::new();
         let mut empty = None;
-        let Listing { files, unread } = list(path)?;
+        let Listing { files, unread } = list(path, options.format)?;
         source.unread = unread;
         for file in files {
-            let columns = match read_columns(&file, max_line) {
+            let columns = match read_columns(&file, options) {
                 Err(error @ Error::Empty { .. }) => {
                     empty.get_or_insert(error);
                     continue;
@@ -165,7 +167,7 @@ impl Source {
             );
             return Error::malformed(file, problem, None);
         }
-        let nested = nested_columns(file, SEARCHED_ROWS, self.max_line).unwrap_or_default();
+        let nested = nested_columns(file, SEARCHED_ROWS, self.options).unwrap_or_default();
         let inside = nested.iter().find(|path| path.rsplit('.').next() == Some(name)).cloned();
         let names = self.columns.iter().chain(&nested).map(String::as_str);
         let suggestion = inside.or_else(|| nearest(name, names));
@@ -230,7 +232,7 @@ impl Source {
             dictionary_columns,
             known: Some(&self.files[index].columns),
             lenient: true,
-            max_line: self.max_line,
+            options: self.options,
         }
     }
 

@@ -1,13 +1,15 @@
-//! Values inside struct columns of Parquet files, each read as a column of its own.
+//! Values inside struct columns, each read as a column of its own.
 
 use std::fs::File;
+use std::path::Path;
 
 use polars::prelude::{ArrowDataType, ArrowField, PolarsError, PolarsResult};
-use polars_arrow::array::{Array, StructArray};
+use polars_arrow::array::{Array, NullArray, StructArray};
 use polars_arrow::bitmap::Bitmap;
 use polars_parquet::read::{BasicDecompressor, ColumnChunkMetadata, column_iter_to_arrays};
 
 use super::{dictionary, scalars};
+use crate::error::Error;
 
 /// A scalar inside a struct column.
 pub(super) struct StructField {
@@ -64,7 +66,39 @@ fn pruned(field: &ArrowField, path: &[String]) -> Option<ArrowField> {
     Some(ArrowField::new(field.name.clone(), dtype, field.is_nullable))
 }
 
+/// Returns the error for a column that has no scalars.
+pub(super) fn not_scalar(file: &Path, name: &str, field: &ArrowField) -> Error {
+    let dtype = format!("{:?}", field.dtype);
+    // Without the parameters of the type.
+    let dtype = dtype.split(['(', ' ']).next().unwrap_or_default();
+    let inside = fields(field)
+        .into_iter()
+        .next()
+        .map_or_else(String::new, |first| format!(" (name a value inside, such as `{first}`)"));
+    let problem = format!(
+        "column `{name}`: found type {dtype}, expected text, numbers, times or true/false{inside}"
+    );
+    Error::malformed(file, problem, None)
+}
+
 impl StructField {
+    /// Returns the values inside an array of the struct column; they are null where any struct
+    /// around them is. `None` if the array has other fields.
+    pub(super) fn extract(&self, array: &dyn Array) -> Option<Box<dyn Array>> {
+        let mut array = array.to_boxed();
+        for name in &self.path {
+            let outer = array.as_any().downcast_ref::<StructArray>()?;
+            let index = outer.fields().iter().position(|field| field.name == name.as_str())?;
+            let inner = &outer.values()[index];
+            array = if inner.as_any().is::<NullArray>() {
+                inner.clone()
+            } else {
+                inner.with_validity(and(outer.validity(), inner.validity()))
+            };
+        }
+        Some(array)
+    }
+
     /// Returns whether a column chunk has the values of the scalar.
     pub(super) fn is_in(&self, chunk: &ColumnChunkMetadata) -> bool {
         let names = &chunk.descriptor().path_in_schema;

@@ -1,7 +1,9 @@
 //! Output to files and standard output; files are written atomically.
 
+mod arrow_stream;
 mod atomic;
 mod cells;
+mod compressed;
 mod dictionary;
 mod managed;
 mod row_groups;
@@ -16,10 +18,12 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, fs};
 
+use arrow_stream::ArrowStreamWriter;
 use atomic::Target;
 use atomic::without_path;
 use cells::CellEncoder;
 pub use cells::{csv_line, format_number};
+use compressed::CompressedWriter;
 pub use dictionary::{ColumnValues, DictionaryColumn, OutputTable};
 pub(crate) use managed::{create_managed_folder, open_lock, open_managed, sync_folder};
 use polars::prelude::{
@@ -31,12 +35,13 @@ use polars_arrow::bitmap::Bitmap;
 use row_groups::RowGroupWriter;
 pub use run_files::{OutputFile, RunFiles};
 pub use sort::{RowOrder, TableSorter};
-pub(crate) use unfinished::UnfinishedFolder;
 #[cfg(unix)]
 pub(crate) use unfinished::remove_unfinished;
+pub(crate) use unfinished::{UnfinishedFile, UnfinishedFolder};
 
 use crate::error::{Error, Result};
 use crate::escape::spreadsheet_cell;
+use crate::io::compression::Compression;
 
 /// The file format of a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,21 +55,32 @@ pub enum Format {
     ExactCsv,
     /// One JSON object per line.
     Ndjson,
+    /// A stream of Arrow IPC.
+    Arrow,
 }
 
 impl Format {
-    /// Returns the format by file extension; standard output (`-`) is CSV.
+    /// Returns whether the format is text, which can be compressed as a whole.
+    #[must_use]
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::ExactCsv | Self::Ndjson)
+    }
+
+    /// Returns the format by file extension, without `.gz` or `.zst`; standard output (`-`) is CSV.
     #[must_use]
     pub fn from_path(path: &Path) -> Option<Self> {
         if path == Path::new("-") {
             return Some(Self::Csv);
         }
-        match path.extension()?.to_str()?.to_lowercase().as_str() {
-            "parquet" => Some(Self::Parquet),
-            "csv" => Some(Self::Csv),
-            "ndjson" | "jsonl" => Some(Self::Ndjson),
-            _ => None,
-        }
+        let (path, compression) = split_compression(path);
+        let format = match path.extension()?.to_str()?.to_lowercase().as_str() {
+            "parquet" => Self::Parquet,
+            "csv" => Self::Csv,
+            "ndjson" | "jsonl" => Self::Ndjson,
+            "arrow" | "arrows" => Self::Arrow,
+            _ => return None,
+        };
+        (compression == Compression::Plain || format.is_text()).then_some(format)
     }
 }
 
@@ -76,8 +92,17 @@ impl FromStr for Format {
             "parquet" => Ok(Self::Parquet),
             "csv" => Ok(Self::Csv),
             "ndjson" => Ok(Self::Ndjson),
-            _ => Err(format!("found `{text}`, expected `parquet`, `csv` or `ndjson`")),
+            "arrow" => Ok(Self::Arrow),
+            _ => Err(format!("found `{text}`, expected `parquet`, `csv`, `ndjson` or `arrow`")),
         }
+    }
+}
+
+/// Returns a path without the extension of its compression, and the compression.
+pub(crate) fn split_compression(path: &Path) -> (Cow<'_, Path>, Compression) {
+    match Compression::from_path(path) {
+        Compression::Plain => (path.into(), Compression::Plain),
+        compression => (path.with_extension("").into(), compression),
     }
 }
 
@@ -95,6 +120,7 @@ enum FormatWriter {
     Parquet(Box<RowGroupWriter>),
     Csv { writer: Box<csv::Writer<RecordingSink>>, encode: CellEncoder },
     Ndjson { sink: RecordingSink, keys: Vec<String> },
+    Arrow(Box<ArrowStreamWriter>),
 }
 
 impl fmt::Debug for TableWriter {
@@ -113,7 +139,13 @@ impl TableWriter {
     pub fn create(output: &OutputFile, format: Format, schema: &Schema) -> Result<Self> {
         let target = Target::create(output)?;
         let failure = WriteFailure { path: output.path().to_owned(), first: Arc::default() };
-        let sink = RecordingSink { to: target.writer()?, failure: failure.first.clone() };
+        let to = target.writer()?;
+        let to = if format.is_text() {
+            CompressedWriter::by_extension(output.path(), to).map_err(|e| failure.io_error(e))?
+        } else {
+            CompressedWriter::Plain(to)
+        };
+        let sink = RecordingSink { to, failure: failure.first.clone() };
         let writer = match format {
             Format::Parquet => FormatWriter::Parquet(Box::new(
                 RowGroupWriter::create(sink, schema).map_err(|e| failure.polars_error(e))?,
@@ -132,6 +164,9 @@ impl TableWriter {
                 sink,
                 keys: schema.iter_names().map(|name| cells::json_text(name)).collect(),
             },
+            Format::Arrow => FormatWriter::Arrow(Box::new(
+                ArrowStreamWriter::create(sink, schema).map_err(|e| failure.polars_error(e))?,
+            )),
         };
         Ok(Self { target, writer, schema: schema.clone(), failure })
     }
@@ -153,6 +188,7 @@ impl TableWriter {
             FormatWriter::Parquet(groups) => {
                 groups.push(table).map_err(|e| failure.polars_error(e))
             }
+            FormatWriter::Arrow(stream) => stream.push(table).map_err(|e| failure.polars_error(e)),
             FormatWriter::Csv { writer, encode } => {
                 cells::write_csv(writer, *encode, &frame(table)?).map_err(|e| failure.csv_error(e))
             }
@@ -172,11 +208,15 @@ impl TableWriter {
             FormatWriter::Parquet(groups) => {
                 groups.finish().map_err(|e| failure.polars_error(e))?;
             }
-            FormatWriter::Csv { mut writer, .. } => {
-                writer.flush().map_err(|e| failure.io_error(e))?;
+            FormatWriter::Arrow(stream) => {
+                stream.finish().map_err(|e| failure.polars_error(e))?;
             }
-            FormatWriter::Ndjson { mut sink, .. } => {
-                sink.flush().map_err(|e| failure.io_error(e))?;
+            FormatWriter::Csv { writer, .. } => {
+                let sink = writer.into_inner().map_err(|e| failure.io_error(e.into_error()))?;
+                sink.finish().map_err(|e| failure.io_error(e))?;
+            }
+            FormatWriter::Ndjson { sink, .. } => {
+                sink.finish().map_err(|e| failure.io_error(e))?;
             }
         }
         self.target.finish()
@@ -241,16 +281,19 @@ pub fn write_table(output: &OutputFile, format: Format, frame: &DataFrame) -> Re
     writer.finish()
 }
 
-/// Writes bytes to a file; the path `-` is standard output.
+/// Writes bytes to a file, compressed if its extension is `.gz` or `.zst`; the path `-` is standard
+/// output.
 ///
 /// # Errors
 /// Those of [`TableWriter::create`] and [`TableWriter::write`].
 pub fn write_bytes(output: &OutputFile, bytes: &[u8]) -> Result<()> {
     let target = Target::create(output)?;
-    let mut writer = target.writer()?;
-    let written = writer.write_all(bytes).and_then(|()| writer.flush());
+    let to = target.writer()?;
+    let written = CompressedWriter::by_extension(output.path(), to).and_then(|mut writer| {
+        writer.write_all(bytes)?;
+        writer.finish()
+    });
     written.map_err(|e| write_error(output.path(), e))?;
-    drop(writer);
     target.finish()
 }
 
@@ -265,34 +308,41 @@ fn write_error(path: &Path, source: io::Error) -> Error {
 /// Writes to a target and records the first error of the system, which polars would replace by a
 /// text of its own.
 struct RecordingSink {
-    to: atomic::TargetWriter,
+    to: CompressedWriter,
     failure: Arc<Mutex<Option<io::Error>>>,
 }
 
 impl RecordingSink {
-    fn record<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
-        if let Err(error) = &outcome
-            && error.kind() != io::ErrorKind::Interrupted
-        {
-            let copy = error.raw_os_error().map_or_else(
-                || io::Error::new(error.kind(), error.to_string()),
-                io::Error::from_raw_os_error,
-            );
-            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(copy);
-        }
-        outcome
+    /// Writes all that is buffered.
+    fn finish(self) -> io::Result<()> {
+        let Self { to, failure } = self;
+        record(&failure, to.finish())
     }
+}
+
+/// Keeps the first error.
+fn record<T>(failure: &Mutex<Option<io::Error>>, outcome: io::Result<T>) -> io::Result<T> {
+    if let Err(error) = &outcome
+        && error.kind() != io::ErrorKind::Interrupted
+    {
+        let copy = error.raw_os_error().map_or_else(
+            || io::Error::new(error.kind(), error.to_string()),
+            io::Error::from_raw_os_error,
+        );
+        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(copy);
+    }
+    outcome
 }
 
 impl Write for RecordingSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let outcome = self.to.write(bytes);
-        self.record(outcome)
+        record(&self.failure, outcome)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let outcome = self.to.flush();
-        self.record(outcome)
+        record(&self.failure, outcome)
     }
 }
 

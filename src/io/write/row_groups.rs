@@ -43,61 +43,78 @@ fn fastest() -> ParquetCompression {
 pub(super) struct RowGroupWriter {
     writer: BatchedWriter<RecordingSink>,
     types: Vec<ParquetType>,
-    pending: Vec<OutputTable>,
-    /// Number of rows of the first pending table that are already written.
-    written: usize,
+    pending: PendingRows,
+}
+
+/// Rows that wait until there are enough of them.
+#[derive(Default)]
+pub(super) struct PendingRows {
+    tables: Vec<OutputTable>,
+    /// Number of rows of the first table that are already taken.
+    taken: usize,
+}
+
+impl PendingRows {
+    pub(super) fn push(&mut self, table: OutputTable) {
+        self.tables.push(table);
+    }
+
+    /// Returns the number of rows.
+    pub(super) fn len(&self) -> usize {
+        self.tables.iter().map(OutputTable::height).sum::<usize>() - self.taken
+    }
+
+    /// Takes the first rows.
+    pub(super) fn take(&mut self, rows: usize) -> PolarsResult<OutputTable> {
+        let mut slices: Vec<(&OutputTable, Range<usize>)> = Vec::new();
+        let (mut left, mut start) = (rows, self.taken);
+        for table in &self.tables {
+            let end = table.height().min(start + left);
+            left -= end - start;
+            slices.push((table, start..end));
+            start = 0;
+        }
+        let taken = OutputTable::concat(&slices)?;
+        self.taken += rows;
+        while self.tables.first().is_some_and(|table| table.height() <= self.taken) {
+            self.taken -= self.tables.remove(0).height();
+        }
+        Ok(taken)
+    }
 }
 
 impl RowGroupWriter {
     pub(super) fn create(sink: RecordingSink, schema: &Schema) -> PolarsResult<Self> {
         let mut writer = ParquetWriter::new(sink).with_compression(ZSTD).batched(schema)?;
         let types = writer.parquet_schema().fields().to_vec();
-        Ok(Self { writer, types, pending: Vec::new(), written: 0 })
+        Ok(Self { writer, types, pending: PendingRows::default() })
     }
 
     pub(super) fn push(&mut self, table: OutputTable) -> PolarsResult<()> {
         self.pending.push(table);
-        while self.rows() >= ROW_GROUP {
+        while self.pending.len() >= ROW_GROUP {
             self.write(ROW_GROUP)?;
         }
         Ok(())
     }
 
     pub(super) fn finish(mut self) -> PolarsResult<()> {
-        if self.rows() > 0 {
-            self.write(self.rows())?;
+        if self.pending.len() > 0 {
+            self.write(self.pending.len())?;
         }
         self.writer.finish().map(drop)
     }
 
-    /// Returns the number of pending rows.
-    fn rows(&self) -> usize {
-        self.pending.iter().map(OutputTable::height).sum::<usize>() - self.written
-    }
-
     /// Writes the first pending rows as one row group.
     fn write(&mut self, rows: usize) -> PolarsResult<()> {
-        let mut slices: Vec<(&OutputTable, Range<usize>)> = Vec::new();
-        let (mut left, mut start) = (rows, self.written);
-        for table in &self.pending {
-            let end = table.height().min(start + left);
-            left -= end - start;
-            slices.push((table, start..end));
-            start = 0;
-        }
-        let group = OutputTable::concat(&slices)?;
+        let group = self.pending.take(rows)?;
         let columns: Vec<(&ColumnValues, &ParquetType)> =
             group.columns().zip(&self.types).collect();
         let pages: Vec<Vec<CompressedPage>> = columns
             .into_par_iter()
             .map(|(values, parquet_type)| encode_column(values, parquet_type))
             .collect::<PolarsResult<_>>()?;
-        self.writer.write_row_group(rows as u64, &pages)?;
-        self.written += rows;
-        while self.pending.first().is_some_and(|table| table.height() <= self.written) {
-            self.written -= self.pending.remove(0).height();
-        }
-        Ok(())
+        self.writer.write_row_group(rows as u64, &pages)
     }
 }
 

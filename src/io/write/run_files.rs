@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::config::TableFormat;
 use crate::error::{Error, Result};
-use crate::io::read::files;
+use crate::io::read::{is_stdin, table_files};
 
 /// The inputs and the outputs of a run, compared by file identity. An output that is an input is
 /// refused, whichever of the two becomes known first.
@@ -23,8 +24,8 @@ struct KnownFiles {
 enum Input {
     /// One file.
     File(PathBuf),
-    /// A file, glob or folder of tables.
-    Tables(PathBuf),
+    /// A file, glob or folder of tables, and their format if it is not that of their extension.
+    Tables(PathBuf, Option<TableFormat>),
     /// The folder of a ledger. Only the ledger replaces its files.
     Ledger(PathBuf),
 }
@@ -34,7 +35,11 @@ impl Input {
     fn files(&self) -> Vec<PathBuf> {
         match self {
             Self::File(path) => vec![path.clone()],
-            Self::Tables(path) | Self::Ledger(path) => files(path).unwrap_or_default(),
+            // What standard input is redirected from, where the system tells.
+            Self::Tables(path, _) if is_stdin(path) => vec![PathBuf::from("/dev/stdin")],
+            Self::Tables(path, _) if path.is_file() => vec![path.clone()],
+            Self::Tables(path, format) => table_files(path, *format).unwrap_or_default(),
+            Self::Ledger(path) => table_files(path, None).unwrap_or_default(),
         }
     }
 
@@ -58,7 +63,15 @@ impl RunFiles {
     /// # Errors
     /// * [`Error::Usage`]: one of the tables is an output
     pub fn add_tables(&self, path: &Path) -> Result<()> {
-        self.add(Input::Tables(path.to_owned()))
+        self.add(Input::Tables(path.to_owned(), None))
+    }
+
+    /// Records a file, glob or folder of tables of a format, whatever their extension.
+    ///
+    /// # Errors
+    /// * [`Error::Usage`]: one of the tables is an output
+    pub(crate) fn add_tables_of(&self, path: &Path, format: Option<TableFormat>) -> Result<()> {
+        self.add(Input::Tables(path.to_owned(), format))
     }
 
     /// Records the folder of a ledger.

@@ -54,7 +54,7 @@ impl Drop for Entry {
 }
 
 /// A file with a temporary name; removed when it is dropped.
-pub(super) struct UnfinishedFile {
+pub(crate) struct UnfinishedFile {
     // Dropped before the entry.
     temporary: NamedTempFile,
     _entry: Entry,
@@ -66,24 +66,39 @@ impl UnfinishedFile {
     /// # Arguments
     /// * `permissions` – those of the file that will be replaced; `None`: those of a new file
     pub(super) fn create(folder: &Path, permissions: Option<Permissions>) -> io::Result<Self> {
+        let file = Self::create_with(folder, 0o666)?;
+        if let Some(permissions) = permissions {
+            file.file().set_permissions(permissions)?;
+        }
+        Ok(file)
+    }
+
+    /// Creates a file that only its owner can read.
+    pub(crate) fn create_private(folder: &Path) -> io::Result<Self> {
+        Self::create_with(folder, 0o600)
+    }
+
+    /// Creates a file with the permissions of a mode, before the umask.
+    fn create_with(folder: &Path, mode: u32) -> io::Result<Self> {
         remove_abandoned(folder, Metadata::is_file);
         let (temporary, entry) = loop {
             let mut unfinished = unfinished();
-            let temporary = builder(0o666).tempfile_in(folder).map_err(without_path)?;
+            let temporary = builder(mode).tempfile_in(folder).map_err(without_path)?;
             let entry = Entry::new(temporary.path(), &mut unfinished);
             drop(unfinished);
             if hold(temporary.as_file(), temporary.path()) {
                 break (temporary, entry);
             }
         };
-        if let Some(permissions) = permissions {
-            temporary.as_file().set_permissions(permissions)?;
-        }
         Ok(Self { temporary, _entry: entry })
     }
 
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         self.temporary.as_file()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.temporary.path()
     }
 
     /// Renames the file.

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::config::{AccountSource, EventSource, MaxLine};
+use crate::config::{AccountSource, EventSource, MaxLine, TableFormat};
 use crate::error::{Error, Result};
-use crate::io::read::Source;
+use crate::io::read::{FileOptions, Source};
 use crate::log::accounts::AccountColumns;
 use crate::log::columns::EventColumns;
 use crate::names::backticked;
@@ -121,7 +121,7 @@ fn resolve_events(
     source: &EventSource,
     options: &TableOptions<'_>,
 ) -> Result<(EventColumns, IdSpace)> {
-    let files = open(&source.path, options)?;
+    let files = open(&source.path, source.file_format, options)?;
     let columns = match &files {
         Some(files) => EventColumns::resolve(source, files)?,
         None => EventColumns::configured(source),
@@ -145,7 +145,7 @@ fn resolve_events(
 
 /// Resolves the columns of the account list.
 fn resolve_accounts(source: &AccountSource, options: &TableOptions<'_>) -> Result<AccountColumns> {
-    let files = open(&source.path, options)?;
+    let files = open(&source.path, source.file_format, options)?;
     let columns = match &files {
         Some(files) => AccountColumns::resolve(source, files)?,
         None => AccountColumns::configured(source),
@@ -159,9 +159,14 @@ fn resolve_accounts(source: &AccountSource, options: &TableOptions<'_>) -> Resul
 }
 
 /// Opens the files of a source; `None` without files.
-fn open(path: &Path, options: &TableOptions<'_>) -> Result<Option<Source>> {
+fn open(
+    path: &Path,
+    format: Option<TableFormat>,
+    options: &TableOptions<'_>,
+) -> Result<Option<Source>> {
     let has_files = !path.as_os_str().is_empty();
-    has_files.then(|| Source::open(path, options.max_line)).transpose()
+    let options = FileOptions::new(options.max_line, format);
+    has_files.then(|| Source::open(path, options)).transpose()
 }
 
 impl TableOptions<'_> {

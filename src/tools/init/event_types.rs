@@ -8,9 +8,8 @@ use polars::prelude::DataFrame;
 use super::columns::GuessedEventColumns;
 use super::naming::EventTypeSource;
 use super::sample::{Sample, flag};
-use crate::config::MaxLine;
 use crate::error::Result;
-use crate::io::read::Source;
+use crate::io::read::{FileOptions, Source};
 use crate::log::cells;
 
 /// Maximum number of rows read of a source.
@@ -77,7 +76,7 @@ fn visit(
     take: &mut dyn FnMut(&DataFrame) -> Result<()>,
 ) -> Result<bool> {
     let mut rows = 0;
-    let mut source = Source::open(&sample.path, MaxLine::default())?;
+    let mut source = Source::open(&sample.path, FileOptions::default())?;
     for index in 0..source.len() {
         let read = source.read_batches(index, columns, &mut |batch| {
             if rows >= ROWS {

@@ -11,6 +11,9 @@ use crate::io::read;
 /// * [`Error::Read`]: the working directory is unknown
 /// * [`Error::Usage`]: the path is not UTF-8, as TOML requires
 pub(super) fn to_project_path(path: &Path, folder: &Path, files: &[PathBuf]) -> Result<String> {
+    if read::is_stdin(path) {
+        return Ok("-".to_owned());
+    }
     let absolute = |path: &Path| {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         std::path::absolute(path).map_err(|source| Error::Read { path: path.to_owned(), source })

@@ -8,9 +8,8 @@ use polars::prelude::{DataFrame, NewChunkedArray, StringChunked};
 
 use super::times::{self, TimeFormat};
 use super::words;
-use crate::config::MaxLine;
 use crate::error::{Error, Result};
-use crate::io::read::{self, Source};
+use crate::io::read::{self, FileOptions, Source};
 use crate::log::cells::{self, NullMarks, TextColumnKind};
 
 /// Maximum number of rows read from all files of a source.
@@ -195,7 +194,7 @@ impl Sample {
     /// Reads the first rows; a source of empty files has no columns.
     fn read_rows(path: &Path, max_rows: usize) -> Result<Self> {
         let files = read::files(path)?;
-        let mut source = match Source::open(path, MaxLine::default()) {
+        let mut source = match Source::open(path, FileOptions::default()) {
             Err(Error::Empty { .. }) => {
                 let (columns, repeated) = (Vec::new(), Vec::new());
                 let path = path.to_owned();
@@ -246,7 +245,7 @@ fn all_columns(source: &Source) -> Result<Vec<String>> {
     let mut nested: Vec<String> = Vec::new();
     let mut seen = HashSet::new();
     for index in (0..source.len()).step_by(source.len().div_ceil(NESTED_FILES)) {
-        let names = read::nested_columns(source.file(index), NESTED_ROWS, MaxLine::default())?;
+        let names = read::nested_columns(source.file(index), NESTED_ROWS, FileOptions::default())?;
         nested.extend(names.into_iter().filter(|name| seen.insert(name.clone())));
     }
     let has_values_inside = |column: &&String| {

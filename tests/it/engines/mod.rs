@@ -12,6 +12,7 @@ use pql::export::sql::Dialect;
 use pql::time::iso;
 use serde_json::Value;
 
+pub(crate) use self::harness::python;
 use self::harness::{Engine, Statement, Table, write_parquet};
 
 impl Engine {

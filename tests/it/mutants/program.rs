@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use polars::prelude::{Column, DataFrame, ParquetWriter};
+use polars::prelude::{Column, DataFrame, IpcStreamWriter, ParquetWriter, SerWriter as _};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use super::arrow::ArrowParts;
 use super::damage;
 use super::parquet::ParquetParts;
 use crate::common::print_figure;
@@ -31,6 +32,7 @@ const ADDRESS_SPACE: &str = "6000000";
 #[derive(Debug, Clone, Copy)]
 enum Format {
     Parquet,
+    Arrow,
     Csv,
     Ndjson,
     Gzip,
@@ -40,13 +42,22 @@ enum Format {
 }
 
 impl Format {
-    const ALL: [Self; 7] =
-        [Self::Parquet, Self::Csv, Self::Ndjson, Self::Gzip, Self::Zstd, Self::Config, Self::Model];
+    const ALL: [Self; 8] = [
+        Self::Parquet,
+        Self::Arrow,
+        Self::Csv,
+        Self::Ndjson,
+        Self::Gzip,
+        Self::Zstd,
+        Self::Config,
+        Self::Model,
+    ];
 
     /// Returns the name of a damaged file.
     fn file(self) -> &'static str {
         match self {
             Self::Parquet => "x.parquet",
+            Self::Arrow => "x.arrows",
             Self::Csv => "x.csv",
             Self::Ndjson => "x.ndjson",
             Self::Gzip => "x.csv.gz",
@@ -59,9 +70,9 @@ impl Format {
     /// Returns the exit codes that a damaged file may have.
     fn exit_codes(self) -> &'static [i32] {
         match self {
-            Self::Parquet | Self::Csv | Self::Ndjson | Self::Gzip | Self::Zstd => &[0, 3],
             Self::Config => &[0, 2, 3],
             Self::Model => &[0, 3, 4],
+            _ => &[0, 3],
         }
     }
 }
@@ -80,6 +91,7 @@ struct Originals {
     csv: [String; 2],
     ndjson: [String; 2],
     parquet: [ParquetParts; 2],
+    arrow: [ArrowParts; 2],
     config: String,
     model: Vec<u8>,
 }
@@ -98,8 +110,8 @@ fn rows(text: &str) -> [String; 2] {
     [lines.join("\n") + "\n", objects]
 }
 
-/// Returns rows of CSV as Parquet.
-fn parquet(text: &str) -> ParquetParts {
+/// Returns rows of CSV as a table.
+fn table(text: &str) -> DataFrame {
     let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let names = lines.next().unwrap();
     let rows: Vec<Vec<&str>> = lines.collect();
@@ -107,12 +119,21 @@ fn parquet(text: &str) -> ParquetParts {
         let values: Vec<&str> = rows.iter().map(|row| row[index]).collect();
         Column::new(names[index].into(), values)
     };
-    let columns = (0..names.len()).map(column).collect();
+    DataFrame::new(rows.len(), (0..names.len()).map(column).collect()).unwrap()
+}
+
+/// Returns rows of CSV as Parquet.
+fn parquet(text: &str) -> ParquetParts {
     let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes)
-        .finish(&mut DataFrame::new(rows.len(), columns).unwrap())
-        .unwrap();
+    ParquetWriter::new(&mut bytes).finish(&mut table(text)).unwrap();
     ParquetParts::new(&bytes)
+}
+
+/// Returns rows of CSV as an Arrow stream.
+fn arrow(text: &str) -> ArrowParts {
+    let mut bytes = Vec::new();
+    IpcStreamWriter::new(&mut bytes).finish(&mut table(text)).unwrap();
+    ArrowParts::new(&bytes)
 }
 
 /// Settings of every section, so that each is damaged.
@@ -160,6 +181,7 @@ impl Originals {
         let config = project.text("pql.toml").replace("events.csv", "short.csv") + SETTINGS;
         Self {
             parquet: [parquet(&events[0]), parquet(&matrix[0])],
+            arrow: [arrow(&events[0]), arrow(&matrix[0])],
             config,
             model: project.read("models/m/0001/model.pql"),
             csv: [events[0].clone(), matrix[0].clone()],
@@ -171,6 +193,7 @@ impl Originals {
         let index = reading as usize;
         match format {
             Format::Parquet => self.parquet[index].mutant(rng),
+            Format::Arrow => self.arrow[index].mutant(rng),
             Format::Csv => damage::text(&self.csv[index], &[','], rng),
             Format::Ndjson => damage::text(&self.ndjson[index], &[',', ':', '{', '}'], rng),
             Format::Gzip => damage::compressed(&self.csv[index], "gz", rng),

@@ -30,7 +30,7 @@ fn folder() -> TempDir {
     folder.expect("a folder for temporary files")
 }
 
-/// A file that can be read is written as Parquet with the same rows.
+/// A file that can be read is written as Parquet and as Arrow with the same rows.
 pub(crate) fn file(data: &[u8], extension: &str) -> bool {
     let folder = folder();
     let file = folder.path().join(format!("t.{extension}"));
@@ -41,12 +41,17 @@ pub(crate) fn file(data: &[u8], extension: &str) -> bool {
     frames.iter().filter(has_values).all(|frame| round_trip(frame, folder.path()))
 }
 
-/// Writes a batch as Parquet and compares what is read back; returns whether it can be written.
+/// Writes a batch in both typed formats and compares what is read back; returns whether it can be
+/// written.
 fn round_trip(frame: &DataFrame, folder: &Path) -> bool {
-    let copy = folder.join("copy.parquet");
-    let output = OutputFile::managed(&copy);
-    let Ok(()) = write::write_table(&output, write::Format::Parquet, frame) else { return false };
-    let again = rows(&copy).expect("written by `write_table`");
+    let formats = [("copy.parquet", write::Format::Parquet), ("copy.arrow", write::Format::Arrow)];
+    formats.into_iter().all(|(name, format)| round_trip_in(frame, &folder.join(name), format))
+}
+
+fn round_trip_in(frame: &DataFrame, copy: &Path, format: write::Format) -> bool {
+    let output = OutputFile::managed(copy);
+    let Ok(()) = write::write_table(&output, format, frame) else { return false };
+    let again = rows(copy).expect("written by `write_table`");
     let height: usize = again.iter().map(DataFrame::height).sum();
     assert_eq!(height, frame.height());
     let mut start = 0;

@@ -13,13 +13,12 @@ use polars::prelude::{
 use polars_parquet::read::ColumnChunkMetadata;
 use rayon::prelude::*;
 
-use super::guard::{damaged, guarded};
 use super::pages::{self, PageKind, PageLimits};
-use super::{BATCH_ROWS, ColumnRequest};
+use super::{BATCH_ROWS, ColumnRequest, damaged, guarded};
 use crate::error::Result;
 use crate::io::read::dictionary::{self, Dictionary};
 use crate::io::read::struct_column::StructField;
-use crate::io::read::{scalars, unreadable};
+use crate::io::read::{scalars, stdin, unreadable};
 
 /// Number of rows above which a row group is read in slices. Each slice scans the pages before it
 /// again.
@@ -65,7 +64,7 @@ pub(super) struct RowGroupBatch<'a> {
 impl RowGroupBatch<'_> {
     /// Reads the rows of some columns.
     pub(super) fn read(self, columns: &[ColumnRequest]) -> Result<DecodedBatch> {
-        let opened = File::open(self.file).map_err(|source| unreadable(self.file, source))?;
+        let opened = stdin::open(self.file).map_err(|source| unreadable(self.file, source))?;
         let (mut as_dictionary, mut plain, mut in_structs) = (Vec::new(), Vec::new(), Vec::new());
         for column in columns {
             match (self.page_kind(&opened, column)?, &column.field) {
@@ -111,7 +110,7 @@ impl RowGroupBatch<'_> {
         let read = |(column, field): &(&ColumnRequest, &StructField)| {
             let arrays = self
                 .chunks(column)
-                .map(|chunk| field.read(&File::open(self.file)?, chunk))
+                .map(|chunk| field.read(&stdin::open(self.file)?, chunk))
                 .collect::<PolarsResult<Vec<_>>>()?;
             let series = Series::try_from((PlSmallStr::from(column.name.as_str()), arrays))?;
             let length = self.slice.len();
@@ -154,7 +153,7 @@ impl RowGroupBatch<'_> {
             .flat_map(|column| self.chunks(column).map(|chunk| (column.name.as_str(), chunk)))
             .collect();
         let read = |(name, chunk): (&str, _)| {
-            Ok((name.to_owned(), dictionary::read(&File::open(self.file)?, chunk)?))
+            Ok((name.to_owned(), dictionary::read(&stdin::open(self.file)?, chunk)?))
         };
         let pieces: Vec<(String, Vec<Dictionary>)> =
             chunks.into_par_iter().map(read).collect::<PolarsResult<_>>()?;

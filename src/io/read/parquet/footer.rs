@@ -5,19 +5,12 @@
 
 use std::io;
 
-use super::thrift::{Field, ThriftReader, ThriftType, damage};
+use super::thrift::{Field, ThriftReader, ThriftType};
 use crate::io::read::MAX_COLUMNS;
+use crate::io::read::guard::{
+    MAX_GROUP_ROWS, MIN_ROW_LIMIT, ROWS_PER_BYTE, damage, expect_at_most,
+};
 use crate::names::grouped;
-
-/// Rows that any file may have.
-const MIN_ROW_LIMIT: u64 = 1 << 20;
-
-/// Maximum number of further rows for each byte of a file: a row takes less than an eighth of a bit
-/// only where every column repeats its value.
-const ROWS_PER_BYTE: u64 = 64;
-
-/// Maximum number of rows of a row group: twice the largest one that Apache Arrow writes.
-const MAX_GROUP_ROWS: u64 = 1 << 27;
 
 /// Maximum number of column chunks (columns × row groups): decoded, they take about 250 MB.
 const MAX_CHUNKS: u64 = 500_000;
@@ -290,11 +283,4 @@ impl ColumnChunk {
             _ => Ok(()),
         }
     }
-}
-
-fn expect_at_most(count: u64, unit: &str, limit: u64) -> io::Result<()> {
-    if count <= limit {
-        return Ok(());
-    }
-    Err(damage(format!("found {} {unit}, expected at most {}", grouped(count), grouped(limit))))
 }

@@ -3,7 +3,6 @@
 
 mod batch;
 mod footer;
-mod guard;
 mod pages;
 mod thrift;
 
@@ -13,14 +12,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use batch::{RowGroupBatch, split_into_batches};
-use guard::{damaged, guarded};
-use polars::prelude::{ArrowDataType, ArrowField, ArrowSchema, FileMetadata};
+use polars::prelude::{ArrowSchema, FileMetadata, PolarsResult};
 use polars_parquet::read::{ColumnChunkMetadata, RowGroupMetadata, infer_schema, read_metadata};
 
+use super::file_columns::FileSchema;
 use super::struct_column::StructField;
 use super::{
-    BatchHandler, ReadSummary, RowBatch, check_distinct_names, column_index, dictionary, empty,
-    scalars, struct_column, unreadable,
+    BatchHandler, ReadSummary, RowBatch, check_distinct_names, column_index, empty, guard, scalars,
+    stdin, struct_column, unreadable,
 };
 use crate::error::{Error, Result};
 
@@ -37,29 +36,9 @@ const MAGIC: &[u8; 4] = b"PAR1";
 /// Size of the magic bytes at both ends and the footer length, in bytes.
 const FRAME_BYTES: u64 = 12;
 
-/// The columns of a file, by their use.
-pub(super) struct FileSchema {
-    /// Names of all columns.
-    pub(super) names: Vec<String>,
-    /// Dotted names of the values inside struct columns that can be read.
-    pub(super) fields: Vec<String>,
-    /// Names of text columns.
-    pub(super) texts: Vec<String>,
-    /// Names of columns of lists and maps, inside which nothing can be read.
-    pub(super) lists: Vec<String>,
-}
-
 pub(super) fn schema(file: &Path) -> Result<FileSchema> {
     let ParquetFile { names, schema, .. } = ParquetFile::open(file)?;
-    let texts = schema.iter_values().filter(|field| dictionary::is_text(&field.dtype));
-    let texts = texts.map(|field| field.name.to_string()).collect();
-    let fields = schema.iter_values().flat_map(struct_column::fields).collect();
-    let lists = schema.iter_values().filter(|field| {
-        let is_struct = matches!(field.dtype, ArrowDataType::Struct(_));
-        field.dtype.is_nested() && !is_struct
-    });
-    let lists = lists.map(|field| field.name.to_string()).collect();
-    Ok(FileSchema { names, fields, texts, lists })
+    Ok(FileSchema::new(names, &schema))
 }
 
 pub(super) fn row_count(file: &Path) -> Option<u64> {
@@ -137,7 +116,7 @@ impl<'f> ParquetFile<'f> {
             return Ok(ColumnRequest { index, name, field, as_dictionary: false, uuid: false });
         }
         let index = column_index(self.file, name, &self.names)?;
-        let is_text = self.schema.get(name).is_some_and(|field| dictionary::is_text(&field.dtype));
+        let is_text = self.schema.get(name).is_some_and(|field| scalars::is_text(&field.dtype));
         Ok(ColumnRequest {
             as_dictionary: is_text && dictionary_columns.iter().any(|other| other == name),
             uuid: self.is_uuid(index),
@@ -159,27 +138,13 @@ impl<'f> ParquetFile<'f> {
             .ok_or_else(|| damaged(self.file, "its columns cannot be determined"))?;
         let name = &column.name;
         if column.field.is_none() && !scalars::readable(&root.dtype) && !column.uuid {
-            return Err(self.not_scalar(name, root));
+            return Err(struct_column::not_scalar(self.file, name, root));
         }
         let groups = &self.metadata.row_groups;
         if groups.iter().any(|group| column.chunks(group).count() != 1) {
             return Err(damaged(self.file, &format!("column `{name}` is not in each row group")));
         }
         Ok(())
-    }
-
-    fn not_scalar(&self, name: &str, field: &ArrowField) -> Error {
-        let dtype = format!("{:?}", field.dtype);
-        // Without the parameters of the type.
-        let dtype = dtype.split(['(', ' ']).next().unwrap_or_default();
-        let inside = struct_column::fields(field)
-            .into_iter()
-            .next()
-            .map_or_else(String::new, |first| format!(" (name a value inside, such as `{first}`)"));
-        let problem = format!(
-            "column `{name}`: found type {dtype}, expected text, numbers, times or true/false{inside}"
-        );
-        Error::malformed(self.file, problem, None)
     }
 }
 
@@ -216,7 +181,7 @@ impl ColumnRequest {
 /// Opens a file, and checks its magic bytes and its footer.
 fn open(file: &Path) -> Result<File> {
     let read_error = |source| unreadable(file, source);
-    let mut opened = File::open(file).map_err(read_error)?;
+    let mut opened = stdin::open(file).map_err(read_error)?;
     let bytes = opened.metadata().map_err(read_error)?.len();
     if bytes == 0 {
         return Err(empty(file));
@@ -248,4 +213,13 @@ fn open(file: &Path) -> Result<File> {
         .map_err(|error| damaged(file, &format!("the footer: {error}")))?;
     opened.rewind().map_err(read_error)?;
     Ok(opened)
+}
+
+fn damaged(file: &Path, problem: &str) -> Error {
+    guard::damaged(file, "Parquet file", problem)
+}
+
+/// Runs the reader of polars.
+fn guarded<T>(file: &Path, read: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
+    guard::guarded(file, "Parquet file", read)
 }

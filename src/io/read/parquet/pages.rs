@@ -10,7 +10,8 @@ use polars_parquet::parquet::compression::Compression;
 use polars_parquet::parquet::schema::types::PhysicalType;
 use polars_parquet::read::ColumnChunkMetadata;
 
-use super::thrift::{Field, ThriftReader, damage};
+use super::thrift::{Field, ThriftReader};
+use crate::io::read::guard::damage;
 use crate::names::grouped;
 
 /// Size of the read buffer, in bytes: a page header takes some dozens, or thousands with statistics

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read};
 
+use crate::io::read::guard::damage;
 use crate::names::grouped;
 
 /// Maximum number of structs and lists around a value.
@@ -32,11 +33,6 @@ pub(super) struct Field {
     thrift_type: ThriftType,
     /// The value of a Boolean field, which is part of its type.
     is_true: bool,
-}
-
-/// Returns the error for a value that cannot be right.
-pub(super) fn damage(problem: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, problem.into())
 }
 
 /// Reads values of at most a number of bytes.
