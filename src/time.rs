@@ -75,6 +75,11 @@ pub struct WrittenTime {
 }
 
 impl WrittenTime {
+    /// Returns whether the time has an offset from UTC.
+    pub(crate) fn has_offset(self) -> bool {
+        self.offset.is_some()
+    }
+
     /// Returns the time in µs UTC; without an offset it is a local time of the zone.
     #[must_use]
     pub fn in_zone(self, zone: Zone) -> i64 {

@@ -4,6 +4,7 @@ mod alerts;
 mod compare;
 mod completions;
 mod discover;
+mod doctor;
 mod evaluate;
 mod explain;
 mod export;
@@ -86,6 +87,7 @@ struct GeneralArgs {
 enum Command {
     Init(init::Args),
     Simulate(simulate::Args),
+    Doctor(doctor::Args),
     Ingest(ingest::Args),
     Features(features::Args),
     Schema(schema::Args),
@@ -239,6 +241,7 @@ pub fn main() -> ExitCode {
     execute(&cli.general, |terminal| match &cli.command {
         Command::Init(args) => init::run(args, terminal),
         Command::Simulate(args) => simulate::run(args, terminal),
+        Command::Doctor(args) => doctor::run(args, terminal),
         Command::Ingest(args) => ingest::run(args, terminal),
         Command::Features(args) => features::run(args, terminal),
         Command::Schema(args) => schema::run(args, terminal),

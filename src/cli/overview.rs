@@ -8,7 +8,17 @@ pub(super) const ABOUT: &str =
 pub(super) const GROUPS: [(&str, &[&str]); 6] = [
     (
         "Set up",
-        &["init", "simulate", "ingest", "features", "schema", "completions", "man", "selftest"],
+        &[
+            "init",
+            "simulate",
+            "doctor",
+            "ingest",
+            "features",
+            "schema",
+            "completions",
+            "man",
+            "selftest",
+        ],
     ),
     ("Train", &["train", "evaluate", "compare", "models"]),
     ("Score", &["score"]),

@@ -272,11 +272,16 @@ impl ProjectArgs {
         if config.events.is_empty() {
             return Err(Error::NoEventSource { path: self.config.clone() });
         }
-        let now = self.now.map_or(options.now, |now| Timestamp(now.in_zone(config.input.timezone)));
-        let options = ReadOptions { now, memory: self.memory, ..options };
+        let options = self.read_options(config, options);
         // The warnings about the log follow its table.
         let progress = terminal.progress.clone();
         Log::read(config, &options, &mut Sink::new(progress, |_| ()))
+    }
+
+    /// Returns options with the time and memory of the arguments.
+    pub(super) fn read_options(&self, config: &Config, options: ReadOptions) -> ReadOptions {
+        let now = self.now.map_or(options.now, |now| Timestamp(now.in_zone(config.input.timezone)));
+        ReadOptions { now, memory: self.memory, ..options }
     }
 
     /// Reads the log for training.

@@ -1,8 +1,45 @@
 //! The columns to read from a source of events.
 
-use crate::config::EventSource;
+use super::accounts::AccountColumns;
+use super::visitors;
+use crate::config::{AccountSource, EventSource, VisitorSource};
 use crate::error::Result;
 use crate::io::read::Source;
+
+/// The columns that are read from a source.
+pub(crate) struct UsedColumns {
+    /// Their names, sorted.
+    pub(crate) names: Vec<String>,
+    /// The column of the main time.
+    pub(crate) time: String,
+}
+
+/// Returns the columns of a source of events.
+///
+/// # Errors
+/// * [`Error::MissingColumn`](crate::Error::MissingColumn): a file lacks a column
+pub(crate) fn event_columns(source: &EventSource, files: &Source) -> Result<UsedColumns> {
+    let columns = EventColumns::resolve(source, files)?;
+    Ok(UsedColumns { names: columns.names(source), time: columns.timestamp })
+}
+
+/// Returns the columns of an account list.
+///
+/// # Errors
+/// Those of [`event_columns`]
+pub(crate) fn account_columns(source: &AccountSource, files: &Source) -> Result<UsedColumns> {
+    let columns = AccountColumns::resolve(source, files)?;
+    Ok(UsedColumns { names: columns.names(source), time: columns.signed_up })
+}
+
+/// Returns the columns of a list of visitors.
+///
+/// # Errors
+/// Those of [`event_columns`]
+pub(crate) fn visitor_columns(source: &VisitorSource, files: &Source) -> Result<UsedColumns> {
+    let [date, count] = visitors::columns(source, files)?;
+    Ok(UsedColumns { names: vec![date.clone(), count], time: date })
+}
 
 /// The columns to read from a source.
 pub(super) struct EventColumns {

@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 pub use accounts::Accounts;
 pub(crate) use cells::canonical;
 pub use cells::{ColumnTypes, NullMarks, NumberFormat, ValueKind};
+pub(crate) use columns::{UsedColumns, account_columns, event_columns, visitor_columns};
 pub use daily::DailyCounts;
 pub use event_store::{EventStore, Events};
 pub use faults::{NewEvent, TrainingActivity, Watch, log_faults, new_events};

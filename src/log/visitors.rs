@@ -7,7 +7,7 @@ use super::cells::{
     CellLocation, ColumnNotes, NO_TIME, NullMarks, NumberReader, TimeColumn, TimeText,
 };
 use super::columns::require;
-use crate::config::Config;
+use crate::config::{Config, VisitorSource};
 use crate::error::{Error, Result};
 use crate::io::read::{self, FileOptions, RowBatch, Source};
 use crate::io::sink::Sink;
@@ -30,9 +30,7 @@ pub fn visitors(config: &Config, sink: &mut Sink<'_>) -> Result<Option<Visitors>
     let mut list = VisitorRows::default();
     let mut files =
         Source::open(&source.path, FileOptions::new(config.input.max_line, source.file_format))?;
-    let date = require(&files, source.date.as_ref(), "date", "`visitors.date`")?;
-    let visitors = require(&files, source.visitors.as_ref(), "visitors", "`visitors.visitors`")?;
-    let names = [date, visitors];
+    let names = columns(source, &files)?;
     for index in 0..files.len() {
         let file = files.file(index).to_owned();
         let written = TimeText { format: source.format.as_deref(), null: &null };
@@ -52,6 +50,13 @@ pub fn visitors(config: &Config, sink: &mut Sink<'_>) -> Result<Option<Visitors>
         });
     }
     list.finish().map(Some)
+}
+
+/// Returns the columns of the days and of the numbers of visitors.
+pub(super) fn columns(source: &VisitorSource, files: &Source) -> Result<[String; 2]> {
+    let date = require(files, source.date.as_ref(), "date", "`visitors.date`")?;
+    let visitors = require(files, source.visitors.as_ref(), "visitors", "`visitors.visitors`")?;
+    Ok([date, visitors])
 }
 
 /// The rows of all files.

@@ -17,6 +17,7 @@ pub mod test_set;
 use cross_validation::cross_validate;
 use description::{TrainingRecord, coefficients_along_path, describe};
 use learning::{Learned, Trainer, logistic};
+pub(crate) use pipeline::prepare_log;
 pub use pipeline::{
     TrainOptions, rows_for_features, rows_for_model, rows_for_scoring, rows_for_training,
     rows_from_usage_matrix, train_on_log, train_on_rows,
@@ -61,6 +62,18 @@ pub struct TrainingSetup {
     pub dropped_features: Vec<DroppedFeature>,
     /// Findings of the leakage audit.
     pub findings: Vec<Finding>,
+}
+
+impl TrainingSetup {
+    /// Returns the sizes and periods of the training and test sets.
+    pub(crate) fn split(&self) -> &SplitSummary {
+        &self.split
+    }
+
+    /// Returns the warnings about the rows and their split.
+    pub(crate) fn warnings(&self, config: &Config, rows: &Rows) -> Vec<Warning> {
+        row_warnings(config, rows, &self.test)
+    }
 }
 
 /// Checks the rows, fits the preprocessor on the training rows, and audits them for leakage.

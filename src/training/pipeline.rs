@@ -15,7 +15,7 @@ use crate::model::Model;
 use crate::names::counted;
 use crate::rules::definition::{Definition, matches_before_cutoff};
 use crate::time::NEVER;
-use crate::training::{TrainedModel, audit, prepare, train};
+use crate::training::{TrainedModel, TrainingSetup, audit, prepare, train};
 use crate::warning::{Finding, Notice, Warning};
 
 /// Maximum number of definitions listed in a warning.
@@ -43,13 +43,33 @@ pub fn train_on_log(
     let hint = conversion_hint(&log.accounts, &config.observation);
     let rows = rows_for_training(config, log, sink)?;
     let trained = train_on_rows(config, &rows, options, sink);
-    let trained = trained.map_err(|error| match error {
+    let trained = trained.map_err(|error| with_conversion_hint(error, hint))?;
+    Ok(TrainedModel { quality: Some(quality), ..trained })
+}
+
+/// Returns the rows of a log and what [`train_on_log`] would fit on them; fits no model.
+///
+/// # Errors
+/// Those of [`train_on_log`], except those of the fit
+pub(crate) fn prepare_log(
+    config: &Config,
+    log: Log,
+    sink: &mut Sink<'_>,
+) -> Result<(Rows, TrainingSetup)> {
+    let hint = conversion_hint(&log.accounts, &config.observation);
+    let rows = rows_for_training(config, log, sink)?;
+    let setup = prepare(config, &rows).map_err(|error| with_conversion_hint(error, hint))?;
+    Ok((rows, setup))
+}
+
+/// Adds the setting that puts conversions into the horizon to the error that there are none.
+fn with_conversion_hint(error: Error, hint: Option<String>) -> Error {
+    match error {
         Error::OneClass { rows, converted: false, .. } if hint.is_some() => {
             Error::OneClass { rows, converted: false, hint }
         }
         other => other,
-    })?;
-    Ok(TrainedModel { quality: Some(quality), ..trained })
+    }
 }
 
 /// Returns the setting that puts the conversions of a log into the horizon; `None` without

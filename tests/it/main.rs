@@ -29,6 +29,7 @@ mod commands;
 mod common;
 mod compare;
 mod definition;
+mod doctor;
 mod engines;
 mod explain;
 mod exports;

@@ -41,6 +41,7 @@ fn cases() -> Vec<Case> {
         (&["features", "--format", "csv", "--model", "t"], OUTPUT, model.clone()),
         (&["funnel", "--format", "csv"], OUTPUT, log.clone()),
         (&["discover", "--format", "json"], OUTPUT, log.clone()),
+        (&["doctor", "--format", "json"], OUTPUT, log.clone()),
         (&["models", "list", "--format", "json"], OUTPUT, MODEL.to_vec()),
         (&["inspect", "t", "--format", "json"], OUTPUT, MODEL.to_vec()),
         (&["report", "t", "-c", "pql.toml"], OUTPUT, model.clone()),

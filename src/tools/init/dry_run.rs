@@ -54,12 +54,12 @@ fn try_training(
     // What `pql train` calls, so that its numbers are the same and its errors are known.
     let config = Config::parse(&draft.to_toml(), &path, &[])?;
     let trained = train_on_log(&config, log, TrainOptions::default(), &mut Sink::silent())?;
-    remarks.push(describe(&trained.model.split));
+    remarks.push(describe_split(&trained.model.split));
     Ok(())
 }
 
 /// Describes training and test set in the words of `pql train`.
-fn describe(split: &SplitSummary) -> String {
+pub(in crate::tools) fn describe_split(split: &SplitSummary) -> String {
     let part = |counts: &SampleCounts| {
         format!(
             "{} of {} ({} converted)",

@@ -29,6 +29,7 @@ use accounts::GuessedAccountColumns;
 use columns::{GuessedEventColumns, NamedColumns};
 use describe::{describe_accounts, describe_source};
 use draft::{AccountsGuess, ProjectDraft, SourceGuess};
+pub(in crate::tools) use dry_run::describe_split;
 use event_types::EventTypeCounts;
 use keys::ListKey;
 use naming::EventTypeSource;

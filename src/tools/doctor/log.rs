@@ -1,0 +1,197 @@
+//! Checks of the log: rows, accounts, users, the age of the newest events, and what training needs.
+
+use super::{CheckStatus, ProjectCheck};
+use crate::config::Config;
+use crate::dataset::split::SplitMethod;
+use crate::error::Result;
+use crate::io::sink::Sink;
+use crate::log::{Log, NO_USER, ReadOptions, SourceQuality};
+use crate::names::{agree, counted, file_name, grouped, percent};
+use crate::time::{DAY, Timestamp};
+use crate::tools::init::describe_split;
+use crate::training::prepare_log;
+use crate::warning::{DropReason, Warning};
+
+/// Share of rows above which dropped ones have a warning.
+const DROPPED: f64 = 0.05;
+
+/// Shares of matched records below which there is a warning or a problem.
+const MATCHED: [f64; 2] = [0.95, 0.5];
+
+/// Age of the newest events above which they have a warning, in days: an export of each night is
+/// up to a day and a half old.
+const MAX_AGE: i64 = 2;
+
+/// Checks a log that was read.
+pub(super) fn check_log(
+    (config, options): (&Config, &ReadOptions),
+    log: Log,
+    reference: Timestamp,
+    sink: &mut Sink<'_>,
+) -> Vec<ProjectCheck> {
+    let mut checks: Vec<ProjectCheck> = log.quality.sources.iter().map(check_rows).collect();
+    checks.extend(check_matches(&log));
+    match coverage(&log) {
+        Ok(coverage) => checks.extend(check_coverage(&log, coverage)),
+        Err(error) => checks.push(ProjectCheck::failed("log", "users", &error)),
+    }
+    checks.push(check_freshness(options, &log, reference));
+    let warnings = log.warnings.clone();
+    checks.extend(warnings.iter().map(|warning| ProjectCheck::warned("log", warning)));
+    checks.extend(check_training(config, log, &warnings, sink));
+    checks
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share")]
+fn share(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
+}
+
+/// Checks how many rows of a source are kept; all of them have valid times and numbers.
+fn check_rows(source: &SourceQuality) -> ProjectCheck {
+    let found = format!("{}, {} kept", counted(source.rows, "row"), grouped(source.kept));
+    let label = file_name(&source.source);
+    let defective = source.dropped.iter().filter(|rows| !rows.reason.is_intended());
+    let Some(most) = defective.clone().max_by_key(|rows| rows.count) else {
+        return ProjectCheck::ok(&label, "rows", found);
+    };
+    let dropped: u64 = defective.map(|rows| rows.count).sum();
+    let found = format!("{found}; {} dropped, most of them: {}", grouped(dropped), most.reason);
+    let check = ProjectCheck::ok(&label, "rows", found);
+    let first = format!("look at {}, row {}", file_name(&most.first_file), most.first_row);
+    if source.is_lost() {
+        check.with(CheckStatus::Problem, first)
+    } else if share(dropped, source.records) > DROPPED {
+        check.with(CheckStatus::Warning, first)
+    } else {
+        check
+    }
+}
+
+/// Checks the share of events whose account is in the account list; `None` without a list.
+fn check_matches(log: &Log) -> Option<ProjectCheck> {
+    let events = log.quality.sources.iter().filter(|source| source.kind != "accounts");
+    let (all, unknown) = events.fold((0, 0), |(all, unknown), source| {
+        (all + source.records, unknown + source.count(DropReason::UnknownAccount))
+    });
+    log.listed.then(|| {
+        let matched = share(all - unknown, all);
+        let found = format!(
+            "{} of {} are of accounts in the list ({})",
+            grouped(all - unknown),
+            counted(all, "event"),
+            percent(matched)
+        );
+        let check = ProjectCheck::ok("log", "matched accounts", found);
+        let action = "compare the ids of events and accounts, and export the missing accounts";
+        match MATCHED.map(|limit| matched < limit) {
+            [_, true] => check.with(CheckStatus::Problem, action),
+            [true, false] => check.with(CheckStatus::Warning, action),
+            [false, false] => check,
+        }
+    })
+}
+
+/// Accounts and events with a property that features need.
+struct Coverage {
+    /// Accounts that have events.
+    active: u64,
+    /// Events that have a user.
+    with_user: u64,
+}
+
+fn coverage(log: &Log) -> Result<Coverage> {
+    let partitions = log.events.map(|events| {
+        let active = events.start.windows(2).filter(|bounds| bounds[0] < bounds[1]).count();
+        let with_user = events.user.iter().filter(|user| **user != NO_USER).count();
+        (active as u64, with_user as u64)
+    })?;
+    let active = partitions.iter().map(|(active, _)| active).sum();
+    let with_user = partitions.iter().map(|(_, with_user)| with_user).sum();
+    Ok(Coverage { active, with_user })
+}
+
+/// Checks the accounts with events, and the events with users.
+fn check_coverage(log: &Log, Coverage { active, with_user }: Coverage) -> [ProjectCheck; 2] {
+    let accounts = log.accounts.id.len() as u64;
+    let found = format!(
+        "{} of {} {} events",
+        grouped(active),
+        counted(accounts, "account"),
+        agree(active, ["has", "have"])
+    );
+    let mut of_accounts = ProjectCheck::ok("log", "accounts", found);
+    if share(active, accounts) < MATCHED[1] {
+        let action = "check that the events cover the time since the accounts signed up";
+        of_accounts = of_accounts.with(CheckStatus::Warning, action);
+    }
+    let events = log.events.len() as u64;
+    let found = format!(
+        "{} of {} {} a user",
+        grouped(with_user),
+        counted(events, "event"),
+        agree(with_user, ["has", "have"])
+    );
+    let mut of_users = ProjectCheck::ok("log", "users", found);
+    if with_user == 0 {
+        let action = "set `events.user` to the column of users, for features of teams";
+        of_users = of_users.with(CheckStatus::Warning, action);
+    }
+    [of_accounts, of_users]
+}
+
+/// Checks the age of the newest events, in local days.
+fn check_freshness(options: &ReadOptions, log: &Log, reference: Timestamp) -> ProjectCheck {
+    // Without an end of its own, the log ends at 00:00 of the day of its last event.
+    let last = match options.until {
+        None => log.until,
+        Some(_) => log.events.last().unwrap_or(log.since),
+    };
+    let age = (log.zone.midnight(reference.0) - log.zone.midnight(last)).div_euclid(DAY);
+    let found = format!(
+        "the newest events are of {}, {} before {}",
+        log.zone.day(last),
+        counted(age.unsigned_abs(), "day"),
+        log.zone.day(reference.0)
+    );
+    let check = ProjectCheck::ok("log", "freshness", found);
+    if age <= MAX_AGE {
+        return check;
+    }
+    check.with(CheckStatus::Warning, "check the export, or name the time of the data with `--at`")
+}
+
+/// Checks the rows of a training, without fitting a model.
+fn check_training(
+    config: &Config,
+    log: Log,
+    reported: &[Warning],
+    sink: &mut Sink<'_>,
+) -> Vec<ProjectCheck> {
+    let mut silent = Sink::new(sink.progress().clone(), |_| ());
+    let (rows, setup) = match prepare_log(config, log, &mut silent) {
+        Ok(prepared) => prepared,
+        Err(error) => return vec![ProjectCheck::failed("training", "conversions", &error)],
+    };
+    let split = setup.split();
+    let mut check = ProjectCheck::ok("training", "conversions", describe_split(split));
+    if split.method == SplitMethod::CrossValidation {
+        let action = "wait for more conversions, or add an older period, for a test set of its own";
+        check = check.with(CheckStatus::Warning, action);
+    }
+    let mut horizon = format!("{} after each cutoff", config.observation.horizon);
+    if split.immature > 0 {
+        let immature = counted(split.immature, "row");
+        horizon += &format!("; it is not over yet for {immature}, whose outcome is not known");
+    }
+    let mut checks = vec![check, ProjectCheck::ok("training", "horizon", horizon)];
+    let warnings = setup.warnings(config, &rows);
+    let new = warnings.iter().filter(|warning| !reported.contains(warning));
+    checks.extend(new.map(|warning| ProjectCheck::warned("training", warning)));
+    let leaks = setup.findings.iter().map(|finding| {
+        ProjectCheck::ok("training", "leaks", finding.to_string())
+            .with(CheckStatus::Warning, "exclude it if it records the outcome (`roles.exclude`)")
+    });
+    checks.extend(leaks);
+    checks
+}
