@@ -7,7 +7,7 @@ sums over those small tables. With --direct each measure is a filtered aggregate
 """
 import duckdb
 
-from matrix import DAY, EXCLUDED, GAP, HAND_RAISE, INVITE, LIMIT, LOGIN, VALUE, VELOCITIES, WINDOWS, arguments, columns, timed
+from matrix import DAY, EXCLUDED, GAP, HAND_RAISE, INVITE, LIMIT, LOGIN, VALUE, VELOCITIES, WINDOWS, age_of, arguments, columns, timed
 
 EDGES = sorted({*WINDOWS, *(2 * w for w in WINDOWS)})
 
@@ -94,14 +94,15 @@ def direct(counts: list[str]) -> list[tuple[str, str]]:
 
 def finished(counts: list[str]) -> list[str]:
     zero = lambda name: f"coalesce({name}, 0)::DOUBLE"
+    of_age = lambda days, value: f"CASE WHEN epoch_us(cutoff) - epoch_us(signed_up_at) >= {age_of(days)} THEN {value} END"
     named = {"tenure_days": f"(epoch_us(cutoff) - epoch_us(signed_up_at)) / {DAY}.0", "days_since_last_event": f"last / {DAY}.0",
              "days_since_last_login": f"last_login / {DAY}.0", "days_to_first_value": f"first_value / {DAY}.0"}
     for w in WINDOWS:
         named[f"feature_entropy_{w}d"] = f"CASE WHEN events_{w} > 0 THEN ln(events_{w}) - n_ln_n_{w} / events_{w} ELSE 0.0 END"
         named[f"top_user_share_{w}d"] = f"top_user_share_{w}"
         for velocity, name in VELOCITIES.items():
-            named[f"{velocity}_velocity_{w}d"] = f"ln(({zero(f'{name}_{w}')} + 1) / ({zero(f'{name}_before_{w}')} + 1))"
-        named[f"events_trend_{w}d"] = f"{zero(f'slope_{w}')} / {(w**3 - w) / 12}"
+            named[f"{velocity}_velocity_{w}d"] = of_age(2 * w, f"ln(({zero(f'{name}_{w}')} + 1) / ({zero(f'{name}_before_{w}')} + 1))")
+        named[f"events_trend_{w}d"] = of_age(w, f"{zero(f'slope_{w}')} / {(w**3 - w) / 12}")
         named[f"seat_utilization_{w}d"] = f"CASE WHEN seats > 0 THEN {zero(f'active_users_{w}')} / seats END"
     inner = lambda name: name.removesuffix("d") if name[-2].isdigit() else name
     return [f"{named.get(name) or zero(inner(name))} AS {name}" for name in columns(counts)]

@@ -7,7 +7,7 @@ sums over those small tables. An account's number stands for its name, so that g
 """
 import polars as pl
 
-from matrix import DAY, EXCLUDED, GAP, HAND_RAISE, INVITE, LIMIT, LOGIN, VALUE, VELOCITIES, WINDOWS, arguments, columns, timed
+from matrix import DAY, EXCLUDED, GAP, HAND_RAISE, INVITE, LIMIT, LOGIN, VALUE, VELOCITIES, WINDOWS, age_of, arguments, columns, timed
 
 EDGES = sorted({*WINDOWS, *(2 * w for w in WINDOWS)})
 u, n = pl.col("u"), pl.col("n")
@@ -92,7 +92,9 @@ def finish(args, parts: list[pl.DataFrame]) -> pl.LazyFrame:
     for part in parts:
         table = table.join(part.lazy(), on="row", how="left")
     zero = lambda name: pl.col(name).fill_null(0).cast(pl.Float64)
-    named = {"tenure_days": (pl.col("cutoff") - pl.col("signed_up_at")).dt.total_microseconds() / DAY,
+    age = (pl.col("cutoff") - pl.col("signed_up_at")).dt.total_microseconds()
+    of_age = lambda days, value: pl.when(age >= age_of(days)).then(value)
+    named = {"tenure_days": age / DAY,
              "days_since_last_event": pl.col("last") / DAY, "days_since_last_login": pl.col("last_login") / DAY,
              "days_to_first_value": pl.col("first_value") / DAY}
     named |= {name: zero(name) for name in ("events_total", "active_users_total", "features_used_total")}
@@ -106,8 +108,8 @@ def finish(args, parts: list[pl.DataFrame]) -> pl.LazyFrame:
         named[f"top_user_share_{w}d"] = pl.when(pl.col(f"named_{w}") > 0).then(pl.col(f"top_{w}") / pl.col(f"named_{w}"))
         for velocity, name in VELOCITIES.items():
             now, before = zero(f"{name}_{w}"), zero(f"{name}_before_{w}")
-            named[f"{velocity}_velocity_{w}d"] = ((now + 1) / (before + 1)).log()
-        named[f"events_trend_{w}d"] = zero(f"slope_{w}") / ((w**3 - w) / 12)
+            named[f"{velocity}_velocity_{w}d"] = of_age(2 * w, ((now + 1) / (before + 1)).log())
+        named[f"events_trend_{w}d"] = of_age(w, zero(f"slope_{w}") / ((w**3 - w) / 12))
         named[f"seat_utilization_{w}d"] = pl.when(pl.col("seats") > 0).then(zero(f"active_users_{w}") / pl.col("seats"))
     return table.select("account_id", "cutoff", *(named[name].alias(name) for name in columns(args.counts)))
 

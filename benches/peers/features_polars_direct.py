@@ -4,7 +4,7 @@
 """
 import polars as pl
 
-from matrix import DAY, EXCLUDED, GAP, HAND_RAISE, INVITE, LIMIT, LOGIN, VALUE, VELOCITIES, WINDOWS, arguments, columns, timed
+from matrix import DAY, EXCLUDED, GAP, HAND_RAISE, INVITE, LIMIT, LOGIN, VALUE, VELOCITIES, WINDOWS, age_of, arguments, columns, timed
 
 u, user, event, day = pl.col("u"), pl.col("user_id"), pl.col("event"), pl.col("day")
 KEYS = ["account_id", "cutoff"]
@@ -61,13 +61,15 @@ def main(args) -> None:
 def finished(table: pl.LazyFrame, counts: list[str]) -> pl.LazyFrame:
     zero = lambda name: pl.col(name).fill_null(0).cast(pl.Float64)
     days = lambda name: pl.col(name) / DAY
-    named = {"tenure_days": (pl.col("cutoff") - pl.col("signed_up_at")).dt.total_microseconds() / DAY, "days_since_last_event": days("last"),
+    age = (pl.col("cutoff") - pl.col("signed_up_at")).dt.total_microseconds()
+    of_age = lambda days, value: pl.when(age >= age_of(days)).then(value)
+    named = {"tenure_days": age / DAY, "days_since_last_event": days("last"),
              "days_since_last_login": days("last_login"), "days_to_first_value": days("first_value")}
     for w in WINDOWS:
         named[f"top_user_share_{w}d"] = pl.col(f"top_user_share_{w}")
         for velocity, name in VELOCITIES.items():
-            named[f"{velocity}_velocity_{w}d"] = ((zero(f"{name}_{w}") + 1) / (zero(f"{name}_before_{w}") + 1)).log()
-        named[f"events_trend_{w}d"] = zero(f"slope_{w}") / ((w**3 - w) / 12)
+            named[f"{velocity}_velocity_{w}d"] = of_age(2 * w, ((zero(f"{name}_{w}") + 1) / (zero(f"{name}_before_{w}") + 1)).log())
+        named[f"events_trend_{w}d"] = of_age(w, zero(f"slope_{w}") / ((w**3 - w) / 12))
         named[f"seat_utilization_{w}d"] = pl.when(pl.col("seats") > 0).then(zero(f"active_users_{w}") / pl.col("seats"))
     expression = lambda name: named[name] if name in named else zero(name.removesuffix("d") if name[-2].isdigit() else name)
     return table.select(*KEYS, *(expression(name).alias(name) for name in columns(counts)))

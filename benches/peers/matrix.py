@@ -32,6 +32,11 @@ def columns(counts: list[str]) -> list[str]:
     return lifetime + [f"{measure}_{w}d" for w in sorted(WINDOWS, reverse=True) for measure in measures]
 
 
+def age_of(days: int) -> int:
+    """Returns the age in microseconds from which some days before the cutoff are days of the account; local days may have 23 hours."""
+    return days * DAY - DAY // 24
+
+
 def timed(work) -> None:
     """Prints the seconds of `work`, without imports, and the dict it returns, as JSON."""
     start = time.perf_counter()

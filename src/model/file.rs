@@ -19,9 +19,9 @@ use crate::names::counted;
 
 const MAGIC: [u8; 4] = *b"PQLM";
 /// The model format that this version writes.
-pub const FORMAT: u32 = 7;
+pub const FORMAT: u32 = 8;
 /// The oldest model format that this version reads.
-const OLDEST: u32 = 7;
+const OLDEST: u32 = 8;
 /// Bytes before the payload.
 const HEADER: usize = 16;
 /// Bytes after the payload.

@@ -118,6 +118,8 @@ mod tests {
     fn rows(converting: u32, b_is_a: bool) -> Rows {
         let catalog = FeatureCatalog {
             windows: vec![7],
+            velocity_windows: vec![7],
+            trend_windows: vec![7],
             roles: Vec::new(),
             counted_events: ["a", "b", "c"].map(str::to_owned).to_vec(),
             summed_properties: Vec::new(),

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 
 use crate::escape::OneLine;
-use crate::names::{backticked, counted};
+use crate::names::{agree, backticked, counted};
 use crate::time::Day;
 
 /// Reason why a row of a source is not used as an event or account.
@@ -313,6 +313,15 @@ pub enum FeatureDrop {
         /// Number of event types.
         events: usize,
     },
+    /// Its windows begin before the sign-up of almost all training accounts.
+    YoungAccounts {
+        /// Age from which an account has a value, in days.
+        days: u32,
+        /// Accounts of this age at a training cutoff.
+        accounts: u32,
+        /// Accounts required.
+        needed: u32,
+    },
 }
 
 impl FeatureDrop {
@@ -333,12 +342,13 @@ impl FeatureDrop {
             Self::TooRecent { .. } => "too-recent",
             Self::RoleTooRare { .. } => "role-too-rare",
             Self::OtherEvents { .. } => "other-events",
+            Self::YoungAccounts { .. } => "young-accounts",
         }
     }
 }
 
 impl FeatureDrop {
-    /// Returns whether too few events support the feature, whatever the rows.
+    /// Returns whether too few events or accounts support the feature.
     pub(crate) fn is_support(&self) -> bool {
         matches!(
             self,
@@ -346,6 +356,7 @@ impl FeatureDrop {
                 | Self::TooRecent { .. }
                 | Self::RoleTooRare { .. }
                 | Self::OtherEvents { .. }
+                | Self::YoungAccounts { .. }
         )
     }
 
@@ -408,6 +419,13 @@ impl fmt::Display for FeatureDrop {
                 f,
                 "of {} is too rare as well",
                 counted(*events as u64, "further event type")
+            ),
+            Self::YoungAccounts { days, accounts, needed } => write!(
+                f,
+                "requires accounts of at least {}; {} {} that old at a cutoff ({needed} required)",
+                counted(u64::from(*days), "day"),
+                counted(u64::from(*accounts), "training account"),
+                agree(u64::from(*accounts), ["is", "are"])
             ),
         }
     }

@@ -69,3 +69,4 @@ mod time_zones;
 mod train_like;
 mod verdict;
 mod webdriver;
+mod young_accounts;

@@ -240,7 +240,7 @@ impl World {
             let mut put = |measure: &str, value: Option<f64>| {
                 row.insert(format!("{measure}_{window}d"), value)
             };
-            one_window(&seen, cutoff, *window, &mut put);
+            one_window(&seen, (signed_up, cutoff), *window, &mut put);
             if self.listed && self.seats {
                 let users = users(&within(&seen, cutoff - window * DAY, cutoff));
                 put("seat_utilization", seats.filter(|s| *s > 0.0).map(|s| count(users.len()) / s));
@@ -333,7 +333,7 @@ fn lifetime(seen: &[&Event], signed_up: i64, cutoff: i64) -> BTreeMap<String, Op
 
 fn one_window<T>(
     seen: &[&Event],
-    cutoff: i64,
+    (signed_up, cutoff): (i64, i64),
     window: i64,
     put: &mut impl FnMut(&str, Option<f64>) -> T,
 ) {
@@ -362,15 +362,18 @@ fn one_window<T>(
     put("invites", Some(count(with_role(&now, &INVITE).len())));
     put("limit_hits", Some(count(with_role(&now, &LIMIT).len())));
     put("hand_raises", Some(count(with_role(&now, &HAND_RAISE).len())));
+    // A local day may have 23 hours.
+    let is_older = |days: i64| cutoff - signed_up >= days * DAY - 60 * MINUTE;
     let mut velocity = |measure: &str, now: usize, before: usize| {
-        put(measure, Some((count(now + 1) / count(before + 1)).ln()))
+        let ratio = count(now + 1) / count(before + 1);
+        put(measure, is_older(2 * window).then_some(ratio.ln()))
     };
     velocity("events_velocity", now.len(), before.len());
     velocity("logins_velocity", logins.len(), with_role(&before, &LOGIN).len());
     velocity("users_velocity", users(&now).len(), users(&before).len());
     velocity("breadth_velocity", names(&now).len(), names(&before).len());
     let daily: Vec<f64> = (0..window).rev().map(|k| count(day(&now, k))).collect();
-    put("events_trend", Some(slope(&daily)));
+    put("events_trend", is_older(window).then_some(slope(&daily)));
     put("sum_minutes", Some(now.iter().filter_map(|e| e.minutes).sum()));
     put("sum_credits", Some(now.iter().filter_map(|e| e.credits).sum()));
 }
@@ -431,6 +434,12 @@ fn compare(
         assert!(expected.is_empty(), "{label}: missing columns {expected:?}");
     }
     compared
+}
+
+/// Adds velocities and trends of windows that no account is old enough for.
+fn with_all_windows(catalog: &mut FeatureCatalog) {
+    catalog.velocity_windows.clone_from(&catalog.windows);
+    catalog.trend_windows.clone_from(&catalog.windows);
 }
 
 fn read(config: &Config, until: i64) -> Log {
@@ -494,6 +503,7 @@ fn every_feature_matches_its_definition_for_both_cutoff_schemes() {
                 }
             }
             (catalog.counted_events, catalog.summed_properties) = (names, sums);
+            with_all_windows(&mut catalog);
             let frame = compute(&catalog, &log, &rows, &Progress::silent()).unwrap();
             compared +=
                 compare(&world, &log, &rows, &catalog, &frame, &format!("log {seed}, {scheme:?}"));
@@ -543,8 +553,9 @@ fn every_feature_matches_its_definition_at_many_cutoffs_of_an_account() {
                 rows.split.push(Split::Unused);
             }
         }
-        let (catalog, _) =
+        let (mut catalog, _) =
             FeatureCatalog::fit(&log, &rows, &config.features, &config.roles).unwrap();
+        with_all_windows(&mut catalog);
         let frame = compute(&catalog, &log, &rows, &Progress::silent()).unwrap();
         compared += compare(&world, &log, &rows, &catalog, &frame, &format!("log {seed}"));
     }

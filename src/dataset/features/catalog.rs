@@ -108,9 +108,9 @@ pub(super) const LIFETIME: [(&str, FeatureKind); 7] = [
     ("days_to_first_value", FeatureKind::Duration),
 ];
 
-/// Measures of each window, in the order of their columns; seat utilization, event counts and sums
-/// follow them.
-pub(super) const PER_WINDOW: [(&str, FeatureKind); 17] = [
+/// Measures of each window, in the order of their columns. Velocities, the trend, seat utilization,
+/// event counts and sums follow them.
+pub(super) const PER_WINDOW: [(&str, FeatureKind); 12] = [
     ("events", FeatureKind::Count),
     ("logins", FeatureKind::Count),
     ("login_days", FeatureKind::Count),
@@ -123,12 +123,21 @@ pub(super) const PER_WINDOW: [(&str, FeatureKind); 17] = [
     ("invites", FeatureKind::Count),
     ("limit_hits", FeatureKind::Count),
     ("hand_raises", FeatureKind::Count),
-    ("events_velocity", FeatureKind::Derived),
-    ("logins_velocity", FeatureKind::Derived),
-    ("users_velocity", FeatureKind::Derived),
-    ("breadth_velocity", FeatureKind::Derived),
-    ("events_trend", FeatureKind::Derived),
 ];
+
+/// Measures that compare a window with the one before it, in the order of their columns.
+pub(super) const VELOCITIES: [&str; 4] =
+    ["events_velocity", "logins_velocity", "users_velocity", "breadth_velocity"];
+
+/// The slope of the daily counts of a window.
+pub(super) const TREND: &str = "events_trend";
+
+/// Returns the age, in µs, from which a number of days before the cutoff are days of the account.
+/// Local days need an hour less where daylight saving time starts.
+pub(super) fn age_of(days: i64) -> i64 {
+    const HOUR: i64 = DAY / 24;
+    days * DAY - HOUR
+}
 
 /// Roles and the measures that are constant without their events.
 const ROLE_MEASURES: [(&str, &[&str]); 5] = [
@@ -149,6 +158,12 @@ pub(crate) fn role_measures(role: &str) -> &'static [&'static str] {
 pub struct FeatureCatalog {
     /// Windows in days, ascending.
     pub windows: Vec<u32>,
+    /// Windows with velocities, ascending. The others are longer than half the age of the training
+    /// accounts.
+    pub velocity_windows: Vec<u32>,
+    /// Windows with a trend, ascending. The others are longer than the age of the training
+    /// accounts.
+    pub trend_windows: Vec<u32>,
     /// Event names of the roles `login`, `value`, `invite`, `limit` and `hand_raise`.
     pub roles: Vec<(String, Vec<String>)>,
     /// Event names that have a count feature.
@@ -173,12 +188,13 @@ impl FeatureCatalog {
     /// Both need enough support: at least 10 distinct training accounts had it before their last
     /// training cutoff, and it first occurred before the median training cutoff. Of the event names
     /// with support, the `event_types` names that most accounts used before the first test cutoff
-    /// get a count; ties go to the first name in byte order. Without training rows, all rows are
-    /// used and no support is required.
+    /// get a count; ties go to the first name in byte order. Velocities and trends need as many
+    /// accounts whose age covers their windows. Without training rows, all rows are used, no support
+    /// is required, and one account of the age suffices.
     ///
     /// Returns the catalog and the dropped features: event names that would have had a count by
-    /// their rank, properties, and measures of roles, which are computed but not part of the
-    /// design.
+    /// their rank, properties, velocities and trends, and measures of roles, which are computed but
+    /// not part of the design.
     ///
     /// # Errors
     /// * [`Error::Usage`]: an attribute has the name of a usage feature or a reserved name
@@ -198,6 +214,10 @@ impl FeatureCatalog {
         let support = Support::compute(log, observations, roles)?;
         let (counted_events, mut dropped) =
             select_counted_events(&support, &log.events.names, config.event_types);
+        let (velocity_windows, young) = support.covered_windows(&windows, 2, &VELOCITIES);
+        dropped.extend(young);
+        let (trend_windows, young) = support.covered_windows(&windows, 1, &[TREND]);
+        dropped.extend(young);
         let mut summed_properties = Vec::new();
         for (name, usage) in log.events.values.iter().zip(&support.values) {
             match support.drop_reason(usage) {
@@ -220,6 +240,8 @@ impl FeatureCatalog {
         }
         let catalog = Self {
             windows,
+            velocity_windows,
+            trend_windows,
             roles: roles
                 .usage()
                 .into_iter()
@@ -260,6 +282,12 @@ impl FeatureCatalog {
             };
             for (measure, kind) in PER_WINDOW {
                 push(measure.to_owned(), kind);
+            }
+            if self.velocity_windows.contains(window) {
+                VELOCITIES.iter().for_each(|m| push((*m).to_owned(), FeatureKind::Derived));
+            }
+            if self.trend_windows.contains(window) {
+                push(TREND.to_owned(), FeatureKind::Derived);
             }
             if self.has_seats {
                 push("seat_utilization".to_owned(), FeatureKind::Derived);

@@ -55,7 +55,7 @@ pub(super) struct EventView<'a> {
     values: &'a [&'a [f64]],
     /// Number of users of the account.
     users: usize,
-    signed_up: i64,
+    pub(super) signed_up: i64,
     pub(super) seats: Option<f64>,
 }
 
@@ -162,12 +162,12 @@ impl<'a> Kernel<'a> {
             self.next_row();
             self.scan(view, end, *cutoff);
             self.accumulate();
-            let (lived, windows) = row.split_at_mut(LIFETIME.len());
+            let (lived, mut rest) = row.split_at_mut(LIFETIME.len());
             lifetime.write(view, *cutoff, lived);
-            for (w, out_window) in
-                (0..plan.windows.len()).rev().zip(windows.chunks_mut(plan.window_width()))
-            {
-                self.write_window(view, w, out_window);
+            for w in (0..plan.windows.len()).rev() {
+                let (out_window, shorter) = rest.split_at_mut(plan.window_width(w));
+                self.write_window(view, *cutoff, w, out_window);
+                rest = shorter;
             }
         }
     }

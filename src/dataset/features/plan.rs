@@ -1,6 +1,6 @@
 //! The catalog translated to the codes of a log.
 
-use super::catalog::{FeatureCatalog, LIFETIME, PER_WINDOW};
+use super::catalog::{FeatureCatalog, LIFETIME, PER_WINDOW, VELOCITIES};
 use crate::error::{Error, Result};
 use crate::log::{Accounts, Log};
 
@@ -15,6 +15,9 @@ pub(super) struct Plan<'a> {
     pub(super) accounts: &'a Accounts,
     /// Windows in days, ascending.
     pub(super) windows: Vec<i64>,
+    /// Whether each window has velocities, and a trend.
+    pub(super) has_velocities: Vec<bool>,
+    pub(super) has_trend: Vec<bool>,
     /// Role bits of each event name.
     pub(super) roles: Vec<u8>,
     /// Codes of the event names that have a count; `None` where the log lacks the name.
@@ -55,6 +58,7 @@ impl<'a> Plan<'a> {
             (None, true) => return Err(Error::MissingSeats),
             (_, false) => None,
         };
+        let is_in = |some: &[u32]| catalog.windows.iter().map(|w| some.contains(w)).collect();
         let windows: Vec<i64> = catalog.windows.iter().map(|w| i64::from(*w)).collect();
         let longest = windows[windows.len() - 1];
         let previous = |day: i64| {
@@ -65,6 +69,8 @@ impl<'a> Plan<'a> {
             window_of: (0..longest).map(|day| windows.partition_point(|w| *w <= day)).collect(),
             previous_of: (0..2 * longest).map(previous).collect(),
             windows,
+            has_velocities: is_in(&catalog.velocity_windows),
+            has_trend: is_in(&catalog.trend_windows),
             roles,
             counted: catalog
                 .counted_events
@@ -79,11 +85,17 @@ impl<'a> Plan<'a> {
 
     /// Returns the number of computed features.
     pub(super) fn width(&self) -> usize {
-        LIFETIME.len() + self.windows.len() * self.window_width()
+        let windows = 0..self.windows.len();
+        LIFETIME.len() + windows.map(|w| self.window_width(w)).sum::<usize>()
     }
 
     /// Returns the number of features of one window.
-    pub(super) fn window_width(&self) -> usize {
-        PER_WINDOW.len() + usize::from(self.seats.is_some()) + self.counted.len() + self.sums.len()
+    pub(super) fn window_width(&self, w: usize) -> usize {
+        PER_WINDOW.len()
+            + if self.has_velocities[w] { VELOCITIES.len() } else { 0 }
+            + usize::from(self.has_trend[w])
+            + usize::from(self.seats.is_some())
+            + self.counted.len()
+            + self.sums.len()
     }
 }

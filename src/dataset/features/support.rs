@@ -1,13 +1,14 @@
 //! Support of events, properties and roles among the training accounts; only those with enough
 //! support get features.
 
+use super::catalog::age_of;
 use crate::config::Roles;
 use crate::dataset::observations::Observations;
 use crate::dataset::split::Split;
 use crate::error::Result;
 use crate::log::{Events, Log};
 use crate::time::Zone;
-use crate::warning::FeatureDrop;
+use crate::warning::{DroppedFeature, FeatureDrop};
 
 /// Minimum number of distinct training accounts that had something before one of their cutoffs;
 /// with fewer, a feature identifies single accounts.
@@ -74,6 +75,8 @@ pub(super) struct Support {
     pub(super) values: Vec<UsageSupport>,
     /// By role, in the order of [`Roles::usage`].
     pub(super) roles: Vec<UsageSupport>,
+    /// Age of each account at its last cutoff, µs, ascending.
+    ages: Vec<i64>,
     /// Median cutoff of the training rows, µs UTC; without training rows no support is required.
     median: Option<i64>,
     /// Zone of the days in drop reasons.
@@ -98,7 +101,17 @@ impl Support {
         let roles_of_event = names
             .map(|name| (0..roles.len()).filter(|r| roles[*r].iter().any(|n| n == name)).collect())
             .collect();
+        let mut ages: Vec<i64> = rows
+            .chunk_by(|a, b| observations.account[*a as usize] == observations.account[*b as usize])
+            .map(|rows| {
+                let last = *rows.last().expect("a chunk has a row") as usize;
+                let account = observations.account[last] as usize;
+                observations.cutoff[last] - log.accounts.signed_up[account]
+            })
+            .collect();
+        ages.sort_unstable();
         let none = Self {
+            ages,
             events: vec![UsageSupport::NONE; log.events.names.len()],
             values: vec![UsageSupport::NONE; log.events.values.len()],
             roles: vec![UsageSupport::NONE; roles.len()],
@@ -170,6 +183,36 @@ impl Support {
         })
     }
 
+    /// Returns the windows that the age of enough accounts covers, and the features of the others,
+    /// which would be missing in almost all rows.
+    ///
+    /// # Arguments
+    /// * `spans` – number of windows that a measure needs: the window itself, and those before it
+    pub(super) fn covered_windows(
+        &self,
+        windows: &[u32],
+        spans: u32,
+        measures: &[&str],
+    ) -> (Vec<u32>, Vec<DroppedFeature>) {
+        let needed = if self.median.is_some() { MIN_ACCOUNTS } else { 1 };
+        let (mut covered, mut dropped) = (Vec::new(), Vec::new());
+        for window in windows {
+            let days = spans * window;
+            let younger = self.ages.partition_point(|age| *age < age_of(i64::from(days)));
+            let accounts =
+                u32::try_from(self.ages.len() - younger).expect("accounts have u32 codes");
+            if accounts >= needed {
+                covered.push(*window);
+                continue;
+            }
+            let reason = FeatureDrop::YoungAccounts { days, accounts, needed };
+            dropped.extend(measures.iter().map(|measure| {
+                DroppedFeature::new(&format!("{measure}_{window}d"), reason.clone())
+            }));
+        }
+        (covered, dropped)
+    }
+
     /// Returns why a role gets no features. A role without any events is not reported: its features
     /// are constant and dropped for that reason.
     pub(super) fn role_drop_reason(&self, role: usize) -> Option<FeatureDrop> {
@@ -190,7 +233,6 @@ fn median(mut times: Vec<i64>) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::time::DAY;
-    use crate::warning::DroppedFeature;
 
     #[test]
     fn the_median_is_the_mean_of_the_middle_values() {
@@ -214,6 +256,7 @@ mod tests {
     #[test]
     fn ten_accounts_and_a_first_time_before_the_median_are_needed() {
         let support = |median| Support {
+            ages: Vec::new(),
             events: Vec::new(),
             values: Vec::new(),
             roles: Vec::new(),
@@ -241,6 +284,36 @@ mod tests {
             None,
             "without training rows no support is required"
         );
+    }
+
+    #[test]
+    fn a_window_needs_ten_accounts_of_its_age() {
+        let support = |accounts: i64, median| Support {
+            ages: (0..accounts).map(|account| 14 * DAY + account).collect(),
+            events: Vec::new(),
+            values: Vec::new(),
+            roles: Vec::new(),
+            median,
+            zone: Zone::default(),
+        };
+        let covered = |accounts, median, spans| {
+            support(accounts, median).covered_windows(&[1, 7, 14, 28], spans, &["x", "y"])
+        };
+        let (windows, dropped) = covered(10, Some(0), 2);
+        assert_eq!(windows, [1, 7]);
+        let names: Vec<&str> = dropped.iter().map(|dropped| dropped.column.as_str()).collect();
+        assert_eq!(names, ["x_14d", "y_14d", "x_28d", "y_28d"]);
+        assert_eq!(
+            dropped[0].to_string(),
+            "`x_14d` requires accounts of at least 28 days; 0 training accounts are that old at a cutoff (10 required)"
+        );
+        assert_eq!(covered(10, Some(0), 1).0, [1, 7, 14]);
+        assert_eq!(covered(9, Some(0), 2).0, [0; 0]);
+        assert_eq!(covered(1, None, 2).0, [1, 7], "without training rows, one account suffices");
+        let hour = Support { ages: vec![14 * DAY - DAY / 24; 10], ..support(0, Some(0)) };
+        assert_eq!(hour.covered_windows(&[7], 2, &[]).0, [7], "a local day may have 23 hours");
+        let more = Support { ages: vec![14 * DAY - DAY / 24 - 1; 10], ..support(0, Some(0)) };
+        assert_eq!(more.covered_windows(&[7], 2, &[]).0, [0; 0]);
     }
 
     #[test]

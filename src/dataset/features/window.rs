@@ -2,7 +2,7 @@
 
 use pql_stats::counts::count;
 
-use super::catalog::PER_WINDOW;
+use super::catalog::{PER_WINDOW, VELOCITIES, age_of};
 use super::kernel::{EventView, Kernel};
 use super::window_counts::WindowCounts;
 
@@ -31,10 +31,10 @@ impl Kernel<'_> {
     }
 
     /// Writes the features of one window.
-    pub(super) fn write_window(&self, view: EventView<'_>, w: usize, out: &mut [f64]) {
+    pub(super) fn write_window(&self, view: EventView<'_>, cutoff: i64, w: usize, out: &mut [f64]) {
         let plan = self.plan;
-        let (tally, previous) = (&self.tallies[w], &self.tallies[w].previous);
-        let (fixed, mut rest) = out.split_at_mut(PER_WINDOW.len());
+        let tally = &self.tallies[w];
+        let (fixed, rest) = out.split_at_mut(PER_WINDOW.len());
         fixed.copy_from_slice(&[
             f64::from(tally.events),
             f64::from(tally.logins),
@@ -48,12 +48,8 @@ impl Kernel<'_> {
             f64::from(tally.invites),
             f64::from(tally.limit_hits),
             f64::from(tally.hand_raises),
-            velocity(tally.events, previous.events),
-            velocity(tally.logins, previous.logins),
-            velocity(tally.users, previous.users),
-            velocity(tally.names, previous.names),
-            trend(plan.windows[w], tally),
         ]);
+        let mut rest = self.write_changes(cutoff - view.signed_up, w, rest);
         if let Some(seats) = view.seats {
             let (utilization, after) = rest.split_at_mut(1);
             utilization[0] = if seats > 0.0 { f64::from(tally.users) / seats } else { f64::NAN };
@@ -67,6 +63,35 @@ impl Kernel<'_> {
         }
         let v = plan.sums.len();
         sums.copy_from_slice(&self.sums[w * v..(w + 1) * v]);
+    }
+
+    /// Writes the velocities and the trend of a window, which are missing for accounts younger than
+    /// the days that they compare. Returns the rest of the features of the window.
+    fn write_changes<'o>(&self, age: i64, w: usize, out: &'o mut [f64]) -> &'o mut [f64] {
+        let plan = self.plan;
+        let (window, tally, previous) =
+            (plan.windows[w], &self.tallies[w], &self.tallies[w].previous);
+        let of_age = |days: i64, value: f64| if age >= age_of(days) { value } else { f64::NAN };
+        let mut rest = out;
+        if plan.has_velocities[w] {
+            let (velocities, after) = rest.split_at_mut(VELOCITIES.len());
+            let pairs = [
+                (tally.events, previous.events),
+                (tally.logins, previous.logins),
+                (tally.users, previous.users),
+                (tally.names, previous.names),
+            ];
+            velocities.copy_from_slice(
+                &pairs.map(|(now, before)| of_age(2 * window, velocity(now, before))),
+            );
+            rest = after;
+        }
+        if plan.has_trend[w] {
+            let (slope, after) = rest.split_at_mut(1);
+            slope[0] = of_age(window, trend(window, tally));
+            rest = after;
+        }
+        rest
     }
 
     /// Computes the Shannon entropy, in nats, of the event names in a window.

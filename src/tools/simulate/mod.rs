@@ -247,6 +247,8 @@ fn features_at_cutoff(accounts: &[Account], scenario: &Scenario) -> Result<DataF
     let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
     let catalog = FeatureCatalog {
         windows: vec![7, 14],
+        velocity_windows: vec![7],
+        trend_windows: vec![7, 14],
         roles: [
             ("login", "login"),
             ("invite", "invite_sent"),

@@ -299,6 +299,9 @@ fn settings(seed: u64, listed: bool, received: bool) -> (String, FeatureCatalog)
         [&[1, 7][..], &[7, 14, 28], &[1], &[3, 28]][usize::try_from(seed % 4).unwrap()];
     let catalog = FeatureCatalog {
         windows: windows.to_vec(),
+        // A window may have only one of them.
+        velocity_windows: windows[..windows.len().min(2)].to_vec(),
+        trend_windows: windows[usize::from(windows.len() > 2)..].to_vec(),
         roles: roles
             .into_iter()
             .map(|(role, names)| (role.to_owned(), names.into_iter().map(str::to_owned).collect()))

@@ -1,6 +1,7 @@
 //! The values of features, given the totals of an observation.
 
 use super::{DAYS, USAGE, USERS, column, integer};
+use crate::dataset::features::catalog::age_of;
 use crate::query::stages::{ACCOUNT_LIST, OBSERVATIONS};
 use crate::query::{Expression, Function, Type};
 use crate::time::DAY;
@@ -22,12 +23,29 @@ fn in_days(span: Expression) -> Expression {
     span.cast(Type::Double).divide(Expression::double(days(DAY)))
 }
 
+fn signed_up() -> Expression {
+    integer(ACCOUNT_LIST, "signed_up")
+}
+
+fn cutoff() -> Expression {
+    integer(OBSERVATIONS, "cutoff")
+}
+
+/// Returns the age of the account at the cutoff, in µs.
+fn age() -> Expression {
+    cutoff().subtract(signed_up())
+}
+
+/// Returns a value that is missing for accounts younger than some days.
+fn of_age(days: i64, value: Expression) -> Expression {
+    let is_old_enough = age().greater_equal(Expression::integer(age_of(days)));
+    Expression::case(vec![(is_old_enough, value)], Expression::null(Type::Double))
+}
+
 /// Returns a feature over the lifetime.
 pub(super) fn lifetime_feature(measure: &str) -> Expression {
-    let signed_up = || integer(ACCOUNT_LIST, "signed_up");
-    let cutoff = || integer(OBSERVATIONS, "cutoff");
     match measure {
-        "tenure_days" => in_days(cutoff().subtract(signed_up())),
+        "tenure_days" => in_days(age()),
         "events_total" => count(USAGE, "events"),
         "active_users_total" => count(USERS, "users"),
         "features_used_total" => count(USAGE, "features_used"),
@@ -35,8 +53,8 @@ pub(super) fn lifetime_feature(measure: &str) -> Expression {
         "days_since_last_login" => in_days(integer(USAGE, "last_login_age")),
         "days_to_first_value" => {
             // The first event of the role happened `first_value_age` before the cutoff.
-            let age = || integer(USAGE, "first_value_age");
-            let span = || cutoff().subtract(age()).subtract(signed_up());
+            let first = || integer(USAGE, "first_value_age");
+            let span = || cutoff().subtract(first()).subtract(signed_up());
             let is_before = span().less(Expression::integer(0));
             in_days(Expression::case(vec![(is_before, Expression::integer(0))], span()))
         }
@@ -50,7 +68,8 @@ pub(super) fn window_feature(measure: &str, window: i64) -> Expression {
     let usage = |name: &str| count(USAGE, &in_window(name));
     let velocity = |now: Expression, before: Expression| {
         let more = |count: Expression| count.add(Expression::double(1.0));
-        Expression::call(Function::Ln, vec![more(now).divide(more(before))])
+        let ratio = more(now).divide(more(before));
+        of_age(2 * window, Expression::call(Function::Ln, vec![ratio]))
     };
     let users = || count(USERS, &in_window("users"));
     let double = |stage, name: &str| column(stage, &in_window(name), Type::Double);
@@ -71,7 +90,7 @@ pub(super) fn window_feature(measure: &str, window: i64) -> Expression {
         "logins_velocity" => velocity(usage("logins"), usage("previous_logins")),
         "users_velocity" => velocity(users(), count(USERS, &in_window("previous_users"))),
         "breadth_velocity" => velocity(usage("features_used"), usage("previous_features")),
-        "events_trend" => trend(window, usage("events"), usage("day_sum")),
+        "events_trend" => of_age(window, trend(window, usage("events"), usage("day_sum"))),
         "seat_utilization" => {
             let seats = || column(ACCOUNT_LIST, "seats", Type::Double);
             let has_seats = seats().greater(Expression::double(0.0));
