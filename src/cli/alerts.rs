@@ -10,6 +10,7 @@ use super::shared::{ModelsArgs, load_config};
 use crate::error::{Error, Result};
 use crate::io::read::read_limited;
 use crate::io::write::RunFiles;
+use crate::names::percents;
 use crate::operations::alerts::{
     Alert, AlertDigest, AlertKind, AlertQuery, RunDiff, SentAlerts, Webhook,
 };
@@ -250,9 +251,11 @@ fn table(alerts: &[Alert]) -> String {
         (_, now) => now.unwrap_or_default(),
     };
     let row = |alert: &Alert| {
-        let [before, now] = [alert.previous_probability, alert.probability]
-            .map(|probability| probability.map(|p| text::percent(Some(p))));
-        let reason = alert.reasons.first().map_or("", String::as_str);
+        let [before, now] = [alert.previous_probability, alert.probability];
+        let shares: Vec<f64> = before.into_iter().chain(now).collect();
+        let mut percents = percents(&shares).into_iter();
+        let [before, now] = [before, now].map(|share| share.and_then(|_| percents.next()));
+        let reason = alert.shown_reasons().first().copied().unwrap_or_default();
         vec![
             alert.account_id.clone(),
             alert.kind.name().to_owned(),
@@ -262,7 +265,7 @@ fn table(alerts: &[Alert]) -> String {
             shorten_at_word(reason, reason_width),
         ]
     };
-    let header = ["account", "change", "by", "probability", "tier", "first reason"];
+    let header = ["account", "change", "by", "probability", "tier", "reason"];
     text::table(&header, alerts.iter().map(row).collect(), 0..0)
 }
 

@@ -9,6 +9,7 @@ use crate::config::{CutoffScheme, ObservationConfig};
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::score::{LogBatch, ScoreOrder, ScoreRows, Scorer, ScoringSummary};
+use crate::operations::alerts::ScoredLog;
 use crate::operations::scoring::{ScoreTargets, score_log_to, score_matrix_to};
 use crate::report::format::{agree, counted, grouped, percent, span, wrap};
 use crate::report::text;
@@ -101,7 +102,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         let ObservationConfig { cutoffs, age, horizon, .. } = config.observation;
         let age = (cutoffs == CutoffScheme::Age).then_some(age);
         period = Some(Period { time: batch.time, horizon, age });
-        score_log_to(targets, scorer, &batch, &mut terminal.sink())?
+        let source = ScoredLog { model: &model, config: &config, log: &log };
+        score_log_to(targets, scorer, (&batch, source), &mut terminal.sink())?
     };
     report(&run.summary, &model, period.as_ref(), terminal);
     let order = match args.sort {

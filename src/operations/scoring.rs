@@ -9,6 +9,7 @@ use crate::io::sink::Sink;
 use crate::io::write::{Format, OutputFile, RunFiles, TableWriter};
 use crate::model::Model;
 use crate::model::score::{LogBatch, ScoreRows, ScoreSorter, Scorer, ScoringBatch, ScoringSummary};
+use crate::operations::alerts::ScoredLog;
 use crate::registry::ledger::RunWriter;
 use crate::time::Timestamp;
 use crate::warning::Warning;
@@ -37,20 +38,30 @@ pub struct ScoringRun {
     pub ledger_file: Option<PathBuf>,
 }
 
-/// Scores the accounts of a log and writes the scores.
+/// Scores the accounts of a log and writes the scores. The ledger also gets the causes of changes
+/// since the run before, or a warning if they cannot be found.
 ///
+/// # Arguments
+/// * `source` – the log of the batch
 /// # Errors
 /// * [`Error::Write`]: a target cannot be written
 pub fn score_log_to(
     targets: ScoreTargets<'_>,
     scorer: Scorer<'_>,
-    batch: &LogBatch,
+    (batch, source): (&LogBatch, ScoredLog<'_>),
     sink: &mut Sink<'_>,
 ) -> Result<ScoringRun> {
     let scorer = scorer.for_batch(batch);
     let mut writer = ScoreWriter::new(targets);
     let summary = writer.score(&scorer, &batch.as_batch())?;
-    writer.finish(&scorer, Some(batch.time), summary, sink)
+    let run = writer.finish(&scorer, Some(batch.time), summary, sink)?;
+    if let (Some(dir), Some(file)) = (targets.ledger, &run.ledger_file) {
+        // The scores are stored already.
+        if let Err(error) = source.store_causes(&scorer, (dir, file), (targets.files, sink)) {
+            sink.notify(Warning::CausesMissing { problem: error.with_sources() });
+        }
+    }
+    Ok(run)
 }
 
 /// Scores the rows of a feature matrix in batches and writes the scores.

@@ -24,6 +24,9 @@ const EXTENSION: &str = ".parquet";
 /// Name of the file, in the folder of a time, that records which alerts were sent.
 pub(crate) const SENT_FILE: &str = "sent.ndjson";
 
+/// End of the name of the file, next to a run, with the causes of changes since the run before.
+const CAUSES_EXTENSION: &str = ".causes.ndjson";
+
 /// Columns of a score file, in order.
 const COLUMNS: [&str; 19] = [
     "account_id",
@@ -103,7 +106,8 @@ impl Ledger {
             let time =
                 time.ok_or_else(|| foreign(&folder, "folders such as `cutoff=2025-06-30`"))?;
             for path in entries(&folder)? {
-                if file_name(&path) == SENT_FILE {
+                let name = file_name(&path);
+                if name == SENT_FILE || name.ends_with(CAUSES_EXTENSION) {
                     continue;
                 }
                 let label = label_of(&path)
@@ -122,6 +126,12 @@ impl Run {
     #[must_use]
     pub fn name(&self) -> &str {
         model_name(&self.label)
+    }
+
+    /// Returns the file with the causes of changes since the run before; it may not exist.
+    pub(crate) fn causes_file(&self) -> PathBuf {
+        let name = self.label.replace('/', "@") + CAUSES_EXTENSION;
+        self.path.with_file_name(name)
     }
 
     /// Reads the scores, with the columns of `pql score`.

@@ -95,6 +95,7 @@ impl Warning {
             Self::LogFault(fault) => fault.code(),
             Self::UnreadableVersion { .. } => "unreadable-version",
             Self::BrokenModel { .. } => "broken-model",
+            Self::CausesMissing { .. } => "causes-missing",
         }
     }
 }

@@ -450,4 +450,9 @@ pub enum Warning {
         /// What is broken.
         problem: String,
     },
+    /// The causes of changes since the run before are not in the ledger.
+    CausesMissing {
+        /// Why.
+        problem: String,
+    },
 }

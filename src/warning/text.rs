@@ -297,6 +297,10 @@ impl fmt::Display for Warning {
                     agree(*alerts as u64, ["was", "were"])
                 )
             }
+            Self::CausesMissing { problem } => write!(
+                f,
+                "the causes of changes since the run before are not stored: {problem}. `pql alerts` shows reasons and concerns instead."
+            ),
             Self::OtherModel => f.write_str(
                 "the previous run used another model, so probabilities and tiers may differ for that reason alone",
             ),

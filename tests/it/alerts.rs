@@ -76,11 +76,104 @@ fn alerts_have_current_and_previous_values() {
         "pql_at": "2025-05-08T00:00:00Z",
         "holdout": false,
         "reasons": ["8 invites in the last 28 days, typical 0: +0.53", "plan <gold>: +0.10"],
+        "cause": null,
         "model": "t/0001",
         "previous_model": "t/0001",
     });
     assert_eq!(alert, expected);
     assert_eq!(alert["id"].as_str().unwrap().len(), 32);
+}
+
+/// Returns the alerts on stdout.
+fn objects(run: &Run) -> Vec<Value> {
+    run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn without_a_known_change_a_fall_is_explained_by_a_concern_and_a_rise_by_reasons() {
+    let project = two_runs();
+    let run = alerts(&project, &["--dry-run", "--kind", "rose,fell,unqualified"]).done();
+    for alert in objects(&run) {
+        let text = alert["text"].as_str().unwrap();
+        if alert["kind"] == "rose" {
+            assert_eq!(alert["cause"], Value::Null);
+            assert!(
+                text.ends_with(
+                    "(was B). 8 invites in the last 28 days, typical 0: +0.53; plan <gold>: +0.10"
+                ) || text.contains("(was C). 8 invites"),
+                "{text}"
+            );
+        } else {
+            assert_eq!(alert["cause"], "no login yet (typical: 2)", "{text}");
+            assert!(text.ends_with(". no login yet (typical: 2)"), "{text}");
+        }
+    }
+    let table = project.pql(&["alerts", "--ledger", "led", "--dry-run", "--kind", "fell"]).done();
+    assert!(table.out.lines().next().unwrap().ends_with("tier    reason"), "{}", table.out);
+    assert!(table.out.contains("no login yet (typical: 2)"), "{}", table.out);
+    assert!(!table.out.contains("8 invites"), "a reason raises the score: {}", table.out);
+}
+
+#[test]
+fn a_rise_or_fall_has_the_cause_that_explain_shows() {
+    let project = weekly();
+    for time in ["2025-04-24", "2025-05-01", "2025-05-08"] {
+        score(&project, time, &[]);
+    }
+    assert_eq!(
+        project.names("led/cutoff=2025-05-08"),
+        ["t@0001.causes.ndjson", "t@0001.parquet"],
+        "a ledger may have files of causes"
+    );
+    let kinds = ["--dry-run", "--kind", "rose,fell,unqualified"];
+    let (mut caused, mut kinds_found) = (0, std::collections::BTreeSet::new());
+    for alert in objects(&alerts(&project, &kinds).done()) {
+        let account = alert["account_id"].as_str().unwrap();
+        let since = &alert["previous_cutoff"].as_str().unwrap()[..10];
+        let args = ["explain", "t", account, "--at", "2025-05-08", "--since", since];
+        let explained = project.pql(&[&args[..], &["--format", "json"]].concat()).done().out;
+        let explained: Value = serde_json::from_str(&explained).unwrap();
+        let change = &explained["since"]["change"];
+        let sign = if alert["kind"] == "rose" { 1.0 } else { -1.0 };
+        let size = |part: &Value| sign * part["difference"].as_f64().unwrap();
+        let mut parts = change["contributions"].as_array().unwrap().iter();
+        // The parts are sorted by size.
+        let Some(part) = parts.find(|part| size(part) > 0.05) else { continue };
+        let start = format!("{}: ", part["description"].as_str().unwrap());
+        let cause = alert["cause"].as_str().unwrap();
+        assert!(cause.starts_with(&start) && cause.contains(" (was "), "{cause} is not {part}");
+        assert!(alert["text"].as_str().unwrap().ends_with(&format!(". {cause}")), "{alert}");
+        caused += 1;
+        kinds_found.insert(alert["kind"].as_str().unwrap().to_owned());
+    }
+    assert!(caused > 3 && kinds_found.len() > 1, "{caused} {kinds_found:?}");
+    // The causes are those since the previous run.
+    let earlier = [&kinds[..], &["--since", "2025-04-24"]].concat();
+    for alert in objects(&alerts(&project, &earlier).done()) {
+        let cause = alert["cause"].as_str();
+        let fell = alert["kind"] != "rose";
+        assert!(cause.is_none_or(|cause| fell && !cause.contains(" (was ")), "{alert}");
+    }
+}
+
+#[test]
+fn a_damaged_ledger_keeps_no_causes_and_the_scores_are_stored() {
+    let project = weekly();
+    score(&project, "2025-05-01", &[]);
+    project.write("led/cutoff=2025-05-01/t@0001.parquet", "damaged");
+    let messages = score(&project, "2025-05-08", &[]);
+    assert!(
+        messages.contains("the causes of changes since the run before are not stored"),
+        "{messages}"
+    );
+    assert_eq!(project.names("led/cutoff=2025-05-08"), ["t@0001.parquet"]);
+    std::fs::remove_dir_all(project.path("led/cutoff=2025-05-01")).unwrap();
+    score(&project, "2025-05-01", &[]);
+    score(&project, "2025-05-08", &[]);
+    project.write("led/cutoff=2025-05-08/t@0001.causes.ndjson", "{}\n");
+    alerts(&project, &[]).fails_with(3, &["expected a JSON object with the cause of a change"]);
+    score(&project, "2025-05-08", &[]);
+    alerts(&project, &[]).done();
 }
 
 #[test]

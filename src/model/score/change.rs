@@ -1,14 +1,15 @@
 //! Explains the change of an account's score since an earlier time.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1, Axis};
 use polars::prelude::DataFrame;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Explanation, Scorer};
 use crate::error::Result;
+use crate::escape::one_line;
 use crate::model::encoder::Inputs;
-use crate::model::explain::{Contributions, RawValue, describe_feature};
+use crate::model::explain::{Contributions, Group, MIN_CONTRIBUTION, RawValue, describe_feature};
 
 /// The change of a family's contribution to the log-odds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,6 +35,15 @@ pub struct ContributionChange {
     pub formatted: [String; 2],
 }
 
+impl ContributionChange {
+    /// Describes the change of the feature, such as `logins in the last 7 days: 2 (was 9)`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let [previous, current] = &self.formatted;
+        one_line(&format!("{}: {current} (was {previous})", self.description)).into_owned()
+    }
+}
+
 /// Two scores of an account by one model: their log-odds differ by `Σ differences + calibration`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoreChange {
@@ -45,6 +55,13 @@ pub struct ScoreChange {
     pub calibration: Option<f64>,
     /// Change of each family's contribution, largest first.
     pub contributions: Vec<ContributionChange>,
+}
+
+/// A row of inputs with its design columns.
+struct InputRow<'a> {
+    inputs: &'a Inputs<'a>,
+    row: usize,
+    x: ArrayView1<'a, f64>,
 }
 
 impl Scorer<'_> {
@@ -61,35 +78,10 @@ impl Scorer<'_> {
         let inputs =
             [preprocessor.inputs(previous, Some(&[0]))?, preprocessor.inputs(current, Some(&[0]))?];
         let x = inputs.each_ref().map(|inputs| self.design_row(inputs));
-        let sums = |columns: &[usize]| {
-            x.each_ref().map(|x| self.contributions.sum(columns, |column| x[[column, 0]]))
-        };
-        let mut contributions: Vec<ContributionChange> = self
-            .contributions
-            .families
-            .iter()
-            .map(|family| {
-                let [previous, current] = sums(&family.columns);
-                let change = |columns: &[usize]| {
-                    let [previous, current] = sums(columns);
-                    current - previous
-                };
-                let feature = Contributions::leading_feature(family, current > previous, change);
-                let raw = inputs.each_ref().map(|inputs| inputs.raw(feature, 0));
-                let [previous_value, current_value] = raw.map(RawValue::into_json);
-                ContributionChange {
-                    family: family.measures.clone(),
-                    difference: current - previous,
-                    previous_contribution: previous,
-                    current_contribution: current,
-                    feature: preprocessor.features[feature].feature.clone(),
-                    description: describe_feature(preprocessor, feature),
-                    previous_value,
-                    current_value,
-                    formatted: self.reason_templates.values(feature, raw),
-                }
-            })
-            .collect();
+        let rows = [0, 1].map(|i| InputRow { inputs: &inputs[i], row: 0, x: x[i].column(0) });
+        let families = self.contributions.families.iter();
+        let mut contributions: Vec<ContributionChange> =
+            families.map(|family| self.contribution_change(family, &rows)).collect();
         contributions.sort_by(|a, b| b.difference.abs().total_cmp(&a.difference.abs()));
         let calibration =
             before.calibration.zip(after.calibration).map(|(before, after)| after - before);
@@ -99,6 +91,80 @@ impl Scorer<'_> {
             contributions,
             previous: before,
         })
+    }
+
+    /// Finds the largest change in one direction between two rows of each account: the first one
+    /// in this direction that [`Scorer::explain_change`] lists. `None` if all are negligible.
+    ///
+    /// # Arguments
+    /// * `features` – an earlier and a current row of each account, one after the other
+    /// * `raises` – for each account, whether the change raises the score
+    /// # Errors
+    /// * [`MissingFeature`](crate::Error::MissingFeature),
+    ///   [`FeatureType`](crate::Error::FeatureType): a feature is absent or of another type
+    pub(crate) fn leading_changes(
+        &self,
+        features: &DataFrame,
+        raises: &[bool],
+    ) -> Result<Vec<Option<ContributionChange>>> {
+        /// Accounts whose design is in memory at once.
+        const ACCOUNTS: usize = 4_096;
+        let inputs = self.model.preprocessor.inputs(features, None)?;
+        let mut changes = Vec::with_capacity(raises.len());
+        for (chunk, raises) in raises.chunks(ACCOUNTS).enumerate() {
+            let first = 2 * chunk * ACCOUNTS;
+            let rows = first..first + 2 * raises.len();
+            let mut x = Array2::zeros((self.contributions.coef.len(), rows.len()));
+            inputs.fill(&rows, &mut x.view_mut());
+            changes.extend(raises.iter().enumerate().map(|(account, raises)| {
+                let rows = [2 * account, 2 * account + 1].map(|row| InputRow {
+                    inputs: &inputs,
+                    row: first + row,
+                    x: x.index_axis(Axis(1), row),
+                });
+                self.leading_change(&rows, *raises)
+            }));
+        }
+        Ok(changes)
+    }
+
+    fn leading_change(&self, rows: &[InputRow<'_>; 2], raises: bool) -> Option<ContributionChange> {
+        let mut leading = (MIN_CONTRIBUTION, None);
+        for family in &self.contributions.families {
+            let [previous, current] = self.family_sums(&family.columns, rows);
+            let size = if raises { current - previous } else { previous - current };
+            if size > leading.0 {
+                leading = (size, Some(family));
+            }
+        }
+        leading.1.map(|family| self.contribution_change(family, rows))
+    }
+
+    fn family_sums(&self, columns: &[usize], rows: &[InputRow<'_>; 2]) -> [f64; 2] {
+        rows.each_ref().map(|row| self.contributions.sum(columns, |column| row.x[column]))
+    }
+
+    fn contribution_change(&self, family: &Group, rows: &[InputRow<'_>; 2]) -> ContributionChange {
+        let preprocessor = &self.model.preprocessor;
+        let [previous, current] = self.family_sums(&family.columns, rows);
+        let change = |columns: &[usize]| {
+            let [previous, current] = self.family_sums(columns, rows);
+            current - previous
+        };
+        let feature = Contributions::leading_feature(family, current > previous, change);
+        let raw = rows.each_ref().map(|row| row.inputs.raw(feature, row.row));
+        let [previous_value, current_value] = raw.map(RawValue::into_json);
+        ContributionChange {
+            family: family.measures.clone(),
+            difference: current - previous,
+            previous_contribution: previous,
+            current_contribution: current,
+            feature: preprocessor.features[feature].feature.clone(),
+            description: describe_feature(preprocessor, feature),
+            previous_value,
+            current_value,
+            formatted: self.reason_templates.values(feature, raw),
+        }
     }
 
     /// Computes the design columns of the first row.

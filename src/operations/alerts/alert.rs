@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::scores::AlertDetails;
 use super::{AccountState, AlertKind};
 use crate::escape::one_line;
-use crate::names::percent;
+use crate::names::percents;
 use crate::registry::ledger::Run;
 use crate::time::{Zone, iso};
 
@@ -52,6 +52,10 @@ pub struct Alert {
     pub holdout: bool,
     /// Main reasons for the probability.
     pub reasons: Vec<String>,
+    /// Why the score changed since the run with the previous values: the feature with the largest
+    /// change in this direction. Without it, what lowers the score most if the kind is `unqualified`
+    /// or `fell`; `None` for `qualified`.
+    pub cause: Option<String>,
     /// Label of the model, `NAME/VERSION`.
     pub model: String,
     /// Label of the model in the previous run.
@@ -70,6 +74,8 @@ pub(super) struct AccountChange<'a> {
     pub(super) previous: Option<AccountState<'a>>,
     /// That run, or the previous run.
     pub(super) previous_run: Option<&'a Run>,
+    /// Why the score changed since that run, if it is known.
+    pub(super) cause: Option<String>,
 }
 
 impl Alert {
@@ -78,12 +84,12 @@ impl Alert {
     /// # Arguments
     /// * `zone` – zone of the days in its text
     pub(super) fn new(
-        change: &AccountChange<'_>,
+        change: AccountChange<'_>,
         details: &AlertDetails,
         run: &Run,
         zone: Zone,
     ) -> Self {
-        let AccountChange { kind, account, row, current, previous, previous_run } = *change;
+        let AccountChange { kind, account, row, current, previous, previous_run, cause } = change;
         let owned = |tier: &str| tier.to_owned();
         let alert = Self {
             id: hash_id(&[run.name(), &iso(run.time), kind.name(), account]),
@@ -105,6 +111,11 @@ impl Alert {
             pql_at: details.pql_at(row),
             holdout: details.is_holdout(row),
             reasons: details.reasons(row),
+            cause: match kind {
+                AlertKind::Qualified => None,
+                AlertKind::Rose => cause,
+                AlertKind::Unqualified | AlertKind::Fell => cause.or_else(|| details.concern(row)),
+            },
             model: run.label.clone(),
             previous_model: previous_run.map(|run| run.label.clone()),
         };
@@ -127,9 +138,12 @@ impl Alert {
         };
         let mut text = format!("{account_id} {change}");
         if let Some(current) = self.probability {
-            text += &format!(": {} likely to convert", percent(current));
-            text += &match (self.previous_probability, previous_day) {
-                (Some(previous), Some(day)) => format!(" ({} on {day})", percent(previous)),
+            let previous = self.previous_probability;
+            let shares: Vec<f64> = [current].into_iter().chain(previous).collect();
+            let percents = percents(&shares);
+            text += &format!(": {} likely to convert", percents[0]);
+            text += &match (previous, previous_day) {
+                (Some(_), Some(day)) => format!(" ({} on {day})", percents[1]),
                 (None, Some(day)) => format!(" (no score on {day})"),
                 (_, None) => String::new(),
             };
@@ -141,10 +155,11 @@ impl Alert {
             (Some(tier), _) => format!(", tier {tier}"),
             (None, _) => String::new(),
         };
-        if !self.reasons.is_empty() {
+        let shown = self.shown_reasons();
+        if !shown.is_empty() {
             // For an account without a score, the only reason is why it was not scored.
             text += if self.probability.is_some() { ". " } else { ", " };
-            text += &self.reasons.join("; ");
+            text += &shown.join("; ");
         }
         if let Some(previous) = self.previous_model.as_ref().filter(|label| **label != self.model) {
             text += &format!(". Scored by {}, previously by {previous}", self.model);
@@ -154,6 +169,19 @@ impl Alert {
 }
 
 impl Alert {
+    /// Returns the sentences that explain the alert: the cause of the change, or the reasons for the
+    /// probability. Reasons raise the score, so that they explain no fall.
+    #[must_use]
+    pub fn shown_reasons(&self) -> Vec<&str> {
+        match (&self.cause, self.kind) {
+            (Some(cause), _) => vec![cause],
+            (None, AlertKind::Unqualified | AlertKind::Fell) => Vec::new(),
+            (None, AlertKind::Qualified | AlertKind::Rose) => {
+                self.reasons.iter().map(String::as_str).collect()
+            }
+        }
+    }
+
     /// Names the matched definitions.
     fn definitions(&self) -> String {
         match self.pql_definitions.as_slice() {
@@ -221,6 +249,7 @@ mod tests {
             pql_at: None,
             holdout: false,
             reasons: vec!["not scored: too young".to_owned()],
+            cause: None,
             model: "t/0001".to_owned(),
             previous_model: Some("t/0001".to_owned()),
         };
@@ -235,12 +264,21 @@ mod tests {
             previous_probability: Some(0.2),
             tier: Some("C".to_owned()),
             previous_tier: Some("A".to_owned()),
-            reasons: Vec::new(),
+            reasons: vec!["12 events (typical: 3)".to_owned()],
             previous_model: Some("t/0002".to_owned()),
             ..alert
         };
         let expected = "a1 moved down: 2.1% likely to convert (20.0% on 2025-06-29), tier C (was A). Scored by t/0001, previously by t/0002";
-        assert_eq!(scored.format_text(Some("2025-06-29")), expected);
+        assert_eq!(scored.format_text(Some("2025-06-29")), expected, "a reason raises the score");
+        let cause = Some("logins in the last 7 days: 0 (was 5)".to_owned());
+        let caused = Alert { cause, previous_model: None, ..scored };
+        assert_eq!(
+            caused.format_text(Some("2025-06-29")),
+            "a1 moved down: 2.1% likely to convert (20.0% on 2025-06-29), tier C (was A). logins in the last 7 days: 0 (was 5)"
+        );
+        let near = Alert { previous_probability: Some(0.021_34), ..caused };
+        let text = near.format_text(Some("2025-06-29"));
+        assert!(text.contains("2.130% likely to convert (2.134% on 2025-06-29)"), "{text}");
     }
 
     #[test]

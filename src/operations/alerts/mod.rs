@@ -1,6 +1,7 @@
 //! Accounts that newly qualified or changed tier between two scoring runs.
 
 mod alert;
+mod causes;
 mod digest;
 mod previous;
 mod scores;
@@ -12,6 +13,8 @@ use std::str::FromStr;
 
 use alert::AccountChange;
 pub use alert::Alert;
+use causes::Causes;
+pub use causes::ScoredLog;
 pub use digest::AlertDigest;
 use previous::{EarlierScores, MatchAge};
 use scores::AlertDetails;
@@ -210,6 +213,7 @@ impl RunDiff {
     /// Collects the alerts, given all earlier runs, newest first.
     fn collect_alerts(&mut self, query: &AlertQuery, earlier: &[&Run]) -> Result<()> {
         let (current, details) = (RunScores::read(&self.run)?, AlertDetails::read(&self.run)?);
+        let causes = Causes::read(&self.run)?;
         let at_an_age = current.are_at_an_age(self.run.time);
         let kinds = kinds(query, at_an_age)?;
         let age = MatchAge {
@@ -246,8 +250,9 @@ impl RunDiff {
                     current,
                     previous: state.copied(),
                     previous_run: previous.map(|(_, run)| *run).or(self.previous.as_ref()),
+                    cause: previous.and_then(|(_, run)| causes.get(account, *kind, run.time)),
                 };
-                self.alerts.push(Alert::new(&change, &details, &self.run, self.zone));
+                self.alerts.push(Alert::new(change, &details, &self.run, self.zone));
             }
         }
         let order = |alert: &Alert| (alert.kind, -alert.probability.unwrap_or(0.0));

@@ -114,6 +114,7 @@ pub(super) struct AlertDetails {
     pql_at: Int64Chunked,
     holdout: BooleanChunked,
     reasons: [StringChunked; 3],
+    concern: StringChunked,
 }
 
 impl AlertDetails {
@@ -128,6 +129,7 @@ impl AlertDetails {
             "reason_1",
             "reason_2",
             "reason_3",
+            "concern_1",
         ])?;
         let text = |name: &str| rows.column(name).and_then(|column| column.str().cloned());
         let columns = || {
@@ -138,6 +140,7 @@ impl AlertDetails {
                 pql_at: rows.column("pql_at")?.datetime()?.physical().clone(),
                 holdout: rows.column("holdout")?.bool()?.clone(),
                 reasons: [text("reason_1")?, text("reason_2")?, text("reason_3")?],
+                concern: text("concern_1")?,
             })
         };
         columns().map_err(|e: PolarsError| Error::unexpected_table(&run.path, e))
@@ -168,6 +171,11 @@ impl AlertDetails {
 
     pub(super) fn reasons(&self, row: usize) -> Vec<String> {
         self.reasons.iter().filter_map(|reason| reason.get(row)).map(str::to_owned).collect()
+    }
+
+    /// Returns what lowers the score most.
+    pub(super) fn concern(&self, row: usize) -> Option<String> {
+        self.concern.get(row).map(str::to_owned)
     }
 }
 

@@ -43,6 +43,7 @@ struct LedgerRow {
     pql_at: Option<i64>,
     holdout: bool,
     reasons: [Option<&'static str>; 2],
+    concern: Option<&'static str>,
     definitions: Option<&'static str>,
 }
 
@@ -74,6 +75,7 @@ fn write_run(project: &Project, label: &str, time: i64, cutoff: i64, rows: &[Led
         text("reason_1", &|row| row.reasons[0]),
         text("reason_2", &|row| row.reasons[1]),
         text("reason_3", &|_| None),
+        text("concern_1", &|row| row.concern),
         text("pql_definitions", &|row| row.definitions),
         time_column("horizon_end", rows.iter().map(|_| Some(cutoff + 30 * DAY))),
         model.with_name("model".into()).into_column(),
@@ -102,6 +104,7 @@ pub(super) fn store_run(project: &Project, label: &str, time: &str, rows: &[Row]
                 Some("8 invites in the last 28 days, typical 0: +0.53"),
                 Some("plan <gold>: +0.10"),
             ],
+            concern: Some("no login yet (typical: 2)"),
             definitions: qualifies.then_some("hits a limit"),
         }
     };
