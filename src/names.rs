@@ -67,6 +67,37 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.places$}%", 100.0 * share)
 }
 
+/// Formats shares as [`percent`] does, with as many decimal places as tell different ones apart.
+pub(crate) fn percents(shares: &[f64]) -> Vec<String> {
+    distinct(shares, |share, more| match more {
+        0 => percent(share),
+        // From one decimal place on.
+        more => format!("{:.places$}%", 100.0 * share, places = 1 + more),
+    })
+}
+
+/// Formats shares in whole percents, with decimal places if different ones would look the same.
+pub(crate) fn whole_percents(shares: &[f64]) -> Vec<String> {
+    distinct(shares, |share, more| format!("{:.more$}%", 100.0 * share))
+}
+
+/// Formats numbers, with as many decimal places as tell different ones apart. Numbers that differ
+/// by rounding errors only look the same.
+///
+/// # Arguments
+/// * `write` – writes a number with some more decimal places than usual
+pub(crate) fn distinct(values: &[f64], write: impl Fn(f64, usize) -> String) -> Vec<String> {
+    /// Most decimal places that are added.
+    const MOST: usize = 6;
+    let texts = |more| values.iter().map(|value| write(*value, more)).collect::<Vec<_>>();
+    let look_alike = |texts: &Vec<String>| {
+        let differ = |i: usize, j: usize| (values[i] - values[j]).abs() > f64::EPSILON;
+        let pairs = (0..texts.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+        pairs.into_iter().any(|(i, j)| differ(i, j) && texts[i] == texts[j])
+    };
+    (0..=MOST).map(texts).find(|texts| !look_alike(texts)).unwrap_or_else(|| texts(0))
+}
+
 /// Returns the form of a word that agrees with a count: the first one for 1, else the second one.
 pub(crate) fn agree(count: u64, [singular, plural]: [&str; 2]) -> &str {
     if count == 1 { singular } else { plural }
@@ -148,9 +179,41 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, k)| k.to_owned())
 }
 
+/// Returns the known account id that is most similar to an unknown one, if it suggests a typo. Ids
+/// without letters, and ids that differ only in digits, are other accounts.
+pub(crate) fn nearest_id<'a>(id: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let without_digits = |id: &str| -> String {
+        id.chars().filter(|c| !c.is_numeric()).flat_map(char::to_lowercase).collect()
+    };
+    if !id.chars().any(char::is_alphabetic) {
+        return None;
+    }
+    let words = without_digits(id);
+    nearest(id, known.into_iter().filter(|known| without_digits(known) != words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_that_differ_in_digits_are_no_typos() {
+        let nearest = |id: &str, known: &[&str]| nearest_id(id, known.iter().copied());
+        assert_eq!(nearest("acme-ltd", &["acme-inc", "acme-ltda"]).as_deref(), Some("acme-ltda"));
+        assert_eq!(nearest("1234", &["1235", "1234a"]), None);
+        assert_eq!(nearest("12-34", &["12-35"]), None);
+        assert_eq!(nearest("acct_0017", &["acct_0018", "acct_0019"]), None);
+        assert_eq!(nearest("act_0017", &["acct_0017"]).as_deref(), Some("acct_0017"));
+    }
+
+    #[test]
+    fn different_shares_look_different() {
+        assert_eq!(percents(&[0.4991, 0.4994]), ["49.91%", "49.94%"]);
+        assert_eq!(percents(&[0.499, 0.5]), ["49.9%", "50.0%"]);
+        assert_eq!(percents(&[0.003_71, 0.003_72]), ["0.371%", "0.372%"]);
+        assert_eq!(percents(&[0.1 + 0.2, 0.3]), ["30.0%", "30.0%"], "they are equal");
+        assert_eq!(percents(&[0.5, 0.5, 0.500_04]), ["50.000%", "50.000%", "50.004%"]);
+    }
 
     #[test]
     fn only_a_similar_name_is_suggested() {

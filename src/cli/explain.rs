@@ -243,6 +243,15 @@ impl Query<'_> {
         let config =
             model.project_config(&args.project.load(&terminal.files)?, &mut terminal.sink())?;
         let log = args.project.model_log(&config, model, time, terminal)?;
+        if time.is_some() && log.accounts.id.code(&args.account).is_none() {
+            // Accounts that sign up later are not in the log as of that time.
+            let all = terminal.silenced(|t| args.project.model_log(&config, model, None, t));
+            if let Ok(all) = all
+                && let Some(error) = AccountRow::not_signed_up(&all, &args.account, log.until)
+            {
+                return Err(error);
+            }
+        }
         AccountRow::from_log((model, label), &config, &log, &args.account, &terminal.sink())
     }
 }

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::Terminal;
 use crate::error::Result;
+use crate::model::explain::MIN_CONTRIBUTION;
 use crate::model::score::{ContributionChange, Explanation, ScoreChange};
 use crate::operations::alerts::RunScores;
 use crate::registry::ledger::{Ledger, Run};
 use crate::registry::versions::model_name;
-use crate::report::format::{percent, rounded_terms, shorten_end, wrap};
+use crate::report::format::{counted, percents, rounded_terms, shorten_end, wrap};
 use crate::report::text;
 use crate::report::text::explanation::describe_score;
 use crate::time::ZonedTime;
@@ -82,7 +83,10 @@ impl RecordedScore {
             }
             _ => ")",
         };
-        let probability = probability.map_or("no probability".to_owned(), percent);
+        // The score computed today is in the line before.
+        let probability = probability.map_or("no probability".to_owned(), |probability| {
+            percents(&[probability, computed]).swap_remove(0)
+        });
         format!("recorded then: {probability} ({model}{remark}")
     }
 }
@@ -106,20 +110,28 @@ pub(super) fn text(title: &str, now: &Explanation, since: &Since, bars: bool) ->
         vec![shorten_end(name, NAME_WIDTH), then, now, text::signed_decimal(change, 2)]
     };
     let (mut rows, mut sizes) = (Vec::new(), Vec::new());
-    let parts: Vec<&ContributionChange> =
+    let changed: Vec<&ContributionChange> =
         change.contributions.iter().filter(|part| part.difference != 0.0).collect();
-    if parts.is_empty() {
+    if changed.is_empty() {
         return text + "\nNo feature of the account changed";
     }
+    let (parts, rest): (Vec<&ContributionChange>, Vec<&ContributionChange>) =
+        changed.into_iter().partition(|part| part.difference.abs() > MIN_CONTRIBUTION);
+    let negligible: f64 = rest.iter().map(|part| part.difference).sum();
     let terms: Vec<f64> = parts.iter().map(|part| part.difference).collect();
-    let terms = [&terms[..], change.calibration.as_slice()].concat();
+    let terms = [&[negligible], &terms[..], change.calibration.as_slice()].concat();
     let rounded = rounded_terms(&terms, change.log_odds);
-    for (part, difference) in parts.into_iter().zip(&rounded) {
+    for (part, difference) in parts.into_iter().zip(&rounded[1..]) {
         rows.push(line(&part.description, *difference, part.formatted.clone()));
         sizes.push(part.difference);
     }
+    let blank = || [String::new(), String::new()];
+    if !rest.is_empty() {
+        let number = counted(rest.len() as u64, "negligible change");
+        rows.push(line(&number, rounded[0], blank()));
+    }
     if change.calibration.is_some() {
-        rows.push(line("calibration", rounded[rounded.len() - 1], [String::new(), String::new()]));
+        rows.push(line("calibration", rounded[rounded.len() - 1], blank()));
     }
     let sums = [then, now].map(|explanation| text::signed_decimal(explanation.log_odds, 2));
     rows.push(line("sum of log-odds", change.log_odds, sums));

@@ -4,7 +4,7 @@ use pql_stats::intervals::Interval;
 
 use crate::escape::one_line;
 pub(crate) use crate::names::{
-    agree, capitalized, counted, enumerated, file_name, grouped, plural,
+    agree, capitalized, counted, distinct, enumerated, file_name, grouped, plural,
 };
 use crate::time::TimeSpan;
 
@@ -98,6 +98,16 @@ pub(crate) fn formatter_for_range(range: f64) -> impl Fn(f64) -> String {
 
 /// Returns a share in percent with about three significant digits, such as `10.4%`.
 pub(crate) fn percent(share: f64) -> String {
+    percent_with(share, 0)
+}
+
+/// Returns shares in percent as [`percent`] does, with as many digits as tell different ones apart.
+pub(crate) fn percents(shares: &[f64]) -> Vec<String> {
+    distinct(shares, percent_with)
+}
+
+/// Returns a share in percent with some more decimal places than usual.
+fn percent_with(share: f64, more: usize) -> String {
     let percent = 100.0 * share;
     let places = match percent.abs() {
         size if size >= 99.95 || size == 0.0 => 0,
@@ -105,7 +115,7 @@ pub(crate) fn percent(share: f64) -> String {
         size if size >= 0.1 => 2,
         _ => 3,
     };
-    let text = format!("{percent:.places$}");
+    let text = format!("{percent:.places$}", places = places + more);
     let text = if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {

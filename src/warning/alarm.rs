@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LogFault;
 use crate::escape::OneLine;
-use crate::names::{agree, backticked, counted, percent};
+use crate::names::{agree, backticked, counted, percent, percents, whole_percents};
 
 /// Maximum number of features listed in an alarm.
 const LISTED: usize = 3;
@@ -164,10 +164,12 @@ impl fmt::Display for Alarm {
                 let mean = change(*reference_mean, *current_mean)
                     .map(|change| format!("The mean probability {change}"));
                 let bin = largest_shift.as_ref().map(|bin| {
-                    let [now, before] = [bin.current, bin.reference].map(|share| 100.0 * share);
+                    let shares = whole_percents(&[bin.current, bin.reference]);
                     format!(
-                        "{now:.0}% of the accounts are {}; in training {before:.0}% were.",
-                        probability_range(&bin.name)
+                        "{} of the accounts are {}; in training {} were.",
+                        shares[0],
+                        probability_range(&bin.name),
+                        shares[1]
                     )
                 });
                 let sentences: Vec<String> = [above, mean, bin].into_iter().flatten().collect();
@@ -175,10 +177,11 @@ impl fmt::Display for Alarm {
             }
             Self::Miscalibration { converted, expected, more } => {
                 let more = if *more { "More" } else { "Fewer" };
-                let [converted, expected] = [converted, expected].map(|share| 100.0 * share);
+                let shares = percents(&[*converted, *expected]);
                 write!(
                     f,
-                    "{more} accounts converted than predicted: {converted:.1}%, {expected:.1}% expected."
+                    "{more} accounts converted than predicted: {}, {} expected.",
+                    shares[0], shares[1]
                 )
             }
         }

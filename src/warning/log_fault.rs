@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 
 use crate::escape::OneLine;
-use crate::names::{agree, counted, grouped};
+use crate::names::{agree, counted, grouped, whole_percents};
 use crate::time::Day;
 
 /// An event type that began when another one stopped.
@@ -231,14 +231,16 @@ impl fmt::Display for LogFault {
                 agree(*expected, ["was", "were"]),
                 100.0 * repeats
             ),
-            Self::RoundTimes { source, from, unit, share, reference } => write!(
-                f,
-                "{:.0}% of the times{} fall on whole {unit} since {}, up from {:.0}%.",
-                100.0 * share,
-                source.as_ref().map_or_else(String::new, |source| format!(" in `{source}`")),
-                from,
-                100.0 * reference
-            ),
+            Self::RoundTimes { source, from, unit, share, reference } => {
+                let shares = whole_percents(&[*share, *reference]);
+                write!(
+                    f,
+                    "{} of the times{} fall on whole {unit} since {from}, up from {}.",
+                    shares[0],
+                    source.as_ref().map_or_else(String::new, |source| format!(" in `{source}`")),
+                    shares[1]
+                )
+            }
         }
     }
 }

@@ -6,9 +6,10 @@ use super::families::Family;
 use crate::model::Model;
 use crate::model::encoder::{BLOCK, Preprocessor};
 
-/// Size up to which a contribution to the log-odds, which is shown with two decimal places, is
-/// neither a reason nor a concern.
-pub const MIN_CONTRIBUTION: f64 = 0.005;
+/// Size up to which a contribution to the log-odds is negligible: it is neither a reason nor a
+/// concern, and `pql explain` adds it to the others. It changes the odds by at most 5%, and a
+/// probability by at most 1.25 percentage points.
+pub const MIN_CONTRIBUTION: f64 = 0.05;
 
 /// Features whose contributions are added: a measure with its windows, or a family of measures.
 #[derive(Debug, Clone, PartialEq)]

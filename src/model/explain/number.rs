@@ -68,6 +68,23 @@ pub(super) struct Number {
     pub(super) units_per_1: f64,
 }
 
+/// Returns the least units per 1 with which all numbers of a sentence that differ are written
+/// differently; `None` if their usual units do that.
+///
+/// # Arguments
+/// * `numbers` – exact values, and how they are written
+#[expect(clippy::float_cmp, reason = "rounded numbers are equal or not")]
+pub(super) fn distinct_units(numbers: &[(f64, Number)]) -> Option<f64> {
+    let look_alike = |units: f64| {
+        let is_like = |a: &(f64, Number), b: &(f64, Number)| {
+            a.0 != b.0 && a.1.with_units(units).rounded() == b.1.with_units(units).rounded()
+        };
+        numbers.iter().enumerate().any(|(i, a)| numbers[..i].iter().any(|b| is_like(a, b)))
+    };
+    let finer = || FINER_UNITS.into_iter().find(|units| !look_alike(*units));
+    look_alike(0.0).then(|| finer().unwrap_or(FINER_UNITS[2]))
+}
+
 /// Whether a number is written in millions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Magnitude {
@@ -86,23 +103,9 @@ impl Number {
         Self { scaled, is_negative, magnitude, units_per_1: precision.units(scaled) }
     }
 
-    /// Returns the number with as many digits as distinguish it from another one.
-    pub(super) fn distinct_from(self, other: Self) -> Self {
-        #[expect(clippy::float_cmp, reason = "rounded numbers are equal or not")]
-        if self.rounded() != other.rounded() {
-            return self;
-        }
-        let usual = self.units_per_1.max(other.units_per_1);
-        let differs = |units: &f64| {
-            let [a, b] = [self, other].map(|number| number.with_units(*units).signed());
-            *units > usual && a != b
-        };
-        self.with_units(FINER_UNITS.into_iter().find(differs).unwrap_or(FINER_UNITS[2]))
-    }
-
-    /// Returns the number in smaller or larger units.
-    pub(super) fn with_units(self, units_per_1: f64) -> Self {
-        Self { units_per_1, ..self }
+    /// Returns the number with at least some units per 1.
+    pub(super) fn with_units(self, least: f64) -> Self {
+        Self { units_per_1: self.units_per_1.max(least), ..self }
     }
 
     /// Returns the number of units, without a sign.
@@ -185,18 +188,34 @@ mod tests {
     }
 
     #[test]
-    fn two_numbers_are_written_with_as_many_digits_as_distinguish_them() {
-        let pair = |a: f64, b: f64| {
-            let [a, b] = [a, b].map(|value| Number::new(value, Precision::default()));
-            [a.distinct_from(b).digits(), b.distinct_from(a).digits()]
+    fn numbers_are_written_with_as_many_digits_as_distinguish_them() {
+        let write = |values: &[f64]| -> Vec<String> {
+            let numbers: Vec<(f64, Number)> = values
+                .iter()
+                .map(|value| (*value, Number::new(*value, Precision::default())))
+                .collect();
+            let units = distinct_units(&numbers);
+            let fine = |number: Number| units.map_or(number, |units| number.with_units(units));
+            numbers.into_iter().map(|(_, number)| fine(number).digits()).collect()
         };
+        let pair = |a: f64, b: f64| write(&[a, b]);
         assert_eq!(pair(0.501, 0.5), ["0.501", "0.5"]);
         assert_eq!(pair(120.4, 120.1), ["120.4", "120.1"]);
         assert_eq!(pair(120.0, 3.0), ["120", "3"]);
         assert_eq!(pair(99.97, 100.04), ["99.97", "100.04"]);
-        assert_eq!(pair(10.04, 9.996), ["10.04", "9.996"]);
+        assert_eq!(pair(10.04, 9.996), ["10.04", "10"]);
         assert_eq!(pair(1.000_000_1, 1.0), ["1.0000001", "1"]);
         assert_eq!(pair(3e9 + 4e4, 3e9), ["3,000.04 million", "3,000 million"]);
         assert_eq!(pair(5_000.0, 5e9), ["5,000", "5,000 million"]);
+        assert_eq!(pair(2.0, 2.0), ["2", "2"]);
+        assert_eq!(write(&[121.0, 120.6, 4.0]), ["121", "120.6", "4"]);
+        assert_eq!(write(&[2.004, 2.0036, 2.0]), ["2.004", "2.0036", "2"]);
+        assert_eq!(write(&[500.0, 2.004, 2.0]), ["500", "2.004", "2"]);
+        assert_eq!(write(&[121.371_23, 120.6, 4.0]), ["121.37", "120.6", "4"]);
+        assert_eq!(write(&[121.0, 120.6, 0.000_01]), ["121", "120.6", "0.00001"]);
+        assert_eq!(
+            write(&[5_000.0, 5e9, 120.4, 120.1]),
+            ["5,000", "5,000 million", "120.4", "120.1"]
+        );
     }
 }

@@ -23,7 +23,7 @@ pub(super) enum Phrase {
     },
     /// Logarithm of the ratio to the previous window: `logins rose to 2.5× the previous 7 days`.
     Growth(&'static str),
-    /// Change from the start to the end of the window: `daily events rose by 3.5 over the last 7
+    /// Change from the start to the end of the window: `events per day rose by 3.5 over the last 7
     /// days`.
     Trend(&'static str),
     /// A share in percent, then a clause: `80% of events came from the most active user`.
@@ -165,7 +165,7 @@ fn windowed_phrase(measure: &str) -> Phrase {
         "logins_velocity" => Phrase::Growth("logins"),
         "users_velocity" => Phrase::Growth("active users"),
         "breadth_velocity" => Phrase::Growth("features used"),
-        "events_trend" => Phrase::Trend("daily events"),
+        "events_trend" => Phrase::Trend("events per day"),
         other => match (other.strip_prefix("count_"), other.strip_prefix("sum_")) {
             (Some(event), _) => {
                 Phrase::Counted { one: format!("{event} event"), many: format!("{event} events") }

@@ -1,6 +1,6 @@
 //! Reasons as sentences.
 
-use super::number::{Number, Precision};
+use super::number::{Number, Precision, distinct_units};
 use super::phrase::{Phrase, phrase};
 use super::wording::{Unit, Wording, precision};
 use crate::escape::one_line;
@@ -63,7 +63,7 @@ impl ReasonTemplate {
     fn value_clause(&self, value: RawValue<'_>) -> String {
         match (value, &self.encoding) {
             (RawValue::Number(Some(value)), Encoding::Numeric(number)) => {
-                self.clause.write(value, self.number(value, number.typical))
+                self.clause.write(value, self.number(value, self.fine_units(number, value)))
             }
             (RawValue::Text(Some(value)), _) => format!("{}{value}", self.clause.before),
             // A number of a text feature does not occur: `Inputs` reads the type of the encoding.
@@ -75,10 +75,10 @@ impl ReasonTemplate {
     /// `12 active users in the last 7 days (typical: 4)`.
     fn reason(&self, value: RawValue<'_>) -> String {
         let typical = match (&self.encoding, value) {
-            (Encoding::Numeric(number), RawValue::Number(value)) => {
-                self.write(number.typical, value)
+            (Encoding::Numeric(number), RawValue::Number(Some(value))) => {
+                self.write(number.typical, self.fine_units(number, value))
             }
-            (Encoding::Numeric(number), RawValue::Text(_)) => self.write(number.typical, None),
+            (Encoding::Numeric(number), _) => self.write(number.typical, None),
             (Encoding::Categorical(text), _) => level(&text.mode).to_owned(),
         };
         let note = self.note(value).map_or(String::new(), |note| format!("{note}; "));
@@ -89,7 +89,7 @@ impl ReasonTemplate {
     fn adjustment(&self, value: RawValue<'_>) -> Option<String> {
         let note = self.note(value)?;
         let shown = match value {
-            RawValue::Number(value) => self.write(value, None),
+            RawValue::Number(value) => self.write(value, self.units_of(value)),
             RawValue::Text(value) => value.unwrap_or("missing").to_owned(),
         };
         Some(format!("`{}` = {shown}: {note}", self.feature))
@@ -112,44 +112,88 @@ impl ReasonTemplate {
     fn note(&self, value: RawValue<'_>) -> Option<String> {
         match (value, &self.encoding) {
             (RawValue::Number(Some(value)), Encoding::Numeric(number)) => {
-                self.place_note(number, self.place(value))
+                let place = self.place(value);
+                self.place_note(number, place, self.fine_units(number, value))
             }
             (RawValue::Text(value), Encoding::Categorical(text)) => unseen(text, value),
             _ => None,
         }
     }
 
-    /// Describes a place; `None` inside. The text does not depend on the value.
-    pub(super) fn place_note(&self, number: &NumericEncoding, place: Place) -> Option<String> {
-        let value = |raw: f64| self.write(Some(raw), None);
-        let limit = |limit: Limit| number.limit(limit).map(value);
+    /// Describes a place; `None` inside.
+    ///
+    /// # Arguments
+    /// * `units` – units per 1 of its number, if they are not the usual ones
+    pub(super) fn place_note(
+        &self,
+        number: &NumericEncoding,
+        place: Place,
+        units: Option<f64>,
+    ) -> Option<String> {
+        let value = self.write(Some(self.noted(number, place)?), units);
         Some(match place {
             Place::Inside => return None,
             Place::Limited(Limit::Lower) => {
-                format!("counted as {}, the lower limit from training", limit(Limit::Lower)?)
+                format!("counted as {value}, the lower limit from training")
             }
             Place::Limited(Limit::Upper) => {
-                format!("counted as {}, the upper limit from training", limit(Limit::Upper)?)
+                format!("counted as {value}, the upper limit from training")
             }
-            Place::Below => format!("below the lowest in training, {}", value(self.range?[0])),
-            Place::Above => format!("above the highest in training, {}", value(self.range?[1])),
+            Place::Below => format!("below the lowest in training, {value}"),
+            Place::Above => format!("above the highest in training, {value}"),
         })
     }
 
-    /// Writes a number without its noun, with as many digits as distinguish it from another one.
-    fn write(&self, value: Option<f64>, other: Option<f64>) -> String {
+    /// Returns the number in the description of a place.
+    pub(super) fn noted(&self, number: &NumericEncoding, place: Place) -> Option<f64> {
+        match place {
+            Place::Inside => None,
+            Place::Limited(limit) => number.limit(limit),
+            Place::Below => self.range.map(|[low, _]| low),
+            Place::Above => self.range.map(|[_, high]| high),
+        }
+    }
+
+    /// Writes a number without its noun.
+    ///
+    /// # Arguments
+    /// * `units` – units per 1, if they are not the usual ones
+    fn write(&self, value: Option<f64>, units: Option<f64>) -> String {
         match value {
-            Some(value) => self.value.write(value, self.number(value, other)),
+            Some(value) => self.value.write(value, self.number(value, units)),
             None => self.value.missing.clone(),
         }
     }
 
-    /// Rounds a number to as many digits as distinguish it from another one.
-    pub(super) fn number(&self, value: f64, other: Option<f64>) -> Number {
-        let [number, other] = [Some(value), other.filter(|other| *other != value)]
-            .map(|value| value.map(|v| Number::new(self.unit.convert(v), self.precision)));
-        let number = number.expect("it is the number of a value");
-        other.map_or(number, |other| number.distinct_from(other))
+    /// Rounds a number.
+    ///
+    /// # Arguments
+    /// * `units` – units per 1, if they are not the usual ones
+    pub(super) fn number(&self, value: f64, units: Option<f64>) -> Number {
+        let number = Number::new(self.unit.convert(value), self.precision);
+        units.map_or(number, |units| number.with_units(units))
+    }
+
+    /// Returns the units per 1 with which a value, its typical value and the number of its note are
+    /// told apart; `None` if their usual units do that.
+    fn fine_units(&self, number: &NumericEncoding, value: f64) -> Option<f64> {
+        let noted = self.noted(number, self.place(value));
+        self.distinct_units([Some(value), number.typical, noted])
+    }
+
+    /// Returns the units per 1 with which several values are told apart.
+    pub(super) fn distinct_units<const N: usize>(&self, values: [Option<f64>; N]) -> Option<f64> {
+        let numbers: Vec<(f64, Number)> =
+            values.into_iter().flatten().map(|value| (value, self.number(value, None))).collect();
+        distinct_units(&numbers)
+    }
+
+    /// Returns the units per 1 of a value in a reason, if they are not the usual ones.
+    fn units_of(&self, value: Option<f64>) -> Option<f64> {
+        match &self.encoding {
+            Encoding::Numeric(number) => self.fine_units(number, value?),
+            Encoding::Categorical(_) => None,
+        }
     }
 }
 
@@ -211,7 +255,8 @@ impl ReasonTemplates {
         let template = &self.0[feature];
         match values {
             [RawValue::Number(a), RawValue::Number(b)] => {
-                [template.write(a, b), template.write(b, a)]
+                let units = template.distinct_units([a, b]);
+                [a, b].map(|value| template.write(value, units))
             }
             values => values.map(|value| match value {
                 RawValue::Text(value) => value.unwrap_or("missing").to_owned(),
@@ -243,6 +288,7 @@ impl ReasonTemplates {
     pub(super) fn key(&self, feature: usize, value: f64) -> Option<(Number, Place)> {
         let template = &self.0[feature];
         let Encoding::Numeric(number) = &template.encoding else { return None };
-        Some((template.number(value, number.typical), template.place(value)))
+        let units = template.fine_units(number, value);
+        Some((template.number(value, units), template.place(value)))
     }
 }

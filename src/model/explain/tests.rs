@@ -194,15 +194,27 @@ fn changes_and_shares_say_what_the_number_means() {
     );
     assert_eq!(
         windowed("events_trend", -0.5, 0.0),
-        "daily events fell by 3.5 over the last 7 days (typical: no change)"
+        "events per day fell by 3.5 over the last 7 days (typical: no change)"
     );
     assert_eq!(
         windowed("events_trend", 1e-4, 0.25),
-        "daily events steady over the last 7 days (typical: a rise of 1.75)"
+        "events per day steady over the last 7 days (typical: a rise of 1.75 per day)"
     );
     assert_eq!(
         windowed("events_trend", 2.0, -0.25),
-        "daily events rose by 14 over the last 7 days (typical: a fall of 1.75)"
+        "events per day rose by 14 over the last 7 days (typical: a fall of 1.75 per day)"
+    );
+    let missing = |measure: &str, typical| {
+        let feature = feature(measure, Some(28), number(typical, None));
+        reason(feature, RawValue::Number(None))
+    };
+    assert_eq!(
+        missing("logins_velocity", Some(0.0)),
+        "too new to compare logins with the previous 28 days (typical: unchanged)"
+    );
+    assert_eq!(
+        missing("events_trend", None),
+        "too new for a trend in events per day over the last 28 days (typical: too new)"
     );
     assert_eq!(
         windowed("seat_utilization", 0.6, 0.2),
@@ -243,6 +255,34 @@ fn values_beyond_the_training_rows_are_named() {
     assert_eq!(
         users(500.0),
         "500 active users in the last 7 days (counted as 120, the upper limit from training; typical: 4)"
+    );
+    assert_eq!(
+        users(121.0),
+        "121 active users in the last 7 days (counted as 120, the upper limit from training; typical: 4)"
+    );
+    assert_eq!(
+        users(120.5),
+        "121 active users in the last 7 days (counted as 120, the upper limit from training; typical: 4)"
+    );
+    let near = |value: f64, typical: f64, high: f64| {
+        let encoding = number(Some(typical), Some((0.0, high)));
+        reason(feature("events", Some(7), encoding), RawValue::Number(Some(value)))
+    };
+    assert_eq!(
+        near(121.0, 4.0, 120.6),
+        "121 events in the last 7 days (counted as 120.6, the upper limit from training; typical: 4)"
+    );
+    assert_eq!(
+        near(2.004, 1.0, 2.0),
+        "2.004 events in the last 7 days (counted as 2, the upper limit from training; typical: 1)"
+    );
+    assert_eq!(
+        near(500.0, 2.0, 2.004),
+        "500 events in the last 7 days (counted as 2.004, the upper limit from training; typical: 2)"
+    );
+    assert_eq!(
+        near(2_000.4, 3.0, 9_000.0),
+        "2,000.4 events in the last 7 days (above the highest in training, 2,000; typical: 3)"
     );
     assert_eq!(
         users(0.0),

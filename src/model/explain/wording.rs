@@ -38,7 +38,7 @@ impl Wording {
                 ..Self::around(
                     "",
                     [&format!("× the previous {previous}"); 2],
-                    format!("change of {counted}{window}: missing"),
+                    format!("too new to compare {counted} with the previous {previous}"),
                 )
             },
             Phrase::Trend(counted) => Self {
@@ -48,7 +48,7 @@ impl Wording {
                 ..Self::around(
                     "",
                     [&format!(" over the last {previous}"); 2],
-                    format!("change of {counted}{window}: missing"),
+                    format!("too new for a trend in {counted} over the last {previous}"),
                 )
             },
             Phrase::Share { clause, missing, .. } => {
@@ -73,10 +73,11 @@ impl Wording {
         }
     }
 
-    /// Returns the words of a value without its noun, such as `a rise of 14`.
+    /// Returns the words of a value without its noun, such as `a rise of 14 per day`.
     pub(super) fn of_value(phrase: &Phrase) -> Self {
         let missing = match phrase {
             Phrase::Days { missing, .. } | Phrase::Share { missing, .. } => *missing,
+            Phrase::Growth(_) | Phrase::Trend(_) => "too new",
             _ => "missing",
         };
         let around = |after: &str| Self::around("", [after; 2], missing.to_owned());
@@ -89,7 +90,7 @@ impl Wording {
                 before: "a rise of ".to_owned(),
                 before_negative: "a fall of ".to_owned(),
                 unchanged: Some((0.0, "no change".to_owned())),
-                ..around("")
+                ..around(" per day")
             },
             Phrase::Share { .. } => around("%"),
             Phrase::Variety => Self { before_negative: String::new(), ..around("") },

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::io::sink::Sink;
 use crate::log::Log;
 use crate::model::Model;
-use crate::names::nearest;
+use crate::names::nearest_id;
 use crate::time::ZonedTime;
 use crate::warning::Unscored;
 
@@ -34,7 +34,7 @@ impl AccountRow {
     /// * `config` – configuration from [`Model::project_config`]
     /// # Errors
     /// * [`Error::Usage`]: the account is not in the log, or it is not open: it converted, churned
-    ///   or has not signed up
+    ///   or signs up later
     pub fn from_log(
         (model, label): (&Model, &str),
         config: &Config,
@@ -45,7 +45,8 @@ impl AccountRow {
         let names = &log.accounts.id;
         let usage = |problem: String, hint: Option<String>| Error::Usage { problem, hint };
         let code = names.code(account).ok_or_else(|| {
-            let suggestion = nearest(account, names.iter()).map(|n| format!("did you mean `{n}`?"));
+            let nearest = nearest_id(account, names.iter());
+            let suggestion = nearest.map(|id| format!("did you mean `{id}`?"));
             usage(
                 format!("account `{account}` not found before {}", log.zone.short(log.until)),
                 suggestion,
@@ -55,8 +56,9 @@ impl AccountRow {
         let row =
             all.account.iter().position(|account| *account as usize == code).ok_or_else(|| {
                 let problem = format!(
-                    "account `{account}` is not open at {}: it has converted or churned, or it signed up on that day",
-                    log.zone.short(log.until)
+                    "account `{account}` is not open at {}: it {}",
+                    log.zone.short(log.until),
+                    why_not_open(log, code)
                 );
                 usage(problem, None)
             })?;
@@ -115,6 +117,22 @@ impl AccountRow {
         })
     }
 
+    /// Returns the error for an account that signs up at or after a time.
+    ///
+    /// # Arguments
+    /// * `all` – a log that goes on after this time
+    #[must_use]
+    pub fn not_signed_up(all: &Log, account: &str, time: i64) -> Option<Error> {
+        let signed_up = all.accounts.signed_up[all.accounts.id.code(account)?];
+        let problem = format!(
+            "account `{account}` signed up {}, so it has no score {}",
+            on(&all.zone.short(signed_up)),
+            on(&all.zone.short(time))
+        );
+        let hint = Some("use a later time".to_owned());
+        (signed_up >= time).then_some(Error::Usage { problem, hint })
+    }
+
     /// Returns why the account is not scored; `None` if it is.
     #[must_use]
     pub fn not_scored(&self) -> Option<Unscored> {
@@ -130,4 +148,20 @@ impl AccountRow {
     pub fn explain(&self, model: &Model, label: &str) -> Result<Explanation> {
         Scorer::new(model, label)?.explain(&self.features, 0)
     }
+}
+
+/// Says why an account has no row at the end of a log, with the account as the subject.
+fn why_not_open(log: &Log, code: usize) -> String {
+    let now = scoring_time(log);
+    let times =
+        [("converted", log.accounts.converted[code]), ("churned", log.accounts.churned[code])];
+    match times.into_iter().filter(|(_, time)| *time < now).min_by_key(|(_, time)| *time) {
+        Some((verb, time)) => format!("{verb} {}", on(&log.zone.short(time))),
+        None => format!("signed up {}", on(&log.zone.short(log.accounts.signed_up[code]))),
+    }
+}
+
+/// Returns a date or a time with its preposition.
+fn on(time: &str) -> String {
+    format!("{} {time}", if time.contains('T') { "at" } else { "on" })
 }

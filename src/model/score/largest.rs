@@ -169,8 +169,8 @@ mod tests {
             ([0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0], [None; REASONS], Some(4)),
             ([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0], [Some(6), None, None], None),
             ([0.0; 7], [None; REASONS], None),
-            // These are shown as 0.00.
-            ([0.004, -0.004, 0.0, 0.0, 0.0, 0.0, 0.006], [Some(6), None, None], None),
+            // These are negligible, except the last one.
+            ([0.04, -0.04, 0.0, 0.0, 0.0, 0.0, 0.06], [Some(6), None, None], None),
         ];
         for n in [1, 3, 4, 8, 21] {
             // With coefficients of −1 and typical values of 5.

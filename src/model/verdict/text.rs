@@ -11,7 +11,7 @@ use super::{
     TestSize, TooFew, UnbeatenRule, Unevaluated, Verdict,
 };
 use crate::escape::OneLine;
-use crate::names::{agree, counted, enumerated, grouped, plural, signed_decimal};
+use crate::names::{agree, counted, distinct, enumerated, grouped, plural, signed_decimal};
 
 /// Page about models without skill.
 const GUIDE: &str = "docs/guide/no-skill.md";
@@ -322,11 +322,12 @@ impl fmt::Display for Remedy {
 impl BaseRates {
     /// Describes the change.
     fn sentence(self, source: EvaluatedRows) -> String {
+        let rates = distinct(&[self.training, self.test], percent);
         format!(
             "The share of converting rows {} from {} in training to {} in the {}.",
             if self.test < self.training { "fell" } else { "rose" },
-            percent(self.training),
-            percent(self.test),
+            rates[0],
+            rates[1],
             if source == EvaluatedRows::TestSet { "test set" } else { "evaluated rows" }
         )
     }
@@ -352,14 +353,17 @@ fn with_interval(value: f64, interval: Option<Interval>) -> String {
 }
 
 /// Returns a share in percent: whole percents from 10% on, else about two significant digits.
-fn percent(share: f64) -> String {
+///
+/// # Arguments
+/// * `more` – number of decimal places that are added
+fn percent(share: f64, more: usize) -> String {
     let percent = 100.0 * share;
     let places = match percent {
         size if size >= 10.0 || size == 0.0 => 0,
         size if size >= 1.0 => 1,
         _ => 2,
     };
-    format!("{percent:.places$}%")
+    format!("{percent:.places$}%", places = places + more)
 }
 
 /// Returns a number of further conversions, rounded up to two significant digits.

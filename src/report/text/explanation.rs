@@ -6,7 +6,7 @@ use super::{signed_decimal, table, table_with_bars};
 use crate::model::Model;
 use crate::model::explain::{MIN_CONTRIBUTION, describe_measure};
 use crate::model::score::{Contribution, Explanation};
-use crate::report::format::{counted, percent, rounded_terms, shorten_at_word, shorten_end, wrap};
+use crate::report::format::{counted, percents, rounded_terms, shorten_at_word, shorten_end, wrap};
 
 /// The widest text of a reason in a table.
 const REASON_WIDTH: usize = 86;
@@ -16,19 +16,18 @@ const REASON_WIDTH_WITH_BAR: usize = 72;
 
 /// Describes a score: probability, interval, tier, rank, and whether it qualifies.
 pub(crate) fn describe_score(explanation: &Explanation, threshold: Option<f64>) -> String {
-    let interval = explanation.probability_interval.map_or(String::new(), |interval| {
-        let Interval { low, high } = interval;
-        format!(" (95% CI {} to {})", percent(low), percent(high))
-    });
-    let mut text = format!(
-        "{}{interval}, tier {}, {}",
-        percent(explanation.probability),
-        explanation.tier,
-        rank(explanation.percentile)
-    );
-    if let Some(threshold) = threshold {
+    let bounds = explanation.probability_interval.map(|Interval { low, high }| [low, high]);
+    let shares = [explanation.probability].into_iter().chain(bounds.into_iter().flatten());
+    let mut percents = percents(&shares.chain(threshold).collect::<Vec<_>>()).into_iter();
+    let mut next = || percents.next().unwrap_or_default();
+    let mut text = next();
+    if bounds.is_some() {
+        text += &format!(" (95% CI {} to {})", next(), next());
+    }
+    text += &format!(", tier {}, {}", explanation.tier, rank(explanation.percentile));
+    if threshold.is_some() {
         let side = if explanation.reaches_threshold { "reaches" } else { "below" };
-        text += &format!(", {side} the threshold of {}", percent(threshold));
+        text += &format!(", {side} the threshold of {}", next());
     }
     text
 }

@@ -3,9 +3,9 @@
 use pql_stats::intervals::{Estimate, Interval};
 use pql_stats::metrics::SubsetMetrics;
 
-use super::{decimal, fixed, percent, range, table};
+use super::{decimal, fixed, range, table};
 use crate::log::NewEvent;
-use crate::names::{backticked, capitalized};
+use crate::names::{backticked, capitalized, distinct, percents};
 use crate::operations::monitor::{
     EventNameDrift, FeatureDrift, MonitoringReport, RealizedPerformance, RunPerformance,
 };
@@ -113,7 +113,7 @@ fn unchanged(report: &MonitoringReport) -> String {
 fn scores(report: &MonitoringReport) -> String {
     let Some(scores) = &report.scores else { return String::new() };
     let row = |name: &str, reference: f64, current: f64| {
-        vec![name.to_owned(), percent(Some(reference)), percent(Some(current))]
+        [name.to_owned()].into_iter().chain(percents(&[reference, current])).collect()
     };
     let rows = vec![
         row("mean probability", scores.reference_mean, scores.current_mean),
@@ -134,13 +134,11 @@ fn scores(report: &MonitoringReport) -> String {
 
 fn features(report: &MonitoringReport) -> String {
     let drifted = report.features.iter().filter(|drift| drift.drifted).count();
-    let percents = |reference: f64, current: f64| {
-        format!("{:.1}% → {:.1}%", 100.0 * reference, 100.0 * current)
-    };
+    let change = |shares: [f64; 2]| percents(&shares).join(" → ");
     let row = |drift: &FeatureDrift| {
         let means = drift.reference_mean.zip(drift.current_mean).map_or_else(
             || "–".to_owned(),
-            |(then, now)| format!("{} → {}", decimal(then, 3), decimal(now, 3)),
+            |(then, now)| distinct(&[then, now], |x, more| decimal(x, 3 + more)).join(" → "),
         );
         let status = match (drift.drifted, drift.monitored) {
             (true, true) => "drifted",
@@ -152,7 +150,7 @@ fn features(report: &MonitoringReport) -> String {
             format!("{:.3}", drift.shift.psi),
             p_value(drift.p_holm),
             means,
-            percents(drift.reference_missing, drift.current_missing),
+            change([drift.reference_missing, drift.current_missing]),
             format!("{:.1}%", 100.0 * drift.out_of_range),
             status.to_owned(),
         ]

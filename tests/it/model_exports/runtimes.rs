@@ -112,7 +112,7 @@ impl Case {
             assert!(is_near(found, &contribution["contribution"]), "{index}: {row:?}");
             reasons.push((contribution["contribution"].as_f64().unwrap(), index));
         }
-        reasons.retain(|(contribution, _)| *contribution > 0.005);
+        reasons.retain(|(contribution, _)| *contribution > 0.05);
         reasons.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let index = |rank: usize| reasons.get(rank).map_or("-1".to_owned(), |(_, i)| i.to_string());
         for rank in 0..3 {

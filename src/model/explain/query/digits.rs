@@ -1,5 +1,6 @@
 //! The digits of numbers, by the arithmetic of [`Number`](super::super::number::Number).
 
+use super::phrases::LIMITS;
 use super::values::VALUES;
 use super::{Place, ReasonRows, position, stage};
 use crate::model::explain::number::{
@@ -23,26 +24,29 @@ fn double(value: f64) -> Expression {
 
 impl ReasonRows<'_> {
     /// Writes the stages that turn the values of the reasons into texts.
-    pub(super) fn number_stages(&self, phrases: &Stage) -> [Stage; 6] {
+    pub(super) fn number_stages(&self, phrases: &Stage, notes: &Stage) -> [Stage; 6] {
         let each = |from: &str, add: &dyn Fn(Select, &Place) -> Select| {
             self.places.iter().fold(Select::extending(from), add)
         };
         [
             stage(
                 SHOWN,
-                "Values in the unit of the sentence, such as percent.",
+                "Values in the unit of the sentence, such as percent, and whether they have a note.",
                 each(VALUES, &|select, place| {
-                    select.column(&place.name("shown"), self.shown(place))
+                    let select = select.column(&place.name("shown"), self.shown(place));
+                    place.add_side(select, phrases)
                 }),
             ),
             stage(
                 ROUNDED,
                 "Units per 1 to which values are rounded; large values are counted in millions.",
-                each(SHOWN, &|select, place| place.add_precision(select, phrases)),
+                each(SHOWN, &|select, place| {
+                    place.add_noted(place.add_precision(select, phrases), notes)
+                }),
             ),
             stage(
                 PRECISE,
-                "More digits where a value would look like the typical one.",
+                "More digits where different numbers of a sentence would look the same.",
                 each(ROUNDED, &|select, place| {
                     select.column(&place.name("fine"), place.fine_precision())
                 }),
@@ -51,11 +55,12 @@ impl ReasonRows<'_> {
                 UNITS,
                 "Values as whole numbers of units.",
                 each(PRECISE, &|select, place| {
-                    let fine = place.double(PRECISE, "fine");
-                    let units = place.units(PRECISE, &fine).cast(Type::Integer);
+                    let per_1 = ["precision", "fine"].map(|name| place.double(PRECISE, name));
+                    let per_1 = Expression::call(Function::Greatest, per_1.into());
+                    let units = place.units(PRECISE, &per_1).cast(Type::Integer);
                     select
                         .column(&place.name("units"), units)
-                        .column(&place.name("units_per_1"), fine.cast(Type::Integer))
+                        .column(&place.name("units_per_1"), per_1.cast(Type::Integer))
                 }),
             ),
             stage(
@@ -95,6 +100,53 @@ impl ReasonRows<'_> {
 }
 
 impl Place {
+    /// Adds the side of the training rows on which a value is: the position of its note.
+    fn add_side(&self, select: Select, phrases: &Stage) -> Select {
+        let alias = self.name("phrase");
+        let value = || self.double(VALUES, "value");
+        let [lower, upper, lowest, highest] =
+            LIMITS.map(|limit| Expression::column(&alias, limit, Type::Double));
+        let conditions = [
+            value().less_equal(lower),
+            value().greater_equal(upper),
+            value().less(lowest),
+            value().greater(highest),
+        ];
+        let branches = conditions.into_iter().enumerate();
+        let branches = branches.map(|(side, is_beyond)| (is_beyond, position(side))).collect();
+        let side = Expression::case(branches, Expression::null(Type::Integer));
+        let feature = Expression::column(&alias, "feature", Type::Integer);
+        let is_own = feature.equal(self.integer(VALUES, "feature"));
+        select
+            .join(JoinKind::Left, Source::Stage(phrases.name.clone()), &alias, is_own)
+            .column(&self.name("side"), side)
+    }
+
+    /// Joins the note on a value, if it has one.
+    pub(super) fn join_note(&self, select: Select, from: &str, notes: &Stage) -> Select {
+        let alias = self.name("note");
+        let is_equal = |name: &str| {
+            Expression::column(&alias, name, Type::Integer).equal(self.integer(from, name))
+        };
+        let is_own = is_equal("feature").and(is_equal("side"));
+        select.join(JoinKind::Left, Source::Stage(notes.name.clone()), &alias, is_own)
+    }
+
+    /// Adds what the number of a note has to compare.
+    fn add_noted(&self, select: Select, notes: &Stage) -> Select {
+        let alias = self.name("note");
+        let select = self.join_note(select, SHOWN, notes);
+        let add = |select: Select, (name, kind): (&str, Type)| {
+            select.column(&self.name(name), Expression::column(&alias, name, kind))
+        };
+        let numbers = ["noted", "noted_rounded", "noted_1e2", "noted_1e4"];
+        let select = numbers.into_iter().map(|name| (name, Type::Double)).fold(select, add);
+        ["apart", "apart_1e2", "apart_1e4"]
+            .into_iter()
+            .map(|name| (name, Type::Integer))
+            .fold(select, add)
+    }
+
     /// Adds the precision of a number, and what the typical number has to compare.
     fn add_precision(&self, select: Select, phrases: &Stage) -> Select {
         let alias = self.name("phrase");
@@ -120,7 +172,7 @@ impl Place {
             .join(JoinKind::Left, Source::Stage(phrases.name.clone()), &alias, is_own)
             .column(&self.name("precision"), precision)
             .column(&self.name("scale"), scale);
-        ["typical", "typical_rounded", "typical_units_per_1", "typical_1e2", "typical_1e4"]
+        ["typical", "typical_rounded", "typical_1e2", "typical_1e4"]
             .into_iter()
             .fold(select, |select, name| {
                 select.column(&self.name(name), phrase(name, Type::Double))
@@ -143,28 +195,36 @@ impl Place {
         sign.multiply(self.units(ROUNDED, units_per_1))
     }
 
-    /// Returns the units per 1 that distinguish a number from the typical one.
+    /// Returns the least units per 1 that tell the numbers of a sentence apart; 0 if their usual
+    /// units do that.
     fn fine_precision(&self) -> Expression {
-        let column = |name: &str| self.double(ROUNDED, name);
-        let precision = column("precision");
-        let rounded =
-            self.signed_units(&precision).divide(precision.clone()).divide(column("scale"));
-        let looks_typical = rounded.equal(column("typical_rounded"));
-        let differs = column("value").not_equal(column("typical"));
-        let usual = Expression::call(
-            Function::Greatest,
-            vec![precision.clone(), column("typical_units_per_1")],
-        );
-        let branches = [("typical_1e2", FINER_UNITS[0]), ("typical_1e4", FINER_UNITS[1])].map(
-            |(typical, units)| {
-                let is_finer = usual.clone().less(double(units));
-                let units = double(units);
-                let is_other = self.signed_units(&units).not_equal(column(typical));
-                (is_finer.and(is_other), units)
-            },
-        );
+        let branches = [("1e2", FINER_UNITS[0]), ("1e4", FINER_UNITS[1])].map(|(end, units)| {
+            let look_alike = self.look_alike(units, [end, &format!("apart_{end}")]);
+            // Without a typical value or a note, a comparison is null.
+            let integer = Expression::integer;
+            let look_alike = Expression::case(vec![(look_alike, integer(1))], integer(0));
+            (look_alike.equal(integer(0)), double(units))
+        });
         let finer = Expression::case(branches.into(), double(FINER_UNITS[2]));
-        Expression::case(vec![(differs.and(looks_typical), finer)], precision)
+        Expression::case(vec![(self.look_alike(0.0, ["rounded", "apart"]), finer)], double(0.0))
+    }
+
+    /// Returns whether different numbers of a sentence look the same.
+    ///
+    /// # Arguments
+    /// * `least` – least units per 1
+    /// * `[end, apart]` – end of the columns with the typical and the noted number in these units,
+    ///   and the column that tells whether these two differ
+    fn look_alike(&self, least: f64, [end, apart]: [&str; 2]) -> Expression {
+        let column = |name: &str| self.double(ROUNDED, name);
+        let units = Expression::call(Function::Greatest, vec![column("precision"), double(least)]);
+        let rounded = self.signed_units(&units).divide(units).divide(column("scale"));
+        let is_like = |other: &str| {
+            let looks_like = rounded.clone().equal(column(&format!("{other}_{end}")));
+            looks_like.and(column("value").not_equal(column(other)))
+        };
+        let others_look_alike = self.integer(ROUNDED, apart).equal(Expression::integer(0));
+        is_like("typical").or(is_like("noted")).or(others_look_alike)
     }
 
     /// Adds the whole part and the decimal places.

@@ -114,13 +114,13 @@ pub(crate) fn reason_stages(
     let used: Vec<usize> =
         (0..contributions.len()).filter(|index| contributions[*index].is_some()).collect();
     let rows = ReasonRows { preprocessor: &model.preprocessor, templates, used, places };
-    let phrases = rows.phrases();
+    let (phrases, notes) = (rows.phrases(), rows.notes());
     let mut stages = vec![family_stage(&families, scored.name)];
     stages.extend(ranking_stages(&families, &rows.places));
     stages.extend(rows.value_stages(&families, &scored.columns, names));
-    stages.push(phrases.clone());
-    stages.extend(rows.number_stages(&phrases));
-    stages.push(rows.sentences(&phrases));
+    stages.extend([phrases.clone(), notes.clone()]);
+    stages.extend(rows.number_stages(&phrases, &notes));
+    stages.push(rows.sentences(&phrases, &notes));
     let reasons = rows.places.each_ref().map(|place| ReasonColumns {
         text: place.text(REASONS, "text"),
         measure: place.text(REASONS, "measure"),

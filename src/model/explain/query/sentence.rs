@@ -7,7 +7,7 @@ use crate::query::{Expression, Function, JoinKind, Select, Source, Stage, Type};
 
 impl ReasonRows<'_> {
     /// Writes the stage of the reasons.
-    pub(super) fn sentences(&self, phrases: &Stage) -> Stage {
+    pub(super) fn sentences(&self, phrases: &Stage, notes: &Stage) -> Stage {
         let select = self.places.iter().fold(Select::extending(NUMBERS), |select, place| {
             let words = Words { place, alias: place.name("phrase"), phrases };
             let is_own = words.phrase("feature").equal(place.integer(NUMBERS, "feature"));
@@ -16,8 +16,14 @@ impl ReasonRows<'_> {
                 vec![(is_found, place.double(NUMBERS, "largest"))],
                 Expression::null(Type::Double),
             );
-            select
-                .join(JoinKind::Left, Source::Stage(phrases.name.clone()), &words.alias, is_own)
+            let select = select.join(
+                JoinKind::Left,
+                Source::Stage(phrases.name.clone()),
+                &words.alias,
+                is_own,
+            );
+            place
+                .join_note(select, NUMBERS, notes)
                 .column(&place.name("text"), words.sentence())
                 .column(&place.name("measure"), words.phrase("measure"))
                 .column(&place.name("value_text"), words.value())
@@ -89,31 +95,29 @@ impl Words<'_> {
 
     /// Returns the note on a value beyond those of the training rows; else an empty text.
     fn note(&self) -> Expression {
-        let value = || self.place.double(NUMBERS, "value");
-        Expression::case(
-            vec![
-                (value().less_equal(self.phrase("lower_limit")), self.phrase("lower_note")),
-                (value().greater_equal(self.phrase("upper_limit")), self.phrase("upper_note")),
-                (value().less(self.phrase("lowest")), self.phrase("lowest_note")),
-                (value().greater(self.phrase("highest")), self.phrase("highest_note")),
-            ],
-            Expression::text(""),
-        )
+        let alias = self.place.name("note");
+        let note = self.with_digits(|name| Expression::column(&alias, name, Type::Text));
+        let side = self.place.integer(NUMBERS, "side");
+        Expression::case(vec![(side.is_null(), Expression::text(""))], note)
     }
 
-    /// Returns the text of the typical value, with as many digits as the value has.
+    /// Returns the text of the typical value.
     fn typical(&self) -> Expression {
+        self.with_digits(|name| self.phrase(&format!("typical_{name}")))
+    }
+
+    /// Returns the text of a number with as many digits as the value has.
+    fn with_digits(&self, text: impl Fn(&str) -> Expression) -> Expression {
         let fine = self.place.double(NUMBERS, "fine");
-        let is_usual = fine.clone().equal(self.place.double(NUMBERS, "precision"));
         let is = |units: f64| fine.clone().equal(Expression::double(units));
         let value = self.place.double(NUMBERS, "value");
         Expression::case(
             vec![
-                (value.is_null().or(is_usual), self.phrase("typical_text")),
-                (is(FINER_UNITS[0]), self.phrase("typical_text_1e2")),
-                (is(FINER_UNITS[1]), self.phrase("typical_text_1e4")),
+                (value.is_null().or(is(0.0)), text("text")),
+                (is(FINER_UNITS[0]), text("text_1e2")),
+                (is(FINER_UNITS[1]), text("text_1e4")),
             ],
-            self.phrase("typical_text_1e8"),
+            text("text_1e8"),
         )
     }
 }

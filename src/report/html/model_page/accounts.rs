@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::context::ReportContext;
 use crate::error::Result;
+use crate::model::explain::MIN_CONTRIBUTION;
 use crate::model::score::{Explanation, Scorer};
 use crate::report::charts::{
     Area, Axis, AxisScale, Chart, FOOT, NAME_HEIGHT, Transform, WIDTH, label_lines,
@@ -111,18 +112,19 @@ impl ExplainedAccount {
     /// Returns the largest contributions, and the sum of all others.
     fn steps(&self) -> Vec<WaterfallStep> {
         let all = &self.explanation.contributions;
-        let mut steps: Vec<WaterfallStep> = all
+        let sizes = all.iter().map(|c| c.contribution.abs());
+        let shown = sizes.take_while(|size| *size > MIN_CONTRIBUTION).count().min(STEPS);
+        let mut steps: Vec<WaterfallStep> = all[..shown]
             .iter()
-            .take(STEPS)
             .map(|c| WaterfallStep {
                 label: with_minus(&c.value),
                 detail: with_minus(&c.reason),
                 contribution: c.contribution,
             })
             .collect();
-        if all.len() > STEPS {
-            let contribution = all[STEPS..].iter().map(|c| c.contribution).sum();
-            let others = counted((all.len() - STEPS) as u64, "other contribution");
+        if all.len() > shown {
+            let contribution = all[shown..].iter().map(|c| c.contribution).sum();
+            let others = counted((all.len() - shown) as u64, "other contribution");
             steps.push(WaterfallStep { detail: others.clone(), label: others, contribution });
         }
         steps.extend(self.explanation.calibration.map(|contribution| WaterfallStep {

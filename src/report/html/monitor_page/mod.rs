@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::log::NewEvent;
 use crate::model::Model;
 use crate::operations::monitor::{EventNameDrift, MonitoringReport, RealizedPerformance};
-use crate::report::format::{counted, grouped, number, percent, short, three};
+use crate::report::format::{counted, grouped, number, percents, short, three};
 use crate::report::html::elements::{Table, document, list, paragraph};
 use crate::report::html::header::{MetricTile, PageHeader, PageVerdict, Tone, notices};
 
@@ -82,36 +82,36 @@ impl MonitorPage<'_> {
             note: format!("of {watched} monitored"),
         }];
         if let Some(scores) = &monitoring.scores {
+            let means = percents(&[scores.current_mean, scores.reference_mean]);
+            let above =
+                percents(&[scores.current_above_threshold, scores.reference_above_threshold]);
             tiles.push(MetricTile {
                 name: "Mean probability",
                 metric: "current_mean",
                 value: Some(scores.current_mean),
-                formatted: percent(scores.current_mean),
-                note: format!(
-                    "training: {}; PSI {}",
-                    percent(scores.reference_mean),
-                    three(scores.shift.psi)
-                ),
+                formatted: means[0].clone(),
+                note: format!("training: {}; PSI {}", means[1], three(scores.shift.psi)),
             });
             tiles.push(MetricTile {
                 name: "Qualified",
                 metric: "current_above_threshold",
                 value: Some(scores.current_above_threshold),
-                formatted: percent(scores.current_above_threshold),
-                note: format!("training: {}", percent(scores.reference_above_threshold)),
+                formatted: above[0].clone(),
+                note: format!("training: {}", above[1]),
             });
         }
         if let Some(e) = monitoring.realized.as_ref().map(|realized| &realized.evaluation) {
+            let rates = percents(&[e.base_rate, e.expected_conversions / number(e.n)]);
             tiles.push(MetricTile {
                 name: "Conversion rate of earlier scores",
                 metric: "base_rate",
                 value: Some(e.base_rate),
-                formatted: percent(e.base_rate),
+                formatted: rates[0].clone(),
                 note: format!(
                     "{} of {}; predicted: {}{}",
                     grouped(e.conversions),
                     counted(e.n, "row"),
-                    percent(e.expected_conversions / number(e.n)),
+                    rates[1],
                     e.roc_auc
                         .map_or(String::new(), |auc| format!("; ROC AUC {}", three(auc.value)))
                 ),
