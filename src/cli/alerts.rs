@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::Terminal;
 use super::output::{OutputArgs, OutputFormat, limit_formats};
-use super::shared::{ModelsArgs, load_config};
+use super::shared::{ConfigArgs, ModelsArgs};
 use crate::error::{Error, Result};
 use crate::io::read::read_limited;
 use crate::io::write::RunFiles;
@@ -29,6 +29,12 @@ use crate::warning::Warning;
     limit_formats(arg, FORMATS).conflicts_with_all(["webhook", "webhook_file", "prime"])
 }))]
 #[command(mut_arg("output", |arg| arg.conflicts_with_all(["webhook", "webhook_file", "prime"])))]
+#[command(mut_arg("config", |arg| {
+    arg.help("Project file with `[alerts]` [default: ./pql.toml if it exists]")
+}))]
+#[command(mut_arg("set", |arg| {
+    arg.help("Override a key of the project file, such as `alerts.within=7d`; repeatable")
+}))]
 pub(super) struct Args {
     /// Folder of scores that `pql score --ledger` wrote
     #[arg(long, value_name = "DIR", help_heading = "Input")]
@@ -41,12 +47,8 @@ pub(super) struct Args {
     model: Option<String>,
     #[command(flatten)]
     folder: ModelsArgs,
-    /// Project file with `[alerts]` [default: ./pql.toml if it exists]
-    #[arg(short, long, value_name = "FILE", help_heading = "Input")]
-    config: Option<PathBuf>,
-    /// Override a key of the project file, such as `alerts.within=7d`; repeatable
-    #[arg(long, value_name = "KEY=VALUE", help_heading = "Input")]
-    set: Vec<String>,
+    #[command(flatten)]
+    project: ConfigArgs,
     /// Changes to report, separated by commas [default: qualified,rose,fell; at an age: qualified]
     #[arg(
         long,
@@ -108,7 +110,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = args.output.resolve(FORMATS, &terminal.files)?;
     let url = webhook_url(args, &terminal.files)?;
     let webhook = url.map(|url| Webhook::new(&url, args.retries)).transpose()?;
-    let config = load_config(args.config.as_deref(), &args.set, &terminal.files)?;
+    let config = args.project.load(&terminal.files)?;
     terminal.files.add_ledger(&args.ledger)?;
     let ledger = Ledger::open(&args.ledger)?;
     let query = AlertQuery {

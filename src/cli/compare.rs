@@ -65,7 +65,7 @@ const FORMATS: &[OutputFormat] = &[OutputFormat::Table, OutputFormat::Json];
 impl Args {
     /// Returns whether the rows are the stored test rows of the challenger.
     fn uses_test_rows(&self) -> bool {
-        !self.matrix.is_some() && self.project.config.is_none()
+        !self.matrix.is_some() && self.project.path().is_none()
     }
 }
 

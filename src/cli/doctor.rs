@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let output = args.output.resolve(formats, &terminal.files)?;
     let config = args.project.load(&terminal.files)?;
     if config.events.is_empty() {
-        return Err(Error::NoEventSource { path: args.project.config.clone() });
+        return Err(Error::NoEventSource { path: args.project.path().map(Into::into) });
     }
     let at = args.at.map(|at| Timestamp(at.in_zone(config.input.timezone)));
     let training = ReadOptions::for_training(&config);

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         terminal.warn(&Warning::NoStoredTestRows);
     }
     let funnel =
-        if args.project.config.is_some() { funnel_of_log(&args.project, terminal)? } else { None };
+        if args.project.path().is_some() { funnel_of_log(&args.project, terminal)? } else { None };
     let report = ModelPage {
         model: &model,
         label: &location.label,

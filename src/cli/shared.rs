@@ -22,13 +22,42 @@ use crate::warning::Warning;
 /// The project file, and the options that override it.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
-pub(super) struct ProjectArgs {
+pub(super) struct ConfigArgs {
     /// Project file [default: ./pql.toml if it exists]
     #[arg(short, long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// Override a key of the project file, such as `model.penalty=none`; repeatable
     #[arg(long, value_name = "KEY=VALUE")]
-    pub(super) set: Vec<String>,
+    set: Vec<String>,
+}
+
+impl ConfigArgs {
+    /// Returns the path of the project file; `None`: the default.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// Reads the project file with its overrides. The file and the data that it names are inputs.
+    pub(super) fn load(&self, files: &RunFiles) -> Result<Config> {
+        files.add_input(self.path().unwrap_or(Path::new(DEFAULT_FILE)))?;
+        let config = Config::load(self.path(), &self.set)?;
+        let events = config.events.iter().map(|source| (&source.path, source.file_format));
+        let accounts = config.accounts.iter().map(|source| (&source.path, source.file_format));
+        let visitors = config.visitors.iter().map(|source| (&source.path, source.file_format));
+        // A source that is only a table of a database has no path.
+        let mut sources =
+            events.chain(accounts).chain(visitors).filter(|(path, _)| !path.as_os_str().is_empty());
+        sources.try_for_each(|(path, format)| files.add_tables_of(path, format))?;
+        Ok(config)
+    }
+}
+
+/// The project file, and how its log is read.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Input")]
+pub(super) struct ProjectArgs {
+    #[command(flatten)]
+    file: ConfigArgs,
     /// Drop events after this time as errors [default: the current time]
     #[arg(long, value_name = "TIME")]
     now: Option<WrittenTime>,
@@ -224,24 +253,35 @@ impl ModelArgs {
     }
 }
 
-/// Reads the project file with its overrides. The file and the data that it names are inputs.
-pub(super) fn load_config(path: Option<&Path>, set: &[String], files: &RunFiles) -> Result<Config> {
-    files.add_input(path.unwrap_or(Path::new(DEFAULT_FILE)))?;
-    let config = Config::load(path, set)?;
-    let events = config.events.iter().map(|source| (&source.path, source.file_format));
-    let accounts = config.accounts.iter().map(|source| (&source.path, source.file_format));
-    let visitors = config.visitors.iter().map(|source| (&source.path, source.file_format));
-    // A source that is only a table of a database has no path.
-    let mut sources =
-        events.chain(accounts).chain(visitors).filter(|(path, _)| !path.as_os_str().is_empty());
-    sources.try_for_each(|(path, format)| files.add_tables_of(path, format))?;
-    Ok(config)
+/// A model, and the project file that names the tables it reads.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProjectModelArgs {
+    #[command(flatten)]
+    file: ConfigArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+impl ProjectModelArgs {
+    /// Reads the model and the project file.
+    pub(super) fn load(
+        &self,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<(Model, ModelLocation, Config)> {
+        let (model, location) = self.model.load(terminal)?;
+        Ok((model, location, self.file.load(&terminal.files)?))
+    }
 }
 
 impl ProjectArgs {
-    /// Reads the project file and the overrides.
+    /// Returns the path of the project file; `None`: the default.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.file.path()
+    }
+
+    /// Reads the project file with its overrides.
     pub(super) fn load(&self, files: &RunFiles) -> Result<Config> {
-        load_config(self.config.as_deref(), &self.set, files)
+        self.file.load(files)
     }
 
     /// Reads the log and prints a line about it; with `--verbose` the data-quality table.
@@ -270,7 +310,7 @@ impl ProjectArgs {
         terminal: &mut Terminal<'_>,
     ) -> Result<Log> {
         if config.events.is_empty() {
-            return Err(Error::NoEventSource { path: self.config.clone() });
+            return Err(Error::NoEventSource { path: self.path().map(Path::to_owned) });
         }
         let options = self.read_options(config, options);
         // The warnings about the log follow its table.
@@ -312,7 +352,7 @@ pub(super) fn definitions(
     log: &Log,
 ) -> Result<Vec<Definition>> {
     Definition::compile(&config.definition, &log.events).map_err(|unknown| {
-        let (path, line) = definition_line(project.config.as_deref(), unknown.definition);
+        let (path, line) = definition_line(project.path(), unknown.definition);
         let hint = unknown.missing.suggestion().map(|near| format!("did you mean `{near}`?"));
         Error::Config { path, line, problem: Warning::from(unknown).to_string(), hint }
     })

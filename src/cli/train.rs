@@ -224,7 +224,7 @@ fn train_on_matrix(
 fn next_options(args: &Args) -> String {
     let mut options = Vec::new();
     let can_score_logs = !args.matrix.is_some() || args.like.is_some();
-    if let Some(path) = args.project.config.as_ref().filter(|_| can_score_logs) {
+    if let Some(path) = args.project.path().filter(|_| can_score_logs) {
         options.push(format!("-c {}", path.display()));
     }
     if args.folder.models != Path::new("models") {

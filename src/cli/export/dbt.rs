@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli::Terminal;
-use crate::cli::shared::{ModelArgs, load_config};
+use crate::cli::shared::ProjectModelArgs;
 use crate::error::{Error, Result};
 use crate::export::dbt::{PackageInput, export_dbt};
 use crate::export::sql::Dialect;
@@ -18,14 +18,8 @@ use crate::io::write::write_bytes;
 /// 00:00 UTC of the day. The package reads the tables that pql.toml names.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Project file [default: ./pql.toml if it exists]
-    #[arg(short, long, value_name = "FILE", help_heading = "Input")]
-    config: Option<PathBuf>,
-    /// Override a key of the project file, such as `model.penalty=none`; repeatable
-    #[arg(long, value_name = "KEY=VALUE", help_heading = "Input")]
-    set: Vec<String>,
     #[command(flatten)]
-    model: ModelArgs,
+    inputs: ProjectModelArgs,
     /// Output folder
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     output: PathBuf,
@@ -60,8 +54,7 @@ pub(in crate::cli) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()
             hint: Some("choose another folder with `-o`, or add `--force`".to_owned()),
         });
     }
-    let (model, location) = args.model.load(terminal)?;
-    let file = load_config(args.config.as_deref(), &args.set, &terminal.files)?;
+    let (model, location, file) = args.inputs.load(terminal)?;
     let dialects: &[Dialect] = if args.dialect.is_empty() { &Dialect::ALL } else { &args.dialect };
     let input = PackageInput { model: &model, label: &location.label, file: &file, dialects };
     let files = export_dbt(&input, &mut terminal.sink())?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Terminal;
-use crate::cli::shared::{ModelArgs, load_config, writable};
+use crate::cli::shared::{ProjectModelArgs, writable};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::export::sql::{Dialect, SqlForm, SqlOptions, SqlPart, SqlTime, export_sql};
@@ -17,20 +17,14 @@ use crate::time::WrittenTime;
 /// of a feature matrix scores the rows of the table in `[matrix]`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Project file [default: ./pql.toml if it exists]
-    #[arg(short, long, value_name = "FILE", help_heading = "Input")]
-    config: Option<PathBuf>,
-    /// Override a key of the project file, such as `model.penalty=none`; repeatable
-    #[arg(long, value_name = "KEY=VALUE", help_heading = "Input")]
-    set: Vec<String>,
+    #[command(flatten)]
+    inputs: ProjectModelArgs,
     /// Use the accounts as of this time (a date means 00:00) [default: the end of the log]
     #[arg(long, value_name = "TIME", help_heading = "Input")]
     at: Option<WrittenTime>,
     /// Use the accounts as of the time in this parameter of the statement
     #[arg(long, value_name = "NAME", value_parser = parameter_name, conflicts_with = "at", help_heading = "Input")]
     at_parameter: Option<String>,
-    #[command(flatten)]
-    model: ModelArgs,
     /// Engine that runs the statement
     #[arg(long, value_name = "ENGINE", help_heading = "Output")]
     dialect: SqlDialect,
@@ -100,8 +94,7 @@ fn parameter_name(text: &str) -> std::result::Result<String, String> {
 pub(in crate::cli) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let path = args.output.as_deref().filter(|path| *path != Path::new("-"));
     let output = path.map(|path| writable(path, &terminal.files)).transpose()?;
-    let (model, location) = args.model.load(terminal)?;
-    let file = load_config(args.config.as_deref(), &args.set, &terminal.files)?;
+    let (model, location, file) = args.inputs.load(terminal)?;
     let options = args.options(&file)?;
     let statement = export_sql(&model, &location.label, &file, &options, &mut terminal.sink())?;
     let Some(output) = output else { return terminal.print(&[&statement]) };
