@@ -8,19 +8,9 @@ pub(super) const ABOUT: &str =
 pub(super) const GROUPS: [(&str, &[&str]); 6] = [
     (
         "Set up",
-        &[
-            "init",
-            "simulate",
-            "doctor",
-            "ingest",
-            "features",
-            "schema",
-            "completions",
-            "man",
-            "selftest",
-        ],
+        &["init", "simulate", "ingest", "features", "schema", "completions", "man", "selftest"],
     ),
-    ("Train", &["train", "evaluate", "compare", "models"]),
+    ("Train", &["doctor", "train", "evaluate", "compare", "models"]),
     ("Score", &["score"]),
     ("Explain", &["explain", "inspect", "report", "export"]),
     ("Rules", &["discover", "funnel"]),
