@@ -135,6 +135,7 @@ fn read(config: &Config) -> Result<Log> {
     let sources = LogSources {
         events: &config.events,
         accounts,
+        users: config.users.as_ref(),
         roles: &config.roles,
         types: &types,
         memory: DEFAULT_MEMORY,

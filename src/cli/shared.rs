@@ -43,11 +43,19 @@ impl ConfigArgs {
         let config = Config::load(self.path(), &self.set)?;
         let events = config.events.iter().map(|source| (&source.path, source.file_format));
         let accounts = config.accounts.iter().map(|source| (&source.path, source.file_format));
+        let users = config.users.iter().map(|source| (&source.path, None));
+        let alias = config.users.iter().filter_map(|source| source.alias.as_ref());
+        let alias = alias.map(|path| (path, None));
         let visitors = config.visitors.iter().map(|source| (&source.path, source.file_format));
         // A source that is only a table of a database has no path.
-        let mut sources =
-            events.chain(accounts).chain(visitors).filter(|(path, _)| !path.as_os_str().is_empty());
-        sources.try_for_each(|(path, format)| files.add_tables_of(path, format))?;
+        let sources: Vec<_> = events
+            .chain(accounts)
+            .chain(users)
+            .chain(alias)
+            .chain(visitors)
+            .filter(|(path, _)| !path.as_os_str().is_empty())
+            .collect();
+        sources.into_iter().try_for_each(|(path, format)| files.add_tables_of(path, format))?;
         Ok(config)
     }
 }

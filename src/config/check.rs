@@ -4,7 +4,7 @@ use super::problem::InvalidSetting;
 use super::{
     AccountSource, Alpha, Config, ContactValue, DesignConfig, EventSource, FeatureConfig,
     ModelConfig, ObservationConfig, PenaltyKind, QualifyBy, QualifyConfig, SolverKind,
-    ThresholdRule, Winsorize, definition,
+    ThresholdRule, UserSource, Winsorize, definition,
 };
 use crate::query::TableName;
 use crate::time::DAY;
@@ -22,6 +22,9 @@ impl Config {
         }
         if let Some(accounts) = &self.accounts {
             accounts.validate()?;
+        }
+        if let Some(users) = &self.users {
+            users.validate()?;
         }
         if let Some(visitors) = &self.visitors {
             ensure(!visitors.path.as_os_str().is_empty(), "visitors", || {
@@ -142,6 +145,37 @@ impl AccountSource {
             }
             ensure(!self.attributes[..i].contains(name), "accounts.attributes", || {
                 format!("`accounts.attributes`: duplicate `{name}`")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl UserSource {
+    fn validate(&self) -> CheckResult {
+        ensure(!self.path.as_os_str().is_empty(), "users", || {
+            "missing key `path` in [users]".to_owned()
+        })?;
+        let is_domain = |domain: &&String| {
+            let domain = domain.trim();
+            !domain.is_empty() && !domain.contains(['@', '/', ' '])
+        };
+        if let Some(domain) = self.personal_domains.iter().find(|domain| !is_domain(domain)) {
+            return Err((
+                "users.personal_domains",
+                format!(
+                    "`users.personal_domains`: found `{domain}`, expected a domain such as `example.com`"
+                ),
+            ));
+        }
+        let alias_columns = [
+            ("users.alias_old", &self.alias_old),
+            ("users.alias_new", &self.alias_new),
+            ("users.alias_from", &self.alias_from),
+        ];
+        for (key, column) in alias_columns {
+            ensure(column.is_none() || self.alias.is_some(), key, || {
+                format!("`{key}` requires `users.alias`, found none")
             })?;
         }
         Ok(())

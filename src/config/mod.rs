@@ -11,6 +11,7 @@ mod sections;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -30,6 +31,7 @@ pub use sections::{
 use serde::{Deserialize, Serialize};
 pub use sources::{AccountSource, EventSource, TableFormat, VisitorSource};
 use toml::Table;
+pub use users::{PersonalAddresses, UserSource};
 
 use crate::error::{Error, Result};
 use crate::time::{Timestamp, parse_written};
@@ -48,6 +50,9 @@ pub struct Config {
     pub events: Vec<EventSource>,
     /// The account list. Without it, an account signs up with its first event.
     pub accounts: Option<AccountSource>,
+    /// Users and the accounts that they belong to. An event without an account belongs to the
+    /// account of its user at the time of the event.
+    pub users: Option<UserSource>,
     /// Website visitors by day, for `pql funnel`.
     pub visitors: Option<VisitorSource>,
     /// How values in files are read.
@@ -146,6 +151,7 @@ impl Config {
         let config = Self {
             events: Vec::new(),
             accounts: None,
+            users: None,
             visitors: None,
             matrix: MatrixConfig { table: None, file_format: None, ..self.matrix.clone() },
             // Alerts do not change a model.

@@ -49,7 +49,7 @@ const VALUES: [(&str, &str); 4] = [
 ];
 
 /// Keys whose value is one of several words.
-const CHOICES: [(&str, &str); 8] = [
+const CHOICES: [(&str, &str); 9] = [
     ("observation", "cutoffs"),
     ("design", "log1p"),
     ("model", "penalty"),
@@ -58,12 +58,14 @@ const CHOICES: [(&str, &str); 8] = [
     ("model", "calibration"),
     ("qualify", "by"),
     ("definition", "type"),
+    ("users", "personal"),
 ];
 
 /// The sections of a project file.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "events",
     "accounts",
+    "users",
     "visitors",
     "input",
     "roles",
@@ -313,8 +315,8 @@ fn describe(message: &str, text: &str, line: Option<usize>) -> (String, Option<S
 
 /// Resolves relative paths of the file against its folder.
 pub(super) fn resolve_paths(table: &mut Table, base: &Path) {
-    let mut resolve = |source: &mut Value| {
-        if let Some(Value::String(path)) = source.get_mut("path")
+    let resolve_key = |source: &mut Value, key: &str| {
+        if let Some(Value::String(path)) = source.get_mut(key)
             && !path.is_empty()
             && path != "-"
             && Path::new(path.as_str()).is_relative()
@@ -323,10 +325,12 @@ pub(super) fn resolve_paths(table: &mut Table, base: &Path) {
         }
     };
     if let Some(Value::Array(sources)) = table.get_mut("events") {
-        sources.iter_mut().for_each(&mut resolve);
+        sources.iter_mut().for_each(|source| resolve_key(source, "path"));
     }
-    for section in ["accounts", "visitors"] {
-        table.get_mut(section).into_iter().for_each(&mut resolve);
+    for (section, key) in
+        [("accounts", "path"), ("visitors", "path"), ("users", "path"), ("users", "alias")]
+    {
+        table.get_mut(section).into_iter().for_each(|source| resolve_key(source, key));
     }
 }
 

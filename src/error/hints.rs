@@ -148,6 +148,15 @@ fn drop_hint(dropped: Option<&[(DropReason, u64)]>) -> Option<String> {
             DropReason::UnknownAccount | DropReason::AccountDropped => {
                 "use the same account ids in the events and in the account list"
             }
+            DropReason::UserMissing => "check `user` in [users]",
+            DropReason::UnknownUser => "use the same user ids in [[events]] and [users]",
+            DropReason::UserWithoutAccount
+            | DropReason::InvalidAddress
+            | DropReason::UserInTwoAccounts => {
+                "check `account`, `email` and `from` in [users], or set `account` in [[events]]"
+            }
+            DropReason::PersonalAddress => "set `personal = \"own\"` in [users]",
+            DropReason::InternalUser => "check `internal` and `internal_roles` in [users]",
             DropReason::RepeatedId => "check `id` in [[events]]: it must differ between events",
             DropReason::RoleConverted | DropReason::RoleChurned | DropReason::RoleExclude => {
                 "check that [roles] does not exclude every event"

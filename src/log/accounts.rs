@@ -9,6 +9,7 @@ use super::cells::{
     TimeColumn, TimeText,
 };
 use super::columns::{check_optional, optional_column, require};
+use super::derive::first_seen;
 use super::interner::{Interner, NO_CODE};
 use super::joined::JoinedTable;
 use super::quality::SourceQuality;
@@ -72,6 +73,9 @@ pub(super) struct AccountList {
     warnings: Vec<Warning>,
     /// Number of conversions and churns whose times mean never.
     never_times: u64,
+    /// By account code, whether its row is unknown at the end of the log, although the account
+    /// exists. Empty unless users add accounts.
+    unknown_rows: Vec<bool>,
 }
 
 /// The columns of the account list.
@@ -189,6 +193,7 @@ pub(super) fn read(source: &AccountSource, types: &ColumnTypes) -> Result<Accoun
         quality: SourceQuality::new(&source.path, "accounts"),
         warnings: Vec::new(),
         never_times: 0,
+        unknown_rows: Vec::new(),
     };
     let number = |key: &str| NumberBuffer { reader: types.reader(key), ..NumberBuffer::default() };
     let mut buffers = AccountBuffers {
@@ -251,8 +256,12 @@ impl AccountList {
         std::mem::take(&mut self.ids)
     }
 
-    /// Returns whether each account signs up at or after `until`.
-    pub(super) fn not_signed_up(&self, until: i64) -> Vec<bool> {
+    /// Returns whether each account signs up at or after `until`. If users add accounts, none does:
+    /// the row is unknown, and the account signs up when it is first seen.
+    pub(super) fn not_signed_up(&self, until: i64, raw: &RawEvents) -> Vec<bool> {
+        if raw.adds_accounts() {
+            return Vec::new();
+        }
         self.signed_up.iter().map(|t| *t != NO_TIME && *t >= until).collect()
     }
 
@@ -373,8 +382,9 @@ impl AccountList {
         for outcomes in [&mut *converted, &mut *churned] {
             move_to_sign_up(outcomes, signed_up, days);
         }
-        fold_outcomes(&raw.outcome_events, converted, churned);
-        let mut drop_reason = vec![None; self.locations.len()];
+        self.add_accounts(raw, until)?;
+        fold_outcomes(&raw.outcome_events, &mut self.converted, &mut self.churned);
+        let mut drop_reason = vec![None; self.signed_up.len()];
         for (code, reason) in drop_reason.iter_mut().enumerate() {
             let signed_up = self.signed_up[code];
             for outcome in [&mut self.converted[code], &mut self.churned[code]] {
@@ -389,8 +399,11 @@ impl AccountList {
                 }
             }
             *reason = self.drop_reason(code, until);
-            if let Some(reason) = *reason {
-                let (file, row) = self.locations[code];
+            let unused = self.unknown_rows.get(code) == Some(&true);
+            let reason = reason.or(unused.then_some(DropReason::NotYetSignedUp));
+            // Added accounts have no row.
+            if let (Some(reason), Some((file, row))) = (reason, self.locations.get(code)) {
+                let (file, row) = (*file, *row);
                 self.quality.drop_row(reason, &self.files[file as usize], row);
             }
         }
@@ -400,7 +413,8 @@ impl AccountList {
         let reorder = |values: &[i64]| order.iter().map(|c| values[*c as usize]).collect();
         let numbers = |values: Option<&Vec<f64>>| {
             values.map(|v| {
-                order.iter().map(|c| v.get(*c as usize).copied().unwrap_or(f64::NAN)).collect()
+                let value = |code: &u32| self.row(*code).and_then(|row| v.get(row as usize));
+                order.iter().map(|code| value(code).copied().unwrap_or(f64::NAN)).collect()
             })
         };
         let accounts = Accounts {
@@ -413,10 +427,42 @@ impl AccountList {
             attributes,
             id: Names::from_sorted(names),
         };
-        self.quality.kept = accounts.id.len() as u64;
+        let is_kept = |code: &u32| row[*code as usize] != NO_CODE && self.row(*code).is_some();
+        let kept = (0..self.row_count()).filter(is_kept).count() as u64;
+        self.quality.kept = kept;
         raw.account_quality = Some(self.quality);
         raw.notes.merge(self.notes);
         Ok((accounts, AccountMap { row, drop_reason }, date_only))
+    }
+
+    /// Adds the accounts of users that the list lacks. They sign up when they are first seen.
+    fn add_accounts(&mut self, raw: &RawEvents, until: i64) -> Result<()> {
+        let listed = self.locations.len();
+        if !raw.adds_accounts() {
+            return Ok(());
+        }
+        let first_seen = first_seen(raw, until)?;
+        let known = |t: &i64| if *t == NEVER { NO_TIME } else { *t };
+        self.signed_up.extend(first_seen[listed..].iter().map(known));
+        for outcomes in [&mut self.converted, &mut self.churned] {
+            outcomes.resize(first_seen.len(), NEVER);
+        }
+        // Before it signs up, an account is not in the list either.
+        self.unknown_rows = vec![false; first_seen.len()];
+        for (code, first) in first_seen.iter().enumerate().take(listed) {
+            if self.signed_up[code] >= until && *first != NEVER {
+                self.unknown_rows[code] = true;
+                self.signed_up[code] = *first;
+                (self.converted[code], self.churned[code]) = (NEVER, NEVER);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the row of an account in the list; `None` for added accounts.
+    fn row(&self, code: u32) -> Option<u32> {
+        let is_unknown = self.unknown_rows.get(code as usize) == Some(&true);
+        (code < self.row_count() && !is_unknown).then_some(code)
     }
 
     /// Returns why an account is dropped; `None` where it is kept.
@@ -431,6 +477,11 @@ impl AccountList {
         }
     }
 
+    /// Returns the number of rows, which are the first codes.
+    fn row_count(&self) -> u32 {
+        u32::try_from(self.locations.len()).expect("an account list has fewer than 2³² rows")
+    }
+
     /// Returns the file and row of a row, counted among the kept accounts.
     fn locate(&self, kept_row: u64, order: &[u32]) -> (PathBuf, u64) {
         let index = usize::try_from(kept_row - 1).expect("a row of a table in memory");
@@ -440,7 +491,9 @@ impl AccountList {
 
     /// Returns the attributes of the kept accounts; types are inferred from their values alone.
     fn typed_attributes(&mut self, order: &[u32]) -> Result<DataFrame> {
-        let index = IdxCa::from_vec("".into(), order.to_vec());
+        // Added accounts have no values.
+        let rows = order.iter().map(|code| self.row(*code));
+        let index = IdxCa::from_iter_options("".into(), rows);
         let path = self.quality.source.clone();
         let malformed = |e| Error::unexpected_table(&path, e);
         let existing = self.attributes.take(&index).map_err(malformed)?;

@@ -48,6 +48,7 @@ pub(super) fn assemble(
     warnings.extend(notes.warnings());
     let never_times = raw.never_times;
     let account_quality = raw.account_quality.take();
+    let user_quality = raw.directory.take().map(|users| users.quality).unwrap_or_default();
     let daily = daily_counts(&raw, &counts.by_day, &counts.present);
     let (events, event_quality) = partition_events(
         raw,
@@ -63,7 +64,7 @@ pub(super) fn assemble(
         });
     }
     let quality = DataQuality {
-        sources: account_quality.into_iter().chain(event_quality).collect(),
+        sources: account_quality.into_iter().chain(user_quality).chain(event_quality).collect(),
         anomalies: Vec::new(),
     };
     let mut log = Log {

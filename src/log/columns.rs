@@ -16,10 +16,16 @@ pub(crate) struct UsedColumns {
 
 /// Returns the columns of a source of events.
 ///
+/// # Arguments
+/// * `has_users` – whether the users have accounts, so that the events need none
 /// # Errors
 /// * [`Error::MissingColumn`](crate::Error::MissingColumn): a file lacks a column
-pub(crate) fn event_columns(source: &EventSource, files: &Source) -> Result<UsedColumns> {
-    let columns = EventColumns::resolve(source, files)?;
+pub(crate) fn event_columns(
+    source: &EventSource,
+    files: &Source,
+    has_users: bool,
+) -> Result<UsedColumns> {
+    let columns = EventColumns::resolve(source, files, has_users)?;
     Ok(UsedColumns { names: columns.names(source), time: columns.timestamp })
 }
 
@@ -43,7 +49,8 @@ pub(crate) fn visitor_columns(source: &VisitorSource, files: &Source) -> Result<
 
 /// The columns to read from a source.
 pub(super) struct EventColumns {
-    pub(super) account: String,
+    /// `None`: the accounts are those of the users.
+    pub(super) account: Option<String>,
     pub(super) user: Option<String>,
     pub(super) event: Option<String>,
     pub(super) timestamp: String,
@@ -53,7 +60,10 @@ pub(super) struct EventColumns {
 
 impl EventColumns {
     /// Resolves the configured or default column names against the columns of the files.
-    pub(super) fn resolve(source: &EventSource, files: &Source) -> Result<Self> {
+    ///
+    /// # Arguments
+    /// * `has_users` – whether the users have accounts, so that the events need none
+    pub(super) fn resolve(source: &EventSource, files: &Source, has_users: bool) -> Result<Self> {
         let optional = |configured: &Option<String>, default: &str, key: &str| {
             optional_column(files, configured.as_ref(), default, key)
         };
@@ -66,9 +76,18 @@ impl EventColumns {
             }
         }
         let has_fixed_names = source.event_name.is_some() || !source.unpivot.is_empty();
+        let account = if has_users {
+            optional(&source.account, "account_id", "`events.account`")?
+        } else {
+            Some(required(&source.account, "account_id", "`events.account`")?)
+        };
+        let user = match account {
+            Some(_) => optional(&source.user, "user_id", "`events.user`")?,
+            None => Some(required(&source.user, "user_id", "`events.user`; or set `account`")?),
+        };
         Ok(Self {
-            account: required(&source.account, "account_id", "`events.account`")?,
-            user: optional(&source.user, "user_id", "`events.user`")?,
+            account,
+            user,
             event: if has_fixed_names {
                 None
             } else {
@@ -97,7 +116,7 @@ impl EventColumns {
         };
         let has_fixed_names = source.event_name.is_some() || !source.unpivot.is_empty();
         Self {
-            account: required(&source.account, "account_id"),
+            account: Some(required(&source.account, "account_id")),
             user: source.user.clone(),
             event: (!has_fixed_names).then(|| required(&source.event, "event")),
             timestamp: required(&source.timestamp, "timestamp"),
@@ -108,10 +127,9 @@ impl EventColumns {
 
     /// Returns the names of the columns to read, sorted.
     pub(super) fn names(&self, source: &EventSource) -> Vec<String> {
-        let mut columns: Vec<String> = vec![self.account.clone(), self.timestamp.clone()];
-        columns.extend(
-            [&self.user, &self.event, &self.received, &self.id].into_iter().flatten().cloned(),
-        );
+        let mut columns: Vec<String> = vec![self.timestamp.clone()];
+        let optional = [&self.account, &self.user, &self.event, &self.received, &self.id];
+        columns.extend(optional.into_iter().flatten().cloned());
         columns.extend(source.values.iter().chain(&source.unpivot).cloned());
         columns.sort_unstable();
         columns.dedup();
@@ -124,8 +142,7 @@ impl EventColumns {
         if !source.unpivot.is_empty() {
             return Vec::new();
         }
-        let identifiers =
-            [Some(&self.account), self.user.as_ref(), self.event.as_ref(), self.id.as_ref()];
+        let identifiers = [&self.account, &self.user, &self.event, &self.id].map(Option::as_ref);
         let times = [Some(&self.timestamp), self.received.as_ref()];
         let has_other_use =
             |name: &&String| times.contains(&Some(*name)) || source.values.contains(*name);
@@ -134,9 +151,18 @@ impl EventColumns {
 }
 
 /// Returns the key of the project file if a column must have values, for messages.
-pub(super) fn required_key(columns: &EventColumns, column: &str) -> Option<String> {
+///
+/// # Arguments
+/// * `has_users` – as for [`EventColumns::resolve`]
+pub(super) fn required_key(
+    columns: &EventColumns,
+    column: &str,
+    has_users: bool,
+) -> Option<String> {
+    let is = |name: &Option<String>| name.as_deref() == Some(column);
     let key = match column {
-        _ if column == columns.account => "account",
+        _ if is(&columns.account) && !has_users => "account",
+        _ if columns.account.is_none() && is(&columns.user) => "user",
         _ if column == columns.timestamp => "timestamp",
         _ if columns.event.as_deref() == Some(column) => "event",
         _ => return None,

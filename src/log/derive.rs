@@ -4,16 +4,21 @@ use polars::prelude::DataFrame;
 
 use super::Names;
 use super::accounts::{AccountMap, Accounts, invert};
+use super::cells::NO_TIME;
 use super::raw_events::RawEvents;
 use super::raw_source::{Disposition, fold_outcomes};
 use crate::error::Result;
 use crate::time::NEVER;
 
-/// Derives the accounts; the sign-up of an account is the time at which its first event was known.
-pub(super) fn derive(raw: &RawEvents) -> Result<(Accounts, AccountMap, bool)> {
-    let n = raw.accounts.len();
-    let (mut signed_up, mut converted, mut churned) =
-        (vec![NEVER; n], vec![NEVER; n], vec![NEVER; n]);
+/// Returns the sign-up of each account as far as events and memberships show it, by account code:
+/// the time at which its first event was known or, if users add accounts, of its first membership;
+/// [`NEVER`] without any.
+pub(super) fn first_seen(raw: &RawEvents, until: i64) -> Result<Vec<i64>> {
+    let mut signed_up = vec![NEVER; raw.accounts.len()];
+    let memberships = raw.first_memberships(until);
+    for (first, from) in signed_up.iter_mut().zip(memberships).filter(|(_, t)| *t != NO_TIME) {
+        *first = from;
+    }
     for block in raw.sources.iter().flat_map(|source| &source.blocks) {
         let (accounts, times) = (block.account.get(&raw.spill)?, block.event_times(&raw.spill)?);
         let kept = block.dispositions.iter().enumerate();
@@ -22,6 +27,14 @@ pub(super) fn derive(raw: &RawEvents) -> Result<(Accounts, AccountMap, bool)> {
             *first = times.known_at(index).min(*first);
         }
     }
+    Ok(signed_up)
+}
+
+/// Derives the accounts, which sign up when they are first seen.
+pub(super) fn derive(raw: &RawEvents, until: i64) -> Result<(Accounts, AccountMap, bool)> {
+    let signed_up = first_seen(raw, until)?;
+    let n = signed_up.len();
+    let (mut converted, mut churned) = (vec![NEVER; n], vec![NEVER; n]);
     fold_outcomes(&raw.outcome_events, &mut converted, &mut churned);
     let (names, row) = raw.accounts.ranks(|code| signed_up[code as usize] != NEVER);
     let order = invert(&row, names.len());

@@ -20,8 +20,10 @@ pub(crate) mod query;
 mod raw_events;
 mod raw_source;
 mod repeats;
+mod resolve;
 mod spill;
 mod unknown;
+mod users;
 mod visitors;
 mod volume;
 
@@ -39,7 +41,7 @@ pub use quality::{AnomalyCount, DataQuality, DroppedRows, SourceQuality};
 pub use visitors::{Visitors, visitors};
 use volume::DailyVolume;
 
-use crate::config::{AccountSource, Config, EventSource, Roles};
+use crate::config::{AccountSource, Config, EventSource, Roles, UserSource};
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
 use crate::io::sink::Sink;
@@ -177,6 +179,7 @@ impl Log {
         let sources = LogSources {
             events: &config.events,
             accounts: config.accounts.as_ref(),
+            users: config.users.as_ref(),
             roles: &config.roles,
             types,
             memory: *memory,
@@ -218,6 +221,8 @@ pub struct LogSources<'a> {
     pub events: &'a [EventSource],
     /// The account list.
     pub accounts: Option<&'a AccountSource>,
+    /// The users and their accounts.
+    pub users: Option<&'a UserSource>,
     /// Event names by role.
     pub roles: &'a Roles,
     /// How columns of numbers and attributes are read.
@@ -258,7 +263,7 @@ impl LogSources<'_> {
 /// * [`Error::OnlyTable`]: a source is a table of a database
 /// * [`Error::Read`], [`Error::Empty`], [`Error::Malformed`]: a file cannot be read
 /// * [`Error::MissingColumn`]: a file lacks a column
-/// * [`Error::BadValue`]: a value is not a valid time or number
+/// * [`Error::BadValue`]: a value is not a valid time or number, or users are merged in a circle
 /// * [`Error::DuplicateAccount`]: the account list has two rows of one account
 /// * [`Error::EmptyLog`], [`Error::NoUsage`]: no events are left
 /// * [`Error::AccountIdsChange`]: from some day on, most events are of unknown accounts
@@ -277,6 +282,9 @@ pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) 
         sources.events_budget(),
     );
     raw.warnings.extend(list.iter_mut().flat_map(accounts::AccountList::take_warnings));
+    if let Some(users) = sources.users {
+        raw.read_users(users, sources.types)?;
+    }
     for source in sources.events {
         raw.read(source, sources.types, progress)?;
     }
@@ -289,12 +297,13 @@ pub fn ingest(sources: &LogSources<'_>, bounds: LogBounds, progress: &Progress) 
     let until = bounds.until.unwrap_or_else(|| volume.end(covered));
     let warnings = volume.warnings(covered, &bounds, &raw)?;
     raw.warnings.extend(warnings);
-    let not_signed_up = list.as_ref().map(|list| list.not_signed_up(until)).unwrap_or_default();
+    let not_signed_up =
+        list.as_ref().map(|list| list.not_signed_up(until, &raw)).unwrap_or_default();
     raw.classify(bounds.now, until, sources.roles, (&not_signed_up, &volume.days))?;
     let derived = list.is_none();
     let accounts = match list {
         Some(list) => list.finish(&mut raw, until, bounds.zone)?,
-        None => derive::derive(&raw)?,
+        None => derive::derive(&raw, until)?,
     };
     let span = assemble::LogSpan {
         until,

@@ -26,7 +26,7 @@ pub struct DroppedRows {
 pub struct SourceQuality {
     /// Path of the source, as in the project file.
     pub source: PathBuf,
-    /// `events` or `accounts`.
+    /// `events`, `accounts`, `users` or `aliases`.
     pub kind: Cow<'static, str>,
     /// Number of rows read.
     pub rows: u64,
@@ -82,8 +82,8 @@ impl SourceQuality {
     /// Returns whether no row is kept, and none is used as an outcome or excluded on purpose.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        use DropReason::{RoleChurned, RoleConverted, RoleExclude};
-        let used = [RoleConverted, RoleChurned, RoleExclude];
+        use DropReason::{InternalUser, RoleChurned, RoleConverted, RoleExclude};
+        let used = [RoleConverted, RoleChurned, RoleExclude, InternalUser];
         self.kept == 0 && used.iter().all(|reason| self.count(*reason) == 0)
     }
 

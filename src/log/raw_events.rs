@@ -14,10 +14,11 @@ use super::interner::{Interner, NO_CODE, TextColumn, encode};
 use super::quality::SourceQuality;
 use super::raw_source::{
     ClassifyContext, Disposition, FirstDeliveries, NO_EVENT, OutcomeEvent, RawBlock, RawSource,
-    UNKNOWN_CODES, unknown_code,
 };
 use super::repeats::count_repeats;
+use super::resolve::account_code;
 use super::spill::{SpillFile, Stored};
+use super::users::UserDirectory;
 use crate::config::{EventSource, Roles};
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
@@ -32,6 +33,8 @@ pub(super) struct RawEvents {
     /// Whether `accounts` is the account list, so that other accounts are unknown.
     pub(super) listed: bool,
     pub(super) users: Interner,
+    /// Which account users belong to; `None` without `[users]`.
+    pub(super) directory: Option<UserDirectory>,
     pub(super) names: Interner,
     /// Names of numeric properties over all sources.
     pub(super) values: Vec<String>,
@@ -117,6 +120,7 @@ impl RawEvents {
             listed: account_ids.is_some(),
             accounts: account_ids.unwrap_or_default(),
             users: Interner::default(),
+            directory: None,
             names: Interner::default(),
             values: Vec::new(),
             sources: Vec::new(),
@@ -162,7 +166,8 @@ impl RawEvents {
         let mut files =
             Source::open(&source.path, FileOptions::new(types.max_line, source.file_format))?;
         reader.events.quality.unread = files.unread().to_vec();
-        let columns = EventColumns::resolve(source, &files)?;
+        let has_users = self.directory.is_some();
+        let columns = EventColumns::resolve(source, &files, has_users)?;
         let (names, identifiers) = (columns.names(source), columns.identifiers(source));
         let table = self.table(&files, &columns, source);
         reader.events.table = table;
@@ -178,7 +183,7 @@ impl RawEvents {
                 self.add_batch(&mut reader, &columns, &batch)
             })?;
         }
-        self.warnings.extend(files.warnings(|column| required_key(&columns, column))?);
+        self.warnings.extend(files.warnings(|column| required_key(&columns, column, has_users))?);
         let SourceReader { mut events, unit_hints, absent, numbers, counts, ids, .. } = reader;
         self.numbers.extend(source.values.iter().cloned().zip(numbers));
         self.numbers.extend(source.unpivot.iter().cloned().zip(counts));
@@ -206,6 +211,7 @@ impl RawEvents {
             self.warnings.extend(absent.never.warning(column.clone()));
             self.notes.note_marks(column, events.quality.records, absent.marks);
         }
+        self.resolve_users(&mut events)?;
         self.sources.push(events);
         Ok(())
     }
@@ -355,6 +361,7 @@ impl RawEvents {
             time: Stored::InMemory(time),
             received: Stored::InMemory(received),
             id: Stored::InMemory(id),
+            internal: Vec::new(),
             numbers: [numbers, received_numbers],
             dispositions: Vec::new(),
         };
@@ -369,21 +376,16 @@ impl RawEvents {
     /// Interns accounts, users and event names, each column in its own thread.
     fn encode_batch(&mut self, batch: &RowBatch, rows: &SelectedRows<'_>) -> Result<BatchCodes> {
         let text = |name: &str| rows.texts(batch, name);
-        let accounts = text(&rows.columns.account)?;
+        let accounts = rows.columns.account.as_deref().map(text).transpose()?;
         let users = rows.columns.user.as_deref().map(text).transpose()?;
         let events =
             if let EventNameSource::Column(name) = rows.naming { Some(text(name)?) } else { None };
         let Self { accounts: known, users: user_codes, names, unknown, listed, .. } = self;
-        let encode_accounts = || {
-            encode(&accounts, NO_CODE, |account| match listed {
-                true => known.get(account).unwrap_or_else(|| {
-                    let is_full = unknown.len() >= UNKNOWN_CODES as usize;
-                    let number =
-                        if is_full { unknown.get(account) } else { Some(unknown.intern(account)) };
-                    unknown_code(number.unwrap_or(UNKNOWN_CODES))
-                }),
-                false => known.intern(account),
-            })
+        let encode_accounts = || match &accounts {
+            Some(accounts) => {
+                encode(accounts, NO_CODE, |account| account_code(account, known, unknown, *listed))
+            }
+            None => vec![NO_CODE; batch.frame.height()],
         };
         let encode_users = || {
             users

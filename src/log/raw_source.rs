@@ -31,6 +31,29 @@ pub(super) fn unknown_number(code: u32) -> Option<u32> {
     (FIRST_UNKNOWN..NO_CODE).contains(&code).then(|| code - FIRST_UNKNOWN)
 }
 
+/// Reasons why the user of an event has no account; the codes of such events are below those of
+/// unknown accounts.
+const WITHOUT_ACCOUNT: [DropReason; 4] = [
+    DropReason::UnknownUser,
+    DropReason::UserWithoutAccount,
+    DropReason::PersonalAddress,
+    DropReason::UserInTwoAccounts,
+];
+
+/// Returns the account code of an event whose user has no account.
+pub(super) fn missing_code(reason: DropReason) -> u32 {
+    let position = (1..).zip(WITHOUT_ACCOUNT).find(|(_, other)| *other == reason);
+    position.map_or(NO_CODE, |(position, _)| FIRST_UNKNOWN - position)
+}
+
+/// Returns why an event has no account; `None` for known and unknown accounts.
+pub(super) fn missing_account(code: u32) -> Option<DropReason> {
+    match FIRST_UNKNOWN.checked_sub(code) {
+        Some(position @ 1..=4) => Some(WITHOUT_ACCOUNT[position as usize - 1]),
+        _ => (code == NO_CODE).then_some(DropReason::AccountMissing),
+    }
+}
+
 /// Returns whether a code is that of an unknown account.
 pub(super) fn is_unknown(code: u32) -> bool {
     unknown_number(code).is_some()
@@ -84,6 +107,8 @@ pub(super) struct RawBlock {
     pub(super) id: Stored<u32>,
     /// In the order of `RawSource::values`; NaN where missing.
     pub(super) values: Vec<Stored<f64>>,
+    /// Indices of the events of internal users, ascending.
+    pub(super) internal: Vec<u32>,
     /// Which of `time` and `received` are numbers without a unit.
     pub(super) numbers: [NumericTimes; 2],
     /// Empty until the events are classified.
@@ -116,6 +141,17 @@ impl RawBlock {
             + self.time.bytes()
             + self.received.bytes();
         columns + self.id.bytes() + self.values.iter().map(Stored::bytes).sum::<usize>()
+    }
+
+    /// Returns whether an event is usage: its name is, and its user is not internal.
+    pub(super) fn is_usage(&self, index: usize, by_name: Disposition) -> bool {
+        by_name == Disposition::Usage && !self.is_internal(index)
+    }
+
+    /// Returns whether the user of an event is internal.
+    pub(super) fn is_internal(&self, index: usize) -> bool {
+        !self.internal.is_empty()
+            && u32::try_from(index).is_ok_and(|index| self.internal.binary_search(&index).is_ok())
     }
 
     /// Moves the columns to the temporary file.
@@ -302,7 +338,7 @@ impl RawSource {
                 (block.account.get(context.spill)?, block.event.get(context.spill)?);
             for index in (0..block.len()).filter(|index| ids[*index] != NO_CODE) {
                 let complete = times.time[index] != NO_TIME
-                    && accounts[index] != NO_CODE
+                    && missing_account(accounts[index]).is_none()
                     && events[index] != NO_EVENT;
                 let known_at = times.known_at(index);
                 if complete && known_at <= context.now && known_at < context.until {
@@ -370,8 +406,8 @@ impl RawSource {
                 Some(DropReason::UnknownAccount)
             } else if known_at >= context.until {
                 Some(DropReason::AfterUntil)
-            } else if account == NO_CODE {
-                Some(DropReason::AccountMissing)
+            } else if let Some(reason) = missing_account(account) {
+                Some(reason)
             } else if event == NO_EVENT {
                 Some(DropReason::EventMissing)
             } else if repeated() {
@@ -385,9 +421,12 @@ impl RawSource {
                 classified.times_of_day =
                     classified.times_of_day || !context.days.is_midnight(time);
                 let kind = context.by_name[usize::from(event)];
+                let is_internal = kind == Disposition::Usage && block.is_internal(index);
+                let kind = if is_internal { Disposition::Excluded } else { kind };
                 classified.dispositions[index] = kind;
                 match kind {
                     Disposition::Usage | Disposition::Dropped => None,
+                    Disposition::Excluded if is_internal => Some(DropReason::InternalUser),
                     Disposition::Excluded => Some(DropReason::RoleExclude),
                     Disposition::Converted | Disposition::Churned => {
                         classified.outcome_events.push(OutcomeEvent { account, kind, known_at });

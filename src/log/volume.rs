@@ -6,9 +6,10 @@ use rayon::prelude::*;
 
 use super::LogBounds;
 use super::cells::NO_TIME;
-use super::interner::NO_CODE;
 use super::raw_events::RawEvents;
-use super::raw_source::{Disposition, NO_EVENT, RawBlock, RawSource, is_unknown, unknown_number};
+use super::raw_source::{
+    Disposition, NO_EVENT, RawBlock, RawSource, is_unknown, missing_account, unknown_number,
+};
 use crate::config::Roles;
 use crate::error::Result;
 use crate::time::{DAY, Day, LocalDays, Zone};
@@ -104,7 +105,7 @@ impl DailyVolume {
             let received = block.received.len() > 0;
             for row in 0..block.len() {
                 let (time, known_at) = (times.time[row], times.known_at(row));
-                let named = event[row] != NO_EVENT && account[row] != NO_CODE;
+                let named = event[row] != NO_EVENT && missing_account(account[row]).is_none();
                 if time == NO_TIME || known_at > now || !named {
                     continue;
                 }
@@ -115,7 +116,7 @@ impl DailyVolume {
                     continue;
                 }
                 day.known += 1;
-                if by_name[usize::from(event[row])] == Disposition::Usage {
+                if block.is_usage(row, by_name[usize::from(event[row])]) {
                     day.usage += 1;
                     counts[index(time)].happened += 1;
                 }

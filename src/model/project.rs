@@ -27,8 +27,12 @@ impl Model {
         for ConfigDifference { key, value, other } in file.differences(&stored) {
             sink.notify(Warning::ConfigDiffers { key, value, model: other });
         }
-        let mut config =
-            Config { events: file.events.clone(), accounts: file.accounts.clone(), ..stored };
+        let mut config = Config {
+            events: file.events.clone(),
+            accounts: file.accounts.clone(),
+            users: file.users.clone(),
+            ..stored
+        };
         if file.definition.is_empty() && !config.definition.is_empty() {
             sink.notify(Notice::ModelDefinitions);
         } else if !file.definition.is_empty() {

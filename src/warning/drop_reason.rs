@@ -24,6 +24,18 @@ pub enum DropReason {
     InTheFuture,
     /// At or after the end of the log.
     AfterUntil,
+    /// No user in the row.
+    UserMissing,
+    /// The email address names neither a company nor a person.
+    InvalidAddress,
+    /// The address of a user is at a free-mail, relay or disposable provider.
+    PersonalAddress,
+    /// The user joins two accounts at the same time.
+    UserInTwoAccounts,
+    /// The files of users lack the user.
+    UnknownUser,
+    /// The user has no account at the time of the event.
+    UserWithoutAccount,
     /// A repeated event id.
     RepeatedId,
     /// Not in the account list.
@@ -40,6 +52,8 @@ pub enum DropReason {
     RoleChurned,
     /// Excluded by `roles.exclude`.
     RoleExclude,
+    /// The user is own staff or a test user.
+    InternalUser,
 }
 
 impl DropReason {
@@ -53,6 +67,12 @@ impl DropReason {
             Self::NoEvent => "no-event",
             Self::InTheFuture => "in-the-future",
             Self::AfterUntil => "after-until",
+            Self::UserMissing => "user-missing",
+            Self::InvalidAddress => "invalid-address",
+            Self::PersonalAddress => "personal-address",
+            Self::UserInTwoAccounts => "user-in-two-accounts",
+            Self::UnknownUser => "unknown-user",
+            Self::UserWithoutAccount => "user-without-account",
             Self::RepeatedId => "repeated-id",
             Self::UnknownAccount => "unknown-account",
             Self::OutcomeBeforeSignUp => "outcome-before-sign-up",
@@ -61,6 +81,7 @@ impl DropReason {
             Self::RoleConverted => "role-converted",
             Self::RoleChurned => "role-churned",
             Self::RoleExclude => "role-exclude",
+            Self::InternalUser => "internal-user",
         }
     }
 
@@ -76,6 +97,8 @@ impl DropReason {
                 | Self::RoleConverted
                 | Self::RoleChurned
                 | Self::RoleExclude
+                | Self::InternalUser
+                | Self::PersonalAddress
         )
     }
 }
@@ -89,6 +112,12 @@ impl fmt::Display for DropReason {
             Self::NoEvent => "all event columns are 0",
             Self::InTheFuture => "in the future",
             Self::AfterUntil => "at or after the end of the log",
+            Self::UserMissing => "user missing",
+            Self::InvalidAddress => "invalid email address",
+            Self::PersonalAddress => "personal email address",
+            Self::UserInTwoAccounts => "user in two accounts at once",
+            Self::UnknownUser => "unknown user",
+            Self::UserWithoutAccount => "user without account",
             Self::RepeatedId => "repeated id",
             Self::UnknownAccount => "unknown account",
             Self::OutcomeBeforeSignUp => "converts or churns before sign-up",
@@ -97,6 +126,7 @@ impl fmt::Display for DropReason {
             Self::RoleConverted => "conversion (an outcome, not usage)",
             Self::RoleChurned => "churn (an outcome, not usage)",
             Self::RoleExclude => "excluded by `roles.exclude`",
+            Self::InternalUser => "internal user",
         })
     }
 }

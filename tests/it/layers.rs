@@ -9,7 +9,7 @@ use crate::common::root;
 const ORDER: &str = "time escape names query warning error config io log dataset rules model training registry operations export report tools cli";
 
 /// Dependencies and the only modules that use them.
-const HOMES: [(&str, &str); 24] = [
+const HOMES: [(&str, &str); 25] = [
     ("bincode", "model"),
     ("chrono_tz", "time"),
     ("clap", "cli"),
@@ -26,6 +26,7 @@ const HOMES: [(&str, &str); 24] = [
     ("polars", "io log dataset rules model training registry operations tools cli"),
     ("polars_parquet", "io"),
     ("prost", "export"),
+    ("psl", "log"),
     ("schemars", "config export"),
     ("sha2", "dataset"),
     ("signal_hook", "cli"),

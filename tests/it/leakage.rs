@@ -60,10 +60,14 @@ enum LogForm {
     Dates,
     /// Dates without a time of day in the events only.
     DatedEvents,
+    /// No account column: users join accounts and move between them, and their ids are merged.
+    Users,
 }
 
-const LOG_FORMS: [LogForm; 4] =
-    [LogForm::Listed, LogForm::Derived, LogForm::Dates, LogForm::DatedEvents];
+const LOG_FORMS: [LogForm; 5] =
+    [LogForm::Listed, LogForm::Derived, LogForm::Dates, LogForm::DatedEvents, LogForm::Users];
+/// The sections of the users.
+const USERS: &str = "[users]\npath = \"users.csv\"\nalias = \"merged.csv\"\nadd_accounts = true\n";
 const SCHEMES: [&str; 2] = ["snapshot", "age"];
 
 #[derive(Debug, Clone)]
@@ -72,13 +76,31 @@ struct World {
     odd: i64,
     events: Vec<Event>,
     accounts: Vec<Account>,
+    memberships: Vec<Membership>,
+    merges: Vec<Merge>,
+}
+
+/// A user joins an account.
+#[derive(Debug, Clone)]
+struct Membership {
+    user: String,
+    account: String,
+    from: i64,
+}
+
+/// An id becomes another one.
+#[derive(Debug, Clone)]
+struct Merge {
+    old: String,
+    new: String,
+    from: i64,
 }
 
 impl World {
     /// Creates a log in which attributes have odd values from `odd` on, and events have new names
     /// from X and T on.
     fn new(form: LogForm, odd: i64) -> Self {
-        let mut world = Self { form, odd, events: Vec::new(), accounts: Vec::new() };
+        let mut world = Self::empty(form, odd);
         let mut lcg = Lcg::new(7);
         for number in 0..300 {
             world.add_account(number, &mut lcg);
@@ -87,9 +109,46 @@ impl World {
             world.repeat_events(&mut lcg);
             world.add_oddities();
         }
+        if form == LogForm::Users {
+            world.add_users(&mut lcg);
+        }
         lcg.shuffle(&mut world.events);
         lcg.shuffle(&mut world.accounts);
         world
+    }
+
+    fn empty(form: LogForm, odd: i64) -> Self {
+        let (events, accounts) = (Vec::new(), Vec::new());
+        Self { form, odd, events, accounts, memberships: Vec::new(), merges: Vec::new() }
+    }
+
+    /// Adds the memberships of all users, some of whom move to another account, and merged ids.
+    fn add_users(&mut self, lcg: &mut Lcg) {
+        let accounts: Vec<String> = self.accounts.iter().map(|a| a.id.clone()).collect();
+        for account in &accounts {
+            for number in -1..3 {
+                let user = format!("{account}-{number}");
+                // Some join after their first events.
+                let from = NEW_YEAR - 30 * DAY + lcg.below(60) * i64::from(number > 0) * 3 * DAY;
+                self.join(&user, account, from);
+                if number > 0 && lcg.chance(30) {
+                    let other = lcg.pick(&accounts);
+                    self.join(&user, other, NEW_YEAR + lcg.below(190 * DAY));
+                }
+                if number > 0 && lcg.chance(10) {
+                    // Only into users with a higher number, so that there is no circle.
+                    let (new, from) = (lcg.pick(&accounts).clone() + "-3", lcg.below(190 * DAY));
+                    self.merges.push(Merge { old: user, new, from: NEW_YEAR + from });
+                }
+            }
+            self.join(&format!("{account}-3"), account, NEW_YEAR - 30 * DAY);
+        }
+        lcg.shuffle(&mut self.memberships);
+    }
+
+    fn join(&mut self, user: &str, account: &str, from: i64) {
+        let (user, account) = (user.to_owned(), account.to_owned());
+        self.memberships.push(Membership { user, account, from });
     }
 
     /// Adds an account whose usage predicts its conversion.
@@ -158,7 +217,7 @@ impl World {
             let mut copy = event.clone();
             match lcg.below(3) {
                 0 => {}
-                n if self.form == LogForm::Listed => {
+                n if matches!(self.form, LogForm::Listed | LogForm::Users) => {
                     copy.received =
                         Some(copy.known_at().max(if n == 1 { X } else { T }) + lcg.below(9 * DAY));
                 }
@@ -193,6 +252,11 @@ impl World {
         self.events.push(event("unknown", "open", X - 30 * DAY));
     }
 
+    /// Returns whether the account list has an account; it lacks some accounts of users.
+    fn lists(&self, account: &str) -> bool {
+        self.form != LogForm::Users || !account.ends_with(['0', '5'])
+    }
+
     fn dated(&self) -> bool {
         matches!(self.form, LogForm::Dates | LogForm::DatedEvents)
     }
@@ -217,6 +281,8 @@ impl World {
         Self {
             events: self.events.iter().filter(|e| e.known_at() < end).cloned().collect(),
             accounts: self.accounts.iter().filter(|a| a.signed_up < end).map(known).collect(),
+            memberships: self.memberships.iter().filter(|m| m.from < end).cloned().collect(),
+            merges: self.merges.iter().filter(|m| m.from < end).cloned().collect(),
             ..*self
         }
     }
@@ -226,6 +292,8 @@ impl World {
         let (mut other, mut lcg) = (self.clone(), Lcg::new(seed));
         lcg.shuffle(&mut other.events);
         lcg.shuffle(&mut other.accounts);
+        lcg.shuffle(&mut other.memberships);
+        lcg.shuffle(&mut other.merges);
         other
     }
 
@@ -234,7 +302,7 @@ impl World {
     fn with_more_after(&self, start: i64) -> Self {
         let (mut other, mut lcg) = (self.clone(), Lcg::new(11));
         for number in 300..330 {
-            let mut new = Self { events: Vec::new(), accounts: Vec::new(), ..*self };
+            let mut new = Self::empty(self.form, self.odd);
             new.add_account(number, &mut lcg);
             let shift = (start - new.accounts[0].signed_up).max(0) / DAY * DAY + DAY + DAY;
             new.events.iter_mut().for_each(|e| e.time += shift);
@@ -265,8 +333,33 @@ impl World {
                 (account.converted, account.churned) = (Some(self.listed(start + DAY)), None);
             }
         }
+        if self.form == LogForm::Users {
+            other.move_users_after(start, &mut lcg);
+        }
         lcg.shuffle(&mut other.events);
         other
+    }
+
+    /// Moves every user to another account and merges some, at or after `start`.
+    fn move_users_after(&mut self, start: i64, lcg: &mut Lcg) {
+        let users: Vec<String> = self.memberships.iter().map(|m| m.user.clone()).collect();
+        let accounts: Vec<String> = self.accounts.iter().map(|a| a.id.clone()).collect();
+        for user in users {
+            let from = start + lcg.below(9) * DAY;
+            self.join(&user, lcg.pick::<String>(&accounts), from);
+            if lcg.chance(30) && !user.ends_with("-3") {
+                let new = lcg.pick(&accounts).clone() + "-3";
+                let is_known = |m: &Merge| m.old == user && m.from == from;
+                if !self.merges.iter().any(is_known) {
+                    self.merges.push(Merge { old: user, new, from });
+                }
+            }
+        }
+        for account in self.accounts.clone().into_iter().skip(300) {
+            for number in -1..3 {
+                self.join(&format!("{}-{number}", account.id), &account.id, start);
+            }
+        }
     }
 
     /// Writes the log and its project file to a temporary folder.
@@ -281,18 +374,27 @@ impl World {
         let number = |n: Option<i64>| n.map_or(String::new(), |n| n.to_string());
         let mut events =
             String::from("account_id,user_id,event,timestamp,message_id,minutes,received_at\n");
-        for e in &self.events {
+        // Accounts that the list lacks have no known conversions, and so no receipts.
+        let is_known = |e: &&Event| e.name != "receipt" || self.lists(&e.account);
+        for e in self.events.iter().filter(is_known) {
             let user = e.user.as_deref().unwrap_or("");
             let (account, name, happened, minutes, received) =
                 (&e.account, e.name, time(e.time), number(e.minutes), maybe(e.received));
+            let (account, user) = if self.form == LogForm::Users {
+                let number = user.strip_prefix('u').unwrap_or("-1");
+                ("", format!("{account}-{number}"))
+            } else {
+                (account.as_str(), user.to_owned())
+            };
             writeln!(events, "{account},{user},{name},{happened},{},{minutes},{received}", e.id)
                 .unwrap();
         }
         put("events.csv", events);
+        self.put_users(&put);
         let mut list =
             String::from("account_id,signed_up_at,converted_at,churned_at,seats,size,industry\n");
         let mut lines = String::new();
-        for a in &self.accounts {
+        for a in self.accounts.iter().filter(|a| self.lists(&a.id)) {
             let (signed_up, converted, churned) =
                 (time(a.signed_up), maybe(a.converted), maybe(a.churned));
             writeln!(
@@ -332,10 +434,28 @@ impl World {
                 "[[events]]\npath = \"events.csv\"\nvalues = [\"minutes\"]\nreceived = \"received_at\"\n{}\n[roles]\nvalue = [\"report\"]\ninvite = [\"invite\"]\n\
                  limit = [\"wall\"]\nhand_raise = [\"plea\"]\nconverted = [\"upgraded\"]\nchurned = [\"left\"]\nexclude = [\"invoice\", \"signed_up\"]\n\
                  [observation]\nhorizon = \"20d\"\nage = \"10d\"\nevery = \"10d\"\n[model]\nalpha = 5.0\n",
-                if self.form == LogForm::Derived { "" } else { &source }
+                match self.form {
+                    LogForm::Derived => String::new(),
+                    LogForm::Users => source + USERS,
+                    _ => source,
+                }
             ),
         );
         Files { dir }
+    }
+
+    /// Writes the users and the merged ids.
+    fn put_users(&self, put: &dyn Fn(&str, String)) {
+        let mut users = String::from("user_id,account_id,joined_at\n");
+        for Membership { user, account, from } in &self.memberships {
+            writeln!(users, "{user},{account},{}", iso(*from)).unwrap();
+        }
+        put("users.csv", users);
+        let mut merges = String::from("old_id,new_id,merged_at\n");
+        for Merge { old, new, from } in &self.merges {
+            writeln!(merges, "{old},{new},{}", iso(*from)).unwrap();
+        }
+        put("merged.csv", merges);
     }
 }
 

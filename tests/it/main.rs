@@ -67,6 +67,7 @@ mod statistics;
 mod supply;
 mod time_zones;
 mod train_like;
+mod users;
 mod verdict;
 mod webdriver;
 mod young_accounts;

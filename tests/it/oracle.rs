@@ -447,6 +447,7 @@ fn read(config: &Config, until: i64) -> Log {
     let sources = LogSources {
         events: &config.events,
         accounts: config.accounts.as_ref(),
+        users: config.users.as_ref(),
         roles: &config.roles,
         types: &types,
         memory: pql::log::DEFAULT_MEMORY,

@@ -6,7 +6,7 @@ use pql::config::schema::json_schema;
 use pql::config::{
     AccountSource, AlertsConfig, Condition, Config, ContactValue, DefinitionConfig, DesignConfig,
     EventSource, FeatureConfig, InputConfig, MatrixConfig, ModelConfig, ObservationConfig,
-    QualifyConfig, Roles, VisitorSource,
+    QualifyConfig, Roles, UserSource, VisitorSource,
 };
 use regex::Regex;
 use serde::de::DeserializeOwned;
@@ -158,6 +158,7 @@ fn reference(schema: &Value) -> String {
         let section_keys = match section.as_str() {
             "events" => keys::<EventSource>(),
             "accounts" => keys::<AccountSource>(),
+            "users" => keys::<UserSource>(),
             "visitors" => keys::<VisitorSource>(),
             "roles" => keys::<Roles>(),
             "observation" => keys::<ObservationConfig>(),

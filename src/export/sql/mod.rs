@@ -232,6 +232,7 @@ impl<'a> Inputs<'a> {
             engine: dialect.name(),
         };
         check_columns(catalog, config)?;
+        check_users(config)?;
         let tables = LogTables::resolve(&config.events, config.accounts.as_ref(), &table_options)?;
         if catalog.has_seats && !tables.has_seats() {
             return Err(Error::MissingSeats);
@@ -281,6 +282,20 @@ impl<'a> Inputs<'a> {
         stages.extend(feature_stages(catalog, &self.attributes));
         stages
     }
+}
+
+/// Checks that the events have accounts: statements do not find them by the user.
+fn check_users(config: &Config) -> Result<()> {
+    let Some(users) = &config.users else { return Ok(()) };
+    Err(Error::Usage {
+        problem: format!(
+            "[users]: found `{}`, expected events with an account column: exported SQL does not look up the accounts of users",
+            users.path.display()
+        ),
+        hint: Some(
+            "create a view of the events with the account of each event (`pql ingest` writes such a table), set `table` and `account` in [[events]] to it, and remove [users]".to_owned(),
+        ),
+    })
 }
 
 /// Checks that the sources have the properties and attributes of a catalog.

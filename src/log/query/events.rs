@@ -125,7 +125,7 @@ impl LogQuery<'_> {
         let time = |column: &str| self.micros(TABLE, column, source.format.as_deref());
         let received = columns.received.as_deref();
         let mut select = Select::from(Source::Table(name.clone()), TABLE)
-            .column("account_id", Expression::raw(TABLE, &columns.account).cast(Type::Text))
+            .column("account_id", text(&columns.account))
             .column("user_id", text(&columns.user))
             .column("event", event.clone())
             .column("time", time(&columns.timestamp))

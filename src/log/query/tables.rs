@@ -123,7 +123,7 @@ fn resolve_events(
 ) -> Result<(EventColumns, IdSpace)> {
     let files = open(&source.path, source.file_format, options)?;
     let columns = match &files {
-        Some(files) => EventColumns::resolve(source, files)?,
+        Some(files) => EventColumns::resolve(source, files, false)?,
         None => EventColumns::configured(source),
     };
     let mut times = vec![("events.timestamp", &columns.timestamp)];

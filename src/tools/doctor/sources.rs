@@ -63,7 +63,7 @@ fn sources(config: &Config) -> Vec<ProjectSource<'_>> {
         sources.push(ProjectSource {
             path: source.file(),
             format: source.file_format,
-            columns: Box::new(|files| event_columns(source, files)),
+            columns: Box::new(|files| event_columns(source, files, config.users.is_some())),
         });
     }
     if let Some(source) = &config.accounts {

@@ -298,7 +298,7 @@ pub(super) fn missing_join(
         others.copied().find_map(|other| linked(sample, other, key.column))
     {
         return format!(
-            "{start}: join `{bridge}` to `{source}` (`{own}` of the events = `{link}` of `{bridge}`) and add its column `{account}`"
+            "{start}: join `{bridge}` to `{source}` (`{own}` of the events = `{link}` of `{bridge}`) and add its column `{account}`, or set `path = \"{bridge}\"`, `user = \"{link}\"` and `account = \"{account}\"` in [users]"
         );
     }
     let mut ids: Vec<(usize, &Column)> =
@@ -307,7 +307,7 @@ pub(super) fn missing_join(
     let ids: Vec<String> = ids.iter().take(3).map(|(_, column)| column.name.clone()).collect();
     let what = if ids.is_empty() { "its rows".to_owned() } else { backticked(&ids) };
     format!(
-        "{start} (`{}`): join a table that maps {what} to accounts, such as groups or memberships",
+        "{start} (`{}`): join a table that maps {what} to accounts, such as groups or memberships, or set it in [users]",
         key.column.name
     )
 }

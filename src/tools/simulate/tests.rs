@@ -63,6 +63,7 @@ fn read_back(simulation: &Simulation) -> ReadBack {
     let sources = LogSources {
         events: &config.events,
         accounts: config.accounts.as_ref(),
+        users: config.users.as_ref(),
         roles: &config.roles,
         types: &types,
         memory: DEFAULT_MEMORY,
