@@ -117,6 +117,7 @@ impl Stages<'_> {
             cutoff: &cutoff,
             unscored: &unscored,
             pqls: &[],
+            ineligible: &[],
         };
         self.time("score", n, "rows", || scorer.score(&batch))
     }

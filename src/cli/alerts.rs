@@ -297,6 +297,12 @@ fn report(changes: &RunDiff, found: usize, within: TimeSpan, terminal: &mut Term
         let note = format!("Skipped {number} that first matched a definition {reason}");
         terminal.note_lines(&wrap(&note, "  "));
     }
+    if changes.skipped_ineligible > 0 {
+        terminal.note(&format!(
+            "Skipped {} of accounts that are not eligible ([eligibility])",
+            counted(changes.skipped_ineligible as u64, "alert")
+        ));
+    }
     if changes.skipped_holdout > 0 {
         terminal.note(&format!(
             "Skipped {} of the holdout, which must stay uncontacted",

@@ -166,6 +166,11 @@ fn definition_indices(config: &Config, names: &[String]) -> Result<Vec<usize>> {
         .collect())
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// The JSON output.
 #[derive(Serialize)]
 struct FunnelOutput<'a> {
@@ -176,6 +181,8 @@ struct FunnelOutput<'a> {
     typical_sign_up_to_pql: Interval,
     typical_pql_to_customer: Interval,
     signed_up_before_log: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    not_eligible: u64,
     warnings: &'a [Message],
     definitions: &'a [DefinitionSummary],
     rows: &'a [FunnelRow],
@@ -195,6 +202,7 @@ fn json(
         typical_sign_up_to_pql: TYPICAL_PQL_SHARE,
         typical_pql_to_customer: TYPICAL_CUSTOMER_SHARE,
         signed_up_before_log: found.before_log,
+        not_eligible: found.ineligible,
         warnings,
         definitions,
         rows: &found.rows,

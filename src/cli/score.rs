@@ -171,9 +171,29 @@ fn report(
         text::decimal(summary.expected_above_threshold, 1)
     );
     terminal.note_lines(&wrap(&line, "  "));
-    if let Some(line) = qualified_line(summary) {
+    for line in [ineligible_line(summary), qualified_line(summary)].into_iter().flatten() {
         terminal.note_lines(&wrap(&line, "  "));
     }
+}
+
+/// Returns how many scored accounts are not eligible, by reason; `None` if all are.
+fn ineligible_line(summary: &ScoringSummary) -> Option<String> {
+    if summary.ineligible == 0 {
+        return None;
+    }
+    let counts: Vec<String> = summary
+        .ineligible_by
+        .iter()
+        .map(|(reason, count)| format!("{} {}", grouped(*count), reason.code()))
+        .collect();
+    Some(format!(
+        "  {} of the {} {} not eligible and {} not qualify: {}",
+        grouped(summary.ineligible),
+        counted(summary.scored, "scored account"),
+        agree(summary.ineligible, ["is", "are"]),
+        agree(summary.ineligible, ["does", "do"]),
+        counts.join(", ")
+    ))
 }
 
 /// Returns how many scored accounts qualify, by cause; `None` if none qualifies by a definition.

@@ -47,12 +47,16 @@ impl ConfigArgs {
         let alias = config.users.iter().filter_map(|source| source.alias.as_ref());
         let alias = alias.map(|path| (path, None));
         let visitors = config.visitors.iter().map(|source| (&source.path, source.file_format));
+        let eligibility =
+            config.eligibility.iter().flat_map(|source| [&source.deals, &source.contacts]);
+        let eligibility = eligibility.flatten().map(|path| (path, None));
         // A source that is only a table of a database has no path.
         let sources: Vec<_> = events
             .chain(accounts)
             .chain(users)
             .chain(alias)
             .chain(visitors)
+            .chain(eligibility)
             .filter(|(path, _)| !path.as_os_str().is_empty())
             .collect();
         sources.into_iter().try_for_each(|(path, format)| files.add_tables_of(path, format))?;

@@ -2,9 +2,9 @@
 
 use super::problem::InvalidSetting;
 use super::{
-    AccountSource, Alpha, Config, ContactValue, DesignConfig, EventSource, FeatureConfig,
-    ModelConfig, ObservationConfig, PenaltyKind, QualifyBy, QualifyConfig, SolverKind,
-    ThresholdRule, UserSource, Winsorize, definition,
+    AccountSource, Alpha, Config, ContactValue, DesignConfig, EligibilityConfig, EventSource,
+    FeatureConfig, ModelConfig, ObservationConfig, PenaltyKind, QualifyBy, QualifyConfig,
+    SolverKind, ThresholdRule, UserSource, Winsorize, definition,
 };
 use crate::query::TableName;
 use crate::time::DAY;
@@ -50,6 +50,9 @@ impl Config {
         self.design.validate()?;
         self.model.validate()?;
         self.qualify.validate()?;
+        if let Some(eligibility) = &self.eligibility {
+            eligibility.validate(self.accounts.is_some())?;
+        }
         ensure(self.alerts.within.0 > 0, "alerts.within", || {
             format!(
                 "`alerts.within`: found {}, expected a duration above 0, such as 14d",
@@ -179,6 +182,60 @@ impl UserSource {
             })?;
         }
         Ok(())
+    }
+}
+
+impl EligibilityConfig {
+    /// Checks the section.
+    ///
+    /// # Arguments
+    /// * `has_list` – whether there is an account list
+    fn validate(&self, has_list: bool) -> CheckResult {
+        let lists_deals = self.deal_opened.is_some() && self.deals.is_none();
+        let of_list = [
+            ("eligibility.internal", self.internal.is_some()),
+            ("eligibility.deal_opened", lists_deals),
+            ("eligibility.territory", !self.territory.is_empty()),
+        ];
+        for (key, is_set) in of_list {
+            ensure(!is_set || has_list, key, || {
+                format!("`{key}` requires [accounts], found none")
+            })?;
+        }
+        let has_deals = self.deals.is_some() || lists_deals;
+        let requires = [
+            ("eligibility.deal_account", &self.deal_account, self.deals.is_some(), "deals"),
+            ("eligibility.deal_closed", &self.deal_closed, has_deals, "deals"),
+            (
+                "eligibility.contact_account",
+                &self.contact_account,
+                self.contacts.is_some(),
+                "contacts",
+            ),
+            ("eligibility.contacted_at", &self.contacted_at, self.contacts.is_some(), "contacts"),
+        ];
+        for (key, column, has_source, source) in requires {
+            ensure(column.is_none() || has_source, key, || {
+                format!("`{key}` requires `eligibility.{source}`, found none")
+            })?;
+        }
+        for (key, within) in [
+            ("eligibility.contacted_within", self.contacted_within),
+            ("eligibility.users_within", self.users_within),
+        ] {
+            ensure(within.0 > 0, key, || {
+                format!("`{key}`: found {within}, expected a duration above 0, such as 30d")
+            })?;
+        }
+        let empty = self.territory.iter().find(|(_, values)| values.is_empty());
+        empty.map_or(Ok(()), |(column, _)| {
+            Err((
+                "eligibility.territory",
+                format!(
+                    "`eligibility.territory`: found no value of `{column}`, expected at least one"
+                ),
+            ))
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod definition;
+mod eligibility;
 mod forms;
 mod max_line;
 mod problem;
@@ -19,6 +20,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 pub use definition::{Condition, DefinitionConfig, DefinitionKind};
+pub use eligibility::EligibilityConfig;
 pub use max_line::MaxLine;
 use problem::InvalidSetting;
 use read::{apply_set, check_types, flag, from_toml, line_of, resolve_paths};
@@ -72,6 +74,9 @@ pub struct Config {
     /// Which accounts qualify. Set at most one of `share`, `threshold`, `capacity`, `precision`
     /// and `value`.
     pub qualify: QualifyConfig,
+    /// Which accounts sales may contact. The others are scored, but never qualify and give no
+    /// alert; their scores have the reason.
+    pub eligibility: Option<EligibilityConfig>,
     /// Alerts about accounts, for `pql alerts`.
     pub alerts: AlertsConfig,
     /// PQL definitions: rules on usage. Set exactly one of `all` and `any`.
@@ -153,6 +158,7 @@ impl Config {
             accounts: None,
             users: None,
             visitors: None,
+            eligibility: None,
             matrix: MatrixConfig { table: None, file_format: None, ..self.matrix.clone() },
             // Alerts do not change a model.
             alerts: AlertsConfig::default(),

@@ -62,7 +62,7 @@ const CHOICES: [(&str, &str); 9] = [
 ];
 
 /// The sections of a project file.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "events",
     "accounts",
     "users",
@@ -75,6 +75,7 @@ const SECTIONS: [&str; 14] = [
     "design",
     "model",
     "qualify",
+    "eligibility",
     "alerts",
     "definition",
 ];
@@ -327,9 +328,15 @@ pub(super) fn resolve_paths(table: &mut Table, base: &Path) {
     if let Some(Value::Array(sources)) = table.get_mut("events") {
         sources.iter_mut().for_each(|source| resolve_key(source, "path"));
     }
-    for (section, key) in
-        [("accounts", "path"), ("visitors", "path"), ("users", "path"), ("users", "alias")]
-    {
+    let paths = [
+        ("accounts", "path"),
+        ("visitors", "path"),
+        ("users", "path"),
+        ("users", "alias"),
+        ("eligibility", "deals"),
+        ("eligibility", "contacts"),
+    ];
+    for (section, key) in paths {
         table.get_mut(section).into_iter().for_each(|source| resolve_key(source, key));
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn assemble(
     warnings.extend(notes.warnings());
     let never_times = raw.never_times;
     let account_quality = raw.account_quality.take();
+    let members = raw.member_times(&account_map.row, (accounts.id.len(), span.until));
     let user_quality = raw.directory.take().map(|users| users.quality).unwrap_or_default();
     let daily = daily_counts(&raw, &counts.by_day, &counts.present);
     let (events, event_quality) = partition_events(
@@ -79,6 +80,8 @@ pub(super) fn assemble(
         warnings,
         formats: notes.formats,
         daily,
+        members,
+        exclusions: None,
     };
     count_anomalies(&mut log, &counts, never_times);
     Ok(log)

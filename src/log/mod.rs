@@ -11,6 +11,7 @@ mod columns;
 mod daily;
 mod derive;
 mod event_store;
+mod exclusions;
 mod faults;
 mod interner;
 pub(crate) mod joined;
@@ -35,6 +36,8 @@ pub use cells::{ColumnTypes, NullMarks, NumberFormat, ValueKind};
 pub(crate) use columns::{UsedColumns, account_columns, event_columns, visitor_columns};
 pub use daily::DailyCounts;
 pub use event_store::{EventStore, Events};
+pub use exclusions::Exclusions;
+pub(crate) use exclusions::MemberTimes;
 pub use faults::{NewEvent, TrainingActivity, Watch, log_faults, new_events};
 use polars::prelude::DataFrame;
 pub use quality::{AnomalyCount, DataQuality, DroppedRows, SourceQuality};
@@ -120,6 +123,10 @@ pub struct Log {
     pub formats: BTreeMap<String, NumberFormat>,
     /// Events by day.
     pub daily: DailyCounts,
+    /// When internal and other members joined each account.
+    pub(crate) members: MemberTimes,
+    /// Why accounts must not be contacted; `None` without `[eligibility]`.
+    pub exclusions: Option<Exclusions>,
 }
 
 /// Options of [`Log::read`].
@@ -186,7 +193,8 @@ impl Log {
         };
         let since = config.observation.since.map(|t| t.0);
         let bounds = LogBounds { now, since, until, zone: config.input.timezone };
-        let log = ingest(&sources, bounds, sink.progress())?;
+        let mut log = ingest(&sources, bounds, sink.progress())?;
+        log.exclusions = exclusions::read(config, &mut log)?;
         log.warnings.iter().for_each(|warning| sink.notify(warning.clone()));
         Ok(log)
     }

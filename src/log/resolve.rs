@@ -1,5 +1,6 @@
 //! Accounts of events: by their id, or by the user of the event.
 
+use super::MemberTimes;
 use super::cells::{ColumnTypes, NO_TIME};
 use super::interner::{Interner, NO_CODE};
 use super::raw_events::RawEvents;
@@ -7,6 +8,7 @@ use super::raw_source::{RawSource, UNKNOWN_CODES, missing_code, unknown_code};
 use super::users::{self, UserDirectory};
 use crate::config::UserSource;
 use crate::error::Result;
+use crate::time::NEVER;
 
 /// Returns the code of an account.
 ///
@@ -106,6 +108,28 @@ impl RawEvents {
     /// Returns whether the accounts of users that the account list lacks are added to it.
     pub(super) fn adds_accounts(&self) -> bool {
         self.directory.as_ref().is_some_and(|users| users.add_accounts)
+    }
+
+    /// Returns when the members of each account joined, before the end of the log; empty without
+    /// users.
+    ///
+    /// # Arguments
+    /// * `row` – row of each account by its code
+    pub(super) fn member_times(&self, row: &[u32], (len, until): (usize, i64)) -> MemberTimes {
+        let Some(directory) = &self.directory else { return MemberTimes::default() };
+        let mut times = MemberTimes { internal: vec![NEVER; len], other: vec![NEVER; len] };
+        let rows: Vec<Option<u32>> = directory
+            .accounts
+            .iter()
+            .map(|name| self.accounts.get(name).map(|code| row[code as usize]))
+            .collect();
+        for (account, from, is_internal) in directory.joined_before(until) {
+            let Some(row) = rows[account as usize].filter(|row| *row != NO_CODE) else { continue };
+            let times = if is_internal { &mut times.internal } else { &mut times.other };
+            let first = &mut times[row as usize];
+            *first = from.min(*first);
+        }
+        times
     }
 
     /// Returns when the first membership of each account starts before the end of the log, by

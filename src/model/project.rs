@@ -31,6 +31,7 @@ impl Model {
             events: file.events.clone(),
             accounts: file.accounts.clone(),
             users: file.users.clone(),
+            eligibility: file.eligibility.clone(),
             ..stored
         };
         if file.definition.is_empty() && !config.definition.is_empty() {

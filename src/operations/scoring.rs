@@ -80,6 +80,7 @@ pub fn score_matrix_to(
     sink: &mut Sink<'_>,
 ) -> Result<ScoringRun> {
     let stored = model.config()?;
+    check_eligibility(file)?;
     check_definitions(if file.definition.is_empty() { &stored } else { file }, sink)?;
     let rule = model.matrix_config(file.matrix.clone())?;
     let types = model.column_types(&stored);
@@ -93,7 +94,14 @@ pub fn score_matrix_to(
         let (features, account) = (&batch.features, &batch.account);
         summary.add(writer.score(
             scorer,
-            &ScoringBatch { features, account, cutoff: &batch.cutoff, unscored: &[], pqls: &[] },
+            &ScoringBatch {
+                features,
+                account,
+                cutoff: &batch.cutoff,
+                unscored: &[],
+                pqls: &[],
+                ineligible: &[],
+            },
         )?);
         Ok(())
     })?;
@@ -121,6 +129,20 @@ pub(crate) fn check_definitions(config: &Config, sink: &mut Sink<'_>) -> Result<
         sink.notify(Warning::DefinitionsNeedEvents);
     }
     Ok(())
+}
+
+/// Checks that the project file does not restrict which accounts qualify: that needs events.
+///
+/// # Errors
+/// * [`Error::Usage`]: it has `[eligibility]`
+fn check_eligibility(file: &Config) -> Result<()> {
+    if file.eligibility.is_none() {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        problem: "[eligibility] requires events, but a feature matrix has none".to_owned(),
+        hint: Some("score events (`-c pql.toml` without `--features`), or remove [eligibility] and filter the scores".to_owned()),
+    })
 }
 
 /// Warns about a matrix without accounts. It cannot go to a ledger because the next batch would

@@ -50,8 +50,9 @@ const COLUMNS: [&str; 19] = [
     "model",
 ];
 
-/// Columns that files of earlier versions lack; they are null then.
-const OPTIONAL: [&str; 3] = ["concern_1", "pql_definitions", "horizon_end"];
+/// Columns that a file may lack; they are null then. Earlier versions had fewer columns, and only
+/// runs with `[eligibility]` have `eligible`.
+const OPTIONAL: [&str; 4] = ["concern_1", "pql_definitions", "horizon_end", "eligible"];
 
 /// A folder of stored scores.
 #[derive(Debug, Clone)]
@@ -188,7 +189,7 @@ fn schema(names: &[&str]) -> Schema {
             DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
         }
         "probability" | "probability_low" | "probability_high" | "percentile" => DataType::Float64,
-        "qualified" | "holdout" => DataType::Boolean,
+        "qualified" | "holdout" | "eligible" => DataType::Boolean,
         _ => DataType::String,
     };
     names.iter().map(|name| ((*name).into(), dtype(name))).collect()

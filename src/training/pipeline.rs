@@ -178,9 +178,26 @@ pub fn rows_for_model(
     sink: &mut Sink<'_>,
 ) -> Result<Rows> {
     observed(config, log, sink, |log, observations, sink| {
+        report_ineligible(&log, &observations, sink)?;
         let features = compute(&catalog, &log, &observations, sink.progress())?;
         Ok(Rows::from_log(log, observations, catalog, features))
     })
+}
+
+/// Reports how many rows with an outcome are of accounts that were not eligible at the cutoff.
+fn report_ineligible(log: &Log, observations: &Observations, sink: &mut Sink<'_>) -> Result<()> {
+    let Some(exclusions) = &log.exclusions else { return Ok(()) };
+    let reasons = exclusions.reasons(log, &observations.account, &observations.cutoff)?;
+    let mature = observations.outcome.iter().zip(reasons).filter(|(o, _)| o.label().is_some());
+    let (mut rows, mut all) = (0, 0);
+    for (_, reasons) in mature {
+        all += 1;
+        rows += u64::from(!reasons.is_eligible());
+    }
+    if rows > 0 {
+        sink.notify(Notice::IneligibleRowsKept { rows, all });
+    }
+    Ok(())
 }
 
 /// Reads a feature matrix with the usage features of a model, so that a model trained on it can also

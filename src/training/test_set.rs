@@ -224,6 +224,7 @@ impl TestRows {
             cutoff: &cutoff,
             unscored: &[],
             pqls: &[],
+            ineligible: &[],
         };
         let (mut scores, _) = scorer.score(&rows)?;
         let mut insert_after = |name: &str, column: Column| {

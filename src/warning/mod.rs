@@ -6,6 +6,7 @@ mod alarm;
 mod codes;
 mod drop_reason;
 mod finding;
+mod ineligible;
 mod log_fault;
 mod marked_column;
 mod message;
@@ -22,6 +23,7 @@ pub use self::drop_reason::{
     Anomaly, DropReason, DroppedFeature, FeatureDrop, ObservationDrop, OutcomeDrop, Unscored,
 };
 pub use self::finding::{Finding, MeasureImportance, Origin};
+pub use self::ineligible::{IneligibleReason, IneligibleReasons};
 pub use self::log_fault::{LogFault, Replacement};
 pub use self::marked_column::MarkedColumn;
 pub use self::message::Message;

@@ -44,6 +44,18 @@ pub enum Notice {
         /// Number of them.
         rows: usize,
     },
+    /// A funnel leaves out own and test accounts, and those outside of the territory.
+    IneligibleAccountsSkipped {
+        /// Number of them.
+        accounts: u64,
+    },
+    /// Rows are of accounts that were not eligible at the cutoff, and count all the same.
+    IneligibleRowsKept {
+        /// Number of them.
+        rows: u64,
+        /// All rows with an outcome.
+        all: u64,
+    },
     /// Accounts that signed up before the log starts were skipped.
     EarlyAccountsSkipped {
         /// Number of them.
@@ -70,6 +82,8 @@ impl Notice {
             Self::ModelDefinitions => "model-definitions",
             Self::TrainingRowsSkipped { .. } => "training-rows-skipped",
             Self::HeldOutRows { .. } => "held-out-rows",
+            Self::IneligibleAccountsSkipped { .. } => "ineligible-accounts-skipped",
+            Self::IneligibleRowsKept { .. } => "ineligible-rows-kept",
             Self::EarlyAccountsSkipped { .. } => "early-accounts-skipped",
         }
     }
@@ -112,6 +126,20 @@ impl fmt::Display for Notice {
                     f,
                     "{} of the test set evaluated with the probabilities from before the final refit",
                     counted(*rows as u64, "row")
+                )
+            }
+            Self::IneligibleAccountsSkipped { accounts } => {
+                write!(
+                    f,
+                    "{} skipped: own or test accounts, or outside of the territory ([eligibility]); other accounts count, also those that are not eligible today",
+                    counted(*accounts, "account")
+                )
+            }
+            Self::IneligibleRowsKept { rows, all } => {
+                write!(
+                    f,
+                    "{rows} of {} not eligible at the cutoff ([eligibility]); all metrics count them like the others, although they never qualify",
+                    counted(*all, "row")
                 )
             }
             Self::EarlyAccountsSkipped { accounts, since } => {

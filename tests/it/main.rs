@@ -30,6 +30,7 @@ mod common;
 mod compare;
 mod definition;
 mod doctor;
+mod eligibility;
 mod engines;
 mod explain;
 mod exports;

@@ -5,8 +5,8 @@ use std::fs;
 use pql::config::schema::json_schema;
 use pql::config::{
     AccountSource, AlertsConfig, Condition, Config, ContactValue, DefinitionConfig, DesignConfig,
-    EventSource, FeatureConfig, InputConfig, MatrixConfig, ModelConfig, ObservationConfig,
-    QualifyConfig, Roles, UserSource, VisitorSource,
+    EligibilityConfig, EventSource, FeatureConfig, InputConfig, MatrixConfig, ModelConfig,
+    ObservationConfig, QualifyConfig, Roles, UserSource, VisitorSource,
 };
 use regex::Regex;
 use serde::de::DeserializeOwned;
@@ -93,6 +93,9 @@ fn type_name(schema: &Value) -> String {
                 keys.iter().map(|key| format!("{key} = …")).collect::<Vec<_>>().join(", ")
             ))
         }
+        "object" if schema["additionalProperties"]["type"] == "array" => {
+            "table: column = list of values".to_owned()
+        }
         "object" => "table: feature = level".to_owned(),
         "integer" => format!("integer{range}"),
         "number" => format!("number{range}"),
@@ -166,6 +169,7 @@ fn reference(schema: &Value) -> String {
             "matrix" => keys::<MatrixConfig>(),
             "design" => keys::<DesignConfig>(),
             "model" => keys::<ModelConfig>(),
+            "eligibility" => keys::<EligibilityConfig>(),
             "qualify" => keys::<QualifyConfig>(),
             "input" => keys::<InputConfig>(),
             "alerts" => keys::<AlertsConfig>(),

@@ -189,6 +189,7 @@ fn model_coverage(scenario: &Scenario, model: &Model, fresh: &SimulatedRows) -> 
         cutoff: &vec![None; n],
         unscored: &vec![None; n],
         pqls: &[],
+        ineligible: &[],
     };
     let (table, _) = scorer.score(&batch).unwrap();
     let end = |name: &str| {

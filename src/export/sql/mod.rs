@@ -110,6 +110,7 @@ pub fn export_sql(
             return write_scores(query, label, options);
         }
     };
+    check_eligibility(&config)?;
     let inputs = Inputs::new(catalog, &config, &config.definition, &types, options)?;
     warn_of_unknown_properties(&config, sink);
     let definitions = match config.definition.as_slice() {
@@ -282,6 +283,19 @@ impl<'a> Inputs<'a> {
         stages.extend(feature_stages(catalog, &self.attributes));
         stages
     }
+}
+
+/// Checks that all accounts may qualify: statements do not look up deals and contacts.
+fn check_eligibility(config: &Config) -> Result<()> {
+    if config.eligibility.is_none() {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        problem: "[eligibility]: exported SQL does not compute which accounts are eligible".to_owned(),
+        hint: Some(
+            "remove [eligibility] and filter the scores in a view with your tables of deals and contacts, or run `pql score`".to_owned(),
+        ),
+    })
 }
 
 /// Checks that the events have accounts: statements do not find them by the user.

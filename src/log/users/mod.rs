@@ -11,7 +11,7 @@ use super::interner::{Interner, NO_CODE};
 use super::quality::SourceQuality;
 use crate::warning::DropReason;
 use alias::Aliases;
-pub(super) use read::read;
+pub(super) use read::{parse_flag, read};
 
 /// A membership of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,13 @@ impl UserDirectory {
     fn memberships(&self, user: u32) -> Option<&[Membership]> {
         let end = *self.start.get(user as usize + 1)?;
         Some(&self.memberships[self.start[user as usize]..end])
+    }
+
+    /// Iterates over the memberships that start before a time: the account, the start, and whether
+    /// the user is internal.
+    pub(super) fn joined_before(&self, time: i64) -> impl Iterator<Item = (u32, i64, bool)> {
+        let joined = self.memberships.iter().filter(move |m| m.account != NO_CODE && m.from < time);
+        joined.map(|membership| (membership.account, membership.from, membership.internal))
     }
 
     /// Returns when the first membership of each account starts, by its code in

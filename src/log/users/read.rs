@@ -313,7 +313,7 @@ fn joined(rows: impl Iterator<Item = Membership>) -> (Membership, bool) {
 }
 
 /// Parses a flag; an empty one is false.
-fn parse_flag(text: &str) -> Option<bool> {
+pub(in crate::log) fn parse_flag(text: &str) -> Option<bool> {
     match text.to_lowercase().as_str() {
         "true" | "t" | "yes" | "y" | "1" => Some(true),
         "" | "false" | "f" | "no" | "n" | "0" => Some(false),

@@ -17,7 +17,7 @@ use crate::log::cells;
 use crate::model::encoder::{BLOCK, Inputs, ValueCounts};
 use crate::model::explain::{Contributions, Reason, ReasonTexts};
 use crate::rules::definition::{DefinitionKinds, Pql};
-use crate::warning::Unscored;
+use crate::warning::{IneligibleReasons, Unscored};
 
 /// Score of a row.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,12 @@ impl Scorer<'_> {
             probability: calibration.probability(eta),
             interval: variance.map(|variance| calibration.interval(eta, variance)),
         }
+    }
+
+    /// Returns the end of the horizon of each row with a probability.
+    fn horizon_ends(&self, cutoff: &[Option<i64>], probability: &[f64]) -> Vec<Option<i64>> {
+        let rows = cutoff.iter().zip(probability);
+        rows.map(|(cutoff, p)| Some((*cutoff)? + self.horizon?).filter(|_| !p.is_nan())).collect()
     }
 
     /// Returns why a row cannot be scored: a value is infinite, and so are its log-odds.
@@ -73,7 +79,37 @@ impl ScoreColumns {
     }
 }
 
+/// Returns the columns `eligible` and `ineligible_reason`.
+fn eligibility_columns(reasons: &[IneligibleReasons]) -> [(&'static str, ColumnValues); 2] {
+    let eligible: Vec<Option<bool>> =
+        reasons.iter().map(|reasons| Some(reasons.is_eligible())).collect();
+    let texts = (0..IneligibleReasons::SETS).map(IneligibleReasons::from_code);
+    let texts = texts.map(|reasons| Arc::from(reasons.to_string())).collect();
+    let place = |reasons: &IneligibleReasons| {
+        if reasons.is_eligible() { DictionaryColumn::NULL } else { u32::from(reasons.set_code()) }
+    };
+    let places = reasons.iter().map(place).collect();
+    [
+        ("eligible", ColumnValues::Plain(bool_column("eligible", &eligible))),
+        (
+            "ineligible_reason",
+            ColumnValues::Dictionary(DictionaryColumn::new(Arc::new(texts), places)),
+        ),
+    ]
+}
+
 impl ScoringSummary {
+    /// Adds the scored rows of accounts that are not eligible.
+    fn count_ineligible(&mut self, reasons: &[IneligibleReasons], is_scored: &[bool]) {
+        let scored = reasons.iter().zip(is_scored).filter(|(_, is_scored)| **is_scored);
+        for (reasons, _) in scored.filter(|(reasons, _)| !reasons.is_eligible()) {
+            self.ineligible += 1;
+            for reason in reasons.iter() {
+                *self.ineligible_by.entry(reason).or_default() += 1;
+            }
+        }
+    }
+
     /// Adds a scored row.
     fn count(&mut self, scorer: &Scorer<'_>, probability: f64) {
         self.scored += 1;
@@ -129,7 +165,8 @@ impl<'a> ChunkScorer<'a> {
         }
         chunk.summary.values = chunk.inputs.named(values);
         let pqls = batch.pqls.get(rows.clone()).unwrap_or_default();
-        chunk.into_table(&batch.account.slice(start, n), &batch.cutoff[rows], pqls)
+        let ineligible = batch.ineligible.get(rows.clone()).unwrap_or_default();
+        chunk.into_table(&batch.account.slice(start, n), &batch.cutoff[rows], (pqls, ineligible))
     }
 
     /// Scores the rows from `first` on; `x` are their design columns, shape (columns, rows).
@@ -175,7 +212,7 @@ impl<'a> ChunkScorer<'a> {
         self,
         account: &Column,
         cutoff: &[Option<i64>],
-        pqls: &[Option<Pql>],
+        (pqls, ineligible): (&[Option<Pql>], &[IneligibleReasons]),
     ) -> Result<(OutputTable, ScoringSummary)> {
         let Self { scorer, scores, reasons, mut summary, .. } = self;
         let account =
@@ -190,13 +227,14 @@ impl<'a> ChunkScorer<'a> {
             _ => account.iter().map(|account| Some(in_holdout(account))).collect(),
         };
         let pqls = (0..cutoff.len()).map(|row| pqls.get(row).copied().flatten());
+        let reasons_of = |row: usize| ineligible.get(row).copied().unwrap_or_default();
         let reach = |p: &f64| Some(*p >= scorer.model.threshold).filter(|_| !p.is_nan());
-        let found = scores
-            .probability
-            .iter()
-            .map(reach)
-            .zip(pqls.clone())
-            .map(|(reached, pql)| qualification(scorer.qualify_by, reached, pql.is_some()));
+        let found = scores.probability.iter().map(reach).zip(pqls.clone()).enumerate().map(
+            |(row, (reached, pql))| {
+                let eligible = reasons_of(row).is_eligible();
+                qualification(scorer.qualify_by, reached, pql.is_some(), eligible)
+            },
+        );
         let (qualified, by): (Vec<Option<bool>>, Vec<u32>) =
             found.map(|(qualified, by)| (qualified, by.unwrap_or(DictionaryColumn::NULL))).unzip();
         for cause in &by {
@@ -233,11 +271,8 @@ impl<'a> ChunkScorer<'a> {
         let texts = reasons.texts();
         scorer.store_reason_texts(reasons);
         let plain = |column: Column| ColumnValues::Plain(column);
-        let horizon_end: Vec<Option<i64>> = cutoff
-            .iter()
-            .zip(&scores.probability)
-            .map(|(cutoff, p)| Some((*cutoff)? + scorer.horizon?).filter(|_| !p.is_nan()))
-            .collect();
+        let is_scored: Vec<bool> = scores.probability.iter().map(|p| !p.is_nan()).collect();
+        let horizon_end = scorer.horizon_ends(cutoff, &scores.probability);
         let mut columns = vec![
             ("account_id", plain(account.clone().into_column().with_name("account_id".into()))),
             ("cutoff", plain(time_column("cutoff", cutoff.iter().copied()))),
@@ -258,6 +293,11 @@ impl<'a> ChunkScorer<'a> {
             ),
             ("holdout", plain(bool_column("holdout", &holdout))),
         ];
+        if scorer.with_eligibility {
+            let reasons: Vec<IneligibleReasons> = (0..cutoff.len()).map(reasons_of).collect();
+            summary.count_ineligible(&reasons, &is_scored);
+            columns.extend(eligibility_columns(&reasons));
+        }
         for (name, places) in REASON_COLUMNS.into_iter().zip(scores.reasons) {
             columns.push((
                 name,

@@ -14,7 +14,7 @@ use crate::log::{Log, Watch, log_faults};
 use crate::model::Model;
 use crate::rules::definition::{Definition, Pql, pqls};
 use crate::time::{DAY, Timestamp};
-use crate::warning::{LogFault, Notice, Unscored, Warning};
+use crate::warning::{IneligibleReasons, LogFault, Notice, Unscored, Warning};
 
 /// The open accounts of a log, with the features of a model.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct LogBatch {
     cutoff: Vec<Option<i64>>,
     unscored: Vec<Option<Unscored>>,
     pqls: Vec<Option<Pql>>,
+    /// Reasons why each account must not be contacted; `None` without `[eligibility]`.
+    pub(super) ineligible: Option<Vec<IneligibleReasons>>,
     /// Names of each set of definitions that an account matches, joined by `;`.
     pub(super) definition_names: Arc<Vec<Arc<str>>>,
     /// Time from a cutoff to the end of the horizon, µs.
@@ -63,7 +65,14 @@ impl LogBatch {
         let account: StringChunked =
             observations.account.iter().map(|a| Some(&log.accounts.id[*a as usize])).collect();
         let (pqls, definition_names) = pqls(&definitions, log, &observations.account)?;
+        // As of today, whatever the cutoff of a row.
+        let time = scoring_time(log);
+        let ineligible = log.exclusions.as_ref().map(|exclusions| {
+            let times = vec![time; observations.account.len()];
+            exclusions.reasons(log, &observations.account, &times)
+        });
         Ok(Self {
+            ineligible: ineligible.transpose()?,
             features: compute(catalog, log, &observations, sink.progress())?,
             account: account.into_column(),
             pqls,
@@ -72,14 +81,15 @@ impl LogBatch {
             cutoff: observations.cutoff.iter().map(|c| Some(*c)).collect(),
             unscored: eligibility.iter().map(|s| s.reason()).collect(),
             qualify_by: config.qualify.by,
-            time: Timestamp(scoring_time(log)),
+            time: Timestamp(time),
         })
     }
 
     /// Returns the rows to score.
     pub(crate) fn as_batch(&self) -> ScoringBatch<'_> {
-        let Self { features, account, cutoff, unscored, pqls, .. } = self;
-        ScoringBatch { features, account, cutoff, unscored, pqls }
+        let Self { features, account, cutoff, unscored, pqls, ineligible, .. } = self;
+        let ineligible = ineligible.as_deref().unwrap_or_default();
+        ScoringBatch { features, account, cutoff, unscored, pqls, ineligible }
     }
 }
 

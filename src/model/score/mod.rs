@@ -33,7 +33,7 @@ use crate::model::Model;
 use crate::model::encoder::{DesignColumn, Encoding, ValueCounts};
 use crate::model::explain::{Contributions, ReasonTemplates, ReasonTexts};
 use crate::rules::definition::Pql;
-use crate::warning::{Unscored, Warning};
+use crate::warning::{IneligibleReason, IneligibleReasons, Unscored, Warning};
 
 /// Maximum number of reasons per account: the score table has a column for each.
 pub const REASONS: usize = 3;
@@ -62,6 +62,8 @@ pub struct ScoringBatch<'a> {
     pub unscored: &'a [Option<Unscored>],
     /// Matches of the PQL definitions by row. Empty: no definitions.
     pub pqls: &'a [Option<Pql>],
+    /// Reasons why the account of each row must not be contacted. Empty: all are eligible.
+    pub ineligible: &'a [IneligibleReasons],
 }
 
 /// Counts and sums over scored rows.
@@ -75,6 +77,11 @@ pub struct ScoringSummary {
     pub above_threshold: u64,
     /// Rows with a probability that qualify: by the model, by a definition and by both.
     pub qualified_by: [u64; 3],
+    /// Rows with a probability of accounts that are not eligible, and by reason; a row may have
+    /// several reasons.
+    pub ineligible: u64,
+    /// Rows with a probability, by the reason why their account is not eligible.
+    pub ineligible_by: BTreeMap<IneligibleReason, u64>,
     /// Sum of the probabilities.
     pub expected_conversions: f64,
     /// Sum of the probabilities at or above the threshold.
@@ -98,6 +105,10 @@ impl ScoringSummary {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),
         };
+        self.ineligible += other.ineligible;
+        for (reason, count) in other.ineligible_by {
+            *self.ineligible_by.entry(reason).or_default() += count;
+        }
         for (reason, count) in other.unscored {
             *self.unscored.entry(reason).or_default() += count;
         }
@@ -126,6 +137,8 @@ pub struct Scorer<'a> {
     /// Names of each set of definitions that an account matches, joined by `;`.
     definition_names: Arc<Vec<Arc<str>>>,
     contact_value: Option<ContactValue>,
+    /// Whether the table has the columns `eligible` and `ineligible_reason`.
+    with_eligibility: bool,
 }
 
 impl<'a> Scorer<'a> {
@@ -156,6 +169,7 @@ impl<'a> Scorer<'a> {
                 ThresholdRule::Value(value) => Some(value),
                 _ => None,
             },
+            with_eligibility: false,
         })
     }
 
@@ -190,6 +204,7 @@ impl<'a> Scorer<'a> {
             qualify_by: batch.qualify_by,
             horizon: Some(batch.horizon),
             definition_names: batch.definition_names.clone(),
+            with_eligibility: batch.ineligible.is_some(),
             ..self
         }
     }
@@ -232,7 +247,8 @@ impl<'a> Scorer<'a> {
     /// Columns: `account_id, cutoff, probability, probability_low, probability_high, percentile,
     /// tier, qualified, qualified_by, pql_types, pql_at, holdout, reason_1, reason_2, reason_3,
     /// concern_1, pql_definitions, horizon_end, model`. Reasons raise the score, the concern lowers
-    /// it. A row that is not scored has a null probability and the cause in `reason_1`.
+    /// it. With `[eligibility]`, `eligible` and `ineligible_reason` follow `holdout`. A row that is
+    /// not scored has a null probability and the cause in `reason_1`.
     /// The 95% interval is the uncertainty of the estimate; it is null after l1 and elastic net.
     /// `qualified_by` is `model`, `definition` or `both`. `pql_types` are the types of the
     /// definitions that match by the end of the log, such as `criteria;limit`, and `pql_at` is the
@@ -301,6 +317,7 @@ impl<'a> Scorer<'a> {
                 cutoff: &[],
                 unscored: &[],
                 pqls: &[],
+                ineligible: &[],
             },
             0..0,
         )?

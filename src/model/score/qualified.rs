@@ -11,12 +11,17 @@ pub(super) const QUALIFIED_BY: [&str; 3] = ["model", "definition", "both"];
 /// # Arguments
 /// * `reached` – whether the probability reaches the threshold; `None` without a probability
 /// * `matched` – whether the account matches a definition
+/// * `eligible` – whether the account may be contacted; others never qualify
 pub(super) fn qualification(
     by: QualifyBy,
     reached: Option<bool>,
     matched: bool,
+    eligible: bool,
 ) -> (Option<bool>, Option<u32>) {
     let Some(reached) = reached else { return (None, None) };
+    if !eligible {
+        return (Some(false), None);
+    }
     let (by_model, by_definition) =
         (by != QualifyBy::Definition && reached, by != QualifyBy::Model && matched);
     let qualified = match by {
@@ -38,7 +43,7 @@ mod tests {
     #[test]
     fn each_qualify_rule_uses_its_criteria() {
         let found = |by, reached, matched| {
-            let (qualified, cause) = qualification(by, reached, matched);
+            let (qualified, cause) = qualification(by, reached, matched, true);
             (qualified, cause.map(|index| QUALIFIED_BY[index as usize]))
         };
         let (yes, no) = (Some(true), Some(false));
@@ -65,6 +70,8 @@ mod tests {
             );
             for matched in [true, false] {
                 assert_eq!(found(by, None, matched), (None, None), "{by:?}");
+                let ineligible = qualification(by, Some(true), matched, false);
+                assert_eq!(ineligible, (Some(false), None), "{by:?}");
             }
         }
     }

@@ -99,6 +99,8 @@ pub(crate) struct AccountState<'a> {
     pql_at: Option<i64>,
     /// Cutoff of the row, µs UTC.
     cutoff: Option<i64>,
+    /// Whether the account may be contacted.
+    eligible: bool,
 }
 
 /// Options of a comparison of runs.
@@ -149,6 +151,8 @@ pub struct RunDiff {
     pub alerts: Vec<Alert>,
     /// Number of changed holdout accounts that are not reported.
     pub skipped_holdout: usize,
+    /// Number of changed accounts that are not reported because they must not be contacted.
+    pub skipped_ineligible: usize,
     /// Number of accounts that are not reported because their definition has held for longer.
     pub skipped_matches: usize,
     /// Zone of the days in texts.
@@ -158,7 +162,7 @@ pub struct RunDiff {
 impl RunDiff {
     /// Compares the newest run of a model with an earlier run.
     ///
-    /// An account without a probability gets no alert. One that the previous run did not score is
+    /// An account without a probability, or that must not be contacted, gets no alert. One that the previous run did not score is
     /// compared with the last earlier run that did. An account that qualifies by a definition alone
     /// gets an alert only if the definition first held since then; without such a run, within
     /// `query.within`. In a first run the other accounts that qualify are all reported. If an
@@ -203,6 +207,7 @@ impl RunDiff {
             previous: previous.clone(),
             alerts: Vec::new(),
             skipped_holdout: 0,
+            skipped_ineligible: 0,
             skipped_matches: 0,
             zone: query.zone,
         };
@@ -232,7 +237,9 @@ impl RunDiff {
             let current = current.get(row);
             let previous = states.get(account);
             let state = previous.map(|(state, _)| state);
-            let is_new = age.is_new(&current, previous.map(|(_, run)| run.time));
+            // A definition may have matched while the account was not eligible.
+            let is_new = state.is_some_and(|state| !state.eligible)
+                || age.is_new(&current, previous.map(|(_, run)| run.time));
             let mut changes = kinds.iter().filter(|kind| kind.matches(&current, state));
             let Some(kind) = changes.find(|kind| is_new || **kind != AlertKind::Qualified) else {
                 let newly_qualifies = AlertKind::Qualified.matches(&current, state);
@@ -240,7 +247,9 @@ impl RunDiff {
                     usize::from(newly_qualifies && kinds.contains(&AlertKind::Qualified));
                 continue;
             };
-            if details.is_holdout(row) && !query.include_holdout {
+            if !current.eligible {
+                self.skipped_ineligible += 1;
+            } else if details.is_holdout(row) && !query.include_holdout {
                 self.skipped_holdout += 1;
             } else {
                 let change = AccountChange {
@@ -371,6 +380,7 @@ mod tests {
             qualified_by: None,
             pql_at: None,
             cutoff: None,
+            eligible: true,
         }
     }
 

@@ -106,6 +106,7 @@ mod tests {
             qualified_by: Some(by),
             pql_at: Some(matched * DAY),
             cutoff: Some(cutoff * DAY),
+            eligible: true,
         };
         let age = |run: i64, previous: Option<i64>, at_an_age| MatchAge {
             run: run * DAY,

@@ -20,6 +20,7 @@ pub(crate) struct RunScores {
     qualified_by: StringChunked,
     pql_at: Int64Chunked,
     horizon_end: Int64Chunked,
+    eligible: BooleanChunked,
 }
 
 impl RunScores {
@@ -35,6 +36,7 @@ impl RunScores {
             "qualified_by",
             "pql_at",
             "horizon_end",
+            "eligible",
         ])?;
         let time =
             |name: &str| Ok::<_, PolarsError>(rows.column(name)?.datetime()?.physical().clone());
@@ -49,6 +51,7 @@ impl RunScores {
                 qualified_by: rows.column("qualified_by")?.str()?.clone(),
                 pql_at: time("pql_at")?,
                 horizon_end: time("horizon_end")?,
+                eligible: rows.column("eligible")?.bool()?.clone(),
             })
         };
         columns().map_err(|e: PolarsError| Error::unexpected_table(&run.path, e))
@@ -90,6 +93,7 @@ impl RunScores {
             qualified_by: self.qualified_by.get(row),
             pql_at: self.pql_at.get(row),
             cutoff: self.cutoff.get(row),
+            eligible: self.eligible.get(row) != Some(false),
         }
     }
 

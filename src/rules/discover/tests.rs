@@ -3,7 +3,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::log::{Accounts, DailyCounts, DataQuality, EventStore, Events, NO_USER, Names};
+use crate::log::{
+    Accounts, DailyCounts, DataQuality, EventStore, Events, MemberTimes, NO_USER, Names,
+};
 use crate::time::NEVER;
 
 const NAMES: [&str; 4] = ["export", "invite", "login", "share"];
@@ -63,6 +65,8 @@ fn log(seed: u64, accounts: usize, chance: impl Fn(&[Vec<i64>; 4]) -> f64) -> Lo
         warnings: Vec::new(),
         formats: std::collections::BTreeMap::new(),
         daily: DailyCounts::default(),
+        members: MemberTimes::default(),
+        exclusions: None,
     }
 }
 

@@ -155,6 +155,8 @@ pub struct FunnelOptions<'a> {
 pub struct Funnel {
     /// Number of skipped accounts, which signed up before the start of the log.
     pub before_log: u64,
+    /// Number of skipped own and test accounts, and accounts outside of the territory.
+    pub ineligible: u64,
     /// Rows of all sign-ups by definition, type and all definitions, then the same by cohort.
     pub rows: Vec<FunnelRow>,
 }
@@ -167,6 +169,9 @@ impl Funnel {
                 accounts: self.before_log,
                 since: ZonedTime::new(plan.since, log.zone),
             });
+        }
+        if self.ineligible > 0 {
+            sink.notify(Notice::IneligibleAccountsSkipped { accounts: self.ineligible });
         }
         if !log.listed {
             sink.notify(Warning::FunnelWithoutAccountList);
@@ -206,9 +211,15 @@ impl Funnel {
 /// * [`Error::Write`]: the temporary file of a large log fails
 pub fn funnel(log: &Log, definitions: &[Definition], plan: &FunnelOptions<'_>) -> Result<Funnel> {
     let accounts = &log.accounts;
-    let in_log: Vec<usize> = (0..accounts.id.len())
+    let mut in_log: Vec<usize> = (0..accounts.id.len())
         .filter(|account| accounts.signed_up[*account] >= plan.since)
         .collect();
+    let before_log = (accounts.id.len() - in_log.len()) as u64;
+    let all = in_log.len();
+    if let Some(exclusions) = &log.exclusions {
+        in_log.retain(|account| !exclusions.is_lasting(log, *account));
+    }
+    let ineligible = (all - in_log.len()) as u64;
     if in_log.is_empty() {
         return Err(Error::NoSignUps { since: ZonedTime::new(plan.since, log.zone) });
     }
@@ -256,7 +267,7 @@ pub fn funnel(log: &Log, definitions: &[Definition], plan: &FunnelOptions<'_>) -
     for matched in &row_definitions {
         rows.extend(cohorts.iter().map(|(cohort, members)| row(matched, Some(cohort), members)));
     }
-    Ok(Funnel { before_log: (accounts.id.len() - in_log.len()) as u64, rows })
+    Ok(Funnel { before_log, ineligible, rows })
 }
 
 fn journey(log: &Log, account: usize, first_match: Option<i64>) -> AccountJourney {

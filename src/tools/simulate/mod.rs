@@ -29,7 +29,7 @@ use crate::dataset::observations::{Observations, Outcome};
 use crate::dataset::split::Split;
 use crate::error::{Error, Result};
 use crate::io::progress::Progress;
-use crate::log::{Accounts, DailyCounts, DataQuality, EventStore, Events, Log, Names};
+use crate::log::{Accounts, DailyCounts, DataQuality, EventStore, Events, Log, MemberTimes, Names};
 use crate::time::{DAY, NEVER};
 
 /// Start of the log: 2025-01-01.
@@ -310,6 +310,8 @@ fn log(accounts: &[Account], scenario: &Scenario) -> Log {
         warnings: Vec::new(),
         formats: BTreeMap::new(),
         daily: DailyCounts::default(),
+        members: MemberTimes::default(),
+        exclusions: None,
     }
 }
 

@@ -1,0 +1,332 @@
+//! The sources of `[eligibility]`: the account list, deals and contacts.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::{Deal, Exclusions};
+use crate::config::{Config, EligibilityConfig};
+use crate::error::{Error, Result};
+use crate::io::read::{self, FileOptions, Source};
+use crate::log::cells::{
+    self, CellLocation, EXPECTED_YEARS, NO_TIME, NullMarks, TimeColumn, TimeText,
+};
+use crate::log::columns::{optional_column, require};
+use crate::log::quality::SourceQuality;
+use crate::log::users::parse_flag;
+use crate::log::{Log, Names};
+use crate::time::{NEVER, Zone};
+use crate::warning::{DropReason, Warning};
+
+/// How the sources are read.
+struct Reader<'a> {
+    eligibility: &'a EligibilityConfig,
+    config: &'a Config,
+    null: NullMarks,
+    zone: Zone,
+    accounts: &'a Names,
+    quality: Vec<SourceQuality>,
+    warnings: Vec<Warning>,
+}
+
+/// A column of times, and the key of the project file that names it.
+struct TimeKey<'a> {
+    column: String,
+    key: &'a str,
+}
+
+/// Rows of known accounts with times.
+struct TimedRows {
+    account: Vec<u32>,
+    /// By column; [`NO_TIME`] where missing.
+    times: Vec<Vec<i64>>,
+}
+
+/// Reads why the accounts of a log must not be contacted; `None` without `[eligibility]`. Adds the
+/// data quality and warnings of the sources to the log.
+///
+/// # Errors
+/// * [`Error::Read`], [`Error::Empty`], [`Error::Malformed`], [`Error::MissingColumn`]: a file
+///   cannot be read or lacks a column
+/// * [`Error::BadValue`]: a time or a flag is invalid
+pub(in crate::log) fn read(config: &Config, log: &mut Log) -> Result<Option<Exclusions>> {
+    let Some(eligibility) = &config.eligibility else { return Ok(None) };
+    let mut reader = Reader {
+        eligibility,
+        config,
+        null: NullMarks::new(&config.input.null),
+        zone: config.input.timezone,
+        accounts: &log.accounts.id,
+        quality: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let domains: BTreeSet<String> =
+        eligibility.internal_domains.iter().map(|domain| domain.trim().to_lowercase()).collect();
+    let mut exclusions = Exclusions {
+        internal: log.accounts.id.iter().map(|id| has_domain(id, &domains)).collect(),
+        // Accounts that the list lacks have no value.
+        outside: vec![!eligibility.territory.is_empty(); log.accounts.id.len()],
+        contacted_within: eligibility.contacted_within.0,
+        min_users: eligibility.min_users,
+        users_within: eligibility.users_within.0,
+        ..Exclusions::default()
+    };
+    reader.read_account_list(&mut exclusions)?;
+    exclusions.deals = reader.deals()?;
+    exclusions.contacts = reader.contacts()?;
+    let Reader { quality, warnings, .. } = reader;
+    log.quality.sources.extend(quality);
+    log.warnings.extend(warnings);
+    Ok(Some(exclusions))
+}
+
+/// Returns whether an account id is a domain, is below it, or is an address at it.
+fn has_domain(account: &str, domains: &BTreeSet<String>) -> bool {
+    if domains.is_empty() {
+        return false;
+    }
+    let account = account.to_lowercase();
+    let domain = account.rsplit('@').next().unwrap_or_default();
+    let dots = domain.match_indices('.').map(|(index, _)| index + 1);
+    std::iter::once(0).chain(dots).any(|start| domains.contains(&domain[start..]))
+}
+
+impl Reader<'_> {
+    /// Returns the account list and its column of accounts.
+    fn account_list(&self) -> (PathBuf, Option<&String>) {
+        let list = self.config.accounts.as_ref().expect("the project file was checked");
+        (list.path.clone(), list.account.as_ref())
+    }
+
+    /// Reads the flag of internal accounts and the columns of the territory.
+    fn read_account_list(&mut self, exclusions: &mut Exclusions) -> Result<()> {
+        let EligibilityConfig { internal, territory, .. } = self.eligibility;
+        if internal.is_none() && territory.is_empty() {
+            return Ok(());
+        }
+        let (path, account) = self.account_list();
+        let mut files = Source::open(&path, FileOptions::new(self.config.input.max_line, None))?;
+        let account = require(&files, account, "account_id", "`accounts.account`")?;
+        let mut names = vec![account.clone()];
+        for (column, key) in internal
+            .iter()
+            .map(|column| (column, "`eligibility.internal`"))
+            .chain(territory.keys().map(|column| (column, "`eligibility.territory`")))
+        {
+            names.push(require(&files, Some(column), "", key)?);
+        }
+        names.sort_unstable();
+        names.dedup();
+        for index in 0..files.len() {
+            let file = files.file(index).to_owned();
+            files.read(index, &names, &[], &mut |batch| {
+                let location = |column| CellLocation {
+                    path: &file,
+                    column,
+                    first_row: batch.first_row,
+                    rows: &[],
+                };
+                let column = |name: &str| read::column(&file, &batch.frame, name);
+                let ids = cells::ids(column(&account)?, location(&account))?;
+                let codes: Vec<Option<usize>> =
+                    ids.iter().map(|id| self.accounts.code(id?)).collect();
+                if let Some(name) = internal {
+                    let flags = cells::text(column(name)?)?;
+                    for (index, (flag, code)) in flags.iter().zip(&codes).enumerate() {
+                        let flag = flag.map(str::trim).filter(|flag| !self.null.contains(flag));
+                        let flag = flag.unwrap_or_default();
+                        let is_internal = parse_flag(flag).ok_or_else(|| {
+                            location(name).bad_value(index, flag, "true or false")
+                        })?;
+                        if let Some(code) = code {
+                            exclusions.internal[*code] |= is_internal;
+                        }
+                    }
+                }
+                let mut outside = vec![false; codes.len()];
+                for (name, allowed) in territory {
+                    let values = cells::text(column(name)?)?;
+                    for (outside, value) in outside.iter_mut().zip(values.iter()) {
+                        let value = value.map(cells::level).unwrap_or_default();
+                        *outside |= !allowed.iter().any(|allowed| cells::level(allowed) == value);
+                    }
+                }
+                for (code, outside) in codes.iter().zip(outside) {
+                    code.iter().for_each(|code| exclusions.outside[*code] = outside);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Reads the deals, sorted by account.
+    fn deals(&mut self) -> Result<Vec<Deal>> {
+        let eligibility = self.eligibility;
+        let (path, account, key) = match (&eligibility.deals, &eligibility.deal_opened) {
+            (Some(path), _) => {
+                (path.clone(), eligibility.deal_account.clone(), "`eligibility.deal_account`")
+            }
+            (None, Some(_)) => {
+                let (path, account) = self.account_list();
+                (path, account.cloned(), "`accounts.account`")
+            }
+            (None, None) => return Ok(Vec::new()),
+        };
+        let times = [
+            (eligibility.deal_opened.as_ref(), Some("opened_at"), "`eligibility.deal_opened`"),
+            (eligibility.deal_closed.as_ref(), None, "`eligibility.deal_closed`"),
+        ];
+        let rows = self.timed_rows(&path, (account.as_ref(), key), &times, "deals")?;
+        let closed = |row: usize| match rows.times.get(1).map(|times| times[row]) {
+            None | Some(NO_TIME) => NEVER,
+            Some(closed) => closed,
+        };
+        let mut deals: Vec<Deal> = (0..rows.account.len())
+            .map(|row| Deal {
+                account: rows.account[row],
+                opened: rows.times[0][row],
+                closed: closed(row),
+            })
+            .collect();
+        deals.sort_unstable();
+        Ok(deals)
+    }
+
+    /// Reads the contacts, sorted by account and time.
+    fn contacts(&mut self) -> Result<Vec<(u32, i64)>> {
+        let eligibility = self.eligibility;
+        let Some(path) = &eligibility.contacts else { return Ok(Vec::new()) };
+        let account = (eligibility.contact_account.as_ref(), "`eligibility.contact_account`");
+        let time =
+            (eligibility.contacted_at.as_ref(), Some("contacted_at"), "`eligibility.contacted_at`");
+        let rows = self.timed_rows(path, account, &[time], "contacts")?;
+        let mut contacts: Vec<(u32, i64)> =
+            rows.account.into_iter().zip(rows.times[0].iter().copied()).collect();
+        contacts.sort_unstable();
+        Ok(contacts)
+    }
+
+    /// Reads rows of accounts with times. Rows without the first time, and of accounts that the log
+    /// does not have, are counted and dropped.
+    ///
+    /// # Arguments
+    /// * `times` – configured column, default column if it is required, and key of each time
+    fn timed_rows(
+        &mut self,
+        path: &Path,
+        (account, account_key): (Option<&String>, &str),
+        times: &[(Option<&String>, Option<&str>, &str)],
+        kind: &'static str,
+    ) -> Result<TimedRows> {
+        let mut files = Source::open(path, FileOptions::new(self.config.input.max_line, None))?;
+        let account = require(&files, account, "account_id", account_key)?;
+        let mut keys = Vec::new();
+        for (configured, default, key) in times {
+            let column = match default {
+                Some(default) => Some(require(&files, *configured, default, key)?),
+                None => optional_column(&files, *configured, "closed_at", key)?,
+            };
+            keys.extend(column.map(|column| TimeKey { column, key }));
+        }
+        let mut names: Vec<String> =
+            keys.iter().map(|key| key.column.clone()).chain([account.clone()]).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut quality = SourceQuality::new(path, kind);
+        quality.unread = files.unread().to_vec();
+        let mut columns: Vec<TimeColumn> =
+            keys.iter().map(|_| TimeColumn::in_zone(self.zone)).collect();
+        let (mut codes, mut locations) = (Vec::new(), Vec::new());
+        let written = TimeText { format: self.eligibility.format.as_deref(), null: &self.null };
+        for index in 0..files.len() {
+            let file = files.file(index).to_owned();
+            files.read(index, &names, &[], &mut |batch| {
+                let location = |column| CellLocation {
+                    path: &file,
+                    column,
+                    first_row: batch.first_row,
+                    rows: &[],
+                };
+                let column = |name: &str| read::column(&file, &batch.frame, name);
+                quality.rows += batch.frame.height() as u64;
+                let ids = cells::ids(column(&account)?, location(&account))?;
+                for (row, id) in (batch.first_row..).zip(ids.iter()) {
+                    let code = id.map(|id| self.accounts.code(id));
+                    codes.push(match code {
+                        Some(Some(code)) => {
+                            Ok(u32::try_from(code).expect("accounts have u32 codes"))
+                        }
+                        Some(None) => Err(DropReason::UnknownAccount),
+                        None => Err(DropReason::AccountMissing),
+                    });
+                    locations.push((index, row));
+                }
+                for (times, key) in columns.iter_mut().zip(&keys) {
+                    times.push(column(&key.column)?, written, location(&key.column))?;
+                }
+                Ok(())
+            })?;
+        }
+        let warnings = files.warnings(|column| {
+            let key = keys.iter().find(|key| key.column == column).map(|key| key.key);
+            (column == account).then_some(account_key).or(key).map(str::to_owned)
+        })?;
+        self.warnings.extend(warnings);
+        let mut values = Vec::new();
+        for (times, key) in columns.into_iter().zip(&keys) {
+            let (times, absent) = times.finish().map_err(|(index, found)| {
+                let (file, row) = locations[index];
+                Error::BadValue {
+                    path: files.file(file).to_owned(),
+                    row: Some(row),
+                    column: key.column.clone(),
+                    found,
+                    expected: EXPECTED_YEARS.to_owned(),
+                }
+            })?;
+            self.warnings.extend(absent.never.warning(key.column.clone()));
+            values.push(times);
+        }
+        let mut rows = TimedRows { account: Vec::new(), times: vec![Vec::new(); values.len()] };
+        for (row, code) in codes.into_iter().enumerate() {
+            let code = code.and_then(|code| match values[0][row] {
+                NO_TIME => Err(DropReason::TimeMissing),
+                _ => Ok(code),
+            });
+            match code {
+                Ok(code) => {
+                    rows.account.push(code);
+                    rows.times.iter_mut().zip(&values).for_each(|(to, from)| to.push(from[row]));
+                }
+                Err(reason) => {
+                    let (file, row) = locations[row];
+                    quality.drop_row(reason, files.file(file), row);
+                }
+            }
+        }
+        quality.records = quality.rows;
+        quality.kept = rows.account.len() as u64;
+        // The account list without a deal is no dropped row.
+        if self.eligibility.deals.is_some() || kind != "deals" {
+            self.quality.push(quality);
+        }
+        Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_domains_match_whole_domains_and_addresses() {
+        let domains: BTreeSet<String> = ["acme.com".to_owned(), "test.example".to_owned()].into();
+        for account in ["acme.com", "ACME.com", "eu.acme.com", "ann@acme.com", "a@x.test.example"] {
+            assert!(has_domain(account, &domains), "{account}");
+        }
+        for account in ["notacme.com", "acme.com.evil.com", "com", "acme", ""] {
+            assert!(!has_domain(account, &domains), "{account}");
+        }
+        assert!(!has_domain("acme.com", &BTreeSet::new()));
+    }
+}
