@@ -1,5 +1,7 @@
 //! Validation of settings beyond their types.
 
+use std::path::Path;
+
 use super::problem::InvalidSetting;
 use super::{
     AccountSource, Alpha, Config, ContactValue, DesignConfig, EligibilityConfig, EventSource,
@@ -51,7 +53,7 @@ impl Config {
         self.model.validate()?;
         self.qualify.validate()?;
         if let Some(eligibility) = &self.eligibility {
-            eligibility.validate(self.accounts.is_some())?;
+            eligibility.validate(self.accounts.as_ref())?;
         }
         ensure(self.alerts.within.0 > 0, "alerts.within", || {
             format!(
@@ -134,6 +136,9 @@ impl AccountSource {
             ("revenue", &self.revenue, "mrr"),
             ("first_revenue", &self.first_revenue, "first_mrr"),
         ];
+        ensure(self.history || self.valid_from.is_none(), "accounts.valid_from", || {
+            "`accounts.valid_from` requires `accounts.history = true`".to_owned()
+        })?;
         for (i, name) in self.attributes.iter().enumerate() {
             if let Some((key, ..)) = special_columns
                 .iter()
@@ -189,8 +194,9 @@ impl EligibilityConfig {
     /// Checks the section.
     ///
     /// # Arguments
-    /// * `has_list` – whether there is an account list
-    fn validate(&self, has_list: bool) -> CheckResult {
+    /// * `list` – the account list
+    fn validate(&self, list: Option<&AccountSource>) -> CheckResult {
+        let has_list = list.is_some();
         let lists_deals = self.deal_opened.is_some() && self.deals.is_none();
         let of_list = [
             ("eligibility.internal", self.internal.is_some()),
@@ -202,6 +208,19 @@ impl EligibilityConfig {
                 format!("`{key}` requires [accounts], found none")
             })?;
         }
+        ensure(
+            !lists_deals || list.is_none_or(|list| !list.history),
+            "eligibility.deal_opened",
+            || {
+                "`eligibility.deal_opened` of an account list with `history` requires `eligibility.deals`, found none".to_owned()
+            },
+        )?;
+        let reads_list = of_list.iter().any(|(_, is_set)| *is_set);
+        let is_stdin = list.is_some_and(|list| list.path == Path::new("-"));
+        ensure(!reads_list || !is_stdin, "eligibility", || {
+            "[eligibility] reads the account list again: found standard input (`-`), expected a file"
+                .to_owned()
+        })?;
         let has_deals = self.deals.is_some() || lists_deals;
         let requires = [
             ("eligibility.deal_account", &self.deal_account, self.deals.is_some(), "deals"),

@@ -100,9 +100,14 @@ pub struct AccountSource {
     /// Column of revenue at conversion, for expansion in `pql funnel`; never a feature. Default:
     /// `first_mrr`.
     pub first_revenue: Option<String>,
-    /// Columns that are features. Their values must be known at sign-up.
+    /// Columns that are features. Their values must be known at sign-up, or from `valid_from` on.
     #[schemars(extend("uniqueItems" = true))]
     pub attributes: Vec<String>,
+    /// Whether an account may have several rows. Features use the newest row before the cutoff.
+    pub history: bool,
+    /// Column of the times from which rows count, if `history` is true; a row without a time counts
+    /// from the start. Default: `valid_from`.
+    pub valid_from: Option<String>,
     /// strftime format of the times, if not ISO 8601.
     pub format: Option<String>,
 }

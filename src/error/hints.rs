@@ -93,7 +93,7 @@ impl Error {
                     quoted(separated_by, ["separates", "separate"])
                 )
             }),
-            Self::DuplicateAccount { .. } => Some("provide one row per account".to_owned()),
+            Self::DuplicateAccount { .. } => Some("provide one row per account, or set `accounts.history = true` for one row per account and `valid_from`".to_owned()),
             Self::OnlyNewLevels(_) => Some("check that the column still has the meaning and the spelling of the training data; train again if the categories have changed".to_owned()),
             Self::BadValue { .. } => Some("fix the value, or set another column, `format` or `input.null` in the project file".to_owned()),
             Self::RoundedId { .. } => Some("decimal numbers of this size are rounded, so that different ids become equal; export the column as text or as 64-bit integers (in pandas: `astype(\"Int64\")` where the ids are read)".to_owned()),

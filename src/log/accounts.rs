@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
+use super::account_history::{AccountVersions, AttributeHistory, RowsByAccount};
 use super::cells::{
     self, CellLocation, ColumnNotes, ColumnTypes, EXPECTED_YEARS, NO_TIME, NumberReader,
     TimeColumn, TimeText,
@@ -40,8 +41,11 @@ pub struct Accounts {
     pub revenue: Option<Vec<f64>>,
     /// Revenue at the conversion, NaN where missing; `None` without such a column.
     pub first_revenue: Option<Vec<f64>>,
-    /// Attributes known at sign-up, one row per account: `Float64` or `String`.
+    /// Attributes, `Float64` or `String`: one row per account or, with a history, per account and
+    /// time.
     pub attributes: DataFrame,
+    /// Rows of the attributes by time; `None`: one row per account.
+    pub history: Option<AttributeHistory>,
 }
 
 /// Interned account codes → rows of [`Accounts`].
@@ -65,8 +69,12 @@ pub(super) struct AccountList {
     /// How numbers and attributes are read.
     types: ColumnTypes,
     notes: ColumnNotes,
-    /// File and row of each account.
+    /// File and row of each account; until the list is finished, of each row.
     locations: Vec<(u32, u64)>,
+    /// The rows of an account list with several rows per account.
+    versions: Option<AccountVersions>,
+    /// File and row of each row of the attributes.
+    row_locations: Vec<(u32, u64)>,
     files: Vec<PathBuf>,
     quality: SourceQuality,
     /// Warnings about the files.
@@ -87,6 +95,7 @@ pub(super) struct AccountColumns {
     pub(super) seats: Option<String>,
     revenue: Option<String>,
     first_revenue: Option<String>,
+    valid_from: Option<String>,
 }
 
 impl AccountColumns {
@@ -104,6 +113,7 @@ impl AccountColumns {
             seats: source.seats.clone(),
             revenue: source.revenue.clone(),
             first_revenue: source.first_revenue.clone(),
+            valid_from: None,
         }
     }
 
@@ -126,14 +136,25 @@ impl AccountColumns {
             seats: optional(&source.seats, "seats", "seats")?,
             revenue: optional(&source.revenue, "mrr", "revenue")?,
             first_revenue: optional(&source.first_revenue, "first_mrr", "first_revenue")?,
+            valid_from: if source.history {
+                Some(required(&source.valid_from, "valid_from", "valid_from")?)
+            } else {
+                None
+            },
         })
     }
 
     /// Returns the names of the columns to read, sorted.
     pub(super) fn names(&self, source: &AccountSource) -> Vec<String> {
         let mut columns = vec![self.account.clone(), self.signed_up.clone()];
-        let others =
-            [&self.converted, &self.churned, &self.seats, &self.revenue, &self.first_revenue];
+        let others = [
+            &self.converted,
+            &self.churned,
+            &self.seats,
+            &self.revenue,
+            &self.first_revenue,
+            &self.valid_from,
+        ];
         columns.extend(others.into_iter().flatten().cloned());
         columns.extend(source.attributes.iter().cloned());
         columns.sort_unstable();
@@ -157,6 +178,7 @@ struct AccountBuffers {
     signed_up: TimeColumn,
     converted: TimeColumn,
     churned: TimeColumn,
+    valid_from: TimeColumn,
     /// Seats, revenue and first revenue.
     numbers: [NumberBuffer; 3],
     attributes: JoinedTable,
@@ -189,6 +211,8 @@ pub(super) fn read(source: &AccountSource, types: &ColumnTypes) -> Result<Accoun
         types: types.clone(),
         notes: ColumnNotes::default(),
         locations: Vec::new(),
+        versions: source.history.then(AccountVersions::default),
+        row_locations: Vec::new(),
         files: Vec::new(),
         quality: SourceQuality::new(&source.path, "accounts"),
         warnings: Vec::new(),
@@ -200,6 +224,7 @@ pub(super) fn read(source: &AccountSource, types: &ColumnTypes) -> Result<Accoun
         signed_up: TimeColumn::in_zone(types.zone),
         converted: TimeColumn::in_zone(types.zone),
         churned: TimeColumn::in_zone(types.zone),
+        valid_from: TimeColumn::in_zone(types.zone),
         numbers: NUMBERS.map(number),
         ..AccountBuffers::default()
     };
@@ -242,6 +267,10 @@ pub(super) fn read(source: &AccountSource, types: &ColumnTypes) -> Result<Accoun
     [list.seats, list.revenue, list.first_revenue] =
         numbers.collect::<Vec<_>>().try_into().expect("there are three");
     list.attributes = buffers.attributes.finish();
+    if let Some(column) = columns.valid_from {
+        let from = list.times(buffers.valid_from, column)?.0;
+        list.check_versions(from)?;
+    }
     Ok(list)
 }
 
@@ -262,7 +291,67 @@ impl AccountList {
         if raw.adds_accounts() {
             return Vec::new();
         }
-        self.signed_up.iter().map(|t| *t != NO_TIME && *t >= until).collect()
+        let after = |t: &i64| *t != NO_TIME && *t >= until;
+        match &self.versions {
+            None => self.signed_up.iter().map(after).collect(),
+            Some(versions) => {
+                self.sign_ups(&versions.rows_before(until)).iter().map(after).collect()
+            }
+        }
+    }
+
+    /// Sets the times from which the rows count.
+    ///
+    /// # Errors
+    /// * [`Error::DuplicateAccount`]: two rows of an account count from the same time
+    fn check_versions(&mut self, from: Vec<i64>) -> Result<()> {
+        let versions = self.versions.as_mut().expect("the list has several rows per account");
+        versions.from = from;
+        let Some(row) = versions.duplicate() else { return Ok(()) };
+        let ((file, number), code) = (self.locations[row], versions.code[row]);
+        Err(Error::DuplicateAccount {
+            path: self.files[file as usize].clone(),
+            row: number,
+            account: self.ids.name(code).to_owned(),
+        })
+    }
+
+    /// Returns the sign-up of each account, given its rows: the first one that is known. An account
+    /// without a row yet has not signed up.
+    fn sign_ups(&self, rows: &RowsByAccount) -> Vec<i64> {
+        let known = rows.first(&self.signed_up, |t| *t != NO_TIME);
+        let missing = |code: usize| if rows.rows(code).is_empty() { NEVER } else { NO_TIME };
+        known.into_iter().enumerate().map(|(code, t)| t.unwrap_or_else(|| missing(code))).collect()
+    }
+
+    /// Replaces the values of rows by those of accounts, as known at the end of the log. Returns
+    /// the rows of each account; `None` without a history.
+    fn join_versions(&mut self, until: i64) -> Option<RowsByAccount> {
+        let versions = self.versions.as_ref()?;
+        let rows = versions.rows_before(until);
+        self.signed_up = self.sign_ups(&rows);
+        self.converted = rows.earliest(&self.converted);
+        self.churned = rows.earliest(&self.churned);
+        let numbers = |values: Option<Vec<f64>>, is_first: bool, rows: &RowsByAccount| {
+            let values = values.map(|mut values| {
+                values.resize(self.locations.len(), f64::NAN);
+                let is_known = |value: &f64| !value.is_nan();
+                if is_first { rows.first(&values, is_known) } else { rows.last(&values, is_known) }
+            });
+            values.map(|v| v.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect::<Vec<f64>>())
+        };
+        let seats = numbers(self.seats.take(), true, &rows);
+        let revenue = numbers(self.revenue.take(), false, &rows);
+        let first_revenue = numbers(self.first_revenue.take(), false, &rows);
+        let mut locations = vec![None; versions.accounts()];
+        for (code, location) in versions.code.iter().zip(&self.locations) {
+            locations[*code as usize].get_or_insert(*location);
+        }
+        (self.seats, self.revenue, self.first_revenue) = (seats, revenue, first_revenue);
+        self.row_locations = std::mem::take(&mut self.locations);
+        self.locations = locations.into_iter().flatten().collect();
+        self.quality.records = self.locations.len() as u64;
+        Some(rows)
     }
 
     fn add_batch(
@@ -300,6 +389,9 @@ impl AccountList {
                 times.push(column(name)?, written, location(name))?;
             }
         }
+        if let Some(name) = &columns.valid_from {
+            buffers.valid_from.push(column(name)?, written, location(name))?;
+        }
         let names = [&columns.seats, &columns.revenue, &columns.first_revenue];
         for (buffer, name) in buffers.numbers.iter_mut().zip(names) {
             if let Some(name) = name {
@@ -330,7 +422,9 @@ impl AccountList {
                 self.quality.drop_row(DropReason::AccountMissing, file, row);
                 continue;
             };
-            if self.ids.get(id).is_some() {
+            if let Some(versions) = &mut self.versions {
+                versions.code.push(self.ids.intern(id));
+            } else if self.ids.get(id).is_some() {
                 return Err(Error::DuplicateAccount {
                     path: file.to_owned(),
                     row,
@@ -368,6 +462,7 @@ impl AccountList {
         zone: Zone,
     ) -> Result<(Accounts, AccountMap, bool)> {
         raw.never_times = self.never_times;
+        let versions = self.join_versions(until);
         let known = |t: i64| if t == NO_TIME || t >= until { NEVER } else { t };
         self.converted.iter_mut().chain(&mut self.churned).for_each(|t| *t = known(*t));
         let signed_up = self.signed_up.iter().copied().filter(|t| *t != NO_TIME && *t < until);
@@ -409,7 +504,7 @@ impl AccountList {
         }
         let (names, row) = raw.accounts.ranks(|code| drop_reason[code as usize].is_none());
         let order = invert(&row, names.len());
-        let attributes = self.typed_attributes(&order)?;
+        let (attributes, history) = self.typed_attributes(&order, versions.as_ref())?;
         let reorder = |values: &[i64]| order.iter().map(|c| values[*c as usize]).collect();
         let numbers = |values: Option<&Vec<f64>>| {
             values.map(|v| {
@@ -425,6 +520,7 @@ impl AccountList {
             revenue: numbers(self.revenue.as_ref()),
             first_revenue: numbers(self.first_revenue.as_ref()),
             attributes,
+            history,
             id: Names::from_sorted(names),
         };
         let is_kept = |code: &u32| row[*code as usize] != NO_CODE && self.row(*code).is_some();
@@ -483,17 +579,38 @@ impl AccountList {
     }
 
     /// Returns the file and row of a row, counted among the kept accounts.
-    fn locate(&self, kept_row: u64, order: &[u32]) -> (PathBuf, u64) {
+    fn locate(&self, kept_row: u64, rows: &[Option<u32>]) -> (PathBuf, u64) {
         let index = usize::try_from(kept_row - 1).expect("a row of a table in memory");
-        let (file, row) = self.locations[order[index] as usize];
+        let row = rows[index].expect("only rows of the list have values") as usize;
+        let locations = if self.versions.is_some() { &self.row_locations } else { &self.locations };
+        let (file, row) = locations[row];
         (self.files[file as usize].clone(), row)
     }
 
-    /// Returns the attributes of the kept accounts; types are inferred from their values alone.
-    fn typed_attributes(&mut self, order: &[u32]) -> Result<DataFrame> {
+    /// Returns the attributes of the kept accounts and their history; types are inferred from their
+    /// values alone.
+    fn typed_attributes(
+        &mut self,
+        order: &[u32],
+        versions: Option<&RowsByAccount>,
+    ) -> Result<(DataFrame, Option<AttributeHistory>)> {
         // Added accounts have no values.
-        let rows = order.iter().map(|code| self.row(*code));
-        let index = IdxCa::from_iter_options("".into(), rows);
+        let listed = order.iter().map(|code| self.row(*code));
+        let mut history = None;
+        let rows: Vec<Option<u32>> = match (versions, &self.versions) {
+            (Some(rows), Some(times)) => {
+                let mut all = Vec::new();
+                let history = history.insert(AttributeHistory::new());
+                for code in listed {
+                    let rows = code.map_or(&[][..], |code| rows.rows(code as usize));
+                    history.push_account(rows.iter().map(|row| times.from[*row as usize]));
+                    all.extend(rows.iter().copied().map(Some));
+                }
+                all
+            }
+            _ => listed.collect(),
+        };
+        let index = IdxCa::from_iter_options("".into(), rows.iter().copied());
         let path = self.quality.source.clone();
         let malformed = |e| Error::unexpected_table(&path, e);
         let existing = self.attributes.take(&index).map_err(malformed)?;
@@ -503,11 +620,12 @@ impl AccountList {
                 CellLocation { path: &path, column: column.name(), first_row: 1, rows: &[] };
             let typed = self.types.convert(column, location);
             let typed =
-                typed.map_err(|e| cells::located(e, |kept_row| self.locate(kept_row, order)))?;
-            let typed = typed.locate(|kept_row| self.locate(kept_row, order).1);
+                typed.map_err(|e| cells::located(e, |kept_row| self.locate(kept_row, &rows)))?;
+            let typed = typed.locate(|kept_row| self.locate(kept_row, &rows).1);
             columns.push(self.notes.note(typed));
         }
-        DataFrame::new(order.len(), columns).map_err(malformed)
+        let attributes = DataFrame::new(rows.len(), columns).map_err(malformed)?;
+        Ok((attributes, history))
     }
 }
 
@@ -544,8 +662,35 @@ pub(super) fn invert(rows: &[u32], len: usize) -> Vec<u32> {
     codes
 }
 
-/// Returns the account list with the default column names.
+/// Returns the account list with the default column names; with a history, one row per account and
+/// time.
 pub(super) fn table(accounts: &Accounts) -> Result<DataFrame> {
+    let failed = |e| Error::table("the account list", e);
+    let table = accounts_table(accounts)?;
+    let attributes = accounts.attributes.columns().iter();
+    let Some(history) = &accounts.history else {
+        let mut columns = table.columns().to_vec();
+        for attribute in attributes {
+            if columns.iter().all(|c| c.name() != attribute.name()) {
+                columns.push(attribute.clone());
+            }
+        }
+        return DataFrame::new(accounts.id.len(), columns).map_err(failed);
+    };
+    let rows = IdxCa::from_vec("".into(), history.accounts());
+    let mut columns = table.take(&rows).map_err(failed)?.columns().to_vec();
+    let from = history.valid_from().iter().map(|t| (*t != NO_TIME).then_some(*t));
+    columns.push(time_column("valid_from", from));
+    for attribute in attributes {
+        if columns.iter().all(|c| c.name() != attribute.name()) {
+            columns.push(attribute.clone());
+        }
+    }
+    DataFrame::new(rows.len(), columns).map_err(failed)
+}
+
+/// Returns the account list with the default column names, without attributes.
+fn accounts_table(accounts: &Accounts) -> Result<DataFrame> {
     let time = |name: &str, values: &[i64]| {
         time_column(name, values.iter().map(|t| (*t != NEVER).then_some(*t)))
     };
@@ -565,10 +710,5 @@ pub(super) fn table(accounts: &Accounts) -> Result<DataFrame> {
     columns.extend(accounts.seats.iter().map(|s| number("seats", s)));
     columns.extend(accounts.revenue.iter().map(|r| number("mrr", r)));
     columns.extend(accounts.first_revenue.iter().map(|r| number("first_mrr", r)));
-    for attribute in accounts.attributes.columns() {
-        if columns.iter().all(|c| c.name() != attribute.name()) {
-            columns.push(attribute.clone());
-        }
-    }
     DataFrame::new(accounts.id.len(), columns).map_err(|e| Error::table("the account list", e))
 }

@@ -47,6 +47,7 @@ pub(super) fn derive(raw: &RawEvents, until: i64) -> Result<(Accounts, AccountMa
         revenue: None,
         first_revenue: None,
         attributes: DataFrame::empty_with_height(names.len()),
+        history: None,
         id: Names::from_sorted(names),
     };
     let date_only = raw.sources.iter().any(|s| s.quality.date_only);

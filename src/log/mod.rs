@@ -4,6 +4,7 @@
 //! Records at or after the end of the log are dropped, so that a log truncated there gives the same
 //! [`Log`].
 
+mod account_history;
 mod accounts;
 mod assemble;
 pub(crate) mod cells;
@@ -30,6 +31,7 @@ mod volume;
 
 use std::collections::BTreeMap;
 
+pub use account_history::AttributeHistory;
 pub use accounts::Accounts;
 pub(crate) use cells::canonical;
 pub use cells::{ColumnTypes, NullMarks, NumberFormat, ValueKind};

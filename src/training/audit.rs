@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::log::{Events, Log};
 use crate::model::encoder::MISSING;
 use crate::time::{DAY, TimeSpan};
-use crate::warning::{Finding, MeasureImportance, Origin};
+use crate::warning::{Finding, MeasureImportance, Origin, Warning};
 
 /// AUC, or 1 − AUC, that a column or a model must exceed significantly.
 const HIGH_AUC: f64 = 0.90;
@@ -370,6 +370,30 @@ pub fn events(timings: &[EventTiming], gap: TimeSpan) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Compares the newest value of each attribute with its value at the cutoffs. Returns a warning for
+/// each attribute that changed later: an export without a history would have shown the later value.
+#[must_use]
+pub fn changed_attributes(log: &Log, observations: &Observations) -> Vec<Warning> {
+    let Some(history) = &log.accounts.history else { return Vec::new() };
+    let cutoffs = || observations.account.iter().zip(&observations.cutoff);
+    let accounts = observations.account.iter().collect::<BTreeSet<_>>().len() as u64;
+    let mut warnings = Vec::new();
+    for column in log.accounts.attributes.columns() {
+        let value = |row: Option<u32>| row.and_then(|row| column.get(row as usize).ok());
+        let is_changed = |(account, cutoff): &(&u32, &i64)| {
+            let (then, latest) = (history.row(**account, **cutoff), history.latest(**account));
+            then != latest
+                && value(then).filter(|v| !v.is_null()) != value(latest).filter(|v| !v.is_null())
+        };
+        let changed: BTreeSet<u32> = cutoffs().filter(is_changed).map(|(a, _)| *a).collect();
+        if !changed.is_empty() {
+            let (attribute, changed) = (column.name().to_string(), changed.len() as u64);
+            warnings.push(Warning::AttributeChanged { attribute, changed, accounts });
+        }
+    }
+    warnings
 }
 
 /// Returns a finding if a model is too good beyond chance, with its most important measures.

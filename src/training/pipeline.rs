@@ -142,6 +142,7 @@ pub fn rows_for_training(config: &Config, log: Log, sink: &mut Sink<'_>) -> Resu
         let named = config.event_names();
         let faults = log_faults(&log, Watch { reference: None, named: &named })?;
         log.warnings.extend(faults.into_iter().map(Warning::LogFault));
+        log.warnings.extend(audit::changed_attributes(&log, &observations));
         let (catalog, dropped) =
             FeatureCatalog::fit(&log, &observations, &config.features, &config.roles)?;
         let findings =

@@ -96,6 +96,7 @@ impl Warning {
             Self::UnreadableVersion { .. } => "unreadable-version",
             Self::BrokenModel { .. } => "broken-model",
             Self::CausesMissing { .. } => "causes-missing",
+            Self::AttributeChanged { .. } => "attribute-changed",
         }
     }
 }

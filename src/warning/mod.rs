@@ -457,4 +457,13 @@ pub enum Warning {
         /// Why.
         problem: String,
     },
+    /// The newest value of an attribute differs from its value at the cutoff.
+    AttributeChanged {
+        /// The attribute.
+        attribute: String,
+        /// Accounts with a cutoff at which the value differs.
+        changed: u64,
+        /// All observed accounts.
+        accounts: u64,
+    },
 }

@@ -362,6 +362,12 @@ impl fmt::Display for Warning {
             Self::UnreadableVersion { model, problem } | Self::BrokenModel { model, problem } => {
                 write!(f, "{model}: {problem}")
             }
+            Self::AttributeChanged { attribute, changed, accounts } => write!(
+                f,
+                "the newest value of `{attribute}` differs from its value at the cutoff for {} of {}. Features use the value at the cutoff; without `accounts.history` they would know the later one",
+                grouped(*changed),
+                counted(*accounts, "account")
+            ),
         }
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 #![allow(clippy::print_stdout, reason = "tests print what they measure")]
 
+mod account_history;
 mod alerts;
 mod artifact;
 mod audit;

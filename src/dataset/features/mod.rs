@@ -138,7 +138,14 @@ fn attributes(
     observations: &Observations,
 ) -> Result<Vec<Column>> {
     let known = &log.accounts.attributes;
-    let rows = IdxCa::from_slice("".into(), &observations.account);
+    let rows = match &log.accounts.history {
+        None => IdxCa::from_slice("".into(), &observations.account),
+        Some(history) => {
+            let rows = observations.account.iter().zip(&observations.cutoff);
+            let rows = rows.map(|(account, cutoff)| history.row(*account, *cutoff));
+            IdxCa::from_iter_options("".into(), rows)
+        }
+    };
     let take = |name: &String| {
         let lacking = |_| Error::MissingAttribute {
             attribute: name.clone(),

@@ -300,6 +300,12 @@ fn check_eligibility(config: &Config) -> Result<()> {
 
 /// Checks that the events have accounts: statements do not find them by the user.
 fn check_users(config: &Config) -> Result<()> {
+    if config.accounts.as_ref().is_some_and(|list| list.history) {
+        return Err(Error::Usage {
+            problem: "`accounts.history`: found true, expected one row per account: exported SQL does not choose rows by time".to_owned(),
+            hint: Some("create a view with the newest row of each account, set `table` in [accounts] to it, and remove `history`".to_owned()),
+        });
+    }
     let Some(users) = &config.users else { return Ok(()) };
     Err(Error::Usage {
         problem: format!(

@@ -1,20 +1,20 @@
 //! Accounts that must not be contacted, by reason and time.
 
+mod account_list;
 mod read;
 
 pub(super) use read::read;
 
 use super::{Events, Log, NO_USER};
 use crate::error::Result;
-use crate::time::NEVER;
 use crate::warning::{IneligibleReason, IneligibleReasons};
 
 /// When the members of each account joined, by account code.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct MemberTimes {
-    /// The first internal one, µs UTC; [`NEVER`] without one.
+    /// The first internal one, µs UTC; [`NEVER`](crate::time::NEVER) without one.
     pub(crate) internal: Vec<i64>,
-    /// The first other one, µs UTC; [`NEVER`] without one.
+    /// The first other one, µs UTC; [`NEVER`](crate::time::NEVER) without one.
     pub(crate) other: Vec<i64>,
 }
 
@@ -31,7 +31,7 @@ impl MemberTimes {
 struct Deal {
     account: u32,
     opened: i64,
-    /// [`NEVER`] while it is open.
+    /// [`NEVER`](crate::time::NEVER) while it is open.
     closed: i64,
 }
 
@@ -140,6 +140,7 @@ fn active_users(events: &Events, account: usize, period: &std::ops::Range<i64>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::NEVER;
 
     #[test]
     fn a_deal_counts_from_after_its_opening_until_its_closing() {

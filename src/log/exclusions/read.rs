@@ -6,24 +6,25 @@ use std::path::{Path, PathBuf};
 use super::{Deal, Exclusions};
 use crate::config::{Config, EligibilityConfig};
 use crate::error::{Error, Result};
-use crate::io::read::{self, FileOptions, Source};
+use crate::io::read::{self, FileOptions, RowBatch, Source};
 use crate::log::cells::{
     self, CellLocation, EXPECTED_YEARS, NO_TIME, NullMarks, TimeColumn, TimeText,
 };
 use crate::log::columns::{optional_column, require};
 use crate::log::quality::SourceQuality;
-use crate::log::users::parse_flag;
 use crate::log::{Log, Names};
 use crate::time::{NEVER, Zone};
 use crate::warning::{DropReason, Warning};
 
 /// How the sources are read.
-struct Reader<'a> {
-    eligibility: &'a EligibilityConfig,
-    config: &'a Config,
-    null: NullMarks,
-    zone: Zone,
-    accounts: &'a Names,
+pub(super) struct Reader<'a> {
+    pub(super) eligibility: &'a EligibilityConfig,
+    pub(super) config: &'a Config,
+    pub(super) null: NullMarks,
+    pub(super) zone: Zone,
+    pub(super) accounts: &'a Names,
+    /// End of the log, µs UTC.
+    pub(super) until: i64,
     quality: Vec<SourceQuality>,
     warnings: Vec<Warning>,
 }
@@ -56,6 +57,7 @@ pub(in crate::log) fn read(config: &Config, log: &mut Log) -> Result<Option<Excl
         null: NullMarks::new(&config.input.null),
         zone: config.input.timezone,
         accounts: &log.accounts.id,
+        until: log.until,
         quality: Vec::new(),
         warnings: Vec::new(),
     };
@@ -92,71 +94,9 @@ fn has_domain(account: &str, domains: &BTreeSet<String>) -> bool {
 
 impl Reader<'_> {
     /// Returns the account list and its column of accounts.
-    fn account_list(&self) -> (PathBuf, Option<&String>) {
+    pub(super) fn account_list(&self) -> (PathBuf, Option<&String>) {
         let list = self.config.accounts.as_ref().expect("the project file was checked");
         (list.path.clone(), list.account.as_ref())
-    }
-
-    /// Reads the flag of internal accounts and the columns of the territory.
-    fn read_account_list(&mut self, exclusions: &mut Exclusions) -> Result<()> {
-        let EligibilityConfig { internal, territory, .. } = self.eligibility;
-        if internal.is_none() && territory.is_empty() {
-            return Ok(());
-        }
-        let (path, account) = self.account_list();
-        let mut files = Source::open(&path, FileOptions::new(self.config.input.max_line, None))?;
-        let account = require(&files, account, "account_id", "`accounts.account`")?;
-        let mut names = vec![account.clone()];
-        for (column, key) in internal
-            .iter()
-            .map(|column| (column, "`eligibility.internal`"))
-            .chain(territory.keys().map(|column| (column, "`eligibility.territory`")))
-        {
-            names.push(require(&files, Some(column), "", key)?);
-        }
-        names.sort_unstable();
-        names.dedup();
-        for index in 0..files.len() {
-            let file = files.file(index).to_owned();
-            files.read(index, &names, &[], &mut |batch| {
-                let location = |column| CellLocation {
-                    path: &file,
-                    column,
-                    first_row: batch.first_row,
-                    rows: &[],
-                };
-                let column = |name: &str| read::column(&file, &batch.frame, name);
-                let ids = cells::ids(column(&account)?, location(&account))?;
-                let codes: Vec<Option<usize>> =
-                    ids.iter().map(|id| self.accounts.code(id?)).collect();
-                if let Some(name) = internal {
-                    let flags = cells::text(column(name)?)?;
-                    for (index, (flag, code)) in flags.iter().zip(&codes).enumerate() {
-                        let flag = flag.map(str::trim).filter(|flag| !self.null.contains(flag));
-                        let flag = flag.unwrap_or_default();
-                        let is_internal = parse_flag(flag).ok_or_else(|| {
-                            location(name).bad_value(index, flag, "true or false")
-                        })?;
-                        if let Some(code) = code {
-                            exclusions.internal[*code] |= is_internal;
-                        }
-                    }
-                }
-                let mut outside = vec![false; codes.len()];
-                for (name, allowed) in territory {
-                    let values = cells::text(column(name)?)?;
-                    for (outside, value) in outside.iter_mut().zip(values.iter()) {
-                        let value = value.map(cells::level).unwrap_or_default();
-                        *outside |= !allowed.iter().any(|allowed| cells::level(allowed) == value);
-                    }
-                }
-                for (code, outside) in codes.iter().zip(outside) {
-                    code.iter().for_each(|code| exclusions.outside[*code] = outside);
-                }
-                Ok(())
-            })?;
-        }
-        Ok(())
     }
 
     /// Reads the deals, sorted by account.
@@ -218,7 +158,10 @@ impl Reader<'_> {
         times: &[(Option<&String>, Option<&str>, &str)],
         kind: &'static str,
     ) -> Result<TimedRows> {
-        let mut files = Source::open(path, FileOptions::new(self.config.input.max_line, None))?;
+        // Deals may be columns of the account list.
+        let list = self.config.accounts.as_ref().filter(|list| list.path == path);
+        let format = list.and_then(|list| list.file_format);
+        let mut files = Source::open(path, FileOptions::new(self.config.input.max_line, format))?;
         let account = require(&files, account, "account_id", account_key)?;
         let mut keys = Vec::new();
         for (configured, default, key) in times {
@@ -234,81 +177,104 @@ impl Reader<'_> {
         names.dedup();
         let mut quality = SourceQuality::new(path, kind);
         quality.unread = files.unread().to_vec();
-        let mut columns: Vec<TimeColumn> =
-            keys.iter().map(|_| TimeColumn::in_zone(self.zone)).collect();
-        let (mut codes, mut locations) = (Vec::new(), Vec::new());
-        let written = TimeText { format: self.eligibility.format.as_deref(), null: &self.null };
+        let times = keys.iter().map(|_| TimeColumn::in_zone(self.zone)).collect();
+        let (codes, locations) = (Vec::new(), Vec::new());
+        let mut table =
+            TimedTable { accounts: self.accounts, account, keys, codes, times, locations };
+        let format = self.eligibility.format.as_deref();
         for index in 0..files.len() {
             let file = files.file(index).to_owned();
+            let written = TimeText { format, null: &self.null };
             files.read(index, &names, &[], &mut |batch| {
-                let location = |column| CellLocation {
-                    path: &file,
-                    column,
-                    first_row: batch.first_row,
-                    rows: &[],
-                };
-                let column = |name: &str| read::column(&file, &batch.frame, name);
                 quality.rows += batch.frame.height() as u64;
-                let ids = cells::ids(column(&account)?, location(&account))?;
-                for (row, id) in (batch.first_row..).zip(ids.iter()) {
-                    let code = id.map(|id| self.accounts.code(id));
-                    codes.push(match code {
-                        Some(Some(code)) => {
-                            Ok(u32::try_from(code).expect("accounts have u32 codes"))
-                        }
-                        Some(None) => Err(DropReason::UnknownAccount),
-                        None => Err(DropReason::AccountMissing),
-                    });
-                    locations.push((index, row));
-                }
-                for (times, key) in columns.iter_mut().zip(&keys) {
-                    times.push(column(&key.column)?, written, location(&key.column))?;
-                }
-                Ok(())
+                table.add_batch(&batch, (index, &file), written)
             })?;
         }
-        let warnings = files.warnings(|column| {
-            let key = keys.iter().find(|key| key.column == column).map(|key| key.key);
-            (column == account).then_some(account_key).or(key).map(str::to_owned)
-        })?;
-        self.warnings.extend(warnings);
-        let mut values = Vec::new();
-        for (times, key) in columns.into_iter().zip(&keys) {
-            let (times, absent) = times.finish().map_err(|(index, found)| {
-                let (file, row) = locations[index];
-                Error::BadValue {
-                    path: files.file(file).to_owned(),
-                    row: Some(row),
-                    column: key.column.clone(),
-                    found,
-                    expected: EXPECTED_YEARS.to_owned(),
-                }
-            })?;
-            self.warnings.extend(absent.never.warning(key.column.clone()));
-            values.push(times);
-        }
-        let mut rows = TimedRows { account: Vec::new(), times: vec![Vec::new(); values.len()] };
-        for (row, code) in codes.into_iter().enumerate() {
-            let code = code.and_then(|code| match values[0][row] {
-                NO_TIME => Err(DropReason::TimeMissing),
-                _ => Ok(code),
-            });
-            match code {
-                Ok(code) => {
-                    rows.account.push(code);
-                    rows.times.iter_mut().zip(&values).for_each(|(to, from)| to.push(from[row]));
-                }
-                Err(reason) => {
-                    let (file, row) = locations[row];
-                    quality.drop_row(reason, files.file(file), row);
-                }
-            }
-        }
+        self.warnings.extend(files.warnings(|column| {
+            let key = table.keys.iter().find(|key| key.column == column).map(|key| key.key);
+            (column == table.account).then_some(account_key).or(key).map(str::to_owned)
+        })?);
+        let rows = table.finish(&files, &mut quality, &mut self.warnings)?;
         quality.records = quality.rows;
         quality.kept = rows.account.len() as u64;
         // The account list without a deal is no dropped row.
         if self.eligibility.deals.is_some() || kind != "deals" {
             self.quality.push(quality);
+        }
+        Ok(rows)
+    }
+}
+
+/// Rows with an account and times, as they are read.
+struct TimedTable<'a> {
+    accounts: &'a Names,
+    /// Column of accounts.
+    account: String,
+    keys: Vec<TimeKey<'a>>,
+    /// Account of each row, or why it has none.
+    codes: Vec<std::result::Result<u32, DropReason>>,
+    /// In the order of `keys`.
+    times: Vec<TimeColumn>,
+    /// Index of the file of each row, and its number there.
+    locations: Vec<(usize, u64)>,
+}
+
+impl TimedTable<'_> {
+    fn add_batch(
+        &mut self,
+        batch: &RowBatch,
+        (index, file): (usize, &Path),
+        written: TimeText<'_>,
+    ) -> Result<()> {
+        let first_row = batch.first_row;
+        let location = |column| CellLocation { path: file, column, first_row, rows: &[] };
+        let column = |name: &str| read::column(file, &batch.frame, name);
+        let ids = cells::ids(column(&self.account)?, location(&self.account))?;
+        for (row, id) in (first_row..).zip(ids.iter()) {
+            self.codes.push(match id.map(|id| self.accounts.code(id)) {
+                Some(Some(code)) => Ok(u32::try_from(code).expect("accounts have u32 codes")),
+                Some(None) => Err(DropReason::UnknownAccount),
+                None => Err(DropReason::AccountMissing),
+            });
+            self.locations.push((index, row));
+        }
+        for (times, key) in self.times.iter_mut().zip(&self.keys) {
+            times.push(column(&key.column)?, written, location(&key.column))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the rows of known accounts that have the first time, and counts the others.
+    fn finish(
+        self,
+        files: &Source,
+        quality: &mut SourceQuality,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<TimedRows> {
+        let mut values = Vec::new();
+        for (times, key) in self.times.into_iter().zip(&self.keys) {
+            let (times, absent) = times.finish().map_err(|(index, found)| {
+                let (file, row) = self.locations[index];
+                let (path, column) = (files.file(file).to_owned(), key.column.clone());
+                let expected = EXPECTED_YEARS.to_owned();
+                Error::BadValue { path, row: Some(row), column, found, expected }
+            })?;
+            warnings.extend(absent.never.warning(key.column.clone()));
+            values.push(times);
+        }
+        let mut rows = TimedRows { account: Vec::new(), times: vec![Vec::new(); values.len()] };
+        for (row, code) in self.codes.into_iter().enumerate() {
+            let is_known = values[0][row] != NO_TIME;
+            match code.and_then(|code| is_known.then_some(code).ok_or(DropReason::TimeMissing)) {
+                Ok(code) => {
+                    rows.account.push(code);
+                    rows.times.iter_mut().zip(&values).for_each(|(to, from)| to.push(from[row]));
+                }
+                Err(reason) => {
+                    let (file, number) = self.locations[row];
+                    quality.drop_row(reason, files.file(file), number);
+                }
+            }
         }
         Ok(rows)
     }

@@ -56,6 +56,7 @@ fn log(seed: u64, accounts: usize, chance: impl Fn(&[Vec<i64>; 4]) -> f64) -> Lo
             revenue: None,
             first_revenue: None,
             attributes: DataFrame::empty_with_height(accounts),
+            history: None,
         },
         since: 0,
         until: 460 * DAY,

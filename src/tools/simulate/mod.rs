@@ -297,6 +297,7 @@ fn log(accounts: &[Account], scenario: &Scenario) -> Log {
         revenue: None,
         first_revenue: None,
         attributes: DataFrame::empty_with_height(n),
+        history: None,
     };
     Log {
         events: EventStore::from_events(Names::from_sorted(NAMES.map(Box::from).to_vec()), events),
