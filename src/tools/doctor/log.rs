@@ -70,7 +70,7 @@ fn check_rows(source: &SourceQuality) -> ProjectCheck {
 
 /// Checks the share of events whose account is in the account list; `None` without a list.
 fn check_matches(log: &Log) -> Option<ProjectCheck> {
-    let events = log.quality.sources.iter().filter(|source| source.kind != "accounts");
+    let events = log.quality.sources.iter().filter(|source| source.kind == "events");
     let (all, unknown) = events.fold((0, 0), |(all, unknown), source| {
         (all + source.records, unknown + source.count(DropReason::UnknownAccount))
     });
