@@ -20,10 +20,18 @@ pub(crate) fn feature_column<'a>(features: &'a DataFrame, name: &str) -> Result<
 
 /// Returns the values of a numeric column in some rows; NaN becomes `None`.
 pub(crate) fn numbers(column: &Column, rows: Option<&[u32]>) -> Result<Vec<Option<f64>>> {
-    Ok(number_column(column, rows)?
-        .iter()
-        .map(|value| value.filter(|value| !value.is_nan()))
-        .collect())
+    let column = number_column(column, None)?;
+    let is_number = |value: &f64| !value.is_nan();
+    let values = column.downcast_iter().next().map_or(&[][..], |chunk| chunk.values());
+    let value = |row: usize| Some(values[row]).filter(is_number);
+    Ok(match (rows, column.null_count()) {
+        (None, 0) => (0..values.len()).map(value).collect(),
+        (None, _) => column.iter().map(|value| value.filter(is_number)).collect(),
+        (Some(rows), 0) => rows.iter().map(|row| value(*row as usize)).collect(),
+        (Some(rows), _) => {
+            rows.iter().map(|row| column.get(*row as usize).filter(is_number)).collect()
+        }
+    })
 }
 
 /// Returns the values of a column as text in some rows; the empty text becomes `None`.

@@ -9,5 +9,6 @@ mod labels;
 pub mod matrix;
 pub mod observations;
 pub mod rows;
+pub(crate) mod sorted_features;
 pub mod split;
 pub mod split_summary;

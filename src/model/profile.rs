@@ -160,14 +160,17 @@ impl FeatureProfile {
     ///
     /// # Arguments
     /// * `values` – finite, or missing
+    /// * `sorted` – those that are not missing, ascending
     /// # Source
     /// Hyndman, Fan, "Sample quantiles in statistical packages", *The American Statistician* 50
     /// (1996): type 7
     #[must_use]
-    pub fn from_numbers(feature: &str, values: &[Option<f64>], bands: &RowBands) -> Self {
-        let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let decile = |number: u32| quantile(&sorted, f64::from(number) / f64::from(BINS));
+    pub(crate) fn from_sorted(
+        feature: &str,
+        (values, sorted): (&[Option<f64>], &[f64]),
+        bands: &RowBands,
+    ) -> Self {
+        let decile = |number: u32| quantile(sorted, f64::from(number) / f64::from(BINS));
         let mut edges: Vec<f64> = (1..BINS).filter_map(decile).collect();
         edges.dedup();
         // No value is above the largest.
@@ -183,6 +186,14 @@ impl FeatureProfile {
         };
         profile.by_band = profile.count_numbers(values, bands);
         profile.with_totals()
+    }
+
+    /// Computes [`FeatureProfile::from_sorted`] of values in any order.
+    #[must_use]
+    pub fn from_numbers(feature: &str, values: &[Option<f64>], bands: &RowBands) -> Self {
+        let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        Self::from_sorted(feature, (values, &sorted), bands)
     }
 
     /// Computes the distribution of a text feature: a bin for each of the 50 most frequent levels

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use polars::prelude::{Column, DataType};
 use pql_stats::counts::{count, share};
 use pql_stats::intervals::{Z_95, wilson};
-use pql_stats::metrics::{BaseRate, roc_auc};
+use pql_stats::metrics::{BaseRate, roc_auc, roc_auc_sorted};
 use pql_stats::power::auc_std_error;
 use rayon::prelude::*;
 
@@ -18,6 +18,7 @@ use crate::dataset::columns::{feature_column, numbers, texts};
 use crate::dataset::features::{Feature, FeatureCatalog, FeatureKind};
 use crate::dataset::observations::Observations;
 use crate::dataset::rows::Rows;
+use crate::dataset::sorted_features::{RowSubset, SortedFeatures};
 use crate::dataset::split::Split;
 use crate::error::Result;
 use crate::log::{Events, Log};
@@ -64,12 +65,19 @@ struct AuditedColumn<'a> {
 /// that of the distinct accounts of each outcome with these rows.
 ///
 /// # Arguments
+/// * `sorted` – the features of the rows, sorted
 /// * `train` – indices of the training rows, with both outcomes
 /// * `config` – which columns are candidates, and which numbers are treated as text
 /// # Errors
 /// * [`MissingFeature`](crate::Error::MissingFeature), [`FeatureType`](crate::Error::FeatureType):
 ///   a column is absent or has an unsupported type
-pub fn columns(rows: &Rows, train: &[u32], config: &DesignConfig) -> Result<Vec<Finding>> {
+pub(crate) fn columns(
+    rows: &Rows,
+    sorted: &SortedFeatures<'_>,
+    train: &[u32],
+    config: &DesignConfig,
+) -> Result<Vec<Finding>> {
+    let subset = RowSubset::new(train, rows.y.len());
     let y = rows.outcomes(train);
     let outcomes =
         Outcomes { positive: y.iter().filter(|y| **y).count(), account: rows.accounts(train), y };
@@ -81,7 +89,12 @@ pub fn columns(rows: &Rows, train: &[u32], config: &DesignConfig) -> Result<Vec<
         if column.dtype() == &DataType::String || config.categorical.contains(&feature.name) {
             outcomes.text(&AuditedColumn { name: &feature.name, origin }, column, train)
         } else {
-            outcomes.number(&AuditedColumn { name: &feature.name, origin }, column, train)
+            let ascending = sorted.ascending(&feature.name, &subset)?.into_iter();
+            let auc = roc_auc_sorted(
+                ascending.map(|(row, value)| (value, rows.y[row as usize] == Some(true))),
+            );
+            let values = numbers(column, Some(train))?;
+            Ok(outcomes.number(&AuditedColumn { name: &feature.name, origin }, &values, auc))
         }
     };
     let found: Vec<Vec<Finding>> = candidates.par_iter().map(audit).collect::<Result<_>>()?;
@@ -113,28 +126,24 @@ fn origin(feature: &Feature, catalog: Option<&FeatureCatalog>) -> Origin {
 
 impl Outcomes {
     /// Audits a number.
+    ///
+    /// # Arguments
+    /// * `auc` – AUC of the values that are not missing
     fn number(
         &self,
         audited: &AuditedColumn<'_>,
-        column: &Column,
-        train: &[u32],
-    ) -> Result<Vec<Finding>> {
-        let values = numbers(column, Some(train))?;
-        let (mut y, mut known, mut missing, mut present) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        values: &[Option<f64>],
+        auc: Option<f64>,
+    ) -> Vec<Finding> {
+        let (mut missing, mut present) = (Vec::new(), Vec::new());
         for (row, value) in values.iter().enumerate() {
             match value {
                 None => missing.push(row),
-                Some(value) => {
-                    y.push(self.y[row]);
-                    known.push(*value);
-                    if *value != 0.0 {
-                        present.push(row);
-                    }
-                }
+                Some(value) if *value != 0.0 => present.push(row),
+                Some(_) => {}
             }
         }
-        let auc = roc_auc(&y, &known)
+        let auc = auc
             .filter(|auc| is_extreme(*auc, || self.accounts_by_outcome(|r| values[r].is_some())));
         let mut found: Vec<Finding> = auc.map(|auc| audited.high_auc(auc)).into_iter().collect();
         found.extend(self.near_pure(audited, &present));
@@ -145,7 +154,7 @@ impl Outcomes {
                 &missing,
             ),
         );
-        Ok(found)
+        found
     }
 
     /// Audits the levels of a text.
@@ -190,7 +199,11 @@ impl Outcomes {
     /// Returns a finding if nearly all rows with a nonzero value convert.
     fn near_pure(&self, audited: &AuditedColumn<'_>, present: &[usize]) -> Option<Finding> {
         let base_rate = share(self.positive, self.y.len());
-        if present.is_empty() || base_rate >= HIGH_BASE_RATE {
+        let positive = present.iter().filter(|row| self.y[**row]).count();
+        if present.is_empty()
+            || share(positive, present.len()) < PURE
+            || base_rate >= HIGH_BASE_RATE
+        {
             return None;
         }
         let y: Vec<bool> = present.iter().map(|row| self.y[*row]).collect();

@@ -7,6 +7,8 @@ use pql_stats::counts::{count, share};
 use pql_stats::glm::{Logistic, LogisticFit};
 use pql_stats::metrics::{LabeledScores, PairedProbabilities};
 
+use rayon::prelude::*;
+
 use super::cross::TrainingData;
 use crate::dataset::rows::{DefinitionMatches, Rows};
 use crate::error::Result;
@@ -197,9 +199,13 @@ fn best_feature<'a>(
     preprocessor: &'a Preprocessor,
     train: &TrainingData,
 ) -> Option<(&'a FeatureEncoder, LogisticFit)> {
+    let fits: Vec<Option<LogisticFit>> = (0..preprocessor.features.len())
+        .into_par_iter()
+        .map(|index| fit_feature(preprocessor, index, train))
+        .collect();
     let mut best: Option<(f64, &FeatureEncoder, LogisticFit)> = None;
-    for (index, encoder) in preprocessor.features.iter().enumerate() {
-        let Some(fit) = fit_feature(preprocessor, index, train) else { continue };
+    for (encoder, fit) in preprocessor.features.iter().zip(fits) {
+        let Some(fit) = fit else { continue };
         let criterion = fit.log_likelihood - count(fit.coef.len());
         if best.as_ref().is_none_or(|(greatest, ..)| criterion > *greatest) {
             best = Some((criterion, encoder, fit));

@@ -1,14 +1,18 @@
 //! Cross-fitting by account: choice of alpha, and log-odds of each training row by fits without its
 //! account.
 
+use std::cell::OnceCell;
+
 use ndarray::{Array1, Array2};
 use pql_stats::glm::{
     self, Fold, Logistic, RegularizationPath, alpha_grid, cross_fit, extended_grid,
 };
 
+use super::learning::Trainer;
 use crate::config::{AlphaSelection, Config};
 use crate::dataset::observations::assign_folds;
 use crate::dataset::rows::Rows;
+use crate::dataset::sorted_features::SortedFeatures;
 use crate::error::Result;
 use crate::model::encoder::Preprocessor;
 
@@ -40,12 +44,16 @@ pub(super) struct TunedAlpha {
 pub(super) struct CrossFitting<'a> {
     config: &'a Config,
     rows: &'a Rows,
+    sorted: &'a SortedFeatures<'a>,
     train: &'a [u32],
     fold_of_row: Vec<u8>,
+    /// By fold; a second grid of penalties uses those of the first.
+    preprocessors: [OnceCell<Preprocessor>; FOLDS as usize],
 }
 
 impl<'a> CrossFitting<'a> {
-    pub(super) fn new(config: &'a Config, rows: &'a Rows, train: &'a [u32]) -> Self {
+    pub(super) fn new(trainer: &Trainer<'a>, train: &'a [u32]) -> Self {
+        let Trainer { config, rows, sorted, .. } = *trainer;
         let fold_of_row = assign_folds(
             &rows.accounts(train),
             &rows.outcomes(train),
@@ -53,7 +61,7 @@ impl<'a> CrossFitting<'a> {
             config.model.seed,
             FOLDS,
         );
-        Self { config, rows, train, fold_of_row }
+        Self { config, rows, sorted, train, fold_of_row, preprocessors: Default::default() }
     }
 
     /// Computes the design matrices of the rows outside and inside a fold, with the preprocessor
@@ -70,8 +78,13 @@ impl<'a> CrossFitting<'a> {
         };
         let (fitted, held_out) = (rows_of(&rows_where(false)), rows_of(&out));
         let Rows { features, design_features, .. } = self.rows;
-        let (preprocessor, _) =
-            Preprocessor::fit(features, design_features, &fitted, &self.config.design)?;
+        let preprocessor = if let Some(known) = self.preprocessors[fold].get() {
+            known
+        } else {
+            let config = &self.config.design;
+            let (own, _) = Preprocessor::fit(self.sorted, design_features, &fitted, config)?;
+            self.preprocessors[fold].get_or_init(|| own)
+        };
         let design =
             |rows: &[u32]| preprocessor.transform(features, Some(rows)).map(|design| design.x);
         Ok(Fold {

@@ -82,7 +82,7 @@ impl HeldOutPredictions {
     ) -> Result<()> {
         let (config, rows) = (trainer.config, trainer.rows);
         let (preprocessor, _) =
-            Preprocessor::fit(&rows.features, &rows.design_features, others, &config.design)?;
+            Preprocessor::fit(trainer.sorted, &rows.design_features, others, &config.design)?;
         // Warnings of the fit of all rows cover those of the folds.
         let learned = trainer.learn(others, preprocessor, config.model.alpha)?;
         let x = learned.preprocessor.transform(&rows.features, Some(held_out))?.x;

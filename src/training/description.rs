@@ -110,8 +110,14 @@ fn references(trainer: &Trainer<'_>, learned: &Learned) -> Result<References> {
         cutoff_scheme: config.observation.cutoffs,
     };
     let threshold = threshold(config.qualify.threshold_rule(), &population)?;
-    let profiled =
-        ProfileRows { rows, train, sample: &learned.sample, probabilities: &fitted, threshold };
+    let profiled = ProfileRows {
+        rows,
+        sorted: trainer.sorted,
+        train,
+        sample: &learned.sample,
+        probabilities: &fitted,
+        threshold,
+    };
     let profile = profile(&learned.preprocessor, &profiled)?;
     Ok(References {
         threshold,

@@ -7,6 +7,7 @@ use crate::config::{Config, DesignConfig};
 use crate::dataset::columns::feature_column;
 use crate::dataset::features::Feature;
 use crate::dataset::rows::Rows;
+use crate::dataset::sorted_features::SortedFeatures;
 use crate::dataset::split::Split;
 use crate::error::{Error, Result};
 use crate::model::encoder::Preprocessor;
@@ -84,7 +85,8 @@ impl Rows {
         order.sort_by_key(rank);
         // Spline columns do not count: the penalty keeps them near 0.
         let linear = DesignConfig { spline: 0, ..config.design.clone() };
-        let (preprocessor, _) = Preprocessor::fit(&self.features, &order, train, &linear)?;
+        let (preprocessor, _) =
+            Preprocessor::fit(&SortedFeatures::new(&self.features)?, &order, train, &linear)?;
         let mut by_rank = vec![0; counted.len() + 1];
         for column in preprocessor.columns() {
             let name = &preprocessor.features[column.feature].feature;

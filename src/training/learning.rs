@@ -12,6 +12,7 @@ use super::cross::{CrossFitting, TrainingData, TunedAlpha};
 use super::likelihood::fit;
 use crate::config::{Alpha, CalibrationKind, Config, ModelConfig, PenaltyKind, SolverKind};
 use crate::dataset::rows::Rows;
+use crate::dataset::sorted_features::SortedFeatures;
 use crate::dataset::split_summary::SampleCounts;
 use crate::error::{Error, Result};
 use crate::io::progress::Stage;
@@ -23,6 +24,8 @@ use crate::warning::{DroppedFeature, Finding, Warning};
 pub(super) struct Trainer<'a> {
     pub(super) config: &'a Config,
     pub(super) rows: &'a Rows,
+    /// The features of the rows, sorted.
+    pub(super) sorted: &'a SortedFeatures<'a>,
     pub(super) stage: &'a Stage,
 }
 
@@ -91,11 +94,11 @@ impl Trainer<'_> {
     /// Learns again from all rows with an outcome; alpha grows with their number. Also returns the
     /// columns that were dropped.
     pub(super) fn refit(&self, evaluated: &Learned) -> Result<(Learned, Vec<DroppedFeature>)> {
-        let Rows { features, design_features, y, .. } = self.rows;
+        let Rows { design_features, y, .. } = self.rows;
         let rows: Vec<u32> =
             (0..).zip(y).filter(|(_, y)| y.is_some()).map(|(row, _)| row).collect();
         let (preprocessor, dropped) =
-            Preprocessor::fit(features, design_features, &rows, &self.config.design)?;
+            Preprocessor::fit(self.sorted, design_features, &rows, &self.config.design)?;
         let growth = share(rows.len(), evaluated.data.rows.len());
         let alpha = Alpha::Fixed(evaluated.fit.alpha * growth);
         Ok((self.learn(&rows, preprocessor, alpha)?, dropped))
@@ -111,7 +114,7 @@ impl Trainer<'_> {
         warnings: &mut Vec<Warning>,
     ) -> Result<TunedAlpha> {
         let fixed_alpha = fixed_alpha(alpha, self.config.model.penalty);
-        let parts = CrossFitting::new(self.config, self.rows, train);
+        let parts = CrossFitting::new(self, train);
         let done = || self.stage.advance(1);
         match (parts.tune(base, fixed_alpha, data, &done), fixed_alpha) {
             (Err(Error::Statistics(Statistics::NotConverged { .. })), Some(alpha))

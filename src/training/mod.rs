@@ -28,6 +28,7 @@ use test_evaluation::TestEvaluation;
 use crate::config::Config;
 use crate::dataset::features::check_names;
 use crate::dataset::rows::Rows;
+use crate::dataset::sorted_features::SortedFeatures;
 use crate::dataset::split::{Split, SplitMethod};
 use crate::dataset::split_summary::SplitSummary;
 use crate::error::{Error, Result};
@@ -53,7 +54,8 @@ pub struct TrainedModel {
 
 /// Training and test rows, with the preprocessor fitted on the training rows.
 #[derive(Debug, Clone)]
-pub struct TrainingSetup {
+pub struct TrainingSetup<'a> {
+    sorted: SortedFeatures<'a>,
     train: Vec<u32>,
     test: Vec<u32>,
     split: SplitSummary,
@@ -83,7 +85,7 @@ impl TrainingSetup {
 ///   not allow a model
 /// * [`Error::Usage`]: two columns would have the same name, or `[design]` names an unknown feature
 /// * [`Error::NoFeatures`]: no column remains
-pub fn prepare(config: &Config, rows: &Rows) -> Result<TrainingSetup> {
+pub fn prepare<'a>(config: &Config, rows: &'a Rows) -> Result<TrainingSetup<'a>> {
     let (train, test) = (rows.split_rows(Split::Train), rows.split_rows(Split::Test));
     let split = rows.split_summary(&train, &test);
     check(&split, config, rows.catalog.is_some())?;
@@ -95,13 +97,14 @@ pub fn prepare(config: &Config, rows: &Rows) -> Result<TrainingSetup> {
     {
         return Err(Error::NoFeatures { problem });
     }
+    let sorted = SortedFeatures::new(&rows.features)?;
     let (preprocessor, dropped_columns) =
-        Preprocessor::fit(&rows.features, &rows.design_features, &train, &config.design)?;
+        Preprocessor::fit(&sorted, &rows.design_features, &train, &config.design)?;
     dropped_features.extend(dropped_columns);
     check_reference_levels(&rows.features, &train, &config.design)?;
-    let mut findings = audit::columns(rows, &train, &config.design)?;
+    let mut findings = audit::columns(rows, &sorted, &train, &config.design)?;
     findings.extend(rows.findings.iter().cloned());
-    Ok(TrainingSetup { train, test, split, preprocessor, dropped_features, findings })
+    Ok(TrainingSetup { sorted, train, test, split, preprocessor, dropped_features, findings })
 }
 
 /// Trains a model on the training rows and evaluates it on the test rows.
@@ -115,12 +118,13 @@ pub fn prepare(config: &Config, rows: &Rows) -> Result<TrainingSetup> {
 pub fn train(
     config: &Config,
     rows: &Rows,
-    setup: TrainingSetup,
+    setup: TrainingSetup<'_>,
     progress: &Progress,
 ) -> Result<TrainedModel> {
-    let TrainingSetup { train, test, split, preprocessor, dropped_features, mut findings } = setup;
+    let TrainingSetup { sorted, train, test, split, preprocessor, dropped_features, mut findings } =
+        setup;
     let stage = progress.stage("fitting", None);
-    let trainer = Trainer { config, rows, stage: &stage };
+    let trainer = Trainer { config, rows, sorted: &sorted, stage: &stage };
     let evaluated = trainer.learn(&train, preprocessor, config.model.alpha)?;
     findings.extend(evaluated.finding());
     let mut record = TrainingRecord {

@@ -1,7 +1,10 @@
 //! Computes the reference profile of the training rows.
 
+use rayon::prelude::*;
+
 use crate::dataset::columns::{feature_column, numbers, texts};
 use crate::dataset::rows::Rows;
+use crate::dataset::sorted_features::{RowSubset, SortedFeatures};
 use crate::dataset::split_summary::SampleCounts;
 use crate::error::Result;
 use crate::model::encoder::{Encoding, FeatureEncoder, Preprocessor};
@@ -11,6 +14,8 @@ use crate::model::tenure::{TENURE, TenureBands};
 /// The training rows and their scores.
 pub(super) struct ProfileRows<'a> {
     pub(super) rows: &'a Rows,
+    /// The features of the rows, sorted.
+    pub(super) sorted: &'a SortedFeatures<'a>,
     pub(super) train: &'a [u32],
     pub(super) sample: &'a SampleCounts,
     /// Probability of each training row.
@@ -26,14 +31,18 @@ pub(super) fn profile(
     preprocessor: &Preprocessor,
     profiled: &ProfileRows<'_>,
 ) -> Result<ReferenceProfile> {
-    let ProfileRows { rows, train, sample, probabilities, threshold } = *profiled;
+    let ProfileRows { rows, sorted, train, sample, probabilities, threshold } = *profiled;
+    let subset = RowSubset::new(train, rows.y.len());
     let (tenure, bands) = tenure_bands(preprocessor, profiled)?;
     let feature_profile = |encoder: &FeatureEncoder| {
         let name = encoder.feature.as_str();
         let column = feature_column(&rows.features, name)?;
         Ok(match encoder.encoding {
             Encoding::Numeric(_) => {
-                FeatureProfile::from_numbers(name, &numbers(column, Some(train))?, &bands)
+                let ascending = sorted.ascending(name, &subset)?;
+                let ascending: Vec<f64> = ascending.into_iter().map(|(_, value)| value).collect();
+                let values = numbers(column, Some(train))?;
+                FeatureProfile::from_sorted(name, (&values, &ascending), &bands)
             }
             Encoding::Categorical(_) => {
                 FeatureProfile::from_texts(name, &texts(column, Some(train))?, &bands)
@@ -43,7 +52,7 @@ pub(super) fn profile(
     Ok(ReferenceProfile {
         rows: sample.rows,
         accounts: sample.accounts,
-        features: preprocessor.features.iter().map(feature_profile).collect::<Result<_>>()?,
+        features: preprocessor.features.par_iter().map(feature_profile).collect::<Result<_>>()?,
         scores: ScoreProfile::from_probabilities(probabilities, threshold, &bands),
         tenure,
         activity: rows.activity.clone(),

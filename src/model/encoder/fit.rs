@@ -15,6 +15,7 @@ use super::{
 use crate::config::{DesignConfig, Log1p, Winsorize};
 use crate::dataset::columns::{feature_column, numbers, texts};
 use crate::dataset::features::{Feature, FeatureKind};
+use crate::dataset::sorted_features::{RowSubset, SortedFeatures};
 use crate::error::{Error, Result};
 use crate::log::cells;
 use crate::names::{grouped, suggest};
@@ -31,25 +32,26 @@ impl Preprocessor {
     ///
     /// Returns the preprocessor and the dropped columns.
     /// # Arguments
-    /// * `features` – one column per feature
+    /// * `features` – one column per feature, sorted
     /// * `catalog` – the features; of two equal columns, the earlier one in this order stays
     /// * `rows` – indices of the training rows
     /// # Errors
     /// * [`Error::NoFeatures`]: no column remains
     /// * [`Error::Usage`]: there are too many columns
-    pub fn fit(
-        features: &DataFrame,
+    pub(crate) fn fit(
+        features: &SortedFeatures<'_>,
         catalog: &[Feature],
         rows: &[u32],
         config: &DesignConfig,
     ) -> Result<(Self, Vec<DroppedFeature>)> {
+        let subset = RowSubset::new(rows, features.frame.height());
         let kept: Vec<&Feature> = catalog
             .iter()
             .filter(|f| config.include.is_empty() || config.include.contains(&f.name))
             .collect();
         let fitted: Vec<FittedFeature> = kept
             .par_iter()
-            .map(|feature| fit_feature(features, feature, rows, config))
+            .map(|feature| fit_feature(features, feature, &subset, config))
             .collect::<Result<_>>()?;
         let mut dropped = Vec::new();
         let mut encoders = Vec::new();
@@ -64,7 +66,7 @@ impl Preprocessor {
             });
         }
         all.check_column_count()?;
-        let x = all.transform(features, Some(rows))?.x;
+        let x = all.transform(features.frame, Some(rows))?.x;
         let redundant = independent::redundant_columns(x.view());
         let names: Vec<String> = all.columns().into_iter().map(|c| c.name).collect();
         let mut drop = vec![false; names.len()];
@@ -209,17 +211,20 @@ struct FittedFeature {
 }
 
 fn fit_feature(
-    features: &DataFrame,
+    features: &SortedFeatures<'_>,
     feature: &Feature,
-    rows: &[u32],
+    subset: &RowSubset<'_>,
     config: &DesignConfig,
 ) -> Result<FittedFeature> {
-    let column = feature_column(features, &feature.name)?;
+    let column = feature_column(features.frame, &feature.name)?;
+    let rows = subset.rows;
     let is_text = column.dtype() == &DataType::String || config.categorical.contains(&feature.name);
     let FittedEncoding { encoding, missing, dropped } = if is_text {
         fit_text(feature, &texts(column, Some(rows))?, config)
     } else {
-        fit_number(feature, &numbers(column, Some(rows))?, config)?
+        let sorted = features.ascending(&feature.name, subset)?;
+        let present = sorted.into_iter().map(|(_, value)| value).collect();
+        fit_number(feature, &numbers(column, Some(rows))?, present, config)?
     };
     let missing_share = share(missing, rows.len());
     let (feature, measure, window) =
@@ -239,17 +244,21 @@ struct FittedEncoding {
     dropped: Vec<DroppedFeature>,
 }
 
+/// Fits the encoding of a number.
+///
+/// # Arguments
+/// * `raw` – value of each row
+/// * `present` – the values that are not missing, ascending
 fn fit_number(
     feature: &Feature,
     raw: &[Option<f64>],
+    mut present: Vec<f64>,
     config: &DesignConfig,
 ) -> Result<FittedEncoding> {
-    let mut present: Vec<f64> = raw.iter().flatten().copied().collect();
     if let Some(bad) = present.iter().find(|v| !v.is_finite()) {
         return Err(Error::NotFinite { feature: feature.name.clone(), found: *bad });
     }
     let missing = raw.len() - present.len();
-    present.sort_unstable_by(f64::total_cmp);
     let median = lower_median(&present);
     let mut number = NumericEncoding {
         log1p: false,
@@ -382,7 +391,7 @@ mod tests {
         let catalog: Vec<Feature> =
             frame.get_column_names().iter().map(|n| Feature::external(n)).collect();
         let rows: Vec<u32> = (0..).take(frame.height()).collect();
-        Preprocessor::fit(&frame, &catalog, &rows, config).unwrap()
+        Preprocessor::fit(&SortedFeatures::new(&frame).unwrap(), &catalog, &rows, config).unwrap()
     }
 
     fn linear() -> DesignConfig {
@@ -401,7 +410,8 @@ mod tests {
         let encoding = |present: &[f64], missing: usize| {
             let raw: Vec<Option<f64>> =
                 present.iter().copied().map(Some).chain(vec![None; missing]).collect();
-            match fit_number(&Feature::external("x"), &raw, &DesignConfig::default()) {
+            let sorted = present.to_vec();
+            match fit_number(&Feature::external("x"), &raw, sorted, &DesignConfig::default()) {
                 Ok(FittedEncoding { encoding: Encoding::Numeric(number), .. }) => number,
                 _ => panic!("no number"),
             }
@@ -550,7 +560,7 @@ mod tests {
         };
         let learn = |last| {
             Preprocessor::fit(
-                &frame(last),
+                &SortedFeatures::new(&frame(last)).unwrap(),
                 &[Feature::external("x")],
                 &[0, 1, 2],
                 &DesignConfig::default(),
@@ -566,11 +576,8 @@ mod tests {
         let bounds = |kind| {
             let feature = Feature { kind, ..Feature::external("x") };
             let raw: Vec<Option<f64>> = values.iter().map(|v| Some(*v)).collect();
-            let Encoding::Numeric(number) =
-                fit_number(&feature, &raw, &DesignConfig::default()).unwrap().encoding
-            else {
-                panic!("a number")
-            };
+            let fitted = fit_number(&feature, &raw, values.clone(), &DesignConfig::default());
+            let Encoding::Numeric(number) = fitted.unwrap().encoding else { panic!("a number") };
             number.bounds
         };
         assert!(bounds(FeatureKind::Duration).is_none() && bounds(FeatureKind::Count).is_some());

@@ -107,6 +107,7 @@ mod tests {
     use super::*;
     use crate::config::DesignConfig;
     use crate::dataset::features::Feature;
+    use crate::dataset::sorted_features::SortedFeatures;
 
     #[test]
     fn a_column_is_used_if_its_coefficient_is_not_0() {
@@ -117,8 +118,13 @@ mod tests {
         let features: Vec<Feature> = ["x", "plan"].map(Feature::external).to_vec();
         let rows: Vec<u32> = (0..60).collect();
         let frame = DataFrame::new(60, columns).unwrap();
-        let (preprocessor, _) =
-            Preprocessor::fit(&frame, &features, &rows, &DesignConfig::default()).unwrap();
+        let (preprocessor, _) = Preprocessor::fit(
+            &SortedFeatures::new(&frame).unwrap(),
+            &features,
+            &rows,
+            &DesignConfig::default(),
+        )
+        .unwrap();
         let names: Vec<String> = preprocessor.columns().into_iter().map(|own| own.name).collect();
         assert_eq!(names, ["x", "missing_x", "plan=paid", "plan=team"]);
         let used = |coef: [f64; 4]| {

@@ -8,10 +8,14 @@ fn rows(columns: Vec<Column>, account: Vec<u32>) -> Rows {
     Rows { account, ..Rows::for_tests(DataFrame::new(100, columns).unwrap(), y) }
 }
 
+fn audited(rows: &Rows, train: &[u32], config: &DesignConfig) -> Vec<Finding> {
+    super::columns(rows, &SortedFeatures::new(&rows.features).unwrap(), train, config).unwrap()
+}
+
 /// Returns the columns with a finding, and whether it is about their AUC.
 fn findings(columns: Vec<Column>, account: Vec<u32>, config: &DesignConfig) -> Vec<(String, bool)> {
     let train: Vec<u32> = (0..100).collect();
-    let found = super::columns(&rows(columns, account), &train, config).unwrap();
+    let found = audited(&rows(columns, account), &train, config);
     let name = |finding| match finding {
         Finding::HighAuc { column, .. } => (column, true),
         Finding::NearPure { column, .. } => (column, false),
@@ -103,12 +107,7 @@ fn a_nearly_pure_column_is_a_finding() {
     );
     let train: Vec<u32> = (0..40).collect();
     assert_eq!(
-        super::columns(
-            &rows(vec![flag(16, 0)], (0..100).collect()),
-            &train,
-            &DesignConfig::default()
-        )
-        .unwrap(),
+        audited(&rows(vec![flag(16, 0)], (0..100).collect()), &train, &DesignConfig::default()),
         [],
         "a base rate of 50%"
     );

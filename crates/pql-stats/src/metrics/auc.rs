@@ -1,7 +1,7 @@
 //! The area under the ROC curve and its standard error by account.
 
 use super::accounts::GroupCodes;
-use super::ranking::Ranking;
+use super::ranking::{PairCounts, Ranking};
 use super::sum;
 use crate::counts::count;
 use crate::intervals::Estimate;
@@ -19,6 +19,26 @@ pub fn roc_auc(y: &[bool], score: &[f64]) -> Option<f64> {
         return None;
     }
     Ranking::new(y, score).auc()
+}
+
+/// Computes [`roc_auc`] of scores that are sorted already.
+///
+/// # Arguments
+/// * `rows` – score and outcome of each row, in ascending order of the score, without NaN
+#[must_use]
+pub fn roc_auc_sorted(rows: impl IntoIterator<Item = (f64, bool)>) -> Option<f64> {
+    let mut counts = PairCounts::default();
+    let mut tie = (f64::NAN, [0; 2]);
+    for (score, converted) in rows {
+        #[expect(clippy::float_cmp, reason = "a tie is exact")]
+        if tie.0 != score {
+            counts.add(tie.1);
+            tie = (score, [0; 2]);
+        }
+        tie.1[usize::from(converted)] += 1;
+    }
+    counts.add(tie.1);
+    counts.auc()
 }
 
 /// Computes the area under the ROC curve and its standard error by account. The standard error is

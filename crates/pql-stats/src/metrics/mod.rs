@@ -18,7 +18,7 @@ mod subsets;
 
 use accounts::GroupCodes;
 use auc::auc_estimate;
-pub use auc::{auc_with_error, roc_auc};
+pub use auc::{auc_with_error, roc_auc, roc_auc_sorted};
 pub use base_rate::BaseRate;
 pub use bins::{Bin, BrierParts, CalibrationError, reliability};
 pub use curve::{GainsPoint, gains_curve};

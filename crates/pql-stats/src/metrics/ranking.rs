@@ -36,6 +36,34 @@ pub(super) struct TiePart<'a> {
     pub(super) rows: usize,
 }
 
+/// Counts correctly ordered pairs of a converted and an unconverted row.
+#[derive(Default)]
+pub(super) struct PairCounts {
+    positive: usize,
+    negative: usize,
+    /// Twice the number of pairs, with ties counted as half.
+    half_pairs: u128,
+}
+
+impl PairCounts {
+    /// Adds rows with equal scores above those added before.
+    ///
+    /// # Arguments
+    /// * `rows` – numbers of unconverted and of converted rows
+    pub(super) fn add(&mut self, [negative, positive]: [usize; 2]) {
+        self.half_pairs += positive as u128 * (2 * self.negative + negative) as u128;
+        self.negative += negative;
+        self.positive += positive;
+    }
+
+    /// Returns the share of correctly ordered pairs; `None` without pairs.
+    pub(super) fn auc(&self) -> Option<f64> {
+        let pairs = count(self.positive) * count(self.negative);
+        #[expect(clippy::cast_precision_loss, reason = "rounded once")]
+        (pairs > 0.0).then(|| self.half_pairs as f64 / (2.0 * pairs))
+    }
+}
+
 impl Ranking {
     pub(super) fn new(y: &[bool], score: &[f64]) -> Self {
         let mut order: Vec<usize> = (0..y.len()).collect();
@@ -66,18 +94,9 @@ impl Ranking {
     }
 
     pub(super) fn auc(&self) -> Option<f64> {
-        if self.positive == 0 || self.negative() == 0 {
-            return None;
-        }
-        let mut below = 0;
-        let mut half_pairs = 0_u128;
-        for tie in &self.ties {
-            let negative = tie.rows.len() - tie.positive;
-            half_pairs += tie.positive as u128 * (2 * below + negative) as u128;
-            below += negative;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "rounded once")]
-        Some(half_pairs as f64 / (2.0 * count(self.positive) * count(self.negative())))
+        let mut counts = PairCounts::default();
+        self.ties.iter().for_each(|tie| counts.add([tie.rows.len() - tie.positive, tie.positive]));
+        counts.auc()
     }
 
     pub(super) fn average_precision(&self) -> Option<f64> {

@@ -19,6 +19,12 @@ fn auc_counts_pairs_and_ties_as_half() {
     near(roc_auc(&[true, false], &[0.1, 0.9]).unwrap(), 0.0);
     near(roc_auc(&[true, false, true], &[0.5; 3]).unwrap(), 0.5);
     near(roc_auc(&[true, false], &[0.0, -0.0]).unwrap(), 0.5);
+    let mut sorted: Vec<(f64, bool)> = P.into_iter().zip(Y).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert_eq!(roc_auc_sorted(sorted), roc_auc(&Y, &P));
+    assert_eq!(roc_auc_sorted([(-0.0, false), (0.0, true)]), Some(0.5));
+    assert_eq!(roc_auc_sorted([(0.1, true), (0.2, true)]), None);
+    assert_eq!(roc_auc_sorted([]), None);
 }
 
 #[test]
