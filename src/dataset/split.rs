@@ -1,5 +1,7 @@
 //! The test set: its rows are the newest ones, or all rows by cross-validation over accounts.
 
+pub(crate) mod query;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};

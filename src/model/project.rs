@@ -11,8 +11,17 @@ use crate::io::sink::Sink;
 use crate::log::{ColumnTypes, NullMarks, ReadOptions, ValueKind};
 use crate::model::Model;
 use crate::names::nearest;
-use crate::time::Timestamp;
+use crate::time::{DAY, Timestamp};
 use crate::warning::{DroppedFeature, Notice, Warning};
+
+/// The period of the log of a training.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TrainingPeriod {
+    /// Start of the log; `None`: its first usage event.
+    pub(crate) since: Option<Timestamp>,
+    /// End of the log; `None` if it is unknown, as for a feature matrix.
+    pub(crate) until: Option<Timestamp>,
+}
 
 impl Model {
     /// Returns the configuration for using the model on the data of a project file.
@@ -62,6 +71,20 @@ impl Model {
             observation: applied.observation,
             ..file.clone()
         })
+    }
+
+    /// Returns the period of the log of the training, as far as it is known: the configured one, or
+    /// the day on which the log ended.
+    ///
+    /// # Errors
+    /// Those of [`Model::config`]
+    pub(crate) fn training_period(&self) -> Result<TrainingPeriod> {
+        let config = self.config()?;
+        let zone = config.input.timezone;
+        let last_day = self.profile.activity.as_ref();
+        let last_day = last_day.map(|activity| Timestamp(zone.to_utc(activity.end * DAY)));
+        let until = config.observation.until.or(last_day);
+        Ok(TrainingPeriod { since: config.observation.since, until })
     }
 
     /// Returns how the columns of a matrix with the usage features of this model are read: usage

@@ -68,10 +68,49 @@ fn errors_name_what_sql_cannot_read() {
 }
 
 #[test]
+fn training_rows_state_the_period_of_the_log() {
+    let project = project();
+    let training = |options: &[&str]| {
+        let export = ["export", "sql", "t", "--part", "training", "--dialect", "duckdb"];
+        project.pql(&[&export[..], options].concat()).done().out
+    };
+    // The last event is on 2025-05-29.
+    let own = training(&[]);
+    assert!(own.contains("The end of the log, 2025-05-29T00:00:00Z"), "{own}");
+    assert!(own.contains("MIN(first_events.first_event)"), "{own}");
+    assert!(own.contains("The first cutoff of the longest period"), "{own}");
+    let set = ["--set", "observation.since=2025-02-03", "--set", "observation.until=2025-04-05"];
+    let configured = training(&set);
+    assert!(configured.contains("The end of the log, 2025-04-05T00:00:00Z"), "{configured}");
+    assert!(configured.contains("The start of the log, 2025-02-03T00:00:00Z"), "{configured}");
+    let at = training(&["--at", "2025-04-01", "--as", "view"]);
+    assert!(at.starts_with("CREATE OR REPLACE VIEW pql_training AS\n"), "{at}");
+    assert!(at.contains("The end of the log, 2025-04-01T00:00:00Z"), "{at}");
+    assert!(training(&["--at-parameter", "log_end"]).contains("CAST($log_end AS TIMESTAMP)"));
+
+    project.pql(&[&["train", "-q", "--name", "t", "--promote"], &set[..]].concat()).done();
+    let stored = training(&[]);
+    assert!(stored.contains("The end of the log, 2025-04-05T00:00:00Z"), "{stored}");
+    assert!(stored.contains("The start of the log, 2025-02-03T00:00:00Z"), "{stored}");
+}
+
+#[test]
+fn training_rows_of_a_model_of_a_matrix_need_the_end_of_the_log() {
+    let project = project();
+    project.pql(&["features", "--model", "t", "-q", "-o", "rows.csv"]).done();
+    project.pql(&["train", "-q", "--name", "n", "--features", "rows.csv", "--like", "t"]).done();
+    let training = ["export", "sql", "n", "--part", "training", "--dialect", "duckdb"];
+    project.pql(&training).fails_with(2, &["found no end of the log", "add `--at TIME`"]);
+    project.pql(&[&training[..], &["--at", "2025-05-01"]].concat()).done();
+}
+
+#[test]
 fn a_model_of_a_matrix_has_no_features_in_sql() {
     let project = Project::trained_matrix();
-    let matrix = ["export", "sql", "m", "--part", "features", "--dialect", "duckdb"];
-    project.pql(&matrix).fails_with(2, &["was trained on a feature matrix"]);
+    for part in ["features", "training"] {
+        let matrix = ["export", "sql", "m", "--part", part, "--dialect", "duckdb"];
+        project.pql(&matrix).fails_with(2, &["was trained on a feature matrix"]);
+    }
 }
 
 #[test]

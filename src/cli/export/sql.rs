@@ -14,7 +14,8 @@ use crate::time::WrittenTime;
 ///
 /// The statement reads the tables that pql.toml names, cleans them as pql does, and returns one row
 /// per open account: its scores with reasons, as `pql score` writes them, or its features. A model
-/// of a feature matrix scores the rows of the table in `[matrix]`.
+/// of a feature matrix scores the rows of the table in `[matrix]`. With `--part training` the
+/// statement returns the rows for `pql train --features FILE --like MODEL`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
@@ -69,6 +70,19 @@ enum SqlPartArg {
     Features,
     /// The columns of `pql score`
     Scores,
+    /// All accounts at all cutoffs of the training: features, outcome and split
+    Training,
+}
+
+impl SqlPartArg {
+    /// Returns the default name of a view or table.
+    fn relation(self) -> &'static str {
+        match self {
+            Self::Features => "pql_features",
+            Self::Scores => "pql_scores",
+            Self::Training => "pql_training",
+        }
+    }
 }
 
 /// Form of a statement.
@@ -109,13 +123,9 @@ impl Args {
         let part = match self.part {
             SqlPartArg::Features => SqlPart::Features,
             SqlPartArg::Scores => SqlPart::Scores { interval: !self.no_interval },
+            SqlPartArg::Training => SqlPart::Training,
         };
-        let name = || {
-            self.relation.clone().unwrap_or_else(|| match self.part {
-                SqlPartArg::Features => "pql_features".to_owned(),
-                SqlPartArg::Scores => "pql_scores".to_owned(),
-            })
-        };
+        let name = || self.relation.clone().unwrap_or_else(|| self.part.relation().to_owned());
         let form = match self.form {
             SqlFormArg::Query => SqlForm::Query,
             SqlFormArg::View => SqlForm::View(name()),

@@ -1,5 +1,9 @@
 //! Observations as stages of a statement.
 
+mod training;
+
+pub(crate) use training::{outcome_name, training_stages};
+
 use crate::config::{CutoffScheme, ObservationConfig};
 use crate::query::stages::{ACCOUNT_LIST, OBSERVATIONS, SCORING_TIME};
 use crate::query::{Expression, JoinKind, Rows, Select, Stage, Type};
@@ -32,7 +36,7 @@ fn open_accounts(config: &ObservationConfig) -> Stage {
         CutoffScheme::Snapshot => ("Accounts that are open at the time of scoring.", select),
         CutoffScheme::Age => (
             "Accounts that are open at the time of scoring, and when they reach the age of observation; with dates alone, at 00:00.",
-            select.column("observed_at", landmark(config.age.0)),
+            select.column("observed_at", landmark(ACCOUNT_LIST, SCORING_TIME, config.age.0)),
         ),
     };
     let select = select
@@ -82,13 +86,20 @@ fn stage(name: &str, comment: &str, select: Select) -> Stage {
     Stage { name: name.to_owned(), comment: comment.to_owned(), rows: Rows::Select(select) }
 }
 
-/// Returns the time at which an account reaches an age; with dates alone, rounded up to 00:00.
-pub(crate) fn landmark(age: i64) -> Expression {
-    let signed_up = Expression::column(ACCOUNT_LIST, "signed_up", Type::Integer);
-    let dates_only = Expression::column(SCORING_TIME, "dates_only", Type::Boolean);
+/// Returns the time at which an account of a stage reaches an age; with dates alone, rounded up to
+/// 00:00.
+///
+/// # Arguments
+/// * `precision` – stage with the column `dates_only`
+fn landmark(accounts: &str, precision: &str, age: i64) -> Expression {
+    let signed_up = Expression::column(accounts, "signed_up", Type::Integer);
+    let dates_only = Expression::column(precision, "dates_only", Type::Boolean);
     let exact = signed_up.add(Expression::integer(age));
-    let days =
-        exact.clone().add(Expression::integer(DAY - 1)).divide_whole(Expression::integer(DAY));
-    let rounded = days.multiply(Expression::integer(DAY));
+    let rounded = midnight(exact.clone().add(Expression::integer(DAY - 1)));
     Expression::case(vec![(dates_only, rounded)], exact)
+}
+
+/// Returns the 00:00 UTC at or before a time after 1970.
+fn midnight(time: Expression) -> Expression {
+    time.divide_whole(Expression::integer(DAY)).multiply(Expression::integer(DAY))
 }

@@ -1,39 +1,41 @@
-//! Compiles a model to the SQL of an engine: features, scores and reasons, from the raw tables.
+//! Compiles a model to the SQL of an engine: features, scores and reasons, or training rows, from
+//! the raw tables.
 //!
 //! Each stage of the program states its tables as a query. One emitter
 //! (`emit`) writes them, with one table of the differences between engines (`dialect`).
 
 mod dialect;
 mod emit;
+mod inputs;
 mod names;
 mod scores;
+mod training;
 
 pub use dialect::Dialect;
 
-use crate::config::{Config, CutoffScheme, DefinitionConfig};
+use self::inputs::Inputs;
+use crate::config::Config;
 use crate::dataset::features::FeatureCatalog;
-use crate::dataset::features::query::feature_stages;
-use crate::dataset::observations::query::scoring_stages;
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
-use crate::log::query::{LogEnd, LogQuery, LogTables, TableOptions, TimeScheme};
-use crate::log::{ColumnTypes, NullMarks, ValueKind};
+use crate::log::ColumnTypes;
 use crate::model::Model;
 use crate::model::score::query::ScoreQuery;
 use crate::names::nearest;
 use crate::query::stages::FEATURES;
-use crate::query::{Expression, Function, Query, Rows, Select, Stage, TableName, Type};
+use crate::query::{Expression, Function, Order, Query, Rows, Select, Stage, TableName, Type};
 use crate::rules::definition::query::definition_stages;
 use crate::warning::{MissingInput, Warning};
 
-/// The time of scoring in a statement.
+/// The time of scoring in a statement, or the end of the log of a training.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SqlTime {
     /// A fixed time, µs UTC.
     At(i64),
     /// A parameter of the statement.
     Parameter(String),
-    /// `observation.until`, or 00:00 UTC on the day of the last usage event.
+    /// `observation.until`; else 00:00 UTC on the day of the last usage event for scoring, and the
+    /// end of the log of the model for training.
     #[default]
     EndOfLog,
 }
@@ -49,6 +51,8 @@ pub enum SqlPart {
         /// Whether to compute intervals.
         interval: bool,
     },
+    /// The features of all accounts at all cutoffs of the training, with outcomes and split.
+    Training,
 }
 
 /// What a statement does with its rows.
@@ -102,6 +106,14 @@ pub fn export_sql(
         (SqlPart::Features, _) => {
             let catalog = model.usage_features(label)?;
             return export_features(catalog, label, &config, &types, options);
+        }
+        (SqlPart::Training, _) => {
+            let catalog = model.usage_features(label)?;
+            let period = model.training_period()?;
+            let observation = &mut config.observation;
+            observation.since = observation.since.or(period.since);
+            observation.until = observation.until.or(period.until);
+            return export_training(catalog, label, &config, &types, options);
         }
         (SqlPart::Scores { interval }, Some(catalog)) => (catalog, interval),
         (SqlPart::Scores { interval }, None) => {
@@ -167,14 +179,31 @@ pub fn export_features(
 ) -> Result<String> {
     let inputs = Inputs::new(catalog, config, &[], types, options)?;
     let stages = inputs.stages(catalog, config);
-    let select = select_features(&stages);
-    let key = |name: &str, kind| Expression::column(FEATURES, name, kind).ascending();
-    let query = Query {
-        comment: comment("Features", label, options),
-        stages,
-        select,
-        order_by: vec![key("account_id", Type::Text), key("cutoff", Type::Integer)],
-    };
+    let select = feature_columns(&stages)
+        .fold(Select::from_stage(FEATURES), |select, (name, value)| select.column(name, value));
+    let comment = comment("Features", label, options);
+    write_statement(Query { comment, stages, select, order_by: by_account() }, options)
+}
+
+/// Compiles the rows of a training with the columns of `pql features`: account, cutoff, outcome,
+/// split and the features of a catalog.
+///
+/// # Arguments
+/// As for [`export_features`]; the log ends at `options.time` or `observation.until`
+/// # Errors
+/// * [`Error::Usage`]: neither of them is set
+/// * those of [`export_sql`]
+pub fn export_training(
+    catalog: &FeatureCatalog,
+    label: &str,
+    config: &Config,
+    types: &ColumnTypes,
+    options: &SqlOptions,
+) -> Result<String> {
+    let inputs = Inputs::new(catalog, config, &[], types, options)?;
+    let stages = inputs.stages(catalog, config);
+    let query = training::training_rows(stages, config);
+    let query = Query { comment: comment("Training rows", label, options), ..query };
     write_statement(query, options)
 }
 
@@ -207,84 +236,6 @@ impl SqlForm {
     }
 }
 
-/// The tables and columns that a statement reads.
-struct Inputs<'a> {
-    tables: LogTables,
-    null: &'a NullMarks,
-    values: Vec<String>,
-    attributes: Vec<(String, ValueKind)>,
-    end: LogEnd,
-    scheme: TimeScheme,
-}
-
-impl<'a> Inputs<'a> {
-    fn new(
-        catalog: &FeatureCatalog,
-        config: &Config,
-        definitions: &[DefinitionConfig],
-        types: &'a ColumnTypes,
-        options: &SqlOptions,
-    ) -> Result<Self> {
-        let dialect = options.dialect;
-        let table_options = TableOptions {
-            max_line: config.input.max_line,
-            zone: config.input.timezone,
-            parses: &|format| dialect.time_format(format).is_some(),
-            engine: dialect.name(),
-        };
-        check_columns(catalog, config)?;
-        check_users(config)?;
-        let tables = LogTables::resolve(&config.events, config.accounts.as_ref(), &table_options)?;
-        if catalog.has_seats && !tables.has_seats() {
-            return Err(Error::MissingSeats);
-        }
-        let kind = |name: &String| types.kinds.get(name).copied().unwrap_or(ValueKind::Text);
-        let mut values = catalog.summed_properties.clone();
-        let has_value = |name: &String| config.events.iter().any(|e| e.values.contains(name));
-        for name in definitions.iter().flat_map(DefinitionConfig::summed_properties) {
-            if has_value(&name) && !values.contains(&name) {
-                values.push(name);
-            }
-        }
-        let attributes = catalog.attributes.iter().map(|name| (name.clone(), kind(name)));
-        let end = match (&options.time, config.observation.until) {
-            (SqlTime::At(time), _) => LogEnd::At(*time),
-            (SqlTime::Parameter(name), _) => LogEnd::Parameter(name.clone()),
-            (SqlTime::EndOfLog, Some(until)) => LogEnd::At(until.0),
-            (SqlTime::EndOfLog, None) => LogEnd::LastDay,
-        };
-        let scheme = match config.observation.cutoffs {
-            CutoffScheme::Snapshot => TimeScheme::Snapshot,
-            CutoffScheme::Age => TimeScheme::Age,
-        };
-        Ok(Self {
-            tables,
-            null: &types.null,
-            values,
-            attributes: attributes.collect(),
-            end,
-            scheme,
-        })
-    }
-
-    /// Returns the stages up to the features.
-    fn stages(&self, catalog: &FeatureCatalog, config: &Config) -> Vec<Stage> {
-        let log = LogQuery {
-            tables: &self.tables,
-            roles: &config.roles,
-            null: self.null,
-            values: &self.values,
-            attributes: &self.attributes,
-            end: &self.end,
-            scheme: self.scheme,
-        };
-        let mut stages = log.stages();
-        stages.extend(scoring_stages(&config.observation));
-        stages.extend(feature_stages(catalog, &self.attributes));
-        stages
-    }
-}
-
 /// Checks that all accounts may qualify: statements do not look up deals and contacts.
 fn check_eligibility(config: &Config) -> Result<()> {
     if config.eligibility.is_none() {
@@ -296,43 +247,6 @@ fn check_eligibility(config: &Config) -> Result<()> {
             "remove [eligibility] and filter the scores in a view with your tables of deals and contacts, or run `pql score`".to_owned(),
         ),
     })
-}
-
-/// Checks that the events have accounts: statements do not find them by the user.
-fn check_users(config: &Config) -> Result<()> {
-    if config.accounts.as_ref().is_some_and(|list| list.history) {
-        return Err(Error::Usage {
-            problem: "`accounts.history`: found true, expected one row per account: exported SQL does not choose rows by time".to_owned(),
-            hint: Some("create a view with the newest row of each account, set `table` in [accounts] to it, and remove `history`".to_owned()),
-        });
-    }
-    let Some(users) = &config.users else { return Ok(()) };
-    Err(Error::Usage {
-        problem: format!(
-            "[users]: found `{}`, expected events with an account column: exported SQL does not look up the accounts of users",
-            users.path.display()
-        ),
-        hint: Some(
-            "create a view of the events with the account of each event (`pql ingest` writes such a table), set `table` and `account` in [[events]] to it, and remove [users]".to_owned(),
-        ),
-    })
-}
-
-/// Checks that the sources have the properties and attributes of a catalog.
-fn check_columns(catalog: &FeatureCatalog, config: &Config) -> Result<()> {
-    let has_value =
-        |name: &&String| config.events.iter().any(|source| source.values.contains(name));
-    if let Some(property) = catalog.summed_properties.iter().find(|name| !has_value(name)) {
-        return Err(Error::MissingProperty { property: property.clone() });
-    }
-    let known: &[String] = config.accounts.as_ref().map_or(&[], |source| &source.attributes);
-    if let Some(attribute) = catalog.attributes.iter().find(|name| !known.contains(name)) {
-        return Err(Error::MissingAttribute {
-            attribute: attribute.clone(),
-            suggestion: nearest(attribute, known.iter().map(String::as_str)),
-        });
-    }
-    Ok(())
 }
 
 /// Warns of properties in definitions that no source has: their conditions are never met.
@@ -358,22 +272,27 @@ fn comment(part: &str, label: &str, options: &SqlOptions) -> Vec<String> {
     vec![format!("{part} of the model {label}, for {engine}; written by pql export sql.")]
 }
 
-/// Selects the features of accounts that are scored; the cutoff is a time of the engine.
-fn select_features(stages: &[Stage]) -> Select {
+/// Returns the columns of the stage with the features: account, cutoff and features; the cutoff is a
+/// time of the engine.
+fn feature_columns(stages: &[Stage]) -> impl Iterator<Item = (&str, Expression)> {
     let features = stages.iter().find(|stage| stage.name == FEATURES);
     let Some(Stage { rows: Rows::Select(features), .. }) = features else {
         unreachable!("the features are a selection")
     };
-    let mut select = Select::from_stage(FEATURES);
-    for column in &features.columns {
+    features.columns.iter().map(|column| {
         let value = Expression::column(FEATURES, &column.name, column.value.kind);
         let value = match column.name.as_str() {
             "cutoff" => Expression::call(Function::FromMicros, vec![value]),
             _ => value,
         };
-        select = select.column(&column.name, value);
-    }
-    select
+        (column.name.as_str(), value)
+    })
+}
+
+/// Returns the order of rows: by account, then cutoff.
+fn by_account() -> Vec<Order> {
+    let key = |name: &str, kind| Expression::column(FEATURES, name, kind).ascending();
+    vec![key("account_id", Type::Text), key("cutoff", Type::Integer)]
 }
 
 #[cfg(test)]

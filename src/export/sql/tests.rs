@@ -6,6 +6,7 @@ mod evaluate;
 mod harness;
 mod random;
 mod relations;
+mod split;
 
 use std::path::PathBuf;
 

@@ -2,14 +2,16 @@
 
 use super::events::{EVENTS, is_known_time, micros_of_day};
 use super::tables::AccountTable;
-use super::{LogQuery, other_form, present};
+use super::{LogPurpose, LogQuery, other_form, present};
 use crate::log::cells::ValueKind;
 use crate::query::stages::{ACCOUNT_LIST, LOG_END};
 use crate::query::{Aggregate, Expression, Function, JoinKind, Rows, Select, Source, Stage, Type};
+use crate::time::DAY;
 
 const RAW_ACCOUNTS: &str = "raw_accounts";
 pub(super) const ACCOUNT_ROWS: &str = "account_rows";
 const OUTCOME_EVENTS: &str = "outcome_events";
+const OUTCOME_PRECISION: &str = "precision_of_outcomes";
 
 /// Name of the table in its selection.
 const TABLE: &str = "t";
@@ -146,10 +148,13 @@ impl LogQuery<'_> {
             select =
                 select.join_stage(JoinKind::Left, OUTCOME_EVENTS, account.clone().equal(other));
         }
-        for name in ["converted", "churned"] {
-            let time = column(name, Type::Integer);
-            let known = vec![(time.clone().less(log_end()), time)];
-            let time = Expression::case(known, Expression::null(Type::Integer));
+        let moves = self.moves_dates();
+        if moves {
+            let always = Expression::boolean(true);
+            select = select.join_stage(JoinKind::Cross, OUTCOME_PRECISION, always);
+        }
+        for name in OUTCOMES {
+            let time = if moves { moved_date(name) } else { known_time(name) };
             let event = || Expression::column(OUTCOME_EVENTS, name, Type::Integer);
             let time = if self.has_outcome_events() { earlier(time, event()) } else { time };
             select = select.column(name, time);
@@ -191,18 +196,90 @@ impl LogQuery<'_> {
     }
 
     /// Selects the latest time of day of the account list, if there is one.
-    pub(super) fn account_precision(&self) -> Option<Select> {
+    pub(super) fn latest_account_time(&self) -> Option<Select> {
         self.tables.accounts.as_ref()?;
-        let time_of_day = |name: &str| {
-            let time = Expression::column(ACCOUNT_LIST, name, Type::Integer);
-            let zero = Expression::integer(0);
-            Expression::call(Function::Coalesce, vec![micros_of_day(&time), zero])
-        };
-        let latest = ["signed_up", "converted", "churned"].map(time_of_day);
+        let latest = ["signed_up", "converted", "churned"].map(known_time_of_day);
         let latest = Expression::call(Function::Greatest, latest.to_vec());
         let latest = Expression::aggregate(Aggregate::Max, latest);
-        Some(Select::from_stage(ACCOUNT_LIST).column("time_of_day", latest))
+        Some(known_rows().column("time_of_day", latest))
     }
+
+    /// Returns whether outcomes on the day of the sign-up are moved to the sign-up: training counts
+    /// them, while scoring needs only the accounts without outcomes.
+    fn moves_dates(&self) -> bool {
+        let is_training = matches!(self.purpose, LogPurpose::Training { .. });
+        is_training && self.tables.accounts.is_some()
+    }
+
+    /// Returns the stage that shows which outcomes of the account list have only dates; none if
+    /// nothing depends on it.
+    pub(super) fn outcome_precision(&self) -> Option<Stage> {
+        if !self.moves_dates() {
+            return None;
+        }
+        let has_only_dates = |name: &str| {
+            let latest = Expression::aggregate(Aggregate::Max, known_time_of_day(name));
+            let latest = Expression::call(Function::Coalesce, vec![latest, Expression::integer(0)]);
+            latest.equal(Expression::integer(0))
+        };
+        let select = OUTCOMES.into_iter().fold(known_rows(), |select, name| {
+            select.column(&format!("{name}_dates"), has_only_dates(name))
+        });
+        Some(Stage {
+            name: OUTCOME_PRECISION.to_owned(),
+            comment: "Whether the conversions and churns of the account list are dates without a time of day.".to_owned(),
+            rows: Rows::Select(select),
+        })
+    }
+}
+
+/// The columns with the times of outcomes.
+pub(super) const OUTCOMES: [&str; 2] = ["converted", "churned"];
+
+/// Selects from the account list, and joins the end of the log.
+fn known_rows() -> Select {
+    let account = Expression::column(ACCOUNT_ROWS, "account_id", Type::Text);
+    Select::from_stage(ACCOUNT_ROWS)
+        .join_stage(JoinKind::Cross, LOG_END, Expression::boolean(true))
+        .filter(account.is_not_null())
+}
+
+/// Returns a time of the account list; null if it is not before the end of the log.
+fn known_time(name: &str) -> Expression {
+    let time = Expression::column(ACCOUNT_ROWS, name, Type::Integer);
+    let log_end = Expression::column(LOG_END, LOG_END, Type::Integer);
+    let known = vec![(time.clone().less(log_end), time)];
+    Expression::case(known, Expression::null(Type::Integer))
+}
+
+/// Returns the time of day of a time of the account list; 0 if it is not known.
+fn known_time_of_day(name: &str) -> Expression {
+    let time = Expression::column(ACCOUNT_ROWS, name, Type::Integer);
+    let log_end = Expression::column(LOG_END, LOG_END, Type::Integer);
+    let known = vec![(time.clone().less(log_end), micros_of_day(&time))];
+    Expression::case(known, Expression::integer(0))
+}
+
+/// Returns the time of an outcome of the account list; in a column that has only dates, an outcome
+/// on the day of the sign-up is at the sign-up.
+fn moved_date(name: &str) -> Expression {
+    let column = |name: &str| Expression::column(ACCOUNT_ROWS, name, Type::Integer);
+    let log_end = Expression::column(LOG_END, LOG_END, Type::Integer);
+    let (time, signed_up) = (column(name), column("signed_up"));
+    let is_unknown = time.clone().greater_equal(log_end);
+    let has_only_dates =
+        Expression::column(OUTCOME_PRECISION, &format!("{name}_dates"), Type::Boolean);
+    let branches = vec![
+        (is_unknown, Expression::null(Type::Integer)),
+        (has_only_dates.and(same_day(&time, &signed_up)), signed_up),
+    ];
+    Expression::case(branches, time)
+}
+
+/// Returns the condition that two times after 1970 are on the same day.
+pub(super) fn same_day(a: &Expression, b: &Expression) -> Expression {
+    let day = |time: &Expression| time.clone().divide_whole(Expression::integer(DAY));
+    day(a).equal(day(b))
 }
 
 /// Returns the type of an attribute.

@@ -6,6 +6,7 @@ mod accounts;
 mod events;
 mod tables;
 mod time;
+mod training;
 
 pub(crate) use accounts::level;
 pub(crate) use tables::{LogTables, TableOptions, table_name};
@@ -28,16 +29,32 @@ pub(crate) struct LogQuery<'a> {
     pub(crate) attributes: &'a [(String, ValueKind)],
     /// The end of the log.
     pub(crate) end: &'a LogEnd,
-    /// Whether the cutoffs depend on the precision of the times.
-    pub(crate) scheme: TimeScheme,
+    /// The rows that are computed from it.
+    pub(crate) purpose: LogPurpose,
+}
+
+/// The rows that are computed from a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogPurpose {
+    /// Accounts as of the end of the log.
+    Scoring(TimeScheme),
+    /// Accounts at all cutoffs of the training.
+    Training {
+        /// Start of the log, µs UTC; default: its first usage event.
+        since: Option<i64>,
+    },
 }
 
 impl LogQuery<'_> {
     /// Returns the stages up to the accounts and the events that count:
     /// [`LOG_END`](crate::query::stages::LOG_END),
-    /// [`SCORING_TIME`](crate::query::stages::SCORING_TIME),
     /// [`ACCOUNT_LIST`](crate::query::stages::ACCOUNT_LIST) and
     /// [`CLEAN_EVENTS`](crate::query::stages::CLEAN_EVENTS).
+    ///
+    /// Scoring also has [`SCORING_TIME`](crate::query::stages::SCORING_TIME); training has
+    /// [`TIME_PRECISION`](crate::query::stages::TIME_PRECISION),
+    /// [`ACCOUNT_OUTCOMES`](crate::query::stages::ACCOUNT_OUTCOMES) and
+    /// [`LOG_START`](crate::query::stages::LOG_START).
     pub(crate) fn stages(&self) -> Vec<Stage> {
         let mut stages = Vec::new();
         stages.extend(self.account_rows());
@@ -45,9 +62,20 @@ impl LogQuery<'_> {
         stages.push(self.log_end());
         stages.extend(self.complete_events());
         stages.extend(self.outcome_events());
+        stages.extend(self.outcome_precision());
         stages.push(self.account_list());
-        stages.extend(self.scoring_time());
-        stages.push(self.clean_events());
+        stages.extend(self.time_precision());
+        match self.purpose {
+            LogPurpose::Scoring(_) => {
+                stages.push(self.scoring_time());
+                stages.push(self.clean_events());
+            }
+            LogPurpose::Training { since } => {
+                stages.push(self.clean_events());
+                stages.push(self.account_outcomes());
+                stages.extend(Self::log_start(since));
+            }
+        }
         stages
     }
 

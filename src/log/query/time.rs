@@ -1,11 +1,13 @@
 //! The end of the log and the time of scoring, as stages of a statement.
 
-use super::LogQuery;
 use super::accounts::ACCOUNT_ROWS;
 use super::events::{COMPLETE_EVENTS, EVENT_ROWS, micros_of_day};
-use crate::query::stages::{ACCOUNT_LIST, LOG_END, SCORING_TIME};
+use super::{LogPurpose, LogQuery};
+use crate::query::stages::{ACCOUNT_LIST, LOG_END, SCORING_TIME, TIME_PRECISION};
 use crate::query::{Aggregate, Expression, Function, JoinKind, Rows, Select, Source, Stage, Type};
 use crate::time::{DAY, iso};
+
+const LATEST_TIMES: &str = "latest_times_of_day";
 
 /// The end of a log: later events do not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +43,10 @@ pub(crate) enum TimeScheme {
 impl LogQuery<'_> {
     /// Returns whether the time of scoring or a cutoff depends on whether the log has only dates.
     pub(super) fn needs_precision(&self) -> bool {
-        self.scheme == TimeScheme::Age || !self.end.is_midnight()
+        match self.purpose {
+            LogPurpose::Scoring(TimeScheme::Snapshot) => !self.end.is_midnight(),
+            LogPurpose::Scoring(TimeScheme::Age) | LogPurpose::Training { .. } => true,
+        }
     }
 
     /// Returns the stage with the end of the log.
@@ -89,53 +94,61 @@ impl LogQuery<'_> {
         self.of_accounts(select, EVENT_ROWS, ACCOUNT_ROWS)
     }
 
-    /// Returns the stages with the time of scoring.
-    pub(super) fn scoring_time(&self) -> Vec<Stage> {
-        let log_end = Expression::column(LOG_END, LOG_END, Type::Integer);
-        let stage = |comment: &str, name: &str, select| Stage {
-            name: name.to_owned(),
-            comment: comment.to_owned(),
-            rows: Rows::Select(select),
-        };
+    /// Returns the stages that show whether the log has only dates; none if nothing depends on it.
+    pub(super) fn time_precision(&self) -> Vec<Stage> {
         if !self.needs_precision() {
-            let select = Select::from_stage(LOG_END)
-                .column("scored_at", log_end)
-                .column("dates_only", Expression::boolean(false));
-            return vec![stage("The time of scoring.", SCORING_TIME, select)];
+            return Vec::new();
         }
-        let precision = Rows::Union(self.precisions());
-        let precision = Stage {
-            name: PRECISION.to_owned(),
+        let latest = Stage {
+            name: LATEST_TIMES.to_owned(),
             comment: "The latest time of day of each table: 0 if it has only dates.".to_owned(),
-            rows: precision,
+            rows: Rows::Union(self.latest_times()),
         };
-        let latest = precision.output("time_of_day");
-        let earliest = Expression::aggregate(Aggregate::Min, latest);
-        let dates_only = Expression::column(DATES_ONLY, "dates_only", Type::Boolean);
+        let earliest = Expression::aggregate(Aggregate::Min, latest.output("time_of_day"));
         let flag = Expression::call(
             Function::Coalesce,
             vec![earliest.equal(Expression::integer(0)), Expression::boolean(false)],
         );
-        let flag = Select::from_stage(PRECISION).column("dates_only", flag);
-        let midnight = log_end.clone().subtract(micros_of_day(&log_end));
-        let scored_at = Expression::case(vec![(dates_only.clone(), midnight)], log_end);
-        let select = Select::from_stage(LOG_END)
-            .join_stage(JoinKind::Cross, DATES_ONLY, Expression::boolean(true))
-            .column("scored_at", scored_at)
-            .column("dates_only", dates_only);
-        vec![
-            precision,
-            stage("Whether a table has dates without a time of day.", DATES_ONLY, flag),
-            stage(
+        let precision = Stage {
+            name: TIME_PRECISION.to_owned(),
+            comment: "Whether a table has dates without a time of day.".to_owned(),
+            rows: Rows::Select(Select::from_stage(LATEST_TIMES).column("dates_only", flag)),
+        };
+        vec![latest, precision]
+    }
+
+    /// Returns the stage with the time of scoring.
+    pub(super) fn scoring_time(&self) -> Stage {
+        let log_end = Expression::column(LOG_END, LOG_END, Type::Integer);
+        let dates_only = Expression::column(TIME_PRECISION, "dates_only", Type::Boolean);
+        let select = Select::from_stage(LOG_END);
+        let (comment, select) = if self.needs_precision() {
+            let midnight = log_end.clone().subtract(micros_of_day(&log_end));
+            let scored_at = Expression::case(vec![(dates_only.clone(), midnight)], log_end);
+            (
                 "The time of scoring: the end of the log; with dates alone, the 00:00 before it.",
-                SCORING_TIME,
-                select,
-            ),
-        ]
+                select
+                    .join_stage(JoinKind::Cross, TIME_PRECISION, Expression::boolean(true))
+                    .column("scored_at", scored_at)
+                    .column("dates_only", dates_only),
+            )
+        } else {
+            (
+                "The time of scoring.",
+                select
+                    .column("scored_at", log_end)
+                    .column("dates_only", Expression::boolean(false)),
+            )
+        };
+        Stage {
+            name: SCORING_TIME.to_owned(),
+            comment: comment.to_owned(),
+            rows: Rows::Select(select),
+        }
     }
 
     /// Selects the latest time of day of each table.
-    fn precisions(&self) -> Vec<Select> {
+    fn latest_times(&self) -> Vec<Select> {
         let events =
             Select::from(Source::Stage(self.last_event_stage().to_owned()), COMPLETE_EVENTS);
         let time = Expression::column(COMPLETE_EVENTS, "time", Type::Integer);
@@ -148,10 +161,7 @@ impl LogQuery<'_> {
             events
         };
         let mut selects = vec![events.column("time_of_day", latest)];
-        selects.extend(self.account_precision());
+        selects.extend(self.latest_account_time());
         selects
     }
 }
-
-const PRECISION: &str = "latest_times_of_day";
-const DATES_ONLY: &str = "precision_of_times";

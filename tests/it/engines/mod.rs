@@ -4,6 +4,8 @@ mod dbt;
 mod features;
 mod harness;
 mod scores;
+mod training;
+mod world;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
