@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::yaml::yaml;
-use super::{Names, PackageInput, TIME_VARIABLE};
+use super::{Names, PackageInput, TIME_VARIABLE, TRAINING_VARIABLE};
 use crate::error::Result;
 use crate::model::explain::describe_feature;
 
@@ -38,6 +38,13 @@ const SCORE_COLUMNS: [(&str, bool, &str); 19] = [
     ("model", true, "Name and version of the model"),
 ];
 
+/// Columns of training rows between the keys and the features; `true`: never null.
+const LABEL_COLUMNS: [(&str, bool, &str); 3] = [
+    ("outcome", true, "`converted`, `not_converted` or `immature`"),
+    ("converted", false, "1 if the account converted within the horizon, else 0; null if immature"),
+    ("split", false, "`train`, `test` or `cross-validated`; null if the row is in neither set"),
+];
+
 /// Returns `dbt_project.yml`.
 pub(super) fn project(names: &Names) -> String {
     yaml(&json!({
@@ -49,20 +56,29 @@ pub(super) fn project(names: &Names) -> String {
     }))
 }
 
-/// Returns a model: rows of one time of scoring, which replace earlier rows of the same time.
+/// Returns a model: rows of one time of scoring, which replace earlier rows of the same time, or all
+/// training rows.
 pub(super) fn model(names: &Names, name: &str) -> String {
-    format!(
-        "{{{{ config(materialized='incremental', unique_key=['account_id', 'cutoff'], on_schema_change='append_new_columns') }}}}\n\
-         {{{{ adapter.dispatch('{name}_sql', '{}')() }}}}\n",
-        names.package
-    )
+    let config = if name == names.training {
+        format!("config(materialized='table', {})", if_training())
+    } else {
+        "config(materialized='incremental', unique_key=['account_id', 'cutoff'], on_schema_change='append_new_columns')".to_owned()
+    };
+    format!("{{{{ {config} }}}}\n{{{{ adapter.dispatch('{name}_sql', '{}')() }}}}\n", names.package)
+}
+
+/// Returns the setting that enables a part of the package only for training.
+fn if_training() -> String {
+    format!("enabled=var('{TRAINING_VARIABLE}', false)")
 }
 
 /// Returns `models/schema.yml`.
 pub(super) fn schema(names: &Names, input: &PackageInput<'_>) -> Result<String> {
     let label = input.label;
     let key = "One row per account and cutoff";
-    let scores = SCORE_COLUMNS.iter().map(|(name, known, text)| column(name, text, *known));
+    let described = |columns: &[(&str, bool, &str)]| -> Vec<Value> {
+        columns.iter().map(|(name, known, text)| column(name, text, *known)).collect()
+    };
     let catalog = input.model.usage_features(label)?;
     let preprocessor = &input.model.preprocessor;
     let describe = |name: &String| {
@@ -74,20 +90,28 @@ pub(super) fn schema(names: &Names, input: &PackageInput<'_>) -> Result<String> 
     let columns = features.iter().map(|feature| &feature.name);
     // dbt would take other names for expressions.
     let plain = columns.filter(|name| super::escape(name) == **name);
-    let columns = plain.map(|name| column(name, &describe(name), false));
-    let keys = SCORE_COLUMNS[..2].iter().map(|(name, known, text)| column(name, text, *known));
+    let columns: Vec<Value> = plain.map(|name| column(name, &describe(name), false)).collect();
+    let keys = described(&SCORE_COLUMNS[..2]);
+    let joined = |parts: &[&Vec<Value>]| -> Vec<Value> {
+        parts.iter().copied().flatten().cloned().collect()
+    };
     Ok(yaml(&json!({
         "version": 2,
         "models": [
             {
                 "name": names.features,
                 "description": format!("Usage features of open accounts for the model {label}. {key}."),
-                "columns": keys.chain(columns).collect::<Vec<_>>(),
+                "columns": joined(&[&keys, &columns]),
             },
             {
                 "name": names.scores,
                 "description": format!("Probabilities, tiers and reasons of open accounts by the model {label}. {key}."),
-                "columns": scores.collect::<Vec<_>>(),
+                "columns": described(&SCORE_COLUMNS),
+            },
+            {
+                "name": names.training,
+                "description": format!("Usage features, outcomes and split of all accounts at all cutoffs, for pql train --features FILE --like {label}. {key}. Only with the variable {TRAINING_VARIABLE}."),
+                "columns": joined(&[&keys, &described(&LABEL_COLUMNS), &columns]),
             },
         ],
     })))
@@ -124,8 +148,13 @@ pub(super) fn exposures(names: &Names, label: &str) -> String {
 /// Returns the tests of rows; each selects the rows that are wrong.
 pub(super) fn tests(names: &Names) -> impl Iterator<Item = (String, String)> {
     let unique = |model: &String| {
+        let config = if *model == names.training {
+            format!("{{{{ config({}) }}}}\n", if_training())
+        } else {
+            String::new()
+        };
         let sql = format!(
-            "SELECT account_id, cutoff, COUNT(*) AS copies\nFROM {{{{ ref('{model}') }}}}\n\
+            "{config}SELECT account_id, cutoff, COUNT(*) AS copies\nFROM {{{{ ref('{model}') }}}}\n\
              GROUP BY account_id, cutoff\nHAVING COUNT(*) > 1\n"
         );
         (format!("tests/{model}_have_one_row_per_account_and_cutoff.sql"), sql)
@@ -139,6 +168,7 @@ pub(super) fn tests(names: &Names) -> impl Iterator<Item = (String, String)> {
     [
         unique(&names.features),
         unique(scores),
+        unique(&names.training),
         (format!("tests/{scores}_are_in_their_ranges.sql"), range),
     ]
     .into_iter()
@@ -146,16 +176,18 @@ pub(super) fn tests(names: &Names) -> impl Iterator<Item = (String, String)> {
 
 /// Returns `README.md`.
 pub(super) fn readme(names: &Names, label: &str) -> String {
-    let Names { package, features, scores } = names;
+    let Names { package, features, scores, training } = names;
     format!(
-        "# {package}\n\nFeatures and scores of the model {label}, written by `pql export dbt`.\n\n\
+        "# {package}\n\nFeatures, scores and training rows of the model {label}, written by `pql export dbt`.\n\n\
          | model | rows |\n|---|---|\n\
          | `{features}` | usage features of open accounts |\n\
-         | `{scores}` | probability, tier, qualification and reasons of open accounts |\n\n\
-         Each run adds the rows of one time of scoring, and replaces earlier rows with the same account and cutoff.\n\n\
+         | `{scores}` | probability, tier, qualification and reasons of open accounts |\n\
+         | `{training}` | features, outcomes and split of all accounts at all cutoffs; only with the variable `{TRAINING_VARIABLE}` |\n\n\
+         Each run adds the features and scores of one time of scoring, and replaces earlier rows with the same account and cutoff.\n\n\
          ```sh\n\
          dbt build                                           # as of 00:00 UTC today\n\
          dbt build --vars '{TIME_VARIABLE}: \"2026-01-31\"'    # as of another time\n\
+         dbt build --vars '{TRAINING_VARIABLE}: true' --select {training}    # training rows of the log up to 00:00 UTC today\n\
          ```\n\n\
          To use it in another project, add the folder to `packages.yml` and run `dbt deps`:\n\n\
          ```yaml\npackages:\n  - local: {package}\n```\n\n\

@@ -1,4 +1,5 @@
-//! Export of a dbt package: models of features and scores, their documentation and tests.
+//! Export of a dbt package: models of features, scores and training rows, their documentation and
+//! tests.
 
 mod files;
 mod yaml;
@@ -18,6 +19,9 @@ use crate::query::TableName;
 
 /// Variable of dbt with the time of scoring.
 const TIME_VARIABLE: &str = "pql_scored_at";
+
+/// Variable of dbt that adds the training rows.
+const TRAINING_VARIABLE: &str = "pql_training";
 
 /// Word that stands for the time of scoring in a statement until dbt sets it.
 const TIME_PLACEHOLDER: &str = "pql_dbt_time_of_scoring";
@@ -47,9 +51,10 @@ pub struct PackageInput<'a> {
     pub dialects: &'a [Dialect],
 }
 
-/// Returns the files of a dbt package that computes features and scores.
+/// Returns the files of a dbt package that computes features, scores and training rows.
 ///
-/// The models are incremental: each run adds the rows of one time of scoring.
+/// The models of features and scores are incremental: each run adds the rows of one time of scoring.
+/// The training rows are a table that a run replaces if a variable is set.
 ///
 /// # Errors
 /// Those of [`export_sql`]
@@ -64,9 +69,11 @@ pub fn export_dbt(input: &PackageInput<'_>, sink: &mut Sink<'_>) -> Result<Vec<P
         file("models/schema.yml".to_owned(), files::schema(&names, input)?),
         file("models/exposures.yml".to_owned(), files::exposures(&names, input.label)),
     ];
-    for (part, name) in
-        [(SqlPart::Features, &names.features), (SqlPart::Scores { interval: true }, &names.scores)]
-    {
+    for (part, name) in [
+        (SqlPart::Features, &names.features),
+        (SqlPart::Scores { interval: true }, &names.scores),
+        (SqlPart::Training, &names.training),
+    ] {
         files.push(file(format!("models/{name}.sql"), files::model(&names, name)));
         for dialect in input.dialects {
             let folder = dialect.key();
@@ -86,6 +93,7 @@ struct Names {
     package: String,
     features: String,
     scores: String,
+    training: String,
 }
 
 impl Names {
@@ -98,6 +106,7 @@ impl Names {
             package: format!("pql_{slug}"),
             features: format!("pql_{slug}_features"),
             scores: format!("pql_{slug}_scores"),
+            training: format!("pql_{slug}_training"),
         }
     }
 }

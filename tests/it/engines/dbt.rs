@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::harness::{Engine, Statement};
 use super::text_rows;
+use super::training::compare_with_file;
 use crate::common::{close, csv_rows, root, run, text};
 
 /// Columns of the scores that are compared.
@@ -20,6 +21,15 @@ const TIMES: [&str; 2] = ["2025-08-01", "2025-09-01"];
 fn engines() -> Vec<Engine> {
     let has_dbt = |engine: &Engine| matches!(engine, Engine::DuckDb | Engine::Postgres);
     Engine::selected().into_iter().filter(has_dbt).collect()
+}
+
+/// Writes the package of the demo.
+fn export(config: &Path, package: &Path) -> Vec<String> {
+    let tables = ["--set", "events.0.table=events", "--set", "accounts.table=accounts"];
+    let export = ["export", "dbt", "demo", "-c", text(config), "-o", text(package)];
+    let export = [&export[..], &tables].concat();
+    run(&export);
+    export.into_iter().map(str::to_owned).collect()
 }
 
 /// Returns features and scores by account and cutoff.
@@ -43,10 +53,7 @@ fn expected(config: &Path, dir: &Path) -> BTreeMap<[String; 2], BTreeMap<String,
 fn dbt_builds_the_features_and_scores_of_each_time() {
     let (dir, demo) = (tempfile::tempdir().unwrap(), root().join("data/demo"));
     let (config, package) = (demo.join("pql.toml"), dir.path().join("package"));
-    let tables = ["--set", "events.0.table=events", "--set", "accounts.table=accounts"];
-    let export = ["export", "dbt", "demo", "-c", text(&config), "-o", text(&package)];
-    run([&export[..], &tables].concat());
-    let again = crate::common::pql().args(export).args(tables).output().unwrap();
+    let again = crate::common::pql().args(export(&config, &package)).output().unwrap();
     assert_eq!(again.status.code(), Some(2), "the package exists");
 
     let expected = expected(&config, dir.path());
@@ -92,5 +99,35 @@ fn check(
             };
             assert!(is_same, "{}: {name} of {key:?}: {value}, {expected}", engine.name());
         }
+    }
+}
+
+#[test]
+#[ignore = "needs the engines of `make engines`"]
+fn dbt_builds_the_training_rows() {
+    let (dir, demo) = (tempfile::tempdir().unwrap(), root().join("data/demo"));
+    let (config, package) = (demo.join("pql.toml"), dir.path().join("package"));
+    export(&config, &package);
+    let out = dir.path().join("rows.csv");
+    let until = format!("observation.until={}", TIMES[1]);
+    let features = ["features", "--model", "demo", "-q", "-c", text(&config), "-o", text(&out)];
+    run([&features[..], &["--set", &until]].concat());
+    let key =
+        |row: &BTreeMap<String, String>| ["account_id", "cutoff"].map(|name| row[name].clone());
+    let mut expected = csv_rows(&out);
+    expected.sort_by_key(key);
+    let table = |name: &'static str| (vec![name], demo.join(format!("{name}.parquet")));
+    let builds = vec![json!({ "pql_scored_at": TIMES[1], "pql_training": true })];
+    let statement = Statement {
+        sql: "SELECT * FROM pql_demo_training".to_owned(),
+        tables: vec![table("events"), table("accounts")],
+        package: Some((package, builds)),
+        ..Statement::default()
+    };
+    for engine in engines() {
+        let found = engine.run(&statement).unwrap_or_else(|error| panic!("{error}"));
+        let mut found = text_rows(&found);
+        found.sort_by_key(key);
+        assert!(compare_with_file(&found, &expected, engine.name()) > 500);
     }
 }
