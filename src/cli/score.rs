@@ -13,7 +13,7 @@ use crate::operations::alerts::ScoredLog;
 use crate::operations::scoring::{ScoreTargets, score_log_to, score_matrix_to};
 use crate::report::format::{agree, counted, grouped, percent, span, wrap};
 use crate::report::text;
-use crate::time::{TimeSpan, Timestamp};
+use crate::time::{TimeSpan, Timestamp, ZonedTime};
 
 /// Score accounts: probability, percentile, tier and reasons
 #[derive(Debug, clap::Args)]
@@ -135,7 +135,9 @@ fn report(
     period: Option<&Period>,
     terminal: &mut Terminal<'_>,
 ) {
-    let time = period.map_or(String::new(), |p| format!(" as of {}", model.zone().day(p.time.0)));
+    let time = period.map_or(String::new(), |p| {
+        format!(" as of {}", ZonedTime::new(p.time.0, model.zone()).with_time_of_day())
+    });
     let scored = format!("{} scored{time}", counted(summary.scored, "account"));
     let expected = text::decimal(summary.expected_conversions, 1);
     match period {

@@ -141,7 +141,7 @@ pub enum Error {
         account: String,
     },
     /// The log is too short for a cutoff with a complete horizon after it.
-    #[error("the log is too short: it covers {} to {}, and {needed}", since, until)]
+    #[error("the log is too short: it covers {} to {}, and {needed}", since.day(), until.last_day_before())]
     NoCutoff {
         /// Start of the log.
         since: ZonedTime,

@@ -25,6 +25,12 @@ impl Day {
         Self(local.div_euclid(DAY))
     }
 
+    /// Returns the day before.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self(self.0 - 1)
+    }
+
     /// Returns the month as `2025-06`.
     #[must_use]
     pub fn month(self) -> String {
@@ -104,6 +110,32 @@ impl ZonedTime {
     pub fn day(self) -> Day {
         self.zone.day(self.time)
     }
+
+    /// Returns the last local day with times before this one: the last day of a log that ends then.
+    #[must_use]
+    pub fn last_day_before(self) -> Day {
+        self.zone.day(self.time - 1)
+    }
+
+    /// Formats the time with its time of day, as `2025-06-30 00:00`: the end of the day before.
+    #[must_use]
+    pub fn with_time_of_day(self) -> String {
+        if self.zone.is_midnight(self.time) {
+            format!("{} 00:00", self.day())
+        } else {
+            self.to_string()
+        }
+    }
+
+    /// Returns the name of the local weekday.
+    #[must_use]
+    pub fn weekday(self) -> &'static str {
+        /// 1970-01-01 was a Thursday.
+        const NAMES: [&str; 7] =
+            ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
+        let days = self.zone.day_number(self.time).rem_euclid(7);
+        NAMES[usize::try_from(days).expect("0 to 6")]
+    }
 }
 
 impl fmt::Display for ZonedTime {
@@ -145,6 +177,23 @@ mod tests {
             // The text means the same time when it is read back.
             assert_eq!(parse_written(expected).unwrap().in_zone(time.zone), time.micros());
         }
+    }
+
+    #[test]
+    fn a_log_that_ends_at_midnight_ends_with_the_day_before() {
+        for (utc, zone, moment, last, weekday) in [
+            ("2025-07-01", "UTC", "2025-07-01 00:00", "2025-06-30", "Tuesday"),
+            ("2025-06-30T15:00Z", "Asia/Tokyo", "2025-07-01 00:00", "2025-06-30", "Tuesday"),
+            ("2025-06-30T12:00Z", "UTC", "2025-06-30T12:00:00Z", "2025-06-30", "Monday"),
+            ("1970-01-01", "UTC", "1970-01-01 00:00", "1969-12-31", "Thursday"),
+            ("1969-12-31", "UTC", "1969-12-31 00:00", "1969-12-30", "Wednesday"),
+        ] {
+            let time = ZonedTime::new(parse_iso(utc).unwrap(), zone.parse().unwrap());
+            let found = [time.with_time_of_day(), time.last_day_before().to_string()];
+            assert_eq!(found, [moment, last]);
+            assert_eq!(time.weekday(), weekday);
+        }
+        assert_eq!("2025-03-01".parse::<Day>().unwrap().previous().to_string(), "2025-02-28");
     }
 
     #[test]

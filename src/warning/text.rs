@@ -61,9 +61,10 @@ impl fmt::Display for Warning {
             ),
             Self::EventsAfterEnd { events, last, end } => write!(
                 f,
-                "{} up to {last} {} ignored: after {end} there are almost no events, so the log ends on that day. Set `observation.until` for another end.",
+                "{} up to {last} {} ignored: after {end} there are almost no events. The log ends at 00:00 on that day, so its last complete day is {}. Set `observation.until` for another end.",
                 counted(*events, "event"),
-                agree(*events, ["is", "are"])
+                agree(*events, ["is", "are"]),
+                end.previous()
             ),
             Self::EventsBeforeStart { events, first, start } => write!(
                 f,

@@ -55,8 +55,11 @@ fn a_late_event_does_not_extend_the_log() {
     ] {
         let run = features(&project, late).done();
         assert_eq!(run.out, features(&project, "").done().out);
-        let words =
-            ["ignored: after 2025-03-02 there are almost no events", "2025-01-02 to 2025-03-01"];
+        let words = [
+            "ignored: after 2025-03-02 there are almost no events",
+            "so its last complete day is 2025-03-01",
+            "2025-01-02 to 2025-03-01",
+        ];
         let run = run.stderr_has(&words);
         assert_eq!(counted(&run.err, "at or after the end of the log").0, 20 + events);
     }

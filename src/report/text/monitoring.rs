@@ -10,6 +10,7 @@ use crate::operations::monitor::{
     EventNameDrift, FeatureDrift, MonitoringReport, RealizedPerformance, RunPerformance,
 };
 use crate::report::format::{counted, grouped, p_value, wrapped_lines};
+use crate::time::ZonedTime;
 use crate::warning::Alarm;
 
 /// Least and most features shown; drifted ones come first.
@@ -27,13 +28,19 @@ pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
         text += "\n\nWithout scored rows, nothing was compared with the training set";
     } else {
         let at = report.compared_at.filter(|time| report.as_of != Some(*time));
-        let at = at.map_or_else(String::new, |time| format!(" as of {time}"));
+        let when =
+            at.map_or_else(String::new, |time| format!(" as of {}", time.with_time_of_day()));
         text += &format!(
-            "\n\nCompared {}{at} with {} of {} in the training set",
+            "\n\nCompared {}{when} with {} of {} in the training set",
             counted(report.rows - report.not_compared, "row"),
             counted(report.training_rows, "row"),
             counted(report.training_accounts, "account"),
         );
+        if let Some(weekday) = at.map(ZonedTime::weekday) {
+            text += &format!(
+                "\nThe newest {weekday} is compared, because the training cutoffs are on {weekday}s"
+            );
+        }
     }
     if report.not_finite > 0 {
         text +=
@@ -62,7 +69,9 @@ pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
 
 /// Describes each alarm with its code.
 fn alarms(report: &MonitoringReport) -> String {
-    let when = report.as_of.map_or(String::new(), |time| format!(" for the accounts as of {time}"));
+    let when = report.as_of.map_or(String::new(), |time| {
+        format!(" for the accounts as of {}", time.with_time_of_day())
+    });
     if report.alarms.is_empty() {
         return format!("No alarms{when}");
     }
