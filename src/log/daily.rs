@@ -1,5 +1,7 @@
 //! Events by day: by event type, by source, and by how round their times are.
 
+use pql_stats::counts::share;
+
 use super::Names;
 use super::raw_events::RawEvents;
 use super::raw_source::NO_EVENT;
@@ -10,6 +12,11 @@ const MAX_DAYS: usize = 182;
 /// Most counts of days and event types, 4 MB; with more than 5,761 event types fewer days are
 /// counted.
 const MAX_CELLS: usize = 1 << 20;
+
+/// Newest days of which round times are counted by event type.
+const ROUND_DAYS: usize = 63;
+/// Most event types of which round times are counted, 3 MB.
+const MAX_ROUND_NAMES: usize = 4_096;
 
 /// Granularities of times: whole minutes, whole hours and whole days.
 pub(crate) const GRANULARITIES: [(&str, i64); 3] =
@@ -43,8 +50,18 @@ pub(crate) struct EventDays {
     pub(crate) before: u64,
     /// Local day of the last event, in days since 1970-01-01.
     pub(crate) last: i64,
-    /// Index of the source with most events of the type.
-    pub(crate) main_source: usize,
+    /// By source, all events.
+    pub(crate) by_source: Vec<u64>,
+    /// By complete day, newest 63 days only, events at times of each of [`GRANULARITIES`]; empty
+    /// with more than 4,096 event types.
+    pub(crate) round: Vec<[u32; 3]>,
+}
+
+impl EventDays {
+    /// Returns the share of the events of the type that are from a source.
+    pub(crate) fn share_from(&self, source: usize) -> f64 {
+        share(self.by_source.get(source).copied().unwrap_or(0), self.by_source.iter().sum::<u64>())
+    }
 }
 
 /// The events of one source.
@@ -95,13 +112,16 @@ pub(super) struct CountedDays {
     days: usize,
     /// Number of event names.
     names: usize,
+    /// Number of newest complete days of which round times are counted by event name.
+    round_days: usize,
 }
 
 impl CountedDays {
     /// Returns the days before the local day on which the log ends, as many as can be counted.
     pub(super) fn new(end: i64, names: usize) -> Self {
         let days = (MAX_CELLS / names.max(1)).clamp(1, MAX_DAYS);
-        Self { first: end - days_number(days), days, names }
+        let round_days = if names > MAX_ROUND_NAMES { 0 } else { days.min(ROUND_DAYS) };
+        Self { first: end - days_number(days), days, names, round_days }
     }
 }
 
@@ -116,17 +136,20 @@ pub(super) struct DayTally {
     /// By event name code, day of the last event.
     last: Vec<i64>,
     round: Vec<[u32; 3]>,
+    /// By day of `round_days`, then event name code; round times.
+    round_cells: Vec<[u32; 3]>,
 }
 
 impl DayTally {
     pub(super) fn new(counted: CountedDays) -> Self {
-        let CountedDays { days, names, .. } = counted;
+        let CountedDays { days, names, round_days, .. } = counted;
         Self {
             counted,
             cells: vec![0; (days + 1) * names],
             before: vec![0; names],
             last: vec![i64::MIN; names],
             round: vec![[0; 3]; days + 1],
+            round_cells: vec![[0; 3]; round_days * names],
         }
     }
 
@@ -144,14 +167,18 @@ impl DayTally {
             self.before[event] += 1;
             return;
         }
-        let index = (index as usize).min(self.counted.days);
-        self.cells[index * self.counted.names + event] += 1;
-        for (round, (_, unit)) in self.round[index].iter_mut().zip(GRANULARITIES) {
+        let CountedDays { days, names, round_days, .. } = self.counted;
+        let index = (index as usize).min(days);
+        self.cells[index * names + event] += 1;
+        let round_day = (index + round_days).checked_sub(days).filter(|day| *day < round_days);
+        let mut of_event = round_day.map(|day| &mut self.round_cells[day * names + event]);
+        for (which, (_, unit)) in GRANULARITIES.iter().enumerate() {
             // Times of coarser units are also of finer ones.
             if time % unit != 0 {
                 break;
             }
-            *round += 1;
+            self.round[index][which] += 1;
+            of_event.iter_mut().for_each(|round| round[which] += 1);
         }
     }
 
@@ -159,7 +186,9 @@ impl DayTally {
         self.cells.iter_mut().zip(&other.cells).for_each(|(sum, count)| *sum += count);
         self.before.iter_mut().zip(&other.before).for_each(|(sum, count)| *sum += count);
         self.last.iter_mut().zip(&other.last).for_each(|(last, day)| *last = (*last).max(*day));
-        for (sum, count) in self.round.iter_mut().flatten().zip(other.round.iter().flatten()) {
+        let round = self.round.iter_mut().chain(&mut self.round_cells);
+        let other = other.round.iter().chain(&other.round_cells);
+        for (sum, count) in round.flatten().zip(other.flatten()) {
             *sum += count;
         }
     }
@@ -191,10 +220,8 @@ pub(super) fn daily_counts(raw: &RawEvents, tallies: &[DayTally], present: &[boo
             today: on_day(counted.days),
             before: tallies.iter().map(|tally| tally.before[code]).sum(),
             last: tallies.iter().map(|tally| tally.last[code]).max().unwrap_or(i64::MIN),
-            // Of equal sources the first.
-            main_source: (0..tallies.len())
-                .max_by_key(|source| (tallies[*source].of_name(code), std::cmp::Reverse(*source)))
-                .unwrap_or(0),
+            by_source: tallies.iter().map(|tally| tally.of_name(code)).collect(),
+            round: (0..counted.round_days).map(|day| round_on(tallies, day, code)).collect(),
         }
     };
     let events = names.iter().map(|name| event_days(name)).collect();
@@ -218,6 +245,12 @@ pub(super) fn daily_counts(raw: &RawEvents, tallies: &[DayTally], present: &[boo
     }
 }
 
+/// Returns the round times of an event name on one of the newest days.
+fn round_on(tallies: &[DayTally], day: usize, code: usize) -> [u32; 3] {
+    let cell = |tally: &DayTally| tally.round_cells[day * tally.counted.names + code];
+    std::array::from_fn(|which| tallies.iter().map(|tally| cell(tally)[which]).sum())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,6 +269,8 @@ mod tests {
         let of_day = |day: usize| [tally.cells[2 * day], tally.cells[2 * day + 1]];
         assert_eq!([179, 180, 181, 182].map(of_day), [[1, 0], [0, 0], [2, 0], [0, 1]]);
         assert_eq!((tally.round[181], tally.round[182]), ([2, 1, 0], [1, 1, 1]));
+        // The newest of 63 complete days; the incomplete day is not among them.
+        assert_eq!([0, 1].map(|code| round_on(&[tally.clone()], 62, code)), [[2, 1, 0], [0, 0, 0]]);
         assert_eq!((tally.before, tally.last), (vec![0, 1], vec![999, 1_000]));
         assert_eq!([other.of_name(0), other.of_name(1)], [1, 0]);
     }

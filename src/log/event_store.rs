@@ -124,17 +124,26 @@ impl Events {
             && values
     }
 
-    /// Returns for each of some days the number of events that became known on it, and how many of
-    /// them equal another event in every column.
+    /// Returns the number of events that became known on some days, and how many of them equal
+    /// another event in every column, by slot and event name code.
     ///
     /// # Arguments
     /// * `first` – number of the first local day
-    pub(super) fn repeats_by_day(&self, first: i64, days: usize) -> Vec<[u64; 2]> {
-        let mut counts = vec![[0; 2]; days];
+    /// * `slots` – by local day, the slot that counts it
+    /// * `shape` – numbers of slots and event names
+    pub(super) fn repeats(
+        &self,
+        first: i64,
+        slots: &[Option<usize>],
+        [slot_count, names]: [usize; 2],
+    ) -> Vec<[u64; 2]> {
+        let mut counts = vec![[0; 2]; slot_count * names];
         for bounds in self.start.windows(2) {
             for index in bounds[0]..bounds[1] {
                 let day = usize::try_from(self.days.day(self.known_at(index)) - first);
-                if let Some(counts) = day.ok().and_then(|day| counts.get_mut(day)) {
+                let slot = day.ok().and_then(|day| slots.get(day).copied().flatten());
+                if let Some(slot) = slot {
+                    let counts = &mut counts[slot * names + usize::from(self.event[index])];
                     counts[0] += 1;
                     counts[1] += u64::from(index > bounds[0] && self.is_repeat(index));
                 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 
 use crate::escape::OneLine;
-use crate::names::{agree, counted, grouped, whole_percents};
+use crate::names::{agree, counted, grouped, plural, whole_percents};
 use crate::time::Day;
 
 /// An event type that began when another one stopped.
@@ -39,7 +39,7 @@ pub enum LogFault {
     },
     /// Days have no events.
     DayMissing {
-        /// The source; `None`: the whole log.
+        /// The source; without one and without an event type, the whole log.
         source: Option<String>,
         /// First day without events.
         from: Day,
@@ -47,6 +47,8 @@ pub enum LogFault {
         to: Day,
         /// Expected events on these days.
         expected: u64,
+        /// The event type.
+        event: Option<String>,
     },
     /// A source ends before the others.
     SourceEnded {
@@ -61,7 +63,7 @@ pub enum LogFault {
     },
     /// Days have far fewer events than expected.
     VolumeDrop {
-        /// The source; `None`: the whole log.
+        /// The source; without one and without an event type, the whole log.
         source: Option<String>,
         /// First such day.
         from: Day,
@@ -71,6 +73,8 @@ pub enum LogFault {
         events: u64,
         /// Expected events on these days.
         expected: u64,
+        /// The event type.
+        event: Option<String>,
     },
     /// The days before the end of training have another number of events than in training.
     HistoryChanged {
@@ -82,6 +86,8 @@ pub enum LogFault {
         events: u64,
         /// Events of these days in the training log.
         reference: u64,
+        /// The event type; `None`: the whole log.
+        event: Option<String>,
     },
     /// A day has its events twice.
     DayDoubled {
@@ -93,10 +99,14 @@ pub enum LogFault {
         expected: u64,
         /// Share of the events that repeat another one in every column.
         repeats: f64,
+        /// The source; without one and without an event type, the whole log.
+        source: Option<String>,
+        /// The event type.
+        event: Option<String>,
     },
     /// Times suddenly fall on whole minutes, hours or days.
     RoundTimes {
-        /// The source; `None`: the whole log.
+        /// The source; without one and without an event type, the whole log.
         source: Option<String>,
         /// First such day.
         from: Day,
@@ -106,6 +116,8 @@ pub enum LogFault {
         share: f64,
         /// Share of such times before.
         reference: f64,
+        /// The event type.
+        event: Option<String>,
     },
 }
 
@@ -134,6 +146,9 @@ impl LogFault {
             Self::EventGone { .. } => {
                 "check the tracking of this event; if the product dropped it, retrain"
             }
+            Self::DayMissing { event: Some(_), .. } | Self::VolumeDrop { event: Some(_), .. } => {
+                "check the tracking and the export of this event, complete the log, then rerun"
+            }
             Self::DayMissing { .. } | Self::SourceEnded { .. } | Self::VolumeDrop { .. } => {
                 "complete the export, then rerun"
             }
@@ -151,7 +166,7 @@ impl LogFault {
     #[must_use]
     pub(crate) fn rank(&self) -> u8 {
         match self {
-            Self::DayMissing { source: None, .. } => 0,
+            Self::DayMissing { source: None, event: None, .. } => 0,
             Self::SourceEnded { .. } => 1,
             Self::DayMissing { .. } => 2,
             Self::VolumeDrop { .. } => 3,
@@ -185,10 +200,11 @@ impl fmt::Display for LogFault {
                 }
                 replacement.as_ref().map_or(Ok(()), |new| write!(f, " {}", renamed(new)))
             }
-            Self::DayMissing { source, from, to, expected } => write!(
+            Self::DayMissing { source, from, to, expected, event } => write!(
                 f,
-                "{} has no events {}. {} {} expected.",
+                "{} has no {} {}. {} {} expected.",
                 named(source.as_deref()),
+                events_named(event.as_deref(), 0),
                 period(*from, *to),
                 grouped(*expected),
                 agree(*expected, ["was", "were"])
@@ -205,40 +221,48 @@ impl fmt::Display for LogFault {
                     counted(*expected, "event") + agree(*expected, [" was", " were"])
                 )
             }
-            Self::VolumeDrop { source, from, to, events, expected } => write!(
+            Self::VolumeDrop { source, from, to, events, expected, event } => write!(
                 f,
-                "{} has {} {}, {}% of the expected {}.",
+                "{} has {} {} {}, {}% of the expected {}.",
                 named(source.as_deref()),
-                counted(*events, "event"),
+                grouped(*events),
+                events_named(event.as_deref(), *events),
                 period(*from, *to),
                 percent(*events, *expected),
                 grouped(*expected)
             ),
-            Self::HistoryChanged { from, to, events, reference } => write!(
+            Self::HistoryChanged { from, to, events, reference, event } => write!(
                 f,
-                "The log has {} {}, {}% of the {} in training.",
-                counted(*events, "event"),
+                "The log has {} {} {}, {}% of the {} in training.",
+                grouped(*events),
+                events_named(event.as_deref(), *events),
                 period(*from, *to),
                 percent(*events, *reference),
                 grouped(*reference)
             ),
-            Self::DayDoubled { day, events, expected, repeats } => write!(
-                f,
-                "{} has {} where {} {} expected, and {:.0}% repeat another event in every column. Was a file read twice?",
-                day,
-                counted(*events, "event"),
-                grouped(*expected),
-                agree(*expected, ["was", "were"]),
-                100.0 * repeats
-            ),
-            Self::RoundTimes { source, from, unit, share, reference } => {
+            Self::DayDoubled { day, events, expected, repeats, source, event } => {
+                let place =
+                    source.as_ref().map_or(String::new(), |source| format!(" in `{source}`"));
+                write!(
+                    f,
+                    "{day} has {} {}{place} where {} {} expected, and {:.0}% repeat another event in every column. Was a file read twice?",
+                    grouped(*events),
+                    events_named(event.as_deref(), *events),
+                    grouped(*expected),
+                    agree(*expected, ["was", "were"]),
+                    100.0 * repeats
+                )
+            }
+            Self::RoundTimes { source, from, unit, share, reference, event } => {
+                let of_event =
+                    event.as_ref().map_or(String::new(), |event| format!(" of `{event}`"));
+                let place =
+                    source.as_ref().map_or(String::new(), |source| format!(" in `{source}`"));
                 let shares = whole_percents(&[*share, *reference]);
                 write!(
                     f,
-                    "{} of the times{} fall on whole {unit} since {from}, up from {}.",
-                    shares[0],
-                    source.as_ref().map_or_else(String::new, |source| format!(" in `{source}`")),
-                    shares[1]
+                    "{} of the times{of_event}{place} fall on whole {unit} since {from}, up from {}.",
+                    shares[0], shares[1]
                 )
             }
         }
@@ -262,6 +286,12 @@ fn renamed(new: &Replacement) -> String {
 
 fn named(source: Option<&str>) -> String {
     source.map_or_else(|| "The log".to_owned(), |source| format!("`{source}`"))
+}
+
+/// Returns `events`, or `login` events of an event type.
+fn events_named(event: Option<&str>, count: u64) -> String {
+    let noun = plural(count, "event");
+    event.map_or_else(|| noun.clone(), |event| format!("`{event}` {noun}"))
 }
 
 /// Describes one day, or the days from the first to the last.
@@ -309,21 +339,40 @@ mod tests {
     #[test]
     fn days_and_sources_are_named() {
         let from = day("2025-09-03");
-        let missing =
-            |source, to| LogFault::DayMissing { source, from, to: day(to), expected: 1_200 };
+        let missing = |source, event, to| LogFault::DayMissing {
+            source,
+            from,
+            to: day(to),
+            expected: 1_200,
+            event,
+        };
         assert_eq!(
-            missing(None, "2025-09-03").to_string(),
+            missing(None, None, "2025-09-03").to_string(),
             "The log has no events on 2025-09-03. 1,200 were expected."
         );
         assert_eq!(
-            missing(Some("crm.csv".to_owned()), "2025-09-04").to_string(),
+            missing(Some("crm.csv".to_owned()), None, "2025-09-04").to_string(),
             "`crm.csv` has no events from 2025-09-03 to 2025-09-04. 1,200 were expected."
         );
-        let drop =
-            LogFault::VolumeDrop { source: None, from, to: from, events: 590, expected: 1_200 };
         assert_eq!(
-            drop.to_string(),
+            missing(None, Some("login".to_owned()), "2025-09-03").to_string(),
+            "The log has no `login` events on 2025-09-03. 1,200 were expected."
+        );
+        let drop = |event, events| LogFault::VolumeDrop {
+            source: None,
+            from,
+            to: from,
+            events,
+            expected: 1_200,
+            event,
+        };
+        assert_eq!(
+            drop(None, 590).to_string(),
             "The log has 590 events on 2025-09-03, 49% of the expected 1,200."
+        );
+        assert_eq!(
+            drop(Some("login".to_owned()), 1).to_string(),
+            "The log has 1 `login` event on 2025-09-03, 0% of the expected 1,200."
         );
     }
 }

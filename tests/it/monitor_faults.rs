@@ -126,6 +126,13 @@ impl Event {
         header + &events.iter().map(line).collect::<String>()
     }
 
+    /// Returns the event at the full hour.
+    fn rounded(&self) -> Self {
+        let mut event = self.clone();
+        event.time.replace_range(14..19, "00:00");
+        event
+    }
+
     fn is_since(&self, day: &str) -> bool {
         self.time.as_str() >= day
     }
@@ -174,9 +181,20 @@ fn a_growing_log_raises_no_alarm_and_a_renamed_event_does_on_the_second_day() {
     assert_eq!(compared, [SECOND_DAY, "2025-08-03"]);
     let text = log.project.pql(&["monitor", "age", "--at", SECOND_DAY]).out;
     assert!(
-        text.starts_with("1 alarm for the accounts as of 2025-08-08\n\nevent-gone  `login`"),
+        text.starts_with("1 alarm for the accounts as of 2025-08-08 00:00\n\nevent-gone  `login`"),
         "{text}"
     );
+    // Two times in one report are explained.
+    let text = log.project.pql(&["monitor", "snapshot", "--at", SECOND_DAY]).out;
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "for the accounts as of 2025-08-08 00:00",
+        "rows as of 2025-08-03 00:00",
+        "The newest Sunday is compared, because the training cutoffs are on Sundays",
+    ] {
+        assert!(words.contains(part), "`{part}` is not in: {text}");
+    }
+    let text = log.project.pql(&["monitor", "age", "--at", SECOND_DAY]).out;
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         words.contains("Do: list both names in [roles] and retrain")
@@ -264,11 +282,7 @@ fn missing_and_doubled_days_and_half_of_the_log_are_named() {
 fn times_on_whole_hours_and_a_source_that_ends_are_named() {
     let log = FaultyLog::new(8);
     log.write_changed(|event| {
-        let mut event = event.clone();
-        if event.is_since(FAULT) {
-            event.time.replace_range(14..19, "00:00");
-        }
-        Some(event)
+        Some(if event.is_since(FAULT) { event.rounded() } else { event.clone() })
     });
     log.first_alarm_has(
         SECOND_DAY,
@@ -292,4 +306,110 @@ fn times_on_whole_hours_and_a_source_that_ends_are_named() {
     );
     // Its event types are not reported one by one.
     assert!(log.alarms(SECOND_DAY).iter().flatten().all(|alarm| alarm["code"] != "event-gone"));
+}
+
+/// A log whose events are in two files.
+struct TwoSources {
+    log: FaultyLog,
+}
+
+/// A condition on an event.
+type Condition<'a> = &'a dyn Fn(&Event) -> bool;
+
+/// The event types of the second file.
+const OF_TASKS: [&str; 2] = ["task_completed", "file_shared"];
+
+impl TwoSources {
+    fn new(seed: u32) -> Self {
+        let log = FaultyLog::new(seed);
+        let text = log.project.text("pql.toml");
+        let source = "[[events]]\npath = \"tasks.csv\"\nvalues = [\"minutes\"]\n\n[accounts]";
+        log.project.write("pql.toml", text.replacen("[accounts]", source, 1));
+        Self { log }
+    }
+
+    /// Writes both files with a number of copies of each event, at exact or rounded times.
+    fn write(&self, copies: impl Fn(usize, &Event) -> usize, is_rounded: impl Fn(&Event) -> bool) {
+        let (mut tasks, mut others) = (Vec::new(), Vec::new());
+        for (number, event) in self.log.events.iter().enumerate() {
+            let file =
+                if OF_TASKS.contains(&event.event.as_str()) { &mut tasks } else { &mut others };
+            let event_as_written = if is_rounded(event) { event.rounded() } else { event.clone() };
+            file.extend(std::iter::repeat_n(event_as_written, copies(number, event)));
+        }
+        self.log.write(&others);
+        self.log.project.write("tasks.csv", Event::csv(&tasks));
+    }
+
+    /// Returns the faults of the log at a time.
+    #[track_caller]
+    fn faults(&self, at: &str) -> Vec<Value> {
+        let run = self.log.monitor("age", at);
+        let found: Value = serde_json::from_str(&run.out).unwrap();
+        let alarms = found["alarms"].as_array().unwrap().iter();
+        let is_fault = |alarm: &&Value| {
+            let code = alarm["code"].as_str().unwrap();
+            !code.ends_with("-drift") && !code.ends_with("-shift")
+        };
+        alarms.filter(is_fault).cloned().collect()
+    }
+
+    /// Checks that one fault is reported, of an event type or of a source.
+    #[track_caller]
+    fn has_one(&self, code: &str, series: [Option<&str>; 2], words: &[&str]) {
+        let faults = self.faults(SECOND_DAY);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        let [source, event] = ["source", "event"].map(|key| faults[0]["data"][key].as_str());
+        assert_eq!((faults[0]["code"].as_str(), event), (Some(code), series[1]), "{faults:?}");
+        let is_source = source.zip(series[0]).is_some_and(|(path, name)| path.ends_with(name));
+        assert!(is_source || source == series[0], "{faults:?}");
+        let text = faults[0]["text"].as_str().unwrap();
+        words.iter().for_each(|word| assert!(text.contains(word), "`{word}` is not in: {text}"));
+    }
+}
+
+#[test]
+fn each_fault_of_one_event_type_or_of_one_source_is_reported_once() {
+    let two = TwoSources::new(9);
+    let never = |_: &Event| false;
+    two.write(|_, _| 1, never);
+    for at in ["2025-07-08", "2025-07-24", SECOND_DAY, "2025-08-25", "2025-09-14", "2025-09-30"] {
+        assert_eq!(two.faults(at), [Value::Null; 0], "{at}");
+    }
+    let is_login = |event: &Event| event.event == "login";
+    let is_task = |event: &Event| OF_TASKS.contains(&event.event.as_str());
+    let is_fault_day = |event: &Event| event.is_on("2025-08-04");
+    let series: [(Condition<'_>, [Option<&str>; 2], &str); 2] = [
+        (&is_login, [None, Some("login")], "`login` events"),
+        (&is_task, [Some("tasks.csv"), None], "tasks.csv`"),
+    ];
+    for (is_of, names, words) in series {
+        let half = |number: usize, event: &Event| {
+            usize::from(!(is_of(event) && event.is_since(FAULT)) || number.is_multiple_of(2))
+        };
+        two.write(half, never);
+        let since = ["from 2025-08-06 to 2025-08-07", "of the expected", words];
+        two.has_one("volume-drop", names, &since);
+        two.write(|_, event| usize::from(!(is_of(event) && is_fault_day(event))), never);
+        two.has_one("day-missing", names, &["on 2025-08-04.", "were expected", words]);
+        two.write(|_, event| if is_of(event) && is_fault_day(event) { 2 } else { 1 }, never);
+        let repeated = ["2025-08-04 has", "were expected, and 50% repeat another event", words];
+        two.has_one("day-doubled", names, &repeated);
+        two.write(|_, _| 1, |event| is_of(event) && event.is_since(FAULT));
+        two.has_one(
+            "round-times",
+            names,
+            &["100% of the times", "on whole hours since 2025-08-06"],
+        );
+    }
+    // A source that ends is not a loss of the log, nor of its event types.
+    two.write(|_, event| usize::from(!(is_task(event) && event.is_since(FAULT))), never);
+    two.has_one("source-ended", [Some("tasks.csv"), None], &["ends on 2025-08-05"]);
+    // Half of all events is one loss.
+    two.write(|number, event| usize::from(!event.is_since(FAULT) || number % 2 == 0), never);
+    two.has_one("volume-drop", [None, None], &["The log has", "from 2025-08-06 to 2025-08-07"]);
+    // Half of one event type in the whole history.
+    two.write(|number, event| usize::from(!is_login(event) || number % 2 == 0), never);
+    let changed = ["`login` events from 2025-06-03 to 2025-06-30, 50% of the"];
+    two.has_one("history-changed", [None, Some("login")], &changed);
 }

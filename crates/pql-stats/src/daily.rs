@@ -19,8 +19,19 @@ const LEVEL_WEEKS: usize = 4;
 /// Counts above this multiple of their forecast do not raise the dispersion further: bursts say
 /// little about how likely a silent day is.
 const BURST: f64 = 2.0;
-/// A median absolute deviation times this is the standard deviation of a normal distribution.
-const MAD_TO_SD: f64 = 1.4826;
+/// Most weeks of history whose days have a past forecast.
+const PAST_WEEKS: usize = 16;
+/// Newest days with a past forecast that determine the dispersion.
+const DISPERSION_DAYS: usize = (MAX_WEEKS - 2) * WEEK;
+
+/// A day with the forecast made before it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ForecastDay {
+    /// Expected events.
+    pub(crate) expected: f64,
+    /// Events.
+    pub(crate) count: f64,
+}
 
 /// A forecast of the days after a history of daily counts.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,10 +40,8 @@ pub struct DailyForecast {
     by_weekday: [f64; WEEK],
     /// Variance beyond the Poisson distribution: `variance = mean + dispersion · mean²`.
     dispersion: f64,
-    /// `ln((count + ½) / (forecast + ½))` of the days of past weeks.
-    residuals: Vec<f64>,
-    /// Robust standard deviation of (count − forecast) / √forecast on these days.
-    poisson_scale: f64,
+    /// Consecutive days of past weeks, oldest first; the history ends with the last one.
+    past: Vec<ForecastDay>,
 }
 
 impl DailyForecast {
@@ -48,31 +57,39 @@ impl DailyForecast {
         // Newest week first.
         let weeks: Vec<Vec<f64>> = history
             .rchunks_exact(WEEK)
-            .take(MAX_WEEKS)
+            .take(PAST_WEEKS)
             .map(|week| week.iter().copied().map(f64::from).collect())
             .collect();
         if weeks.len() < MIN_WEEKS {
             return None;
         }
-        let past: Vec<(f64, f64)> = (0..weeks.len() - 2)
-            .flat_map(|target| {
-                let forecast = forecast(&weeks[target + 1..]);
-                forecast.into_iter().zip(weeks[target].iter().copied())
+        // At least two weeks are before each past day.
+        let past: Vec<ForecastDay> = (0..weeks.len() - 2)
+            .rev()
+            .flat_map(|week| {
+                let expected = forecast(&weeks[week + 1..]).into_iter();
+                let days = expected.zip(weeks[week].iter().copied());
+                days.map(|(expected, count)| ForecastDay { expected, count })
             })
             .collect();
-        let excess: f64 = past
-            .iter()
-            .map(|(expected, count)| (count.min(BURST * expected) - expected).powi(2) - expected)
-            .sum();
-        let squares: f64 = past.iter().map(|(expected, _)| expected * expected).sum();
+        let newest = &past[past.len().saturating_sub(DISPERSION_DAYS)..];
+        let excess = |day: &ForecastDay| {
+            let ForecastDay { expected, count } = *day;
+            (count.min(BURST * expected) - expected).powi(2) - expected
+        };
+        let excess: f64 = newest.iter().map(excess).sum();
+        let squares: f64 = newest.iter().map(|day| day.expected * day.expected).sum();
         Some(Self {
             by_weekday: forecast(&weeks),
             dispersion: if squares > 0.0 { (excess / squares).max(0.0) } else { 0.0 },
-            residuals: past.iter().map(|(expected, count)| residual(*count, *expected)).collect(),
-            poisson_scale: robust_sd(
-                past.iter().map(|(expected, count)| (count - expected) / (expected + 0.5).sqrt()),
-            ),
+            past,
         })
+    }
+
+    /// Returns consecutive days of past weeks, oldest first, each with the forecast made from the
+    /// weeks before it.
+    pub(crate) fn past(&self) -> &[ForecastDay] {
+        &self.past
     }
 
     /// Returns the expected number of events on a day, 0 for the first day after the history.
@@ -97,34 +114,11 @@ impl DailyForecast {
         };
         expected.into_iter().map(log_probability).sum::<f64>().exp()
     }
-
-    /// Returns how far the count of a day is from its forecast, in standard deviations of ln(count)
-    /// of past forecasts; 0 if a past day was as far away in the same direction.
-    #[must_use]
-    pub fn deviation(&self, day: usize, count: u32) -> f64 {
-        let expected = self.expected(day);
-        let found = residual(f64::from(count), expected);
-        let as_far = |past: &f64| if found < 0.0 { *past <= found } else { *past >= found };
-        if self.residuals.iter().any(as_far) {
-            return 0.0;
-        }
-        // Days with few events vary more, as they do when accounts send events in bursts.
-        let by_count = self.poisson_scale.max(1.0) / (expected + 0.5).sqrt();
-        found / robust_sd(self.residuals.iter().copied()).max(by_count)
-    }
 }
 
-/// Returns the standard deviation around 0 by the median of the absolute values.
-fn robust_sd(residuals: impl Iterator<Item = f64>) -> f64 {
-    median(residuals.map(f64::abs).collect()).map_or(f64::INFINITY, |median| MAD_TO_SD * median)
-}
-
-fn residual(count: f64, expected: f64) -> f64 {
-    ((count + 0.5) / (expected + 0.5)).ln()
-}
-
-/// Forecasts the next seven days from past weeks, newest first.
+/// Forecasts the next seven days from the newest eight of past weeks, newest first.
 fn forecast(weeks: &[Vec<f64>]) -> [f64; WEEK] {
+    let weeks = &weeks[..weeks.len().min(MAX_WEEKS)];
     let total = |week: &Vec<f64>| week.iter().sum::<f64>();
     let level = median(weeks.iter().take(LEVEL_WEEKS).map(total).collect()).unwrap_or(0.0);
     let used: Vec<&Vec<f64>> = weeks.iter().filter(|week| total(week) > 0.0).collect();
@@ -220,27 +214,6 @@ mod tests {
         let p = forecast.silence_probability([10.0]);
         let expected = (-(1.0 + 0.54 * 10.0_f64).ln() / 0.54).exp();
         assert!(p > (-10.0_f64).exp() * 100.0 && (p / expected).ln().abs() < 1.0, "{p} {expected}");
-    }
-
-    #[test]
-    fn a_day_deviates_only_if_no_past_day_did() {
-        let mut history: Vec<u32> = (0..56).map(|day| 100 + [0, 9, 4, 13, 2][day % 5]).collect();
-        let forecast = DailyForecast::fit(&history).unwrap();
-        assert!(forecast.deviation(0, 50) < -4.0 && forecast.deviation(0, 210) > 4.0);
-        assert!(forecast.deviation(0, 104).abs() < 2.0);
-        history[50] = 40;
-        let forecast = DailyForecast::fit(&history).unwrap();
-        assert!(forecast.deviation(0, 50) == 0.0 && forecast.deviation(0, 210) > 4.0);
-    }
-
-    #[test]
-    fn days_with_few_events_vary_more() {
-        // 400 or 484 events on working days, 16 at weekends: one standard deviation of a Poisson
-        // distribution is 5% on working days and 25% at weekends.
-        let history: Vec<u32> =
-            (0..56).map(|day| if day % 7 > 4 { 16 } else { [400, 484][day % 2] }).collect();
-        let forecast = DailyForecast::fit(&history).unwrap();
-        assert!(forecast.deviation(5, 8) > -4.0 && forecast.deviation(0, 220) < -4.0);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!   standard errors and regularization paths
 //! * [`calibration`] maps log-odds to calibrated probabilities
 //! * [`metrics`] computes metrics with intervals that allow for several rows per account
-//! * [`daily`] forecasts daily counts
+//! * [`daily`] forecasts daily counts, [`deviation`] finds days far from them
 //! * [`intervals`], [`quantile`], [`chi_squared`], [`contingency`], [`multiplicity`], [`power`],
 //!   [`survival`] and [`counts`] have confidence intervals, quantiles, tests, corrections for
 //!   multiple tests, sample sizes, Kaplan-Meier curves and shares
@@ -14,6 +14,7 @@ pub mod chi_squared;
 pub mod contingency;
 pub mod counts;
 pub mod daily;
+pub mod deviation;
 mod error;
 pub mod glm;
 pub mod intervals;

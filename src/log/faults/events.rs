@@ -1,9 +1,10 @@
 //! Event types that stopped or began.
 
-use pql_stats::daily::exceeds_past_gaps;
 use serde::Serialize;
 
-use super::{Context, RECENT, Series, TrainingActivity, Watch, level, rounded};
+use super::series::{Affected, Context, Scope, Series};
+use super::silence::improbable_silence;
+use super::{RECENT, TrainingActivity, Watch, level, rounded};
 use crate::log::daily::{DailyCounts, EventDays, days_number};
 use crate::names::nearest;
 use crate::time::Day;
@@ -44,6 +45,12 @@ pub(super) struct Gone<'a> {
 }
 
 impl Gone<'_> {
+    /// Returns the silent days; `None` if the log lacks the event type from its beginning.
+    pub(super) fn affected(&self, context: &Context<'_>) -> Option<Affected> {
+        let scope = Scope::Event(context.daily.names.code(self.event)?);
+        self.last.map(|last| Affected { scope, days: last + 1..context.days() })
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a number of days")]
     fn per_day(&self) -> f64 {
         self.expected / self.days.max(1) as f64
@@ -56,7 +63,7 @@ impl Gone<'_> {
 pub(super) fn stopped_events<'a>(
     context: &Context<'_>,
     watch: Watch<'a>,
-    ended: &[(usize, LogFault)],
+    ended: &[Affected],
 ) -> Vec<Gone<'a>> {
     let counts =
         |name: &str| context.daily.names.code(name).map(|code| &context.daily.events[code]);
@@ -76,9 +83,8 @@ pub(super) fn stopped_events<'a>(
         .into_iter()
         .filter_map(|name| match counts(name) {
             Some(event) if event.today > 0 => None,
-            Some(event) if ended.iter().any(|(source, _)| *source == event.main_source) => None,
             Some(event) if event.by_day.iter().any(|count| *count > 0) => {
-                stopped(context, name, event, level)
+                stopped(context, name, (event, level), ended)
             }
             event => absent(context, name, event, watch.reference?),
         })
@@ -87,14 +93,10 @@ pub(super) fn stopped_events<'a>(
     gone
 }
 
-/// Finds known event types that stopped, each with the event type that may have replaced it.
-pub(super) fn gone(
-    context: &Context<'_>,
-    watch: Watch<'_>,
-    ended: &[(usize, LogFault)],
-) -> Vec<LogFault> {
+/// Describes known event types that stopped, each with the event type that may have replaced it.
+pub(super) fn gone(context: &Context<'_>, watch: Watch<'_>, stopped: &[Gone<'_>]) -> Vec<LogFault> {
     let (mut taken, mut faults) = (Vec::new(), Vec::new());
-    for gone in &stopped_events(context, watch, ended) {
+    for gone in stopped {
         let replacement = replacement(context, gone, watch, &taken);
         // The configuration already has both names.
         let is_mapped = replacement.as_ref().is_some_and(|new| {
@@ -115,40 +117,26 @@ pub(super) fn gone(
 }
 
 /// Checks an event type whose last event is on a counted day.
-///
-/// Days on which the log has fewer events than expected count less; days without any event do not
-/// count.
 fn stopped<'a>(
     context: &Context<'_>,
     event: &'a str,
-    counts: &EventDays,
-    level: f64,
+    (counts, level): (&EventDays, f64),
+    ended: &[Affected],
 ) -> Option<Gone<'a>> {
     let n = context.days();
     let last = counts.by_day.iter().rposition(|count| *count > 0)?;
-    if last + 1 == n {
+    let scope = Scope::Event(context.daily.names.code(event)?);
+    if last + 1 == n || ended.iter().any(|source| context.is_explained(scope, source.scope)) {
         return None;
     }
-    let series = Series { counts: counts.by_day.clone(), start: context.total.start };
-    let forecast = series.forecast_before(last + 1)?;
-    let total = context.total.forecast_before(last + 1)?;
-    let silent: Vec<usize> =
-        (0..n - last - 1).filter(|offset| context.total.counts[last + 1 + offset] > 0).collect();
-    let expected = || {
-        silent.iter().map(|offset| {
-            let volume = f64::from(context.total.counts[last + 1 + offset]);
-            let ratio = (volume / total.expected(*offset).max(1.0)).min(1.0);
-            ratio * forecast.expected(*offset)
-        })
-    };
-    let improbable = forecast.silence_probability(expected()) <= level
-        && exceeds_past_gaps(series.history(last + 1), &silent);
-    improbable.then(|| Gone {
+    let series = Series { scope, counts: counts.by_day.clone(), start: context.log.start };
+    let expected = improbable_silence(context, &series, last + 1..n, level)?;
+    Some(Gone {
         event,
         last: Some(last),
         last_seen: Some(context.day(last)),
         days: n - last - 1,
-        expected: silent.iter().map(|offset| forecast.expected(*offset)).sum(),
+        expected,
     })
 }
 
@@ -161,7 +149,7 @@ fn absent<'a>(
     reference: &TrainingActivity,
 ) -> Option<Gone<'a>> {
     let count = reference.events.iter().find(|(name, _)| name == event)?.1;
-    let first = context.daily.day_number(context.total.start.min(context.days()));
+    let first = context.daily.day_number(context.log.start.min(context.days()));
     let since = first.max(reference.end - days_number(reference.days));
     let days = usize::try_from(context.daily.end - since).ok()?;
     let expected = count as f64 / reference.days.max(1) as f64 * days as f64;

@@ -1,142 +1,241 @@
-//! Days with too few or too many events.
+//! Days with too few events, and a history that has changed since training.
 
 use std::ops::Range;
 
-use pql_stats::counts::share;
+use pql_stats::daily::DailyForecast;
+use pql_stats::deviation::{DailySeries, DeviationRule, Direction, largest_deviation};
 
-use super::{Context, RECENT, Series, TrainingActivity, rounded};
-use crate::error::Result;
-use crate::log::Log;
+use super::series::{Affected, Context, Scope, Series, most_specific};
+use super::{RECENT, TrainingActivity, rounded};
 use crate::log::daily::days_number;
 use crate::warning::LogFault;
 
-/// Deviation of a day from its forecast, in standard deviations of past forecasts, that counts as
-/// improbable.
-const DEVIATION: f64 = 4.0;
 /// Largest ratio of found to expected events of a drop.
 const DROP: f64 = 2.0 / 3.0;
-/// Smallest ratio of found to expected events of a doubled day; natural peaks have no repeats.
-const DOUBLED: f64 = 1.4;
-/// Smallest share of repeats of a doubled day, in addition to those of other days. Half of the
-/// events of a doubled day are repeats.
-const REPEATS: f64 = 0.3;
+/// Fewest expected events of a series that is checked.
+pub(super) const MIN_EXPECTED: f64 = 20.0;
+/// Deviation of the log from its forecast, in standard deviations of past forecasts, that counts as
+/// improbable.
+pub(super) const DEVIATION: f64 = 4.0;
+/// The same of a source or an event type: there are many, each with many runs.
+const DEVIATION_OF_PART: f64 = 5.0;
+/// Additional deviation of runs of more than seven days, whose forecast is older.
+const DEVIATION_OF_LONG_RUN: f64 = 1.0;
 /// Largest and smallest ratio of the events of the last training days, now and in training.
 const UNCHANGED: [f64; 2] = [0.9, 1.1];
 /// Smallest number of events for the comparison with training.
 const MIN_HISTORY: u64 = 100;
 
-/// Finds days with far fewer events than expected, of the whole log or of one source.
-pub(super) fn drops(context: &Context<'_>, ended: &[(usize, LogFault)]) -> Vec<LogFault> {
-    let n = context.days();
-    let recent = n.saturating_sub(RECENT)..n;
-    let drops = |series: &Series| -> Vec<(Range<usize>, u64, f64)> {
-        let Some(forecast) = series.forecast_before(recent.start) else { return Vec::new() };
-        let expected = |day: usize| forecast.expected(day - recent.start);
-        let is_drop = |day: usize| {
-            let count = series.counts[day];
-            count > 0
-                && f64::from(count) <= DROP * expected(day)
-                && forecast.deviation(day - recent.start, count) < -DEVIATION
-        };
-        let runs = Series::runs(recent.clone(), is_drop).into_iter();
-        runs.map(|days| (days.clone(), series.sum(days.clone()), days.map(expected).sum()))
-            .collect()
-    };
-    let fault =
-        |source, (days, events, expected): &(Range<usize>, u64, f64)| LogFault::VolumeDrop {
+/// Days on which a series has far fewer events than expected.
+struct Drop {
+    affected: Affected,
+    events: u64,
+    expected: f64,
+    margin: f64,
+    /// Index of the day after the history of the forecast.
+    first: usize,
+}
+
+/// Finds days with far fewer events than expected, of the whole log, a source or an event type.
+///
+/// # Arguments
+/// * `silent` – days without events, which are other faults
+pub(super) fn drops(context: &Context<'_>, silent: &[Affected]) -> Vec<LogFault> {
+    let found: Vec<Drop> =
+        context.all().filter_map(|series| drop_of(context, series, silent)).collect();
+    let mut kept = most_specific(
+        context,
+        found,
+        silent,
+        |drop| &drop.affected,
+        |drop, parts| persists(context, drop, parts),
+    );
+    let losses: Vec<(usize, Range<usize>, f64)> = source_losses(&kept, silent);
+    kept.retain(|drop| !is_explained(context, drop, &losses));
+    let fault = |drop: &Drop| {
+        let [source, event] = context.names(drop.affected.scope);
+        let days = &drop.affected.days;
+        LogFault::VolumeDrop {
             source,
             from: context.day(days.start),
             to: context.day(days.end - 1),
-            events: *events,
-            expected: rounded(*expected),
-        };
-    let of_log = drops(context.total);
-    if context.sources.len() < 2 {
-        return of_log.iter().map(|run| fault(None, run)).collect();
-    }
-    let by_source: Vec<_> = context.sources.iter().map(drops).collect();
-    let affected = by_source.iter().filter(|runs| !runs.is_empty()).count();
-    // One source, or an ended one, explains the drop of the log.
-    if of_log.is_empty() || (affected == 1 || (affected == 0 && !ended.is_empty())) {
-        let of_source = by_source.iter().enumerate();
-        return of_source
-            .flat_map(|(source, runs)| runs.iter().map(move |run| (source, run)))
-            .map(|(source, run)| fault(context.source_name(source), run))
-            .collect();
-    }
-    of_log.iter().map(|run| fault(None, run)).collect()
-}
-
-/// Finds days whose events are in the log twice.
-///
-/// # Errors
-/// * [`Error::Write`](crate::Error::Write): the temporary file of a large log cannot be read
-pub(super) fn doubled_days(context: &Context<'_>, log: &Log) -> Result<Vec<LogFault>> {
-    let n = context.days();
-    let recent = n.saturating_sub(RECENT)..n;
-    let is_high = |series: &Series| -> Vec<usize> {
-        let Some(forecast) = series.forecast_before(recent.start) else { return Vec::new() };
-        let is_high = |day: &usize| {
-            let (offset, count) = (day - recent.start, series.counts[*day]);
-            f64::from(count) >= DOUBLED * forecast.expected(offset)
-                && forecast.deviation(offset, count) > DEVIATION / 2.0
-        };
-        recent.clone().filter(is_high).collect()
-    };
-    let mut high: Vec<usize> =
-        context.sources.iter().chain([context.total]).flat_map(is_high).collect();
-    high.sort_unstable();
-    high.dedup();
-    if high.is_empty() {
-        return Ok(Vec::new());
-    }
-    let first = context.daily.day_number(0);
-    let found = log.events.map(|events| events.repeats_by_day(first, n))?;
-    let mut by_day = vec![[0_u64; 2]; n];
-    for partition in &found {
-        for (sum, counts) in by_day.iter_mut().flatten().zip(partition.iter().flatten()) {
-            *sum += counts;
+            events: drop.events,
+            expected: rounded(drop.expected),
+            event,
         }
-    }
-    let [before, repeats_before] =
-        by_day[..recent.start].iter().fold([0, 0], |sum, day| [sum[0] + day[0], sum[1] + day[1]]);
-    let usual = share(repeats_before, before);
-    let forecast = context.total.forecast_before(recent.start);
-    let faults = high.into_iter().filter_map(|day| {
-        let repeats = share(by_day[day][1], by_day[day][0]);
-        let expected =
-            forecast.as_ref().map_or(0.0, |forecast| forecast.expected(day - recent.start));
-        (repeats - usual >= REPEATS * (1.0 - usual)).then(|| LogFault::DayDoubled {
-            day: context.day(day),
-            events: u64::from(context.total.counts[day]),
-            expected: rounded(expected),
-            repeats,
-        })
-    });
-    Ok(faults.collect())
+    };
+    kept.iter().map(fault).collect()
 }
 
-/// Compares the events of the last training days with those in training.
+/// Returns the run of days on which a series lacks the most events.
+///
+/// Checked are runs of the newest seven days, with the forecast made before them, and longer runs
+/// of the newest fourteen days up to the last one.
+fn drop_of(context: &Context<'_>, series: &Series, silent: &[Affected]) -> Option<Drop> {
+    let n = context.days();
+    let rest = context.rest(series);
+    let skipped: Vec<usize> = silent
+        .iter()
+        .filter(|fault| context.is_explained(series.scope, fault.scope))
+        .flat_map(|fault| fault.days.clone())
+        .collect();
+    let level = if rest.is_none() { DEVIATION } else { DEVIATION_OF_PART };
+    let rules = [
+        (RECENT, level, 1..RECENT + 1),
+        (2 * RECENT, level + DEVIATION_OF_LONG_RUN, RECENT + 1..2 * RECENT + 1),
+    ];
+    let drop = |(days, min_deviation, lengths): (usize, f64, Range<usize>)| {
+        let first = n.checked_sub(days)?;
+        let (forecast, rest) = forecasts(series, rest.as_ref(), first)?;
+        let current = DailySeries { forecast: &forecast, counts: &series.counts[first..] };
+        let rest = rest.as_ref().map(|(forecast, counts)| DailySeries { forecast, counts });
+        let skipped: Vec<usize> = skipped.iter().filter_map(|day| day.checked_sub(first)).collect();
+        let rule = DeviationRule {
+            direction: Direction::Fewer,
+            ratio: DROP,
+            min_expected: MIN_EXPECTED,
+            min_deviation,
+            ongoing: days > RECENT,
+            lengths,
+        };
+        let run = largest_deviation(current, rest, &skipped, &rule)?;
+        let days = first + run.days.start..first + run.days.end;
+        (days.end + RECENT > n).then(|| Drop {
+            events: series.sum(days.clone()),
+            affected: Affected { scope: series.scope, days },
+            expected: run.expected,
+            margin: run.margin,
+            first,
+        })
+    };
+    rules.into_iter().filter_map(drop).max_by(|a, b| a.margin.total_cmp(&b.margin))
+}
+
+/// Forecasts the days from an index on, of a series and of the rest of the log.
+type Forecasts<'a> = (DailyForecast, Option<(DailyForecast, &'a [u32])>);
+
+pub(super) fn forecasts<'a>(
+    series: &Series,
+    rest: Option<&'a Series>,
+    first: usize,
+) -> Option<Forecasts<'a>> {
+    let forecast = series.forecast_before(first)?;
+    let rest = match rest {
+        Some(rest) => Some((rest.forecast_before(first)?, &rest.counts[first..])),
+        None => None,
+    };
+    Some((forecast, rest))
+}
+
+/// Returns whether a log or source without some of its parts has too few events on the same days.
+/// Without any other events, it has.
+fn persists(context: &Context<'_>, drop: &Drop, parts: &[Scope]) -> bool {
+    /// Smallest share of the expected events of the other parts.
+    const MIN_SHARE: f64 = 0.01;
+    let days = drop.affected.days.clone();
+    let expected = |scope: Scope| {
+        let forecast = context.series(scope).and_then(|series| series.forecast_before(drop.first));
+        let days = days.clone().map(|day| day - drop.first);
+        forecast.map_or(0.0, |forecast| days.map(|day| forecast.expected(day)).sum::<f64>())
+    };
+    let events = |scope: Scope| context.series(scope).map_or(0, |series| series.sum(days.clone()));
+    let whole = expected(drop.affected.scope);
+    let remaining = whole - parts.iter().map(|part| expected(*part)).sum::<f64>();
+    if remaining < MIN_SHARE * whole {
+        return true;
+    }
+    let found = drop.events.saturating_sub(parts.iter().map(|part| events(*part)).sum());
+    #[expect(clippy::cast_precision_loss, reason = "a count of events")]
+    let found = found as f64;
+    // The same share of the expected events is missing in the rest of the log.
+    let ratio = drop.expected / whole.max(1.0);
+    found <= DROP * ratio * remaining
+}
+
+/// Returns the share of the expected events that each source lacks on some days.
 #[expect(clippy::cast_precision_loss, reason = "counts of events")]
+fn source_losses(drops: &[Drop], silent: &[Affected]) -> Vec<(usize, Range<usize>, f64)> {
+    let of_drops = drops.iter().map(|drop| {
+        (
+            drop.affected.scope,
+            &drop.affected.days,
+            1.0 - drop.events as f64 / drop.expected.max(1.0),
+        )
+    });
+    let of_silence = silent.iter().map(|silent| (silent.scope, &silent.days, 1.0));
+    let of_sources = of_drops.chain(of_silence).filter_map(|(scope, days, loss)| match scope {
+        Scope::Source(source) => Some((source, days.clone(), loss)),
+        Scope::Log | Scope::Event(_) => None,
+    });
+    of_sources.collect()
+}
+
+/// Returns whether losses of its sources explain the drop of an event type.
+#[expect(clippy::cast_precision_loss, reason = "counts of events and days")]
+fn is_explained(context: &Context<'_>, drop: &Drop, losses: &[(usize, Range<usize>, f64)]) -> bool {
+    let Scope::Event(code) = drop.affected.scope else { return false };
+    let own = &drop.affected.days;
+    let explained: f64 = losses
+        .iter()
+        .map(|(source, days, loss)| {
+            let common = own.end.min(days.end).saturating_sub(own.start.max(days.start));
+            let share = common as f64 / own.len() as f64;
+            loss * share * context.daily.events[code].share_from(*source)
+        })
+        .sum();
+    drop.events as f64 > DROP * drop.expected * (1.0 - explained)
+}
+
+/// Compares the events of the last training days with those in training, of the whole log or of
+/// event types.
 pub(super) fn changed_history(
     context: &Context<'_>,
     reference: &TrainingActivity,
-) -> Option<LogFault> {
+) -> Vec<LogFault> {
     let first = context.daily.day_number(0);
-    let from = usize::try_from(reference.end - days_number(reference.days) - first).ok()?;
-    let days = from..from + reference.days;
+    let from = usize::try_from(reference.end - days_number(reference.days) - first);
+    let Ok(days) = from.map(|from| from..from + reference.days) else { return Vec::new() };
     // The first day of the log may be incomplete.
-    let covered = context.total.start <= days.start + 1 && days.end <= context.days();
-    if !covered || reference.total < MIN_HISTORY {
-        return None;
+    let covered = context.log.start <= days.start + 1 && days.end <= context.days();
+    if !covered || reference.days == 0 {
+        return Vec::new();
     }
-    let events = context.total.sum(days.clone());
-    let ratio = events as f64 / reference.total as f64;
-    let [low, high] = UNCHANGED;
-    (!(low..=high).contains(&ratio)).then(|| LogFault::HistoryChanged {
-        from: context.day(days.start),
-        to: context.day(days.end - 1),
-        events,
-        reference: reference.total,
-    })
+    let counts = |scope: Scope| {
+        let series = context.series(scope)?;
+        let reference = match scope {
+            Scope::Event(code) => {
+                let name = &context.daily.names[code];
+                reference.events.iter().find(|(known, _)| known == name)?.1
+            }
+            Scope::Log | Scope::Source(_) => reference.total,
+        };
+        Some([series.sum(days.clone()), reference])
+    };
+    #[expect(clippy::cast_precision_loss, reason = "counts of events")]
+    let is_changed = |[events, reference]: [u64; 2]| {
+        let [low, high] = UNCHANGED;
+        !(low..=high).contains(&(events as f64 / reference as f64))
+    };
+    let scopes = context.events.iter().map(|series| series.scope).chain([Scope::Log]);
+    let changed = scopes
+        .filter_map(|scope| Some((Affected { scope, days: days.clone() }, counts(scope)?)))
+        // An event type without events is gone.
+        .filter(|(_, counts)| counts[0] > 0 && counts[1] >= MIN_HISTORY && is_changed(*counts));
+    let persists = |(_, [events, reference]): &(Affected, [u64; 2]), parts: &[Scope]| {
+        let of_parts = parts.iter().filter_map(|part| counts(*part));
+        let [of_events, of_reference] = of_parts.fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]]);
+        let remaining = reference.saturating_sub(of_reference);
+        // Without any other events.
+        remaining * 100 < *reference || is_changed([events.saturating_sub(of_events), remaining])
+    };
+    most_specific(context, changed.collect(), &[], |(affected, _)| affected, persists)
+        .into_iter()
+        .map(|(affected, [events, reference])| LogFault::HistoryChanged {
+            from: context.day(days.start),
+            to: context.day(days.end - 1),
+            events,
+            reference,
+            event: context.names(affected.scope)[1].clone(),
+        })
+        .collect()
 }
