@@ -13,4 +13,6 @@ pub(crate) use expression::{
     Aggregate, Binary, Expression, Function, Node, Order, Type, WindowFunction,
 };
 pub(crate) use names::ColumnNames;
-pub(crate) use select::{JoinKind, Query, Rows, Select, Source, Stage, TableName};
+pub(crate) use select::{
+    Inlining, JoinKind, Output, Query, Rows, Select, Source, Stage, TableName,
+};

@@ -44,6 +44,18 @@ pub(crate) struct Output {
     pub(crate) value: Expression,
 }
 
+/// Whether planners may replace the uses of a column by its expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inlining {
+    /// As the planner likes.
+    Allowed,
+    /// Each column is computed once, however often the next stage uses it.
+    Avoided,
+    /// Not even for a moment: where each stage uses the columns of the previous one many times,
+    /// the expressions would grow without limit.
+    Forbidden,
+}
+
 /// A selection.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Select {
@@ -59,9 +71,8 @@ pub(crate) struct Select {
     pub(crate) filter: Option<Expression>,
     /// Keys of groups; empty with aggregates in `columns`: one group of all rows.
     pub(crate) group_by: Vec<Expression>,
-    /// Whether each column is computed once, however often the next stage uses it. Some planners
-    /// would replace each use by the expression.
-    pub(crate) computed_once: bool,
+    /// Whether planners may replace the uses of a column by its expression.
+    pub(crate) inlining: Inlining,
 }
 
 /// Rows of a stage.
@@ -107,7 +118,7 @@ impl Select {
             joins: Vec::new(),
             filter: None,
             group_by: Vec::new(),
-            computed_once: false,
+            inlining: Inlining::Allowed,
         }
     }
 
@@ -119,12 +130,24 @@ impl Select {
     /// Adds columns to all those of an earlier stage. Their expressions may be long: the next stage
     /// uses them as often as it likes.
     pub(crate) fn extending(stage: &str) -> Self {
-        Self { all_columns: true, computed_once: true, ..Self::from_stage(stage) }
+        Self::extending_as(stage, stage)
+    }
+
+    /// Adds columns as [`Select::extending`], with a name for the stage in their expressions.
+    pub(crate) fn extending_as(stage: &str, alias: &str) -> Self {
+        let select = Self::from(Source::Stage(stage.to_owned()), alias);
+        Self { all_columns: true, inlining: Inlining::Avoided, ..select }
+    }
+
+    /// Keeps all planners from replacing a column by its expression.
+    #[must_use]
+    pub(crate) fn opaque(self) -> Self {
+        Self { inlining: Inlining::Forbidden, ..self }
     }
 
     /// Selects some columns of an earlier stage; others are added as by [`Select::extending`].
     pub(crate) fn keeping(stage: &str, columns: &[(String, Type)]) -> Self {
-        let select = Self { computed_once: true, ..Self::from_stage(stage) };
+        let select = Self { inlining: Inlining::Avoided, ..Self::from_stage(stage) };
         columns.iter().fold(select, |select, (name, kind)| {
             select.column(name, Expression::column(stage, name, *kind))
         })

@@ -367,6 +367,8 @@ class Spark:
             # Compiling a plan costs more than running it on a few rows.
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+            # So does planning again after each shuffle.
+            "spark.sql.adaptive.enabled": "false",
         }
         builder = SparkSession.builder.master("local[2]").appName("pql")
         for name, value in settings.items():

@@ -185,12 +185,18 @@ fn scores_of_the_demo_equal_those_of_pql() {
         let input = [&["-c", text(&project)], at].concat();
         let tables = [&input[..], &tables].concat();
         compare(dir.path(), model, &input, &tables, &files);
-        let sql = |options: &[&str]| {
-            let export = ["export", "sql", "--dialect", "duckdb"];
-            run([&export[..], &model, &tables, options].concat())
-        };
-        assert!(sql(&[]).contains("probability_low"));
-        assert!(!sql(&["--no-interval"]).contains("probability_low"));
+        let sql =
+            |options: &[&str]| run([&["export", "sql"], &model[..], &tables, options].concat());
+        for dialect in ["duckdb", "postgres", "spark", "bigquery", "snowflake"] {
+            let scores = sql(&["--dialect", dialect]);
+            assert!(scores.contains("probability_low"));
+            // BigQuery limits the text of a view.
+            let limit = if dialect == "bigquery" { 256_000 } else { 300_000 };
+            assert!(scores.len() < limit, "{dialect}: {} bytes", scores.len());
+            let short = sql(&["--dialect", dialect, "--no-interval"]);
+            assert!(!short.contains("probability_low"));
+            assert!(short.len() + 50_000 < scores.len(), "{dialect}: {} bytes", short.len());
+        }
     }
 }
 

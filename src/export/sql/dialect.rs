@@ -1,6 +1,6 @@
 //! Differences between engines: names, literals, types and functions.
 
-use crate::query::{Function, Type};
+use crate::query::{Function, Inlining, Type};
 
 /// An engine whose SQL pql writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,15 @@ const RESERVED: &[&str] = &[
     "update", "user", "using", "values", "variadic", "verbose", "view", "when", "whenever", "where",
     "window", "with", "within",
 ];
+
+/// How a selection keeps its columns from being replaced by their expressions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Barrier {
+    /// `OFFSET 0` at its end.
+    Offset,
+    /// The columns are those of a row that is generated for each row.
+    LateralView,
+}
 
 impl Dialect {
     /// All dialects.
@@ -102,10 +111,16 @@ impl Dialect {
         self != Self::BigQuery
     }
 
-    /// Returns the clause after which the planner does not merge a selection into the next one.
-    pub(super) fn barrier(self) -> Option<&'static str> {
-        // PostgreSQL replaces each use of a column by its expression, without limit.
-        (self == Self::Postgres).then_some("OFFSET 0")
+    /// Returns how a selection keeps the planner from replacing the uses of its columns by their
+    /// expressions; `None` if the planner limits this itself.
+    pub(super) fn barrier(self, inlining: Inlining) -> Option<Barrier> {
+        match self {
+            Self::Postgres => (inlining != Inlining::Allowed).then_some(Barrier::Offset),
+            // While Spark plans a join, it replaces the columns of its keys through all stages. It
+            // resolves a statement in at most 100 steps, of which each view needs some.
+            Self::Spark => (inlining == Inlining::Forbidden).then_some(Barrier::LateralView),
+            Self::DuckDb | Self::BigQuery | Self::Snowflake => None,
+        }
     }
 
     /// Writes a name. Lower-case words stay as they are, so that the engine may change their case;
@@ -154,6 +169,15 @@ impl Dialect {
             Self::Snowflake => format!("{digits}::FLOAT"),
         };
         if value.is_sign_negative() && value != 0.0 { format!("(-{literal})") } else { literal }
+    }
+
+    /// Writes a finite number below one of double precision in the same column of `VALUES`.
+    pub(super) fn double_below_another(self, value: f64) -> String {
+        match self {
+            // It converts the digits to the type of the column, exactly.
+            Self::Postgres => format!("{value:?}"),
+            _ => self.double(value),
+        }
     }
 
     /// Returns the name of a type.

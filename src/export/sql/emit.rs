@@ -6,11 +6,14 @@ mod operators;
 
 use std::collections::BTreeMap;
 
-use super::dialect::Dialect;
+use super::dialect::{Barrier, Dialect};
 use super::names;
 use crate::query::{
-    Expression, JoinKind, Node, Order, Query, Rows, Select, Source, Stage, TableName, Type,
+    Expression, JoinKind, Node, Order, Output, Query, Rows, Select, Source, Stage, TableName, Type,
 };
+
+/// Name of the generated rows of a selection.
+const GENERATED: &str = "computed";
 
 /// Writes a query as one statement, without a semicolon at its end.
 pub(crate) fn write_query(query: &Query, dialect: Dialect) -> String {
@@ -109,8 +112,11 @@ impl Writer {
             let first = |values: &Vec<Expression>| {
                 values.iter().map(|value| self.wide(value)).collect::<Vec<_>>().join(", ")
             };
+            let other = |values: &Vec<Expression>| {
+                values.iter().map(|value| self.typed_above(value)).collect::<Vec<_>>().join(", ")
+            };
             let line = |(index, values): (usize, &Vec<Expression>)| {
-                format!("    ({})", if index == 0 { first(values) } else { row(values) })
+                format!("    ({})", if index == 0 { first(values) } else { other(values) })
             };
             let rows: Vec<String> = rows.iter().enumerate().map(line).collect();
             return format!(
@@ -141,19 +147,19 @@ impl Writer {
         let all = select
             .all_columns
             .then(|| format!("{}{}.*", spaces(inner), self.relation(&select.alias)));
-        let columns = select.columns.iter().map(|column| {
-            let value = if self.is_narrow(&column.value) {
-                self.widened(&column.value)
-            } else {
-                self.expression(&column.value, inner)
-            };
-            let name = self.column(&column.name);
-            let is_same =
-                matches!(&column.value.node, Node::Column { name, .. } if *name == column.name);
-            let alias = if is_same { String::new() } else { format!(" AS {name}") };
-            format!("{}{value}{alias}", spaces(inner))
-        });
-        let columns: Vec<String> = all.into_iter().chain(columns).collect();
+        let barrier = self.dialect.barrier(select.inlining);
+        let is_generated = |column: &&Output| {
+            barrier == Some(Barrier::LateralView)
+                && !matches!(column.value.node, Node::Column { .. })
+        };
+        let (generated, direct): (Vec<&Output>, Vec<&Output>) =
+            select.columns.iter().partition(is_generated);
+        let generated: Vec<String> =
+            generated.into_iter().map(|column| self.output(column, inner)).collect();
+        let all_generated =
+            (!generated.is_empty()).then(|| format!("{}{GENERATED}.*", spaces(inner)));
+        let direct = direct.into_iter().map(|column| self.output(column, inner));
+        let columns: Vec<String> = all.into_iter().chain(direct).chain(all_generated).collect();
         let distinct = if select.distinct { " DISTINCT" } else { "" };
         let mut sql = format!(
             "{pad}SELECT{distinct}\n{}\n{pad}FROM {}",
@@ -169,6 +175,11 @@ impl Writer {
                 JoinKind::Cross => format!("\n{pad}CROSS JOIN {source}"),
             };
         }
+        if !generated.is_empty() {
+            let row = generated.join(",\n");
+            sql +=
+                &format!("\n{pad}LATERAL VIEW INLINE(ARRAY(STRUCT(\n{row}\n{pad}))) {GENERATED}");
+        }
         if let Some(filter) = &select.filter {
             sql += &format!("\n{pad}WHERE {}", self.expression(filter, inner));
         }
@@ -176,10 +187,24 @@ impl Writer {
             let keys: Vec<String> = select.group_by.iter().map(|key| self.inline(key)).collect();
             sql += &format!("\n{pad}GROUP BY {}", keys.join(", "));
         }
-        if select.computed_once {
-            sql += &self.dialect.barrier().map_or(String::new(), |end| format!("\n{pad}{end}"));
+        if barrier == Some(Barrier::Offset) {
+            sql += &format!("\n{pad}OFFSET 0");
         }
         sql
+    }
+
+    /// Writes an output column with its name.
+    fn output(&self, column: &Output, indent: usize) -> String {
+        let value = if self.is_narrow(&column.value) {
+            self.widened(&column.value)
+        } else {
+            self.expression(&column.value, indent)
+        };
+        let name = self.column(&column.name);
+        let is_same =
+            matches!(&column.value.node, Node::Column { name, .. } if *name == column.name);
+        let alias = if is_same { String::new() } else { format!(" AS {name}") };
+        format!("{}{value}{alias}", spaces(indent))
     }
 
     fn order(&self, order: &[Order]) -> String {

@@ -21,7 +21,7 @@ use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
 pub use number::{Limit, NumericEncoding};
 use polars::prelude::DataFrame;
-pub(crate) use query::{ENCODED, EncodedRows, encode_stages};
+pub(crate) use query::{ENCODED, ENCODED_ALIAS, EncodedRows, encode_stages};
 pub use scale::Scale;
 use serde::{Deserialize, Serialize};
 pub use spline::{Hinge, Jump};

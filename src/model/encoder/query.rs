@@ -4,12 +4,14 @@ use super::{
     CategoricalEncoding, DesignColumn, Encoding, FeatureEncoder, MISSING, NumericEncoding, OTHER,
     Preprocessor, Term, last_double,
 };
-use crate::query::{ColumnNames, Expression, Function, Rows, Select, Stage, Type};
+use crate::query::{ColumnNames, Expression, Function, Inlining, Rows, Select, Stage, Type};
 
 /// Stage of the transformed numbers.
 const TRANSFORMED: &str = "transformed";
 /// Stage of the design columns.
 pub(crate) const ENCODED: &str = "encoded";
+/// Its name in the next stage, which names its columns thousands of times.
+pub(crate) const ENCODED_ALIAS: &str = "e";
 
 /// Stages that encode features.
 #[derive(Debug)]
@@ -17,7 +19,8 @@ pub(crate) struct EncodedRows {
     /// The last one also has all columns of the features.
     pub(crate) stages: Vec<Stage>,
     /// Difference of each design column from its value in the typical account, before
-    /// standardization, as a column of the last stage; `None` for a column that is not used.
+    /// standardization, as a column of the last stage under the name [`ENCODED_ALIAS`]; `None` for
+    /// a column that is not used.
     pub(crate) differences: Vec<Option<Expression>>,
 }
 
@@ -49,7 +52,7 @@ pub(crate) fn encode_stages(
         Expression::column(relation, &encoder.feature, encoder.kind())
     };
     let alias = features.alias.clone();
-    let mut select = Select { all_columns: true, computed_once: true, ..features };
+    let mut select = Select { all_columns: true, inlining: Inlining::Avoided, ..features };
     let mut values: Vec<Option<Expression>> = Vec::new();
     for (index, encoder) in preprocessor.features.iter().enumerate() {
         let factors = columns.iter().zip(used).filter(|(column, _)| {
@@ -77,14 +80,14 @@ pub(crate) fn encode_stages(
             continue;
         }
         let inputs = (&raw(column.feature, TRANSFORMED), values[column.feature].as_ref());
-        let name = names.add(&format!("d_{}", column.name));
+        let name = names.add(&format!("d{}", differences.len() + 1));
         let encoding = &preprocessor.features[column.feature].encoding;
         select = select.column(&name, difference(column, encoding, inputs, typical));
-        differences.push(Some(Expression::column(ENCODED, &name, Type::Double)));
+        differences.push(Some(Expression::column(ENCODED_ALIAS, &name, Type::Double)));
     }
     let encoded = Stage {
         name: ENCODED.to_owned(),
-        comment: "Differences from the typical account, for which each of these columns (d_) is 0."
+        comment: "Differences from the typical account, for which each of these columns (d1, d2, …) is 0."
             .to_owned(),
         rows: Rows::Select(select),
     };

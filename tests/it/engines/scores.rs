@@ -33,9 +33,7 @@ fn scores_in_sql_equal_those_of_the_demo() {
     let table = |name: &'static str| (vec![name], demo.join(format!("{name}.parquet")));
     let tables: Tables = vec![table("events"), table("accounts")];
     let names = ["--set", "events.0.table=events", "--set", "accounts.table=accounts"];
-    // Spark takes minutes to plan the statement.
-    let is_fast = |engine: &Engine| *engine != Engine::Spark;
-    for engine in Engine::selected().into_iter().filter(is_fast) {
+    for engine in Engine::selected() {
         let sql = ["export", "sql", "demo", "-q", "--dialect", engine.name()];
         let sql = run(sql.into_iter().chain(project).chain(names));
         let found = first_columns(run_statement(engine, &sql, &tables, &[]), &expected);

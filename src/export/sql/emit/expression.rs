@@ -122,6 +122,14 @@ impl Writer {
         if self.is_narrow(expression) { self.widened(expression) } else { self.inline(expression) }
     }
 
+    /// Writes a literal of a row of `VALUES`, whose type the first row decides.
+    pub(super) fn typed_above(&self, expression: &Expression) -> String {
+        match expression.node {
+            Node::Double(value) => self.dialect.double_below_another(value),
+            _ => self.inline(expression),
+        }
+    }
+
     pub(super) fn widened(&self, expression: &Expression) -> String {
         format!("CAST({} AS {})", self.inline(expression), self.dialect.type_name(Type::Integer))
     }

@@ -295,6 +295,57 @@ fn unions_and_joins_keep_types_and_missing_partners() {
     check_rows(&cross, &[("row", "integer"), ("rows", "integer")], &rows);
 }
 
+#[test]
+#[ignore = "needs the engines of `make engines`"]
+fn opaque_selections_keep_their_joins_conditions_and_columns() {
+    let input = input_stage();
+    let double = Expression::double;
+    let size = |value: Expression| call(Function::Coalesce, vec![value, double(-1.0)]);
+    let select = Select::extending("input")
+        .opaque()
+        .column("order", column("d"))
+        .column("size", size(column("d")))
+        .column("shown", call(Function::Concat, vec![column("t"), Expression::text("!")]))
+        .column("partner", input.output("row").add(Expression::integer(1)))
+        .join(
+            JoinKind::Left,
+            Source::Stage("input".to_owned()),
+            "other",
+            Expression::column("other", "i", Type::Integer).equal(input.output("row")),
+        )
+        .filter(column("t").is_not_null().and(input.output("row").less(Expression::integer(5))));
+    let opaque = Stage {
+        name: "opaque".to_owned(),
+        comment: "Columns that are computed once".to_owned(),
+        rows: Rows::Select(select),
+    };
+    let kinds = [
+        ("row", Type::Integer),
+        ("order", Type::Double),
+        ("size", Type::Double),
+        ("shown", Type::Text),
+        ("partner", Type::Integer),
+    ];
+    // Each column is used twice.
+    let select = kinds.into_iter().fold(Select::from_stage("opaque"), |select, (name, kind)| {
+        let value = Expression::column("opaque", name, kind);
+        select.column(name, call(Function::Coalesce, vec![value.clone(), value]))
+    });
+    let columns = [
+        ("row", "integer"),
+        ("order", "double"),
+        ("size", "double"),
+        ("shown", "text"),
+        ("partner", "integer"),
+    ];
+    let rows = [
+        json!([1, 0.25, 0.25, "a!", 2]),
+        json!([2, -1.5, -1.5, "B!", 3]),
+        json!([3, null, -1.0, "é!", 4]),
+    ];
+    check_rows(&query(vec![input, opaque], select), &columns, &rows);
+}
+
 /// Returns a query of a stage and two columns with a certain name, which is also an alias.
 fn named(name: &str) -> Query {
     let columns = vec![(name.to_owned(), Type::Integer), ("of it".to_owned(), Type::Integer)];

@@ -137,7 +137,7 @@ pub(super) fn ranking_stages(families: &FamilyColumns, places: &[Place; 4]) -> V
             "The largest contribution of the remaining families.",
         ][rank];
         stages.push(stage(largest, comment, select));
-        let mut select = Select::extending(largest).column(
+        let mut select = Select::extending(largest).opaque().column(
             &places[rank].name("family"),
             families.position(largest, &places[rank], &places[..rank], true),
         );

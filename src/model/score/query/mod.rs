@@ -6,14 +6,14 @@ mod probability;
 mod table;
 
 use output::OutputColumns;
-use percentile::{block, matches, percentile, reference_stage};
+use percentile::{block, percentile, reference_stage};
 use probability::{LinearPredictor, double_column, linear, margin, probability};
 pub(crate) use table::{FeatureTable, are_finite, feature_stage};
 
 use crate::config::QualifyBy;
 use crate::error::Result;
 use crate::model::Model;
-use crate::model::encoder::{ENCODED, EncodedRows, encode_stages};
+use crate::model::encoder::{ENCODED, ENCODED_ALIAS, EncodedRows, encode_stages};
 use crate::model::explain::query::{ScoredStage, reason_stages};
 use crate::query::{ColumnNames, Expression, JoinKind, Order, Rows, Select, Stage, Type};
 
@@ -164,7 +164,7 @@ impl ScoreQuery<'_> {
     ) -> Stage {
         let preprocessor = &self.model.preprocessor;
         let columns = preprocessor.columns();
-        let mut select = Select::extending(ENCODED);
+        let mut select = Select::extending_as(ENCODED, ENCODED_ALIAS).opaque();
         for (feature, encoder) in preprocessor.features.iter().enumerate() {
             let is_own = columns.iter().map(|column| column.feature == feature);
             let own: Vec<f64> = is_own
@@ -243,10 +243,10 @@ impl ScoreQuery<'_> {
         let below = |name: &str| double_column(INTERVALS, name);
         let probability = below(&added.probability);
         let block = Expression::column(INTERVALS, &added.block, Type::Integer);
-        let is_match = matches(&reference, block, &probability);
+        let is_block = reference.output("block").equal(block);
         let select = Select::extending(INTERVALS)
             .column(&added.percentile, percentile(&reference, &probability))
-            .join_stage(JoinKind::Inner, &reference.name, is_match);
+            .join_stage(JoinKind::Inner, &reference.name, is_block);
         let ranked = stage(RANKED, "Percentiles among the training rows.", select);
         vec![reference, ranked]
     }

@@ -1,7 +1,7 @@
 //! Percentiles as a query: a join with the reference distribution.
 
 use crate::model::ReferenceDistribution;
-use crate::query::{Expression, Rows, Stage, Type};
+use crate::query::{Expression, Function, Rows, Stage, Type};
 
 /// Stage of the reference distribution.
 pub(super) const REFERENCE: &str = "reference";
@@ -9,6 +9,16 @@ pub(super) const REFERENCE: &str = "reference";
 /// Steps of the reference distribution in a block: a row is compared with the limits of the
 /// blocks, then with the steps of one block.
 const BLOCK: usize = 32;
+
+/// Columns of a block: first probability of each step.
+const LOW: &str = "low";
+/// Percentile of this probability.
+const AT: &str = "at";
+/// Percentile of a slightly larger probability.
+const ABOVE: &str = "above";
+
+/// Increase of the percentile from one of the 1,001 quantiles to the next.
+const INCREASE: f64 = 0.1;
 
 /// The part of the reference distribution from one distinct probability to the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,32 +29,28 @@ struct Step {
     until: f64,
     /// Percentile of the first probability.
     at: f64,
-    /// Percentile of a slightly larger one.
+    /// Percentile of a slightly larger one, from which it increases by [`INCREASE`] up to the next
+    /// distinct probability; beyond 0 and 100 it is cut off.
     above: f64,
-    /// Increase of the percentile per unit of probability.
-    slope: f64,
 }
 
 fn steps(reference: &ReferenceDistribution) -> Vec<Step> {
     /// Less than all probabilities.
     const BELOW: f64 = -1.0;
     /// More than all probabilities.
-    const ABOVE: f64 = 2.0;
+    const BEYOND: f64 = 2.0;
     let q = &reference.quantiles;
     let percentile = |position: f64| 100.0 * position / index(q.len() - 1);
     let starts: Vec<usize> =
         (0..q.len()).filter(|i| *i == 0 || q[*i] > q[*i - 1]).chain([q.len()]).collect();
-    let mut steps = vec![Step { from: BELOW, until: q[0], at: 0.0, above: 0.0, slope: 0.0 }];
+    let mut steps = vec![Step { from: BELOW, until: q[0], at: 0.0, above: -INCREASE }];
     for range in starts.windows(2) {
         let (first, last) = (range[0], range[1] - 1);
-        let until = q.get(last + 1).copied().unwrap_or(ABOVE);
-        let above = percentile(index(last));
         steps.push(Step {
             from: q[first],
-            until,
+            until: q.get(last + 1).copied().unwrap_or(BEYOND),
             at: percentile(f64::midpoint(index(first), index(last))),
-            above,
-            slope: if last + 1 < q.len() { percentile(1.0) / (until - q[first]) } else { 0.0 },
+            above: percentile(index(last)),
         });
     }
     steps
@@ -55,27 +61,41 @@ fn index(index: usize) -> f64 {
     index as f64
 }
 
-/// Writes the reference distribution as constant rows.
+/// Returns the name of a column of a step of a block; steps count from 1.
+fn step_column(name: &str, step: usize) -> String {
+    format!("{name}_{step}")
+}
+
+/// Writes the reference distribution as one constant row per block.
 pub(super) fn reference_stage(reference: &ReferenceDistribution) -> Stage {
-    let row = |(position, step): (usize, Step)| {
-        let block = i64::try_from(position / BLOCK).expect("there are few blocks");
-        let numbers = [step.from, step.until, step.at, step.above, step.slope];
-        std::iter::once(Expression::integer(block)).chain(numbers.map(Expression::double)).collect()
+    let steps = steps(reference);
+    let block = |(position, block): (usize, &[Step])| {
+        let position = i64::try_from(position).expect("there are few blocks");
+        // No probability reaches the steps that fill the last block.
+        let end = block[block.len() - 1].until;
+        let filled: Vec<Step> = (0..BLOCK)
+            .map(|i| block.get(i).copied().unwrap_or(Step { from: end, ..block[0] }))
+            .collect();
+        let lows = filled.iter().map(|step| step.from).chain([end]);
+        let percentiles = filled.iter().map(|step| step.at);
+        let numbers = lows.chain(percentiles).chain(filled.iter().map(|step| step.above));
+        std::iter::once(Expression::integer(position))
+            .chain(numbers.map(Expression::double))
+            .collect()
     };
-    let double = |name: &str| (name.to_owned(), Type::Double);
+    let doubles = |name: &'static str, count| {
+        (1..=count).map(move |step| (step_column(name, step), Type::Double))
+    };
+    let columns = std::iter::once(("block".to_owned(), Type::Integer))
+        .chain(doubles(LOW, BLOCK + 1))
+        .chain(doubles(AT, BLOCK))
+        .chain(doubles(ABOVE, BLOCK));
     Stage {
         name: REFERENCE.to_owned(),
-        comment: "Percentiles of the training rows: of a probability (percentile) and of those above it, up to the next one.".to_owned(),
+        comment: "Percentiles of the training rows, in blocks: probabilities (low_), their percentiles (at_), and those of slightly larger ones (above_).".to_owned(),
         rows: Rows::Values {
-            columns: vec![
-                ("block".to_owned(), Type::Integer),
-                double("low"),
-                double("next_low"),
-                double("percentile"),
-                double("percentile_above"),
-                double("percentile_slope"),
-            ],
-            rows: steps(reference).into_iter().enumerate().map(row).collect(),
+            columns: columns.collect(),
+            rows: steps.chunks(BLOCK).enumerate().map(block).collect(),
         },
     }
 }
@@ -92,21 +112,22 @@ pub(super) fn block(reference: &ReferenceDistribution, probability: &Expression)
     Expression::case(branches.collect(), Expression::integer(blocks))
 }
 
-/// Returns the condition that a row of the reference distribution belongs to a probability.
-pub(super) fn matches(stage: &Stage, block: Expression, probability: &Expression) -> Expression {
-    let is_block = stage.output("block").equal(block);
-    let is_from = probability.clone().greater_equal(stage.output("low"));
-    is_block.and(is_from).and(probability.clone().less(stage.output("next_low")))
-}
-
-/// Returns the percentile of a probability.
+/// Returns the percentile of a probability, given the row of its block.
 pub(super) fn percentile(stage: &Stage, probability: &Expression) -> Expression {
-    let low = || stage.output("low");
-    let excess = probability.clone().subtract(low());
-    let above =
-        stage.output("percentile_above").add(stage.output("percentile_slope").multiply(excess));
-    let is_equal = probability.clone().equal(low());
-    Expression::case(vec![(is_equal, stage.output("percentile"))], above)
+    let column = |name, step| stage.output(&step_column(name, step));
+    let steps = (1..=BLOCK).flat_map(|step| {
+        let [low, next] = [column(LOW, step), column(LOW, step + 1)];
+        let share =
+            probability.clone().subtract(low.clone()).divide(next.clone().subtract(low.clone()));
+        let above = column(ABOVE, step).add(Expression::double(INCREASE).multiply(share));
+        [
+            (probability.clone().equal(low), column(AT, step)),
+            (probability.clone().less(next), above),
+        ]
+    });
+    let percentile = Expression::case(steps.collect(), Expression::double(100.0));
+    let capped = Expression::call(Function::Least, vec![percentile, Expression::double(100.0)]);
+    Expression::call(Function::Greatest, vec![capped, Expression::double(0.0)])
 }
 
 #[cfg(test)]
@@ -126,7 +147,8 @@ mod tests {
             let found = if probability == step.from {
                 step.at
             } else {
-                step.above + step.slope * (probability - step.from)
+                let share = (probability - step.from) / (step.until - step.from);
+                (step.above + INCREASE * share).clamp(0.0, 100.0)
             };
             let expected = reference.percentile(probability);
             assert!((found - expected).abs() < 1e-10, "{probability}: {found}, not {expected}");

@@ -4,7 +4,7 @@ use crate::log::NullMarks;
 use crate::log::query::{level, present, source_number};
 use crate::model::encoder::{Encoding, FeatureEncoder, Preprocessor};
 use crate::query::stages::FEATURES;
-use crate::query::{Expression, Function, Rows, Select, Source, Stage, TableName, Type};
+use crate::query::{Expression, Function, Inlining, Rows, Select, Source, Stage, TableName, Type};
 
 /// Columns of a table of features.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ pub(crate) fn feature_stage(
     Stage {
         name: FEATURES.to_owned(),
         comment: "One row per account and cutoff, with the features of the model.".to_owned(),
-        rows: Rows::Select(Select { computed_once: true, ..select }),
+        rows: Rows::Select(Select { inlining: Inlining::Avoided, ..select }),
     }
 }
 
