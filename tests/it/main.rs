@@ -71,5 +71,6 @@ mod time_zones;
 mod train_like;
 mod users;
 mod verdict;
+mod warehouse_guide;
 mod webdriver;
 mod young_accounts;
