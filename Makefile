@@ -11,10 +11,10 @@ OUT := $(abspath $(CARGO_TARGET_DIR))/demo
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.rs)))
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help build install demo check test long mutants fuzz reliability coverage mutation docs golden notices supply peers bench data pictures python browser servers engines seeds
+.PHONY: help build install demo check test long mutants fuzz reliability coverage mutation docs golden notices supply peers bench bench-warehouse data pictures python browser servers engines seeds
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17
 
 build: ## Build pql and pql-score in target/debug (10 to 20 minutes the first time)
 	$(call say,Building pql: 10 to 20 minutes the first time)
@@ -130,6 +130,12 @@ bench: build $(dir $(BENCH_PYTHON)).ready ## Write docs/benchmarks/speed.md: tim
 	$(call say,Measuring: keep the machine idle)
 	'$(BENCH_PYTHON)' benches/bench.py '$(PQL)' $(BENCH) \
 	    --kernels "$$(cargo bench --profile dev --locked --bench kernels --no-run 2>&1 | sed -n 's/.*Executable.*(\(.*\))$$/\1/p')"
+
+# SIZES='--duckdb 1,10 --postgres 1 --spark 1' chooses millions of events.
+bench-warehouse: SIZES ?=
+bench-warehouse: build servers $(dir $(PQL_ENGINES_PYTHON)).ready ## Write docs/benchmarks/warehouse.md: exported SQL in DuckDB, PostgreSQL and Spark (12 minutes, 3 GB)
+	$(call say,Measuring exported SQL beside pql score)
+	'$(PQL_ENGINES_PYTHON)' benches/warehouse.py '$(PQL)' $(SIZES) -o docs/benchmarks/warehouse.md
 
 data: build ## Write data/demo, models/demo and notebooks-export/demo-0001
 	$(call say,Simulating data/demo)

@@ -21,6 +21,8 @@ class Run:
     seconds: float
     memory: int
     answer: dict = field(default_factory=dict)
+    # Seconds of all cores, of the whole process.
+    cpu: float = 0.0
 
 
 @dataclass
@@ -108,7 +110,7 @@ def once(command: list, threads: int | None = None) -> Run:
             raise SystemExit(f"{' '.join(map(str, command))}\nended with {process.returncode}: {err.read().decode()[-2000:]}")
         lines = out.read().decode().strip().splitlines()
     answer = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
-    return Run(answer.get("seconds", seconds), usage.ru_maxrss * 1024, answer)
+    return Run(answer.get("seconds", seconds), usage.ru_maxrss * 1024, answer, usage.ru_utime + usage.ru_stime)
 
 
 def peer(script: str, *words) -> list:
