@@ -40,3 +40,9 @@ impl Error {
         }
     }
 }
+
+impl From<pql_stats::Error> for Error {
+    fn from(error: pql_stats::Error) -> Self {
+        Self::Statistics(error)
+    }
+}

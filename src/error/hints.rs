@@ -35,6 +35,7 @@ impl Error {
             }
             Self::NoUsage { example: None, sources } => {
                 drop_hint(Some(&all_drops(sources)))
+                    .or_else(|| Some("check the export, and that the roles leave some event types for usage".to_owned()))
             }
             Self::NoUsage { example, .. } => example
                 .as_ref()
@@ -122,9 +123,11 @@ fn label_hint(candidates: &[(String, Option<String>)]) -> String {
         positive.unwrap_or_default()
     );
     if !others.is_empty() {
-        let others: Vec<String> =
+        let listed: Vec<String> =
             others.iter().take(MAX_OTHERS).map(|(column, _)| column.clone()).collect();
-        text += &format!("; other columns with two values: {}", backticked(&others));
+        let more = others.len() - listed.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        text += &format!("; other columns with two values: {}{more}", backticked(&listed));
     }
     text
 }

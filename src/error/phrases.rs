@@ -25,6 +25,14 @@ pub(super) fn all_drops(sources: &[SourceDrops]) -> Vec<(DropReason, u64)> {
     all.into_iter().collect()
 }
 
+/// Returns why a log has no usage events.
+pub(super) fn no_usage(sources: &[SourceDrops]) -> String {
+    match all_drops(sources).as_slice() {
+        [] => "the log has no usage events".to_owned(),
+        drops => format!("no usage events left after dropping rows: {}", counts(drops)),
+    }
+}
+
 /// Returns the rows read and dropped of a source.
 pub(super) fn source_drops(source: &SourceDrops) -> String {
     let rows = counted(source.rows, "row");
