@@ -82,7 +82,9 @@ impl Requirement {
     fn is_met(self, verdict: ComparisonVerdict) -> bool {
         match self {
             Self::Better => verdict == ComparisonVerdict::Better,
-            Self::NotWorse => verdict != ComparisonVerdict::Worse,
+            Self::NotWorse => {
+                matches!(verdict, ComparisonVerdict::Better | ComparisonVerdict::Undecided)
+            }
         }
     }
 
@@ -115,8 +117,9 @@ struct ModelMetrics<'a> {
     model: &'a str,
     /// The verdict from its own test set.
     verdict: VerdictCard,
-    /// Whether it ranks better than chance and predicts better than the base rate of these rows.
-    has_skill: bool,
+    /// Whether it ranks better than chance and predicts better than the base rate of these rows;
+    /// null if there are too few rows for a verdict.
+    has_skill: Option<bool>,
     #[serde(flatten)]
     evaluation: card::EvaluationCard<'a>,
 }
@@ -211,9 +214,7 @@ fn finish(
 ) -> Result<()> {
     let required = args.require.or(args.promote.then_some(Requirement::Better));
     let insufficient = comparison.insufficient_data();
-    if let Some(required) =
-        required.filter(|required| insufficient.is_some() || !required.is_met(comparison.verdict()))
-    {
+    if let Some(required) = required.filter(|required| !required.is_met(comparison.verdict())) {
         let failure = match insufficient {
             Some(_) => "cannot be compared with the champion",
             None => required.failure(),
@@ -323,18 +324,19 @@ fn json<'a>(
         conversions: gain.conversions,
         log_loss: &gain.log_loss,
     });
+    let have_skill = comparison.have_skill();
     CompareOutput {
         verdict: comparison.verdict(),
         challenger: ModelMetrics {
             model: labels[0],
             verdict: VerdictCard::from(&comparison.model_verdicts[0]),
-            has_skill: comparison.have_skill()[0],
+            has_skill: have_skill.map(|[challenger, _]| challenger),
             evaluation: card::EvaluationCard::new(&comparison.challenger),
         },
         champion: ModelMetrics {
             model: labels[1],
             verdict: VerdictCard::from(&comparison.model_verdicts[1]),
-            has_skill: comparison.have_skill()[1],
+            has_skill: have_skill.map(|[_, champion]| champion),
             evaluation: card::EvaluationCard::new(&comparison.champion),
         },
         difference: Differences {

@@ -298,8 +298,17 @@ fn verdict(found: &Discovery) -> String {
             agree(found.near_duplicates, ["es", ""])
         );
     }
-    if found.landmarks.iter().all(|landmark| landmark.newer.accounts == 0) {
+    let newer = || found.landmarks.iter().map(|landmark| landmark.newer);
+    let most = newer().map(|newer| newer.conversions).max().unwrap_or(0);
+    if newer().all(|newer| newer.accounts == 0) {
         text += "\nNothing can be confirmed: no newer account has completed its horizon";
+    } else if most == 0 {
+        text += "\nNothing can be confirmed: no newer account has converted";
+    } else if most < MIN_CONVERSIONS {
+        text += &format!(
+            "\nHardly a rule can be confirmed: only {} of newer accounts at any age",
+            counted(most, "conversion")
+        );
     }
     text
 }

@@ -34,6 +34,7 @@ impl Warning {
             Self::UnknownRoleEvent { .. } => "unknown-role-event",
             Self::RepeatedEvents { .. } => "repeated-events",
             Self::FilesNotRead { .. } => "files-not-read",
+            Self::NoRows { .. } => "no-rows",
             Self::ColumnAbsent { .. } => "column-absent",
             Self::SignedUpBeforeLog { .. } => "signed-up-before-log",
             Self::EventsAfterEnd { .. } => "events-after-end",

@@ -341,13 +341,13 @@ pub enum Warning {
         /// Number of rows.
         rows: usize,
     },
-    /// There are too few conversions to compare two models.
+    /// There are too few accounts of one outcome to compare two models.
     FewToCompare {
-        /// Rows that converted.
-        conversions: u64,
-        /// All rows.
-        rows: u64,
-        /// Rows required of each outcome.
+        /// Accounts with the rarer outcome.
+        accounts: u64,
+        /// Whether the rarer outcome is the conversion.
+        converting: bool,
+        /// Accounts required of each outcome.
         needed: u64,
     },
     /// Earlier alerts were not sent.
@@ -465,5 +465,10 @@ pub enum Warning {
         changed: u64,
         /// All observed accounts.
         accounts: u64,
+    },
+    /// A batch has a header, but no rows.
+    NoRows {
+        /// Path of the feature matrix.
+        path: PathBuf,
     },
 }

@@ -53,6 +53,11 @@ impl fmt::Display for Warning {
                     file_name(first)
                 )
             }
+            Self::NoRows { path } => write!(
+                f,
+                "`{}` has 0 rows, so nothing was scored. Check its export.",
+                path.display()
+            ),
             Self::SignedUpBeforeLog { accounts, since } => write!(
                 f,
                 "{} signed up before the log starts ({}), so features since sign-up count only from that day. Export the earlier events if you have them.",
@@ -284,11 +289,15 @@ impl fmt::Display for Warning {
                 "{} different outcomes under the roles of the two models; using those of the challenger",
                 rows_have(*rows as u64)
             ),
-            Self::FewToCompare { conversions, rows, needed } => write!(
+            Self::FewToCompare { accounts, converting, needed } => write!(
                 f,
-                "too few rows for a verdict: {} of {} converted, and {needed} of each outcome are required. Compare on more cohorts.",
-                grouped(*conversions),
-                counted(*rows, "row")
+                "no verdict: {} {}, and {needed} accounts of each outcome are required. Differences have no interval, because it would be unreliable. Compare on more cohorts.",
+                if *accounts == 0 { "no account".to_owned() } else { format!("only {}", counted(*accounts, "account")) },
+                match (converting, accounts) {
+                    (true, _) => "converted",
+                    (false, 0) => "stayed unconverted",
+                    (false, _) => "did not convert",
+                }
             ),
             Self::AlertsNotSent { alerts, since } => {
                 write!(

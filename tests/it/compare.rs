@@ -36,7 +36,24 @@ fn versions_are_listed_and_one_is_promoted() {
         .pql(&["models", "promote", "t/0002"])
         .done()
         .stderr_has(&["t/0002 is now the champion"]);
-    let table = project.pql(&["models", "list", "t"]).done().out;
+    let run = project
+        .pql(&["models", "list", "t"])
+        .done()
+        .stderr_has(&["refit: after its test, the version was fitted again on all rows"]);
+    let table = run.out;
+    for header in ["trained to", "test period", "test rows", "converted"] {
+        assert!(table.lines().next().unwrap().contains(header), "{header}: {table}");
+    }
+    // Both have the same test set, whose period begins before the last training cutoff.
+    let test = &listed[0]["test"];
+    let day = |value: &Value| value.as_str().unwrap()[..10].to_owned();
+    let row = format!(
+        "{}, refit  {} to {}",
+        day(&listed[0]["last_training_cutoff"]),
+        day(&test["first_cutoff"]),
+        day(&test["last_cutoff"])
+    );
+    assert!(table.contains(&row), "{row}: {table}");
     let champion = table.lines().find(|line| line.contains("champion")).unwrap();
     assert!(champion.contains("t/0002"), "{table}");
     assert_eq!(project.text("models/t/champion"), "0002\n0001\n");
@@ -227,14 +244,52 @@ fn too_few_conversions_give_no_verdict() {
     let run = project
         .pql(&[&args[..], &["--format", "json"]].concat())
         .done()
-        .stderr_has(&["warning: too few rows for a verdict: 0 of ", "10 of each outcome"]);
-    assert_eq!(json(&run.out)["verdict"], "undecided");
+        .stderr_has(&["warning: no verdict: no account converted", "20 accounts of each outcome"]);
+    let found = json(&run.out);
+    assert_eq!(found["verdict"], "no-verdict");
+    let codes = found["warnings"].as_array().unwrap().iter().map(|warning| &warning["code"]);
+    assert!(codes.clone().any(|code| code == "few-to-compare"), "{:?}", codes.collect::<Vec<_>>());
+    for side in ["challenger", "champion"] {
+        assert_eq!(found[side]["has_skill"], Value::Null, "{side}");
+    }
+    assert_eq!(found["difference"]["log_loss"]["interval"], Value::Null);
     for required in ["better", "not-worse"] {
         let run = project.pql(&[&args[..], &["--require", required, "--promote"]].concat());
         assert_eq!(run.code, Some(5));
-        run.stderr_has(&["hint: too few rows for a verdict: 0 of "]);
+        run.stderr_has(&["`m/0002` cannot be compared", "hint: no verdict: no account converted"]);
     }
     assert_eq!(project.text("models/m/champion"), "0001\n");
+}
+
+#[test]
+fn a_headline_without_a_verdict_has_no_interval_below_it() {
+    let project = Project::trained_matrix();
+    let sets = ["--set", "model.penalty=l2", "--set", "model.alpha=500"];
+    project
+        .pql(&[&["train", "--name", "m", "--features", "matrix.csv"][..], &sets[..]].concat())
+        .done();
+    // The last rows with 19 conversions: one fewer than a verdict needs.
+    let matrix = project.text("matrix.csv");
+    let mut lines: Vec<&str> = matrix.lines().collect();
+    let place = lines[0].split(',').position(|name| name == "converted").unwrap();
+    let mut conversions = 0;
+    let header = lines.remove(0);
+    lines.retain(|line| {
+        let converted = line.split(',').nth(place) == Some("1");
+        conversions += u32::from(converted);
+        !converted || conversions <= 19
+    });
+    project.write("few.csv", format!("{header}\n{}\n", lines.join("\n")));
+    let run = project
+        .pql(&["compare", "m/0002", "--features", "few.csv", "--report", "page.html"])
+        .done()
+        .stderr_has(&["warning: no verdict: only 19 accounts converted"]);
+    let headline = "No verdict: too few conversions to compare m/0002 with m/0001\nCompared on ";
+    assert!(run.out.starts_with(headline), "{}", run.out);
+    assert!(!run.out.contains(" to -") && !run.out.contains(" to +"), "an interval: {}", run.out);
+    let page = project.text("page.html");
+    assert!(page.contains("No verdict: too few conversions."), "the lead of the page");
+    assert!(!page.contains("no skill on these rows") && !page.contains("(95% CI −"), "no result");
 }
 
 #[test]

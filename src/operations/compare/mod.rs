@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::dataset::rows::Rows;
+use crate::dataset::split::MIN_TEST_ACCOUNTS;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::score::{Scorer, TIERS, tier};
@@ -180,11 +181,6 @@ pub struct Mismatches {
     pub not_finite: usize,
 }
 
-/// Smallest number of conversions, and of non-conversions, for a verdict. With fewer, the
-/// asymptotic interval is unreliable: without conversions the model with lower probabilities always
-/// wins.
-const MIN_PER_OUTCOME: u64 = 10;
-
 /// Result of the comparison of the log losses of two models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -195,6 +191,9 @@ pub enum ComparisonVerdict {
     Worse,
     /// The difference is not significant.
     Undecided,
+    /// Too few accounts converted, or too few did not: fewer than [`MIN_TEST_ACCOUNTS`]. Intervals
+    /// are unreliable then: without conversions, the model with lower probabilities always wins.
+    NoVerdict,
 }
 
 /// Rows in one tier of the champion and one tier of the challenger.
@@ -232,7 +231,8 @@ pub struct Comparison {
     pub model_verdicts: [Verdict; 2],
     /// Whether all probabilities are identical.
     pub identical: bool,
-    /// Log loss of the challenger minus that of the champion.
+    /// Log loss of the challenger minus that of the champion. Like every difference, it has no
+    /// standard error and no interval if there are too few rows for a verdict.
     pub log_loss: Difference,
     /// Brier score of the challenger minus that of the champion.
     pub brier: Difference,
@@ -277,7 +277,7 @@ impl Comparison {
             EvaluationReport::compute(labeled(&rows.challenger), challenger.threshold)?;
         let champion_evaluation =
             EvaluationReport::compute(labeled(&rows.champion), champion.threshold)?;
-        Ok(Self {
+        let mut comparison = Self {
             model_verdicts: [challenger.verdict(), champion.verdict()],
             identical: rows.challenger == rows.champion,
             log_loss: paired.log_loss()?,
@@ -293,14 +293,18 @@ impl Comparison {
             by_cutoff: by_cutoff(&evaluation, &paired, rows.cutoff.as_deref())?,
             champion: champion_evaluation,
             challenger: evaluation,
-        })
+        };
+        if comparison.insufficient_data().is_some() {
+            comparison.remove_intervals();
+        }
+        Ok(comparison)
     }
 
     /// Returns the better model, if the difference is significant.
     #[must_use]
     pub fn verdict(&self) -> ComparisonVerdict {
         match &self.log_loss {
-            _ if self.has_too_few() => ComparisonVerdict::Undecided,
+            _ if self.insufficient_data().is_some() => ComparisonVerdict::NoVerdict,
             difference if difference.is_better() => ComparisonVerdict::Better,
             difference if difference.is_worse() => ComparisonVerdict::Worse,
             _ => ComparisonVerdict::Undecided,
@@ -308,27 +312,55 @@ impl Comparison {
     }
 
     /// Returns whether the challenger and the champion have skill on these rows: they rank better
-    /// than chance and predict better than the base rate.
+    /// than chance and predict better than the base rate. `None` if there are too few rows for a
+    /// verdict.
     #[must_use]
-    pub fn have_skill(&self) -> [bool; 2] {
-        [&self.challenger, &self.champion].map(|evaluation| has_skill(&evaluation.metrics))
+    pub fn have_skill(&self) -> Option<[bool; 2]> {
+        let evaluations = [&self.challenger, &self.champion];
+        self.insufficient_data()
+            .is_none()
+            .then(|| evaluations.map(|evaluation| has_skill(&evaluation.metrics)))
     }
 
-    /// Returns whether there are too few conversions or non-conversions for a verdict.
-    fn has_too_few(&self) -> bool {
-        let e = &self.challenger.metrics;
-        e.conversions.min(e.n - e.conversions) < MIN_PER_OUTCOME
+    /// Returns the models without skill on these rows.
+    ///
+    /// # Arguments
+    /// * `labels` – labels of the challenger and the champion
+    pub(crate) fn without_skill(&self, labels: [&str; 2]) -> Vec<String> {
+        let have_skill = self.have_skill().unwrap_or([true; 2]);
+        let without = labels.into_iter().zip(have_skill).filter(|(_, has_skill)| !has_skill);
+        without.map(|(label, _)| label.to_owned()).collect()
     }
 
-    /// Returns a warning if there are too few rows for a verdict.
+    /// Returns what there is too little of for a verdict; `None` if there is enough.
+    pub(crate) fn shortage(&self) -> Option<&'static str> {
+        match self.insufficient_data()? {
+            Warning::FewToCompare { converting: false, .. } => {
+                Some("too few accounts that did not convert")
+            }
+            _ => Some("too few conversions"),
+        }
+    }
+
+    /// Returns a warning if too few accounts have one of the outcomes for a verdict.
     #[must_use]
     pub fn insufficient_data(&self) -> Option<Warning> {
         let e = &self.challenger.metrics;
-        self.has_too_few().then_some(Warning::FewToCompare {
-            conversions: e.conversions,
-            rows: e.n,
-            needed: MIN_PER_OUTCOME,
+        let converting = e.converting_accounts <= e.other_accounts;
+        let accounts = e.converting_accounts.min(e.other_accounts);
+        (accounts < MIN_TEST_ACCOUNTS).then_some(Warning::FewToCompare {
+            accounts,
+            converting,
+            needed: MIN_TEST_ACCOUNTS,
         })
+    }
+
+    /// Removes the intervals of the differences, so that none of them looks like a result.
+    fn remove_intervals(&mut self) {
+        let by_cutoff = self.by_cutoff.iter_mut().map(|gain| &mut gain.log_loss);
+        let all = [&mut self.log_loss, &mut self.brier].into_iter().chain(&mut self.roc_auc);
+        all.chain(by_cutoff).for_each(Difference::remove_interval);
+        self.at_equal_volume.remove_intervals();
     }
 }
 

@@ -58,7 +58,8 @@ pub struct DefinitionComparison {
     /// End of the data on which the definition was discovered, if some rows are older. The result
     /// is then optimistic for the definition.
     pub found_until: Option<Timestamp>,
-    /// Conversions captured by both at equal volume.
+    /// Conversions captured by both at equal volume, without intervals if there are too few
+    /// conversions for a verdict.
     pub equal_volume: EqualVolumeComparison,
 }
 
@@ -118,8 +119,11 @@ pub fn evaluate_model(
         })
     };
     let matches = options.definition.map(find).transpose()?;
-    let definition =
+    let mut definition =
         matches.map(|matches| compare_definition(matches, &kept, scores, seed)).transpose()?;
+    if let Some(definition) = definition.as_mut().filter(|_| verdict.too_few.is_some()) {
+        definition.equal_volume.remove_intervals();
+    }
     Ok(ModelEvaluation { rows: kept.len(), verdict, evaluation, by, definition })
 }
 

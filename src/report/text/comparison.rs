@@ -21,23 +21,32 @@ pub(crate) fn comparison(
     zone: Zone,
 ) -> String {
     let e = &comparison.challenger.metrics;
-    let verdict = match comparison.verdict() {
-        ComparisonVerdict::Better => format!("{challenger} is better than {champion}"),
-        ComparisonVerdict::Worse => format!("{challenger} is worse than {champion}"),
-        ComparisonVerdict::Undecided if comparison.identical => {
+    let difference = || format!("difference in log loss {}", with_interval(&comparison.log_loss));
+    let headline = match comparison.verdict() {
+        _ if comparison.identical => {
             return format!(
                 "{challenger} and {champion} are identical on these rows\n{}",
                 compared_rows(e)
             );
         }
+        ComparisonVerdict::Better => {
+            format!("{challenger} is better than {champion}: {}", difference())
+        }
+        ComparisonVerdict::Worse => {
+            format!("{challenger} is worse than {champion}: {}", difference())
+        }
         ComparisonVerdict::Undecided => {
-            format!("No significant difference between {challenger} and {champion}")
+            format!(
+                "No significant difference between {challenger} and {champion}: {}",
+                difference()
+            )
+        }
+        ComparisonVerdict::NoVerdict => {
+            let shortage = comparison.shortage().unwrap_or_default();
+            format!("No verdict: {shortage} to compare {challenger} with {champion}")
         }
     };
-    let mut text = wrap(
-        &format!("{verdict}: difference in log loss {}", with_interval(&comparison.log_loss)),
-        "  ",
-    );
+    let mut text = wrap(&headline, "  ");
     text += &format!(
         "\n{}\n{}\n\n",
         compared_rows(e),
@@ -87,12 +96,7 @@ fn model_verdicts(comparison: &Comparison, labels: [&str; 2]) -> String {
             wrap(&format!("{label} on its own test set: {}", verdict.headline()), "  ")
         })
         .collect();
-    let without_skill: Vec<String> = labels
-        .iter()
-        .zip(comparison.have_skill())
-        .filter(|(_, has_skill)| !has_skill)
-        .map(|(label, _)| (*label).to_owned())
-        .collect();
+    let without_skill = comparison.without_skill(labels);
     if !without_skill.is_empty() {
         let verb = agree(without_skill.len() as u64, ["has", "have"]);
         lines.push(format!("On these rows {} {verb} no skill", enumerated(&without_skill)));

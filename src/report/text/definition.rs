@@ -116,7 +116,8 @@ fn verdict(comparison: &EqualVolumeComparison) -> String {
     let winner = match comparison.precision_difference_interval {
         Some(Interval { low, .. }) if low > 0.0 => "the model captures more conversions",
         Some(Interval { high, .. }) if high < 0.0 => "the definition captures more conversions",
-        _ => "no significant difference in captured conversions",
+        Some(_) => "no significant difference in captured conversions",
+        None => "no verdict, too few conversions",
     };
     let rows = comparison.model_needs.map_or_else(String::new, |rows| {
         format!(

@@ -49,6 +49,14 @@ pub struct EqualVolumeComparison {
     pub by_cutoff: Vec<EqualVolumeAtCutoff>,
 }
 
+impl EqualVolumeComparison {
+    /// Removes the intervals, for too few conversions to trust a bootstrap.
+    pub fn remove_intervals(&mut self) {
+        self.precision_difference_interval = None;
+        self.recall_difference_interval = None;
+    }
+}
+
 /// Conversions captured among the selected rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CapturedConversions {

@@ -39,6 +39,12 @@ impl Difference {
         two_digits
     }
 
+    /// Removes the standard error and the interval, for too few rows to trust them.
+    pub fn remove_interval(&mut self) {
+        self.std_error = None;
+        self.interval = None;
+    }
+
     pub(super) fn new(difference: f64, std_error: Option<f64>) -> Self {
         let Estimate { value: difference, std_error, interval } =
             Estimate::normal(difference, std_error);

@@ -8,6 +8,7 @@ use maud::html;
 use metrics::{format_difference, format_interval};
 use pql_stats::metrics::Evaluation;
 
+use crate::dataset::split::MIN_TEST_ACCOUNTS;
 use crate::error::Result;
 use crate::model::Model;
 use crate::operations::compare::{Comparison, ComparisonVerdict, PairedScores};
@@ -90,29 +91,37 @@ impl ComparisonPage<'_> {
         );
         let (tone, lead) = match self.comparison.verdict() {
             ComparisonVerdict::Better => {
-                (Tone::Good, "Yes: the challenger is significantly better.")
+                (Tone::Good, "Yes: the challenger is significantly better.".to_owned())
             }
-            ComparisonVerdict::Worse => (Tone::Doubt, "No: the challenger is significantly worse."),
-            ComparisonVerdict::Undecided if self.comparison.identical => {
-                (Tone::Neutral, "No difference: both models give every row the same probability.")
+            ComparisonVerdict::Worse => {
+                (Tone::Doubt, "No: the challenger is significantly worse.".to_owned())
             }
-            ComparisonVerdict::Undecided => {
-                (Tone::Neutral, "Undecided: the difference is not significant.")
+            _ if self.comparison.identical => (
+                Tone::Neutral,
+                "No difference: both models give every row the same probability.".to_owned(),
+            ),
+            ComparisonVerdict::Undecided => (
+                Tone::Neutral,
+                "Undecided: the difference in log loss is not significant.".to_owned(),
+            ),
+            ComparisonVerdict::NoVerdict => {
+                let shortage = self.comparison.shortage().unwrap_or_default();
+                (Tone::Neutral, format!("No verdict: {shortage}."))
             }
         };
-        let sample = format!("{} among {rows}", counted(e.conversions, "conversion"));
+        let sample =
+            format!("The compared rows have {} among {rows}", counted(e.conversions, "conversion"));
         let reasons = match self.comparison.verdict() {
-            ComparisonVerdict::Undecided if self.comparison.identical => {
-                format!("The test set has {sample}.")
-            }
+            _ if self.comparison.identical => format!("{sample}."),
             ComparisonVerdict::Undecided => {
-                format!(
-                    "{by} The test set has {sample}, too few conversions to confirm a difference of this size."
-                )
+                format!("{by} {sample}, too few conversions to confirm a difference of this size.")
             }
-            _ => format!("{by} The test set has {sample}."),
+            ComparisonVerdict::NoVerdict => format!(
+                "{sample}. A verdict needs {MIN_TEST_ACCOUNTS} accounts with each outcome. With fewer, confidence intervals of differences are unreliable and left out."
+            ),
+            _ => format!("{by} {sample}."),
         };
-        PageVerdict { tone, lead: lead.to_owned(), reasons }
+        PageVerdict { tone, lead, reasons }
     }
 
     fn tiles(&self) -> Vec<MetricTile<'static>> {
@@ -200,12 +209,9 @@ impl ComparisonPage<'_> {
         texts.extend(verdicts.filter(|(_, verdict)| verdict.is_poor()).map(|(label, verdict)| {
             format!("`{label}` on its own test set: {}", verdict.headline())
         }));
+        let without_skill = self.comparison.without_skill(self.labels);
         texts.extend(
-            self.labels
-                .iter()
-                .zip(self.comparison.have_skill())
-                .filter(|(_, has_skill)| !has_skill)
-                .map(|(label, _)| format!("`{label}` has no skill on these rows")),
+            without_skill.iter().map(|label| format!("`{label}` has no skill on these rows")),
         );
         if let Some((first, last)) = self
             .rows
