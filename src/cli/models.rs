@@ -177,11 +177,17 @@ fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
         "model",
         "champion",
         "verdict",
-        "trained until",
-        "tested until",
+        "trained to",
+        "test period",
+        "test rows",
         "accounts",
-        "converting",
+        "converted",
     ];
+    if versions.iter().any(ListedVersion::is_refitted) {
+        terminal.note(
+            "refit: after its test, the version was fitted again on all rows, including the test rows. The test is that of a fit without them.",
+        );
+    }
     if with_auc {
         header.push("ROC AUC");
     } else if versions.iter().any(|version| version.test().is_some()) {
@@ -192,7 +198,7 @@ fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
     let mut rows: Vec<Vec<String>> = versions.iter().map(|v| v.cells(with_auc)).collect();
     let text = if output.format == OutputFormat::Table {
         header[1] = "";
-        table(&header, rows, 5..header.len())
+        table(&header, rows, 6..header.len())
     } else {
         rows.iter_mut().for_each(|row| row.resize(header.len(), String::new()));
         rows.insert(0, header.iter().map(|name| (*name).to_owned()).collect());
@@ -229,7 +235,7 @@ fn warn_of_broken(versions: &[ListedVersion], models: &Path, terminal: &mut Term
 }
 
 /// Columns of the CSV output, and the keys of the JSON output that they contain.
-const CSV_COLUMNS: [(&str, &str); 23] = [
+const CSV_COLUMNS: [(&str, &str); 24] = [
     ("model", "/model"),
     ("champion", "/champion"),
     ("path", "/path"),
@@ -253,6 +259,7 @@ const CSV_COLUMNS: [(&str, &str); 23] = [
     ("test_last_cutoff", "/test/last_cutoff"),
     ("test_roc_auc", "/test/roc_auc"),
     ("test_log_loss", "/test/log_loss"),
+    ("refit", "/refit"),
 ];
 
 /// Returns the versions as CSV, with the values of the JSON output; null is empty.

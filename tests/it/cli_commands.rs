@@ -232,7 +232,7 @@ fn the_csv_list_of_models_has_the_values_of_the_json() {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let rows: Vec<BTreeMap<String, String>> =
         reader.deserialize().map(|row| row.unwrap()).collect();
-    assert_eq!((rows.len(), rows[0].len()), (2, 23));
+    assert_eq!((rows.len(), rows[0].len()), (2, 24));
     for (row, json) in rows.iter().zip(&json) {
         for (column, found) in row {
             let key = match column.as_str() {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::config::PenaltyKind;
 use crate::error::Result;
-use crate::model::verdict::VerdictCard;
+use crate::model::verdict::{TooFew, VerdictCard};
 use crate::model::{Model, card};
 use crate::registry::versions::StoredVersion;
 use crate::report::format::grouped;
@@ -34,10 +34,13 @@ struct VersionDetails {
     verdict: VerdictCard,
     /// The verdict in a few words.
     #[serde(skip)]
-    short_verdict: &'static str,
+    short_verdict: String,
+    /// Rows of the final fit, with the test rows after a refit.
     training_rows: u64,
     converting_training_accounts: u64,
     last_training_cutoff: Option<ZonedTime>,
+    /// Whether the model was fitted again after its test, on all rows including the test rows.
+    refit: bool,
     columns: usize,
     penalty: Penalty,
     alpha: f64,
@@ -85,6 +88,15 @@ impl TestSet {
             log_loss: evaluation.metrics.log_loss.value,
         })
     }
+
+    /// Returns the days of its first and last cutoff; a dash without cutoffs.
+    fn period(&self) -> String {
+        let days = self.first_cutoff.zip(self.last_cutoff).map(|(first, last)| {
+            let [first, last] = [first, last].map(|time| time.day().to_string());
+            if first == last { first } else { format!("{first} to {last}") }
+        });
+        days.unwrap_or_else(|| "–".to_owned())
+    }
 }
 
 impl VersionDetails {
@@ -95,12 +107,19 @@ impl VersionDetails {
         let verdict = model.verdict();
         Ok(Self {
             verdict: VerdictCard::from(&verdict),
-            short_verdict: verdict.short(),
+            short_verdict: match verdict.too_few {
+                Some(TooFew { converting: true, .. }) => {
+                    format!("{} (few conversions)", verdict.short())
+                }
+                Some(_) => format!("{} (few others)", verdict.short()),
+                None => verdict.short().to_owned(),
+            },
             training_rows: learned.rows,
             converting_training_accounts: learned.converting_accounts,
             last_training_cutoff: model
                 .last_training_cutoff()
                 .map(|cutoff| ZonedTime::new(cutoff, model.zone())),
+            refit: model.refit.is_some(),
             columns: model.fit.coef.len(),
             penalty: Penalty {
                 kind: config.penalty,
@@ -110,6 +129,19 @@ impl VersionDetails {
             threshold: model.threshold,
             test: TestSet::new(model),
         })
+    }
+}
+
+impl VersionDetails {
+    /// Returns the day of the last training cutoff, and whether test rows are among the training
+    /// rows.
+    fn trained_to(&self) -> String {
+        let day = self.last_training_cutoff.map(|time| time.day().to_string());
+        match (day, self.refit) {
+            (Some(day), true) => format!("{day}, refit"),
+            (None, true) => "refit".to_owned(),
+            (day, false) => day.unwrap_or_else(|| "–".to_owned()),
+        }
     }
 }
 
@@ -138,11 +170,15 @@ impl ListedVersion {
         self.details.as_ref()?.test.as_ref()
     }
 
+    /// Returns whether the model was fitted again after its test.
+    pub(super) fn is_refitted(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| details.refit)
+    }
+
     /// Returns the cells of the list, with the ROC AUC if `with_auc`.
     pub(super) fn cells(&self, with_auc: bool) -> Vec<String> {
         let champion = if self.champion { "champion" } else { "" };
         let dash = || "–".to_owned();
-        let day = |time: Option<ZonedTime>| time.map_or_else(dash, |time| time.day().to_string());
         let mut cells = vec![self.model.clone(), champion.to_owned()];
         let Some(details) = &self.details else {
             cells.push("unreadable".to_owned());
@@ -150,9 +186,10 @@ impl ListedVersion {
         };
         let test = |cell: &dyn Fn(&TestSet) -> String| self.test().map_or_else(dash, cell);
         cells.extend([
-            details.short_verdict.to_owned(),
-            day(details.last_training_cutoff),
-            test(&|test| day(test.last_cutoff)),
+            details.short_verdict.clone(),
+            details.trained_to(),
+            test(&|test| test.period()),
+            test(&|test| grouped(test.rows)),
             test(&|test| grouped(test.accounts)),
             test(&|test| grouped(test.converting_accounts)),
         ]);

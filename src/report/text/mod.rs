@@ -233,7 +233,8 @@ pub(crate) fn split_summary(summary: &SplitSummary, zone: Zone) -> String {
     text
 }
 
-/// Formats the most important measures with their direction and largest column.
+/// Formats the most important measures with their direction and largest column, below a heading
+/// with their number.
 pub(crate) fn feature_importance(model: &Model, most: usize) -> String {
     let coefficients = coefficients(model);
     let mut rows = Vec::new();
@@ -252,7 +253,13 @@ pub(crate) fn feature_importance(model: &Model, most: usize) -> String {
         ]);
     }
     let header = ["feature", "score", "largest column", "importance", "coef", "odds ratio"];
-    table(&header, rows, 3..6)
+    let all = model.importance.len();
+    let which = if all > rows.len() {
+        format!(", {} of {all} (all: `pql inspect`)", rows.len())
+    } else {
+        String::new()
+    };
+    format!("Most important features{which}\n{}", table(&header, rows, 3..6))
 }
 
 /// Returns the direction in which a feature changes the score, in a word or two.

@@ -20,8 +20,11 @@ use crate::warning::{Warning, unasked_features};
 
 /// Most lines of the summary.
 const MAX_LINES: usize = 25;
-/// Features shown, as far as there is room.
-const MAX_FEATURES: usize = 5;
+/// Lines of features with their heading that are shown in any case: three features and the number
+/// of the others, or four.
+const MIN_FEATURE_LINES: usize = 5;
+/// Most lines of features with their heading.
+const MAX_FEATURE_LINES: usize = 7;
 /// Warnings shown; possible leaks come first.
 const MAX_WARNINGS: usize = 2;
 /// Features shown by `--verbose`.
@@ -45,6 +48,14 @@ pub(crate) struct TrainingSummary<'a> {
     pub(crate) unmet: Option<Requirement>,
     /// Options that the suggested commands need, such as `-c pql.toml`; may be empty.
     pub(crate) options: &'a str,
+}
+
+impl TrainingSummary<'_> {
+    /// Returns the options that commands on stored models need, after a blank; may be empty.
+    fn models_option(&self) -> String {
+        let start = self.options.find("--models ");
+        start.map_or_else(String::new, |start| format!(" {}", &self.options[start..]))
+    }
 }
 
 /// Summarizes the log, in one line.
@@ -85,36 +96,46 @@ pub(crate) fn matrix_summary(rows: usize, columns: usize, path: &Path) -> String
 }
 
 /// Summarizes a training in at most 25 lines: data, verdict, metrics, features, warnings, where the
-/// model is stored and what to run next. If there are more, features go first, then whole warnings,
-/// then details of the verdict.
+/// model is stored and what to run next. If there are more, features beyond the first three go
+/// first, then whole warnings, then details of the verdict, then notes on columns. A line names
+/// what shows the rest.
 pub(crate) fn training_summary(summary: &TrainingSummary<'_>) -> String {
     let TrainingSummary { model, data, .. } = *summary;
-    let rows = split(model);
-    let data: Vec<String> = std::iter::once(data.to_owned())
-        .chain(column_notes(model))
-        .chain(rows.lines().map(str::to_owned))
-        .collect();
-    let mut verdict = verdict(&model.verdict());
+    let mut data = vec![data.to_owned()];
+    let rows: Vec<String> = split(model).lines().map(str::to_owned).collect();
+    let (mut verdict, details) = verdict_lines(&model.verdict());
     let metrics: Vec<String> = model
         .evaluation
         .as_ref()
         .map(|evaluation| metrics(&evaluation.metrics).lines().map(str::to_owned).collect())
         .unwrap_or_default();
     let tail = stored(summary);
-    let lines = |parts: &[&Vec<String>]| -> usize {
-        parts.iter().filter(|part| !part.is_empty()).map(|part| part.len() + 1).sum::<usize>() - 1
+    let warnings = warning_texts(model);
+    let notes = column_notes(model);
+    let features = features(model);
+    let others = format!("pql inspect {}{}", summary.label, summary.models_option());
+    let least = feature_lines(&features, MIN_FEATURE_LINES, &others);
+    // Each part but the first comes after a blank line. Notes, details and warnings need at least
+    // one line.
+    let count = |parts: &[&Vec<String>]| -> usize {
+        parts.iter().filter(|part| !part.is_empty()).map(|part| part.len() + 1).sum()
     };
-    // A blank line comes before the warnings.
-    let room = MAX_LINES.saturating_sub(lines(&[&data, &verdict, &metrics, &tail]) + 1);
-    let warnings = warnings(model, room);
-    let surplus = lines(&[&data, &verdict, &metrics, &warnings, &tail]).saturating_sub(MAX_LINES);
-    if surplus > 0 {
-        verdict.truncate(verdict.len().saturating_sub(surplus + 1));
-        verdict.push("  More: rerun with `-v`".to_owned());
-    }
-    // A blank line and a heading come before the features.
-    let used = lines(&[&data, &verdict, &metrics, &warnings, &tail]) + 2;
-    let features = features(model, MAX_FEATURES.min(MAX_LINES.saturating_sub(used)));
+    let reserved = [&notes, &details, &warnings].map(|part| usize::from(!part.is_empty()));
+    let always = data.len() + rows.len() + count(&[&verdict, &metrics, &least, &tail]);
+    let used = always + reserved.iter().sum::<usize>() + reserved[2];
+    let least = least.len().saturating_sub(used.saturating_sub(MAX_LINES));
+    let mut room = MAX_LINES.saturating_sub(used);
+    let mut fill = |lines: Vec<String>, reserved: usize| {
+        let lines = first_lines(lines, room + reserved);
+        room = (room + reserved).saturating_sub(lines.len());
+        lines
+    };
+    data.extend(fill(notes, reserved[0]));
+    data.extend(rows);
+    verdict.extend(fill(details, reserved[1]));
+    let warnings = whole_warnings(&warnings, room + reserved[2]);
+    room = (room + reserved[2]).saturating_sub(warnings.len());
+    let features = feature_lines(&features, least + room, &others);
     [data, verdict, metrics, features, warnings, tail]
         .iter()
         .filter(|part| !part.is_empty())
@@ -134,10 +155,7 @@ pub(crate) fn training_details(model: &Model) -> Result<String> {
     ];
     parts.extend(held_out(model));
     parts.push(format!("Fit\n{}", super::fit(model)?));
-    parts.push(format!(
-        "Most important features\n{}",
-        super::feature_importance(model, MAX_FEATURES_VERBOSE)
-    ));
+    parts.push(super::feature_importance(model, MAX_FEATURES_VERBOSE));
     Ok(parts.join("\n\n"))
 }
 
@@ -183,16 +201,28 @@ fn split(model: &Model) -> String {
 
 /// Returns the lines of the verdict: a caution, the headline and its details.
 pub(crate) fn verdict(verdict: &Verdict) -> Vec<String> {
+    let (headline, details) = verdict_lines(verdict);
+    [headline, details].concat()
+}
+
+/// Returns the lines of a caution with the headline, and those of the details.
+fn verdict_lines(verdict: &Verdict) -> (Vec<String>, Vec<String>) {
     let headline = verdict.caution().into_iter().chain([verdict.to_string()]);
-    headline
-        .flat_map(|line| wrapped_lines(&line, PROSE_WIDTH, "  "))
-        .chain(
-            verdict
-                .details()
-                .iter()
-                .flat_map(|line| wrapped_lines(&format!("  {line}"), PROSE_WIDTH, "    ")),
-        )
-        .collect()
+    let details = verdict.details().into_iter().map(|line| format!("  {line}"));
+    (
+        headline.flat_map(|line| wrapped_lines(&line, PROSE_WIDTH, "  ")).collect(),
+        details.flat_map(|line| wrapped_lines(&line, PROSE_WIDTH, "    ")).collect(),
+    )
+}
+
+/// Returns the first lines, with what shows the others instead of the last one if they are more
+/// than `most`.
+fn first_lines(mut lines: Vec<String>, most: usize) -> Vec<String> {
+    if lines.len() > most {
+        lines.truncate(most.saturating_sub(1));
+        lines.push("  More: rerun with `-v`".to_owned());
+    }
+    lines
 }
 
 /// Returns the metrics that matter most.
@@ -240,17 +270,13 @@ fn places_of_log_loss(log_loss: f64) -> usize {
     }
 }
 
-/// Returns the most important families with the direction of their strongest member, below a
-/// heading.
-fn features(model: &Model, most: usize) -> Vec<String> {
-    let rows: Vec<Vec<String>> = model
-        .families
-        .iter()
-        .filter_map(|family| {
-            let [measure, others @ ..] = family.measures.as_slice() else { return None };
-            Some((measure, others.len(), direction(model, measure)?))
-        })
-        .take(most)
+/// Returns the families, most important first, each with the direction of its strongest member.
+fn features(model: &Model) -> Vec<[String; 2]> {
+    let families = model.families.iter().filter_map(|family| {
+        let [measure, others @ ..] = family.measures.as_slice() else { return None };
+        Some((measure, others.len(), direction(model, measure)?))
+    });
+    families
         .map(|(measure, others, direction)| {
             let related = match others {
                 0 => String::new(),
@@ -258,19 +284,32 @@ fn features(model: &Model, most: usize) -> Vec<String> {
                 others => format!(" (strongest of {} related features)", others + 1),
             };
             let direction = describe_direction(&direction, is_count(&model.preprocessor, measure));
-            vec![
-                format!("  {}", describe_measure(&model.preprocessor, measure)),
-                direction + &related,
-            ]
+            [describe_measure(&model.preprocessor, measure), direction + &related]
         })
-        .collect();
-    if rows.is_empty() {
+        .collect()
+}
+
+/// Returns as many features as fit into `most` lines, at most [`MAX_FEATURE_LINES`], below a
+/// heading. If there are more, the last line has their number and the command that lists them.
+///
+/// # Arguments
+/// * `features` – names and directions, most important first
+/// * `others` – the command
+fn feature_lines(features: &[[String; 2]], most: usize, others: &str) -> Vec<String> {
+    let room = most.min(MAX_FEATURE_LINES).saturating_sub(1);
+    if features.is_empty() || room == 0 {
         return Vec::new();
     }
-    let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
-    let line =
-        |row: &Vec<String>| one_line(&format!("{:width$}   {}", row[0], row[1])).into_owned();
-    std::iter::once("Most important features".to_owned()).chain(rows.iter().map(line)).collect()
+    let shown = if features.len() <= room { features.len() } else { (room - 1).max(1) };
+    let width = features[..shown].iter().map(|[name, _]| name.chars().count()).max().unwrap_or(0);
+    let mut lines = vec!["Most important features".to_owned()];
+    lines.extend(
+        features[..shown].iter().map(|[name, direction]| format!("  {name:width$}   {direction}")),
+    );
+    if shown < features.len() {
+        lines.push(format!("  and {} more: {others}", grouped((features.len() - shown) as u64)));
+    }
+    lines.iter().map(|line| one_line(line).into_owned()).collect()
 }
 
 /// Describes a direction, such as `more raises the score`.
@@ -294,16 +333,13 @@ fn column_notes(model: &Model) -> Vec<String> {
     notes.flat_map(|note| wrapped_lines(&note, PROSE_WIDTH, "  ")).collect()
 }
 
-/// Returns whole warnings, possible leaks first, as far as they fit into a number of lines, and how
-/// many more there are.
-fn warnings(model: &Model, room: usize) -> Vec<String> {
+/// Returns the texts of warnings, possible leaks first.
+fn warning_texts(model: &Model) -> Vec<String> {
     let leaks = model.findings.iter().map(|finding| format!("Possible leak: {finding}"));
     // A command prints warnings about lost input before its summary.
     let shown = |warning: &&Warning| !warning.is_expected() && !warning.is_about_lost_input();
     let warned = model.warnings.iter().filter(shown);
-    let all: Vec<String> =
-        leaks.chain(warned.map(|warning| format!("Warning: {warning}"))).collect();
-    whole_warnings(&all, room)
+    leaks.chain(warned.map(|warning| format!("Warning: {warning}"))).collect()
 }
 
 /// Returns at most [`MAX_WARNINGS`] texts that fit into `room` lines, broken into lines, then the
@@ -333,11 +369,10 @@ pub(crate) fn stored(summary: &TrainingSummary<'_>) -> Vec<String> {
     let name = label.split_once('/').map_or(label, |(name, _)| name);
     let is_champion = champion == Some(label);
     let options = if options.is_empty() { String::new() } else { format!(" {options}") };
-    // Commands on stored models need the folder alone.
-    let models = options.find(" --models ").map_or("", |start| &options[start..]);
+    let models = summary.models_option();
     let features = if model.catalog.is_some() { "" } else { " --features FILE" };
     let folder = path.parent().unwrap_or(path).display().to_string();
-    let (folder, options) = (one_line(&folder), one_line(&options));
+    let (folder, options, models) = (one_line(&folder), one_line(&options), one_line(&models));
     if let Some(unmet) = summary.unmet {
         let champion = champion.map_or_else(
             || format!("`{name}` has no champion"),
@@ -385,6 +420,24 @@ mod tests {
         assert_eq!(lines[4], "1 more warning: rerun with `-v`");
         assert_eq!(whole_warnings(&texts, 3), ["3 warnings: rerun with `-v`"]);
         assert_eq!(whole_warnings(&texts[1..], 2), ["short", "another"]);
+    }
+
+    #[test]
+    fn features_that_are_left_out_are_counted() {
+        let features: Vec<[String; 2]> =
+            (0..9).map(|i| [format!("f{i}"), "more raises the score".to_owned()]).collect();
+        let lines = |n: usize, most: usize| feature_lines(&features[..n], most, "pql inspect m/1");
+        let three = lines(9, MIN_FEATURE_LINES);
+        assert_eq!(three[..2], ["Most important features", "  f0   more raises the score"]);
+        assert_eq!((three.len(), three[4].as_str()), (5, "  and 6 more: pql inspect m/1"));
+        let four = lines(4, MIN_FEATURE_LINES);
+        assert_eq!((four.len(), four[4].as_str()), (5, "  f3   more raises the score"));
+        let most = lines(9, 100);
+        assert_eq!((most.len(), most[6].as_str()), (7, "  and 4 more: pql inspect m/1"));
+        assert_eq!(lines(0, 9), [""; 0]);
+        let texts = || (0..4).map(|i| i.to_string()).collect::<Vec<_>>();
+        assert_eq!(first_lines(texts(), 4), texts());
+        assert_eq!(first_lines(texts(), 2), ["0", "  More: rerun with `-v`"]);
     }
 
     #[test]
