@@ -139,6 +139,9 @@ fn report(
         format!(" as of {}", ZonedTime::new(p.time.0, model.zone()).with_time_of_day())
     });
     let scored = format!("{} scored{time}", counted(summary.scored, "account"));
+    if summary.scored == 0 {
+        return terminal.note(&scored);
+    }
     let expected = text::decimal(summary.expected_conversions, 1);
     match period {
         Some(Period { horizon, age: Some(age), .. }) => {

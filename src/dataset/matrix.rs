@@ -426,6 +426,7 @@ fn read_file_batches(
         }
     }
     notes.warnings = files.warnings(|_| None)?;
+    notes.warnings.extend((before == 0).then(|| Warning::NoRows { path: path.to_owned() }));
     if let Some(cutoff) = keys.cutoff {
         let AbsentTimes { never, marks } = std::mem::take(&mut notes.absent);
         notes.columns.note_marks(&cutoff, before as u64, marks);

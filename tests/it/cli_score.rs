@@ -181,3 +181,25 @@ fn features_of_a_time_report_how_many_rows_are_not_scored() {
     );
     project.pql(&[&["features", "--model", "t"][..], &args].concat()).done().stderr_has(&[&words]);
 }
+
+#[test]
+fn a_batch_without_rows_is_written_with_a_warning() {
+    let project = Project::trained_matrix();
+    project.write("none.csv", "account_id,usage,plan\n");
+    let run = project
+        .pql(&["score", "m", "--features", "none.csv", "-o", "scores.csv"])
+        .done()
+        .stderr_has(&[
+            "warning: `none.csv` has 0 rows, so nothing was scored",
+            "0 accounts scored",
+        ]);
+    assert!(!run.err.contains("reach the threshold"), "{}", run.err);
+    assert_eq!(project.text("scores.csv").lines().count(), 1, "the header");
+    project
+        .pql_score(&["m", "--features", "none.csv", "-o", "-"])
+        .done()
+        .stderr_has(&["warning: `none.csv` has 0 rows"]);
+    project
+        .pql(&["monitor", "m", "--features", "none.csv"])
+        .stderr_has(&["warning: `none.csv` has 0 rows"]);
+}

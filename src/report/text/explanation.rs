@@ -6,7 +6,7 @@ use super::{signed_decimal, table, table_with_bars};
 use crate::model::Model;
 use crate::model::explain::{MIN_CONTRIBUTION, describe_measure};
 use crate::model::score::{Contribution, Explanation};
-use crate::report::format::{counted, percents, rounded_terms, shorten_at_word, shorten_end, wrap};
+use crate::report::format::{counted, percents, rounded_terms, wrap, wrapped_lines};
 
 /// The widest text of a reason in a table.
 const REASON_WIDTH: usize = 86;
@@ -47,8 +47,7 @@ fn rank(percentile: f64) -> String {
 /// measures.
 pub(crate) fn contributions(model: &Model, explanation: &Explanation, bars: bool) -> String {
     let width = if bars { REASON_WIDTH_WITH_BAR } else { REASON_WIDTH };
-    let cells = |text: &str, value: String| vec![shorten_at_word(text, width), value];
-    let line = |text: &str, value: f64| cells(text, signed_decimal(value, 2));
+    let mut rows = WrappedRows { width, rows: Vec::new(), sizes: Vec::new() };
     let (parts, rest): (Vec<&Contribution>, Vec<&Contribution>) = explanation
         .contributions
         .iter()
@@ -57,29 +56,53 @@ pub(crate) fn contributions(model: &Model, explanation: &Explanation, bars: bool
     let terms: Vec<f64> = parts.iter().map(|part| part.contribution).collect();
     let terms = [&[explanation.base, negligible], &terms[..], explanation.calibration.as_slice()];
     let rounded = rounded_terms(&terms.concat(), explanation.log_odds);
-    let mut rows = vec![line("typical account", rounded[0])];
-    let mut sizes = vec![0.0];
+    rows.push("typical account", Some(rounded[0]), 0.0);
     for (part, contribution) in parts.into_iter().zip(&rounded[2..]) {
-        rows.push(line(&part.reason, *contribution));
-        sizes.push(part.contribution);
+        rows.push(&part.reason, Some(*contribution), part.contribution);
         let others = other_measures(model, part);
         if !others.is_empty() {
-            rows.push(cells(&format!("  with {others}"), String::new()));
-            sizes.push(0.0);
+            rows.push(&format!("  with {others}"), None, 0.0);
         }
     }
     let rest: Vec<&str> =
         rest.into_iter().flat_map(|part| &part.family).map(String::as_str).collect();
     if !rest.is_empty() {
         let names = describe_measures(model, &rest);
-        rows.push(line(&format!("typical or negligible: {names}"), rounded[1]));
+        rows.push(&format!("typical or negligible: {names}"), Some(rounded[1]), 0.0);
     }
     if explanation.calibration.is_some() {
-        rows.push(line("calibration", rounded[rounded.len() - 1]));
+        rows.push("calibration", rounded.last().copied(), 0.0);
     }
-    rows.push(line("sum", explanation.log_odds));
-    sizes.resize(rows.len(), 0.0);
+    rows.push("sum", Some(explanation.log_odds), 0.0);
+    let WrappedRows { rows, sizes, .. } = rows;
     table_with_bars(&["", "log-odds"], rows, 1..2, &sizes, bars)
+}
+
+/// Rows of a table of log-odds. A long text continues in further rows.
+struct WrappedRows {
+    /// The widest text.
+    width: usize,
+    rows: Vec<Vec<String>>,
+    /// Size of the bar of each row; 0: none.
+    sizes: Vec<f64>,
+}
+
+impl WrappedRows {
+    fn push(&mut self, text: &str, value: Option<f64>, size: f64) {
+        let value = value.map_or_else(String::new, |value| signed_decimal(value, 2));
+        let lines = wrap_cells(text, self.width, &[value]);
+        self.sizes.push(size);
+        self.sizes.resize(self.sizes.len() + lines.len() - 1, 0.0);
+        self.rows.extend(lines);
+    }
+}
+
+/// Breaks a text into the first cells of rows, of which the first also has the other cells.
+fn wrap_cells(text: &str, width: usize, others: &[String]) -> Vec<Vec<String>> {
+    let start: String = text.chars().take_while(|c| *c == ' ').collect();
+    let mut lines = wrapped_lines(text, width, &format!("{start}  ")).into_iter();
+    let first = lines.next().into_iter().chain(others.iter().cloned()).collect();
+    std::iter::once(first).chain(lines.map(|line| vec![line])).collect()
 }
 
 /// Describes the measures of a family other than that of its reason.
@@ -103,38 +126,40 @@ fn describe_measures(model: &Model, measures: &[&str]) -> String {
 /// Returns the contributions of families and of each of their features, with the names that
 /// `--what-if` takes.
 pub(crate) fn named_contributions(explanation: &Explanation) -> String {
-    /// The widest text of a reason.
-    const REASON_WIDTH: usize = 54;
-    /// The widest name of a feature.
-    const NAME_WIDTH: usize = 34;
+    /// The narrowest and widest texts of a reason.
+    const REASON_WIDTHS: (usize, usize) = (30, 54);
+    /// The width of a table.
+    const WIDTH: usize = 88;
+    // Names are not shortened, because `--what-if` takes them.
+    let names = explanation.contributions.iter().flat_map(|part| &part.features);
+    let longest = names.map(|member| member.feature.chars().count() + 2).max().unwrap_or(0);
+    let reason_width = WIDTH.saturating_sub(longest).clamp(REASON_WIDTHS.0, REASON_WIDTHS.1);
     let line = |text: &str, name: &str, value: f64| {
-        vec![
-            shorten_end(name, NAME_WIDTH),
-            shorten_at_word(text, REASON_WIDTH),
-            signed_decimal(value, 2),
-        ]
+        let lines = wrap_cells(text, reason_width, &[signed_decimal(value, 2)]).into_iter();
+        let names = std::iter::once(name.to_owned()).chain(std::iter::repeat(String::new()));
+        names.zip(lines).map(|(name, cells)| [vec![name], cells].concat()).collect::<Vec<_>>()
     };
     let terms: Vec<f64> = explanation.contributions.iter().map(|part| part.contribution).collect();
     let terms = [&[explanation.base], &terms[..], explanation.calibration.as_slice()].concat();
     let rounded = rounded_terms(&terms, explanation.log_odds);
-    let mut rows = vec![line("", "typical account", rounded[0])];
+    let mut rows = line("", "typical account", rounded[0]);
     for (part, contribution) in explanation.contributions.iter().zip(&rounded[1..]) {
         let single = part.features.len() == 1;
         if !single {
             let count = counted(part.features.len() as u64, "feature");
-            rows.push(line("", &format!("{} ({count})", part.family[0]), *contribution));
+            rows.extend(line("", &format!("{} ({count})", part.family[0]), *contribution));
         }
         let members: Vec<f64> = part.features.iter().map(|member| member.contribution).collect();
         for (member, value) in part.features.iter().zip(rounded_terms(&members, *contribution)) {
             let indent = if single { "" } else { "  " };
             let name = format!("{indent}{}", member.feature);
-            rows.push(line(&member.reason, &name, value));
+            rows.extend(line(&member.reason, &name, value));
         }
     }
     if explanation.calibration.is_some() {
-        rows.push(line("", "calibration", rounded[rounded.len() - 1]));
+        rows.extend(line("", "calibration", rounded[rounded.len() - 1]));
     }
-    rows.push(line("", "sum", explanation.log_odds));
+    rows.extend(line("", "sum", explanation.log_odds));
     table(&["", "", "log-odds"], rows, 2..3)
 }
 
@@ -168,11 +193,8 @@ pub(crate) fn what_if(
         let was = was.map_or(0.0, |b| b.contribution);
         if part.contribution != was {
             let measures: Vec<&str> = part.family.iter().map(String::as_str).collect();
-            rows.push(vec![
-                shorten_at_word(&describe_measures(model, &measures), MEASURES_WIDTH),
-                signed_decimal(was, 2),
-                signed_decimal(part.contribution, 2),
-            ]);
+            let values = [was, part.contribution].map(|value| signed_decimal(value, 2));
+            rows.extend(wrap_cells(&describe_measures(model, &measures), MEASURES_WIDTH, &values));
         }
     }
     let new_values = after.adjusted_values.iter();
@@ -194,6 +216,25 @@ pub(crate) fn what_if(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_texts_continue_in_further_rows() {
+        let mut rows = WrappedRows { width: 20, rows: Vec::new(), sizes: Vec::new() };
+        rows.push("growth in logins: 3.04 (typical: 0)", Some(0.5), 0.5);
+        rows.push("  with events, logins, active days", None, 0.0);
+        let texts: Vec<&str> = rows.rows.iter().map(|row| row[0].as_str()).collect();
+        let expected = [
+            "growth in logins:",
+            "  3.04 (typical: 0)",
+            "  with events,",
+            "    logins, active",
+            "    days",
+        ];
+        assert_eq!(texts, expected);
+        assert_eq!(rows.rows[0][1], "+0.50");
+        assert_eq!(rows.rows[1].len(), 1, "no value in the second line");
+        assert_eq!(rows.sizes, [0.5, 0.0, 0.0, 0.0, 0.0]);
+    }
 
     #[test]
     fn only_the_extremes_are_above_all_or_no_rows() {
