@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Terminal;
 use super::shared::{refuse_existing, writable};
 use crate::error::Result;
+use crate::escape::one_line;
 use crate::io::write::write_bytes;
 use crate::time::Timestamp;
 use crate::tools::init::{InitOptions, guess};
@@ -52,7 +53,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         let path = args.output.display();
         terminal.note(&format!("Wrote {path}"));
         if guess.tasks.is_empty() {
-            terminal.note(&format!("Next: pql train -c {path} --name NAME"));
+            let features = guess.features.as_ref().map_or_else(String::new, |table| {
+                format!(" --features {}", one_line(&table.display().to_string()))
+            });
+            terminal.note(&format!("Next: pql train -c {path}{features} --name NAME"));
         } else {
             terminal.note(&format!("Next: fix the lines with FIXME in {path}"));
         }

@@ -9,6 +9,7 @@ mod describe;
 mod draft;
 mod dry_run;
 mod event_types;
+mod feature_table;
 mod keys;
 mod naming;
 mod observation;
@@ -31,6 +32,7 @@ use describe::{describe_accounts, describe_source};
 use draft::{AccountsGuess, ProjectDraft, SourceGuess};
 pub(in crate::tools) use dry_run::describe_split;
 use event_types::EventTypeCounts;
+use feature_table::FeatureTable;
 use keys::ListKey;
 use naming::EventTypeSource;
 use observation::ObservationGuess;
@@ -51,6 +53,8 @@ pub struct Guess {
     /// What to decide in the file before it can be used, one line each; `FIXME` marks the places.
     /// Empty only if a model was trained on the whole data.
     pub tasks: Vec<String>,
+    /// The feature matrix to train on, if the data are a table of features instead of events.
+    pub features: Option<PathBuf>,
 }
 
 /// Columns that the user names instead of leaving them to `pql init`.
@@ -89,10 +93,13 @@ pub fn guess(
     check_named("--time", options.time.as_deref(), &samples.iter().collect::<Vec<_>>())?;
     let mut remarks = Vec::new();
     let mut draft = guess_columns(&samples, list.as_ref(), folder, options, &mut remarks)?;
+    if let Some(table) = FeatureTable::recognize(&samples, list.as_ref(), &draft, options) {
+        return Ok(table.guess(folder));
+    }
     if !draft.is_incomplete() {
         dry_run::dry_run(&mut draft, folder, now, &mut remarks);
     }
-    Ok(Guess { toml: draft.to_toml(), remarks, tasks: draft.tasks })
+    Ok(Guess { toml: draft.to_toml(), remarks, tasks: draft.tasks, features: None })
 }
 
 /// Checks that a table has a column that the user names.

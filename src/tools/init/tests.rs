@@ -261,6 +261,32 @@ fn a_source_without_times_or_accounts_gets_a_file_with_fixme() {
 }
 
 #[test]
+fn a_table_of_features_gets_a_matrix_section_that_trains() {
+    let row = |n: u32| {
+        let tenure = n * 7_919 % 60;
+        let churn = if n * 104_729 % 97 < 20 + 70 - tenure { "Yes" } else { "No" };
+        format!("c{n},{tenure},{},{churn}\n", ["basic", "pro", "team"][n as usize % 3])
+    };
+    let rows: String = (0..300).map(row).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("customers.csv");
+    fs::write(&path, format!("customerID,tenure,plan,Churn\n{rows}")).unwrap();
+    let guess = init(&[&path], None, folder.path());
+    assert_eq!(guess.tasks, [""; 0]);
+    has(&guess, &["[matrix]\nlabel = \"Churn\"", "positive = \"Yes\"", "account = \"customerID\""]);
+    let kind = "`customers.csv` is a table of features, not a log of events: it has one row per account (`customerID`) and no column of times";
+    assert_eq!(guess.remarks[0], kind);
+    assert_eq!(guess.features.as_deref(), Some(path.as_path()));
+    let config = Config::parse(&guess.toml, &folder.path().join("pql.toml"), &[]).unwrap();
+    assert_eq!(config.matrix.label.as_deref(), Some("Churn"));
+    // Several rows of an account without times are a log whose times are missing.
+    fs::write(&path, "account_id,event,paid\na,login,1\na,view,0\nb,login,0\n").unwrap();
+    let guess = init(&[&path], None, folder.path());
+    has(&guess, &["timestamp = \"FIXME\""]);
+    assert_eq!(guess.features, None);
+}
+
+#[test]
 fn empty_files_get_a_project_file_with_fixme() {
     let list = "account_id,signed_up,converted_at\na,2024-01-01,2024-02-01\nb,2024-01-02,\n";
     for empty in ["", "account_id,event,timestamp\n"] {
