@@ -258,3 +258,20 @@ fn a_verdict_describes_the_evaluated_rows() {
     assert!(trained.to_string().contains("on 45 accounts (7 converted)"), "{trained}");
     assert!(trained.details()[0].starts_with("The model may have been trained on"));
 }
+
+#[test]
+fn the_limits_of_an_interval_do_not_look_equal() {
+    let difference = |difference: f64, low: f64, high: f64| Difference {
+        difference,
+        std_error: Some((high - low) / 3.92),
+        interval: Some(Interval { low, high }),
+    };
+    assert_eq!(
+        difference_text(&difference(-0.0012, -0.0014, -0.0010)),
+        "difference in log loss -0.0012, 95% CI -0.0014 to -0.0010"
+    );
+    assert_eq!(
+        difference_text(&difference(-0.012, -0.020, -0.004)),
+        "difference in log loss -0.012, 95% CI -0.020 to -0.004"
+    );
+}

@@ -336,8 +336,14 @@ impl BaseRates {
 /// Returns the difference in log loss with its interval, such as `difference in log loss -0.012,
 /// 95% CI -0.020 to -0.004`.
 pub(crate) fn difference_text(difference: &Difference) -> String {
-    // Three decimal places, more for small differences.
+    // Three decimal places, more for small differences and for limits that would look equal.
+    let look_equal = |places: usize| {
+        difference.interval.is_some_and(|Interval { low, high }| {
+            low < high && signed_decimal(low, places) == signed_decimal(high, places)
+        })
+    };
     let places = difference.places() - 1;
+    let places = places + usize::from(look_equal(places));
     let interval = difference.interval.map_or_else(String::new, |Interval { low, high }| {
         format!(", 95% CI {} to {}", signed_decimal(low, places), signed_decimal(high, places))
     });
