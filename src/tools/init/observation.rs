@@ -145,6 +145,8 @@ pub(super) fn choose(
     let Some((config, trial)) = best else {
         return (ObservationGuess::failed(span), Some(explain_failure(log, days)));
     };
+    // The training accounts that `pql train` will have.
+    let trial = CandidateCounts::run(log, &config, SplitOptions::from(model)).unwrap_or(trial);
     let min_conversions = (trial.converting < needed).then_some(if trial.converting < 5 {
         MIN_CONVERSIONS
     } else {
