@@ -17,7 +17,9 @@ impl fmt::Display for Error {
             Self::Config { path, line, problem, .. } => {
                 write!(f, "{}: {problem}", file_and_line(path, *line))
             }
-            Self::Usage { problem, .. } => f.write_str(problem),
+            Self::Usage { problem, .. } | Self::UnusableChampion { problem, .. } => {
+                f.write_str(problem)
+            }
             Self::Read { path, .. } => write!(f, "cannot read `{}`", path.display()),
             Self::Malformed { path, row, problem, .. } => {
                 write!(f, "{}: {problem}", file_and_row(path, *row))
@@ -206,7 +208,6 @@ impl fmt::Display for Error {
             Self::NoModel { model, models, .. } => {
                 write!(f, "model `{model}` not found in `{}`", models.display())
             }
-            Self::UnusableChampion { problem, .. } => f.write_str(problem),
             Self::UnreadableModel { path, .. } => {
                 write!(f, "cannot read the model `{}`", path.display())
             }
