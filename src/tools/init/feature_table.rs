@@ -75,7 +75,7 @@ impl FeatureTable {
         Guess { toml: self.to_toml(&tasks), remarks, tasks, features: Some(self.path) }
     }
 
-    /// Says what the table is.
+    /// Describes the table.
     fn kind(&self) -> String {
         let row = match &self.account {
             Some(account) => format!("one row per account (`{account}`)"),
