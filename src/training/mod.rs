@@ -66,7 +66,7 @@ pub struct TrainingSetup<'a> {
     pub findings: Vec<Finding>,
 }
 
-impl TrainingSetup {
+impl TrainingSetup<'_> {
     /// Returns the sizes and periods of the training and test sets.
     pub(crate) fn split(&self) -> &SplitSummary {
         &self.split

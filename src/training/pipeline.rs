@@ -47,19 +47,20 @@ pub fn train_on_log(
     Ok(TrainedModel { quality: Some(quality), ..trained })
 }
 
-/// Returns the rows of a log and what [`train_on_log`] would fit on them; fits no model.
+/// Inspects the rows of a log and what [`train_on_log`] would fit on them; fits no model.
 ///
 /// # Errors
 /// Those of [`train_on_log`], except those of the fit
-pub(crate) fn prepare_log(
+pub(crate) fn prepare_log<T>(
     config: &Config,
     log: Log,
     sink: &mut Sink<'_>,
-) -> Result<(Rows, TrainingSetup)> {
+    inspect: impl FnOnce(&Rows, &TrainingSetup<'_>) -> T,
+) -> Result<T> {
     let hint = conversion_hint(&log.accounts, &config.observation);
     let rows = rows_for_training(config, log, sink)?;
     let setup = prepare(config, &rows).map_err(|error| with_conversion_hint(error, hint))?;
-    Ok((rows, setup))
+    Ok(inspect(&rows, &setup))
 }
 
 /// Adds the setting that puts conversions into the horizon to the error that there are none.

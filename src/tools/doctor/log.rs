@@ -2,6 +2,7 @@
 
 use super::{CheckStatus, ProjectCheck};
 use crate::config::Config;
+use crate::dataset::rows::Rows;
 use crate::dataset::split::SplitMethod;
 use crate::error::Result;
 use crate::io::sink::Sink;
@@ -9,7 +10,7 @@ use crate::log::{Log, NO_USER, ReadOptions, SourceQuality};
 use crate::names::{agree, counted, file_name, grouped, percent};
 use crate::time::{DAY, Timestamp};
 use crate::tools::init::describe_split;
-use crate::training::prepare_log;
+use crate::training::{TrainingSetup, prepare_log};
 use crate::warning::{DropReason, Warning};
 
 /// Share of rows above which dropped ones have a warning.
@@ -169,10 +170,17 @@ fn check_training(
     sink: &mut Sink<'_>,
 ) -> Vec<ProjectCheck> {
     let mut silent = Sink::new(sink.progress().clone(), |_| ());
-    let (rows, setup) = match prepare_log(config, log, &mut silent) {
-        Ok(prepared) => prepared,
-        Err(error) => return vec![ProjectCheck::failed("training", "conversions", &error)],
-    };
+    prepare_log(config, log, &mut silent, |rows, setup| check_setup(config, rows, setup, reported))
+        .unwrap_or_else(|error| vec![ProjectCheck::failed("training", "conversions", &error)])
+}
+
+/// Checks the split of the rows, their outcomes, and the leakage audit.
+fn check_setup(
+    config: &Config,
+    rows: &Rows,
+    setup: &TrainingSetup<'_>,
+    reported: &[Warning],
+) -> Vec<ProjectCheck> {
     let split = setup.split();
     let mut check = ProjectCheck::ok("training", "conversions", describe_split(split));
     if split.method == SplitMethod::CrossValidation {
@@ -185,7 +193,7 @@ fn check_training(
         horizon += &format!("; it is not over yet for {immature}, whose outcome is not known");
     }
     let mut checks = vec![check, ProjectCheck::ok("training", "horizon", horizon)];
-    let warnings = setup.warnings(config, &rows);
+    let warnings = setup.warnings(config, rows);
     let new = warnings.iter().filter(|warning| !reported.contains(warning));
     checks.extend(new.map(|warning| ProjectCheck::warned("training", warning)));
     let leaks = setup.findings.iter().map(|finding| {
