@@ -173,19 +173,11 @@ fn list_versions(args: &ListArgs, terminal: &mut Terminal<'_>) -> Result<()> {
         return Ok(());
     }
     let with_auc = have_same_test_set(&versions);
-    let mut header = vec![
-        "model",
-        "champion",
-        "verdict",
-        "trained to",
-        "test period",
-        "test rows",
-        "accounts",
-        "converted",
-    ];
+    let mut header =
+        vec!["model", "champion", "verdict", "trained to", "test period", "rows", "converted"];
     if versions.iter().any(ListedVersion::is_refitted) {
         terminal.note(
-            "refit: after its test, the version was fitted again on all rows, including the test rows. The test is that of a fit without them.",
+            "*: after its test, the version was fitted again on all rows, including the test rows. The test is that of a fit without them.",
         );
     }
     if with_auc {

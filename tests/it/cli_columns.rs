@@ -67,7 +67,7 @@ fn the_marks_can_be_set() {
     let project = project(|i, x| if i == 7 { "unknown".to_owned() } else { x.to_string() });
     let (out, columns) = train(&project, &["--set", "input.null=[\"unknown\"]"]);
     assert!(columns.contains(&"x".to_owned()), "{out}");
-    let run = project.pql(&["train", "--name", "n", "--features", "m.csv"]).done();
+    let run = project.pql(&["train", "--name", "n", "--features", "m.csv", "-v"]).done();
     assert!(
         run.out.contains(
             "`x` is read as text: 119 of 120 values are numbers, and row 8 is `unknown`."

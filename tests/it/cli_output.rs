@@ -19,7 +19,7 @@ fn results_go_to_stdout_and_all_else_to_stderr() {
         assert!(!train.out.contains(word), "{word}: {}", train.out);
     }
     train.stderr_has(&["Data quality", "Read "]);
-    let score = project.pql(&["score", "t", "-o", "scores.csv"]).done();
+    let score = project.pql(&["score", "t", "--at", "2025-04-01", "-o", "scores.csv"]).done();
     assert_eq!(score.out, "");
     score.stderr_has(&["accounts scored as of", "reach the threshold", "Wrote scores.csv"]);
     assert_eq!(project.pql(&["ingest", "-o", "clean"]).done().out, "");

@@ -89,11 +89,17 @@ impl TestSet {
         })
     }
 
-    /// Returns the days of its first and last cutoff; a dash without cutoffs.
+    /// Returns the days of its first and last cutoff, the latter without the year if it is the same;
+    /// a dash without cutoffs.
     fn period(&self) -> String {
         let days = self.first_cutoff.zip(self.last_cutoff).map(|(first, last)| {
             let [first, last] = [first, last].map(|time| time.day().to_string());
-            if first == last { first } else { format!("{first} to {last}") }
+            let year = first.split_once('-').map(|(year, _)| year);
+            let end = match last.split_once('-') {
+                Some((same, day)) if year == Some(same) => day,
+                _ => &last,
+            };
+            if first == last { first } else { format!("{first} to {end}") }
         });
         days.unwrap_or_else(|| "–".to_owned())
     }
@@ -133,13 +139,13 @@ impl VersionDetails {
 }
 
 impl VersionDetails {
-    /// Returns the day of the last training cutoff, and whether test rows are among the training
+    /// Returns the day of the last training cutoff, with a star if test rows are among the training
     /// rows.
     fn trained_to(&self) -> String {
         let day = self.last_training_cutoff.map(|time| time.day().to_string());
         match (day, self.refit) {
-            (Some(day), true) => format!("{day}, refit"),
-            (None, true) => "refit".to_owned(),
+            (Some(day), true) => format!("{day}*"),
+            (None, true) => "*".to_owned(),
             (day, false) => day.unwrap_or_else(|| "–".to_owned()),
         }
     }
@@ -190,7 +196,6 @@ impl ListedVersion {
             details.trained_to(),
             test(&|test| test.period()),
             test(&|test| grouped(test.rows)),
-            test(&|test| grouped(test.accounts)),
             test(&|test| grouped(test.converting_accounts)),
         ]);
         if with_auc {

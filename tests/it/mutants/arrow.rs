@@ -26,7 +26,7 @@ pub(super) struct ArrowParts {
 impl ArrowParts {
     pub(super) fn new(bytes: &[u8]) -> Self {
         let mut metadata = Vec::new();
-        for start in (0..bytes.len().saturating_sub(8)).step_by(8) {
+        for start in (0..=bytes.len().saturating_sub(8)).step_by(8) {
             if bytes[start..start + 4] == [0xff; 4] {
                 let length = i32::from_le_bytes(bytes[start + 4..start + 8].try_into().unwrap());
                 let end = start + 8 + usize::try_from(length.max(0)).unwrap();
