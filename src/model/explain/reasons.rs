@@ -74,6 +74,9 @@ impl ReasonTemplate {
     /// Writes the value and the typical value, such as
     /// `12 active users in the last 7 days (typical: 4)`.
     fn reason(&self, value: RawValue<'_>) -> String {
+        if let (RawValue::Number(None), Some(typical)) = (value, self.clause.typical_of_missing) {
+            return format!("{} (typical: {typical})", self.value_clause(value));
+        }
         let typical = match (&self.encoding, value) {
             (Encoding::Numeric(number), RawValue::Number(Some(value))) => {
                 self.write(number.typical, self.fine_units(number, value))

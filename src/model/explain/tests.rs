@@ -210,11 +210,11 @@ fn changes_and_shares_say_what_the_number_means() {
     };
     assert_eq!(
         missing("logins_velocity", Some(0.0)),
-        "too new to compare logins with the previous 28 days (typical: unchanged)"
+        "signed up in the last 56 days (typical: earlier)"
     );
     assert_eq!(
-        missing("events_trend", None),
-        "too new for a trend in events per day over the last 28 days (typical: too new)"
+        missing("events_trend", Some(0.0)),
+        "signed up in the last 28 days (typical: earlier)"
     );
     assert_eq!(
         windowed("seat_utilization", 0.6, 0.2),

@@ -18,11 +18,22 @@ pub(super) struct Wording {
     pub(super) unchanged: Option<(f64, String)>,
     /// Text of a missing value.
     pub(super) missing: String,
+    /// The typical value next to this text, if it is not the usual one.
+    pub(super) typical_of_missing: Option<&'static str>,
+}
+
+/// The typical sign-up, next to one in the last days.
+const EARLIER: &str = "earlier";
+
+/// Returns why a comparison of days is missing: the account is younger than these days.
+fn signed_up_within(days: u32) -> String {
+    format!("signed up in the last {}", days_words(days))
 }
 
 impl Wording {
     /// Returns the clause with a value, such as `12 active users in the last 7 days`.
     pub(super) fn of_clause(phrase: &Phrase, window: Option<u32>) -> Self {
+        let days = window.unwrap_or(0);
         let previous = window.map_or(String::new(), days_words);
         let window = window_words(window);
         let counted = |one: &str, many: &str, missing: String| {
@@ -35,20 +46,22 @@ impl Wording {
                 before: format!("{counted} rose to "),
                 before_negative: format!("{counted} fell to "),
                 unchanged: Some((1.0, format!("{counted} unchanged from the previous {previous}"))),
+                typical_of_missing: Some(EARLIER),
                 ..Self::around(
                     "",
                     [&format!("× the previous {previous}"); 2],
-                    format!("too new to compare {counted} with the previous {previous}"),
+                    signed_up_within(days.saturating_mul(2)),
                 )
             },
             Phrase::Trend(counted) => Self {
                 before: format!("{counted} rose by "),
                 before_negative: format!("{counted} fell by "),
                 unchanged: Some((0.0, format!("{counted} steady over the last {previous}"))),
+                typical_of_missing: Some(EARLIER),
                 ..Self::around(
                     "",
                     [&format!(" over the last {previous}"); 2],
-                    format!("too new for a trend in {counted} over the last {previous}"),
+                    signed_up_within(days),
                 )
             },
             Phrase::Share { clause, missing, .. } => {
@@ -108,6 +121,7 @@ impl Wording {
             after_one: after_one.to_owned(),
             unchanged: None,
             missing,
+            typical_of_missing: None,
         }
     }
 

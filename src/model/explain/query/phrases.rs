@@ -142,6 +142,7 @@ impl ReasonTemplate {
             ("unchanged_at", unchanged_at),
             ("unchanged", unchanged),
             ("missing", word(&self.clause.missing)),
+            ("typical_of_missing", text(self.clause.typical_of_missing)),
         ]);
         columns.extend(number.map_or_else(no_limits, |number| self.limits(number)));
         columns

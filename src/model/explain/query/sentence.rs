@@ -103,7 +103,11 @@ impl Words<'_> {
 
     /// Returns the text of the typical value.
     fn typical(&self) -> Expression {
-        self.with_digits(|name| self.phrase(&format!("typical_{name}")))
+        let usual = self.with_digits(|name| self.phrase(&format!("typical_{name}")));
+        let of_missing = self.phrase("typical_of_missing");
+        let is_missing = self.place.double(NUMBERS, "value").is_null();
+        let is_other = is_missing.and(of_missing.clone().is_not_null());
+        Expression::case(vec![(is_other, of_missing)], usual)
     }
 
     /// Returns the text of a number with as many digits as the value has.
