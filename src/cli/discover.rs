@@ -306,7 +306,7 @@ fn verdict(found: &Discovery) -> String {
         text += "\nNothing can be confirmed: no newer account has converted";
     } else if most < MIN_CONVERSIONS {
         text += &format!(
-            "\nHardly a rule can be confirmed: only {} of newer accounts at any age",
+            "\nFew rules can be confirmed: newer accounts have at most {} at any age",
             counted(most, "conversion")
         );
     }

@@ -84,7 +84,15 @@ impl Config {
         let events = events.map(|(index, source)| ("events.path", index, &source.path));
         let accounts = self.accounts.iter().map(|source| ("accounts.path", 0, &source.path));
         let visitors = self.visitors.iter().map(|source| ("visitors.path", 0, &source.path));
-        let all = events.chain(accounts).chain(visitors);
+        let users = self.users.iter().map(|source| ("users.path", 0, &source.path));
+        let alias = self.users.iter().flat_map(|source| &source.alias);
+        let alias = alias.map(|path| ("users.alias", 0, path));
+        let deals = self.eligibility.iter().flat_map(|section| &section.deals);
+        let deals = deals.map(|path| ("eligibility.deals", 0, path));
+        let contacts = self.eligibility.iter().flat_map(|section| &section.contacts);
+        let contacts = contacts.map(|path| ("eligibility.contacts", 0, path));
+        let lists = accounts.chain(visitors).chain(users).chain(alias);
+        let all = events.chain(lists).chain(deals).chain(contacts);
         let mut inputs = all.filter(|(.., path)| path.as_os_str() == "-");
         let Some((key, section_index, _)) = inputs.nth(1) else { return Ok(()) };
         let message = format!(

@@ -255,3 +255,19 @@ fn a_time_zone_has_a_known_name() {
     let message = problem("", &["input.timezone=somewhere"]);
     assert!(message.contains("such as `America/New_York`"), "{message}");
 }
+
+#[test]
+fn one_source_at_most_is_standard_input() {
+    let events = "[[events]]\npath = \"-\"\n";
+    assert!(parse(events, &[]).is_ok());
+    for second in [
+        "[accounts]\npath = \"-\"\n",
+        "[users]\npath = \"-\"\n",
+        "[users]\npath = \"users.csv\"\nalias = \"-\"\n",
+        "[eligibility]\ndeals = \"-\"\n",
+        "[eligibility]\ncontacts = \"-\"\n",
+    ] {
+        let message = problem(&format!("{events}\n{second}"), &[]);
+        assert!(message.contains("found `-` in a second source"), "{second}{message}");
+    }
+}

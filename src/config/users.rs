@@ -22,8 +22,8 @@ pub enum PersonalAddresses {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["path"]))]
 pub struct UserSource {
-    /// File, glob or folder: Parquet, CSV or NDJSON, also compressed (.gz, .zst). Relative paths
-    /// start at the folder of the project file.
+    /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst).
+    /// Relative paths start at the folder of the project file.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
     /// Column of user ids. Default: `user_id`.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{DroppedFeature, FeatureDrop, Finding, ObservationDrop, Warning};
 use crate::escape::one_line;
-use crate::names::counted;
+use crate::names::{counted, grouped};
 use crate::time::ZonedTime;
 
 /// A message of a running pipeline. Results repeat those that matter later.
@@ -131,14 +131,15 @@ impl fmt::Display for Notice {
             Self::IneligibleAccountsSkipped { accounts } => {
                 write!(
                     f,
-                    "{} skipped: own or test accounts, or outside of the territory ([eligibility]); other accounts count, also those that are not eligible today",
+                    "{} skipped: own or test accounts, or outside the territory (`[eligibility]`). Others count, even if they are not eligible today",
                     counted(*accounts, "account")
                 )
             }
             Self::IneligibleRowsKept { rows, all } => {
                 write!(
                     f,
-                    "{rows} of {} not eligible at the cutoff ([eligibility]); all metrics count them like the others, although they never qualify",
+                    "{} of {} are of accounts that were not eligible at the cutoff (`[eligibility]`). They count in all metrics, but never qualify",
+                    grouped(*rows),
                     counted(*all, "row")
                 )
             }

@@ -55,6 +55,27 @@ fn a_sound_project_has_no_problem_and_the_numbers_of_the_training() {
 }
 
 #[test]
+fn events_of_unknown_users_match_no_account() {
+    let project = Project::trial();
+    let event = |row: usize| format!("u{},login,2025-01-{:02}T08:00:00Z\n", row % 10, 1 + row / 10);
+    let events: String = (0..100).map(event).collect();
+    project.write("used.csv", format!("user_id,event,timestamp\n{events}"));
+    project.write("users.csv", "user_id,account_id\nu0,a0\n");
+    project.write("list.csv", "account_id,signed_up_at\na0,2025-01-01T00:00:00Z\n");
+    project.write(
+        "users.toml",
+        "[[events]]\npath = \"used.csv\"\n\n[users]\npath = \"users.csv\"\n\n[accounts]\npath = \"list.csv\"\nsigned_up = \"signed_up_at\"\n",
+    );
+    let (checks, run) = checks(&project, &["-c", "users.toml", "--at", "2025-01-11"]);
+    assert_eq!(run.code, Some(5));
+    let (status, found, _) = find(&checks, "log", "matched accounts");
+    assert_eq!(
+        (status.as_str(), found.as_str()),
+        ("problem", "10 of 100 events are of accounts in the list (10.0%)")
+    );
+}
+
+#[test]
 fn the_age_of_the_newest_events_is_a_warning_from_three_days_on() {
     let project = Project::trial();
     let status = |args: &[&str]| {

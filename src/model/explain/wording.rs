@@ -90,7 +90,7 @@ impl Wording {
     pub(super) fn of_value(phrase: &Phrase) -> Self {
         let missing = match phrase {
             Phrase::Days { missing, .. } | Phrase::Share { missing, .. } => *missing,
-            Phrase::Growth(_) | Phrase::Trend(_) => "too new",
+            Phrase::Growth(_) | Phrase::Trend(_) => "new account",
             _ => "missing",
         };
         let around = |after: &str| Self::around("", [after; 2], missing.to_owned());

@@ -19,6 +19,14 @@ const DROPPED: f64 = 0.05;
 /// Shares of matched records below which there is a warning or a problem.
 const MATCHED: [f64; 2] = [0.95, 0.5];
 
+/// Reasons why an event belongs to no account of the list.
+const UNMATCHED: [DropReason; 4] = [
+    DropReason::UnknownAccount,
+    DropReason::UnknownUser,
+    DropReason::UserWithoutAccount,
+    DropReason::UserInTwoAccounts,
+];
+
 /// Age of the newest events above which they have a warning, in days: an export of each night is
 /// up to a day and a half old.
 const MAX_AGE: i64 = 2;
@@ -73,7 +81,8 @@ fn check_rows(source: &SourceQuality) -> ProjectCheck {
 fn check_matches(log: &Log) -> Option<ProjectCheck> {
     let events = log.quality.sources.iter().filter(|source| source.kind == "events");
     let (all, unknown) = events.fold((0, 0), |(all, unknown), source| {
-        (all + source.records, unknown + source.count(DropReason::UnknownAccount))
+        let unmatched = UNMATCHED.iter().map(|reason| source.count(*reason)).sum::<u64>();
+        (all + source.records, unknown + unmatched)
     });
     log.listed.then(|| {
         let matched = share(all - unknown, all);
@@ -84,7 +93,8 @@ fn check_matches(log: &Log) -> Option<ProjectCheck> {
             percent(matched)
         );
         let check = ProjectCheck::ok("log", "matched accounts", found);
-        let action = "compare the ids of events and accounts, and export the missing accounts";
+        let action =
+            "compare the ids of events, users and accounts, and export the missing accounts";
         match MATCHED.map(|limit| matched < limit) {
             [_, true] => check.with(CheckStatus::Problem, action),
             [true, false] => check.with(CheckStatus::Warning, action),
@@ -159,7 +169,7 @@ fn check_freshness(options: &ReadOptions, log: &Log, reference: Timestamp) -> Pr
     if age <= MAX_AGE {
         return check;
     }
-    check.with(CheckStatus::Warning, "check the export, or name the time of the data with `--at`")
+    check.with(CheckStatus::Warning, "check the export, or set the time of the data with `--at`")
 }
 
 /// Checks the rows of a training, without fitting a model.
@@ -184,7 +194,7 @@ fn check_setup(
     let split = setup.split();
     let mut check = ProjectCheck::ok("training", "conversions", describe_split(split));
     if split.method == SplitMethod::CrossValidation {
-        let action = "wait for more conversions, or add an older period, for a test set of its own";
+        let action = "add older data or wait for more conversions, for a separate test set";
         check = check.with(CheckStatus::Warning, action);
     }
     let mut horizon = format!("{} after each cutoff", config.observation.horizon);
