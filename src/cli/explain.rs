@@ -242,16 +242,22 @@ impl Query<'_> {
         model.usage_features(label)?;
         let config =
             model.project_config(&args.project.load(&terminal.files)?, &mut terminal.sink())?;
-        let log = args.project.model_log(&config, model, time, terminal)?;
-        if time.is_some() && log.accounts.id.code(&args.account).is_none() {
+        let log = args.project.model_log(&config, model, time, terminal);
+        let is_absent = match &log {
+            Ok(log) => log.accounts.id.code(&args.account).is_none(),
+            Err(error) => matches!(error, Error::EmptyLog { .. }),
+        };
+        if let Some(time) = time.filter(|_| is_absent) {
             // Accounts that sign up later are not in the log as of that time.
+            let time = time.in_zone(config.input.timezone);
             let all = terminal.silenced(|t| args.project.model_log(&config, model, None, t));
             if let Ok(all) = all
-                && let Some(error) = AccountRow::not_signed_up(&all, &args.account, log.until)
+                && let Some(error) = AccountRow::not_signed_up(&all, &args.account, time)
             {
                 return Err(error);
             }
         }
+        let log = log?;
         AccountRow::from_log((model, label), &config, &log, &args.account, &terminal.sink())
     }
 }

@@ -377,7 +377,7 @@ fn times_that_cannot_be_compared_are_reported() {
     let signed_up =
         table.lines().find(|line| line.starts_with(&account)).unwrap().split(',').nth(1).unwrap();
     let day: String = signed_up.chars().take(10).collect();
-    for early in ["2025-01-03", &day] {
+    for early in ["2024-01-01", "2025-01-03", &day] {
         let words =
             format!("account `{account}` signed up at {signed_up}, so it has no score on {early}");
         ask(&["--since", early]).fails_with(2, &[&words, "use a later time"]);

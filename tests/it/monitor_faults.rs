@@ -198,7 +198,7 @@ fn a_growing_log_raises_no_alarm_and_a_renamed_event_does_on_the_second_day() {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         words.contains("Do: list both names in [roles] and retrain")
-            && words.contains("otherwise as in training"),
+            && words.contains("Checked without an alarm: "),
         "{text}"
     );
     // Scores are not given silently on such a log.

@@ -78,12 +78,14 @@ pub(crate) fn comparison(
 
 /// Describes the rows of the comparison.
 fn compared_rows(e: &Evaluation) -> String {
-    format!(
-        "Compared on {} of {}, {} converted",
-        counted(e.n, "row"),
-        counted(e.accounts, "account"),
-        grouped(e.conversions)
-    )
+    let [rows, accounts] = [counted(e.n, "row"), counted(e.accounts, "account")];
+    let conversions = grouped(e.conversions);
+    if e.n == e.accounts {
+        return format!("Compared on {rows} of {accounts}, {conversions} converted");
+    }
+    // With several rows per account, both numbers differ from those of other screens.
+    let converting = grouped(e.converting_accounts);
+    format!("Compared on {rows} ({conversions} converted) of {accounts} ({converting} converted)")
 }
 
 /// Lists the verdict on each model from its own test set, and the models without skill on the

@@ -5,7 +5,7 @@ use pql_stats::metrics::SubsetMetrics;
 
 use super::{decimal, fixed, range, table};
 use crate::log::NewEvent;
-use crate::names::{backticked, capitalized, distinct, percents};
+use crate::names::{backticked, distinct, percents};
 use crate::operations::monitor::{
     EventNameDrift, FeatureDrift, MonitoringReport, RealizedPerformance, RunPerformance,
 };
@@ -105,18 +105,12 @@ fn unchanged(report: &MonitoringReport) -> String {
     ];
     let names: Vec<&str> =
         parts.into_iter().filter(|(_, unchanged)| *unchanged).map(|(name, _)| name).collect();
-    let otherwise = if report.alarms.is_empty() { "" } else { " otherwise" };
-    match names.split_last() {
-        None => String::new(),
-        Some((only, [])) => {
-            let verb = if only.ends_with('s') { "are" } else { "is" };
-            format!("\n{} {verb}{otherwise} as in training", capitalized(only))
-        }
-        Some((last, names)) => {
-            let names = capitalized(&format!("{} and {last}", names.join(", ")));
-            format!("\n{names} are{otherwise} as in training")
-        }
-    }
+    let names = match names.split_last() {
+        None => return String::new(),
+        Some((only, [])) => (*only).to_owned(),
+        Some((last, names)) => format!("{} and {last}", names.join(", ")),
+    };
+    format!("\nChecked without an alarm: {names}")
 }
 
 fn scores(report: &MonitoringReport) -> String {

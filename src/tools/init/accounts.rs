@@ -52,7 +52,7 @@ impl GuessedAccountColumns {
         };
         let repeated = (!key.unique).then(|| {
             format!(
-                "`{}` has {} for {}: keep one row for each account, or pass the file with `--events`, where each row is an event",
+                "`{}` has {} for {}: keep one row for each account, set `history = true` if each row has values from a time on, or pass the file with `--events` if each row is an event",
                 file_name(&list.path),
                 counted(key.column.present as u64, "row"),
                 counted(key.column.distinct() as u64, "account")
