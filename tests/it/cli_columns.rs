@@ -69,11 +69,11 @@ fn the_marks_can_be_set() {
     assert!(columns.contains(&"x".to_owned()), "{out}");
     let run = project.pql(&["train", "--name", "n", "--features", "m.csv", "-v"]).done();
     assert!(
-        run.out.contains(
+        run.unwrapped_messages().contains(
             "`x` is read as text: 119 of 120 values are numbers, and row 8 is `unknown`."
         ),
         "{}",
-        run.out
+        run.err
     );
 }
 
