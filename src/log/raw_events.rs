@@ -546,9 +546,10 @@ struct SelectedRows<'a> {
     naming: EventNameSource<'a>,
 }
 
-/// Warns of event names in roles that the data do not have, each with the nearest event name that
-/// has no role. A name that occurs only after the end of the log is right.
+/// Warns of event names in roles that the log does not have, each with the nearest event name that
+/// has no role.
 ///
+/// Names after the end of the log do not count: the warnings of a log do not depend on later events.
 /// # Arguments
 /// * `present` – by event name code, whether the log has the event before its end
 pub(super) fn unknown_role_events(
@@ -556,12 +557,10 @@ pub(super) fn unknown_role_events(
     present: &[bool],
     roles: &Roles,
 ) -> Vec<Warning> {
-    let known: BTreeSet<&str> = raw.names.iter().collect();
+    let present = raw.names.iter().zip(present).filter(|(_, present)| **present);
+    let known: BTreeSet<&str> = present.map(|(name, _)| name).collect();
     let all = || roles.usage().into_iter().chain(roles.not_usage());
     let in_roles: BTreeSet<&str> = all().flat_map(|(_, names)| names).map(String::as_str).collect();
-    let is_free = |(name, present): &(&str, &bool)| **present && !in_roles.contains(name);
-    let free: Vec<&str> =
-        raw.names.iter().zip(present).filter(is_free).map(|(name, _)| name).collect();
     let defaults = Roles::default();
     let defaults = defaults.usage().into_iter().chain(defaults.not_usage());
     let mut warnings = Vec::new();
@@ -569,7 +568,7 @@ pub(super) fn unknown_role_events(
         for name in
             names.iter().filter(|n| !known.contains(&*cells::canonical(n)) && names != default)
         {
-            let suggestion = nearest(name, free.iter().copied());
+            let suggestion = nearest(name, known.difference(&in_roles).copied());
             warnings.push(Warning::UnknownRoleEvent {
                 event: name.clone(),
                 role: role.to_owned(),

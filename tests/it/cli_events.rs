@@ -535,17 +535,6 @@ fn a_role_without_events_suggests_the_nearest_name() {
 }
 
 #[test]
-fn a_role_of_an_event_after_the_end_of_the_log_is_right() {
-    let project = Project::trial();
-    let mut late = rows(&project).pop().unwrap();
-    (late[2], late[3]) = ("late".to_owned(), "2025-05-27T10:00:00Z".to_owned());
-    project.write("events.csv", format!("{}{}\n", project.text("events.csv"), late.join(",")));
-    let sets = ["--set", "roles.value=[\"late\"]", "--set", "observation.until=2025-05-01"];
-    let run = project.pql(&[&["features", "-o", "-"], &sets[..]].concat()).done();
-    assert!(!run.err.contains("`late`"), "{}", run.err);
-}
-
-#[test]
 fn a_batch_without_events_of_listed_accounts_is_refused() {
     let project = Project::trial();
     project.train(&[]).done();
