@@ -67,7 +67,7 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.places$}%", 100.0 * share)
 }
 
-/// Formats shares as [`percent`] does, with as many decimal places as tell different ones apart.
+/// Formats shares as [`percent`] does, with as many decimal places as distinguish them.
 pub(crate) fn percents(shares: &[f64]) -> Vec<String> {
     distinct(shares, |share, more| match more {
         0 => percent(share),
@@ -81,7 +81,7 @@ pub(crate) fn whole_percents(shares: &[f64]) -> Vec<String> {
     distinct(shares, |share, more| format!("{:.more$}%", 100.0 * share))
 }
 
-/// Formats numbers, with as many decimal places as tell different ones apart. Numbers that differ
+/// Formats numbers, with as many decimal places as distinguish them. Numbers that differ
 /// by rounding errors only look the same.
 ///
 /// # Arguments

@@ -1,15 +1,14 @@
-//! The account list: reading, cleaning and writing.
+//! The account list: reading and cleaning.
 
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
+use super::account_columns::{AccountColumns, required_key};
 use super::account_history::{AccountVersions, AttributeHistory, RowsByAccount};
 use super::cells::{
-    self, CellLocation, ColumnNotes, ColumnTypes, EXPECTED_YEARS, NO_TIME, NumberReader,
-    TimeColumn, TimeText,
+    self, CellLocation, ColumnNotes, ColumnTypes, NO_TIME, NumberReader, TimeColumn, TimeText,
 };
-use super::columns::{check_optional, optional_column, require};
 use super::derive::first_seen;
 use super::interner::{Interner, NO_CODE};
 use super::joined::JoinedTable;
@@ -20,7 +19,6 @@ use super::{Names, earlier};
 use crate::config::AccountSource;
 use crate::error::{Error, Result};
 use crate::io::read::{self, FileOptions, RowBatch, Source};
-use crate::io::write::time_column;
 use crate::time::{LocalDays, NEVER, Zone};
 use crate::warning::{DropReason, Warning};
 
@@ -84,92 +82,6 @@ pub(super) struct AccountList {
     /// By account code, whether its row is unknown at the end of the log, although the account
     /// exists. Empty unless users add accounts.
     unknown_rows: Vec<bool>,
-}
-
-/// The columns of the account list.
-pub(super) struct AccountColumns {
-    pub(super) account: String,
-    pub(super) signed_up: String,
-    pub(super) converted: Option<String>,
-    pub(super) churned: Option<String>,
-    pub(super) seats: Option<String>,
-    revenue: Option<String>,
-    first_revenue: Option<String>,
-    valid_from: Option<String>,
-}
-
-impl AccountColumns {
-    /// Returns the configured columns of a table whose columns are not known. A required column has
-    /// its default name if none is configured; an optional one is not used.
-    pub(super) fn configured(source: &AccountSource) -> Self {
-        let required = |configured: &Option<String>, default: &str| {
-            configured.clone().unwrap_or_else(|| default.to_owned())
-        };
-        Self {
-            account: required(&source.account, "account_id"),
-            signed_up: required(&source.signed_up, "signed_up_at"),
-            converted: source.converted.clone(),
-            churned: source.churned.clone(),
-            seats: source.seats.clone(),
-            revenue: source.revenue.clone(),
-            first_revenue: source.first_revenue.clone(),
-            valid_from: None,
-        }
-    }
-
-    /// Resolves the configured or default column names against the columns of the files.
-    pub(super) fn resolve(source: &AccountSource, files: &Source) -> Result<Self> {
-        let optional = |configured: &Option<String>, default: &str, key: &str| {
-            optional_column(files, configured.as_ref(), default, &format!("`accounts.{key}`"))
-        };
-        let required = |configured: &Option<String>, default: &str, key: &str| {
-            require(files, configured.as_ref(), default, &format!("`accounts.{key}`"))
-        };
-        for name in &source.attributes {
-            check_optional(files, name, "`accounts.attributes`")?;
-        }
-        Ok(Self {
-            account: required(&source.account, "account_id", "account")?,
-            signed_up: required(&source.signed_up, "signed_up_at", "signed_up")?,
-            converted: optional(&source.converted, "converted_at", "converted")?,
-            churned: optional(&source.churned, "churned_at", "churned")?,
-            seats: optional(&source.seats, "seats", "seats")?,
-            revenue: optional(&source.revenue, "mrr", "revenue")?,
-            first_revenue: optional(&source.first_revenue, "first_mrr", "first_revenue")?,
-            valid_from: if source.history {
-                Some(required(&source.valid_from, "valid_from", "valid_from")?)
-            } else {
-                None
-            },
-        })
-    }
-
-    /// Returns the names of the columns to read, sorted.
-    pub(super) fn names(&self, source: &AccountSource) -> Vec<String> {
-        let mut columns = vec![self.account.clone(), self.signed_up.clone()];
-        let others = [
-            &self.converted,
-            &self.churned,
-            &self.seats,
-            &self.revenue,
-            &self.first_revenue,
-            &self.valid_from,
-        ];
-        columns.extend(others.into_iter().flatten().cloned());
-        columns.extend(source.attributes.iter().cloned());
-        columns.sort_unstable();
-        columns.dedup();
-        columns
-    }
-}
-
-/// Returns the key of the project file if a column must have values, for messages.
-fn required_key(columns: &AccountColumns, column: &str) -> Option<String> {
-    match column {
-        _ if column == columns.account => Some("`accounts.account`".to_owned()),
-        _ if column == columns.signed_up => Some("`accounts.signed_up`".to_owned()),
-        _ => None,
-    }
 }
 
 /// Columns collected batch by batch.
@@ -441,12 +353,9 @@ impl AccountList {
     /// those that mean never.
     fn times(&mut self, mut times: TimeColumn, column: String) -> Result<(Vec<i64>, u64)> {
         times.pad(self.locations.len());
-        let (times, absent) = times.finish().map_err(|(index, found)| Error::BadValue {
-            path: self.files[self.locations[index].0 as usize].clone(),
-            row: Some(self.locations[index].1),
-            column: column.clone(),
-            found,
-            expected: EXPECTED_YEARS.to_owned(),
+        let (times, absent) = times.finish_located(&column, |index| {
+            let (file, row) = self.locations[index];
+            (self.files[file as usize].clone(), row)
         })?;
         self.notes.note_marks(&column, times.len() as u64, absent.marks);
         let never = absent.never.count;
@@ -660,55 +569,4 @@ pub(super) fn invert(rows: &[u32], len: usize) -> Vec<u32> {
         }
     }
     codes
-}
-
-/// Returns the account list with the default column names; with a history, one row per account and
-/// time.
-pub(super) fn table(accounts: &Accounts) -> Result<DataFrame> {
-    let failed = |e| Error::table("the account list", e);
-    let table = accounts_table(accounts)?;
-    let attributes = accounts.attributes.columns().iter();
-    let Some(history) = &accounts.history else {
-        let mut columns = table.columns().to_vec();
-        for attribute in attributes {
-            if columns.iter().all(|c| c.name() != attribute.name()) {
-                columns.push(attribute.clone());
-            }
-        }
-        return DataFrame::new(accounts.id.len(), columns).map_err(failed);
-    };
-    let rows = IdxCa::from_vec("".into(), history.accounts());
-    let mut columns = table.take(&rows).map_err(failed)?.columns().to_vec();
-    let from = history.valid_from().iter().map(|t| (*t != NO_TIME).then_some(*t));
-    columns.push(time_column("valid_from", from));
-    for attribute in attributes {
-        if columns.iter().all(|c| c.name() != attribute.name()) {
-            columns.push(attribute.clone());
-        }
-    }
-    DataFrame::new(rows.len(), columns).map_err(failed)
-}
-
-/// Returns the account list with the default column names, without attributes.
-fn accounts_table(accounts: &Accounts) -> Result<DataFrame> {
-    let time = |name: &str, values: &[i64]| {
-        time_column(name, values.iter().map(|t| (*t != NEVER).then_some(*t)))
-    };
-    let number = |name: &str, values: &[f64]| {
-        Float64Chunked::from_iter_options(
-            name.into(),
-            values.iter().map(|v| Some(*v).filter(|v| !v.is_nan())),
-        )
-        .into_column()
-    };
-    let mut columns = vec![
-        Column::new("account_id".into(), accounts.id.iter().collect::<Vec<_>>()),
-        time("signed_up_at", &accounts.signed_up),
-        time("converted_at", &accounts.converted),
-        time("churned_at", &accounts.churned),
-    ];
-    columns.extend(accounts.seats.iter().map(|s| number("seats", s)));
-    columns.extend(accounts.revenue.iter().map(|r| number("mrr", r)));
-    columns.extend(accounts.first_revenue.iter().map(|r| number("first_mrr", r)));
-    DataFrame::new(accounts.id.len(), columns).map_err(|e| Error::table("the account list", e))
 }

@@ -1,6 +1,6 @@
 //! The columns to read from a source of events.
 
-use super::accounts::AccountColumns;
+use super::account_columns::AccountColumns;
 use super::visitors;
 use crate::config::{AccountSource, EventSource, VisitorSource};
 use crate::error::Result;

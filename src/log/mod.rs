@@ -4,7 +4,9 @@
 //! Records at or after the end of the log are dropped, so that a log truncated there gives the same
 //! [`Log`].
 
+mod account_columns;
 mod account_history;
+mod account_table;
 mod accounts;
 mod assemble;
 pub(crate) mod cells;
@@ -356,7 +358,7 @@ pub(crate) fn earlier(a: i64, b: i64) -> i64 {
 /// # Errors
 /// * [`Error::Table`]: polars cannot build the table
 pub fn accounts_table(log: &Log) -> Result<DataFrame> {
-    accounts::table(&log.accounts)
+    account_table::table(&log.accounts)
 }
 
 /// Passes the events to `write`, one table per partition of accounts, with the column names that

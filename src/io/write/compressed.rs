@@ -1,4 +1,4 @@
-//! Output that is compressed as its file extension tells.
+//! Output that is compressed according to its file extension.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(super) enum CompressedWriter {
 }
 
 impl CompressedWriter {
-    /// Compresses text as the extension of its path tells: `.gz` or `.zst`.
+    /// Compresses text according to the extension of its path: `.gz` or `.zst`.
     pub(super) fn by_extension(path: &Path, to: TargetWriter) -> io::Result<Self> {
         Ok(match Compression::from_path(path) {
             Compression::Plain => Self::Plain(to),

@@ -240,6 +240,33 @@ pub(crate) fn parse_bool(text: &str) -> Option<f64> {
     }
 }
 
+/// Returns the values of a column of flags; a missing one is false.
+///
+/// # Arguments
+/// * `null` – marks of missing values
+/// # Errors
+/// * [`Error::BadValue`]: a value is no flag
+pub(crate) fn flags(
+    column: &Column,
+    location: CellLocation<'_>,
+    null: &NullMarks,
+) -> Result<Vec<bool>> {
+    let flag = |(index, value): (usize, Option<&str>)| {
+        let value = value.map(str::trim).filter(|value| !null.contains(value)).unwrap_or_default();
+        parse_flag(value).ok_or_else(|| location.bad_value(index, value, "true or false"))
+    };
+    text(column)?.iter().enumerate().map(flag).collect()
+}
+
+/// Parses a flag; an empty one is false.
+fn parse_flag(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "1" => Some(true),
+        "" | "false" | "f" | "no" | "n" | "0" => Some(false),
+        _ => None,
+    }
+}
+
 fn float(series: &Series) -> Result<Float64Chunked> {
     series
         .cast(&DataType::Float64)

@@ -2,11 +2,14 @@
 
 use std::fmt::Display;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use polars::prelude::*;
 
 use super::marks::{MarkCounts, NullMarks};
-use super::{CellLocation, NO_TIME, float, parse_number, position, unreadable, values};
+use super::{
+    CellLocation, EXPECTED_YEARS, NO_TIME, float, parse_number, position, unreadable, values,
+};
 use crate::error::{Error, Result};
 use crate::time::{self, DAY, LocalTimes, YEARS, Zone};
 use crate::warning::Warning;
@@ -444,6 +447,25 @@ impl TimeColumn {
         let unit_hint = numbers.unit_hint(&values);
         absent.never.merge(numbers.convert(&mut values, unit_hint)?);
         Ok((values, absent))
+    }
+
+    /// Returns the result of [`TimeColumn::finish`], with errors that name the row.
+    ///
+    /// # Arguments
+    /// * `column` – name of the column
+    /// * `place` – returns the file and the row of a value
+    /// # Errors
+    /// * [`Error::BadValue`]: a number is not a valid time
+    pub(crate) fn finish_located(
+        self,
+        column: &str,
+        place: impl Fn(usize) -> (PathBuf, u64),
+    ) -> Result<(Vec<i64>, AbsentTimes)> {
+        self.finish().map_err(|(index, found)| {
+            let ((path, row), column) = (place(index), column.to_owned());
+            let expected = EXPECTED_YEARS.to_owned();
+            Error::BadValue { path, row: Some(row), column, found, expected }
+        })
     }
 
     /// Returns the times, which of them are numbers whose unit is still unknown, and what was read

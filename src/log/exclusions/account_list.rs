@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::io::read::{self, FileOptions, RowBatch, Source};
 use crate::log::cells::{self, CellLocation, NO_TIME, TimeColumn, TimeText};
 use crate::log::columns::require;
-use crate::log::users::parse_flag;
 
 /// What a row of the account list says about its account.
 struct ListRow {
@@ -119,13 +118,8 @@ impl Reader<'_> {
             })
             .collect();
         if let Some(name) = &self.eligibility.internal {
-            let flags = cells::text(column(name)?)?;
-            for (index, (row, flag)) in rows.iter_mut().zip(flags.iter()).enumerate() {
-                let flag = flag.map(str::trim).filter(|flag| !self.null.contains(flag));
-                let flag = flag.unwrap_or_default();
-                let bad = || location(name).bad_value(index, flag, "true or false");
-                row.is_internal = parse_flag(flag).ok_or_else(bad)?;
-            }
+            let flags = cells::flags(column(name)?, location(name), &self.null)?;
+            rows.iter_mut().zip(flags).for_each(|(row, flag)| row.is_internal = flag);
         }
         for (name, allowed) in &self.eligibility.territory {
             let values = cells::text(column(name)?)?;

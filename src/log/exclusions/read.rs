@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Deal, Exclusions};
 use crate::config::{Config, EligibilityConfig};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::io::read::{self, FileOptions, RowBatch, Source};
-use crate::log::cells::{
-    self, CellLocation, EXPECTED_YEARS, NO_TIME, NullMarks, TimeColumn, TimeText,
-};
+use crate::log::cells::{self, CellLocation, NO_TIME, NullMarks, TimeColumn, TimeText};
 use crate::log::columns::{optional_column, require};
 use crate::log::quality::SourceQuality;
 use crate::log::{Log, Names};
@@ -253,11 +251,9 @@ impl TimedTable<'_> {
     ) -> Result<TimedRows> {
         let mut values = Vec::new();
         for (times, key) in self.times.into_iter().zip(&self.keys) {
-            let (times, absent) = times.finish().map_err(|(index, found)| {
+            let (times, absent) = times.finish_located(&key.column, |index| {
                 let (file, row) = self.locations[index];
-                let (path, column) = (files.file(file).to_owned(), key.column.clone());
-                let expected = EXPECTED_YEARS.to_owned();
-                Error::BadValue { path, row: Some(row), column, found, expected }
+                (files.file(file).to_owned(), row)
             })?;
             warnings.extend(absent.never.warning(key.column.clone()));
             values.push(times);

@@ -195,9 +195,9 @@ impl<'a> Context<'a> {
 
 /// Keeps the most specific cause of each fault.
 ///
-/// If a source and some of its event types have the same fault, the source is reported if its other
-/// events have the fault, too; otherwise the event types are. Afterwards the log is compared in the
-/// same way with the remaining sources and event types.
+/// A source and some of its event types may have the same fault. If the other events of the source
+/// also have it, the source is reported, otherwise the event types are. Afterwards the log is
+/// compared in the same way with the remaining sources and event types.
 ///
 /// # Arguments
 /// * `faults` – faults of one kind

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::{AccountSource, EventSource, MaxLine, TableFormat};
 use crate::error::{Error, Result};
 use crate::io::read::{FileOptions, Source};
-use crate::log::accounts::AccountColumns;
+use crate::log::account_columns::AccountColumns;
 use crate::log::columns::EventColumns;
 use crate::names::backticked;
 use crate::query::TableName;

@@ -8,9 +8,7 @@ use foldhash::fast::RandomState;
 use crate::config::UserSource;
 use crate::error::{Error, Result};
 use crate::io::read::{self, FileOptions, RowBatch, Source};
-use crate::log::cells::{
-    self, CellLocation, ColumnNotes, ColumnTypes, EXPECTED_YEARS, TimeColumn, TimeText,
-};
+use crate::log::cells::{self, CellLocation, ColumnNotes, ColumnTypes, TimeColumn, TimeText};
 use crate::log::columns::{optional_column, require};
 use crate::log::interner::{Interner, NO_CODE};
 use crate::log::quality::SourceQuality;
@@ -164,16 +162,17 @@ impl AliasRows<'_> {
         from: Option<&str>,
         (notes, warnings): (&mut ColumnNotes, &mut Vec<Warning>),
     ) -> Result<(Aliases, SourceQuality)> {
-        let bad = |index: usize, column: &str, found: String, expected: String| {
+        let place = |index: usize| {
             let (file, row) = self.locations[index];
-            let (path, column) = (files.file(file).to_owned(), column.to_owned());
+            (files.file(file).to_owned(), row)
+        };
+        let bad = |index: usize, column: &str, found: String, expected: String| {
+            let ((path, row), column) = (place(index), column.to_owned());
             Error::BadValue { path, row: Some(row), column, found, expected }
         };
         let mut times = vec![i64::MIN; self.old.len()];
         if let Some(column) = from {
-            let (found, absent) = std::mem::take(&mut self.from)
-                .finish()
-                .map_err(|(index, found)| bad(index, column, found, EXPECTED_YEARS.to_owned()))?;
+            let (found, absent) = std::mem::take(&mut self.from).finish_located(column, place)?;
             notes.note_marks(column, found.len() as u64, absent.marks);
             warnings.extend(absent.never.warning(column.to_owned()));
             times = found;

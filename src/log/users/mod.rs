@@ -11,7 +11,7 @@ use super::interner::{Interner, NO_CODE};
 use super::quality::SourceQuality;
 use crate::warning::DropReason;
 use alias::Aliases;
-pub(super) use read::{parse_flag, read};
+pub(super) use read::read;
 
 /// A membership of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ struct Membership {
 pub(super) struct ResolvedUser {
     /// Code of the user after all merges.
     pub(super) user: u32,
-    /// The account, a code in [`UserDirectory::accounts`], or why there is none.
+    /// The account, a code in [`UserDirectory::accounts`], or the reason for its absence.
     pub(super) account: std::result::Result<u32, DropReason>,
     /// Whether the user is own staff or a test user.
     pub(super) internal: bool,

@@ -10,9 +10,7 @@ use super::{Membership, UserDirectory};
 use crate::config::{PersonalAddresses, UserSource};
 use crate::error::{Error, Result};
 use crate::io::read::{self, FileOptions, RowBatch, Source};
-use crate::log::cells::{
-    self, CellLocation, ColumnNotes, ColumnTypes, EXPECTED_YEARS, TimeColumn, TimeText,
-};
+use crate::log::cells::{self, CellLocation, ColumnNotes, ColumnTypes, TimeColumn, TimeText};
 use crate::log::columns::{optional_column, require};
 use crate::log::interner::{Interner, NO_CODE};
 use crate::log::quality::SourceQuality;
@@ -220,14 +218,8 @@ impl UserRows<'_> {
         let RowBatch { first_row, ref frame, .. } = *batch;
         let mut internal = vec![false; frame.height()];
         if let Some(name) = &self.columns.internal {
-            let flags = cells::text(read::column(file, frame, name)?)?;
             let location = CellLocation { path: file, column: name, first_row, rows: &[] };
-            for (index, flag) in flags.iter().enumerate() {
-                let flag = flag.map(str::trim).filter(|flag| !self.types.null.contains(flag));
-                internal[index] = parse_flag(flag.unwrap_or_default()).ok_or_else(|| {
-                    location.bad_value(index, flag.unwrap_or_default(), "true or false")
-                })?;
-            }
+            internal = cells::flags(read::column(file, frame, name)?, location, &self.types.null)?;
         }
         if let Some(name) = &self.columns.role {
             let roles = cells::text(read::column(file, frame, name)?)?;
@@ -248,12 +240,9 @@ impl UserRows<'_> {
         self.quality.records = self.quality.rows;
         if let Some(column) = self.columns.from.clone() {
             let times = std::mem::take(&mut self.from);
-            let (times, absent) = times.finish().map_err(|(index, found)| Error::BadValue {
-                path: self.files[self.locations[index].0 as usize].clone(),
-                row: Some(self.locations[index].1),
-                column: column.clone(),
-                found,
-                expected: EXPECTED_YEARS.to_owned(),
+            let (times, absent) = times.finish_located(&column, |index| {
+                let (file, row) = self.locations[index];
+                (self.files[file as usize].clone(), row)
             })?;
             notes.note_marks(&column, times.len() as u64, absent.marks);
             warnings.extend(absent.never.warning(column));
@@ -310,13 +299,4 @@ fn joined(rows: impl Iterator<Item = Membership>) -> (Membership, bool) {
     }
     let missing = Some(DropReason::UserInTwoAccounts);
     (Membership { account: NO_CODE, missing, ..first }, true)
-}
-
-/// Parses a flag; an empty one is false.
-pub(in crate::log) fn parse_flag(text: &str) -> Option<bool> {
-    match text.to_lowercase().as_str() {
-        "true" | "t" | "yes" | "y" | "1" => Some(true),
-        "" | "false" | "f" | "no" | "n" | "0" => Some(false),
-        _ => None,
-    }
 }

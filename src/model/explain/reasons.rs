@@ -177,14 +177,14 @@ impl ReasonTemplate {
         units.map_or(number, |units| number.with_units(units))
     }
 
-    /// Returns the units per 1 with which a value, its typical value and the number of its note are
-    /// told apart; `None` if their usual units do that.
+    /// Returns the units per 1 that distinguish a value, its typical value and the number of its note;
+    /// `None` if their usual units do.
     fn fine_units(&self, number: &NumericEncoding, value: f64) -> Option<f64> {
         let noted = self.noted(number, self.place(value));
         self.distinct_units([Some(value), number.typical, noted])
     }
 
-    /// Returns the units per 1 with which several values are told apart.
+    /// Returns the units per 1 that distinguish several values.
     pub(super) fn distinct_units<const N: usize>(&self, values: [Option<f64>; N]) -> Option<f64> {
         let numbers: Vec<(f64, Number)> =
             values.into_iter().flatten().map(|value| (value, self.number(value, None))).collect();

@@ -106,7 +106,7 @@ pub(crate) fn percent(share: f64) -> String {
     percent_with(share, 0)
 }
 
-/// Returns shares in percent as [`percent`] does, with as many digits as tell different ones apart.
+/// Returns shares in percent as [`percent`] does, with as many digits as distinguish them.
 pub(crate) fn percents(shares: &[f64]) -> Vec<String> {
     distinct(shares, percent_with)
 }
@@ -130,7 +130,7 @@ fn percent_with(share: f64, more: usize) -> String {
 }
 
 /// Returns an interval of shares in whole percents, such as `15% to 30%`.
-pub(crate) fn whole_percents(Interval { low, high }: Interval) -> String {
+pub(crate) fn whole_percent_range(Interval { low, high }: Interval) -> String {
     format!("{:.0}% to {:.0}%", 100.0 * low, 100.0 * high)
 }
 

@@ -5,7 +5,7 @@ use pql_stats::intervals::Interval;
 use super::{fixed, lift, percent, percent_range, range, table};
 use crate::io::write::format_number;
 use crate::log::Log;
-use crate::report::format::{counted, grouped, whole_percents, wrap_lines};
+use crate::report::format::{counted, grouped, whole_percent_range, wrap_lines};
 use crate::rules::funnel::{
     ALL, Funnel, FunnelOptions, FunnelRow, LandmarkComparison, PqlRevenue, Rate,
     TYPICAL_CUSTOMER_SHARE, TYPICAL_PQL_SHARE,
@@ -98,10 +98,10 @@ fn rates(all: &[&FunnelRow], horizon: &str) -> String {
         "typical in the industry".to_owned(),
         blank(),
         blank(),
-        whole_percents(TYPICAL_PQL_SHARE),
+        whole_percent_range(TYPICAL_PQL_SHARE),
         blank(),
         blank(),
-        whole_percents(TYPICAL_CUSTOMER_SHARE),
+        whole_percent_range(TYPICAL_CUSTOMER_SHARE),
     ]);
     let header = ["", "sign-ups", "PQL rate", "95% CI", "PQLs", "conversion", "95% CI"];
     format!(

@@ -62,8 +62,7 @@ pub(super) fn check_schema(schema: SchemaRef<'_>, bytes: usize) -> io::Result<Ve
     fields.iter().map(|field| check.field(field.map_err(undecodable)?, 0)).collect()
 }
 
-/// The sizes of a schema so far. Parts of it may share their bytes, so that it has more of them
-/// than its size tells.
+/// The sizes of a schema so far. Its parts may share bytes, so that their sum exceeds its size.
 struct SchemaCheck {
     fields: usize,
     text_bytes: usize,

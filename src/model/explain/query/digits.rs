@@ -195,8 +195,8 @@ impl Place {
         sign.multiply(self.units(ROUNDED, units_per_1))
     }
 
-    /// Returns the least units per 1 that tell the numbers of a sentence apart; 0 if their usual
-    /// units do that.
+    /// Returns the least units per 1 that distinguish the numbers of a sentence; 0 if their usual
+    /// units do.
     fn fine_precision(&self) -> Expression {
         let branches = [("1e2", FINER_UNITS[0]), ("1e4", FINER_UNITS[1])].map(|(end, units)| {
             let look_alike = self.look_alike(units, [end, &format!("apart_{end}")]);
@@ -214,7 +214,7 @@ impl Place {
     /// # Arguments
     /// * `least` – least units per 1
     /// * `[end, apart]` – end of the columns with the typical and the noted number in these units,
-    ///   and the column that tells whether these two differ
+    ///   and the column of whether these two differ
     fn look_alike(&self, least: f64, [end, apart]: [&str; 2]) -> Expression {
         let column = |name: &str| self.double(ROUNDED, name);
         let units = Expression::call(Function::Greatest, vec![column("precision"), double(least)]);

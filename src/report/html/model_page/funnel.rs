@@ -5,7 +5,9 @@ use pql_stats::intervals::Interval;
 
 use super::context::ReportContext;
 use crate::report::charts::{Area, Axis, AxisScale, Chart, FOOT, WIDTH};
-use crate::report::format::{counted, grouped, interval_range, number, percent, whole_percents};
+use crate::report::format::{
+    counted, grouped, interval_range, number, percent, whole_percent_range,
+};
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
 use crate::rules::funnel::{
     ALL, FunnelRow, LandmarkComparison, Rate, TYPICAL_CUSTOMER_SHARE, TYPICAL_PQL_SHARE,
@@ -33,8 +35,8 @@ pub(super) fn funnel(context: &ReportContext<'_>) -> Markup {
             h2 { "From sign-up to PQL to customer" }
             (paragraph(&format!(
                 "Conversion funnel for the PQL definitions in the project file. A sign-up that matches a definition is a PQL. Published benchmarks: {} of trials become PQLs, and {} of PQLs become customers.",
-                whole_percents(TYPICAL_PQL_SHARE),
-                whole_percents(TYPICAL_CUSTOMER_SHARE)
+                whole_percent_range(TYPICAL_PQL_SHARE),
+                whole_percent_range(TYPICAL_CUSTOMER_SHARE)
             )))
             (grid(others.into_iter().chain(cohorts)))
             (table("Funnel by definition", "definition", &all, FunnelRow::title))
