@@ -9,7 +9,7 @@ use crate::io::read::{self, FileOptions, RowBatch, Source};
 use crate::log::cells::{self, CellLocation, NO_TIME, TimeColumn, TimeText};
 use crate::log::columns::require;
 
-/// What a row of the account list says about its account.
+/// A row of the account list.
 struct ListRow {
     /// Code of the account; `None` if the log does not have it.
     account: Option<usize>,
@@ -40,6 +40,8 @@ impl Reader<'_> {
         let format = list.and_then(|list| list.format.as_deref());
         let mut from = TimeColumn::in_zone(self.zone);
         let mut rows: Vec<ListRow> = Vec::new();
+        // File and row of each time.
+        let mut places: Vec<(usize, u64)> = Vec::new();
         for index in 0..files.len() {
             let file = files.file(index).to_owned();
             files.read(index, &names, &[], &mut |batch| {
@@ -48,14 +50,18 @@ impl Reader<'_> {
                     let location = CellLocation { path: &file, column, first_row, rows: &[] };
                     let written = TimeText { format, null: &self.null };
                     from.push(read::column(&file, &batch.frame, column)?, written, location)?;
+                    places.extend((first_row..).take(batch.frame.height()).map(|row| (index, row)));
                 }
                 rows.extend(self.list_rows(&batch, &file, &columns)?);
                 Ok(())
             })?;
         }
-        // The times were checked when the account list was read.
-        let from = match columns.valid_from {
-            Some(_) => from.finish().map_or(Vec::new(), |(times, _)| times),
+        let place = |index: usize| {
+            let (file, row) = places[index];
+            (files.file(file).to_owned(), row)
+        };
+        let from = match &columns.valid_from {
+            Some(column) => from.finish_located(column, place)?.0,
             None => Vec::new(),
         };
         let mut newest: Vec<Option<(i64, ListRow)>> = Vec::new();
