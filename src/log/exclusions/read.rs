@@ -44,9 +44,10 @@ struct TimedRows {
 /// data quality and warnings of the sources to the log.
 ///
 /// # Errors
-/// * [`Error::Read`], [`Error::Empty`], [`Error::Malformed`], [`Error::MissingColumn`]: a file
+/// * [`Read`](crate::Error::Read), [`Empty`](crate::Error::Empty),
+///   [`Malformed`](crate::Error::Malformed), [`MissingColumn`](crate::Error::MissingColumn): a file
 ///   cannot be read or lacks a column
-/// * [`Error::BadValue`]: a time or a flag is invalid
+/// * [`BadValue`](crate::Error::BadValue): a time or a flag is invalid
 pub(in crate::log) fn read(config: &Config, log: &mut Log) -> Result<Option<Exclusions>> {
     let Some(eligibility) = &config.eligibility else { return Ok(None) };
     let mut reader = Reader {
