@@ -21,8 +21,16 @@ pub(super) struct ParquetParts {
     /// All bytes in front of the footer.
     data: Vec<u8>,
     footer: Value,
-    /// Position and length of each page header.
-    headers: Vec<(usize, usize)>,
+    headers: Vec<PageHeader>,
+}
+
+/// The header of a page.
+#[derive(Debug, Clone)]
+struct PageHeader {
+    position: usize,
+    length: usize,
+    /// Kept, because a changed header may not be readable.
+    value: Value,
 }
 
 impl ParquetParts {
@@ -38,9 +46,10 @@ impl ParquetParts {
             let mut at = usize::try_from(start).unwrap();
             let end = at + usize::try_from(*chunk.integer(TOTAL_SIZE).unwrap()).unwrap();
             while at < end {
-                let (mut header, length) = thrift::read(&data[at..]);
-                headers.push((at, length));
-                at += length + usize::try_from(*header.integer(PAGE_SIZE).unwrap()).unwrap();
+                let (mut value, length) = thrift::read(&data[at..]);
+                let size = usize::try_from(*value.integer(PAGE_SIZE).unwrap()).unwrap();
+                headers.push(PageHeader { position: at, length, value });
+                at += length + size;
             }
         }
         Self { data, footer, headers }
@@ -52,7 +61,6 @@ impl ParquetParts {
         for _ in 0..rng.random_range(1..=3) {
             if rng.random() { parts.footer.mutate(rng) } else { parts.mutate_header(rng) }
         }
-        // Last, because a header may not be readable after it.
         if rng.random_ratio(1, 3) {
             parts.flip_bits(rng);
         }
@@ -76,16 +84,16 @@ impl ParquetParts {
     /// Changes a page header, and moves all positions after it.
     fn mutate_header(&mut self, rng: &mut impl Rng) {
         let chosen = rng.random_range(0..self.headers.len());
-        let (start, length) = self.headers[chosen];
-        let (mut header, _) = thrift::read(&self.data[start..start + length]);
-        header.mutate(rng);
+        let header = &mut self.headers[chosen];
+        let (start, length) = (header.position, header.length);
+        header.value.mutate(rng);
         let mut bytes = Vec::new();
-        header.write(&mut bytes);
+        header.value.write(&mut bytes);
+        header.length = bytes.len();
         let grown = isize::try_from(bytes.len()).unwrap() - isize::try_from(length).unwrap();
         self.data.splice(start..start + length, bytes);
-        self.headers[chosen].1 = length.checked_add_signed(grown).unwrap();
-        for (position, _) in &mut self.headers[chosen + 1..] {
-            *position = position.checked_add_signed(grown).unwrap();
+        for header in &mut self.headers[chosen + 1..] {
+            header.position = header.position.checked_add_signed(grown).unwrap();
         }
         let (start, grown) = (i64::try_from(start).unwrap(), i64::try_from(grown).unwrap());
         for chunk in chunks(&mut self.footer) {
