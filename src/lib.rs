@@ -73,6 +73,7 @@ pub mod operations;
 mod query;
 #[doc(hidden)]
 pub mod registry;
+mod remote_path;
 #[doc(hidden)]
 pub mod report;
 #[doc(hidden)]

@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::Terminal;
 use super::output::{OutputArgs, OutputFormat, limit_formats};
+use super::paths::local_path;
 use super::shared::{ConfigArgs, ModelsArgs};
 use crate::error::{Error, Result};
 use crate::io::read::read_limited;
@@ -37,7 +38,7 @@ use crate::warning::Warning;
 }))]
 pub(super) struct Args {
     /// Folder of scores that `pql score --ledger` wrote
-    #[arg(long, value_name = "DIR", help_heading = "Input")]
+    #[arg(long, value_name = "DIR", help_heading = "Input", value_parser = local_path())]
     ledger: PathBuf,
     /// Compare with the newest run at or before this time [default: the previous run]
     #[arg(long, value_name = "TIME", help_heading = "Input")]
@@ -77,7 +78,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "URL", help_heading = "Output")]
     webhook: Option<String>,
     /// Read the URL from this file
-    #[arg(long, value_name = "FILE", conflicts_with = "webhook", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", conflicts_with = "webhook", help_heading = "Output", value_parser = local_path())]
     webhook_file: Option<PathBuf>,
     /// Number of retries if the webhook does not answer, or answers with status 429 or 5xx
     #[arg(

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Terminal;
 use super::output::{OutputArgs, OutputFormat, limit_formats};
+use super::paths::local_path;
 use super::shared::{BatchArgs, ModelArgs, ProjectArgs};
 use super::since::{self, RecordedScore, Since};
 use crate::dataset::observations::Eligibility;
@@ -53,7 +54,7 @@ pub(super) struct Args {
     )]
     since: Option<WrittenTime>,
     /// Folder of scores: also show the score recorded at the time of `--since`
-    #[arg(long, value_name = "DIR", requires = "since", help_heading = "Input")]
+    #[arg(long, value_name = "DIR", requires = "since", help_heading = "Input", value_parser = local_path())]
     ledger: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,

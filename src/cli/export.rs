@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::Terminal;
+use super::paths::{file_path, local_path};
 use super::shared::ModelArgs;
 use crate::error::{Error, Result};
 use crate::export::{NOTEBOOK_FILE, NotebookInput, export_notebook};
@@ -42,12 +43,12 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct NotebookArgs {
     /// Feature matrix of the training rows, from `pql features`, to reproduce the fit as well
-    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    #[arg(long, value_name = "FILE", help_heading = "Input", value_parser = file_path())]
     features: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
     /// Output folder [default: notebooks-export/NAME-VERSION]
-    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
+    #[arg(short, long, value_name = "DIR", help_heading = "Output", value_parser = local_path())]
     output: Option<PathBuf>,
     /// Overwrite an earlier export, including its notebook
     #[arg(long, help_heading = "Output")]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Terminal;
+use super::paths::local_path;
 use super::shared::ProjectArgs;
 use crate::error::{Error, Result};
 use crate::io::write::{Format, OutputFile, TableWriter, write_table};
@@ -17,7 +18,7 @@ pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
     /// Output folder for events.parquet and accounts.parquet
-    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
+    #[arg(short, long, value_name = "DIR", help_heading = "Output", value_parser = local_path())]
     output: PathBuf,
 }
 

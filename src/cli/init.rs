@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Terminal;
+use super::paths::{file_path, local_path};
 use super::shared::{refuse_existing, writable};
 use crate::error::Result;
 use crate::escape::one_line;
@@ -18,10 +19,10 @@ use crate::tools::init::{InitOptions, guess};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Events: Parquet, CSV, NDJSON or Arrow files, globs or folders; each becomes a source
-    #[arg(long, required = true, value_name = "PATH", num_args = 1.., help_heading = "Input")]
+    #[arg(long, required = true, value_name = "PATH", num_args = 1.., help_heading = "Input", value_parser = file_path())]
     events: Vec<PathBuf>,
     /// Account list, with one row per account and its sign-up time
-    #[arg(long, value_name = "PATH", help_heading = "Input")]
+    #[arg(long, value_name = "PATH", help_heading = "Input", value_parser = file_path())]
     accounts: Option<PathBuf>,
     /// Column of accounts, instead of the one that fits best
     #[arg(long = "account", value_name = "COLUMN", help_heading = "Input")]
@@ -30,7 +31,7 @@ pub(super) struct Args {
     #[arg(long = "time", value_name = "COLUMN", help_heading = "Input")]
     time: Option<String>,
     /// Project file to write (`-`: standard output)
-    #[arg(short, long, value_name = "FILE", default_value = "pql.toml", help_heading = "Output")]
+    #[arg(short, long, value_name = "FILE", default_value = "pql.toml", help_heading = "Output", value_parser = local_path())]
     output: PathBuf,
 }
 

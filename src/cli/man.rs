@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::CommandFactory;
 use clap_mangen::generate_to;
 
+use super::paths::local_path;
 use super::{Cli, Terminal};
 use crate::error::{Error, Result};
 
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Folder for the manual pages
-    #[arg(value_name = "DIR", help_heading = "Output", display_order = 0)]
+    #[arg(value_name = "DIR", help_heading = "Output", display_order = 0, value_parser = local_path())]
     folder: PathBuf,
 }
 

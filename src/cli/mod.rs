@@ -18,6 +18,7 @@ mod models;
 mod monitor;
 mod output;
 mod overview;
+mod paths;
 mod report;
 mod schema;
 mod score;
@@ -38,7 +39,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::io::progress::Progress;
-use crate::io::read::remove_copy;
+use crate::io::read::remove_copies;
 use crate::io::sink::Sink;
 use crate::io::write::RunFiles;
 use crate::model::Model;
@@ -347,7 +348,7 @@ fn execute(general: &GeneralArgs, run: impl FnOnce(&mut Terminal<'_>) -> Result<
         files: RunFiles::default(),
     };
     let result = run(&mut terminal).and_then(|()| terminal.flush());
-    remove_copy();
+    remove_copies();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

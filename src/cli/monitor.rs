@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Terminal;
 use super::output::{OutputArgs, OutputFormat, limit_formats};
+use super::paths::local_path;
 use super::shared::{BatchArgs, ModelArgs, PageArgs, ProjectArgs};
 use crate::error::{Error, Result};
 use crate::io::write::{OutputFile, write_bytes};
@@ -32,7 +33,7 @@ pub(super) struct Args {
     #[arg(long, requires = "features", help_heading = "Input")]
     outcomes: bool,
     /// Folder of scores from `pql score --ledger`, to compare with outcomes in the log
-    #[arg(long, value_name = "DIR", conflicts_with = "features", help_heading = "Input")]
+    #[arg(long, value_name = "DIR", conflicts_with = "features", help_heading = "Input", value_parser = local_path())]
     ledger: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,

@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, ValueEnum};
 use serde::Serialize;
 
 use super::Terminal;
+use super::paths::file_path;
 use super::shared::writable;
 use crate::error::{Error, Result};
 use crate::escape;
@@ -94,7 +95,7 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "FORMAT")]
     format: Option<OutputFormat>,
     /// Output file [default: standard output]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = file_path())]
     output: Option<PathBuf>,
 }
 

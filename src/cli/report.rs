@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Terminal;
 use super::funnel::by_month;
+use super::paths::file_path;
 use super::shared::{ModelArgs, ProjectArgs, writable};
 use crate::error::Result;
 use crate::io::write::{OutputFile, write_bytes};
@@ -29,8 +30,7 @@ pub(super) struct Args {
         long,
         value_name = "FILE",
         default_value = "report.html",
-        help_heading = "Output"
-    )]
+        help_heading = "Output", value_parser = file_path())]
     output: PathBuf,
     /// Replace account names by numbers
     #[arg(long, help_heading = "Output")]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Terminal;
 use super::output::{CsvArgs, OutputArgs, ROW_FORMATS, limit_formats};
+use super::paths::local_path;
 use super::shared::{BatchArgs, ModelArgs, ProjectArgs};
 use crate::config::{CutoffScheme, ObservationConfig};
 use crate::error::Result;
@@ -58,7 +59,7 @@ pub(super) struct Args {
     #[arg(long, requires = "output", help_heading = "Output")]
     all: bool,
     /// Also store the scores in this folder, for `pql alerts` and `pql monitor`
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(long, value_name = "DIR", help_heading = "Output", value_parser = local_path())]
     ledger: Option<PathBuf>,
 }
 

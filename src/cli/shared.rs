@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Terminal;
+use super::paths::{file_path, local_path};
 use crate::config::{Config, DEFAULT_FILE, definition_line};
 use crate::error::{Error, Result};
 use crate::io::sink::Sink;
@@ -24,7 +25,7 @@ use crate::warning::Warning;
 #[command(next_help_heading = "Input")]
 pub(super) struct ConfigArgs {
     /// Project file [default: ./pql.toml if it exists]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = local_path())]
     config: Option<PathBuf>,
     /// Override a key of the project file, such as `model.penalty=none`; repeatable
     #[arg(long, value_name = "KEY=VALUE")]
@@ -83,7 +84,7 @@ pub(super) struct ProjectArgs {
 #[command(next_help_heading = "Input")]
 pub(super) struct MatrixArgs {
     /// Read a feature matrix instead of events
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["now", "memory"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["now", "memory"], value_parser = file_path())]
     features: Option<PathBuf>,
 }
 
@@ -110,7 +111,7 @@ fn matrix_path<'a>(path: Option<&'a Path>, files: &RunFiles) -> Result<Option<&'
 #[command(next_help_heading = "Input")]
 pub(super) struct BatchArgs {
     /// Read a feature matrix instead of events
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "now"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "now"], value_parser = file_path())]
     features: Option<PathBuf>,
     /// Use the accounts as of this time (a date means 00:00) [default: the end of the log]
     #[arg(long, value_name = "TIME")]
@@ -129,7 +130,7 @@ impl BatchArgs {
 #[command(next_help_heading = "Output")]
 pub(super) struct PageArgs {
     /// Also write an HTML report
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file_path())]
     report: Option<PathBuf>,
 }
 
@@ -217,7 +218,7 @@ impl PlotArgs {
 #[command(next_help_heading = "Model")]
 pub(super) struct ModelsArgs {
     /// Folder of models
-    #[arg(long, value_name = "DIR", default_value = "models")]
+    #[arg(long, value_name = "DIR", default_value = "models", value_parser = local_path())]
     pub(super) models: PathBuf,
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Terminal;
+use super::paths::local_path;
 use super::shared::whole_number;
 use crate::error::Result;
 use crate::report::format::{agree, counted, grouped};
@@ -68,7 +69,7 @@ pub(super) struct Args {
     )]
     days: u32,
     /// Output folder for events.parquet, accounts.parquet, pql.toml and truth.json
-    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
+    #[arg(short, long, value_name = "DIR", help_heading = "Output", value_parser = local_path())]
     output: PathBuf,
 }
 

@@ -122,6 +122,8 @@ impl Config {
         let mut problem = config.validate().err().map(|p| (p, None));
         for set in sets {
             apply_set(&mut table, set)?;
+            // Paths of the command line start at the working directory.
+            resolve_paths(&mut table, Path::new(""));
             check_types(&table).map_err(|problem| invalid(problem, "", &flag(set)))?;
             config = table.clone().try_into().map_err(|e| from_toml(&e, "", &flag(set)))?;
             config.localize(&table);

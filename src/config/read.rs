@@ -8,6 +8,7 @@ use super::ThresholdRule;
 use super::problem::InvalidSetting;
 use crate::error::{Error, Result};
 use crate::names::{backticked, nearest};
+use crate::remote_path::{is_remote, without_secrets};
 
 /// Keys of earlier versions and their present names.
 const RENAMED: [(&str, &str); 9] = [
@@ -320,9 +321,12 @@ pub(super) fn resolve_paths(table: &mut Table, base: &Path) {
         if let Some(Value::String(path)) = source.get_mut(key)
             && !path.is_empty()
             && path != "-"
-            && Path::new(path.as_str()).is_relative()
         {
-            *path = base.join(&*path).to_string_lossy().into_owned();
+            if is_remote(Path::new(path.as_str())) {
+                *path = without_secrets(Path::new(&*path)).to_string_lossy().into_owned();
+            } else if Path::new(path.as_str()).is_relative() {
+                *path = base.join(&*path).to_string_lossy().into_owned();
+            }
         }
     };
     if let Some(Value::Array(sources)) = table.get_mut("events") {

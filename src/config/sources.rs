@@ -32,7 +32,7 @@ pub enum TableFormat {
 ))]
 pub struct EventSource {
     /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst); `-` is
-    /// standard input. Relative paths start at the folder of the project file. Default: none; required without `table`.
+    /// standard input. May be a URL such as `s3://bucket/events/`. Relative paths start at the folder of the project file. Default: none; required without `table`.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
     /// Format of the files, whatever their extension. Default: by the file extension or, of standard
@@ -74,7 +74,7 @@ pub struct EventSource {
 ))]
 pub struct AccountSource {
     /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst); `-` is
-    /// standard input. Relative paths start at the folder of the project file. Default: none; required without `table`.
+    /// standard input. May be a URL such as `s3://bucket/events/`. Relative paths start at the folder of the project file. Default: none; required without `table`.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
     /// Format of the files, whatever their extension. Default: by the file extension or, of standard
@@ -118,7 +118,7 @@ pub struct AccountSource {
 #[schemars(extend("required" = ["path"]))]
 pub struct VisitorSource {
     /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst); `-` is
-    /// standard input. Relative paths start at the folder of the project file.
+    /// standard input. May be a URL such as `s3://bucket/events/`. Relative paths start at the folder of the project file.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
     /// Format of the files, whatever their extension. Default: by the file extension or, of standard

@@ -22,7 +22,8 @@ pub enum PersonalAddresses {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["path"]))]
 pub struct UserSource {
-    /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst).
+    /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst). May be a
+    /// URL such as `s3://bucket/users/`.
     /// Relative paths start at the folder of the project file.
     #[schemars(length(min = 1))]
     pub path: PathBuf,

@@ -2,7 +2,9 @@
 //! progress and notices ([`progress`], [`sink`]).
 
 pub(crate) mod compression;
+pub(crate) mod lake;
 pub mod progress;
 pub mod read;
+pub(crate) mod remote;
 pub mod sink;
 pub mod write;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::common::root;
 
 /// The modules of `src`; each imports only those to its left.
-const ORDER: &str = "time escape names query warning error config io log dataset rules model training registry operations export report tools cli";
+const ORDER: &str = "time remote_path escape names query warning error config io log dataset rules model training registry operations export report tools cli";
 
 /// Dependencies and the only modules that use them.
 const HOMES: [(&str, &str); 25] = [
@@ -33,7 +33,7 @@ const HOMES: [(&str, &str); 25] = [
     ("terminal_size", "report"),
     ("toml", "config"),
     ("unicode_width", "report"),
-    ("ureq", "operations"),
+    ("ureq", "io operations"),
     ("zstd", "io"),
 ];
 

@@ -51,6 +51,7 @@ mod monitor;
 mod monitor_faults;
 mod mutants;
 mod notebook;
+mod object_stores;
 mod oracle;
 mod overwrite;
 mod pipes;

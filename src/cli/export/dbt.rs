@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli::Terminal;
+use crate::cli::paths::local_path;
 use crate::cli::shared::ProjectModelArgs;
 use crate::error::{Error, Result};
 use crate::export::dbt::{PackageInput, export_dbt};
@@ -21,7 +22,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     inputs: ProjectModelArgs,
     /// Output folder
-    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
+    #[arg(short, long, value_name = "DIR", help_heading = "Output", value_parser = local_path())]
     output: PathBuf,
     /// Engines that run the package, such as `duckdb,postgres` [default: all]
     #[arg(

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Terminal;
+use crate::cli::paths::file_path;
 use crate::cli::shared::{ModelArgs, writable};
 use crate::error::Result;
 use crate::export::json;
@@ -17,7 +18,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Output file (`-`: standard output)
-    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output")]
+    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output", value_parser = file_path())]
     output: PathBuf,
 }
 

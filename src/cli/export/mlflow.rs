@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Terminal;
+use crate::cli::paths::local_path;
 use crate::cli::shared::ModelArgs;
 use crate::error::{Error, Result};
 use crate::export::mlflow;
@@ -17,7 +18,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Output folder [default: mlflow-export/NAME-VERSION]
-    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
+    #[arg(short, long, value_name = "DIR", help_heading = "Output", value_parser = local_path())]
     output: Option<PathBuf>,
 }
 

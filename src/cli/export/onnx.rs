@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Terminal;
+use crate::cli::paths::file_path;
 use crate::cli::shared::ModelArgs;
 use crate::error::Result;
 use crate::export::onnx::{self, CategoryInput};
@@ -17,7 +18,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Output file (`-`: standard output) [default: NAME-VERSION.onnx]
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output", value_parser = file_path())]
     output: Option<PathBuf>,
     /// Take categories as indices of their levels in the metadata, for runtimes without texts
     #[arg(long, help_heading = "Output")]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Terminal;
+use crate::cli::paths::file_path;
 use crate::cli::shared::{ProjectModelArgs, writable};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -42,7 +43,7 @@ pub(in crate::cli) struct Args {
     #[arg(long = "name", value_name = "NAME", help_heading = "Output")]
     relation: Option<String>,
     /// Output file [default: standard output]
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output", value_parser = file_path())]
     output: Option<PathBuf>,
 }
 

@@ -8,6 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use super::{FileFormat, SUPPORTED_EXTENSIONS, file_format, stdin, unreadable};
 use crate::config::TableFormat;
 use crate::error::{Error, Result};
+use crate::io::lake::LakeSearch;
+use crate::io::remote::{self, Found, hidden_initial, is_remote};
 
 /// The files of a path, glob or folder, in byte order of their paths.
 #[derive(Debug, Default)]
@@ -21,7 +23,7 @@ pub(super) struct Listing {
 impl Listing {
     fn add(&mut self, path: PathBuf, format: Option<TableFormat>) {
         let has_format = format.is_some() || FileFormat::from_path(&path).is_some();
-        let is_table = has_format && path.is_file();
+        let is_table = has_format && (is_remote(&path) || path.is_file());
         if is_table { self.files.push(path) } else { self.unread.push(path) }
     }
 
@@ -37,13 +39,15 @@ impl Listing {
 ///
 /// A folder, or a folder that a glob matches, stands for all its files with supported extensions,
 /// including subfolders. Names that start with `.` or `_` are skipped, unless the path or glob
-/// contains that first character. The path `-` is standard input.
+/// contains that first character. The path `-` is standard input. A path may be the URL of an
+/// object, a prefix or a glob, such as `s3://bucket/events/`.
 ///
 /// # Errors
-/// * [`Error::Read`]: the file does not exist, or a folder cannot be read
+/// * [`Error::Read`]: the file does not exist, or a folder or an object store cannot be read
 /// * [`Error::Empty`]: the folder or glob has no file with a supported extension
 /// * [`Error::Malformed`]: the extension of a single file is not supported, or the glob is invalid
-/// * [`Error::Usage`]: the path is a named pipe, a device, a socket, or `-` with a terminal
+/// * [`Error::Usage`]: the path is a named pipe, a device, a socket, or `-` with a terminal, or the
+///   folder is, or belongs to, a table of Delta Lake or Iceberg
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
     table_files(path, None)
 }
@@ -63,6 +67,21 @@ pub(super) fn list(path: &Path, format: Option<TableFormat>) -> Result<Listing> 
         stdin::copy()?;
         found.files.push(path.to_owned());
         return Ok(found);
+    } else if is_remote(path) {
+        match remote::list(path)? {
+            Found::File => {
+                if format.is_none() {
+                    file_format(path)?;
+                }
+                found.files.push(path.to_owned());
+                return Ok(found);
+            }
+            Found::Objects { files, kind } => {
+                files.into_iter().for_each(|file| found.add(file, format));
+                kind
+            }
+            Found::Lake(table) => return Err(table.refuse(path)),
+        }
     } else if path.is_dir() {
         walk(vec![path.to_owned()], format, &mut found)?;
         "folder"
@@ -84,7 +103,16 @@ pub(super) fn list(path: &Path, format: Option<TableFormat>) -> Result<Listing> 
         });
     }
     found.sort();
+    refuse_lake_tables(path, &found)?;
     Ok(found)
+}
+
+/// Refuses local files that belong to a table with a log.
+fn refuse_lake_tables(path: &Path, found: &Listing) -> Result<()> {
+    let mut search = LakeSearch::default();
+    let local = found.files.iter().filter(|file| !is_remote(file));
+    let mut folders = local.filter_map(|file| file.parent());
+    folders.find_map(|folder| search.find(folder)).map_or(Ok(()), |table| Err(table.refuse(path)))
 }
 
 /// Refuses what cannot be read twice: columns are found first, then read.
@@ -186,7 +214,7 @@ fn names(path: &Path) -> impl Iterator<Item = &OsStr> {
 
 /// Returns the first character of a hidden name, one that starts with `.` or `_`.
 fn hidden(name: &OsStr) -> Option<u8> {
-    name.as_encoded_bytes().first().copied().filter(|first| matches!(first, b'.' | b'_'))
+    hidden_initial(name.as_encoded_bytes())
 }
 
 #[cfg(test)]

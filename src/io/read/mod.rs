@@ -43,7 +43,7 @@ use polars::prelude::{
     Column, DataFrame, IntoColumn, IntoSeries, PlSmallStr, StringChunkedBuilder,
 };
 pub(crate) use source::Source;
-pub(crate) use stdin::{is_stdin, remove_copy};
+pub(crate) use stdin::{is_stdin, remove_copies};
 
 use crate::error::{Error, Result};
 use crate::io::compression::Compression;

@@ -3,11 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Compression, Delimited, FileFormat, compressed_table, decompress, unreadable};
 use crate::error::{Error, Result};
+use crate::io::remote::{self, is_remote};
 use crate::io::write::UnfinishedFile;
 
 /// The copy of standard input, once it was read. A process has one standard input.
@@ -22,8 +24,11 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Opens a file or, for `-`, the copy of standard input.
+/// Opens a file or, for `-`, the copy of standard input. A remote file is fetched as a whole.
 pub(super) fn open(path: &Path) -> io::Result<File> {
+    if is_remote(path) {
+        return remote::open(path);
+    }
     if !is_stdin(path) {
         return File::open(path);
     }
@@ -32,6 +37,16 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
         Some(copy) => File::open(copy.path()),
         None => Err(io::ErrorKind::NotFound.into()),
     }
+}
+
+/// Opens a file like [`open`], but fetches only the first bytes and the end of a remote file.
+pub(super) fn open_ends(path: &Path) -> io::Result<File> {
+    if is_remote(path) { remote::open_ends(path) } else { open(path) }
+}
+
+/// Fetches ranges of a remote file that is open already. Other files are complete.
+pub(super) fn fetch(path: &Path, ranges: impl FnOnce() -> Vec<Range<u64>>) -> io::Result<()> {
+    if is_remote(path) { remote::fetch(path, ranges()) } else { Ok(()) }
 }
 
 /// Copies standard input to a temporary file, unless it is copied already. Only its owner can read
@@ -71,9 +86,10 @@ pub(super) fn copy() -> Result<()> {
     Ok(())
 }
 
-/// Removes the copy of standard input.
-pub(crate) fn remove_copy() {
+/// Removes the copies of standard input and of remote files.
+pub(crate) fn remove_copies() {
     drop(lock().take());
+    remote::remove_copies();
 }
 
 /// Returns the compression of a file by its first bytes.

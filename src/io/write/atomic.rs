@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use super::unfinished::UnfinishedFile;
 use super::{OutputFile, sync_folder, write_error};
 use crate::error::Result;
+use crate::io::remote::{self, is_remote};
 
 /// Size of the write buffer, in bytes.
 const BUFFER: usize = 1 << 17;
@@ -24,6 +25,8 @@ pub(super) enum Target {
     Atomic { path: PathBuf, temporary: Box<UnfinishedFile> },
     /// A device or a pipe, written directly.
     Direct { path: PathBuf, file: File },
+    /// A temporary file that is sent to an object store or a web server at the end.
+    Remote { path: PathBuf, temporary: Box<UnfinishedFile> },
     /// Standard output.
     Stdout,
 }
@@ -109,6 +112,11 @@ impl Target {
             return Ok(Self::Stdout);
         }
         output.check()?;
+        if is_remote(path) {
+            let temporary = UnfinishedFile::create_private(&std::env::temp_dir());
+            let temporary = Box::new(temporary.map_err(|e| write_error(path, e))?);
+            return Ok(Self::Remote { path: path.to_owned(), temporary });
+        }
         Self::file(path, !output.is_managed()).map_err(|e| write_error(path, e))
     }
 
@@ -136,7 +144,9 @@ impl Target {
 
     pub(super) fn path(&self) -> &Path {
         match self {
-            Self::Atomic { path, .. } | Self::Direct { path, .. } => path,
+            Self::Atomic { path, .. } | Self::Direct { path, .. } | Self::Remote { path, .. } => {
+                path
+            }
             Self::Stdout => Path::new("-"),
         }
     }
@@ -148,6 +158,9 @@ impl Target {
             Self::Atomic { temporary, .. } => {
                 TargetWriter::Atomic(SyncingWriter::new(again(temporary.file())?, SYNC_INTERVAL))
             }
+            Self::Remote { temporary, .. } => {
+                TargetWriter::Direct(BufWriter::with_capacity(BUFFER, again(temporary.file())?))
+            }
             Self::Direct { file, .. } => {
                 TargetWriter::Direct(BufWriter::with_capacity(BUFFER, again(file)?))
             }
@@ -155,9 +168,15 @@ impl Target {
         })
     }
 
-    /// Renames the temporary file to its final path.
+    /// Renames the temporary file to its final path, or sends it there.
     pub(super) fn finish(self) -> Result<()> {
-        let Self::Atomic { path, temporary } = self else { return Ok(()) };
+        let (path, temporary) = match self {
+            Self::Atomic { path, temporary } => (path, temporary),
+            Self::Remote { path, temporary } => {
+                return remote::send(temporary.file(), &path).map_err(|e| write_error(&path, e));
+            }
+            Self::Direct { .. } | Self::Stdout => return Ok(()),
+        };
         temporary.file().sync_all().map_err(|e| write_error(&path, e))?;
         temporary.rename(&path).map_err(|e| write_error(&path, e))?;
         sync_folder(folder(&path));

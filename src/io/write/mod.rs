@@ -42,6 +42,7 @@ pub(crate) use unfinished::{UnfinishedFile, UnfinishedFolder};
 use crate::error::{Error, Result};
 use crate::escape::spreadsheet_cell;
 use crate::io::compression::Compression;
+use crate::io::remote::{self, is_remote};
 
 /// The file format of a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -229,6 +230,10 @@ impl TableWriter {
 /// * [`Error::Usage`]: the output is an input of the run
 /// * [`Error::Write`]: the folder does not exist or is not writable, or the path is a folder
 pub fn check_writable(output: &OutputFile) -> Result<()> {
+    if is_remote(output.path()) {
+        output.check()?;
+        return remote::check_destination(output.path()).map_err(|e| write_error(output.path(), e));
+    }
     // The reader of a pipe would see its end.
     let is_special = |there: fs::Metadata| !there.is_file() && !there.is_dir();
     if fs::metadata(output.path()).is_ok_and(is_special) {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::TableFormat;
 use crate::error::{Error, Result};
 use crate::io::read::{is_stdin, table_files};
+use crate::io::remote::{covers, is_remote};
 
 /// The inputs and the outputs of a run, compared by file identity. An output that is an input is
 /// refused, whichever of the two becomes known first.
@@ -34,12 +35,22 @@ impl Input {
     /// Lists the files; a missing input is reported when it is read.
     fn files(&self) -> Vec<PathBuf> {
         match self {
+            Self::File(path) | Self::Tables(path, _) | Self::Ledger(path) if is_remote(path) => {
+                Vec::new()
+            }
             Self::File(path) => vec![path.clone()],
             // What standard input is redirected from, where the system tells.
             Self::Tables(path, _) if is_stdin(path) => vec![PathBuf::from("/dev/stdin")],
             Self::Tables(path, _) if path.is_file() => vec![path.clone()],
             Self::Tables(path, format) => table_files(path, *format).unwrap_or_default(),
             Self::Ledger(path) => table_files(path, None).unwrap_or_default(),
+        }
+    }
+
+    /// Returns the path, glob or folder.
+    fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Tables(path, _) | Self::Ledger(path) => path,
         }
     }
 
@@ -159,18 +170,32 @@ impl OutputFile {
 
 /// Refuses an output that is an input.
 fn check(inputs: &[Input], output: &Path) -> Result<()> {
+    // Objects have no identity but their names. A prefix may be listed again, so that it also
+    // covers an object that does not exist yet.
+    if is_remote(output) {
+        let input = inputs.iter().map(Input::path).find(|input| covers(input, output));
+        return input.map_or(Ok(()), |input| Err(overwrites(input, output)));
+    }
     // A file that does not exist yet replaces nothing.
     let Some(id) = FileId::new(output) else { return Ok(()) };
     let Some(input) = inputs.iter().find_map(|input| input.find(id)) else { return Ok(()) };
+    Err(overwrites(&input, output))
+}
+
+fn overwrites(input: &Path, output: &Path) -> Error {
     let mut problem = format!("refusing to overwrite an input file: {}", output.display());
     if input != output {
-        problem += &format!(" (the same file as `{}`)", input.display());
+        let relation = if is_remote(output) { "a file of" } else { "the same file as" };
+        problem += &format!(" ({relation} `{}`)", input.display());
     }
-    Err(Error::Usage { problem, hint: Some("choose another output file".to_owned()) })
+    Error::Usage { problem, hint: Some("choose another output file".to_owned()) }
 }
 
 /// Returns whether two outputs would replace each other.
 fn is_same_output(one: &Path, other: &Path) -> bool {
+    if is_remote(one) || is_remote(other) {
+        return one == other;
+    }
     match (FileId::new(one), FileId::new(other)) {
         (Some(one), Some(other)) => one == other,
         (None, None) => {

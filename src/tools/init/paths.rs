@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::io::read;
+use crate::remote_path::is_remote;
 
 /// Returns a path, glob or folder relative to `folder` if that finds the same files, else absolute.
 ///
@@ -13,6 +14,9 @@ use crate::io::read;
 pub(super) fn to_project_path(path: &Path, folder: &Path, files: &[PathBuf]) -> Result<String> {
     if read::is_stdin(path) {
         return Ok("-".to_owned());
+    }
+    if is_remote(path) {
+        return Ok(path.to_string_lossy().into_owned());
     }
     let absolute = |path: &Path| {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };

@@ -64,7 +64,12 @@ pub(super) struct RowGroupBatch<'a> {
 impl RowGroupBatch<'_> {
     /// Reads the rows of some columns.
     pub(super) fn read(self, columns: &[ColumnRequest]) -> Result<DecodedBatch> {
-        let opened = stdin::open(self.file).map_err(|source| unreadable(self.file, source))?;
+        let chunks = || {
+            let chunks = columns.iter().flat_map(|column| self.chunks(column));
+            chunks.map(ColumnChunkMetadata::byte_range).collect()
+        };
+        let opened = stdin::fetch(self.file, chunks).and_then(|()| stdin::open_ends(self.file));
+        let opened = opened.map_err(|source| unreadable(self.file, source))?;
         let (mut as_dictionary, mut plain, mut in_structs) = (Vec::new(), Vec::new(), Vec::new());
         for column in columns {
             match (self.page_kind(&opened, column)?, &column.field) {
@@ -110,7 +115,7 @@ impl RowGroupBatch<'_> {
         let read = |(column, field): &(&ColumnRequest, &StructField)| {
             let arrays = self
                 .chunks(column)
-                .map(|chunk| field.read(&stdin::open(self.file)?, chunk))
+                .map(|chunk| field.read(&stdin::open_ends(self.file)?, chunk))
                 .collect::<PolarsResult<Vec<_>>>()?;
             let series = Series::try_from((PlSmallStr::from(column.name.as_str()), arrays))?;
             let length = self.slice.len();
@@ -153,7 +158,7 @@ impl RowGroupBatch<'_> {
             .flat_map(|column| self.chunks(column).map(|chunk| (column.name.as_str(), chunk)))
             .collect();
         let read = |(name, chunk): (&str, _)| {
-            Ok((name.to_owned(), dictionary::read(&stdin::open(self.file)?, chunk)?))
+            Ok((name.to_owned(), dictionary::read(&stdin::open_ends(self.file)?, chunk)?))
         };
         let pieces: Vec<(String, Vec<Dictionary>)> =
             chunks.into_par_iter().map(read).collect::<PolarsResult<_>>()?;

@@ -1,5 +1,6 @@
 //! Parquet files: row groups are read as batches, with only the requested columns. Damaged files
-//! cause errors, never panics.
+//! cause errors, never panics. Of a remote file, only the footer and the column chunks that are read
+//! are fetched.
 
 mod batch;
 mod footer;
@@ -8,6 +9,7 @@ mod thrift;
 
 use std::fs::File;
 use std::io::{Read as _, Seek, SeekFrom};
+use std::iter;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -181,7 +183,7 @@ impl ColumnRequest {
 /// Opens a file, and checks its magic bytes and its footer.
 fn open(file: &Path) -> Result<File> {
     let read_error = |source| unreadable(file, source);
-    let mut opened = stdin::open(file).map_err(read_error)?;
+    let mut opened = stdin::open_ends(file).map_err(read_error)?;
     let bytes = opened.metadata().map_err(read_error)?.len();
     if bytes == 0 {
         return Err(empty(file));
@@ -206,6 +208,7 @@ fn open(file: &Path) -> Result<File> {
         return refused("the Parquet file is truncated: it has no footer");
     };
     let footer_start = data + MAGIC.len() as u64;
+    stdin::fetch(file, || iter::once(footer_start..bytes).collect()).map_err(read_error)?;
     let mut footer = Vec::new();
     opened.seek(SeekFrom::Start(footer_start)).map_err(read_error)?;
     (&opened).take(u64::from(length)).read_to_end(&mut footer).map_err(read_error)?;
