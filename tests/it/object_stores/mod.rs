@@ -49,7 +49,7 @@ fn a_web_server_gives_the_rows_of_a_local_file_and_its_secrets_are_hidden() {
         let run = project.pql(&["score", "m", "-v", "--features", &url, "-o", "-"]).done();
         assert!(run.out == expected && !run.err.contains("hidden"), "{}", run.err);
         let requests = web.requests.lock().unwrap();
-        assert!(requests.iter().all(|(line, _)| line.contains("?signature=hidden")));
+        assert!(requests.iter().all(|request| request.line.contains("?signature=hidden")));
     }
     let web = Web::start(Vec::new(), Answer::Status("403 Forbidden", ""));
     let url = format!("http://127.0.0.1:{}/x/matrix.csv", web.port);
@@ -82,9 +82,9 @@ fn an_output_is_put_to_a_web_server() {
     let url = format!("http://127.0.0.1:{}/s.csv?signature=1", web.port);
     project.pql(&[&args[..], &[&url]].concat()).done();
     let requests = web.requests.lock().unwrap();
-    let [(line, body)] = &requests[..] else { panic!("{} requests", requests.len()) };
-    assert_eq!(line, "PUT /s.csv?signature=1 HTTP/1.1");
-    assert!(*body == project.read("s.csv"));
+    let [request] = &requests[..] else { panic!("{} requests", requests.len()) };
+    assert_eq!(request.line, "PUT /s.csv?signature=1 HTTP/1.1");
+    assert!(request.body == project.read("s.csv"));
 }
 
 #[test]

@@ -17,11 +17,19 @@ pub(crate) enum Answer {
     Status(&'static str, &'static str),
 }
 
+/// A request.
+pub(crate) struct Request {
+    /// The first line.
+    pub(crate) line: String,
+    /// The requested bytes, first and last.
+    range: Option<(usize, usize)>,
+    pub(crate) body: Vec<u8>,
+}
+
 /// A web server with one file.
 pub(crate) struct Web {
     pub(crate) port: u16,
-    /// The first lines of the requests, and the bodies of those that send one.
-    pub(crate) requests: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    pub(crate) requests: Arc<Mutex<Vec<Request>>>,
     /// Number of bytes of the file that were sent.
     pub(crate) sent: Arc<AtomicU64>,
 }
@@ -38,9 +46,9 @@ impl Web {
                 let (content, requests, sent) = (content.clone(), requests.clone(), sent.clone());
                 thread::spawn(move || {
                     let mut reader = BufReader::new(client.try_clone().unwrap());
-                    while let Some((line, range, body)) = read_request(&mut reader) {
-                        requests.lock().unwrap().push((line, body));
-                        let bytes = respond(&content, answer, range);
+                    while let Some(request) = read_request(&mut reader) {
+                        let bytes = respond(&content, answer, request.range);
+                        requests.lock().unwrap().push(request);
                         sent.fetch_add(bytes.len() as u64, Ordering::SeqCst);
                         if (&client).write_all(&bytes).is_err() {
                             return;
@@ -53,10 +61,7 @@ impl Web {
     }
 }
 
-/// Reads a request: its first line, its range and its body.
-fn read_request(
-    reader: &mut BufReader<TcpStream>,
-) -> Option<(String, Option<(usize, usize)>, Vec<u8>)> {
+fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
     let (mut range, mut length) = (None, 0);
@@ -77,7 +82,7 @@ fn read_request(
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some((line.trim().to_owned(), range, body))
+    Some(Request { line: line.trim().to_owned(), range, body })
 }
 
 fn respond(content: &[u8], answer: Answer, range: Option<(usize, usize)>) -> Vec<u8> {
