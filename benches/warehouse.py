@@ -167,9 +167,13 @@ def staged(bench: Bench, models: Path, sizes: list[float]) -> Table:
 
 def plan(bench: Bench, models: Path) -> Table:
     statement, folder = export(bench, models, "spark"), log(bench, 1)
-    shuffles = once(peer("sql", "spark", statement, folder, bench.out("explain"), "--explain")).answer["shuffles"]
-    rows = [[f"`{key}`", str(count)] for key, count in sorted(shuffles.items())]
-    return Table("Shuffles in the plan of Spark", ["partitioning", "Exchange nodes"], rows)
+    found = once(peer("sql", "spark", statement, folder, bench.out("explain"), "--explain")).answer
+    events = found["events"]
+    rows = [["scans of the events", str(events["reads"])],
+            ["`Exchange` nodes that move single events", str(events.get("single", 0))],
+            ["scans whose events are counted before they are moved", str(events.get("counted", 0))],
+            ["`Exchange` nodes in all", str(sum(found["shuffles"].values()))]]
+    return Table("The plan of Spark", ["", "number"], rows)
 
 
 if __name__ == "__main__":

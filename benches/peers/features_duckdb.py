@@ -122,4 +122,4 @@ FROM observed {joins}) TO '{args.out}' (FORMAT parquet)"""
 
 if __name__ == "__main__":
     args = arguments(direct="as it reads in the documentation")
-    timed(lambda: duckdb.connect().execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false; " + query(args)) and None)
+    timed(lambda: duckdb.connect().execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET memory_limit = '8GB'; " + query(args)) and None)

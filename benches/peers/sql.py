@@ -3,7 +3,8 @@
     python sql.py duckdb|postgres|spark STATEMENT FOLDER OUT [--explain]
 
 FOLDER has events.parquet and accounts.parquet. The last line is JSON: seconds of planning and running without the start of the engine and
-without loading; `plan`, the seconds of planning; in DuckDB `cpu`, the seconds of all cores; with --explain `shuffles`, the Exchange nodes of Spark by kind.
+without loading; `plan`, the seconds of planning; in DuckDB `cpu`, the seconds of all cores; with --explain `shuffles`, the Exchange nodes of Spark by kind, and
+`events`, how its plan reads them.
 """
 import collections
 import json
@@ -20,7 +21,7 @@ def duckdb(statement: str, folder: Path, out: str) -> dict:
     import duckdb
 
     connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+    connection.execute(f"SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET memory_limit = '8GB'; SET max_temp_directory_size = '8GB'; SET temp_directory = '{out}.tmp'")
     for name in TABLES:
         connection.execute(f"CREATE VIEW {name} AS FROM '{folder / name}.parquet'")
     start = time.perf_counter()
@@ -80,7 +81,7 @@ def spark(statement: str, folder: Path, out: str, explain: bool) -> dict:
     planned = time.perf_counter()
     answer = {"plan": planned - start}
     if explain:
-        answer["shuffles"] = shuffles(plan)
+        answer |= {"shuffles": shuffles(plan), "events": event_reads(plan)}
         Path(out + ".plan.txt").write_text(plan)
     else:
         frame.write.mode("overwrite").parquet(out)
@@ -94,6 +95,22 @@ def shuffles(plan: str) -> dict:
     found = re.findall(r"(?<!Reused)(?<!Broadcast)Exchange (\w+)(?:\(([^\n]*?), \d+\))?", plan)
     keys = [f"{kind}({re.sub(r'#[0-9]+L?', '', columns)})" if columns else kind for kind, columns in found]
     return dict(collections.Counter(keys))
+
+
+def event_reads(plan: str) -> dict:
+    """Counts how often a plan of Spark reads the events, and what happens to them first: Exchange nodes that move single events, or counts."""
+    found, above = collections.Counter(), []
+    for line in plan.splitlines():
+        if not (node := re.match(r"([ :]*)(?:[+:]- )?(?:\*\(\d+\) )?(\w+)(.*)", line)):
+            continue
+        depth = len(node[1])
+        above = [(level, name) for level, name in above if level < depth]
+        above.append((depth, node[2]))
+        if node[2] == "FileScan" and "events.parquet" in node[3]:
+            first = next((name for _, name in reversed(above) if name == "Exchange" or name.endswith("Aggregate")), "")
+            found["reads"] += 1
+            found["single" if first == "Exchange" else "counted"] += 1
+    return dict(found)
 
 
 if __name__ == "__main__":

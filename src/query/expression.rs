@@ -110,8 +110,6 @@ pub(crate) enum Function {
 pub(crate) enum Aggregate {
     /// Number of rows.
     CountRows,
-    /// Number of values that are not null.
-    Count,
     /// Sum; null without values.
     Sum,
     /// Smallest value; null without values.

@@ -11,8 +11,8 @@ pub(crate) const LOG_START: &str = "log_start";
 /// Accounts that signed up before the end of the log: `account_id`, `signed_up`, `converted`,
 /// `churned`, `seats`, `attribute_{name}`.
 pub(crate) const ACCOUNT_LIST: &str = "account_list";
-/// Usage events of these accounts: `account_id`, `user_id`, `event`, `time`, `known_at`,
-/// `value_{name}`.
+/// Usage events of these accounts: `account_id`, `user_id` as in the table, `event`, `time`,
+/// `known_at`, `value_{name}`.
 pub(crate) const CLEAN_EVENTS: &str = "clean_events";
 /// Accounts of a training: `account_id`, `signed_up`, `converted`, `churned`.
 pub(crate) const ACCOUNT_OUTCOMES: &str = "account_outcomes";

@@ -3,7 +3,7 @@
 use super::{SqlOptions, SqlPart, SqlTime};
 use crate::config::{Config, CutoffScheme, DefinitionConfig};
 use crate::dataset::features::FeatureCatalog;
-use crate::dataset::features::query::feature_stages;
+use crate::dataset::features::query::{ObservationsPerAccount, feature_stages};
 use crate::dataset::observations::query::{scoring_stages, training_stages};
 use crate::error::{Error, Result};
 use crate::log::query::{LogEnd, LogPurpose, LogQuery, LogTables, TableOptions, TimeScheme};
@@ -94,11 +94,17 @@ impl<'a> Inputs<'a> {
             purpose: self.purpose,
         };
         let mut stages = log.stages();
-        match self.purpose {
-            LogPurpose::Scoring(_) => stages.extend(scoring_stages(&config.observation)),
-            LogPurpose::Training { .. } => stages.extend(training_stages(&config.observation)),
-        }
-        stages.extend(feature_stages(catalog, &self.attributes));
+        let observations = match self.purpose {
+            LogPurpose::Scoring(_) => {
+                stages.extend(scoring_stages(&config.observation));
+                ObservationsPerAccount::One
+            }
+            LogPurpose::Training { .. } => {
+                stages.extend(training_stages(&config.observation));
+                ObservationsPerAccount::Several
+            }
+        };
+        stages.extend(feature_stages(catalog, &self.attributes, observations));
         stages
     }
 }

@@ -38,7 +38,7 @@ impl LogQuery<'_> {
         let is_later = is_later.and(received.clone().less(Expression::integer(LAST)));
         let mut select = Select::from_stage(RAW_EVENTS)
             .column("account_id", canonical_form(&column("account_id")))
-            .column("user_id", present(&column("user_id")))
+            .column("user_id", column("user_id"))
             .column("event", canonical_form(&column("event")))
             .column("time", time.clone())
             .column("known_at", Expression::case(vec![(is_later, received)], time));
@@ -51,7 +51,7 @@ impl LogQuery<'_> {
         }
         let canonical = Stage {
             name: EVENT_ROWS.to_owned(),
-            comment: "The events with ids in one form: without blanks around them, and 7.0 is 7. An event is known from the later of its time and its time of receipt.".to_owned(),
+            comment: "The events with accounts and names in one form: without blanks around them, and 7.0 is 7. An event is known from the later of its time and its time of receipt.".to_owned(),
             rows: Rows::Select(select),
         };
         vec![raw, canonical]
@@ -162,11 +162,18 @@ impl LogQuery<'_> {
     }
 
     /// Returns the condition that an event has an account, a name and a time.
-    pub(super) fn is_complete(relation: &str) -> Expression {
+    ///
+    /// With an account list, later joins drop events without an account, and testing each event
+    /// would take time. Only the deliveries of an id need the test before.
+    pub(super) fn is_complete(&self, relation: &str) -> Expression {
         let is_present =
             |name| Expression::column(relation, name, Type::Text).not_equal(Expression::text(""));
         let time = Expression::column(relation, "time", Type::Integer);
-        is_present("account_id").and(is_present("event")).and(is_known_time(&time))
+        let is_complete = is_present("event").and(is_known_time(&time));
+        if self.tables.accounts.is_some() && !self.has_ids() {
+            return is_complete;
+        }
+        is_present("account_id").and(is_complete)
     }
 
     /// Returns the stages with the complete events before the end of the log, each id once.
@@ -180,11 +187,11 @@ impl LogQuery<'_> {
         );
         let select = self
             .copied(select, EVENT_ROWS, true)
-            .filter(Self::is_complete(EVENT_ROWS))
+            .filter(self.is_complete(EVENT_ROWS))
             .filter(known_at.less(log_end));
         let complete = Stage {
             name: COMPLETE_EVENTS.to_owned(),
-            comment: "Events with an account, a name and a time that were known before the end of the log.".to_owned(),
+            comment: "Events with a name and a time that were known before the end of the log. Those without an account do not count.".to_owned(),
             rows: Rows::Select(select),
         };
         if !self.has_ids() {
@@ -277,6 +284,9 @@ impl LogQuery<'_> {
     }
 
     /// Returns the stage with the usage events of known accounts.
+    ///
+    /// The stages that read it join the accounts again. Without the join, PostgreSQL expects so few
+    /// rows that it computes the definitions anew for each account.
     pub(super) fn clean_events(&self) -> Stage {
         let column = |name: &str, kind| Expression::column(EVENTS, name, kind);
         let account = column("account_id", Type::Text);
@@ -295,9 +305,7 @@ impl LogQuery<'_> {
         }
         Stage {
             name: CLEAN_EVENTS.to_owned(),
-            comment:
-                "Usage: events of known accounts, without conversions, churns and excluded events."
-                    .to_owned(),
+            comment: "Usage: events of known accounts, without conversions, churns and excluded events. Later stages bring the users into one form.".to_owned(),
             rows: Rows::Select(self.usage(select, EVENTS)),
         }
     }

@@ -88,7 +88,7 @@ impl LogQuery<'_> {
         let days = last.divide_whole(Expression::integer(DAY));
         let select = Select::from_stage(EVENT_ROWS)
             .column(LOG_END, days.multiply(Expression::integer(DAY)))
-            .filter(Self::is_complete(EVENT_ROWS))
+            .filter(self.is_complete(EVENT_ROWS))
             .filter(known_at.less_equal(now));
         let select = self.usage(select, EVENT_ROWS);
         self.of_accounts(select, EVENT_ROWS, ACCOUNT_ROWS)

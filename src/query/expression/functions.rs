@@ -42,7 +42,7 @@ impl Expression {
     /// Aggregates an expression over the rows of a group.
     pub(crate) fn aggregate(function: Aggregate, of: Self) -> Self {
         let kind = match function {
-            Aggregate::CountRows | Aggregate::Count => Type::Integer,
+            Aggregate::CountRows => Type::Integer,
             Aggregate::Sum | Aggregate::Min | Aggregate::Max => of.kind,
         };
         Self::new(Node::Aggregate { function, of: Box::new(of), filter: None }, kind)

@@ -3,6 +3,7 @@
 
 use crate::config::{Condition, DefinitionConfig, DefinitionKind};
 use crate::log::canonical;
+use crate::log::query::present;
 use crate::query::stages::{ACCOUNT_LIST, CLEAN_EVENTS, DEFINITION_MATCHES};
 use crate::query::{Aggregate, Expression, Function, JoinKind, Rows, Select, Stage, Type};
 use crate::time::DAY;
@@ -161,7 +162,7 @@ impl<'a> DefinitionQuery<'a> {
             let day = || from_sign_up("time").divide_whole(Expression::integer(DAY));
             let (select, key) = match measure {
                 Measure::Users => {
-                    let user = || events("user_id", Type::Text);
+                    let user = || present(&events("user_id", Type::Text));
                     (events_of_accounts().filter(user().is_not_null()), user())
                 }
                 Measure::EventTypes => (events_of_accounts(), events("event", Type::Text)),

@@ -293,7 +293,7 @@ fn settings(seed: u64, listed: bool, received: bool) -> (String, FeatureCatalog)
         if seed.is_multiple_of(4) { 36 } else { 240 }
     );
     let windows: &[u32] =
-        [&[1, 7][..], &[7, 14, 28], &[1], &[3, 28]][usize::try_from(seed % 4).unwrap()];
+        [&[1, 7][..], &[7, 14, 28], &[1], &[3, 20, 28]][usize::try_from(seed % 4).unwrap()];
     let catalog = FeatureCatalog {
         windows: windows.to_vec(),
         // A window may have only one of them.

@@ -1,6 +1,6 @@
 //! The values of features, given the totals of an observation.
 
-use super::{DAYS, USAGE, USERS, column, integer};
+use super::{DAYS, SESSIONS, USAGE, USERS, column, integer};
 use crate::dataset::features::catalog::age_of;
 use crate::query::stages::{ACCOUNT_LIST, OBSERVATIONS};
 use crate::query::{Expression, Function, Type};
@@ -76,21 +76,25 @@ pub(super) fn window_feature(measure: &str, window: i64) -> Expression {
     let or_zero =
         |value| Expression::call(Function::Coalesce, vec![value, Expression::double(0.0)]);
     match measure {
-        "events" | "logins" | "features_used" | "sessions" | "invites" | "limit_hits"
-        | "hand_raises" => usage(measure),
+        "events" | "logins" | "features_used" | "invites" | "limit_hits" | "hand_raises" => {
+            usage(measure)
+        }
+        "sessions" => count(SESSIONS, &in_window(measure)),
         "login_days" | "active_days" => count(DAYS, &in_window(measure)),
         "active_users" => users(),
-        // 0 − Σ, so that a single event type gives 0 and not −0.
-        "feature_entropy" => Expression::double(0.0).subtract(or_zero(double(USAGE, "entropy"))),
+        "feature_entropy" => entropy(window),
         "top_user_share" => {
             let number = |name: &str| integer(USERS, &in_window(name)).cast(Type::Double);
-            number("top_events").divide(number("events"))
+            let events = vec![number("events"), Expression::double(0.0)];
+            number("top_events").divide(Expression::call(Function::NullIf, events))
         }
         "events_velocity" => velocity(usage("events"), usage("previous_events")),
         "logins_velocity" => velocity(usage("logins"), usage("previous_logins")),
         "users_velocity" => velocity(users(), count(USERS, &in_window("previous_users"))),
         "breadth_velocity" => velocity(usage("features_used"), usage("previous_features")),
-        "events_trend" => of_age(window, trend(window, usage("events"), usage("day_sum"))),
+        "events_trend" => {
+            of_age(window, trend(window, usage("events"), count(DAYS, &in_window("day_sum"))))
+        }
         "seat_utilization" => {
             let seats = || column(ACCOUNT_LIST, "seats", Type::Double);
             let has_seats = seats().greater(Expression::double(0.0));
@@ -98,8 +102,19 @@ pub(super) fn window_feature(measure: &str, window: i64) -> Expression {
             Expression::case(vec![(has_seats, share)], Expression::null(Type::Double))
         }
         counted if counted.starts_with("count_") => usage(counted),
-        summed => or_zero(double(USAGE, summed)),
+        summed => or_zero(double(DAYS, summed)),
     }
+}
+
+/// Returns the entropy of the event types, −Σ n/N · ln(n/N) = ln N − Σ n · ln n / N; exactly 0 for a
+/// single type.
+fn entropy(window: i64) -> Expression {
+    let number = |name: &str| integer(USAGE, &format!("{name}_{window}d"));
+    let events = || number("events").cast(Type::Double);
+    let mean = column(USAGE, &format!("n_ln_n_{window}d"), Type::Double).divide(events());
+    let entropy = Expression::call(Function::Ln, vec![events()]).subtract(mean);
+    let has_several = number("features_used").greater(Expression::integer(1));
+    Expression::case(vec![(has_several, entropy)], Expression::double(0.0))
 }
 
 /// Returns the least-squares slope of the daily counts, given the number of events and the sum of

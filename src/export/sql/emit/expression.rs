@@ -162,7 +162,7 @@ impl Writer {
             _ => self.inline(of),
         };
         let call = match function {
-            Aggregate::CountRows | Aggregate::Count => format!("COUNT({value})"),
+            Aggregate::CountRows => format!("COUNT({value})"),
             Aggregate::Sum => format!("SUM({value})"),
             Aggregate::Min => format!("MIN({value}{})", self.collation(of)),
             Aggregate::Max => format!("MAX({value}{})", self.collation(of)),
