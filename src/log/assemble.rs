@@ -1,5 +1,7 @@
 //! Assembles the log from accounts and raw events, and counts records that look odd.
 
+use std::ops::Range;
+
 use polars::prelude::*;
 
 use super::accounts::{AccountMap, Accounts};
@@ -124,15 +126,16 @@ fn count_anomalies(log: &mut Log, counts: &LogCounts, never_times: u64) {
     }
 }
 
-/// Returns the events of a partition, with the default column names.
-pub(super) fn events_table(log: &Log, events: &Events) -> Result<DataFrame> {
-    let n = events.time.len();
+/// Returns some events of a partition, with the default column names.
+pub(super) fn events_table(log: &Log, events: &Events, rows: Range<usize>) -> Result<DataFrame> {
+    let n = rows.len();
     let mut account = StringChunkedBuilder::new("account_id".into(), n);
     let mut user = StringChunkedBuilder::new("user_id".into(), n);
     let mut event = StringChunkedBuilder::new("event".into(), n);
     for (position, a) in events.accounts.clone().enumerate() {
         let users = &events.users[events.user_start[position]..events.user_start[position + 1]];
-        for index in events.account_range(a) {
+        let range = events.account_range(a);
+        for index in range.start.max(rows.start)..range.end.min(rows.end) {
             account.append_value(&log.accounts.id[a]);
             user.append_option(
                 users.get(events.user[index] as usize).map(|user| log.events.users.name(*user)),
@@ -145,14 +148,15 @@ pub(super) fn events_table(log: &Log, events: &Events) -> Result<DataFrame> {
         account.finish().into_column(),
         user.finish().into_column(),
         event.finish().into_column(),
-        time("timestamp", &events.time),
+        time("timestamp", &events.time[rows.clone()]),
     ];
-    columns.extend(events.known_at.iter().map(|known_at| time("received_at", known_at)));
+    let known_at = events.known_at.iter();
+    columns.extend(known_at.map(|known_at| time("received_at", &known_at[rows.clone()])));
     for (name, values) in log.events.values.iter().zip(&events.values) {
         columns.push(
             Float64Chunked::from_iter_options(
                 name.as_str().into(),
-                values.iter().map(|v| Some(*v).filter(|v| !v.is_nan())),
+                values[rows.clone()].iter().map(|v| Some(*v).filter(|v| !v.is_nan())),
             )
             .into_column(),
         );

@@ -361,7 +361,10 @@ pub fn accounts_table(log: &Log) -> Result<DataFrame> {
     account_table::table(&log.accounts)
 }
 
-/// Passes the events to `write`, one table per partition of accounts, with the column names that
+/// Rows of a table of events: an account with many events does not become one table.
+const TABLE_ROWS: usize = 1 << 20;
+
+/// Passes the events to `write` in tables of consecutive events, with the column names that
 /// [`ingest`] expects by default.
 ///
 /// # Errors
@@ -370,9 +373,11 @@ pub fn accounts_table(log: &Log) -> Result<DataFrame> {
 /// * errors of `write`
 pub fn events_tables(log: &Log, write: &mut dyn FnMut(DataFrame) -> Result<()>) -> Result<()> {
     (0..log.events.partition_count()).try_for_each(|partition| {
-        let table = log
-            .events
-            .with_partition(partition, |events| assemble::events_table(log, events))??;
-        write(table)
+        log.events.with_partition(partition, |events| {
+            let rows = events.time.len();
+            (0..rows).step_by(TABLE_ROWS).try_for_each(|start| {
+                write(assemble::events_table(log, events, start..rows.min(start + TABLE_ROWS))?)
+            })
+        })?
     })
 }
