@@ -5,6 +5,7 @@ mod direction;
 mod effect;
 mod families;
 mod groups;
+mod growth;
 mod number;
 mod phrase;
 pub(crate) mod query;

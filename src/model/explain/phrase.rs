@@ -1,6 +1,8 @@
 //! Names of measures in sentences.
 
-use crate::model::encoder::{Encoding, FeatureEncoder, Preprocessor};
+use crate::model::encoder::{
+    CategoricalEncoding, Encoding, FeatureEncoder, MISSING, OTHER, Preprocessor,
+};
 
 /// Form in which a sentence has the value of a measure.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,11 +23,26 @@ pub(super) enum Phrase {
         /// The clause for a missing value: `no login yet`.
         missing: &'static str,
     },
-    /// Logarithm of the ratio to the previous window: `logins rose to 2.5× the previous 7 days`.
-    Growth(&'static str),
+    /// Growth over the previous window, as both counts: `5 logins in the last 7 days, 2 in the 7 days
+    /// before`.
+    Growth {
+        /// The noun for a count of 1.
+        one: &'static str,
+        /// The noun for other counts.
+        many: &'static str,
+        /// The measure that counts.
+        count: &'static str,
+    },
     /// Change from the start to the end of the window: `events per day rose by 3.5 over the last 7
     /// days`.
-    Trend(&'static str),
+    Trend {
+        /// The name of the counts.
+        counts: &'static str,
+        /// The noun for a window without any.
+        none: &'static str,
+        /// The measure that counts.
+        count: &'static str,
+    },
     /// A share in percent, then a clause: `80% of events came from the most active user`.
     Share {
         /// The clause after the percentage.
@@ -51,8 +68,25 @@ impl Phrase {
             Self::Counted { many: name, .. } | Self::Labeled(name) | Self::Named(name) => name,
             Self::Days { many: name, .. } | Self::Share { name, .. } => name.to_owned(),
             Self::Variety => "variety of events".to_owned(),
-            Self::Growth(counted) => format!("growth in {counted}"),
-            Self::Trend(counted) => format!("trend in {counted}"),
+            Self::Growth { many, .. } => format!("growth in {many}"),
+            Self::Trend { counts, .. } => format!("trend in {counts}"),
+        }
+    }
+
+    /// Returns how many windows a growth or a trend compares.
+    pub(super) fn compared_windows(&self) -> Option<u32> {
+        match self {
+            Self::Growth { .. } => Some(2),
+            Self::Trend { .. } => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Returns the measure whose count in the same window a sentence also needs.
+    pub(super) fn count_measure(&self) -> Option<&'static str> {
+        match self {
+            Self::Growth { count, .. } | Self::Trend { count, .. } => Some(*count),
+            _ => None,
         }
     }
 }
@@ -161,11 +195,17 @@ fn windowed_phrase(measure: &str) -> Phrase {
             missing: "number of seats unknown",
             name: "share of seats in use",
         },
-        "events_velocity" => Phrase::Growth("events"),
-        "logins_velocity" => Phrase::Growth("logins"),
-        "users_velocity" => Phrase::Growth("active users"),
-        "breadth_velocity" => Phrase::Growth("features used"),
-        "events_trend" => Phrase::Trend("events per day"),
+        "events_velocity" => Phrase::Growth { one: "event", many: "events", count: "events" },
+        "logins_velocity" => Phrase::Growth { one: "login", many: "logins", count: "logins" },
+        "users_velocity" => {
+            Phrase::Growth { one: "active user", many: "active users", count: "active_users" }
+        }
+        "breadth_velocity" => {
+            Phrase::Growth { one: "feature used", many: "features used", count: "features_used" }
+        }
+        "events_trend" => {
+            Phrase::Trend { counts: "events per day", none: "no events", count: "events" }
+        }
         other => match (other.strip_prefix("count_"), other.strip_prefix("sum_")) {
             (Some(event), _) => {
                 Phrase::Counted { one: format!("{event} event"), many: format!("{event} events") }
@@ -174,4 +214,21 @@ fn windowed_phrase(measure: &str) -> Phrase {
             _ => Phrase::Labeled(other.to_owned()),
         },
     }
+}
+
+/// Says as what a text counts that does not occur in the training rows.
+pub(super) fn unseen(text: &CategoricalEncoding, value: Option<&str>) -> Option<String> {
+    let found = text.level(value);
+    found.unseen.then(|| counted_as(found.name))
+}
+
+/// Says as which level a text counts that does not occur in the training rows.
+pub(super) fn counted_as(name: &str) -> String {
+    let counted = if name == OTHER { "a rare value" } else { level(name) };
+    format!("not in training, counted as {counted}")
+}
+
+/// Returns a level in words.
+pub(super) fn level(name: &str) -> &str {
+    if name == MISSING { "missing" } else { name }
 }

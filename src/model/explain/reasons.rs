@@ -1,12 +1,13 @@
 //! Reasons as sentences.
 
+use super::growth::{ChangeForm, TypicalGrowth, WindowCounts};
 use super::number::{Number, Precision, distinct_units};
-use super::phrase::{Phrase, phrase};
+use super::phrase::{Phrase, counted_as, level, phrase, unseen};
+use super::texts::Reason;
 use super::wording::{Unit, Wording, precision};
 use crate::escape::one_line;
 use crate::model::encoder::{
-    CategoricalEncoding, Encoding, FeatureEncoder, Limit, MISSING, NumericEncoding, OTHER,
-    Preprocessor, RawValue,
+    Encoding, FeatureEncoder, Limit, NumericEncoding, Preprocessor, RawValue,
 };
 use crate::model::profile::{Bins, FeatureProfile};
 
@@ -14,6 +15,10 @@ use crate::model::profile::{Bins, FeatureProfile};
 #[derive(Debug, Clone)]
 pub(super) struct ReasonTemplate {
     pub(super) feature: String,
+    /// The feature that counts the same window, for a growth or a trend.
+    pub(super) count: Option<usize>,
+    /// Days that a growth or a trend compares: of a younger account it is missing.
+    compared_days: Option<u32>,
     pub(super) clause: Wording,
     /// A value without its noun.
     pub(super) value: Wording,
@@ -38,7 +43,13 @@ pub(super) enum Place {
 }
 
 impl ReasonTemplate {
-    fn new(encoder: &FeatureEncoder, profiles: &[FeatureProfile]) -> Self {
+    /// # Arguments
+    /// * `encoders` – encoders of all features
+    fn new(
+        encoder: &FeatureEncoder,
+        encoders: &[FeatureEncoder],
+        profiles: &[FeatureProfile],
+    ) -> Self {
         let phrase = match &encoder.encoding {
             Encoding::Categorical(_) => Phrase::Named(encoder.feature.clone()),
             Encoding::Numeric(_) => phrase(&encoder.measure, encoder.window.is_some()),
@@ -48,10 +59,17 @@ impl ReasonTemplate {
             Bins::Numbers { range, .. } => range,
             Bins::Texts(_) => None,
         });
+        let is_count = |other: &FeatureEncoder| {
+            Some(other.measure.as_str()) == phrase.count_measure()
+                && other.window == encoder.window
+                && matches!(other.encoding, Encoding::Numeric(_))
+        };
         Self {
             feature: encoder.feature.clone(),
+            count: encoders.iter().position(is_count),
+            compared_days: phrase.compared_windows().zip(encoder.window).map(|(n, days)| n * days),
             clause: Wording::of_clause(&phrase, encoder.window),
-            value: Wording::of_value(&phrase),
+            value: Wording::of_value(&phrase, encoder.window),
             unit: Unit::new(&phrase, encoder.window),
             precision: precision(&phrase),
             encoding: encoder.encoding.clone(),
@@ -59,11 +77,31 @@ impl ReasonTemplate {
         }
     }
 
+    /// Returns the form of a sentence on a change.
+    fn form(&self, value: f64, count: Option<f64>) -> ChangeForm {
+        let Encoding::Numeric(number) = &self.encoding else { return ChangeForm::default() };
+        match &self.clause.growth {
+            Some(_) => ChangeForm {
+                counts: count.and_then(|count| WindowCounts::recover(value, count)),
+                is_empty: false,
+                typical: number.typical.map(|typical| TypicalGrowth::new(value, typical)),
+            },
+            None => ChangeForm { is_empty: count == Some(0.0), ..ChangeForm::default() },
+        }
+    }
+
     /// Writes the value, such as `12 active users in the last 7 days`.
-    fn value_clause(&self, value: RawValue<'_>) -> String {
+    fn value_clause(&self, value: RawValue<'_>, count: Option<f64>) -> String {
         match (value, &self.encoding) {
             (RawValue::Number(Some(value)), Encoding::Numeric(number)) => {
-                self.clause.write(value, self.number(value, self.fine_units(number, value)))
+                let form = self.form(value, count);
+                match (&self.clause.growth, form.counts, &self.clause.no_events) {
+                    (Some(words), Some(counts), _) => words.write(counts),
+                    (_, _, Some(words)) if form.is_empty => words.clone(),
+                    _ => {
+                        self.clause.write(value, self.number(value, self.fine_units(number, value)))
+                    }
+                }
             }
             (RawValue::Text(Some(value)), _) => format!("{}{value}", self.clause.before),
             // A number of a text feature does not occur: `Inputs` reads the type of the encoding.
@@ -73,19 +111,54 @@ impl ReasonTemplate {
 
     /// Writes the value and the typical value, such as
     /// `12 active users in the last 7 days (typical: 4)`.
-    fn reason(&self, value: RawValue<'_>) -> String {
+    fn reason(&self, value: RawValue<'_>, count: Option<f64>) -> String {
+        let clause = self.value_clause(value, count);
         if let (RawValue::Number(None), Some(typical)) = (value, self.clause.typical_of_missing) {
-            return format!("{} (typical: {typical})", self.value_clause(value));
+            return format!("{clause} (typical: {typical})");
         }
         let typical = match (&self.encoding, value) {
             (Encoding::Numeric(number), RawValue::Number(Some(value))) => {
-                self.write(number.typical, self.fine_units(number, value))
+                self.typical_next_to(number, value)
             }
             (Encoding::Numeric(number), _) => self.write(number.typical, None),
             (Encoding::Categorical(text), _) => level(&text.mode).to_owned(),
         };
         let note = self.note(value).map_or(String::new(), |note| format!("{note}; "));
-        format!("{} ({note}typical: {typical})", self.value_clause(value))
+        format!("{clause} ({note}typical: {typical})")
+    }
+
+    /// Writes the typical value next to a value.
+    fn typical_next_to(&self, number: &NumericEncoding, value: f64) -> String {
+        match number.typical.filter(|_| self.clause.growth.is_some()) {
+            Some(typical) => TypicalGrowth::new(value, typical).words(typical).to_owned(),
+            None => self.write(number.typical, self.fine_units(number, value)),
+        }
+    }
+
+    /// Describes a change from an earlier value.
+    ///
+    /// # Arguments
+    /// * `description` – the name of the feature
+    /// * `formatted` – both values, formatted
+    fn change(
+        &self,
+        description: &str,
+        [previous, current]: &[Reason<'_>; 2],
+        formatted: &[String; 2],
+    ) -> String {
+        let Some(days) = self.compared_days else {
+            let [was, is] = formatted;
+            return format!("{description}: {is} (was {was})");
+        };
+        let [is, was] =
+            [current, previous].map(|reason| self.value_clause(reason.value, reason.count));
+        match (previous.value, current.value) {
+            // The account is old enough to be compared.
+            (RawValue::Number(None), RawValue::Number(Some(_))) => {
+                format!("{is} (known since the account is {days} days old)")
+            }
+            _ => format!("{is} (was: {was})"),
+        }
     }
 
     /// Says as what the value counts, if it is another value than the account's.
@@ -200,23 +273,6 @@ impl ReasonTemplate {
     }
 }
 
-/// Says as what a text counts that does not occur in the training rows.
-fn unseen(text: &CategoricalEncoding, value: Option<&str>) -> Option<String> {
-    let found = text.level(value);
-    found.unseen.then(|| counted_as(found.name))
-}
-
-/// Says as which level a text counts that does not occur in the training rows.
-fn counted_as(name: &str) -> String {
-    let counted = if name == OTHER { "a rare value" } else { level(name) };
-    format!("not in training, counted as {counted}")
-}
-
-/// Returns a level in words.
-fn level(name: &str) -> &str {
-    if name == MISSING { "missing" } else { name }
-}
-
 /// The sentences of all features of a model, each one line without hidden characters.
 #[derive(Debug)]
 pub struct ReasonTemplates(Vec<ReasonTemplate>);
@@ -228,21 +284,51 @@ impl ReasonTemplates {
     /// * `profiles` – distributions of the features in the training rows
     #[must_use]
     pub fn new(preprocessor: &Preprocessor, profiles: &[FeatureProfile]) -> Self {
-        let features = preprocessor.features.iter();
-        Self(features.map(|encoder| ReasonTemplate::new(encoder, profiles)).collect())
+        let encoders = &preprocessor.features;
+        let template = |encoder| ReasonTemplate::new(encoder, encoders, profiles);
+        Self(encoders.iter().map(template).collect())
+    }
+
+    /// Returns the reason of a feature, with the other value that its sentence needs.
+    ///
+    /// # Arguments
+    /// * `raw` – returns the value of a feature
+    pub(crate) fn find<'a>(
+        &self,
+        feature: usize,
+        raw: impl Fn(usize) -> RawValue<'a>,
+    ) -> Reason<'a> {
+        let count = self.0[feature].count.and_then(|count| match raw(count) {
+            RawValue::Number(count) => count,
+            RawValue::Text(_) => None,
+        });
+        Reason { feature, value: raw(feature), count }
     }
 
     /// Writes a reason: the value and the typical value of a feature, such as
     /// `12 active users in the last 7 days (typical: 4)`.
     #[must_use]
-    pub fn reason(&self, feature: usize, value: RawValue<'_>) -> String {
-        one_line(&self.0[feature].reason(value)).into_owned()
+    pub fn reason(&self, reason: &Reason<'_>) -> String {
+        let text = self.0[reason.feature].reason(reason.value, reason.count);
+        one_line(&text).into_owned()
     }
 
     /// Writes the value of a feature, such as `12 active users in the last 7 days`.
     #[must_use]
-    pub fn value(&self, feature: usize, value: RawValue<'_>) -> String {
-        one_line(&self.0[feature].value_clause(value)).into_owned()
+    pub fn value(&self, reason: &Reason<'_>) -> String {
+        let text = self.0[reason.feature].value_clause(reason.value, reason.count);
+        one_line(&text).into_owned()
+    }
+
+    /// Describes a change of a feature, such as `logins in the last 7 days: 2 (was 9)`.
+    ///
+    /// # Arguments
+    /// * `description` – the name of the feature
+    /// * `values` – the earlier value, then the current one
+    #[must_use]
+    pub fn change(&self, description: &str, values: &[Reason<'_>; 2]) -> String {
+        let text = self.0[values[1].feature].change(description, values, &self.values(values));
+        one_line(&text).into_owned()
     }
 
     /// Says as what the value of a feature counts, if it is beyond the values of the training rows;
@@ -252,20 +338,28 @@ impl ReasonTemplates {
         Some(one_line(&self.0[feature].adjustment(value)?).into_owned())
     }
 
-    /// Writes two values of a feature, with as many digits as distinguish them.
+    /// Writes two values of a feature, with as many digits as distinguish them, and a growth as both
+    /// counts.
     #[must_use]
-    pub fn values(&self, feature: usize, values: [RawValue<'_>; 2]) -> [String; 2] {
-        let template = &self.0[feature];
-        match values {
-            [RawValue::Number(a), RawValue::Number(b)] => {
-                let units = template.distinct_units([a, b]);
-                [a, b].map(|value| template.write(value, units))
+    pub fn values(&self, values: &[Reason<'_>; 2]) -> [String; 2] {
+        let template = &self.0[values[0].feature];
+        let numbers = values.map(|reason| match reason.value {
+            RawValue::Number(value) => value,
+            RawValue::Text(_) => None,
+        });
+        let units = template.distinct_units(numbers);
+        values.map(|reason| match reason.value {
+            RawValue::Text(value) => value.unwrap_or("missing").to_owned(),
+            RawValue::Number(value) => {
+                let counts = value.and_then(|value| template.form(value, reason.count).counts);
+                counts.map_or_else(|| template.write(value, units), WindowCounts::write_short)
             }
-            values => values.map(|value| match value {
-                RawValue::Text(value) => value.unwrap_or("missing").to_owned(),
-                RawValue::Number(value) => template.write(value, None),
-            }),
-        }
+        })
+    }
+
+    /// Returns the feature that counts the same window as a growth or a trend.
+    pub(crate) fn count(&self, feature: usize) -> Option<usize> {
+        self.0[feature].count
     }
 
     /// Returns the sentences of a feature.
@@ -286,12 +380,17 @@ impl ReasonTemplates {
             .map(|after| [template.clause.before.clone(), after].map(|t| one_line(&t).into_owned()))
     }
 
-    /// Returns the rounded number of a sentence, and the place of the value relative to the training
-    /// rows: if both are equal, so are the sentences. `None` for a text.
-    pub(super) fn key(&self, feature: usize, value: f64) -> Option<(Number, Place)> {
-        let template = &self.0[feature];
+    /// Returns the rounded number of a sentence, the place of the value relative to the training rows,
+    /// and the form of the words: if all are equal, so are the sentences. `None` for a text.
+    pub(super) fn key(
+        &self,
+        reason: &Reason<'_>,
+        value: f64,
+    ) -> Option<(Number, Place, ChangeForm)> {
+        let template = &self.0[reason.feature];
         let Encoding::Numeric(number) = &template.encoding else { return None };
         let units = template.fine_units(number, value);
-        Some((template.number(value, units), template.place(value)))
+        let form = template.form(value, reason.count);
+        Some((template.number(value, units), template.place(value), form))
     }
 }

@@ -54,7 +54,18 @@ fn profile(feature: &FeatureEncoder, values: [f64; 2]) -> FeatureProfile {
 fn reason(feature: FeatureEncoder, value: RawValue<'_>) -> String {
     let profile = profile(&feature, [-5.0, 2_000.0]);
     let preprocessor = Preprocessor { features: vec![feature] };
-    ReasonTemplates::new(&preprocessor, &[profile]).reason(0, value)
+    let reason = Reason { feature: 0, value, count: None };
+    ReasonTemplates::new(&preprocessor, &[profile]).reason(&reason)
+}
+
+/// Returns the reason of a growth or trend of the last 28 days, with the count of this window.
+fn counted(measure: &str, count_measure: &str, [value, count]: [f64; 2], typical: f64) -> String {
+    let feature = |measure, typical| feature(measure, Some(28), number(Some(typical), None));
+    let preprocessor =
+        Preprocessor { features: vec![feature(measure, typical), feature(count_measure, 3.0)] };
+    let templates = ReasonTemplates::new(&preprocessor, &[]);
+    let values = [value, count];
+    templates.reason(&templates.find(0, |feature| RawValue::Number(Some(values[feature]))))
 }
 
 /// Returns the reason of a measure of the last 7 days with a value and a typical value.
@@ -182,15 +193,15 @@ fn changes_and_shares_say_what_the_number_means() {
     let ratio = |n: f64| n.ln();
     assert_eq!(
         windowed("events_velocity", ratio(2.5), 0.0),
-        "events rose to 2.5× the previous 7 days (typical: unchanged)"
+        "ratio of events in the last 7 days to the 7 days before: 2.5 (typical: no change)"
     );
     assert_eq!(
         windowed("logins_velocity", ratio(0.25), ratio(1.5)),
-        "logins fell to 0.25× the previous 7 days (typical: 1.5×)"
+        "ratio of logins in the last 7 days to the 7 days before: 0.25 (typical: a rise)"
     );
     assert_eq!(
-        windowed("users_velocity", 0.0, ratio(2.0)),
-        "active users unchanged from the previous 7 days (typical: 2×)"
+        windowed("users_velocity", ratio(1.5), ratio(2.0)),
+        "ratio of active users in the last 7 days to the 7 days before: 1.5 (typical: a larger rise)"
     );
     assert_eq!(
         windowed("events_trend", -0.5, 0.0),
@@ -217,6 +228,13 @@ fn changes_and_shares_say_what_the_number_means() {
         "signed up in the last 28 days (typical: earlier)"
     );
     assert_eq!(
+        reason(
+            feature("events_velocity", Some(28), number(None, None)),
+            RawValue::Number(Some(0.0))
+        ),
+        "ratio of events in the last 28 days to the 28 days before: 1 (typical: signed up in the last 56 days)"
+    );
+    assert_eq!(
         windowed("seat_utilization", 0.6, 0.2),
         "60% of seats were used in the last 7 days (typical: 20%)"
     );
@@ -231,6 +249,77 @@ fn changes_and_shares_say_what_the_number_means() {
 }
 
 #[test]
+fn a_growth_is_written_as_both_counts() {
+    let growth = |now: f64, before: f64| [((now + 1.0) / (before + 1.0)).ln(), now];
+    let events =
+        |now, before, typical| counted("events_velocity", "events", growth(now, before), typical);
+    assert_eq!(
+        events(16.0, 0.0, 0.0),
+        "16 events in the last 28 days, none in the 28 days before (typical: no change)"
+    );
+    assert_eq!(
+        events(16.0, 7.0, 0.5),
+        "16 events in the last 28 days, 7 in the 28 days before (typical: a smaller rise)"
+    );
+    assert_eq!(
+        events(0.0, 4.0, 0.5),
+        "no events in the last 28 days, 4 in the 28 days before (typical: a rise)"
+    );
+    assert_eq!(events(0.0, 0.0, 0.5), "no events in the last 56 days (typical: a rise)");
+    assert_eq!(
+        counted("users_velocity", "active_users", growth(1.0, 3.0), -1.5),
+        "1 active user in the last 28 days, 3 in the 28 days before (typical: a larger fall)"
+    );
+    assert_eq!(
+        counted("breadth_velocity", "features_used", growth(2.0, 2.0), 0.0),
+        "2 features used in the last 28 days, 2 in the 28 days before (typical: no change)"
+    );
+    assert_eq!(
+        counted("logins_velocity", "logins", [1.0, 16.0], 0.0),
+        "ratio of logins in the last 28 days to the 28 days before: 2.72 (typical: no change)",
+        "no two counts have this growth"
+    );
+    let trend = |value, count| counted("events_trend", "events", [value, count], 0.5);
+    assert_eq!(trend(0.0, 0.0), "no events in the last 28 days (typical: a rise of 14 per day)");
+    assert_eq!(
+        trend(0.0, 28.0),
+        "events per day steady over the last 28 days (typical: a rise of 14 per day)"
+    );
+}
+
+#[test]
+fn a_change_is_worded_by_its_values() {
+    let numeric = |measure: &str| feature(measure, Some(28), number(Some(0.0), None));
+    let preprocessor = Preprocessor {
+        features: ["events_velocity", "events", "events_trend", "logins"].map(numeric).into(),
+    };
+    let templates = ReasonTemplates::new(&preprocessor, &[]);
+    let change = |feature: usize, rows: [[Option<f64>; 4]; 2]| {
+        let values =
+            rows.map(|row| templates.find(feature, |feature| RawValue::Number(row[feature])));
+        templates.change(&describe_feature(&preprocessor, feature), &values)
+    };
+    let row = |growth: Option<f64>, events: f64, trend: Option<f64>| {
+        [growth, Some(events), trend, Some(events)]
+    };
+    let rose = row(Some(17_f64.ln()), 16.0, Some(0.5));
+    let fell = row(Some((3.0_f64 / 17.0).ln()), 2.0, Some(-0.5));
+    assert_eq!(
+        change(0, [rose, fell]),
+        "2 events in the last 28 days, 16 in the 28 days before (was: 16 events in the last 28 days, none in the 28 days before)"
+    );
+    assert_eq!(
+        change(0, [row(None, 3.0, None), row(Some(0.0), 0.0, Some(0.0))]),
+        "no events in the last 56 days (known since the account is 56 days old)"
+    );
+    assert_eq!(
+        change(2, [row(None, 3.0, None), fell]),
+        "events per day fell by 14 over the last 28 days (known since the account is 28 days old)"
+    );
+    assert_eq!(change(3, [rose, fell]), "logins in the last 28 days: 2 (was 16)");
+}
+
+#[test]
 fn a_value_never_looks_like_the_typical_one() {
     assert_eq!(
         windowed("sum_minutes", 0.501, 0.5),
@@ -238,7 +327,7 @@ fn a_value_never_looks_like_the_typical_one() {
     );
     assert_eq!(
         windowed("events_velocity", 1e-4, 0.0),
-        "events rose to 1.0001× the previous 7 days (typical: unchanged)"
+        "ratio of events in the last 7 days to the 7 days before: 1.0001 (typical: no change)"
     );
     assert_eq!(
         windowed("sum_x", 120.4, 120.1),
@@ -340,6 +429,7 @@ fn interned_texts_equal_freshly_written_ones() {
             feature("seat_utilization", Some(7), number(None, None)),
             feature("events_trend", Some(7), number(Some(-0.1), Some((-3.0, 3.0)))),
             feature("feature_entropy", Some(7), number(Some(1.0), None)),
+            feature("users_velocity", Some(28), number(Some(0.25), Some((-2.0, 2.0)))),
         ],
     };
     let profile = |feature: &FeatureEncoder| profile(feature, [-5.0, 11.0]);
@@ -380,18 +470,23 @@ fn interned_texts_equal_freshly_written_ones() {
     let expected: Vec<Reason<'_>> = values
         .iter()
         .enumerate()
-        .map(|(i, value)| Reason { feature: i % 7, value: RawValue::Number(*value) })
+        .map(|(i, value)| {
+            let count = u8::try_from(i % 5).ok().map(f64::from);
+            let growth = value.map(|value| ((value.abs() % 9.0).floor() + 1.0).ln());
+            let value = if i % 16 == 7 { growth } else { *value };
+            Reason { feature: i % 8, value: RawValue::Number(value), count }
+        })
         .collect();
     let indices: Vec<u32> =
         expected.iter().map(|reason| reasons.intern(&templates, reason)).collect();
     let texts = reasons.texts();
     for (expected, index) in expected.iter().zip(indices) {
-        let text = templates.reason(expected.feature, expected.value);
+        let text = templates.reason(expected);
         assert_eq!(*texts[index as usize], text, "{expected:?}");
     }
     let mut intern = |value| {
         let value = RawValue::Number(Some(value));
-        reasons.intern(&templates, &Reason { feature: 0, value })
+        reasons.intern(&templates, &Reason { feature: 0, value, count: None })
     };
     assert_eq!(intern(1_002.5), intern(1_002.5));
     assert!(

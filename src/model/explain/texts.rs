@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
+use super::growth::ChangeForm;
 use super::number::Magnitude;
 use super::reasons::{Place, ReasonTemplates};
 use crate::model::encoder::RawValue;
@@ -16,6 +17,8 @@ pub struct Reason<'a> {
     pub feature: usize,
     /// Its value.
     pub value: RawValue<'a>,
+    /// Count of the same window, if it is a growth or a trend; `None` if unknown.
+    pub count: Option<f64>,
 }
 
 /// Identifies the text of a reason by the rounded number in it: reasons with equal keys have equal
@@ -26,6 +29,7 @@ struct ReasonKey {
     /// The rounded number; `None` where it is missing.
     number: Option<RoundedNumber>,
     place: Place,
+    form: ChangeForm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,9 +47,10 @@ impl ReasonKey {
         let feature = u32::try_from(reason.feature).ok()?;
         let RawValue::Number(value) = reason.value else { return None };
         let Some(value) = value else {
-            return Some(Self { feature, number: None, place: Place::Inside });
+            let (place, form) = (Place::Inside, ChangeForm::default());
+            return Some(Self { feature, number: None, place, form });
         };
-        let (number, place) = templates.key(reason.feature, value)?;
+        let (number, place, form) = templates.key(reason, value)?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -54,7 +59,7 @@ impl ReasonKey {
         let [units, units_per_1] = [number.units(), number.units_per_1].map(|whole| whole as u64);
         let magnitude = number.magnitude;
         let number = RoundedNumber { units, units_per_1, magnitude, is_negative: value < 0.0 };
-        Some(Self { feature, number: Some(number), place })
+        Some(Self { feature, number: Some(number), place, form })
     }
 }
 
@@ -75,7 +80,7 @@ pub struct ReasonTexts {
 impl ReasonTexts {
     /// Returns the index of the text of a reason, which is that of [`ReasonTemplates::reason`].
     pub fn intern(&mut self, templates: &ReasonTemplates, reason: &Reason<'_>) -> u32 {
-        let text = || templates.reason(reason.feature, reason.value);
+        let text = || templates.reason(reason);
         if let RawValue::Text(level) = reason.value {
             let level = level.unwrap_or_default();
             if let Some(known) = self.by_level.get(&reason.feature).and_then(|l| l.get(level)) {

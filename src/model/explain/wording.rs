@@ -1,5 +1,6 @@
 //! The words around the number of a sentence, in pieces that SQL joins in the same way.
 
+use super::growth::GrowthWords;
 use super::number::{Number, Precision};
 use super::phrase::{Phrase, days_words, window_words};
 
@@ -20,6 +21,10 @@ pub(super) struct Wording {
     pub(super) missing: String,
     /// The typical value next to this text, if it is not the usual one.
     pub(super) typical_of_missing: Option<&'static str>,
+    /// The words around the counts of a growth, which replace its number where they are known.
+    pub(super) growth: Option<GrowthWords>,
+    /// Text of a trend without events.
+    pub(super) no_events: Option<String>,
 }
 
 /// The typical sign-up, next to one in the last days.
@@ -42,22 +47,22 @@ impl Wording {
         match phrase {
             Phrase::Counted { one, many } => counted(one, many, format!("{many}{window}: missing")),
             Phrase::Days { one, many, missing } => counted(one, many, format!("{missing}{window}")),
-            Phrase::Growth(counted) => Self {
-                before: format!("{counted} rose to "),
-                before_negative: format!("{counted} fell to "),
-                unchanged: Some((1.0, format!("{counted} unchanged from the previous {previous}"))),
+            Phrase::Growth { one, many, .. } => Self {
                 typical_of_missing: Some(EARLIER),
+                growth: Some(GrowthWords::new(one, many, days)),
                 ..Self::around(
-                    "",
-                    [&format!("× the previous {previous}"); 2],
+                    &format!("ratio of {many}{window} to the {previous} before: "),
+                    [""; 2],
                     signed_up_within(days.saturating_mul(2)),
                 )
+                .without_sign()
             },
-            Phrase::Trend(counted) => Self {
-                before: format!("{counted} rose by "),
-                before_negative: format!("{counted} fell by "),
-                unchanged: Some((0.0, format!("{counted} steady over the last {previous}"))),
+            Phrase::Trend { counts, none, .. } => Self {
+                before: format!("{counts} rose by "),
+                before_negative: format!("{counts} fell by "),
+                unchanged: Some((0.0, format!("{counts} steady over the last {previous}"))),
                 typical_of_missing: Some(EARLIER),
+                no_events: Some(format!("{none}{window}")),
                 ..Self::around(
                     "",
                     [&format!(" over the last {previous}"); 2],
@@ -67,15 +72,12 @@ impl Wording {
             Phrase::Share { clause, missing, .. } => {
                 Self::around("", [&format!("% {clause}{window}"); 2], format!("{missing}{window}"))
             }
-            Phrase::Variety => Self {
-                // The logarithm of a number of kinds is negative only by rounding.
-                before_negative: "activity spread over about ".to_owned(),
-                ..Self::around(
-                    "activity spread over about ",
-                    [&format!(" kinds of events{window}"), &format!(" kind of events{window}")],
-                    format!("variety of events{window}: missing"),
-                )
-            },
+            Phrase::Variety => Self::around(
+                "activity spread over about ",
+                [&format!(" kinds of events{window}"), &format!(" kind of events{window}")],
+                format!("variety of events{window}: missing"),
+            )
+            .without_sign(),
             Phrase::Labeled(label) => {
                 let missing = format!("{label}{window}: missing");
                 Self::around(&format!("{label}{window}: "), [""; 2], missing)
@@ -87,28 +89,32 @@ impl Wording {
     }
 
     /// Returns the words of a value without its noun, such as `a rise of 14 per day`.
-    pub(super) fn of_value(phrase: &Phrase) -> Self {
+    pub(super) fn of_value(phrase: &Phrase, window: Option<u32>) -> Self {
+        let days = window.unwrap_or(0);
         let missing = match phrase {
-            Phrase::Days { missing, .. } | Phrase::Share { missing, .. } => *missing,
-            Phrase::Growth(_) | Phrase::Trend(_) => "new account",
-            _ => "missing",
+            Phrase::Days { missing, .. } | Phrase::Share { missing, .. } => (*missing).to_owned(),
+            Phrase::Growth { .. } => signed_up_within(days.saturating_mul(2)),
+            Phrase::Trend { .. } => signed_up_within(days),
+            _ => "missing".to_owned(),
         };
-        let around = |after: &str| Self::around("", [after; 2], missing.to_owned());
+        let around = |before: &str, after: &str| Self::around(before, [after; 2], missing.clone());
         match phrase {
-            Phrase::Growth(_) => {
-                let unchanged = Some((1.0, "unchanged".to_owned()));
-                Self { before_negative: String::new(), unchanged, ..around("×") }
-            }
-            Phrase::Trend(_) => Self {
+            Phrase::Growth { .. } => around("a ratio of ", "").without_sign(),
+            Phrase::Trend { .. } => Self {
                 before: "a rise of ".to_owned(),
                 before_negative: "a fall of ".to_owned(),
                 unchanged: Some((0.0, "no change".to_owned())),
-                ..around(" per day")
+                ..around("", " per day")
             },
-            Phrase::Share { .. } => around("%"),
-            Phrase::Variety => Self { before_negative: String::new(), ..around("") },
-            _ => around(""),
+            Phrase::Share { .. } => around("", "%"),
+            Phrase::Variety => around("", "").without_sign(),
+            _ => around("", ""),
         }
+    }
+
+    /// Removes the sign of a negative value whose exponential is written.
+    fn without_sign(self) -> Self {
+        Self { before_negative: self.before.clone(), ..self }
     }
 
     /// # Arguments
@@ -122,6 +128,8 @@ impl Wording {
             unchanged: None,
             missing,
             typical_of_missing: None,
+            growth: None,
+            no_events: None,
         }
     }
 
@@ -157,10 +165,10 @@ impl Unit {
         match phrase {
             // The exponential of an entropy is a number of types: Jost, "Entropy and diversity",
             // *Oikos* 113 (2006).
-            Phrase::Growth(_) | Phrase::Variety => Self::Exponential,
+            Phrase::Growth { .. } | Phrase::Variety => Self::Exponential,
             Phrase::Share { .. } => Self::Factor(100.0),
             // The slope of a line is the change per day.
-            Phrase::Trend(_) => Self::Factor(f64::from(window.unwrap_or(1))),
+            Phrase::Trend { .. } => Self::Factor(f64::from(window.unwrap_or(1))),
             _ => Self::Factor(1.0),
         }
     }
@@ -182,7 +190,7 @@ pub(super) fn precision(phrase: &Phrase) -> Precision {
         Phrase::Days { .. } | Phrase::Variety => Precision { from_1: 1e1, ..usual },
         Phrase::Share { .. } => Precision { from_10: 1.0, ..usual },
         // A tiny change reads as none.
-        Phrase::Trend(_) => Precision { small: 0.0, ..usual },
+        Phrase::Trend { .. } => Precision { small: 0.0, ..usual },
         _ => usual,
     }
 }

@@ -159,7 +159,8 @@ impl Scorer<'_> {
             contribution: self.contributions.column(*index, x[*index]),
         };
         let sum = |columns: &[usize]| self.contributions.sum(columns, |column| x[column]);
-        let reason = |feature: usize| self.reason_templates.reason(feature, inputs.raw(feature, 0));
+        let found = |feature| self.reason_templates.find(feature, |feature| inputs.raw(feature, 0));
+        let reason = |feature: usize| self.reason_templates.reason(&found(feature));
         let features = family.features.iter().map(|(feature, columns)| FeatureContribution {
             feature: preprocessor.features[*feature].feature.clone(),
             measure: preprocessor.features[*feature].measure.clone(),
@@ -176,7 +177,7 @@ impl Scorer<'_> {
             contribution,
             feature: (contribution != 0.0).then(|| preprocessor.features[leading].feature.clone()),
             reason: reason(leading),
-            value: self.reason_templates.value(leading, inputs.raw(leading, 0)),
+            value: self.reason_templates.value(&found(leading)),
             features: features.collect(),
         }
     }

@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use super::{Explanation, Scorer};
 use crate::error::Result;
-use crate::escape::one_line;
 use crate::model::encoder::Inputs;
-use crate::model::explain::{Contributions, Group, MIN_CONTRIBUTION, RawValue, describe_feature};
+use crate::model::explain::{Contributions, Group, MIN_CONTRIBUTION, describe_feature};
 
 /// The change of a family's contribution to the log-odds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,15 +32,9 @@ pub struct ContributionChange {
     /// Previous and current value, formatted for people.
     #[serde(skip)]
     pub formatted: [String; 2],
-}
-
-impl ContributionChange {
-    /// Describes the change of the feature, such as `logins in the last 7 days: 2 (was 9)`.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        let [previous, current] = &self.formatted;
-        one_line(&format!("{}: {current} (was {previous})", self.description)).into_owned()
-    }
+    /// The change of the feature, such as `logins in the last 7 days: 2 (was 9)`.
+    #[serde(skip)]
+    pub sentence: String,
 }
 
 /// Two scores of an account by one model: their log-odds differ by `Σ differences + calibration`.
@@ -152,18 +145,22 @@ impl Scorer<'_> {
             current - previous
         };
         let feature = Contributions::leading_feature(family, current > previous, change);
-        let raw = rows.each_ref().map(|row| row.inputs.raw(feature, row.row));
-        let [previous_value, current_value] = raw.map(RawValue::into_json);
+        let values = rows.each_ref().map(|row| {
+            self.reason_templates.find(feature, |feature| row.inputs.raw(feature, row.row))
+        });
+        let [previous_value, current_value] = values.map(|found| found.value.into_json());
+        let description = describe_feature(preprocessor, feature);
         ContributionChange {
             family: family.measures.clone(),
             difference: current - previous,
             previous_contribution: previous,
             current_contribution: current,
             feature: preprocessor.features[feature].feature.clone(),
-            description: describe_feature(preprocessor, feature),
+            sentence: self.reason_templates.change(&description, &values),
+            description,
             previous_value,
             current_value,
-            formatted: self.reason_templates.values(feature, raw),
+            formatted: self.reason_templates.values(&values),
         }
     }
 

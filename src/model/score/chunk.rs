@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::io::write::{ColumnValues, DictionaryColumn, OutputTable, bool_column, time_column};
 use crate::log::cells;
 use crate::model::encoder::{BLOCK, Inputs, ValueCounts};
-use crate::model::explain::{Contributions, Reason, ReasonTexts};
+use crate::model::explain::{Contributions, ReasonTexts};
 use crate::rules::definition::{DefinitionKinds, Pql};
 use crate::warning::{IneligibleReasons, Unscored};
 
@@ -203,7 +203,7 @@ impl<'a> ChunkScorer<'a> {
         let family = &contributions.families[family];
         let sum = |columns: &[usize]| contributions.sum(columns, |column| x[column]);
         let feature = Contributions::leading_feature(family, column != CONCERN, sum);
-        let reason = Reason { feature, value: self.inputs.raw(feature, row) };
+        let reason = reason_templates.find(feature, |feature| self.inputs.raw(feature, row));
         self.scores.reasons[column][row] = self.reasons.intern(reason_templates, &reason);
     }
 

@@ -183,9 +183,10 @@ impl ScoredLog<'_> {
         let features = compute(catalog, self.log, &rows, sink.progress())?;
         let raises: Vec<bool> = changed.iter().map(|(_, _, cause)| cause.raises).collect();
         let changes = scorer.leading_changes(&features, &raises)?;
-        let causes = changed.into_iter().zip(changes).filter_map(|((_, _, cause), change)| {
-            Some(Cause { text: change?.sentence(), ..cause })
-        });
+        let causes = changed
+            .into_iter()
+            .zip(changes)
+            .filter_map(|((_, _, cause), change)| Some(Cause { text: change?.sentence, ..cause }));
         Ok(causes.collect())
     }
 }

@@ -31,24 +31,26 @@ impl ReasonRows<'_> {
         [
             stage(
                 SHOWN,
-                "Values in the unit of the sentence, such as percent, and whether they have a note.",
+                "Values in the unit of the sentence, such as percent, whether they have a note, and the earlier count of a growth.",
                 each(VALUES, &|select, place| {
                     let select = select.column(&place.name("shown"), self.shown(place));
-                    place.add_side(select, phrases)
+                    self.add_growth(place.add_side(select, phrases), place)
                 }),
             ),
             stage(
                 ROUNDED,
                 "Units per 1 to which values are rounded; large values are counted in millions.",
                 each(SHOWN, &|select, place| {
-                    place.add_noted(place.add_precision(select, phrases), notes)
+                    let select = place.add_noted(place.add_precision(select, phrases), notes);
+                    place.add_before(select, SHOWN)
                 }),
             ),
             stage(
                 PRECISE,
                 "More digits where different numbers of a sentence would look the same.",
                 each(ROUNDED, &|select, place| {
-                    select.column(&place.name("fine"), place.fine_precision())
+                    let select = select.column(&place.name("fine"), place.fine_precision());
+                    place.add_counts(select, ROUNDED)
                 }),
             ),
             stage(
@@ -58,9 +60,10 @@ impl ReasonRows<'_> {
                     let per_1 = ["precision", "fine"].map(|name| place.double(PRECISE, name));
                     let per_1 = Expression::call(Function::Greatest, per_1.into());
                     let units = place.units(PRECISE, &per_1).cast(Type::Integer);
-                    select
+                    let select = select
                         .column(&place.name("units"), units)
-                        .column(&place.name("units_per_1"), per_1.cast(Type::Integer))
+                        .column(&place.name("units_per_1"), per_1.cast(Type::Integer));
+                    place.add_whole_counts(select, PRECISE)
                 }),
             ),
             stage(
@@ -264,7 +267,7 @@ fn after_first(number: Expression) -> Expression {
 }
 
 /// Returns a whole number below 10⁹ with thousands separators.
-fn grouped(whole: &Expression) -> Expression {
+pub(super) fn grouped(whole: &Expression) -> Expression {
     let integer = Expression::integer;
     let parts = |divisor: i64| whole.clone().divide_whole(integer(divisor));
     let rest = |divisor: i64| {

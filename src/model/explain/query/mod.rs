@@ -1,6 +1,7 @@
 //! Reasons as a query: the families that raise and lower the score most, and their sentences.
 
 mod digits;
+mod growth;
 mod phrases;
 mod ranking;
 mod sentence;

@@ -5,6 +5,7 @@ use crate::escape::one_line;
 use crate::model::encoder::{
     Encoding, FeatureEncoder, Limit, NumericEncoding, RawValue, first_double, last_double,
 };
+use crate::model::explain::growth::TypicalGrowth;
 use crate::model::explain::number::{FINER_UNITS, Number, distinct_units};
 use crate::model::explain::reasons::{Place, ReasonTemplate};
 use crate::query::{Expression, Rows, Stage, Type};
@@ -99,7 +100,7 @@ fn typical_value(encoder: &FeatureEncoder) -> Option<String> {
     }
 }
 
-fn text(value: Option<impl AsRef<str>>) -> Expression {
+pub(super) fn text(value: Option<impl AsRef<str>>) -> Expression {
     value.map_or(Expression::null(Type::Text), |value| Expression::text(value.as_ref()))
 }
 
@@ -144,6 +145,7 @@ impl ReasonTemplate {
             ("missing", word(&self.clause.missing)),
             ("typical_of_missing", text(self.clause.typical_of_missing)),
         ]);
+        columns.extend(self.change_columns());
         columns.extend(number.map_or_else(no_limits, |number| self.limits(number)));
         columns
     }
@@ -151,6 +153,9 @@ impl ReasonTemplate {
     /// Returns the text of the typical value, with usual and with more digits.
     fn typical_texts(&self, typical: Option<(f64, Number)>) -> [(&'static str, String); 4] {
         let write = |units: Option<f64>| match typical {
+            Some((raw, _)) if self.clause.growth.is_some() => {
+                TypicalGrowth::Other.words(raw).to_owned()
+            }
             Some((raw, rounded)) => {
                 self.value.write(raw, units.map_or(rounded, |units| rounded.with_units(units)))
             }

@@ -84,9 +84,12 @@ impl Words<'_> {
         let after =
             Expression::case(vec![(is_one, self.phrase("after_one"))], self.phrase("after_number"));
         let is_unchanged = number.clone().equal(self.phrase("unchanged_at"));
+        let [growth, no_events] = self.place.change_clauses(|word| self.phrase(word));
         Expression::case(
             vec![
                 (value.is_null(), self.phrase("missing")),
+                growth,
+                no_events,
                 (is_unchanged, self.phrase("unchanged")),
             ],
             Expression::call(Function::Concat, vec![before, number, after]),
@@ -107,7 +110,8 @@ impl Words<'_> {
         let of_missing = self.phrase("typical_of_missing");
         let is_missing = self.place.double(NUMBERS, "value").is_null();
         let is_other = is_missing.and(of_missing.clone().is_not_null());
-        Expression::case(vec![(is_other, of_missing)], usual)
+        let growth = self.place.typical_growth(|word| self.phrase(word));
+        Expression::case(vec![(is_other, of_missing), growth], usual)
     }
 
     /// Returns the text of a number with as many digits as the value has.

@@ -4,6 +4,7 @@ use super::ranking::{FamilyColumns, RANKED};
 use super::{CONCERN, ReasonRows, position, stage};
 use crate::escape::one_line;
 use crate::model::encoder::{CategoricalEncoding, Encoding, RawValue};
+use crate::model::explain::texts::Reason;
 use crate::query::{ColumnNames, Expression, Function, Select, Stage, Type};
 
 /// Stage of the features that reasons name.
@@ -65,11 +66,13 @@ impl ReasonRows<'_> {
                 Expression::case(branches.collect(), Expression::null(kind))
             };
             let name = |index: usize| (index, self.preprocessor.features[index].feature.as_str());
+            let counting = |(index, count): (usize, usize)| (index, name(count).1);
             let mut sentences = sentences.iter().map(|(index, name)| (*index, name.as_str()));
             select = select
                 .column(&place.name("largest"), place.double(NAMED, "largest"))
                 .column(&place.name("feature"), feature.clone())
                 .column(&place.name("value"), pick(&mut self.numbers().map(name), Type::Double))
+                .column(&place.name("count"), pick(&mut self.counts().map(counting), Type::Double))
                 .column(&place.name("level"), pick(&mut self.texts().map(name), Type::Text))
                 .column(&place.name("sentence"), pick(&mut sentences, Type::Text));
         }
@@ -83,7 +86,9 @@ impl ReasonRows<'_> {
             unreachable!("the feature is a text")
         };
         let raw = Expression::column(RANKED, &encoder.feature, Type::Text);
-        let sentence = |value| self.templates.reason(feature, RawValue::Text(value));
+        let sentence = |value| {
+            self.templates.reason(&Reason { feature, value: RawValue::Text(value), count: None })
+        };
         let mut branches = vec![(raw.clone().is_null(), Expression::text(&sentence(None)))];
         // A known text with hidden characters has a sentence of its own.
         let (plain, hidden): (Vec<&str>, Vec<&str>) =

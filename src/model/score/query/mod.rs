@@ -5,6 +5,8 @@ mod percentile;
 mod probability;
 mod table;
 
+use std::collections::BTreeSet;
+
 use output::OutputColumns;
 use percentile::{block, percentile, reference_stage};
 use probability::{LinearPredictor, double_column, linear, margin, probability};
@@ -14,6 +16,7 @@ use crate::config::QualifyBy;
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::encoder::{ENCODED, ENCODED_ALIAS, EncodedRows, encode_stages};
+use crate::model::explain::ReasonTemplates;
 use crate::model::explain::query::{ScoredStage, reason_stages};
 use crate::query::{ColumnNames, Expression, JoinKind, Order, Rows, Select, Stage, Type};
 
@@ -228,11 +231,17 @@ impl ScoreQuery<'_> {
             ("cutoff".to_owned(), Type::Integer),
             (added.log_odds.clone(), Type::Double),
         ];
-        let features = self.model.preprocessor.features.iter().zip(&added.contributions);
-        for (encoder, contribution) in features {
-            let Some(contribution) = contribution else { continue };
-            kept.push((encoder.feature.clone(), encoder.kind()));
-            kept.push((contribution.clone(), Type::Double));
+        let Model { preprocessor, profile, .. } = self.model;
+        let templates = ReasonTemplates::new(preprocessor, &profile.features);
+        let used = (0..).zip(&added.contributions).filter(|(_, added)| added.is_some());
+        let counts: BTreeSet<usize> =
+            used.filter_map(|(feature, _)| templates.count(feature)).collect();
+        for (feature, encoder) in preprocessor.features.iter().enumerate() {
+            let contribution = &added.contributions[feature];
+            if contribution.is_some() || counts.contains(&feature) {
+                kept.push((encoder.feature.clone(), encoder.kind()));
+            }
+            kept.extend(contribution.clone().map(|name| (name, Type::Double)));
         }
         kept
     }
