@@ -140,6 +140,7 @@ fn read(config: &Config) -> Result<Log> {
         roles: &config.roles,
         types: &types,
         memory: DEFAULT_MEMORY,
+        names_dropped: false,
     };
     let bounds = LogBounds {
         now: i64::MAX,

@@ -16,7 +16,7 @@ use crate::operations::alerts::{
     Alert, AlertDigest, AlertKind, AlertQuery, RunDiff, SentAlerts, Webhook,
 };
 use crate::registry::ledger::{Ledger, Run};
-use crate::report::format::{counted, grouped, shorten_at_word, span, wrap};
+use crate::report::format::{agree, counted, grouped, shorten_at_word, span, wrap};
 use crate::report::text;
 use crate::time::{TimeSpan, WrittenTime};
 use crate::warning::Warning;
@@ -297,6 +297,16 @@ fn report(changes: &RunDiff, found: usize, within: TimeSpan, terminal: &mut Term
         };
         let note = format!("Skipped {number} that first matched a definition {reason}");
         terminal.note_lines(&wrap(&note, "  "));
+    }
+    // Without an earlier run, no account that is not eligible has stopped to qualify.
+    if changes.previous.is_none() && changes.ineligible > 0 {
+        let ineligible = changes.ineligible as u64;
+        terminal.note(&format!(
+            "{} {} not eligible and {} no alert ([eligibility])",
+            counted(ineligible, "scored account"),
+            agree(ineligible, ["is", "are"]),
+            agree(ineligible, ["gives", "give"])
+        ));
     }
     if changes.skipped_ineligible > 0 {
         terminal.note(&format!(

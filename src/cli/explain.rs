@@ -25,7 +25,7 @@ use crate::report::text::explanation::{
     adjusted_values, contributions, describe_score, named_contributions, what_if,
 };
 use crate::time::{WrittenTime, ZonedTime};
-use crate::warning::Message;
+use crate::warning::{IneligibleReasons, Message};
 
 /// Explain a score as an exact sum of contributions
 ///
@@ -72,6 +72,10 @@ struct ExplainOutput<'a> {
     cutoff: Option<ZonedTime>,
     model: &'a str,
     threshold: f64,
+    /// Whether the account may be contacted; null without `[eligibility]`.
+    eligible: Option<bool>,
+    /// The codes of the reasons, as in the column of `pql score`; null if it is eligible.
+    ineligible_reason: Option<String>,
     /// Reason for a missing probability.
     not_scored: Option<Message>,
     explanation: Option<&'a Explanation>,
@@ -112,11 +116,14 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
             what_if = Some(scorer.explain(&features, 0)?);
         }
     }
+    let excluded = row.ineligible.filter(|reasons| !reasons.is_eligible());
     let result = ExplainOutput {
         account_id: &args.account,
         cutoff: row.cutoff,
         model: &location.label,
         threshold: model.threshold,
+        eligible: row.ineligible.map(IneligibleReasons::is_eligible),
+        ineligible_reason: excluded.map(|reasons| reasons.to_string()),
         not_scored,
         explanation: explanation.as_ref(),
         what_if: what_if.as_ref(),
@@ -127,7 +134,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     }
     let cutoff = row.cutoff.map(|cutoff| cutoff.to_string());
     let bars = output.is_on_terminal(terminal);
-    let text = query.text(&result, cutoff.as_deref(), (bars, terminal.verbose));
+    let mut text = query.text(&result, cutoff.as_deref(), (bars, terminal.verbose));
+    if let Some(reasons) = excluded {
+        text += &format!("\n\n{}", wrap(&not_eligible(&one_line(&args.account), reasons), "  "));
+    }
     output.write(&text, terminal)
 }
 
@@ -135,6 +145,14 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
 #[expect(clippy::unnecessary_wraps, reason = "the signature of a value parser")]
 fn parse_account(text: &str) -> std::result::Result<String, std::convert::Infallible> {
     Ok(canonical(text).into_owned())
+}
+
+/// Says why an account must not be contacted.
+fn not_eligible(account: &str, reasons: IneligibleReasons) -> String {
+    format!(
+        "{account} is not eligible and does not qualify, whatever its score: {} (`[eligibility]`)",
+        reasons.clauses()
+    )
 }
 
 /// An account to explain by a model.

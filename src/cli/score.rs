@@ -192,24 +192,39 @@ fn ineligible_line(summary: &ScoringSummary) -> Option<String> {
         .iter()
         .map(|(reason, count)| format!("{} {}", grouped(*count), reason.code()))
         .collect();
-    Some(format!(
+    let line = format!(
         "  {} of the {} {} not eligible and {} not qualify: {}",
         grouped(summary.ineligible),
         counted(summary.scored, "scored account"),
         agree(summary.ineligible, ["is", "are"]),
         agree(summary.ineligible, ["does", "do"]),
         counts.join(", ")
-    ))
+    );
+    let reasons: u64 = summary.ineligible_by.values().sum();
+    let overlap =
+        if reasons > summary.ineligible { " (an account can have several reasons)" } else { "" };
+    Some(line + overlap)
 }
 
-/// Returns how many scored accounts qualify, by cause; `None` if none qualifies by a definition.
+/// Returns how many scored accounts qualify, by cause. `None` if these are the accounts that reach
+/// the threshold: all are eligible, and none qualifies by a definition.
 fn qualified_line(summary: &ScoringSummary) -> Option<String> {
     let causes = ["by the model", "by a definition", "by both"];
     let [_, by_definition, by_both] = summary.qualified_by;
-    if by_definition + by_both == 0 {
+    if by_definition + by_both + summary.ineligible == 0 {
         return None;
     }
     let qualified: u64 = summary.qualified_by.iter().sum();
+    if by_definition + by_both == 0 {
+        return Some(format!(
+            "  {} of the {} {}: {} eligible and {} the threshold",
+            grouped(qualified),
+            counted(summary.scored, "scored account"),
+            agree(qualified, ["qualifies", "qualify"]),
+            agree(qualified, ["it is", "they are"]),
+            agree(qualified, ["reaches", "reach"])
+        ));
+    }
     let counts: Vec<String> = causes
         .iter()
         .zip(summary.qualified_by)
@@ -228,6 +243,7 @@ fn qualified_line(summary: &ScoringSummary) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::warning::IneligibleReason;
 
     #[test]
     fn only_scored_accounts_are_counted_as_qualified() {
@@ -238,5 +254,34 @@ mod tests {
             "  160 of the 594 scored accounts qualify: 20 by the model, 50 by a definition, 90 by both"
         );
         assert_eq!(qualified_line(&ScoringSummary { qualified_by: [5, 0, 0], ..summary }), None);
+    }
+
+    #[test]
+    fn accounts_that_are_not_eligible_are_counted_once() {
+        let by = |deals, few| {
+            [(IneligibleReason::OpenDeal, deals), (IneligibleReason::FewUsers, few)].into()
+        };
+        let mut summary = ScoringSummary {
+            scored: 594,
+            above_threshold: 34,
+            qualified_by: [29, 0, 0],
+            ineligible: 100,
+            ineligible_by: by(40, 60),
+            ..ScoringSummary::default()
+        };
+        assert_eq!(
+            qualified_line(&summary).unwrap(),
+            "  29 of the 594 scored accounts qualify: they are eligible and reach the threshold"
+        );
+        assert_eq!(
+            ineligible_line(&summary).unwrap(),
+            "  100 of the 594 scored accounts are not eligible and do not qualify: 40 open-deal, 60 few-active-users"
+        );
+        summary.ineligible_by = by(70, 60);
+        assert!(
+            ineligible_line(&summary).unwrap().ends_with(
+                "70 open-deal, 60 few-active-users (an account can have several reasons)"
+            )
+        );
     }
 }

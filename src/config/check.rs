@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::domains::check_domains;
 use super::problem::InvalidSetting;
 use super::{
     AccountSource, Alpha, Config, ContactValue, DesignConfig, EligibilityConfig, EventSource,
@@ -172,18 +173,8 @@ impl UserSource {
         ensure(!self.path.as_os_str().is_empty(), "users", || {
             "missing key `path` in [users]".to_owned()
         })?;
-        let is_domain = |domain: &&String| {
-            let domain = domain.trim();
-            !domain.is_empty() && !domain.contains(['@', '/', ' '])
-        };
-        if let Some(domain) = self.personal_domains.iter().find(|domain| !is_domain(domain)) {
-            return Err((
-                "users.personal_domains",
-                format!(
-                    "`users.personal_domains`: found `{domain}`, expected a domain such as `example.com`"
-                ),
-            ));
-        }
+        let key = "users.personal_domains";
+        check_domains(key, &self.personal_domains).map_err(|problem| (key, problem))?;
         let alias_columns = [
             ("users.alias_old", &self.alias_old),
             ("users.alias_new", &self.alias_new),
@@ -204,6 +195,8 @@ impl EligibilityConfig {
     /// # Arguments
     /// * `list` – the account list
     fn validate(&self, list: Option<&AccountSource>) -> CheckResult {
+        let key = "eligibility.internal_domains";
+        check_domains(key, &self.internal_domains).map_err(|problem| (key, problem))?;
         let has_list = list.is_some();
         let lists_deals = self.deal_opened.is_some() && self.deals.is_none();
         let of_list = [

@@ -2,6 +2,7 @@
 
 mod check;
 mod definition;
+mod domains;
 mod eligibility;
 mod forms;
 mod max_line;
@@ -20,6 +21,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 pub use definition::{Condition, DefinitionConfig, DefinitionKind};
+pub(crate) use domains::is_domain;
 pub use eligibility::EligibilityConfig;
 pub use max_line::MaxLine;
 use problem::InvalidSetting;

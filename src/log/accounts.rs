@@ -262,7 +262,9 @@ impl AccountList {
         (self.seats, self.revenue, self.first_revenue) = (seats, revenue, first_revenue);
         self.row_locations = std::mem::take(&mut self.locations);
         self.locations = locations.into_iter().flatten().collect();
-        self.quality.records = self.locations.len() as u64;
+        // A row without an account is a record, too, which is dropped.
+        let missing = self.quality.count(DropReason::AccountMissing);
+        self.quality.records = self.locations.len() as u64 + missing;
         Some(rows)
     }
 

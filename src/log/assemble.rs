@@ -1,5 +1,6 @@
 //! Assembles the log from accounts and raw events, and counts records that look odd.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use polars::prelude::*;
@@ -7,6 +8,7 @@ use polars::prelude::*;
 use super::accounts::{AccountMap, Accounts};
 use super::daily::daily_counts;
 use super::event_store::Events;
+use super::interner::NO_CODE;
 use super::partition::{LogCounts, count_events, partition_events};
 use super::quality::{AnomalyCount, DataQuality, SourceQuality};
 use super::raw_events::{RawEvents, unknown_role_events};
@@ -14,7 +16,7 @@ use super::{Log, LogSources};
 use crate::error::{Error, Result};
 use crate::io::write::time_column;
 use crate::time::{LocalDays, NEVER, Zone, ZonedTime};
-use crate::warning::{Anomaly, Warning};
+use crate::warning::{Anomaly, DropReason, Warning};
 
 /// The period of the log, and whether its accounts are derived from events.
 pub(super) struct LogSpan<'a> {
@@ -52,6 +54,11 @@ pub(super) fn assemble(
     let account_quality = raw.account_quality.take();
     let members = raw.member_times(&account_map.row, (accounts.id.len(), span.until));
     let user_quality = raw.directory.take().map(|users| users.quality).unwrap_or_default();
+    let dropped_accounts = if sources.names_dropped {
+        dropped_accounts(&raw, &account_map)
+    } else {
+        HashMap::default()
+    };
     let daily = daily_counts(&raw, &counts.by_day, &counts.present);
     let (events, event_quality) = partition_events(
         raw,
@@ -83,10 +90,25 @@ pub(super) fn assemble(
         formats: notes.formats,
         daily,
         members,
+        dropped_accounts,
         exclusions: None,
     };
     count_anomalies(&mut log, &counts, never_times);
     Ok(log)
+}
+
+/// Returns the accounts that were dropped, and why. Without an account list, their events are at or
+/// after the end of the log.
+fn dropped_accounts(raw: &RawEvents, map: &AccountMap) -> HashMap<Box<str>, DropReason> {
+    let reason = |code: usize| match map.drop_reason[code] {
+        None | Some(DropReason::NotYetSignedUp) => DropReason::NotYetSignedUp,
+        Some(_) => DropReason::AccountDropped,
+    };
+    let accounts = raw.accounts.iter().enumerate();
+    accounts
+        .filter(|(code, _)| map.row[*code] == NO_CODE)
+        .map(|(code, name)| (name.into(), reason(code)))
+        .collect()
 }
 
 /// Counts records that were kept but look odd, and warns of those that may bias a model.

@@ -31,7 +31,7 @@ mod users;
 mod visitors;
 mod volume;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub use account_history::AttributeHistory;
 pub use accounts::Accounts;
@@ -53,7 +53,7 @@ use crate::error::{Error, Result};
 use crate::io::progress::Progress;
 use crate::io::sink::Sink;
 use crate::time::{NEVER, Timestamp, Zone};
-use crate::warning::Warning;
+use crate::warning::{DropReason, Warning};
 
 /// Unique names in byte order; the code of a name is its rank, so that equal data give equal codes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -129,6 +129,8 @@ pub struct Log {
     pub daily: DailyCounts,
     /// When internal and other members joined each account.
     pub(crate) members: MemberTimes,
+    /// Accounts that were dropped, and why; empty if [`LogSources::names_dropped`] is false.
+    pub(crate) dropped_accounts: HashMap<Box<str>, DropReason>,
     /// Why accounts must not be contacted; `None` without `[eligibility]`.
     pub exclusions: Option<Exclusions>,
 }
@@ -194,6 +196,7 @@ impl Log {
             roles: &config.roles,
             types,
             memory: *memory,
+            names_dropped: config.eligibility.is_some(),
         };
         let since = config.observation.since.map(|t| t.0);
         let bounds = LogBounds { now, since, until, zone: config.input.timezone };
@@ -241,6 +244,8 @@ pub struct LogSources<'a> {
     pub types: &'a ColumnTypes,
     /// Memory budget in bytes; the excess is spilled to a temporary file.
     pub memory: u64,
+    /// Whether the log has the names of dropped accounts.
+    pub names_dropped: bool,
 }
 
 /// Default memory budget, in bytes: enough for 40 million events without a temporary file.

@@ -34,6 +34,18 @@ impl IneligibleReason {
         }
     }
 
+    /// Returns the reason as the end of a sentence about the account: `it has an open deal`.
+    #[must_use]
+    pub fn clause(self) -> &'static str {
+        match self {
+            Self::Internal => "it is an own or test account",
+            Self::OpenDeal => "it has an open deal",
+            Self::Contacted => "it was contacted recently",
+            Self::FewUsers => "it has too few active users",
+            Self::OutsideTerritory => "it is outside the territory",
+        }
+    }
+
     fn bit(self) -> u8 {
         1 << self as u8
     }
@@ -68,6 +80,12 @@ impl IneligibleReasons {
     #[must_use]
     pub fn is_eligible(self) -> bool {
         self.0 == 0
+    }
+
+    /// Describes the reasons: `it has an open deal, it was contacted recently`.
+    #[must_use]
+    pub fn clauses(self) -> String {
+        self.iter().map(IneligibleReason::clause).collect::<Vec<_>>().join(", ")
     }
 
     /// Iterates over the reasons.

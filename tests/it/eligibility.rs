@@ -77,10 +77,59 @@ fn an_open_deal_makes_an_account_ineligible_until_it_is_closed() {
     assert_eq!(with_reason(&rows, "open-deal"), [a, d]);
     assert!(err.contains("2 of the") && err.contains("not eligible"), "{err}");
     assert!(err.contains("2 open-deal"), "{err}");
+    let qualified = rows.len() - 2;
+    assert!(
+        err.contains(&format!(
+            "{qualified} of the {} scored accounts qualify: they are eligible and reach the threshold",
+            rows.len()
+        )),
+        "{err}"
+    );
+    let explain = |account: &str, format: &str| {
+        let args = ["explain", "t", account, "--at", "2025-05-01", "--format", format];
+        project.pql(&args).done().out
+    };
+    let text = explain(a, "table");
+    assert!(
+        text.contains(&format!("{a} is not eligible and does not qualify"))
+            && text.contains("it has an open deal"),
+        "{text}"
+    );
+    assert!(!explain(b, "table").contains("not eligible"));
+    let json = explain(a, "json");
+    assert!(
+        json.contains("\"eligible\": false")
+            && json.contains("\"ineligible_reason\": \"open-deal\""),
+        "{json}"
+    );
+    assert!(explain(b, "json").contains("\"ineligible_reason\": null"));
     let run = project.pql(&["score", "t", "-v", "-o", "scores.csv", "--at", "2025-05-01"]).done();
     for reason in ["unknown account", "time missing"] {
         assert!(run.err.contains(reason), "{}", run.err);
     }
+}
+
+#[test]
+fn a_deal_of_an_account_that_signs_up_later_is_no_unknown_account() {
+    let project = project("deals = \"deals.csv\"\n");
+    project.write("deals.csv", "account_id,opened_at,closed_at\nnone,2025-01-01,\n");
+    let list = project.text("accounts.csv");
+    let late = "late,2025-05-03";
+    let columns = list.lines().next().unwrap().matches(',').count();
+    project.write("accounts.csv", format!("{list}{late}{}\n", ",".repeat(columns - 1)));
+    let reasons = |at: &str| {
+        let args = ["score", "t", "-v", "-o", "scores.csv", "--at", at];
+        project.pql(&args).done().unwrapped_messages()
+    };
+    project.write("deals.csv", "account_id,opened_at,closed_at\nlate,2025-01-01,\n");
+    let err = reasons("2025-05-01");
+    let later = "signs up at or after the end of the log";
+    let deals = err.lines().skip_while(|line| !line.contains("deals.csv"));
+    let deals: Vec<&str> = deals.take(2).collect();
+    assert!(deals.iter().any(|line| line.contains(later)), "{err}");
+    assert!(!err.contains("unknown account"), "{err}");
+    let err = reasons("2025-05-04");
+    assert!(!err.contains("unknown account"), "{err}");
 }
 
 /// Returns some scored accounts of a project whose deals are missing.
@@ -199,6 +248,11 @@ fn ineligible_accounts_give_no_alert_until_they_are_eligible() {
     );
     score("2025-05-01");
     let run = alerts("qualified");
+    assert!(
+        run.err.contains("1 scored account is not eligible and gives no alert ([eligibility])"),
+        "{}",
+        run.err
+    );
     assert!(!has(&run.out, account) && has(&run.out, &accounts[1]), "{}", run.out);
     score("2025-05-02");
     let run = alerts("qualified");
@@ -253,10 +307,19 @@ fn invalid_settings_and_exports_are_refused() {
             "eligibility.territory={ plan = [] }",
             "`eligibility.territory`: found no value of `plan`",
         ),
+        (
+            "eligibility.internal_domains=[\"own.example\", \"acme\"]",
+            "`eligibility.internal_domains`, item 2: found `acme`, expected a domain such as",
+        ),
         ("eligibility.min_user=3", "min_user"),
     ] {
         score(&["--set", set]).fails_with(2, &[words]);
     }
+    let config = project.text("pql.toml");
+    let line = config.lines().count() + 1;
+    project.write("pql.toml", format!("{config}internal_domains = [\"http://x\"]\n"));
+    score(&[]).fails_with(2, &[&format!("line {line}"), "item 1: found `http://x`"]);
+    project.write("pql.toml", config);
     score(&["--set", "eligibility.internal=flag"])
         .fails_with(3, &["missing column `flag` (`eligibility.internal`"]);
     let sets = ["--set", "events.0.table=e", "--set", "accounts.table=a"];

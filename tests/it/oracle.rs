@@ -343,6 +343,7 @@ fn read(config: &Config, until: i64) -> Log {
         roles: &config.roles,
         types: &types,
         memory: pql::log::DEFAULT_MEMORY,
+        names_dropped: false,
     };
     ingest(
         &sources,

@@ -332,7 +332,7 @@ fn missing_columns_and_files_are_reported() {
     set("users.personal=keep")
         .fails_with(2, &["`users.personal`: found `keep`, expected one of `own`, `drop`"]);
     set("users.personal_domains=[\"a@b\"]")
-        .fails_with(2, &["`users.personal_domains`: found `a@b`, expected a domain"]);
+        .fails_with(2, &["`users.personal_domains`, item 1: found `a@b`, expected a domain"]);
     set("users.alias_old=x")
         .fails_with(2, &["`users.alias_old` requires `users.alias`, found none"]);
 }

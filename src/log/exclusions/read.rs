@@ -1,6 +1,6 @@
 //! The sources of `[eligibility]`: the account list, deals and contacts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::{Deal, Exclusions};
@@ -21,6 +21,8 @@ pub(super) struct Reader<'a> {
     pub(super) null: NullMarks,
     pub(super) zone: Zone,
     pub(super) accounts: &'a Names,
+    /// Accounts that the log has dropped, and why.
+    dropped: &'a HashMap<Box<str>, DropReason>,
     /// End of the log, µs UTC.
     pub(super) until: i64,
     quality: Vec<SourceQuality>,
@@ -56,6 +58,7 @@ pub(in crate::log) fn read(config: &Config, log: &mut Log) -> Result<Option<Excl
         null: NullMarks::new(&config.input.null),
         zone: config.input.timezone,
         accounts: &log.accounts.id,
+        dropped: &log.dropped_accounts,
         until: log.until,
         quality: Vec::new(),
         warnings: Vec::new(),
@@ -91,7 +94,11 @@ fn has_domain(account: &str, domains: &BTreeSet<String>) -> bool {
     std::iter::once(0).chain(dots).any(|start| domains.contains(&domain[start..]))
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn known(&self) -> KnownAccounts<'a> {
+        KnownAccounts { kept: self.accounts, dropped: self.dropped }
+    }
+
     /// Returns the account list and its column of accounts.
     pub(super) fn account_list(&self) -> (PathBuf, Option<&String>) {
         let list = self.config.accounts.as_ref().expect("the project file was checked");
@@ -178,8 +185,7 @@ impl Reader<'_> {
         quality.unread = files.unread().to_vec();
         let times = keys.iter().map(|_| TimeColumn::in_zone(self.zone)).collect();
         let (codes, locations) = (Vec::new(), Vec::new());
-        let mut table =
-            TimedTable { accounts: self.accounts, account, keys, codes, times, locations };
+        let mut table = TimedTable { known: self.known(), account, keys, codes, times, locations };
         let format = self.eligibility.format.as_deref();
         for index in 0..files.len() {
             let file = files.file(index).to_owned();
@@ -204,9 +210,26 @@ impl Reader<'_> {
     }
 }
 
+/// The accounts of the log, and those that it has dropped.
+#[derive(Clone, Copy)]
+struct KnownAccounts<'a> {
+    kept: &'a Names,
+    dropped: &'a HashMap<Box<str>, DropReason>,
+}
+
+impl KnownAccounts<'_> {
+    /// Returns the code of an account, or why it has none.
+    fn code(self, id: &str) -> std::result::Result<u32, DropReason> {
+        match self.kept.code(id) {
+            Some(code) => Ok(u32::try_from(code).expect("accounts have u32 codes")),
+            None => Err(self.dropped.get(id).copied().unwrap_or(DropReason::UnknownAccount)),
+        }
+    }
+}
+
 /// Rows with an account and times, as they are read.
 struct TimedTable<'a> {
-    accounts: &'a Names,
+    known: KnownAccounts<'a>,
     /// Column of accounts.
     account: String,
     keys: Vec<TimeKey<'a>>,
@@ -230,9 +253,8 @@ impl TimedTable<'_> {
         let column = |name: &str| read::column(file, &batch.frame, name);
         let ids = cells::ids(column(&self.account)?, location(&self.account))?;
         for (row, id) in (first_row..).zip(ids.iter()) {
-            self.codes.push(match id.map(|id| self.accounts.code(id)) {
-                Some(Some(code)) => Ok(u32::try_from(code).expect("accounts have u32 codes")),
-                Some(None) => Err(DropReason::UnknownAccount),
+            self.codes.push(match id {
+                Some(id) => self.known.code(id),
                 None => Err(DropReason::AccountMissing),
             });
             self.locations.push((index, row));

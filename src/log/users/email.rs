@@ -4,12 +4,10 @@ use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 
+use crate::config::is_domain;
+
 /// Domains of free-mail, relay and disposable providers.
 const PERSONAL_DOMAINS: &str = include_str!("personal_domains.txt");
-
-/// Longest domain and longest label of it (RFC 1035).
-const MAX_DOMAIN: usize = 253;
-const MAX_LABEL: usize = 63;
 
 /// What an email address names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,17 +55,6 @@ impl PersonalDomains {
         registrable_domain(domain)
             .map_or(AddressAccount::Invalid, |domain| AddressAccount::Company(domain.to_owned()))
     }
-}
-
-/// Returns whether a text is written as a domain.
-fn is_domain(text: &str) -> bool {
-    let is_label = |label: &str| {
-        let is_character = |c: char| c.is_alphanumeric() || c == '-' || c == '_' || !c.is_ascii();
-        (1..=MAX_LABEL).contains(&label.len()) && label.chars().all(is_character)
-    };
-    text.len() <= MAX_DOMAIN
-        && text.split('.').all(is_label)
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 /// Returns the part of a domain in lower case that its owner has registered: one label and a suffix

@@ -15,7 +15,7 @@ use crate::log::Log;
 use crate::model::Model;
 use crate::names::nearest_id;
 use crate::time::ZonedTime;
-use crate::warning::Unscored;
+use crate::warning::{IneligibleReasons, Unscored};
 
 /// The feature row of one account.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct AccountRow {
     pub(crate) eligibility: Eligibility,
     /// The scoring time; `None` for a row of a matrix.
     pub(crate) time: Option<ZonedTime>,
+    /// Why the account must not be contacted; `None` without `[eligibility]`.
+    pub(crate) ineligible: Option<IneligibleReasons>,
 }
 
 impl AccountRow {
@@ -71,11 +73,16 @@ impl AccountRow {
         };
         let features = compute(model.usage_features(label)?, log, &one, sink.progress())?;
         let cutoff = Some(ZonedTime::new(all.cutoff[row], log.zone));
+        let ineligible = log.exclusions.as_ref().map(|exclusions| {
+            let reasons = exclusions.reasons(log, &one.account, &[scoring_time(log)])?;
+            Ok::<_, Error>(reasons[0])
+        });
         Ok(Self {
             features,
             cutoff,
             eligibility: eligibility[row],
             time: Some(ZonedTime::new(scoring_time(log), log.zone)),
+            ineligible: ineligible.transpose()?,
         })
     }
 
@@ -114,6 +121,7 @@ impl AccountRow {
             cutoff: cutoff.map(|cutoff| ZonedTime::new(cutoff, model.zone())),
             eligibility: Eligibility::Scored,
             time: None,
+            ineligible: None,
         })
     }
 

@@ -153,6 +153,8 @@ pub struct RunDiff {
     pub skipped_holdout: usize,
     /// Number of changed accounts that are not reported because they must not be contacted.
     pub skipped_ineligible: usize,
+    /// Number of scored accounts that must not be contacted.
+    pub ineligible: usize,
     /// Number of accounts that are not reported because their definition has held for longer.
     pub skipped_matches: usize,
     /// Zone of the days in texts.
@@ -208,6 +210,7 @@ impl RunDiff {
             alerts: Vec::new(),
             skipped_holdout: 0,
             skipped_ineligible: 0,
+            ineligible: 0,
             skipped_matches: 0,
             zone: query.zone,
         };
@@ -235,6 +238,7 @@ impl RunDiff {
         let states = earlier.states(&accounts);
         for (account, row) in rows {
             let current = current.get(row);
+            self.ineligible += usize::from(!current.eligible);
             let previous = states.get(account);
             let state = previous.map(|(state, _)| state);
             // A definition may have matched while the account was not eligible.

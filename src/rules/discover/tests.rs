@@ -67,6 +67,7 @@ fn log(seed: u64, accounts: usize, chance: impl Fn(&[Vec<i64>; 4]) -> f64) -> Lo
         formats: std::collections::BTreeMap::new(),
         daily: DailyCounts::default(),
         members: MemberTimes::default(),
+        dropped_accounts: std::collections::HashMap::default(),
         exclusions: None,
     }
 }

@@ -13,7 +13,7 @@ mod truth;
 mod usage;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use account::Account;
@@ -312,6 +312,7 @@ fn log(accounts: &[Account], scenario: &Scenario) -> Log {
         formats: BTreeMap::new(),
         daily: DailyCounts::default(),
         members: MemberTimes::default(),
+        dropped_accounts: HashMap::default(),
         exclusions: None,
     }
 }

@@ -67,6 +67,7 @@ fn read_back(simulation: &Simulation) -> ReadBack {
         roles: &config.roles,
         types: &types,
         memory: DEFAULT_MEMORY,
+        names_dropped: false,
     };
     let clip = LogBounds {
         now: NEVER - 1,
