@@ -38,6 +38,18 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{} {}", grouped(count), plural(count, noun))
 }
 
+/// Returns what accounts with an outcome did. An account may have rows of both outcomes.
+///
+/// # Arguments
+/// * `converting` – whether the outcome is the conversion
+pub(crate) fn outcome_words(accounts: u64, converting: bool) -> &'static str {
+    match (converting, accounts) {
+        (true, _) => "converted",
+        (false, 0 | 1) => "has rows that did not convert",
+        (false, _) => "have rows that did not convert",
+    }
+}
+
 /// Returns the singular or plural of a noun whose plural ends in `s`.
 pub(crate) fn plural(count: u64, noun: &str) -> String {
     format!("{noun}{}", agree(count, ["", "s"]))
@@ -61,6 +73,26 @@ pub(crate) fn signed_decimal(value: f64, places: usize) -> String {
     if is_positive { format!("+{text}") } else { text }
 }
 
+/// Returns the decimal places with which none of some numbers looks like 0 without being it, as far
+/// as the largest has at most three significant digits.
+///
+/// # Arguments
+/// * `usual` – decimal places if these suffice
+pub(crate) fn places_of_small(numbers: &[f64], usual: usize) -> usize {
+    /// Most decimal places that are added.
+    const MOST: usize = 4;
+    let largest = numbers.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
+    let looks_like_0 = |number: f64, places: usize| {
+        number != 0.0 && format!("{:.places$}", number.abs()).parse() == Ok(0.0)
+    };
+    let is_exact = |places: usize| {
+        let units = 10_f64.powi(i32::try_from(places).unwrap_or(i32::MAX));
+        let none = !numbers.iter().any(|number| looks_like_0(*number, places));
+        none && (places == usual || largest * units < 1_000.0)
+    };
+    (usual..=usual + MOST).find(|places| is_exact(*places)).unwrap_or(usual)
+}
+
 /// Formats a share in percent with one decimal place, two below 1%.
 pub(crate) fn percent(share: f64) -> String {
     let places = if share > 0.0 && share < 0.01 { 2 } else { 1 };
@@ -74,6 +106,19 @@ pub(crate) fn percents(shares: &[f64]) -> Vec<String> {
         // From one decimal place on.
         more => format!("{:.places$}%", 100.0 * share, places = 1 + more),
     })
+}
+
+/// Returns the number of decimal places of a percentage.
+pub(crate) fn decimal_places(percent: &str) -> usize {
+    percent.trim_end_matches('%').split_once('.').map_or(0, |(_, decimals)| decimals.len())
+}
+
+/// Formats an interval of shares as `10.1% to 14.6%`. Both bounds have as many decimal places.
+pub(crate) fn percent_range(low: f64, high: f64) -> String {
+    let most = [low, high].map(|share| decimal_places(&percent(share)));
+    let most = most[0].max(most[1]);
+    let write = |share: f64| format!("{:.most$}%", 100.0 * share);
+    format!("{} to {}", write(low), write(high))
 }
 
 /// Formats shares in whole percents, with decimal places if different ones would look the same.
@@ -204,6 +249,23 @@ mod tests {
         assert_eq!(nearest("12-34", &["12-35"]), None);
         assert_eq!(nearest("acct_0017", &["acct_0018", "acct_0019"]), None);
         assert_eq!(nearest("act_0017", &["acct_0017"]).as_deref(), Some("acct_0017"));
+    }
+
+    #[test]
+    fn a_small_number_does_not_look_like_0() {
+        assert_eq!(places_of_small(&[-0.001, 0.0003], 3), 4);
+        assert_eq!(places_of_small(&[-0.02, 0.01], 2), 2);
+        assert_eq!(places_of_small(&[0.000_04], 3), 5);
+        assert_eq!(places_of_small(&[0.0, 0.2], 2), 2);
+        assert_eq!(places_of_small(&[0.0001, 0.35], 2), 2, "0.0001 is negligible");
+    }
+
+    #[test]
+    fn the_bounds_of_an_interval_have_as_many_digits() {
+        assert_eq!(percent_range(0.101, 0.146), "10.1% to 14.6%");
+        assert_eq!(percent_range(0.0, 0.0059), "0.00% to 0.59%");
+        assert_eq!(percent_range(0.0037, 0.0121), "0.37% to 1.21%");
+        assert_eq!(percent_range(0.98, 1.0), "98.0% to 100.0%");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::io::write::format_number;
 use crate::model::Model;
 use crate::model::explain::{Coefficient, coefficients, describe_measure};
+use crate::names::places_of_small;
 use crate::report::format::{shorten_middle, wrap, wrap_lines};
 use crate::report::text::{self, fixed};
 use crate::warning::{Notice, dropped_features};
@@ -152,11 +153,15 @@ fn coefficient_table(model: &Model, rows: &[Coefficient]) -> String {
 }
 
 fn short_numbers(row: &Coefficient) -> Vec<String> {
-    let interval = row
-        .interval
-        .map_or_else(|| "–".to_owned(), |interval| text::signed_range(Some(interval), 2));
+    let interval = row.interval.map_or_else(
+        || "–".to_owned(),
+        |interval| {
+            let places = places_of_small(&[interval.low, interval.high], 2);
+            text::signed_range(Some(interval), places)
+        },
+    );
     vec![
-        text::signed_decimal(row.coef, 3),
+        text::signed_decimal(row.coef, places_of_small(&[row.coef], 3)),
         interval,
         p_value(row.p_unpenalized),
         text::odds_ratio(row.odds_ratio, 2),

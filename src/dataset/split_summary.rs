@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::split::SplitMethod;
+use crate::names::{counted, grouped};
 
 /// Rows, accounts and conversions of one set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,33 @@ pub struct SampleCounts {
     pub positive_rows: u64,
     /// Number of distinct accounts with a row that converted.
     pub converting_accounts: u64,
+}
+
+impl SampleCounts {
+    /// Describes the set: `45 accounts (7 converted)` or, with several rows per account,
+    /// `2,359 rows (417 converted) of 243 accounts (137 converted)`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        self.describe_as("")
+    }
+
+    /// Describes the set.
+    ///
+    /// # Arguments
+    /// * `kind` – what is written before the rows, such as `held-out `
+    pub(crate) fn describe_as(&self, kind: &str) -> String {
+        let set = |count: u64, noun: &str, converted: u64| {
+            format!("{} ({} converted)", counted(count, noun), grouped(converted))
+        };
+        if self.rows == self.accounts {
+            return set(self.accounts, &format!("{kind}account"), self.converting_accounts);
+        }
+        format!(
+            "{} of {}",
+            set(self.rows, &format!("{kind}row"), self.positive_rows),
+            set(self.accounts, "account", self.converting_accounts)
+        )
+    }
 }
 
 /// The sizes and periods of the training and test sets.
@@ -36,4 +64,19 @@ pub struct SplitSummary {
     pub first_test: Option<i64>,
     /// How the test rows were chosen.
     pub method: SplitMethod,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn converted_rows_are_no_converted_accounts() {
+        let sample =
+            SampleCounts { rows: 174, accounts: 88, positive_rows: 156, converting_accounts: 88 };
+        assert_eq!(sample.describe(), "174 rows (156 converted) of 88 accounts (88 converted)");
+        let sample =
+            SampleCounts { rows: 45, accounts: 45, positive_rows: 7, converting_accounts: 7 };
+        assert_eq!(sample.describe_as("held-out "), "45 held-out accounts (7 converted)");
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{SplitProblem, Warning};
+use super::{SplitProblem, Unscored, Warning};
 use crate::escape::OneLine;
-use crate::names::{agree, backticked, counted, file_name, grouped, quoted};
+use crate::names::{agree, backticked, counted, file_name, grouped, outcome_words, quoted};
 
 impl fmt::Display for Warning {
     /// Writes what happened, why it matters and what to do.
@@ -13,7 +13,7 @@ impl fmt::Display for Warning {
         let f = &mut OneLine(f);
         match self {
             Self::UnknownRoleEvent { event, role, suggestion } => {
-                write!(f, "`roles.{role}` lists `{event}`, which is not in the log")?;
+                write!(f, "`roles.{role}` lists `{event}`, which does not occur before the end of the log")?;
                 suggestion.as_ref().map_or(Ok(()), |suggestion| write!(f, "; did you mean `{suggestion}`?"))
             }
             Self::RepeatedEvents { source, repeats, events } => {
@@ -256,7 +256,9 @@ impl fmt::Display for Warning {
                 )
             }
             Self::RowsNotScored { rows, reason } => {
-                write!(f, "{} {reason}", counted(*rows, "row"))
+                // In a log each account has one row.
+                let noun = if matches!(reason, Unscored::NotFinite { .. }) { "row" } else { "account" };
+                write!(f, "{} {reason}", counted(*rows, noun))
             }
             Self::RowsNotEligible { rows, all } => write!(
                 f,
@@ -293,11 +295,7 @@ impl fmt::Display for Warning {
                 f,
                 "no verdict: {} {}, and {needed} accounts of each outcome are required. Differences have no interval, because it would be unreliable. Compare on more cohorts.",
                 if *accounts == 0 { "no account".to_owned() } else { format!("only {}", counted(*accounts, "account")) },
-                match (converting, accounts) {
-                    (true, _) => "converted",
-                    (false, 0) => "stayed unconverted",
-                    (false, _) => "did not convert",
-                }
+                outcome_words(*accounts, *converting)
             ),
             Self::AlertsNotSent { alerts, since } => {
                 write!(

@@ -65,6 +65,9 @@ pub(super) struct TestSet {
     rows: u64,
     accounts: u64,
     converting_accounts: u64,
+    /// Rows that converted.
+    #[serde(skip)]
+    conversions: u64,
     first_cutoff: Option<ZonedTime>,
     last_cutoff: Option<ZonedTime>,
     roc_auc: Option<f64>,
@@ -82,6 +85,7 @@ impl TestSet {
             rows: evaluation.metrics.n,
             accounts: evaluation.metrics.accounts,
             converting_accounts: evaluation.metrics.converting_accounts,
+            conversions: evaluation.metrics.conversions,
             first_cutoff: cutoffs().next().map(|cutoff| zoned(cutoff.first)),
             last_cutoff: cutoffs().next_back().map(|cutoff| zoned(cutoff.last)),
             roc_auc: evaluation.metrics.roc_auc.map(|auc| auc.value),
@@ -196,7 +200,7 @@ impl ListedVersion {
             details.trained_to(),
             test(&|test| test.period()),
             test(&|test| grouped(test.rows)),
-            test(&|test| grouped(test.converting_accounts)),
+            test(&|test| grouped(test.conversions)),
         ]);
         if with_auc {
             cells.push(test(&|test| fixed(test.roc_auc, 3)));

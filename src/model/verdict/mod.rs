@@ -100,6 +100,9 @@ pub struct TestSize {
     pub accounts: u64,
     /// Number of accounts with a row that converted.
     pub converting_accounts: u64,
+    /// Number of rows that converted.
+    #[serde(skip)]
+    pub converted_rows: u64,
 }
 
 /// A test set that is too small to judge reliably.
@@ -215,10 +218,15 @@ impl Verdict {
                 source: evidence.source,
             };
         };
-        let &Evaluation { n, accounts, converting_accounts, .. } = metrics;
+        let &Evaluation { n, accounts, converting_accounts, conversions, .. } = metrics;
         Self {
             conclusion: conclude(metrics, evidence.baselines, leak::suspects(evidence.model)),
-            test: Some(TestSize { rows: n, accounts, converting_accounts }),
+            test: Some(TestSize {
+                rows: n,
+                accounts,
+                converting_accounts,
+                converted_rows: conversions,
+            }),
             too_few: too_few(metrics, evidence),
             base_rates: compare_base_rates(evidence.training, metrics.base_rate()),
             source: evidence.source,

@@ -39,10 +39,15 @@ fn rule(name: &str, difference: (f64, f64)) -> Baseline {
 }
 
 fn verdict(metrics: &Evaluation, baselines: &[Baseline], suspects: Vec<Suspect>) -> Verdict {
-    let &Evaluation { n, accounts, converting_accounts, .. } = metrics;
+    let &Evaluation { n, accounts, converting_accounts, conversions, .. } = metrics;
     Verdict {
         conclusion: conclude(metrics, baselines, suspects),
-        test: Some(TestSize { rows: n, accounts, converting_accounts }),
+        test: Some(TestSize {
+            rows: n,
+            accounts,
+            converting_accounts,
+            converted_rows: conversions,
+        }),
         too_few: None,
         base_rates: None,
         source: EvaluatedRows::TestSet,
@@ -213,7 +218,7 @@ fn a_small_test_set_and_changed_base_rates_have_their_own_sentences() {
     let none = TooFew { accounts: 0, converting: false, remedy: Remedy::LongerLog, ..few };
     assert_eq!(
         none.to_string(),
-        "No test account stayed unconverted; a reliable verdict needs 20. Use a longer log."
+        "No test account has rows that did not convert; a reliable verdict needs 20. Use a longer log."
     );
 }
 
@@ -269,6 +274,10 @@ fn the_limits_of_an_interval_do_not_look_equal() {
     assert_eq!(
         difference_text(&difference(-0.0012, -0.0014, -0.0010)),
         "difference in log loss -0.0012, 95% CI -0.0014 to -0.0010"
+    );
+    assert_eq!(
+        difference_text(&difference(-0.0004, -0.0010, 0.0002)),
+        "difference in log loss -0.0004, 95% CI -0.0010 to +0.0002"
     );
     assert_eq!(
         difference_text(&difference(-0.012, -0.020, -0.004)),

@@ -10,8 +10,12 @@ use super::{
     BaseRates, Conclusion, EvaluatedRows, NoSkill, Relation, Remedy, Requirement, Suspect,
     TestSize, TooFew, UnbeatenRule, Unevaluated, Verdict,
 };
+use crate::dataset::split_summary::SampleCounts;
 use crate::escape::OneLine;
-use crate::names::{agree, counted, distinct, enumerated, grouped, plural, signed_decimal};
+use crate::names::{
+    agree, counted, distinct, enumerated, grouped, outcome_words, places_of_small, plural,
+    signed_decimal,
+};
 
 /// Page about models without skill.
 const GUIDE: &str = "docs/guide/no-skill.md";
@@ -114,14 +118,9 @@ impl Verdict {
     fn sample(&self) -> String {
         let Some(test) = self.test else { return "the test set".to_owned() };
         let kind = if self.source == EvaluatedRows::MayIncludeTraining { "" } else { "held-out " };
-        let converted = grouped(test.converting_accounts);
-        if test.rows == test.accounts {
-            let accounts = counted(test.accounts, &format!("{kind}account"));
-            format!("{accounts} ({converted} converted)")
-        } else {
-            let rows = counted(test.rows, &format!("{kind}row"));
-            format!("{rows} of {} ({converted} converted)", counted(test.accounts, "account"))
-        }
+        let TestSize { rows, accounts, converting_accounts, converted_rows } = test;
+        let positive_rows = converted_rows;
+        SampleCounts { rows, accounts, positive_rows, converting_accounts }.describe_as(kind)
     }
 
     /// Returns what helps a model without skill.
@@ -288,15 +287,11 @@ impl fmt::Display for TooFew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let only =
             if self.accounts == 0 { "No".to_owned() } else { format!("Only {}", self.accounts) };
-        let outcome = match (self.converting, self.accounts == 0) {
-            (true, _) => "converted",
-            (false, true) => "stayed unconverted",
-            (false, false) => "did not convert",
-        };
+        let accounts = plural(self.accounts.max(1), "test account");
         write!(
             f,
-            "{only} {} {outcome}; a reliable verdict needs {}. {}",
-            plural(self.accounts.max(1), "test account"),
+            "{only} {accounts} {}; a reliable verdict needs {}. {}",
+            outcome_words(self.accounts, self.converting),
             self.needed,
             self.remedy
         )
@@ -344,6 +339,8 @@ pub(crate) fn difference_text(difference: &Difference) -> String {
     };
     let places = difference.places() - 1;
     let places = places + usize::from(look_equal(places));
+    let bounds = difference.interval.map(|Interval { low, high }| [low, high]);
+    let places = places_of_small(bounds.as_ref().map_or(&[][..], |bounds| &bounds[..]), places);
     let interval = difference.interval.map_or_else(String::new, |Interval { low, high }| {
         format!(", 95% CI {} to {}", signed_decimal(low, places), signed_decimal(high, places))
     });

@@ -336,7 +336,7 @@ impl Comparison {
     pub(crate) fn shortage(&self) -> Option<&'static str> {
         match self.insufficient_data()? {
             Warning::FewToCompare { converting: false, .. } => {
-                Some("too few accounts that did not convert")
+                Some("too few accounts with rows that did not convert")
             }
             _ => Some("too few conversions"),
         }

@@ -155,6 +155,14 @@ pub(crate) fn interval_range(interval: Option<Interval>, format: impl Fn(f64) ->
     )
 }
 
+/// Returns an interval of shares, such as `10.1% to 14.6%`; a dash for `None`.
+pub(crate) fn percent_range(interval: Option<Interval>) -> String {
+    interval.map_or_else(
+        || "–".to_owned(),
+        |Interval { low, high }| crate::names::percent_range(low, high),
+    )
+}
+
 /// Returns a number with its sign, including a plus.
 pub(crate) fn signed(x: f64, places: usize) -> String {
     minus(format!("{x:+.places$}"))

@@ -5,6 +5,7 @@ use pql_stats::metrics::{Difference, Evaluation};
 use super::definition::{at_equal_volume, signed};
 use super::evaluation::cutoff_range;
 use super::{fixed, percent, signed_decimal, signed_range, table};
+use crate::dataset::split_summary::SampleCounts;
 use crate::model::score::TIERS;
 use crate::operations::compare::{Comparison, ComparisonVerdict, GainAtCutoff, TierTransition};
 use crate::report::format::{agree, counted, enumerated, grouped, wrap};
@@ -78,14 +79,13 @@ pub(crate) fn comparison(
 
 /// Describes the rows of the comparison.
 fn compared_rows(e: &Evaluation) -> String {
-    let [rows, accounts] = [counted(e.n, "row"), counted(e.accounts, "account")];
-    let conversions = grouped(e.conversions);
-    if e.n == e.accounts {
-        return format!("Compared on {rows} of {accounts}, {conversions} converted");
-    }
-    // With several rows per account, both numbers differ from those of other screens.
-    let converting = grouped(e.converting_accounts);
-    format!("Compared on {rows} ({conversions} converted) of {accounts} ({converting} converted)")
+    let sample = SampleCounts {
+        rows: e.n,
+        accounts: e.accounts,
+        positive_rows: e.conversions,
+        converting_accounts: e.converting_accounts,
+    };
+    format!("Compared on {}", sample.describe())
 }
 
 /// Lists the verdict on each model from its own test set, and the models without skill on the

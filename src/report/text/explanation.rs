@@ -6,6 +6,7 @@ use super::{signed_decimal, table, table_with_bars};
 use crate::model::Model;
 use crate::model::explain::{MIN_CONTRIBUTION, describe_measure};
 use crate::model::score::{Contribution, Explanation};
+use crate::names::decimal_places;
 use crate::report::format::{counted, percents, rounded_terms, wrap, wrapped_lines};
 
 /// The widest text of a reason in a table.
@@ -18,7 +19,15 @@ const REASON_WIDTH_WITH_BAR: usize = 72;
 pub(crate) fn describe_score(explanation: &Explanation, threshold: Option<f64>) -> String {
     let bounds = explanation.probability_interval.map(|Interval { low, high }| [low, high]);
     let shares = [explanation.probability].into_iter().chain(bounds.into_iter().flatten());
-    let mut percents = percents(&shares.chain(threshold).collect::<Vec<_>>()).into_iter();
+    let mut percents = percents(&shares.chain(threshold).collect::<Vec<_>>());
+    if let Some(bounds) = bounds {
+        // Both bounds have as many decimal places.
+        let places = percents[1..3].iter().map(|text| decimal_places(text)).max().unwrap_or(0);
+        for (text, bound) in percents[1..3].iter_mut().zip(bounds) {
+            *text = format!("{:.places$}%", 100.0 * bound);
+        }
+    }
+    let mut percents = percents.into_iter();
     let mut next = || percents.next().unwrap_or_default();
     let mut text = next();
     if bounds.is_some() {
@@ -234,6 +243,26 @@ mod tests {
         assert_eq!(rows.rows[0][1], "+0.50");
         assert_eq!(rows.rows[1].len(), 1, "no value in the second line");
         assert_eq!(rows.sizes, [0.5, 0.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn the_bounds_of_a_probability_have_as_many_digits() {
+        let explanation = Explanation {
+            probability: 0.0014,
+            probability_interval: Some(Interval { low: 0.0, high: 0.0059 }),
+            percentile: 50.0,
+            tier: "D",
+            reaches_threshold: false,
+            log_odds: -6.5,
+            base: -3.0,
+            calibration: None,
+            contributions: Vec::new(),
+            adjusted_values: Vec::new(),
+        };
+        assert_eq!(
+            describe_score(&explanation, None),
+            "0.14% (95% CI 0.00% to 0.59%), tier D, above 50.0% of the training rows"
+        );
     }
 
     #[test]

@@ -138,9 +138,7 @@ pub(crate) fn percent(share: Option<f64>) -> String {
 
 /// Formats an interval of shares as `10.1% to 14.6%`; empty for `None`.
 fn percent_range(interval: Option<Interval>) -> String {
-    interval.map_or_else(String::new, |Interval { low, high }| {
-        format!("{} to {}", names::percent(low), names::percent(high))
-    })
+    interval.map_or_else(String::new, |Interval { low, high }| names::percent_range(low, high))
 }
 
 /// Formats an odds ratio, with an exponent if it is extreme.

@@ -162,39 +162,29 @@ pub(crate) fn training_details(model: &Model) -> Result<String> {
 /// Returns which rows trained and tested the model.
 fn split(model: &Model) -> String {
     let (train, test) = (&model.split.train, &model.split.test);
-    let rows = |rows: u64, accounts: u64, noun: &str| {
-        if rows == accounts {
-            noun.to_owned()
-        } else {
-            format!("{} of {noun}", counted(rows, "row"))
-        }
-    };
-    let mut text = format!(
-        "Trained on {} ({} converted)",
-        rows(train.rows, train.accounts, &counted(train.accounts, "account")),
-        grouped(train.converting_accounts)
-    );
+    let mut text = format!("Trained on {}", train.describe());
     if model.split.method == SplitMethod::CrossValidation {
         return text + ", tested by cross-validation over accounts";
     }
     if test.rows > 0 {
         let newest = if model.split.first_test.is_some() { "the newest " } else { "" };
-        let count = if test.rows == test.accounts {
-            format!("{newest}{}", grouped(test.accounts))
+        let sample = if test.rows == test.accounts {
+            let converted = grouped(test.converting_accounts);
+            format!("{} ({converted} converted)", grouped(test.accounts))
         } else {
-            format!(
-                "{newest}{} of {}",
-                counted(test.rows, "row"),
-                counted(test.accounts, "account")
-            )
+            test.describe()
         };
-        text += &format!(", tested on {count} ({} converted)", grouped(test.converting_accounts));
+        text += &format!(", tested on {newest}{sample}");
     }
     if let Some(refit) = &model.refit {
         text += &format!(", then refitted on all {}", grouped(refit.sample.rows));
     }
     if text.chars().count() > PROSE_WIDTH {
         text = text.replacen(", tested on", ",\n  tested on", 1);
+    }
+    let last = text.lines().last().map_or(0, |line| line.chars().count());
+    if last > PROSE_WIDTH {
+        text = text.replacen(", then refitted", ",\n  then refitted", 1);
     }
     text
 }

@@ -6,11 +6,10 @@ use super::draft::ProjectDraft;
 use super::observation;
 use crate::config::Config;
 use crate::dataset::split::SplitMethod;
-use crate::dataset::split_summary::{SampleCounts, SplitSummary};
+use crate::dataset::split_summary::SplitSummary;
 use crate::error::Result;
 use crate::io::sink::Sink;
 use crate::log::{Log, ReadOptions};
-use crate::names::{counted, grouped};
 use crate::report::text::log_summary;
 use crate::time::Timestamp;
 use crate::training::{TrainOptions, train_on_log};
@@ -60,16 +59,8 @@ fn try_training(
 
 /// Describes training and test set in the words of `pql train`.
 pub(in crate::tools) fn describe_split(split: &SplitSummary) -> String {
-    let part = |counts: &SampleCounts| {
-        format!(
-            "{} of {} ({} converted)",
-            counted(counts.rows, "row"),
-            counted(counts.accounts, "account"),
-            grouped(counts.converting_accounts)
-        )
-    };
     if split.method == SplitMethod::CrossValidation {
-        return format!("training set: {}, tested by cross-validation", part(&split.train));
+        return format!("training set: {}, tested by cross-validation", split.train.describe());
     }
-    format!("training set: {}; test set: {}", part(&split.train), part(&split.test))
+    format!("training set: {}; test set: {}", split.train.describe(), split.test.describe())
 }

@@ -10,7 +10,7 @@ use crate::report::charts::{
     Area, Axis, AxisScale, Chart, FOOT, NAME_HEIGHT, Transform, WIDTH, label_lines,
 };
 use crate::report::format::{
-    counted, interval_range, number, percent, rounded_terms, signed, with_minus,
+    counted, number, percent, percent_range, rounded_terms, signed, with_minus,
 };
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
 use crate::training::test_set::TestRows;
@@ -177,7 +177,7 @@ impl ExplainedAccount {
             "chosen",
             &format!("probability {}", percent(e.probability)),
         );
-        let range = interval_range(e.probability_interval, percent);
+        let range = percent_range(e.probability_interval);
         let sum =
             format!("Probability {} (95% CI {range}), tier {}.", percent(e.probability), e.tier);
         Figure {

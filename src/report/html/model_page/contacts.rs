@@ -9,7 +9,7 @@ use crate::config::{ContactValue, ThresholdRule};
 use crate::report::charts::{Area, Axis, AxisScale, Chart, HEIGHT, Transform};
 use crate::report::format::{
     abbreviated, counted, denser_at_start, formatter_for_counts, four, grouped, grouped_number,
-    interval_range, number, one_decimal, percent, probability, short,
+    interval_range, number, one_decimal, percent, percent_range, probability, short,
 };
 use crate::report::html::elements::{Figure, Table};
 
@@ -98,7 +98,7 @@ fn precision(
             percent(point.threshold),
             point.conversions,
             point.expected,
-            interval_range(point.precision_interval, percent)
+            percent_range(point.precision_interval)
         )
     };
     let hovered: Vec<((f64, f64), String)> = estimates

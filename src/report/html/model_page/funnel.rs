@@ -6,7 +6,7 @@ use pql_stats::intervals::Interval;
 use super::context::ReportContext;
 use crate::report::charts::{Area, Axis, AxisScale, Chart, FOOT, WIDTH};
 use crate::report::format::{
-    counted, grouped, interval_range, number, percent, whole_percent_range,
+    counted, grouped, interval_range, number, percent, percent_range, whole_percent_range,
 };
 use crate::report::html::elements::{Figure, Table, grid, paragraph};
 use crate::rules::funnel::{
@@ -53,7 +53,7 @@ fn share(rate: &Rate) -> String {
 }
 
 fn share_interval(rate: &Rate) -> String {
-    interval_range(rate.interval, percent)
+    percent_range(rate.interval)
 }
 
 fn table(

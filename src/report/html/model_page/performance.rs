@@ -8,7 +8,9 @@ use super::{contacts, ranking_curves};
 use crate::report::charts::{
     Area, Axis, AxisScale, Chart, Drawing, FOOT, HEIGHT, MirroredHistogram, Transform, bar_index,
 };
-use crate::report::format::{counted, four, grouped, interval_range, number, percent};
+use crate::report::format::{
+    counted, four, grouped, interval_range, number, percent, percent_range,
+};
 use crate::report::html::elements::{Figure, Table, estimate_row, grid, metric_row, paragraph};
 
 /// Bars of a histogram of scores.
@@ -182,7 +184,7 @@ fn bin_title(bin: &Bin) -> String {
         counted(bin.rows, "row"),
         percent(bin.mean_probability),
         percent(bin.observed_rate),
-        interval_range(Some(bin.observed_rate_interval), percent)
+        percent_range(Some(bin.observed_rate_interval))
     )
 }
 

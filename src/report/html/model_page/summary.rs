@@ -7,7 +7,8 @@ use super::context::ReportContext;
 use crate::config::CutoffScheme;
 use crate::model::verdict::Conclusion;
 use crate::report::format::{
-    counted, grouped, interval_range, number, percent, plural, span, three, with_minus,
+    counted, grouped, interval_range, number, percent, percent_range, plural, span, three,
+    with_minus,
 };
 use crate::report::html::header::{MetricTile, PageHeader, PageVerdict, Tone, notices};
 
@@ -86,7 +87,7 @@ fn tiles(context: &ReportContext<'_>) -> Vec<MetricTile<'static>> {
             format!(
                 "{} of them converted (95% CI {})",
                 percent(top.precision),
-                interval_range(Some(top.precision_interval), percent)
+                percent_range(Some(top.precision_interval))
             )
         }),
     };
