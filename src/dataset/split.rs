@@ -36,7 +36,7 @@ impl Split {
     }
 
     /// Returns whether the row is in the training set or in the test set that `set` stands for.
-    fn is_in(self, set: Self) -> bool {
+    pub(crate) fn is_in(self, set: Self) -> bool {
         self == set || (self == Self::CrossValidated && set != Self::Unused)
     }
 }

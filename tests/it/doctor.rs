@@ -55,6 +55,53 @@ fn a_sound_project_has_no_problem_and_the_numbers_of_the_training() {
 }
 
 #[test]
+fn rows_kept_and_dropped_add_up() {
+    let project = Project::trial();
+    let events = project.text("events.csv");
+    let rows = events.lines().count() - 1;
+    let extra = "nobody,,login,2025-02-01T00:00:00Z,1\n,,login,2025-02-01T00:00:00Z,1\n\
+                 nobody,,login,2025-02-02T00:00:00Z,1\n";
+    project.write("events.csv", format!("{events}{extra}"));
+    let (checks, run) = checks(&project, &["--at", "2025-04-01"]);
+    run.done();
+    let (_, found, _) = find(&checks, "events.csv", "rows");
+    let numbers: Vec<usize> = found
+        .split(|c: char| !c.is_ascii_digit() && c != ',')
+        .filter_map(|digits| digits.replace(',', "").parse().ok())
+        .collect();
+    let [read, kept, dropped, reasons @ ..] = &numbers[..] else { panic!("{found}") };
+    assert_eq!((*read, kept + dropped), (rows + 3, rows + 3), "{found}");
+    assert_eq!(reasons.iter().sum::<usize>(), *dropped, "{found}");
+    for reason in ["unknown account: 2", "account missing: 1", "at or after the end of the log: "] {
+        assert!(found.contains(reason), "{found}");
+    }
+}
+
+#[test]
+fn a_test_set_with_few_accounts_of_an_outcome_is_a_warning() {
+    let project = Project::trial();
+    let accounts = project.text("accounts.csv");
+    let mut converting = 0;
+    let few = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let is_conversion = cells[2].starts_with("20");
+        converting += usize::from(is_conversion);
+        let converted = if is_conversion && converting > 15 { "" } else { cells[2] };
+        format!("{},{},{converted},{}\n", cells[0], cells[1], cells[3])
+    };
+    project.write("few.csv", accounts.lines().map(few).collect::<String>());
+    let sets = ["--set", "accounts.path=few.csv", "--set", "model.min_conversions=5"];
+    let (found, run) = checks(&project, &[&AT[..], &sets].concat());
+    run.done();
+    let (status, text, action) = find(&found, "training", "outcomes");
+    assert!(status == "warning" && action.contains("longer log"), "{action}");
+    assert!(
+        text.starts_with("only ") && text.ends_with(" converted; a reliable verdict needs 20"),
+        "{text}"
+    );
+}
+
+#[test]
 fn events_of_unknown_users_match_no_account() {
     let project = Project::trial();
     let event = |row: usize| format!("u{},login,2025-01-{:02}T08:00:00Z\n", row % 10, 1 + row / 10);

@@ -1,13 +1,15 @@
 //! Checks of the log: rows, accounts, users, the age of the newest events, and what training needs.
 
+use std::collections::HashSet;
+
 use super::{CheckStatus, ProjectCheck};
 use crate::config::Config;
 use crate::dataset::rows::Rows;
-use crate::dataset::split::SplitMethod;
+use crate::dataset::split::{MIN_TEST_ACCOUNTS, Split, SplitMethod};
 use crate::error::Result;
 use crate::io::sink::Sink;
-use crate::log::{Log, NO_USER, ReadOptions, SourceQuality};
-use crate::names::{agree, counted, file_name, grouped, percent};
+use crate::log::{DroppedRows, Log, NO_USER, ReadOptions, SourceQuality};
+use crate::names::{agree, counted, file_name, grouped, outcome_words, percent, plural};
 use crate::time::{DAY, Timestamp};
 use crate::tools::init::describe_split;
 use crate::training::{TrainingSetup, prepare_log};
@@ -56,17 +58,14 @@ fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole.max(1) as f64
 }
 
-/// Checks how many rows of a source are kept; all of them have valid times and numbers.
+/// Checks how many rows of a source are kept, and why the others are not; all of them have valid
+/// times and numbers.
 fn check_rows(source: &SourceQuality) -> ProjectCheck {
-    let found = format!("{}, {} kept", counted(source.rows, "row"), grouped(source.kept));
     let label = file_name(&source.source);
+    let check = ProjectCheck::ok(&label, "rows", describe_rows(source));
     let defective = source.dropped.iter().filter(|rows| !rows.reason.is_intended());
-    let Some(most) = defective.clone().max_by_key(|rows| rows.count) else {
-        return ProjectCheck::ok(&label, "rows", found);
-    };
+    let Some(most) = defective.clone().max_by_key(|rows| rows.count) else { return check };
     let dropped: u64 = defective.map(|rows| rows.count).sum();
-    let found = format!("{found}; {} dropped, most of them: {}", grouped(dropped), most.reason);
-    let check = ProjectCheck::ok(&label, "rows", found);
     let first = format!("look at {}, row {}", file_name(&most.first_file), most.first_row);
     if source.is_lost() {
         check.with(CheckStatus::Problem, first)
@@ -75,6 +74,32 @@ fn check_rows(source: &SourceQuality) -> ProjectCheck {
     } else {
         check
     }
+}
+
+/// Describes the rows of a source, such as `600 rows: 590 kept, 10 dropped (unknown account: 8, time
+/// missing: 2)`. The numbers add up.
+fn describe_rows(source: &SourceQuality) -> String {
+    let mut text = counted(source.rows, "row");
+    if source.records != source.rows {
+        let noun = if source.kind == "accounts" { "account" } else { "event" };
+        text += &format!(" with {}", counted(source.records, noun));
+    }
+    text += &format!(": {} kept", grouped(source.kept));
+    if source.dropped.is_empty() {
+        return text;
+    }
+    let dropped: u64 = source.dropped.iter().map(|rows| rows.count).sum();
+    text += &format!(", {} dropped", grouped(dropped));
+    if let [only] = &source.dropped[..] {
+        return format!("{text}: {}", only.reason);
+    }
+    let mut reasons: Vec<&DroppedRows> = source.dropped.iter().collect();
+    reasons.sort_by_key(|rows| std::cmp::Reverse(rows.count));
+    let reasons: Vec<String> = reasons
+        .into_iter()
+        .map(|rows| format!("{}: {}", rows.reason, grouped(rows.count)))
+        .collect();
+    format!("{text} ({})", reasons.join(", "))
 }
 
 /// Checks the share of events whose account is in the account list; `None` without a list.
@@ -184,6 +209,33 @@ fn check_training(
         .unwrap_or_else(|error| vec![ProjectCheck::failed("training", "conversions", &error)])
 }
 
+/// Checks that the test rows have enough accounts of both outcomes for a verdict; `None` if they do.
+fn check_outcomes(rows: &Rows) -> Option<ProjectCheck> {
+    let tested = |row: &usize| rows.split[*row].is_in(Split::Test);
+    let accounts = |converting: bool| {
+        let rows_with = (0..rows.y.len()).filter(|row| rows.y[*row] == Some(converting));
+        rows_with.filter(tested).map(|row| rows.account[row]).collect::<HashSet<u32>>().len() as u64
+    };
+    let (count, converting) =
+        [true, false].map(|converting| (accounts(converting), converting)).into_iter().min()?;
+    if count >= MIN_TEST_ACCOUNTS || rows.split_method == SplitMethod::None {
+        return None;
+    }
+    let number = if count == 0 { "no".to_owned() } else { format!("only {}", grouped(count)) };
+    let found = format!(
+        "{number} test {} {}; a reliable verdict needs {MIN_TEST_ACCOUNTS}",
+        plural(count.max(1), "account"),
+        outcome_words(count, converting)
+    );
+    let action = if converting {
+        "use a longer log, or a longer `observation.horizon`"
+    } else {
+        "check `accounts.converted` and `roles.converted`: almost all accounts convert"
+    };
+    let check = ProjectCheck::ok("training", "outcomes", found);
+    Some(check.with(CheckStatus::Warning, action))
+}
+
 /// Checks the split of the rows, their outcomes, and the leakage audit.
 fn check_setup(
     config: &Config,
@@ -202,7 +254,9 @@ fn check_setup(
         let immature = counted(split.immature, "row");
         horizon += &format!("; it is not over yet for {immature}, whose outcome is not known");
     }
-    let mut checks = vec![check, ProjectCheck::ok("training", "horizon", horizon)];
+    let mut checks = vec![check];
+    checks.extend(check_outcomes(rows));
+    checks.push(ProjectCheck::ok("training", "horizon", horizon));
     let warnings = setup.warnings(config, rows);
     let new = warnings.iter().filter(|warning| !reported.contains(warning));
     checks.extend(new.map(|warning| ProjectCheck::warned("training", warning)));
