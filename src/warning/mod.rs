@@ -47,7 +47,7 @@ pub struct SplitProblem {
 /// A problem that still allows a result, and that readers of the result should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Warning {
-    /// A role lists an event type that is not in the log.
+    /// A role lists an event type that does not occur before the end of the log.
     UnknownRoleEvent {
         /// The event name.
         event: String,

@@ -522,7 +522,10 @@ fn a_log_that_is_read_twice_is_reported() {
 fn a_role_without_events_suggests_the_nearest_name() {
     let project = Project::trial();
     project.pql(&["features", "-o", "-", "--set", "roles.value=[\"reprot\"]"]).done().stderr_has(
-        &["`roles.value` lists `reprot`, which is not in the log", "did you mean `report`?"],
+        &[
+            "`roles.value` lists `reprot`, which does not occur before the end of the log",
+            "did you mean `report`?",
+        ],
     );
     // An event with a role is no suggestion.
     let sets = ["--set", "roles.value=[\"reprot\"]", "--set", "roles.exclude=[\"report\"]"];
