@@ -24,6 +24,9 @@ pub(super) struct Args {
     /// Account list, with one row per account and its sign-up time
     #[arg(long, value_name = "PATH", help_heading = "Input", value_parser = file_path())]
     accounts: Option<PathBuf>,
+    /// Users and the accounts that they belong to, for events that have only a user
+    #[arg(long, value_name = "PATH", help_heading = "Input", value_parser = file_path())]
+    users: Option<PathBuf>,
     /// Column of accounts, instead of the one that fits best
     #[arg(long = "account", value_name = "COLUMN", help_heading = "Input")]
     account: Option<String>,
@@ -41,10 +44,15 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     args.events
         .iter()
         .chain(&args.accounts)
+        .chain(&args.users)
         .try_for_each(|path| terminal.files.add_tables(path))?;
     let output = writable(&args.output, &terminal.files)?;
     let folder = if stdout { Path::new("") } else { args.output.parent().unwrap_or(Path::new("")) };
-    let options = InitOptions { account: args.account.clone(), time: args.time.clone() };
+    let options = InitOptions {
+        users: args.users.clone(),
+        account: args.account.clone(),
+        time: args.time.clone(),
+    };
     let accounts = args.accounts.as_deref();
     let guess = guess(&args.events, accounts, folder, &options, Timestamp::now().0)?;
     write_bytes(&output, guess.toml.as_bytes())?;

@@ -3,10 +3,11 @@
 use pql_stats::counts::share;
 
 use super::clock::EventClock;
-use super::keys::{self, ListKey};
+use super::keys::{self, ListKey, SourceKey};
 use super::naming::{self, EventTypeSource, best};
 use super::sample::{Column, ColumnKind, Sample, flag};
 use super::times::TimeFormat;
+use super::users::UserTable;
 use super::words::{any, rank};
 use crate::names::file_name;
 use crate::report::format::percent;
@@ -34,6 +35,13 @@ pub(super) enum Choice {
         /// Why it was chosen; empty if its name says it.
         evidence: String,
     },
+    /// The account of the user, who is in this column.
+    OfUser {
+        /// Column of users.
+        user: String,
+        /// Why it was chosen.
+        evidence: String,
+    },
     /// No column could be chosen.
     Undecided {
         /// What to do.
@@ -46,14 +54,14 @@ impl Choice {
     pub(super) fn name(&self) -> Option<&str> {
         match self {
             Self::Column { name, .. } => Some(name),
-            Self::Undecided { .. } => None,
+            Self::OfUser { .. } | Self::Undecided { .. } => None,
         }
     }
 
     /// Returns what to do because no column could be chosen.
     pub(super) fn task(&self) -> Option<&str> {
         match self {
-            Self::Column { .. } => None,
+            Self::Column { .. } | Self::OfUser { .. } => None,
             Self::Undecided { task } => Some(task),
         }
     }
@@ -84,15 +92,28 @@ impl GuessedEventColumns {
     /// # Arguments
     /// * `list` – the account list and its account column
     /// * `others` – all tables, among which one may map users to accounts
+    /// * `users` – the table that does
     pub(super) fn guess(
         sample: &Sample,
         list: Option<(&Sample, ListKey<'_>)>,
-        others: &[&Sample],
+        (others, users): (&[&Sample], Option<UserTable<'_>>),
         named: NamedColumns<'_>,
     ) -> Self {
         let key = keys::source_key(sample, list.map(|(_, key)| key), named.account);
-        let key = key.filter(|_| sample.rows > 0);
+        let mut key = key.filter(|_| sample.rows > 0);
+        // Without a list, a column of users would be the last resort.
+        let is_user = |key: &SourceKey<'_>| {
+            named.account.is_none() && list.is_none() && keys::named_account(key.column).is_none()
+        };
+        let link = users.filter(|_| key.as_ref().is_none_or(is_user));
+        let link = link.and_then(|users| users.link(sample));
+        if link.is_some() {
+            key = None;
+        }
         let account = match &key {
+            None if let Some((column, evidence)) = &link => {
+                Choice::OfUser { user: column.name.clone(), evidence: evidence.clone() }
+            }
             Some(key) => Choice::Column {
                 name: key.column.name.clone(),
                 evidence: account_evidence(key, list, named.account.is_some()),
@@ -117,7 +138,10 @@ impl GuessedEventColumns {
             others.chain([&clock.timestamp]).chain(&clock.received)
         });
         taken.extend(times.map(String::as_str));
-        let user = best(sample, &taken, keys::user_rank).map(|c| c.name.clone());
+        let user = match &account {
+            Choice::OfUser { user, .. } => Some(user.clone()),
+            _ => best(sample, &taken, keys::user_rank).map(|c| c.name.clone()),
+        };
         let id = best(sample, &taken, id_rank).map(|c| c.name.clone());
         taken.extend([&user, &id].into_iter().flatten().map(String::as_str));
         let naming = match stages {

@@ -65,6 +65,9 @@ fn choice(key: &str, choice: &Choice) -> String {
     match choice {
         Choice::Column { name, evidence } if evidence.is_empty() => format!("{key} = `{name}`"),
         Choice::Column { name, evidence } => format!("{key} = `{name}` ({evidence})"),
+        Choice::OfUser { user, evidence } => {
+            format!("{key} of the user in `{user}` ({evidence})")
+        }
         Choice::Undecided { .. } => format!("{key} undecided"),
     }
 }

@@ -5,6 +5,7 @@ use super::columns::GuessedEventColumns;
 use super::event_types::EventTypeCounts;
 use super::naming::EventTypeSource;
 use super::observation::ObservationGuess;
+use super::users::UsersGuess;
 use crate::config::Roles;
 use crate::names::backticked;
 
@@ -47,6 +48,7 @@ pub(super) struct AccountsGuess {
 pub(super) struct ProjectDraft {
     pub(super) sources: Vec<SourceGuess>,
     pub(super) list: Option<AccountsGuess>,
+    pub(super) users: Option<UsersGuess>,
     pub(super) roles: Roles,
     /// Event types of all sources, most frequent first.
     pub(super) names: Vec<(String, u64)>,

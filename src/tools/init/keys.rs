@@ -58,9 +58,9 @@ pub(super) const FEW_ROWS: usize = 50;
 const SHARED: f64 = 0.2;
 /// Minimum share of the account list in an event column to treat both as accounts, even if most
 /// events are of other accounts.
-const COVERED: f64 = 0.5;
+pub(super) const COVERED: f64 = 0.5;
 /// Minimum share of the best agreement with the account list at which the name decides.
-const SIMILAR: f64 = 0.7;
+pub(super) const SIMILAR: f64 = 0.7;
 /// Minimum share of rows with an account; an account column with fewer is a last resort.
 const FILLED: f64 = 0.5;
 /// Minimum share of distinct values of the account column of a list with a few repeated rows.
@@ -111,6 +111,16 @@ fn account_rank(column: &Column) -> Option<usize> {
     (varies && holds_ids(column)).then_some(rank + 400 * column.depth + other + sparse)
 }
 
+/// Ranks a column as account column by its name; `None` for a user.
+pub(super) fn named_account(column: &Column) -> Option<usize> {
+    account_rank(column).filter(|_| id_rank(&column.words, &ACCOUNTS).is_some())
+}
+
+/// Returns whether the values of a column can be ids.
+pub(super) fn may_be_id(column: &Column) -> bool {
+    column.present > 0 && column.distinct() > 1 && holds_ids(column)
+}
+
 /// Ranks a column as user column by its name.
 pub(super) fn user_rank(column: &Column) -> Option<usize> {
     let mail =
@@ -130,13 +140,13 @@ pub(super) struct Overlap {
 }
 
 impl Overlap {
-    fn between(column: &Column, list: &HashSet<&str>) -> Self {
+    pub(super) fn between(column: &Column, list: &HashSet<&str>) -> Self {
         let matched = column.texts().filter(|v| list.contains(v)).count();
         Self { found: share(matched, column.distinct()), covered: share(matched, list.len()) }
     }
 
     /// Small numbers occur among all ids, so that both shares count.
-    fn agreement(self) -> f64 {
+    pub(super) fn agreement(self) -> f64 {
         self.found * self.covered
     }
 }
@@ -151,7 +161,7 @@ pub(super) struct ListKey<'a> {
 
 /// Returns the column of a source that agrees best with values of the list; of similar ones, that
 /// with the likeliest name.
-fn best_match<'a>(
+pub(super) fn best_match<'a>(
     sample: &'a Sample,
     key: &Column,
     list: &HashSet<&str>,
@@ -294,9 +304,10 @@ pub(super) fn missing_join(
     }
     let start = format!("no column of `{source}` has the accounts of `{accounts}`");
     let others = tables.iter().filter(|table| table.path != sample.path && table.path != list.path);
-    if let Some((bridge, account, own, link)) =
-        others.copied().find_map(|other| linked(sample, other, key.column))
-    {
+    let found = others.copied().find_map(|other| Some((other, linked(sample, other, key.column)?)));
+    if let Some((bridge, TableLink { own, user, account })) = found {
+        let (bridge, own, link, account) =
+            (file_name(&bridge.path), &own.name, &user.name, &account.name);
         return format!(
             "{start}: join `{bridge}` to `{source}` (`{own}` of the events = `{link}` of `{bridge}`) and add its column `{account}`, or set `path = \"{bridge}\"`, `user = \"{link}\"` and `account = \"{account}\"` in [users]"
         );
@@ -321,28 +332,36 @@ fn link_rank(column: &Column) -> Option<usize> {
     account_rank(column).or_else(id).filter(|_| holds_ids(column) && column.distinct() > 1)
 }
 
-/// Returns the name of a table that has the accounts and ids of a source, its account column, and
-/// the columns that link both.
-fn linked(
-    sample: &Sample,
-    other: &Sample,
+/// Columns that link a source of events to a table with accounts.
+pub(super) struct TableLink<'s, 'o> {
+    /// Ids in the source.
+    pub(super) own: &'s Column,
+    /// The same ids in the other table.
+    pub(super) user: &'o Column,
+    /// The accounts in the other table.
+    pub(super) account: &'o Column,
+}
+
+/// Returns the columns that link a source to a table with its ids and the accounts of the list.
+pub(super) fn linked<'s, 'o>(
+    sample: &'s Sample,
+    other: &'o Sample,
     key: &Column,
-) -> Option<(String, String, String, String)> {
+) -> Option<TableLink<'s, 'o>> {
     let known: HashSet<&str> = key.texts().collect();
     let (account, _) = best_match(other, key, &known)?;
     let links = other.columns.iter().filter(|c| c.name != account.name && link_rank(c).is_some());
-    let mut pairs: Vec<(usize, &Column, &Column)> = Vec::new();
-    for link in links {
-        let ids: HashSet<&str> = link.texts().collect();
+    let mut pairs: Vec<(usize, TableLink<'_, '_>)> = Vec::new();
+    for user in links {
+        let ids: HashSet<&str> = user.texts().collect();
         for own in &sample.columns {
             let Some(rank) = link_rank(own) else { continue };
             if Overlap::between(own, &ids).found >= COVERED {
-                pairs.push((rank, own, link));
+                pairs.push((rank, TableLink { own, user, account }));
             }
         }
     }
-    let (_, own, link) = pairs.into_iter().min_by_key(|(rank, ..)| *rank)?;
-    Some((file_name(&other.path), account.name.clone(), own.name.clone(), link.name.clone()))
+    pairs.into_iter().min_by_key(|(rank, ..)| *rank).map(|(_, link)| link)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod tests;
 mod text;
 mod times;
 mod toml_page;
+mod users;
 mod words;
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,6 +39,7 @@ use naming::EventTypeSource;
 use observation::ObservationGuess;
 use sample::Sample;
 use times::{TimeFormat, order};
+use users::{UserTable, UsersGuess};
 
 use crate::config::Roles;
 use crate::error::{Error, Result};
@@ -57,9 +59,11 @@ pub struct Guess {
     pub features: Option<PathBuf>,
 }
 
-/// Columns that the user names instead of leaving them to `pql init`.
+/// Tables and columns that the user names instead of leaving them to `pql init`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InitOptions {
+    /// Table of users and their accounts.
+    pub users: Option<PathBuf>,
     /// Column of accounts, in each table that has it.
     pub account: Option<String>,
     /// Column of the times of events, in each source that has it.
@@ -88,11 +92,13 @@ pub fn guess(
     let samples: Vec<Sample> =
         events.iter().map(|path| Sample::read(path)).collect::<Result<_>>()?;
     let list = accounts.map(Sample::read_list).transpose()?;
-    let tables: Vec<&Sample> = samples.iter().chain(&list).collect();
+    let users = options.users.as_deref().map(Sample::read_list).transpose()?;
+    let tables: Vec<&Sample> = samples.iter().chain(&list).chain(&users).collect();
     check_named("--account", options.account.as_deref(), &tables)?;
     check_named("--time", options.time.as_deref(), &samples.iter().collect::<Vec<_>>())?;
     let mut remarks = Vec::new();
-    let mut draft = guess_columns(&samples, list.as_ref(), folder, options, &mut remarks)?;
+    let inputs = Inputs { samples: &samples, list: list.as_ref(), users: users.as_ref() };
+    let mut draft = guess_columns(inputs, folder, options, &mut remarks)?;
     if let Some(table) = FeatureTable::recognize(&samples, list.as_ref(), &draft, options) {
         return Ok(table.guess(folder));
     }
@@ -123,10 +129,18 @@ fn check_named(option: &str, name: Option<&str>, tables: &[&Sample]) -> Result<(
     })
 }
 
+/// The sampled tables.
+#[derive(Clone, Copy)]
+struct Inputs<'a> {
+    samples: &'a [Sample],
+    list: Option<&'a Sample>,
+    /// The table of `--users`.
+    users: Option<&'a Sample>,
+}
+
 /// Guesses everything that does not need the whole data.
 fn guess_columns(
-    samples: &[Sample],
-    list: Option<&Sample>,
+    Inputs { samples, list, users }: Inputs<'_>,
     folder: &Path,
     options: &InitOptions,
     remarks: &mut Vec<String>,
@@ -137,11 +151,19 @@ fn guess_columns(
         list.map(|sample| guess_accounts(sample, key, folder, remarks)).transpose()?;
     let used = guessed_list.as_ref().is_some_and(|list| list.columns.is_some());
     let list_key = list.zip(key).filter(|_| used);
-    let tables: Vec<&Sample> = samples.iter().chain(list).collect();
+    let tables: Vec<&Sample> = samples.iter().chain(list).chain(users).collect();
+    let user_table = match users {
+        Some(sample) => UserTable::recognize(sample, samples, list_key.map(|(_, key)| key)),
+        None => {
+            list_key.and_then(|list| UserTable::find(samples, list, options.account.as_deref()))
+        }
+    };
+    tasks.extend(users.filter(|_| user_table.is_none()).map(unused_users));
     let named = NamedColumns { account: options.account.as_deref(), time: options.time.as_deref() };
     let mut sources = Vec::new();
     for sample in samples {
-        let mut columns = GuessedEventColumns::guess(sample, list_key, &tables, named);
+        let mut columns =
+            GuessedEventColumns::guess(sample, list_key, (&tables, user_table), named);
         if let Some(timestamp) = columns.timestamp.name().map(str::to_owned) {
             let times = [(sample, &timestamp)];
             resolve_day_order(&mut columns.time_format, &times, &sample.label(), remarks)?;
@@ -153,6 +175,8 @@ fn guess_columns(
         let sampled = (!sample.whole).then_some(sample.rows);
         sources.push(SourceGuess { path, columns, event_types, sampled });
     }
+    let users = user_table.map(|table| table.guess(folder)).transpose()?;
+    remarks.extend(users.as_ref().map(UsersGuess::describe));
     let names = count_event_types(&sources);
     let roles = guess_roles(&sources, &names, guessed_list.as_mut(), remarks);
     let columns = guessed_list.as_ref().and_then(|list| list.columns.as_ref());
@@ -164,7 +188,7 @@ fn guess_columns(
         tasks.push(conversion_task(columns, &roles));
     }
     let observation = ObservationGuess::default();
-    Ok(ProjectDraft { sources, list: guessed_list, roles, names, observation, tasks })
+    Ok(ProjectDraft { sources, list: guessed_list, users, roles, names, observation, tasks })
 }
 
 /// Guesses the columns of the account list.
@@ -202,6 +226,15 @@ fn unused_list(list: &Sample) -> String {
     format!(
         "`{name}` is not used: no column of accounts and of sign-ups was recognized among {}",
         list.column_list()
+    )
+}
+
+/// Returns what to do about a table of users that cannot be used.
+fn unused_users(users: &Sample) -> String {
+    format!(
+        "`{}` is not used: no column of users, and of accounts or email addresses, was recognized among {}; set it in [users]",
+        file_name(&users.path),
+        users.column_list()
     )
 }
 

@@ -9,6 +9,7 @@ use super::naming::EventTypeSource;
 use super::observation::ObservationGuess;
 use super::times::{TimeFormat, order};
 use super::toml_page::{TomlPage, one_line, string, strings};
+use super::users::UsersGuess;
 use crate::config::schema::SCHEMA_URL;
 use crate::config::{Config, QualifyConfig, Roles};
 use crate::names::{counted, grouped};
@@ -31,6 +32,7 @@ impl ProjectDraft {
             page.source(source);
         }
         page.list(self.list.as_ref());
+        self.users.iter().for_each(|users| page.users(users));
         page.roles(&self.roles, &self.names, &self.sources);
         page.observation(&self.observation);
         page.defaults(&self.observation);
@@ -178,6 +180,20 @@ impl TomlPage {
         for (name, reason) in &columns.rejected {
             self.comment(&format!("Not an attribute: {} ({reason})", string(name)));
         }
+    }
+
+    fn users(&mut self, users: &UsersGuess) {
+        self.section("[users]");
+        self.key("path", &string(&users.path), "the users and their accounts");
+        self.key("user", &string(&users.user), "the user, as in [[events]]");
+        let account = "the account, as in [accounts]";
+        self.column("account", users.account.as_ref(), "account_id", account);
+        if users.email.is_some() || users.account.is_none() {
+            let email = "address; its domain is the account where that is missing";
+            self.column("email", users.email.as_ref(), "email", email);
+        }
+        let joined = "time at which the user joined the account";
+        self.column("from", users.joined.as_ref(), "joined_at", joined);
     }
 
     fn conversion(&mut self, columns: &GuessedAccountColumns) {

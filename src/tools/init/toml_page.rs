@@ -89,6 +89,12 @@ impl TomlPage {
             Choice::Column { name, evidence } => {
                 self.key(key, &string(name), &format!("{comment}; {}", one_line(evidence)));
             }
+            Choice::OfUser { evidence, .. } => {
+                self.comment(&format!(
+                    "{key}: that of the user at the time of the event ([users]); {}",
+                    one_line(evidence)
+                ));
+            }
             Choice::Undecided { task } => {
                 self.key(key, &string(PLACEHOLDER), &format!("FIXME: {}", one_line(task)));
             }

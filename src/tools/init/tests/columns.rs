@@ -39,12 +39,65 @@ fn accounts_that_no_event_has_need_a_join_which_another_table_allows() {
     );
     let groups =
         "user_id,group_id,timestamp\nu1,w1,2024-01-01\nu2,w1,2024-01-02\nu3,w2,2024-01-02\n";
+    // The table says which account each user belongs to.
+    let guess = files(&[("tracks.csv", tracks), ("groups.csv", groups), ("list.csv", list)]);
+    has(
+        &guess,
+        &[
+            "# account: that of the user at the time of the event ([users]); 100% of its values occur in `user_id` of `groups.csv`\nuser = \"user_id\"",
+            "\n[users]\npath = \"groups.csv\"",
+            "\naccount = \"group_id\"",
+        ],
+    );
+    assert!(!guess.toml.contains("\"FIXME\""), "{}", guess.toml);
+    // Users of several accounts need a decision.
+    let groups = "user_id,group_id,timestamp\nu1,w1,2024-01-01\nu1,w2,2024-01-01\nu2,w1,2024-01-02\nu3,w2,2024-01-02\n";
     let guess = files(&[("tracks.csv", tracks), ("groups.csv", groups), ("list.csv", list)]);
     assert!(
         guess.tasks[0].contains("join `groups.csv` to `tracks.csv` (`user_id` of the events = `user_id` of `groups.csv`) and add its column `group_id`"),
         "{:?}",
         guess.tasks
     );
+}
+
+#[test]
+fn a_table_of_users_is_recognized_by_its_columns() {
+    let tracks =
+        "user_id,event,timestamp\nu1,login,2024-01-01\nu2,login,2024-01-02\nu3,login,2024-01-02\n";
+    let list = "id,created_at,converted_at,seats\nw1,2024-01-01,,1\nw2,2024-01-02,2024-02-01,2\n";
+    let guess_with = |users: &str, list: Option<&str>| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for (name, text) in [("tracks.csv", tracks), ("users.csv", users)] {
+            fs::write(path(name), text).unwrap();
+        }
+        list.iter().for_each(|list| fs::write(path("list.csv"), list).unwrap());
+        let options = InitOptions { users: Some(path("users.csv")), ..InitOptions::default() };
+        let list = list.map(|_| path("list.csv"));
+        guess(&[path("tracks.csv")], list.as_deref(), folder.path(), &options, NOW).unwrap()
+    };
+    let users = "id,workspace,mail,joined_on\nu1,w1,a@x.com,2024-01-01\nu2,w1,b@x.com,2024-01-02\nu3,w2,c@y.com,2024-01-02\n";
+    let found = guess_with(users, Some(list));
+    has(
+        &found,
+        &[
+            "\n[users]\npath = \"users.csv\"",
+            "\nuser = \"id\"",
+            "\naccount = \"workspace\"",
+            "\nemail = \"mail\"",
+            "\nfrom = \"joined_on\"",
+        ],
+    );
+    assert!(!found.toml.contains("\"FIXME\""), "{}", found.toml);
+    // Without an account list, a user is no account.
+    has(&guess_with(users, None), &["\naccount = \"workspace\"", "# account: that of the user"]);
+    let other = guess_with("name,color\na,red\nb,blue\n", Some(list));
+    assert!(
+        other.tasks.iter().any(|task| task.contains("`users.csv` is not used")),
+        "{:?}",
+        other.tasks
+    );
+    assert!(!other.toml.contains("\n[users]"), "{}", other.toml);
 }
 
 #[test]
@@ -141,8 +194,11 @@ fn columns_that_the_user_names_are_used_and_unknown_ones_are_refused() {
     let path = folder.path().join("e.csv");
     fs::write(&path, "account_id,site,event,timestamp,shown_at\na,s,x,2024-01-01,2024-01-02\nb,t,x,2024-01-03,2024-01-04\n").unwrap();
     let with = |account: &str, time: &str| {
-        let options =
-            InitOptions { account: Some(account.to_owned()), time: Some(time.to_owned()) };
+        let options = InitOptions {
+            account: Some(account.to_owned()),
+            time: Some(time.to_owned()),
+            ..InitOptions::default()
+        };
         guess(std::slice::from_ref(&path), None, folder.path(), &options, NOW)
     };
     has(&with("site", "shown_at").unwrap(), &["account = \"site\"", "timestamp = \"shown_at\""]);
