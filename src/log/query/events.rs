@@ -286,7 +286,7 @@ impl LogQuery<'_> {
     /// Returns the stage with the usage events of known accounts.
     ///
     /// The stages that read it join the accounts again. Without the join, PostgreSQL expects so few
-    /// rows that it computes the definitions anew for each account.
+    /// rows that it computes the definitions again for each account.
     pub(super) fn clean_events(&self) -> Stage {
         let column = |name: &str, kind| Expression::column(EVENTS, name, kind);
         let account = column("account_id", Type::Text);
