@@ -154,26 +154,34 @@ impl fmt::Display for Alarm {
                 current_above_threshold,
                 largest_shift,
             } => {
-                let change = |reference: f64, current: f64| {
+                let change = |name: &str, reference: f64, current: f64| {
                     let verb = if current < reference { "fell" } else { "rose" };
                     let [before, now] = [reference, current].map(percent);
-                    (before != now).then(|| format!("{verb} from {before} to {now}."))
+                    (before != now).then(|| format!("{name} {verb} from {before} to {now}"))
                 };
-                let above = change(*reference_above_threshold, *current_above_threshold)
-                    .map(|change| format!("The share of accounts above the threshold {change}"));
-                let mean = change(*reference_mean, *current_mean)
-                    .map(|change| format!("The mean probability {change}"));
+                let above = change(
+                    "the share above the threshold",
+                    *reference_above_threshold,
+                    *current_above_threshold,
+                );
+                let mean = change("the mean probability", *reference_mean, *current_mean);
                 let bin = largest_shift.as_ref().map(|bin| {
                     let shares = whole_percents(&[bin.current, bin.reference]);
-                    format!(
-                        "{} of the accounts are {}; in training {} were.",
-                        shares[0],
-                        probability_range(&bin.name),
-                        shares[1]
-                    )
+                    let range = probability_range(&bin.name);
+                    format!("{} are {range}; {} were in training", shares[0], shares[1])
                 });
-                let sentences: Vec<String> = [above, mean, bin].into_iter().flatten().collect();
-                f.write_str(&sentences[..sentences.len().min(2)].join(" "))
+                let same_age = "Among accounts of the same age,";
+                match (above, mean, bin) {
+                    (Some(above), Some(mean), _) => write!(f, "{same_age} {above}, and {mean}."),
+                    (Some(change), None, None) | (None, Some(change), None) => {
+                        write!(f, "{same_age} {change}.")
+                    }
+                    (Some(change), None, Some(bin)) | (None, Some(change), Some(bin)) => {
+                        write!(f, "{same_age} {change}. {bin}.")
+                    }
+                    (None, None, Some(bin)) => write!(f, "{same_age} {bin}."),
+                    (None, None, None) => write!(f, "{same_age} the probabilities have shifted."),
+                }
             }
             Self::Miscalibration { converted, expected, more } => {
                 let more = if *more { "More" } else { "Fewer" };
@@ -219,13 +227,13 @@ mod tests {
         };
         assert_eq!(
             alarm(0.031, "up to 0.047%").to_string(),
-            "The share of accounts above the threshold fell from 9.8% to 3.1%. \
-             The mean probability fell from 0.37% to 0.20%."
+            "Among accounts of the same age, the share above the threshold fell from 9.8% to 3.1%, \
+             and the mean probability fell from 0.37% to 0.20%."
         );
         assert_eq!(
             alarm(0.098, "up to 0.047%").to_string(),
-            "The mean probability fell from 0.37% to 0.20%. \
-             26% of the accounts are below 0.047%; in training 10% were."
+            "Among accounts of the same age, the mean probability fell from 0.37% to 0.20%. \
+             26% are below 0.047%; 10% were in training."
         );
         assert!(alarm(0.098, "2% to 5%").to_string().contains("are between 2% and 5%;"));
         assert!(alarm(0.098, "above 9%").to_string().contains("are above 9%;"));

@@ -35,7 +35,8 @@ use crate::names::suggest;
 use crate::time::ZonedTime;
 use crate::warning::{Alarm, LogFault, Message, ShiftedBin};
 
-/// Difference between the scores of a batch and those of the training rows.
+/// Difference between the scores of the compared rows of a batch and those of training rows of the
+/// same account ages.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoreShift {
     /// Shift over the deciles of the training scores.
@@ -45,13 +46,13 @@ pub struct ScoreShift {
     pub shifted: bool,
     /// Mean in-sample probability of the training rows.
     pub reference_mean: f64,
-    /// Mean probability of the batch.
+    /// Mean probability of the compared rows.
     pub current_mean: f64,
     /// Share of the training rows at or above the threshold.
     pub reference_above_threshold: f64,
-    /// Share of the batch at or above the threshold.
+    /// Share of the compared rows at or above the threshold.
     pub current_above_threshold: f64,
-    /// Sum of the probabilities of the batch.
+    /// Sum of the probabilities of the compared rows.
     pub expected_conversions: f64,
 }
 
@@ -298,7 +299,7 @@ impl<'a> DriftMonitor<'a> {
             reference_above_threshold: reference
                 .share(&scores.above_threshold_by_band, &tenure.rows),
             current_above_threshold: share(above_threshold, self.compared.len()),
-            expected_conversions: self.probability.iter().sum(),
+            expected_conversions: self.compared.iter().sum(),
         }
     }
 }
@@ -358,6 +359,12 @@ impl MonitoringReport {
         self.alarms.sort_by_key(Alarm::rank);
         self.realized = realized;
         self
+    }
+
+    /// Returns the number of rows that were compared with the training rows.
+    #[must_use]
+    pub fn compared_rows(&self) -> u64 {
+        self.rows - self.not_compared
     }
 
     /// Returns the number of drifted features, without ignored ones.

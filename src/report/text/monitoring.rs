@@ -30,9 +30,14 @@ pub(crate) fn monitoring(report: &MonitoringReport, verbose: bool) -> String {
         let at = report.compared_at.filter(|time| report.as_of != Some(*time));
         let when =
             at.map_or_else(String::new, |time| format!(" as of {}", time.with_time_of_day()));
+        let all = if report.not_compared > 0 {
+            format!("{} of ", grouped(report.compared_rows()))
+        } else {
+            String::new()
+        };
         text += &format!(
-            "\n\nCompared {}{when} with {} of {} in the training set",
-            counted(report.rows - report.not_compared, "row"),
+            "\n\nCompared {all}{}{when} with {} of {} in the training set",
+            counted(report.rows, "row"),
             counted(report.training_rows, "row"),
             counted(report.training_accounts, "account"),
         );
@@ -127,7 +132,8 @@ fn scores(report: &MonitoringReport) -> String {
         ),
     ];
     format!(
-        "\n\nScores: {} conversions expected; PSI {:.3}, p {}\n{}",
+        "\n\nScores of the {}: {} conversions expected; PSI {:.3}, p {}\nTraining rows have the same account ages\n{}",
+        counted(report.compared_rows(), "compared row"),
         decimal(scores.expected_conversions, 1),
         scores.shift.psi,
         p_value(scores.shift.p),
@@ -166,7 +172,7 @@ fn features(report: &MonitoringReport) -> String {
         String::new()
     };
     let header = ["feature", "PSI", "p (Holm)", "mean", "missing", "out of range", ""];
-    format!("Features, training → now{which}\n{}", table(&header, shown, 1..6))
+    format!("Features of the compared rows, training → now{which}\n{}", table(&header, shown, 1..6))
 }
 
 fn event_names(drift: &EventNameDrift) -> String {

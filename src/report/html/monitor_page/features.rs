@@ -23,11 +23,15 @@ const ROW: f64 = 17.0;
 const BINS: usize = 12;
 
 /// Returns the section about scores.
-pub(super) fn scores(scores: &ScoreShift) -> Markup {
+///
+/// # Arguments
+/// * `compared` – number of compared rows
+pub(super) fn scores(scores: &ScoreShift, compared: u64) -> Markup {
     let caption = format!(
-        "Each bin has one tenth of all training rows. The bars show training rows of the same account ages as the batch. PSI {}; {} conversions expected in the batch.",
+        "Each bin has one tenth of all training rows. The bars show the compared rows of the batch, and training rows of the same account ages. PSI {}; {} conversions expected among the {}.",
         three(scores.shift.psi),
-        short(scores.expected_conversions)
+        short(scores.expected_conversions),
+        counted(compared, "compared row")
     );
     let figure = distribution(
         ("scores-distribution", "Distribution of probabilities"),

@@ -48,7 +48,7 @@ impl MonitorPage<'_> {
             (header)
             (notices("Alarms", &self.alarm_texts()))
             (notices("Warnings", &self.warning_texts()?))
-            @if let Some(scores) = &monitoring.scores { (features::scores(scores)) }
+            @if let Some(scores) = &monitoring.scores { (features::scores(scores, monitoring.compared_rows())) }
             @if !monitoring.features.is_empty() { (features::features(&monitoring.features)) }
             @if let Some(events) = &monitoring.events { (event_names(events)) }
             @if let Some(realized) = &monitoring.realized { (outcomes::outcomes(realized)) }
@@ -62,12 +62,23 @@ impl MonitorPage<'_> {
             0 => (Tone::Good, "Yes: there are no alarms.".to_owned()),
             n => (Tone::Doubt, format!("No: {}.", counted(n as u64, "alarm"))),
         };
-        let reasons = format!(
-            "The batch has {}. They were compared with {} of {}.",
-            counted(monitoring.rows, "row"),
-            counted(monitoring.training_rows, "training row"),
-            counted(monitoring.training_accounts, "account")
-        );
+        let rows = counted(monitoring.rows, "row");
+        let reasons = match (monitoring.compared_rows(), monitoring.not_compared) {
+            (0, 0) => "The batch has no scored rows.".to_owned(),
+            (0, _) => format!("None of the {rows} of the batch was compared."),
+            (compared, not_compared) => {
+                let all = if not_compared > 0 {
+                    format!("{} of ", grouped(compared))
+                } else {
+                    String::new()
+                };
+                format!(
+                    "{all}{rows} of the batch were compared with {} of {}.",
+                    counted(monitoring.training_rows, "training row"),
+                    counted(monitoring.training_accounts, "account")
+                )
+            }
+        };
         PageVerdict { tone, lead, reasons }
     }
 
@@ -82,6 +93,7 @@ impl MonitorPage<'_> {
             note: format!("of {watched} monitored"),
         }];
         if let Some(scores) = &monitoring.scores {
+            let compared = format!("of {}", counted(monitoring.compared_rows(), "compared row"));
             let means = percents(&[scores.current_mean, scores.reference_mean]);
             let above =
                 percents(&[scores.current_above_threshold, scores.reference_above_threshold]);
@@ -90,14 +102,18 @@ impl MonitorPage<'_> {
                 metric: "current_mean",
                 value: Some(scores.current_mean),
                 formatted: means[0].clone(),
-                note: format!("training: {}; PSI {}", means[1], three(scores.shift.psi)),
+                note: format!(
+                    "{compared}; training: {}; PSI {}",
+                    means[1],
+                    three(scores.shift.psi)
+                ),
             });
             tiles.push(MetricTile {
                 name: "Qualified",
                 metric: "current_above_threshold",
                 value: Some(scores.current_above_threshold),
                 formatted: above[0].clone(),
-                note: format!("training: {}", above[1]),
+                note: format!("{compared}; training: {}", above[1]),
             });
         }
         if let Some(e) = monitoring.realized.as_ref().map(|realized| &realized.evaluation) {
@@ -152,8 +168,9 @@ impl MonitorPage<'_> {
         }
         if monitoring.not_compared > 0 {
             texts.push(format!(
-                "{} not compared, because no training row is as old",
-                counted(monitoring.not_compared, "row")
+                "{} of {} not compared, because no training row is as old",
+                grouped(monitoring.not_compared),
+                counted(monitoring.rows, "row")
             ));
         }
         let ignored: Vec<String> = monitoring
