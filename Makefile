@@ -11,7 +11,7 @@ OUT := $(abspath $(CARGO_TARGET_DIR))/demo
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.rs)))
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help build install demo check test long mutants fuzz reliability coverage mutation docs golden notices supply peers bench bench-warehouse data pictures python browser servers engines cloud seeds
+.PHONY: help build install demo check test long monitoring mutants fuzz reliability coverage mutation docs golden notices supply peers bench bench-warehouse data pictures python browser servers engines cloud seeds
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17
@@ -71,6 +71,17 @@ test: python browser servers $(dir $(PQL_ENGINES_PYTHON)).ready ## Run everythin
 long: ## Run the simulations with 200 seeds of each kind (1 minute)
 	$(call say,Running simulations with 200 seeds of each kind)
 	PQL_LONG=1 cargo test --locked --test it -- simulation --nocapture
+
+# FAULT_SEEDS are the seeds of simulated logs; `tests/real/ds365.toml` is added if its data exist.
+FAULT_SEEDS ?= 1 2 3 4 5 6 7 8
+monitoring: build ## Measure false alarms and found faults of `pql monitor` on clean and changed logs (10 minutes)
+	$(call say,Simulating logs and measuring alarms on every night)
+	@logs=''; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	for seed in $(FAULT_SEEDS); do \
+		$(PQL) simulate -q -o "$$dir/$$seed" --accounts 2500 --seed "$$seed" && logs="$$logs $$dir/$$seed/pql.toml"; \
+	done; \
+	[ ! -d ../shared/data/ds365 ] || logs="$$logs $(CURDIR)/tests/real/ds365.toml"; \
+	PQL_LOGS="$$logs" cargo test --locked --lib -- --ignored --nocapture log::faults::rates
 
 # PQL_PROGRAM names another build of pql.
 mutants: ## Read 20,000 damaged files of each format, most in a process of their own (an hour)

@@ -124,32 +124,27 @@ impl Events {
             && values
     }
 
-    /// Returns the number of events that became known on some days, and how many of them equal
-    /// another event in every column, by slot and event name code.
+    /// Counts the events that became known on some days, by day and event name code.
     ///
     /// # Arguments
     /// * `first` – number of the first local day
-    /// * `slots` – by local day, the slot that counts it
-    /// * `shape` – numbers of slots and event names
-    pub(super) fn repeats(
-        &self,
-        first: i64,
-        slots: &[Option<usize>],
-        [slot_count, names]: [usize; 2],
-    ) -> Vec<[u64; 2]> {
-        let mut counts = vec![[0; 2]; slot_count * names];
+    /// * `counts` – adds to these; shape: days, event names
+    fn count_copies(&self, first: i64, names: usize, counts: &mut [CopyCounts]) {
+        let days = counts.len() / names.max(1);
         for bounds in self.start.windows(2) {
-            for index in bounds[0]..bounds[1] {
+            let (mut index, end) = (bounds[0], bounds[1]);
+            if self.known_at.is_none() {
+                index += self.time[index..end].partition_point(|t| self.days.day(*t) < first);
+            }
+            while index < end {
+                let copies = (index + 1..end).take_while(|next| self.is_repeat(*next)).count() + 1;
                 let day = usize::try_from(self.days.day(self.known_at(index)) - first);
-                let slot = day.ok().and_then(|day| slots.get(day).copied().flatten());
-                if let Some(slot) = slot {
-                    let counts = &mut counts[slot * names + usize::from(self.event[index])];
-                    counts[0] += 1;
-                    counts[1] += u64::from(index > bounds[0] && self.is_repeat(index));
+                if let Some(day) = day.ok().filter(|day| *day < days) {
+                    counts[day * names + usize::from(self.event[index])].add(copies);
                 }
+                index += copies;
             }
         }
-        counts
     }
 
     /// Numbers the users from 0 within each account.
@@ -183,6 +178,35 @@ fn user_name(users: &Interner, user: u32) -> Option<&str> {
 fn permute<T: Copy>(column: &mut [T], range: &Range<usize>, order: &[usize]) {
     let sorted: Vec<T> = order.iter().map(|index| column[*index]).collect();
     column[range.clone()].copy_from_slice(&sorted);
+}
+
+/// Events, and how many of them are equal in every column.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct CopyCounts {
+    /// Events.
+    pub(super) events: u64,
+    /// Distinct events.
+    pub(super) distinct: u64,
+    /// Distinct events whose number of copies is divisible by 2 or 3, as of all events of a file
+    /// that is read two, three or four times.
+    pub(super) multiplied: u64,
+}
+
+impl CopyCounts {
+    /// Adds the copies of one event.
+    pub(super) fn add(&mut self, copies: usize) {
+        self.events += copies as u64;
+        self.distinct += 1;
+        self.multiplied += u64::from(copies.is_multiple_of(2) || copies.is_multiple_of(3));
+    }
+}
+
+impl std::ops::AddAssign for CopyCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.events += other.events;
+        self.distinct += other.distinct;
+        self.multiplied += other.multiplied;
+    }
 }
 
 /// All usage events, in partitions of consecutive accounts.
@@ -297,6 +321,38 @@ impl EventStore {
             .into_par_iter()
             .map(|partition| self.with_partition(partition, &work))
             .collect()
+    }
+
+    /// Counts the events that became known on some days and the copies among them, by day and event
+    /// name code.
+    ///
+    /// # Arguments
+    /// * `first` – number of the first local day
+    /// * `days` – number of days
+    /// # Errors
+    /// * [`Error::Write`](crate::Error::Write): the temporary file of a large log cannot be read
+    pub(super) fn copies(&self, first: i64, days: usize) -> Result<Vec<CopyCounts>> {
+        let names = self.names.len();
+        let none = || vec![CopyCounts::default(); days * names];
+        let add = |mut a: Vec<CopyCounts>, b: Vec<CopyCounts>| {
+            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+            Ok(a)
+        };
+        let add_partition = |mut counts: Vec<CopyCounts>, partition| {
+            self.with_partition(partition, |events| {
+                events.count_copies(first, names, &mut counts);
+            })?;
+            Ok(counts)
+        };
+        (0..self.partition_count())
+            .into_par_iter()
+            .try_fold(none, add_partition)
+            .try_reduce(none, add)
+    }
+
+    /// Returns whether all events are in memory; otherwise each pass over them groups them again.
+    pub(super) fn is_in_memory(&self) -> bool {
+        matches!(self.partitions, Partitions::InMemory(_))
     }
 
     /// Groups all partitions and keeps them in memory.

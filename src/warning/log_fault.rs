@@ -95,10 +95,12 @@ pub enum LogFault {
         day: Day,
         /// Events on this day.
         events: u64,
-        /// Expected events.
-        expected: u64,
+        /// Expected events; `None` with less than four weeks of history.
+        expected: Option<u64>,
         /// Share of the events that repeat another one in every column.
         repeats: f64,
+        /// This share on the days before.
+        usual_repeats: f64,
         /// The source; without one and without an event type, the whole log.
         source: Option<String>,
         /// The event type.
@@ -240,17 +242,21 @@ impl fmt::Display for LogFault {
                 percent(*events, *reference),
                 grouped(*reference)
             ),
-            Self::DayDoubled { day, events, expected, repeats, source, event } => {
+            Self::DayDoubled { day, events, expected, repeats, usual_repeats, source, event } => {
                 let place =
                     source.as_ref().map_or(String::new(), |source| format!(" in `{source}`"));
+                let expected = expected.map_or(String::new(), |expected| {
+                    let were = agree(expected, ["was", "were"]);
+                    format!(" where {} {were} expected", grouped(expected))
+                });
+                let shares = whole_percents(&[*repeats, *usual_repeats]);
                 write!(
                     f,
-                    "{day} has {} {}{place} where {} {} expected, and {:.0}% repeat another event in every column. Was a file read twice?",
+                    "{day} has {} {}{place}{expected}, and {} of them repeat another event in every column ({} on the days before). Was a file read twice?",
                     grouped(*events),
                     events_named(event.as_deref(), *events),
-                    grouped(*expected),
-                    agree(*expected, ["was", "were"]),
-                    100.0 * repeats
+                    shares[0],
+                    shares[1]
                 )
             }
             Self::RoundTimes { source, from, unit, share, reference, event } => {
@@ -334,6 +340,27 @@ mod tests {
         assert!(fault(Some(new)).to_string().ends_with(
             " `user_signed_in` began on 2014-04-02 with 64 events a day (62 expected of the old one). Was the event renamed?"
         ));
+    }
+
+    #[test]
+    fn a_doubled_day_is_described_with_its_usual_repeats() {
+        let doubled = |expected, usual_repeats, event| LogFault::DayDoubled {
+            day: day("2022-10-10"),
+            events: 354,
+            expected,
+            repeats: 0.849,
+            usual_repeats,
+            source: Some("exams.csv".to_owned()),
+            event,
+        };
+        assert_eq!(
+            doubled(Some(165), 0.7, None).to_string(),
+            "2022-10-10 has 354 events in `exams.csv` where 165 were expected, and 85% of them repeat another event in every column (70% on the days before). Was a file read twice?"
+        );
+        assert_eq!(
+            doubled(None, 0.0, Some("exam".to_owned())).to_string(),
+            "2022-10-10 has 354 `exam` events in `exams.csv`, and 85% of them repeat another event in every column (0% on the days before). Was a file read twice?"
+        );
     }
 
     #[test]

@@ -258,7 +258,11 @@ fn missing_and_doubled_days_and_half_of_the_log_are_named() {
         std::iter::repeat_n(event.clone(), if event.is_on("2025-08-04") { 2 } else { 1 })
     });
     log.write(&twice.collect::<Vec<_>>());
-    log.first_alarm_has(SECOND_DAY, "day-doubled", &["2025-08-04 has", "50% repeat another event"]);
+    log.first_alarm_has(
+        SECOND_DAY,
+        "day-doubled",
+        &["2025-08-04 has", "50% of them repeat another event in every column (0% on"],
+    );
     // Every second event since a day, and of all days.
     let half = |since: &str| -> Vec<Event> {
         let numbered = log.events.iter().enumerate();
@@ -276,6 +280,71 @@ fn missing_and_doubled_days_and_half_of_the_log_are_named() {
         "history-changed",
         &["from 2025-06-03 to 2025-06-30, 50% of the"],
     );
+}
+
+#[test]
+fn a_campaign_in_the_history_hides_no_fault() {
+    let log = FaultyLog::new(10);
+    // Three times as many events on four days, four weeks before the faults.
+    let is_campaign = |event: &Event| event.is_since("2025-07-08") && !event.is_since("2025-07-12");
+    let with_campaign = |copies: &dyn Fn(usize, &Event) -> usize| {
+        let mut events = Vec::new();
+        for (number, event) in log.events.iter().enumerate() {
+            events.extend(std::iter::repeat_n(event.clone(), copies(number, event)));
+            for second in ["07", "23"].iter().filter(|_| is_campaign(event)) {
+                let mut other = event.clone();
+                other.time.replace_range(17..19, second);
+                events.push(other);
+            }
+        }
+        log.write(&events);
+    };
+    with_campaign(&|_, _| 1);
+    for alarm in log.alarms(SECOND_DAY).iter().flatten() {
+        let code = alarm["code"].as_str().unwrap();
+        assert!(code.ends_with("-drift") || code.ends_with("-shift"), "{alarm}");
+    }
+    with_campaign(&|number, event| usize::from(!event.is_since(FAULT) || number.is_multiple_of(2)));
+    let words = ["The log has", "from 2025-08-06 to 2025-08-07", "of the expected"];
+    log.first_alarm_has(SECOND_DAY, "volume-drop", &words);
+    with_campaign(&|_, event| if event.is_on("2025-08-04") { 2 } else { 1 });
+    let words = ["2025-08-04 has", "were expected, and 50% of them repeat another event"];
+    log.first_alarm_has(SECOND_DAY, "day-doubled", &words);
+    // Half of the events of a day, each of them twice: the volume is as usual.
+    with_campaign(&|number, event| if event.is_on("2025-08-04") { 2 * (number % 2) } else { 1 });
+    log.first_alarm_has(SECOND_DAY, "day-doubled", &words);
+}
+
+#[test]
+fn scores_and_features_are_those_of_the_compared_rows() {
+    let log = FaultyLog::new(11);
+    let run = log.monitor("snapshot", SECOND_DAY);
+    let found: Value = serde_json::from_str(&run.out).unwrap();
+    let number = |pointer: &str| found.pointer(pointer).unwrap().as_f64().unwrap();
+    let (rows, not_compared) = (number("/rows"), number("/not_compared"));
+    let compared = rows - not_compared;
+    assert!(not_compared > 0.0 && compared > 0.0, "{rows} {not_compared}");
+    let expected = compared * number("/scores/current_mean");
+    assert!((number("/scores/expected_conversions") - expected).abs() < 1e-6 * expected);
+    let args = ["monitor", "snapshot", "--at", SECOND_DAY, "-v", "--report", "page.html"];
+    let text = log.project.pql(&args).out;
+    let plain = |text: &str| text.replace(',', "");
+    for part in [
+        format!("Compared {compared} of {rows} rows as of"),
+        format!("{not_compared} rows could not be compared"),
+        format!("Scores of the {compared} compared rows: "),
+        "Features of the compared rows".to_owned(),
+    ] {
+        assert!(plain(&text).contains(&part), "`{part}` is not in: {text}");
+    }
+    let page = plain(&log.project.text("page.html"));
+    for part in [
+        format!("{compared} of {rows} rows of the batch were compared with"),
+        format!("of {compared} compared rows; training:"),
+        format!("{not_compared} of {rows} rows not compared"),
+    ] {
+        assert!(page.contains(&part), "`{part}` is not in the page");
+    }
 }
 
 #[test]
@@ -393,7 +462,8 @@ fn each_fault_of_one_event_type_or_of_one_source_is_reported_once() {
         two.write(|_, event| usize::from(!(is_of(event) && is_fault_day(event))), never);
         two.has_one("day-missing", names, &["on 2025-08-04.", "were expected", words]);
         two.write(|_, event| if is_of(event) && is_fault_day(event) { 2 } else { 1 }, never);
-        let repeated = ["2025-08-04 has", "were expected, and 50% repeat another event", words];
+        let repeated =
+            ["2025-08-04 has", "were expected, and 50% of them repeat another event", words];
         two.has_one("day-doubled", names, &repeated);
         two.write(|_, _| 1, |event| is_of(event) && event.is_since(FAULT));
         two.has_one(

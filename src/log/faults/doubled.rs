@@ -1,159 +1,234 @@
 //! Days whose events are in the log twice.
 
-use std::collections::BTreeMap;
-
-use pql_stats::counts::share;
-use pql_stats::deviation::{DailySeries, DeviationRule, Direction, largest_deviation};
-
 use super::series::{Affected, Context, Scope, Series, most_specific};
-use super::volume::{DEVIATION, MIN_EXPECTED, forecasts};
-use super::{RECENT, rounded};
+use super::{RECENT, level, rounded};
 use crate::error::Result;
 use crate::log::Log;
+use crate::log::event_store::CopyCounts;
 use crate::warning::LogFault;
 
-/// Smallest ratio of found to expected events of a doubled day; natural peaks have no repeats.
-const DOUBLED: f64 = 1.4;
-/// Smallest share of repeats of a doubled day, in addition to those of other days. Half of the
-/// events of a doubled day are repeats.
+/// Days before the checked ones whose share of copies is usual.
+const REFERENCE_DAYS: usize = 56;
+/// Fewest reference days with events.
+const MIN_REFERENCE_DAYS: usize = 14;
+/// Fewest events of a day that is checked.
+const MIN_EVENTS: u64 = 20;
+/// Smallest share of repeats of a doubled day among the events that usually repeat no other. Half of
+/// the events of a doubled day are repeats.
 const REPEATS: f64 = 0.3;
-
-/// A day with many more events than expected.
-struct HighDay {
-    affected: Affected,
-    expected: f64,
-}
-
-impl HighDay {
-    fn day(&self) -> usize {
-        self.affected.days.start
-    }
-}
+/// Largest share of the distinct events whose number of copies is divisible neither by 2 nor by 3, in
+/// relation to the usual one. If 30% of the events are second copies, it is 57%.
+const SINGLE: f64 = 0.6;
+/// Largest usual share of these: a log without any repeats yet may have a few.
+const MAX_SINGLE: f64 = 0.98;
+/// Reference days that look doubled, at most: a log that often has them raises no alarm.
+const MAX_USUAL: usize = 2;
+/// Most event types of which copies are counted, 6 MB.
+const MAX_NAMES: usize = 4_096;
+/// Smallest ratio of found to expected events at which the copies of a log are counted whose events
+/// exceed the memory.
+const HIGH: f64 = 1.2;
 
 /// Finds days whose events are in the log twice, of the whole log, a source or an event type.
 ///
 /// # Errors
 /// * [`Error::Write`](crate::Error::Write): the temporary file of a large log cannot be read
 pub(super) fn doubled_days(context: &Context<'_>, log: &Log) -> Result<Vec<LogFault>> {
-    let high: Vec<HighDay> = context.all().flat_map(|series| high_days(context, series)).collect();
-    if high.is_empty() {
+    // Another pass over a log that exceeds the memory takes long.
+    let is_worth_it = log.events.is_in_memory() || context.all().any(has_high_day);
+    if context.days() < RECENT + MIN_REFERENCE_DAYS
+        || log.events.names.len() > MAX_NAMES
+        || !is_worth_it
+    {
         return Ok(Vec::new());
     }
-    let repeats = Repeats::count(context, log, &high)?;
-    let mut faults = Vec::new();
-    for day in context.days().saturating_sub(RECENT)..context.days() {
-        let is_doubled = |high: &&HighDay| {
-            high.day() == day && repeats.is_doubled(high.affected.scope, &[], day)
-        };
-        let doubled: Vec<&HighDay> = high.iter().filter(is_doubled).collect();
-        let persists = |high: &&HighDay, parts: &[Scope]| {
-            repeats.is_empty(high.affected.scope, parts, day)
-                || repeats.is_doubled(high.affected.scope, parts, day)
-        };
-        let doubled = most_specific(context, doubled, &[], |high| &high.affected, persists);
-        faults.extend(doubled.into_iter().filter_map(|high| {
-            let [source, event] = context.names(high.affected.scope);
-            let [events, repeated] = repeats.counts(high.affected.scope, &[], day);
-            Some(LogFault::DayDoubled {
-                day: context.day(day),
-                events: context.series(high.affected.scope)?.sum(day..day + 1),
-                expected: rounded(high.expected),
-                repeats: share(repeated, events),
-                source,
-                event,
-            })
-        }));
-    }
-    Ok(faults)
+    Ok(DailyCopies::count(context, log)?.faults(context))
 }
 
-/// Returns the newest days with many more events than expected.
-fn high_days(context: &Context<'_>, series: &Series) -> Vec<HighDay> {
-    let rule = DeviationRule {
-        direction: Direction::More,
-        ratio: DOUBLED,
-        min_expected: MIN_EXPECTED,
-        min_deviation: DEVIATION / 2.0,
-        lengths: 1..2,
-        ongoing: false,
-    };
-    let first = context.days().saturating_sub(RECENT);
-    let rest = context.rest(series);
-    let Some((forecast, rest)) = forecasts(series, rest.as_ref(), first) else { return Vec::new() };
-    let high = |day: usize| {
-        let current = DailySeries { forecast: &forecast, counts: &series.counts[first..] };
-        let rest = rest.as_ref().map(|(forecast, counts)| DailySeries { forecast, counts });
-        let others: Vec<usize> = (0..RECENT).filter(|other| *other != day).collect();
-        let run = largest_deviation(current, rest, &others, &rule)?;
-        let days = first + day..first + day + 1;
-        Some(HighDay { affected: Affected { scope: series.scope, days }, expected: run.expected })
-    };
-    (0..context.days() - first).filter_map(high).collect()
+/// Returns whether the newest days have one with more events than expected, or with an unknown
+/// expectation.
+fn has_high_day(series: &Series) -> bool {
+    let newest = series.counts.len().saturating_sub(RECENT)..series.counts.len();
+    let expected = |day| series.forecast_before(day).map(|forecast| forecast.expected(0));
+    newest.filter(|day| series.sum(*day..day + 1) >= MIN_EVENTS).any(|day| {
+        expected(day).is_none_or(|expected| f64::from(series.counts[day]) >= HIGH * expected)
+    })
 }
 
-/// Events, and events that equal another one in every column, by event type and day.
-struct Repeats<'a> {
-    context: &'a Context<'a>,
-    /// By event type of the log, its code in the daily counts.
-    codes: Vec<Option<usize>>,
-    /// By day, then event type of the log.
-    counts: BTreeMap<usize, Vec<[u64; 2]>>,
-    /// By event type of the log, on the days before the newest seven.
-    before: Vec<[u64; 2]>,
+/// Events and copies of the newest days and of the reference days before.
+#[derive(Clone)]
+pub(super) struct DailyCopies {
+    /// Index of the first day.
+    pub(super) first: usize,
+    /// By day, then event type of the daily counts.
+    pub(super) days: Vec<Vec<CopyCounts>>,
 }
 
-impl<'a> Repeats<'a> {
-    /// Counts the repeats of the days with many events, and of the days before.
-    fn count(context: &'a Context<'a>, log: &Log, high: &[HighDay]) -> Result<Self> {
+/// The events of a scope without some parts of it.
+#[derive(Debug, Clone, Copy)]
+struct Selection<'a> {
+    scope: Scope,
+    without: &'a [Scope],
+}
+
+/// What is usual on the reference days.
+struct UsualCopies {
+    /// Share of distinct events.
+    distinct: f64,
+    /// Share of the distinct events whose number of copies is divisible neither by 2 nor by 3.
+    single: f64,
+}
+
+impl DailyCopies {
+    /// Counts the copies of the newest 63 days.
+    fn count(context: &Context<'_>, log: &Log) -> Result<Self> {
+        let first = context.days().saturating_sub(RECENT + REFERENCE_DAYS);
+        let day_count = context.days() - first;
+        let counts = log.events.copies(context.daily.day_number(first), day_count)?;
         let names = &log.events.names;
-        let codes = names.iter().map(|name| context.daily.names.code(name)).collect();
-        let first = context.daily.day_number(0);
-        let n = context.days();
-        // The first slot counts the days before the newest ones.
-        let mut slots: Vec<Option<usize>> = vec![None; n];
-        slots[..n.saturating_sub(RECENT)].fill(Some(0));
-        let mut days: Vec<usize> = high.iter().map(HighDay::day).collect();
-        days.sort_unstable();
-        days.dedup();
-        days.iter().enumerate().for_each(|(index, day)| slots[*day] = Some(index + 1));
-        let mut counts = vec![vec![[0; 2]; names.len()]; days.len() + 1];
-        let found =
-            log.events.map(|events| events.repeats(first, &slots, [counts.len(), names.len()]))?;
-        for partition in &found {
-            let sums = counts.iter_mut().flatten().flatten();
-            sums.zip(partition.iter().flatten()).for_each(|(sum, count)| *sum += count);
+        let codes: Vec<Option<usize>> =
+            names.iter().map(|name| context.daily.names.code(name)).collect();
+        let mut days = vec![vec![CopyCounts::default(); context.daily.names.len()]; day_count];
+        for (day, counts) in days.iter_mut().zip(counts.chunks(names.len().max(1))) {
+            for (code, count) in codes.iter().zip(counts) {
+                if let Some(code) = code {
+                    day[*code] = *count;
+                }
+            }
         }
-        let before = counts.remove(0);
-        Ok(Self { context, codes, counts: days.into_iter().zip(counts).collect(), before })
+        Ok(Self { first, days })
     }
 
-    /// Returns events and repeats of a scope without some parts of it.
-    fn sum(&self, counts: &[[u64; 2]], scope: Scope, without: &[Scope]) -> [u64; 2] {
+    /// Finds the newest days whose events are in the log twice.
+    pub(super) fn faults(&self, context: &Context<'_>) -> Vec<LogFault> {
+        let mut faults = Vec::new();
+        for day in context.days().saturating_sub(RECENT)..context.days() {
+            let doubled: Vec<Affected> = context
+                .all()
+                .filter(|series| {
+                    let all = Selection { scope: series.scope, without: &[] };
+                    self.is_doubled(context, all, day)
+                })
+                .map(|series| Affected { scope: series.scope, days: day..day + 1 })
+                .collect();
+            let persists = |affected: &Affected, parts: &[Scope]| {
+                // The rest may have too few events for an alarm of its own.
+                let rest = Selection { scope: affected.scope, without: parts };
+                let found = self.sum(context, rest, day);
+                found.events == 0
+                    || self.usual(context, rest).is_none_or(|usual| usual.has_fewer(&found))
+            };
+            let doubled = most_specific(context, doubled, &[], |affected| affected, persists);
+            faults.extend(
+                doubled.iter().filter_map(|affected| self.fault(context, affected.scope, day)),
+            );
+        }
+        faults
+    }
+
+    fn fault(&self, context: &Context<'_>, scope: Scope, day: usize) -> Option<LogFault> {
+        let [source, event] = context.names(scope);
+        let (series, all) = (context.series(scope)?, Selection { scope, without: &[] });
+        let usual = self.usual(context, all)?;
+        Some(LogFault::DayDoubled {
+            day: context.day(day),
+            events: series.sum(day..day + 1),
+            expected: series.forecast_before(day).map(|forecast| rounded(forecast.expected(0))),
+            repeats: 1.0 - self.sum(context, all, day).distinct_share(),
+            usual_repeats: 1.0 - usual.distinct,
+            source,
+            event,
+        })
+    }
+
+    /// Returns the events of a selection on a day.
+    fn sum(&self, context: &Context<'_>, selection: Selection<'_>, day: usize) -> CopyCounts {
+        let mut sum = CopyCounts::default();
+        let Some(counts) = day.checked_sub(self.first).and_then(|day| self.days.get(day)) else {
+            return sum;
+        };
         let is_of = |code: usize, scope: Scope| match scope {
             Scope::Event(other) => code == other,
-            other => self.context.is_within(Scope::Event(code), other),
+            other => context.is_within(Scope::Event(code), other),
         };
-        let events = self.codes.iter().zip(counts).filter(|(code, _)| {
-            code.is_some_and(|code| {
-                is_of(code, scope) && without.iter().all(|part| !is_of(code, *part))
-            })
-        });
-        events.fold([0, 0], |sum, (_, count)| [sum[0] + count[0], sum[1] + count[1]])
+        for (code, counts) in counts.iter().enumerate().filter(|(_, counts)| counts.events > 0) {
+            if is_of(code, selection.scope)
+                && selection.without.iter().all(|part| !is_of(code, *part))
+            {
+                sum += *counts;
+            }
+        }
+        sum
     }
 
-    fn counts(&self, scope: Scope, without: &[Scope], day: usize) -> [u64; 2] {
-        self.counts.get(&day).map_or([0, 0], |counts| self.sum(counts, scope, without))
+    /// Returns the reference days with events.
+    fn reference(&self, context: &Context<'_>, selection: Selection<'_>) -> Vec<CopyCounts> {
+        let end = context.days().saturating_sub(RECENT);
+        let days = self.first.max(end.saturating_sub(REFERENCE_DAYS))..end;
+        let sums = days.map(|day| self.sum(context, selection, day));
+        sums.filter(|counts| counts.events > 0).collect()
     }
 
-    fn is_empty(&self, scope: Scope, without: &[Scope], day: usize) -> bool {
-        self.counts(scope, without, day)[0] == 0
+    /// Returns what is usual; `None` with few reference days.
+    fn usual(&self, context: &Context<'_>, selection: Selection<'_>) -> Option<UsualCopies> {
+        let days = self.reference(context, selection);
+        let mut sum = CopyCounts::default();
+        days.iter().for_each(|day| sum += *day);
+        (days.len() >= MIN_REFERENCE_DAYS).then(|| UsualCopies {
+            distinct: sum.distinct_share(),
+            single: sum.single_share().min(MAX_SINGLE),
+        })
     }
 
-    /// Returns whether a day has many more repeats than the days before.
-    fn is_doubled(&self, scope: Scope, without: &[Scope], day: usize) -> bool {
-        let [before, repeats_before] = self.sum(&self.before, scope, without);
-        let [events, repeats] = self.counts(scope, without, day);
-        let (usual, found) = (share(repeats_before, before), share(repeats, events));
-        events > 0 && found - usual >= REPEATS * (1.0 - usual)
+    /// Returns whether a day has many more copies than the reference days.
+    fn is_doubled(&self, context: &Context<'_>, selection: Selection<'_>, day: usize) -> bool {
+        let found = self.sum(context, selection, day);
+        if found.events < MIN_EVENTS || found.distinct_share() > 1.0 - REPEATS {
+            return false;
+        }
+        let Some(usual) = self.usual(context, selection) else { return false };
+        let level = level(RECENT * context.count_like(selection.scope));
+        let is_like_doubled = |day: &CopyCounts| usual.is_exceeded(day, level);
+        is_like_doubled(&found)
+            && self.reference(context, selection).iter().filter(|day| is_like_doubled(day)).count()
+                <= MAX_USUAL
     }
+}
+
+impl UsualCopies {
+    /// Returns whether a day looks doubled: it has far fewer distinct events, and the numbers of their
+    /// copies are divisible by 2 or 3 more often than by chance.
+    fn is_exceeded(&self, day: &CopyCounts, level: f64) -> bool {
+        self.has_fewer(day) && tail_bound(day.distinct, day.single_share(), self.single) <= level
+    }
+
+    /// Returns whether the shares are far lower than usual, which may be by chance.
+    fn has_fewer(&self, day: &CopyCounts) -> bool {
+        day.distinct_share() <= (1.0 - REPEATS) * self.distinct
+            && day.single_share() <= SINGLE * self.single
+    }
+}
+
+impl CopyCounts {
+    #[expect(clippy::cast_precision_loss, reason = "counts of events")]
+    fn distinct_share(&self) -> f64 {
+        self.distinct as f64 / (self.events as f64).max(1.0)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of events")]
+    fn single_share(&self) -> f64 {
+        (self.distinct - self.multiplied) as f64 / (self.distinct as f64).max(1.0)
+    }
+}
+
+/// Returns an upper bound of the probability that at most a share of n events has a property of
+/// probability `p`, for a share below `p`.
+///
+/// # Source
+/// Hoeffding, "Probability inequalities for sums of bounded random variables", *Journal of the
+/// American Statistical Association* 58 (1963), theorem 1
+#[expect(clippy::cast_precision_loss, reason = "a count of events")]
+fn tail_bound(n: u64, share: f64, p: f64) -> f64 {
+    let term = |a: f64, b: f64| if a > 0.0 { a * (a / b).ln() } else { 0.0 };
+    (-(n as f64) * (term(share, p) + term(1.0 - share, 1.0 - p))).exp()
 }

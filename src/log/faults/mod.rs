@@ -13,6 +13,8 @@ mod silence;
 mod volume;
 
 #[cfg(test)]
+mod rates;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
@@ -88,22 +90,31 @@ pub struct Watch<'a> {
 /// * [`Error::Write`](crate::Error::Write): the temporary file of a large log cannot be read
 pub fn log_faults(log: &Log, watch: Watch<'_>) -> Result<Vec<LogFault>> {
     let context = Context::new(&log.daily, watch);
+    let doubled = doubled::doubled_days(&context, log)?;
+    Ok(faults(&context, watch, doubled))
+}
+
+/// Finds the faults of daily counts.
+///
+/// # Arguments
+/// * `doubled` – doubled days
+fn faults(context: &Context<'_>, watch: Watch<'_>, doubled: Vec<LogFault>) -> Vec<LogFault> {
     let (mut silent, mut faults): (Vec<Affected>, Vec<LogFault>) =
-        silence::ended_sources(&context).into_iter().unzip();
-    let gone = events::stopped_events(&context, watch, &silent);
-    faults.extend(events::gone(&context, watch, &gone));
-    silent.extend(gone.iter().filter_map(|gone| gone.affected(&context)));
+        silence::ended_sources(context).into_iter().unzip();
+    let gone = events::stopped_events(context, watch, &silent);
+    faults.extend(events::gone(context, watch, &gone));
+    silent.extend(gone.iter().filter_map(|gone| gone.affected(context)));
     let (missing, of_days): (Vec<Affected>, Vec<LogFault>) =
-        silence::missing_days(&context, &silent).into_iter().unzip();
+        silence::missing_days(context, &silent).into_iter().unzip();
     silent.extend(missing);
     faults.extend(of_days);
-    faults.extend(volume::drops(&context, &silent));
-    faults.extend(doubled::doubled_days(&context, log)?);
-    faults.extend(round_times::round_times(&context));
+    faults.extend(volume::drops(context, &silent));
+    faults.extend(doubled);
+    faults.extend(round_times::round_times(context));
     let reference = watch.reference.into_iter();
-    faults.extend(reference.flat_map(|reference| volume::changed_history(&context, reference)));
+    faults.extend(reference.flat_map(|reference| volume::changed_history(context, reference)));
     faults.sort_by_key(LogFault::rank);
-    Ok(faults)
+    faults
 }
 
 /// Returns the event types that training did not know and that have at least 1% of the events of

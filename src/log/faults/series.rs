@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use pql_stats::daily::DailyForecast;
+use pql_stats::daily::{DailyForecast, RollingForecasts};
 
 use super::Watch;
 use crate::log::daily::{DailyCounts, SourceDays};
@@ -52,6 +52,23 @@ impl Series {
     /// Fits a forecast to the history before a day.
     pub(super) fn forecast_before(&self, day: usize) -> Option<DailyForecast> {
         DailyForecast::fit(self.history(day))
+    }
+
+    /// Returns the forecasts before each of the newest days; `None` for a short history or a small
+    /// series.
+    ///
+    /// # Arguments
+    /// * `checked` – number of newest days that are checked
+    /// * `min_events` – smallest number of events of these days and of the four weeks before
+    pub(super) fn forecasts(
+        &self,
+        checked: usize,
+        min_events: u64,
+    ) -> Option<RollingForecasts<'_>> {
+        let n = self.counts.len();
+        let newest = n.saturating_sub(checked + 28)..n;
+        (self.sum(newest) >= min_events).then_some(())?;
+        RollingForecasts::fit(self.history(n), checked)
     }
 
     /// Returns the counts before a day.
@@ -130,6 +147,19 @@ impl<'a> Context<'a> {
             counts: counts().map(|(all, own)| all.saturating_sub(*own)).collect(),
             start: series.start,
         })
+    }
+
+    /// Returns the events of the log with which the silence of a series is compared: those that are
+    /// not of the series, and for a source not of sources that are silent, too; `None` for the log.
+    pub(super) fn rest_in_silence(&self, series: &Series, days: &Range<usize>) -> Option<Series> {
+        let Scope::Source(own) = series.scope else { return self.rest(series) };
+        let mut counts = vec![0; self.days()];
+        for (source, other) in self.daily.sources.iter().enumerate() {
+            if source != own && other.by_day[days.clone()].iter().any(|count| *count > 0) {
+                counts.iter_mut().zip(&other.by_day).for_each(|(sum, count)| *sum += count);
+            }
+        }
+        Some(Series { scope: Scope::Log, counts, start: series.start })
     }
 
     /// Returns a counted local day.

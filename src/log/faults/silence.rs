@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use pql_stats::daily::exceeds_past_gaps;
+use pql_stats::daily::{dispersion, exceeds_past_gaps, silence_probability};
 
 use super::series::{Affected, Context, Scope, Series};
 use super::{RECENT, level, rounded};
@@ -12,7 +12,8 @@ use crate::warning::LogFault;
 /// than past gaps; `None` otherwise.
 ///
 /// For a part of the log, days on which the rest has fewer events than expected count less, and
-/// days on which the log has no events do not count.
+/// days on which the log has no events do not count. The rest of a source are the sources with
+/// events on these days, so that several sources can be silent at once.
 ///
 /// # Arguments
 /// * `days` – consecutive days without events
@@ -24,7 +25,7 @@ pub(super) fn improbable_silence(
     level: f64,
 ) -> Option<f64> {
     let forecast = series.forecast_before(days.start)?;
-    let rest = context.rest(series);
+    let rest = context.rest_in_silence(series, &days);
     let rest_forecast = rest.as_ref().and_then(|rest| rest.forecast_before(days.start));
     let counts = |offset: usize| rest.is_none() || context.log.counts[days.start + offset] > 0;
     let silent: Vec<usize> = (0..days.len()).filter(|offset| counts(*offset)).collect();
@@ -35,8 +36,9 @@ pub(super) fn improbable_silence(
         })
     };
     let adjusted = silent.iter().map(|offset| ratio(*offset) * forecast.expected(*offset));
-    let improbable = forecast.silence_probability(adjusted) <= level
-        && exceeds_past_gaps(series.history(days.start), &silent);
+    let history = series.history(days.start);
+    let improbable = silence_probability(adjusted, dispersion(history)) <= level
+        && exceeds_past_gaps(history, &silent);
     improbable.then(|| silent.iter().map(|offset| forecast.expected(*offset)).sum())
 }
 

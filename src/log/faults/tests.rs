@@ -7,10 +7,12 @@
     reason = "small counts"
 )]
 
+use super::doubled::DailyCopies;
 use super::series::{Affected, Context};
 use super::{Watch, silence, volume};
 use crate::log::Names;
 use crate::log::daily::{DailyCounts, EventDays, SourceDays};
+use crate::log::event_store::CopyCounts;
 use crate::warning::LogFault;
 
 /// Counted days, 18 weeks.
@@ -23,6 +25,8 @@ type Cell = (&'static str, usize, u32);
 
 const CELLS: [Cell; 5] =
     [("a", 0, 400), ("b", 0, 60), ("c", 1, 300), ("d", 1, 90), ("shared", 0, 100)];
+
+const SOURCES: [&str; 3] = ["app.csv", "web.csv", "crm.csv"];
 
 /// Returns daily counts with half as many events at weekends, and some noise.
 ///
@@ -50,10 +54,11 @@ fn counts(cells: &[Cell], change: impl Fn(Cell, usize, u32) -> u32) -> DailyCoun
         };
         (0..DAYS).map(of_day).collect()
     };
+    let sources = cells.iter().map(|cell| cell.1 + 1).max().unwrap_or(0).max(2);
     let sum = |counts: Vec<u32>| counts.into_iter().map(u64::from).sum::<u64>();
     let event = |name: &&str| EventDays {
         by_day: by_day(&|cell| cell.0 == *name),
-        by_source: (0..2)
+        by_source: (0..sources)
             .map(|source| sum(by_day(&|cell| cell.0 == *name && cell.1 == source)))
             .collect(),
         ..EventDays::default()
@@ -67,7 +72,7 @@ fn counts(cells: &[Cell], change: impl Fn(Cell, usize, u32) -> u32) -> DailyCoun
         end: 20_000,
         events: names.iter().map(event).collect(),
         names: Names::from_sorted(names.into_iter().map(Box::from).collect()),
-        sources: ["app.csv", "web.csv"].into_iter().enumerate().map(source).collect(),
+        sources: SOURCES[..sources].iter().copied().enumerate().map(source).collect(),
     }
 }
 
@@ -163,11 +168,120 @@ fn a_holiday_is_no_loss_of_each_part() {
     // A third of the usual events on one day: a loss of the log that cannot be told apart.
     let holiday = |_, day: usize, count: u32| if day == LAST - 3 { count / 3 } else { count };
     assert_eq!(faults(&counts(&CELLS, holiday)), ["volume-drop log"]);
-    // With a holiday among the weeks before, no alarm.
-    let holidays = |_, day: usize, count: u32| {
-        if day == LAST - 3 || day == LAST - 31 { count / 3 } else { count }
+    // One holiday among the weeks before is no pattern. With two, no alarm.
+    let holidays = |days: &[usize]| {
+        faults(&counts(&CELLS, |_, day, count| if days.contains(&day) { count / 3 } else { count }))
     };
-    assert_eq!(faults(&counts(&CELLS, holidays)), [""; 0]);
+    assert_eq!(holidays(&[LAST - 3, LAST - 31]), ["volume-drop log"]);
+    assert_eq!(holidays(&[LAST - 3, LAST - 31, LAST - 59]), [""; 0]);
+}
+
+/// Returns daily counts with a campaign of four days, eight weeks before the end.
+fn after_campaign(change: impl Fn(Cell, usize, u32) -> u32) -> DailyCounts {
+    counts(&CELLS, |cell, day, count| {
+        let count = if (LAST - 56..LAST - 52).contains(&day) { 4 * count } else { count };
+        change(cell, day, count)
+    })
+}
+
+#[test]
+fn a_campaign_in_the_history_hides_no_fault() {
+    assert_eq!(faults(&after_campaign(|_, _, count| count)), [""; 0]);
+    for (event, name) in [(None, "log"), (Some("a"), "a"), (Some("d"), "d")] {
+        let is_lost = |cell: Cell, day| {
+            event.is_none_or(|event| cell.0 == event) && (LAST - 4..LAST - 1).contains(&day)
+        };
+        let halved = |cell: Cell, day, count| if is_lost(cell, day) { count / 2 } else { count };
+        assert_eq!(faults(&after_campaign(halved)), [format!("volume-drop {name}")]);
+    }
+    // The days after a campaign are not low.
+    let campaign =
+        |end: usize, length: usize| {
+            faults(&counts(&CELLS, |_, day, count| {
+                if (end - length..end).contains(&day) { 3 * count } else { count }
+            }))
+        };
+    for end in LAST - 10..=LAST {
+        assert_eq!([campaign(end, 4), campaign(end, 12)], [[""; 0]; 2], "{end}");
+    }
+}
+
+#[test]
+fn several_sources_without_events_are_missing_and_not_a_loss_of_the_log() {
+    let cells = [("a", 0, 400), ("b", 1, 300), ("c", 2, 40)];
+    let lost = |cell: Cell, day, count| if cell.1 < 2 && day == LAST - 3 { 0 } else { count };
+    assert_eq!(faults(&counts(&cells, lost)), ["day-missing app.csv", "day-missing web.csv"]);
+    // Two sources without events explain nearly all of the loss of the log.
+    let low = |cell: Cell, day, count| {
+        if day == LAST - 3 { u32::from(cell.1 == 2) } else { count }
+    };
+    assert_eq!(faults(&counts(&cells, low)), ["day-missing app.csv", "day-missing web.csv"]);
+}
+
+/// Returns series and repeats of the doubled days of a log.
+///
+/// # Arguments
+/// * `copies` – copies of an event of a type on a day, by its number on that day
+fn doubled(daily: &DailyCounts, copies: impl Fn(&str, usize, u32) -> usize) -> Vec<String> {
+    let named = daily.names.iter().map(str::to_owned).collect();
+    let context = Context::new(daily, Watch { reference: None, named: &named });
+    let count = |day: usize, event: &EventDays, name: &str| {
+        let mut counts = CopyCounts::default();
+        (0..event.by_day[day]).for_each(|number| counts.add(copies(name, day, number)));
+        counts
+    };
+    let of_day = |day| {
+        let events = daily.names.iter().zip(&daily.events);
+        events.map(|(name, event)| count(day, event, name)).collect()
+    };
+    let copies = DailyCopies { first: 0, days: (0..DAYS).map(of_day).collect() };
+    let described = copies.faults(&context).into_iter().map(|fault| {
+        let LogFault::DayDoubled { source, event, repeats, .. } = fault else { panic!("{fault}") };
+        let series = event.or(source).unwrap_or_else(|| "log".to_owned());
+        format!("{series} {:.0}%", 100.0 * repeats)
+    });
+    described.collect()
+}
+
+#[test]
+fn a_doubled_day_is_reported_whatever_its_volume() {
+    let daily = after_campaign(|_, _, count| count);
+    // The counts are of distinct events, so that the volume of the doubled day is as usual.
+    let on_day = |day: usize| day == LAST - 3;
+    assert_eq!(doubled(&daily, |_, _, _| 1), [""; 0]);
+    assert_eq!(doubled(&daily, |_, day, _| if on_day(day) { 2 } else { 1 }), ["log 50%"]);
+    assert_eq!(doubled(&daily, |_, day, _| if on_day(day) { 3 } else { 1 }), ["log 67%"]);
+    let one = |name: &str, day, _| if name == "d" && on_day(day) { 2 } else { 1 };
+    assert_eq!(doubled(&daily, one), ["d 50%"]);
+    let source = |name: &str, day, _| {
+        if ["c", "d"].contains(&name) && on_day(day) { 2 } else { 1 }
+    };
+    assert_eq!(doubled(&daily, source), ["web.csv 50%"]);
+    // A fifth of the events twice is 17% of repeats.
+    let few =
+        |_: &str, day, number: u32| if on_day(day) && number.is_multiple_of(5) { 2 } else { 1 };
+    assert_eq!(doubled(&daily, few), [""; 0]);
+}
+
+#[test]
+fn usual_repeats_are_no_doubled_day() {
+    let daily = counts(&CELLS, |_, _, count| count);
+    // One to three copies, so that half of the events repeat another one.
+    let usual = |number: u32| 1 + number as usize % 3;
+    let of_a = |factor: usize, low: usize| {
+        doubled(&daily, |name, day, number| {
+            let is_on = day == LAST - 3;
+            let copies = if name == "a" { usual(number) } else { 1 };
+            if name == "a" && is_on { factor * copies + low } else { copies }
+        })
+    };
+    assert_eq!(of_a(1, 0), [""; 0]);
+    assert_eq!(of_a(2, 0), ["a 75%"]);
+    // More copies of each event, as in a campaign, but not twice as many of each.
+    assert_eq!(of_a(1, 3), [""; 0]);
+    // Every Monday twice.
+    let mondays = |_: &str, day: usize, _| if day.is_multiple_of(7) { 2 } else { 1 };
+    assert_eq!(doubled(&daily, mondays), [""; 0]);
 }
 
 #[test]

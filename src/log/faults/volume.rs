@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use pql_stats::daily::DailyForecast;
-use pql_stats::deviation::{DailySeries, DeviationRule, Direction, largest_deviation};
+use pql_stats::deviation::{DeviationRule, largest_drop, normal_deviation};
 
 use super::series::{Affected, Context, Scope, Series, most_specific};
 use super::{RECENT, TrainingActivity, rounded};
@@ -13,12 +12,12 @@ use crate::warning::LogFault;
 /// Largest ratio of found to expected events of a drop.
 const DROP: f64 = 2.0 / 3.0;
 /// Fewest expected events of a series that is checked.
-pub(super) const MIN_EXPECTED: f64 = 20.0;
-/// Deviation of the log from its forecast, in standard deviations of past forecasts, that counts as
-/// improbable.
-pub(super) const DEVIATION: f64 = 4.0;
-/// The same of a source or an event type: there are many, each with many runs.
-const DEVIATION_OF_PART: f64 = 5.0;
+const MIN_EXPECTED: f64 = 20.0;
+/// Fewest events of the newest days and of the four weeks before: fewer cannot let expect 20.
+const MIN_EVENTS: u64 = 10;
+/// Nominal significance level of the deviation, over the series of one kind together. Residuals have
+/// heavier tails than a normal distribution, so false alarms are more frequent.
+const LEVEL: f64 = 1e-5;
 /// Additional deviation of runs of more than seven days, whose forecast is older.
 const DEVIATION_OF_LONG_RUN: f64 = 1.0;
 /// Largest and smallest ratio of the events of the last training days, now and in training.
@@ -32,8 +31,6 @@ struct Drop {
     events: u64,
     expected: f64,
     margin: f64,
-    /// Index of the day after the history of the forecast.
-    first: usize,
 }
 
 /// Finds days with far fewer events than expected, of the whole log, a source or an event type.
@@ -48,7 +45,7 @@ pub(super) fn drops(context: &Context<'_>, silent: &[Affected]) -> Vec<LogFault>
         found,
         silent,
         |drop| &drop.affected,
-        |drop, parts| persists(context, drop, parts),
+        |drop, parts| persists(context, drop, parts, silent),
     );
     let losses: Vec<(usize, Range<usize>, f64)> = source_losses(&kept, silent);
     kept.retain(|drop| !is_explained(context, drop, &losses));
@@ -69,78 +66,68 @@ pub(super) fn drops(context: &Context<'_>, silent: &[Affected]) -> Vec<LogFault>
 
 /// Returns the run of days on which a series lacks the most events.
 ///
-/// Checked are runs of the newest seven days, with the forecast made before them, and longer runs
-/// of the newest fourteen days up to the last one.
+/// Checked are runs of the newest seven days, and longer runs of the newest fourteen days up to the
+/// last one.
 fn drop_of(context: &Context<'_>, series: &Series, silent: &[Affected]) -> Option<Drop> {
-    let n = context.days();
     let rest = context.rest(series);
     let skipped: Vec<usize> = silent
         .iter()
         .filter(|fault| context.is_explained(series.scope, fault.scope))
         .flat_map(|fault| fault.days.clone())
+        .filter_map(|day| day.checked_sub(series.start))
         .collect();
-    let level = if rest.is_none() { DEVIATION } else { DEVIATION_OF_PART };
+    let tests = context.count_like(series.scope);
+    #[expect(clippy::cast_precision_loss, reason = "a number of series")]
+    let deviation = normal_deviation(LEVEL / tests.max(1) as f64);
     let rules = [
-        (RECENT, level, 1..RECENT + 1),
-        (2 * RECENT, level + DEVIATION_OF_LONG_RUN, RECENT + 1..2 * RECENT + 1),
+        (RECENT, deviation, 1..RECENT + 1),
+        (2 * RECENT, deviation + DEVIATION_OF_LONG_RUN, RECENT + 1..2 * RECENT + 1),
     ];
     let drop = |(days, min_deviation, lengths): (usize, f64, Range<usize>)| {
-        let first = n.checked_sub(days)?;
-        let (forecast, rest) = forecasts(series, rest.as_ref(), first)?;
-        let current = DailySeries { forecast: &forecast, counts: &series.counts[first..] };
-        let rest = rest.as_ref().map(|(forecast, counts)| DailySeries { forecast, counts });
-        let skipped: Vec<usize> = skipped.iter().filter_map(|day| day.checked_sub(first)).collect();
+        let forecasts = series.forecasts(days, MIN_EVENTS)?;
+        let of_rest = match &rest {
+            Some(rest) => Some(rest.forecasts(days, 0)?),
+            None => None,
+        };
         let rule = DeviationRule {
-            direction: Direction::Fewer,
             ratio: DROP,
             min_expected: MIN_EXPECTED,
             min_deviation,
             ongoing: days > RECENT,
+            days,
             lengths,
         };
-        let run = largest_deviation(current, rest, &skipped, &rule)?;
-        let days = first + run.days.start..first + run.days.end;
-        (days.end + RECENT > n).then(|| Drop {
+        let run = largest_drop(&forecasts, of_rest.as_ref(), &skipped, &rule)?;
+        let days = series.start + run.days.start..series.start + run.days.end;
+        (days.end + RECENT > context.days()).then(|| Drop {
             events: series.sum(days.clone()),
             affected: Affected { scope: series.scope, days },
             expected: run.expected,
             margin: run.margin,
-            first,
         })
     };
     rules.into_iter().filter_map(drop).max_by(|a, b| a.margin.total_cmp(&b.margin))
 }
 
-/// Forecasts the days from an index on, of a series and of the rest of the log.
-type Forecasts<'a> = (DailyForecast, Option<(DailyForecast, &'a [u32])>);
-
-pub(super) fn forecasts<'a>(
-    series: &Series,
-    rest: Option<&'a Series>,
-    first: usize,
-) -> Option<Forecasts<'a>> {
-    let forecast = series.forecast_before(first)?;
-    let rest = match rest {
-        Some(rest) => Some((rest.forecast_before(first)?, &rest.counts[first..])),
-        None => None,
-    };
-    Some((forecast, rest))
-}
-
 /// Returns whether a log or source without some of its parts has too few events on the same days.
-/// Without any other events, it has.
-fn persists(context: &Context<'_>, drop: &Drop, parts: &[Scope]) -> bool {
+/// Without any other events, it has, unless parts are silent: this is the more specific fault.
+fn persists(context: &Context<'_>, drop: &Drop, parts: &[Scope], silent: &[Affected]) -> bool {
     /// Smallest share of the expected events of the other parts.
     const MIN_SHARE: f64 = 0.01;
+    /// The same if parts are silent.
+    const MIN_SHARE_IN_SILENCE: f64 = 0.2;
     let days = drop.affected.days.clone();
     let expected = |scope: Scope| {
-        let forecast = context.series(scope).and_then(|series| series.forecast_before(drop.first));
-        let days = days.clone().map(|day| day - drop.first);
-        forecast.map_or(0.0, |forecast| days.map(|day| forecast.expected(day)).sum::<f64>())
+        let forecast = context.series(scope).and_then(|series| series.forecast_before(days.start));
+        forecast.map_or(0.0, |f| (0..days.len()).map(|day| f.expected(day)).sum::<f64>())
     };
     let events = |scope: Scope| context.series(scope).map_or(0, |series| series.sum(days.clone()));
     let whole = expected(drop.affected.scope);
     let remaining = whole - parts.iter().map(|part| expected(*part)).sum::<f64>();
+    let is_silent = |part: &Scope| silent.iter().any(|fault| fault.scope == *part);
+    if parts.iter().any(is_silent) && remaining < MIN_SHARE_IN_SILENCE * whole {
+        return false;
+    }
     if remaining < MIN_SHARE * whole {
         return true;
     }
