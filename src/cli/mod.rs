@@ -38,6 +38,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::error::{Error, Result};
 use crate::escape;
+use crate::io::database;
 use crate::io::progress::Progress;
 use crate::io::read::remove_copies;
 use crate::io::sink::Sink;
@@ -349,6 +350,7 @@ fn execute(general: &GeneralArgs, run: impl FnOnce(&mut Terminal<'_>) -> Result<
     };
     let result = run(&mut terminal).and_then(|()| terminal.flush());
     remove_copies();
+    database::close();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

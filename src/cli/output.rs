@@ -13,6 +13,7 @@ use super::shared::writable;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::io::compression::Compression;
+use crate::io::database::{self, LoadMode, TableLoad};
 use crate::io::write::{Format, OutputFile, RunFiles, csv_line, split_compression, write_bytes};
 use crate::report::format::alternatives;
 use crate::report::text::plot::COLORS;
@@ -145,6 +146,28 @@ impl OutputArgs {
         };
         let file = path.as_deref().map(|path| writable(path, files)).transpose()?;
         Ok(Output { format, file })
+    }
+
+    /// Returns the table of a database to which the rows go; `None`: they go to a file.
+    ///
+    /// # Errors
+    /// * [`Error::Usage`]: a format is given for a table, or a mode for a file
+    pub(super) fn database_table(&self, mode: Option<LoadMode>) -> Result<Option<TableLoad>> {
+        let path = self.output.as_deref().filter(|path| database::is_table(path));
+        let problem = match (path, mode, self.format) {
+            (Some(_), _, Some(_)) => {
+                "`--format`: found a table of a database as output, which has no format"
+            }
+            (None, Some(_), _) => {
+                "`--mode` requires a table of a database as output, such as `-o warehouse:pql_scores`"
+            }
+            (path, ..) => {
+                return path
+                    .map(|path| TableLoad::new(path, mode.unwrap_or(LoadMode::Append)))
+                    .transpose();
+            }
+        };
+        Err(Error::Usage { problem: problem.to_owned(), hint: None })
     }
 
     /// Returns the file of a command that writes rows, and its format; `None` without `--output`.

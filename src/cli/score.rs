@@ -8,6 +8,8 @@ use super::paths::local_path;
 use super::shared::{BatchArgs, ModelArgs, ProjectArgs};
 use crate::config::{CutoffScheme, ObservationConfig};
 use crate::error::Result;
+use crate::io::database::LoadMode;
+use crate::io::write::Format;
 use crate::model::Model;
 use crate::model::score::{LogBatch, ScoreOrder, ScoreRows, Scorer, ScoringSummary};
 use crate::operations::alerts::ScoredLog;
@@ -23,7 +25,8 @@ use crate::time::{TimeSpan, Timestamp, ZonedTime};
     arg.help("Memory limit for the log and for sorting, such as 500MB; the excess is spilled to temporary files")
 }))]
 #[command(mut_arg("output", |arg| {
-    arg.required_unless_present("ledger").help("Output file (`-`: standard output)")
+    arg.required_unless_present("ledger")
+        .help("Output file (`-`: standard output), or a table such as `warehouse:pql_scores`")
 }))]
 pub(super) struct Args {
     #[command(flatten)]
@@ -58,6 +61,9 @@ pub(super) struct Args {
     /// Also write accounts without a probability; `reason_1` has the cause
     #[arg(long, requires = "output", help_heading = "Output")]
     all: bool,
+    /// Replace these rows of an output table [default: append]
+    #[arg(long, value_name = "MODE", requires = "output", help_heading = "Output")]
+    mode: Option<TableMode>,
     /// Also store the scores in this folder, for `pql alerts` and `pql monitor`
     #[arg(long, value_name = "DIR", help_heading = "Output", value_parser = local_path())]
     ledger: Option<PathBuf>,
@@ -72,8 +78,34 @@ enum SortOrder {
     Account,
 }
 
+/// What happens to the rows of an output table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum TableMode {
+    /// Those of the same model and cutoff
+    Append,
+    /// All
+    Replace,
+    /// Those of the same accounts
+    Upsert,
+}
+
+impl From<TableMode> for LoadMode {
+    fn from(mode: TableMode) -> Self {
+        match mode {
+            TableMode::Append => Self::Append,
+            TableMode::Replace => Self::Replace,
+            TableMode::Upsert => Self::Upsert,
+        }
+    }
+}
+
 pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
-    let table = args.output.row_file(args.csv, &terminal.files)?;
+    let file = args.project.load(&terminal.files)?;
+    let load = args.output.database_table(args.mode.map(LoadMode::from))?;
+    let table = match &load {
+        Some(load) => Some((load.file(), Format::Arrow)),
+        None => args.output.row_file(args.csv, &terminal.files)?,
+    };
     args.ledger.as_deref().map_or(Ok(()), |ledger| terminal.files.add_ledger(ledger))?;
     let (model, location) = args.model.load(terminal)?;
     terminal.warn_of_verdict(&model, &location.label);
@@ -90,7 +122,6 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         files: &files,
         memory: args.project.memory,
     };
-    let file = args.project.load(&terminal.files)?;
     let mut period = None;
     let run = if let Some(path) = args.batch.path(&terminal.files)? {
         score_matrix_to(targets, &scorer, (&model, path, &file), &mut terminal.sink())?
@@ -112,7 +143,9 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         SortOrder::Account => ", by account",
     };
     let path = table.as_ref().map(|(file, _)| file.path());
-    if let Some(path) = path.filter(|path| *path != Path::new("-")) {
+    if let Some(load) = load {
+        terminal.note(&format!("Loaded {}", load.finish()?));
+    } else if let Some(path) = path.filter(|path| *path != Path::new("-")) {
         terminal.note(&format!("Wrote {}{order}", path.display()));
     }
     if let Some(file) = &run.ledger_file {

@@ -7,6 +7,7 @@ use super::Terminal;
 use super::paths::{file_path, local_path};
 use crate::config::{Config, DEFAULT_FILE, definition_line};
 use crate::error::{Error, Result};
+use crate::io::database;
 use crate::io::sink::Sink;
 use crate::io::write::{OutputFile, RunFiles, check_writable};
 use crate::log::{Log, ReadOptions, SourceQuality};
@@ -42,6 +43,7 @@ impl ConfigArgs {
     pub(super) fn load(&self, files: &RunFiles) -> Result<Config> {
         files.add_input(self.path().unwrap_or(Path::new(DEFAULT_FILE)))?;
         let config = Config::load(self.path(), &self.set)?;
+        database::register(&config, config.observation.until.unwrap_or_else(Timestamp::now));
         let events = config.events.iter().map(|source| (&source.path, source.file_format));
         let accounts = config.accounts.iter().map(|source| (&source.path, source.file_format));
         let users = config.users.iter().map(|source| (&source.path, None));

@@ -16,6 +16,7 @@ impl Config {
     /// Checks values and combinations of keys.
     pub(super) fn validate(&self) -> std::result::Result<(), InvalidSetting> {
         let invalid = |key: &'static str, message: String| Err((key, message).into());
+        self.check_connections()?;
         for (section_index, source) in self.events.iter().enumerate() {
             source.validate().map_err(|(key, message)| InvalidSetting {
                 key: key.to_owned(),
@@ -30,9 +31,9 @@ impl Config {
             users.validate()?;
         }
         if let Some(visitors) = &self.visitors {
-            ensure(!visitors.path.as_os_str().is_empty(), "visitors", || {
-                "missing key `path` in [visitors]".to_owned()
-            })?;
+            let has_source = visitors.connection.is_some() || !visitors.path.as_os_str().is_empty();
+            ensure(has_source, "visitors", || "missing key `path` in [visitors]".to_owned())?;
+            check_table("visitors.table", visitors.table.as_deref())?;
         }
         self.check_standard_input()?;
         for (role, names) in self.roles.usage() {
@@ -120,7 +121,8 @@ fn check_table(key: &'static str, name: Option<&str>) -> CheckResult {
 
 impl EventSource {
     fn validate(&self) -> CheckResult {
-        let has_source = self.table.is_some() || !self.path.as_os_str().is_empty();
+        let has_source =
+            self.table.is_some() || self.query.is_some() || !self.path.as_os_str().is_empty();
         ensure(has_source, "events", || "missing key `path` in [[events]]".to_owned())?;
         check_table("events.table", self.table.as_deref())?;
         let kinds = usize::from(self.event.is_some())
@@ -134,7 +136,8 @@ impl EventSource {
 
 impl AccountSource {
     fn validate(&self) -> CheckResult {
-        let has_source = self.table.is_some() || !self.path.as_os_str().is_empty();
+        let has_source =
+            self.table.is_some() || self.query.is_some() || !self.path.as_os_str().is_empty();
         ensure(has_source, "accounts", || "missing key `path` in [accounts]".to_owned())?;
         check_table("accounts.table", self.table.as_deref())?;
         let special_columns = [
@@ -170,9 +173,9 @@ impl AccountSource {
 
 impl UserSource {
     fn validate(&self) -> CheckResult {
-        ensure(!self.path.as_os_str().is_empty(), "users", || {
-            "missing key `path` in [users]".to_owned()
-        })?;
+        let has_source = self.connection.is_some() || !self.path.as_os_str().is_empty();
+        ensure(has_source, "users", || "missing key `path` in [users]".to_owned())?;
+        check_table("users.table", self.table.as_deref())?;
         let key = "users.personal_domains";
         check_domains(key, &self.personal_domains).map_err(|problem| (key, problem))?;
         let alias_columns = [

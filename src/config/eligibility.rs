@@ -20,7 +20,7 @@ pub struct EligibilityConfig {
     pub internal_domains: Vec<String>,
     /// Column of the account list that is true for own and test accounts. Default: none.
     pub internal: Option<String>,
-    /// File, glob or folder of deals, one row per deal. An account is not eligible while a deal is
+    /// File, glob or folder of deals, one row per deal, or a table such as `warehouse:crm.deals`. An account is not eligible while a deal is
     /// open. Default: the account list, if `deal_opened` is set.
     pub deals: Option<PathBuf>,
     /// Column of account ids in `deals`. Default: `account_id`.
@@ -30,7 +30,8 @@ pub struct EligibilityConfig {
     /// Column of the times at which deals were closed, empty while they are open. Default:
     /// `closed_at`.
     pub deal_closed: Option<String>,
-    /// File, glob or folder of contacts, one row per contact. An account is not eligible for
+    /// File, glob or folder of contacts, one row per contact, or a table such as
+    /// `warehouse:crm.contacts`. An account is not eligible for
     /// `contacted_within` after a contact. Default: none.
     pub contacts: Option<PathBuf>,
     /// Column of account ids in `contacts`. Default: `account_id`.

@@ -1,6 +1,7 @@
 //! The project file `pql.toml`: keys, defaults, validation and JSON Schema.
 
 mod check;
+mod connections;
 mod definition;
 mod domains;
 mod eligibility;
@@ -15,11 +16,12 @@ mod sources;
 mod tests;
 mod users;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+pub use connections::{ConnectionConfig, ConnectionValue};
 pub use definition::{Condition, DefinitionConfig, DefinitionKind};
 pub(crate) use domains::is_domain;
 pub use eligibility::EligibilityConfig;
@@ -59,6 +61,10 @@ pub struct Config {
     pub users: Option<UserSource>,
     /// Website visitors by day, for `pql funnel`.
     pub visitors: Option<VisitorSource>,
+    /// Databases by name. Sources name one in `connection`. A path such as `warehouse:crm.deals` is
+    /// a table of the database `warehouse`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub connections: BTreeMap<String, ConnectionConfig>,
     /// How values in files are read.
     pub input: InputConfig,
     /// Event types by their meaning.
@@ -133,7 +139,10 @@ impl Config {
                 problem.filter(|(old, _)| old.message == p.message).unwrap_or((p, Some(set)))
             });
         }
-        let Some((problem, set)) = problem else { return Ok(config) };
+        let Some((problem, set)) = problem else {
+            config.set_addresses();
+            return Ok(config);
+        };
         Err(match set {
             Some(set) => invalid(problem, "", &flag(set)),
             None => invalid(problem, text, path),
@@ -162,8 +171,9 @@ impl Config {
             accounts: None,
             users: None,
             visitors: None,
+            connections: BTreeMap::new(),
             eligibility: None,
-            matrix: MatrixConfig { table: None, file_format: None, ..self.matrix.clone() },
+            matrix: self.matrix.without_source(),
             // Alerts do not change a model.
             alerts: AlertsConfig::default(),
             ..self.clone()

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::ThresholdRule;
+use super::connections::{is_table_address, resolve_connection_paths};
 use super::problem::InvalidSetting;
 use crate::error::{Error, Result};
 use crate::names::{backticked, nearest};
@@ -63,11 +64,12 @@ const CHOICES: [(&str, &str); 9] = [
 ];
 
 /// The sections of a project file.
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "events",
     "accounts",
     "users",
     "visitors",
+    "connections",
     "input",
     "roles",
     "observation",
@@ -163,7 +165,13 @@ fn in_words(value: &Value) -> String {
 
 /// Returns how messages name a `--set` option.
 pub(super) fn flag(set: &str) -> PathBuf {
-    PathBuf::from(format!("--set {set}"))
+    PathBuf::from(format!("--set {}", without_secret(set)))
+}
+
+/// Returns a `--set` option without the value of a connection, which may be a secret.
+fn without_secret(set: &str) -> &str {
+    let is_connection = set.trim_start().starts_with("connections");
+    set.split_once('=').filter(|_| is_connection).map_or(set, |(key, _)| key)
 }
 
 /// Returns the line (from 1) of `section` or `section.key` in a project file, or the line of the
@@ -173,6 +181,10 @@ pub(super) fn flag(set: &str) -> PathBuf {
 /// * `index` – index among the sections of that name, from 0
 pub(super) fn line_of(text: &str, key: &str, index: usize) -> Option<usize> {
     let (section, key) = key.split_once('.').unwrap_or((key, ""));
+    // A section may have points in its name, as `connections.warehouse` has.
+    let dotted = key.rsplit_once('.').map(|(table, key)| (format!("{section}.{table}"), key));
+    let dotted = dotted.filter(|(table, _)| text.lines().any(|line| header(line) == Some(table)));
+    let (section, key) = dotted.as_ref().map_or((section, key), |(table, key)| (table, *key));
     let has_key =
         |line: &str| line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
     let mut lines = text.lines().map(str::trim).enumerate();
@@ -317,10 +329,13 @@ fn describe(message: &str, text: &str, line: Option<usize>) -> (String, Option<S
 
 /// Resolves relative paths of the file against its folder.
 pub(super) fn resolve_paths(table: &mut Table, base: &Path) {
+    resolve_connection_paths(table, base);
+    let addresses = table.clone();
     let resolve_key = |source: &mut Value, key: &str| {
         if let Some(Value::String(path)) = source.get_mut(key)
             && !path.is_empty()
             && path != "-"
+            && !is_table_address(&addresses, path)
         {
             if is_remote(Path::new(path.as_str())) {
                 *path = without_secrets(Path::new(&*path)).to_string_lossy().into_owned();
@@ -348,7 +363,7 @@ pub(super) fn resolve_paths(table: &mut Table, base: &Path) {
 /// Sets one key, `section.key=value`; `events.0.path=…` sets a key in a list of tables.
 pub(super) fn apply_set(table: &mut Table, set: &str) -> Result<()> {
     let usage = |problem: &str| Error::Usage {
-        problem: format!("`--set {set}`: {problem}"),
+        problem: format!("`--set {}`: {problem}", without_secret(set)),
         hint: Some(
             "write `--set section.key=value`, such as `--set model.penalty=none`".to_owned(),
         ),

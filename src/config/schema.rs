@@ -35,6 +35,11 @@ pub(super) fn only_group(key: &str, other: &str) -> Value {
     })
 }
 
+/// Returns the schema of a source that is neither a table nor a query.
+pub(super) fn without_table() -> Value {
+    json!({ "allOf": [{ "not": { "required": ["table"] } }, { "not": { "required": ["query"] } }] })
+}
+
 /// Returns the schema of a condition.
 pub(super) fn condition() -> Value {
     json!({ "$ref": "#/definitions/Condition" })

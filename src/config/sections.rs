@@ -178,6 +178,7 @@ impl Default for FeatureConfig {
 /// Columns of a feature matrix (`--features`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("dependencies" = { "query": ["connection"] }))]
 pub struct MatrixConfig {
     /// Column of outcomes. Default: `converted`.
     pub label: Option<String>,
@@ -193,9 +194,20 @@ pub struct MatrixConfig {
     /// quotes may have any characters. Default: none.
     #[schemars(extend("pattern" = TABLE_NAME))]
     pub table: Option<String>,
+    /// Database of `[connections]` from which `query` is read. Default: none.
+    pub connection: Option<String>,
+    /// Statement of SQL whose rows are the matrix `--features CONNECTION:matrix`. Default: none.
+    pub query: Option<String>,
     /// Format of the matrix, whatever its extension. Default: by the file extension or, of standard
     /// input (`-`), by the first bytes.
     pub file_format: Option<TableFormat>,
+}
+
+impl MatrixConfig {
+    /// Returns the section without the keys that name data.
+    pub(crate) fn without_source(&self) -> Self {
+        Self { table: None, connection: None, query: None, file_format: None, ..self.clone() }
+    }
 }
 
 /// Whether features are transformed with log1p.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{TABLE_NAME, at_most_one};
+use super::schema::{TABLE_NAME, at_most_one, without_table};
 use crate::error::{Error, Result};
 
 /// The format of a table in a file.
@@ -26,22 +26,28 @@ pub enum TableFormat {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend(
-    "if" = { "not": { "required": ["table"] } },
+    "if" = without_table(),
     "then" = { "required": ["path"] },
+    "dependencies" = { "query": ["connection"] },
     "allOf" = at_most_one(&["event", "event_name", "unpivot"])
 ))]
 pub struct EventSource {
     /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst); `-` is
-    /// standard input. May be a URL such as `s3://bucket/events/`. Relative paths start at the folder of the project file. Default: none; required without `table`.
+    /// standard input. May be a URL such as `s3://bucket/events/`. Relative paths start at the folder of the project file. Default: none; required without `table` and `query`.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
     /// Format of the files, whatever their extension. Default: by the file extension or, of standard
     /// input, by the first bytes.
     pub file_format: Option<TableFormat>,
-    /// Table of a database, such as `analytics.events`, for `pql export sql`. A part in double
-    /// quotes may have any characters. Default: none.
+    /// Table of a database, such as `analytics.events`: of `connection`, or for `pql export sql`. A
+    /// part in double quotes may have any characters. Default: none.
     #[schemars(extend("pattern" = TABLE_NAME))]
     pub table: Option<String>,
+    /// Database of `[connections]` from which `table` or `query` is read. Default: none.
+    pub connection: Option<String>,
+    /// Statement of SQL whose rows are read from `connection`. In it, `{since}` and `{until}` are
+    /// replaced by the start and the end of the log. Default: none.
+    pub query: Option<String>,
     /// Column of account ids. Default: `account_id`.
     pub account: Option<String>,
     /// Column of user ids. Default: `user_id`.
@@ -69,21 +75,27 @@ pub struct EventSource {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend(
-    "if" = { "not": { "required": ["table"] } },
-    "then" = { "required": ["path"] }
+    "if" = without_table(),
+    "then" = { "required": ["path"] },
+    "dependencies" = { "query": ["connection"] }
 ))]
 pub struct AccountSource {
     /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst); `-` is
-    /// standard input. May be a URL such as `s3://bucket/events/`. Relative paths start at the folder of the project file. Default: none; required without `table`.
+    /// standard input. May be a URL such as `s3://bucket/events/`. Relative paths start at the folder of the project file. Default: none; required without `table` and `query`.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
     /// Format of the files, whatever their extension. Default: by the file extension or, of standard
     /// input, by the first bytes.
     pub file_format: Option<TableFormat>,
-    /// Table of a database, such as `analytics.events`, for `pql export sql`. A part in double
-    /// quotes may have any characters. Default: none.
+    /// Table of a database, such as `analytics.events`: of `connection`, or for `pql export sql`. A
+    /// part in double quotes may have any characters. Default: none.
     #[schemars(extend("pattern" = TABLE_NAME))]
     pub table: Option<String>,
+    /// Database of `[connections]` from which `table` or `query` is read. Default: none.
+    pub connection: Option<String>,
+    /// Statement of SQL whose rows are read from `connection`. In it, `{since}` and `{until}` are
+    /// replaced by the start and the end of the log. Default: none.
+    pub query: Option<String>,
     /// Column of account ids. Default: `account_id`.
     pub account: Option<String>,
     /// Column of sign-up times. Default: `signed_up_at`.
@@ -115,15 +127,26 @@ pub struct AccountSource {
 /// Website visitors by day, for the conversion from visitor to sign-up in `pql funnel`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["path"]))]
+#[schemars(extend(
+    "if" = without_table(),
+    "then" = { "required": ["path"] },
+    "dependencies" = { "query": ["connection"], "table": ["connection"] }
+))]
 pub struct VisitorSource {
     /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst); `-` is
-    /// standard input. May be a URL such as `s3://bucket/events/`. Relative paths start at the folder of the project file.
+    /// standard input. May be a URL such as `s3://bucket/events/`. Relative paths start at the folder of the project file. Default: none; required without `table` and `query`.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
     /// Format of the files, whatever their extension. Default: by the file extension or, of standard
     /// input, by the first bytes.
     pub file_format: Option<TableFormat>,
+    /// Table of `connection`, such as `analytics.visitors`. Default: none.
+    #[schemars(extend("pattern" = TABLE_NAME))]
+    pub table: Option<String>,
+    /// Database of `[connections]` from which `table` or `query` is read. Default: none.
+    pub connection: Option<String>,
+    /// Statement of SQL whose rows are read from `connection`. Default: none.
+    pub query: Option<String>,
     /// Column of days. Default: `date`.
     pub date: Option<String>,
     /// Column of visitor counts. Default: `visitors`.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::{TABLE_NAME, without_table};
+
 /// Accounts of users at free-mail, relay and disposable providers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -20,13 +22,25 @@ pub enum PersonalAddresses {
 /// of its user at the time of the event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["path"]))]
+#[schemars(extend(
+    "if" = without_table(),
+    "then" = { "required": ["path"] },
+    "dependencies" = { "query": ["connection"], "table": ["connection"] }
+))]
 pub struct UserSource {
     /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst). May be a
     /// URL such as `s3://bucket/users/`.
-    /// Relative paths start at the folder of the project file.
+    /// Relative paths start at the folder of the project file. Default: none; required without
+    /// `table` and `query`.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
+    /// Table of `connection`, such as `app.users`. Default: none.
+    #[schemars(extend("pattern" = TABLE_NAME))]
+    pub table: Option<String>,
+    /// Database of `[connections]` from which `table` or `query` is read. Default: none.
+    pub connection: Option<String>,
+    /// Statement of SQL whose rows are read from `connection`. Default: none.
+    pub query: Option<String>,
     /// Column of user ids. Default: `user_id`.
     pub user: Option<String>,
     /// Column of account ids. Default: `account_id`.
@@ -53,7 +67,8 @@ pub struct UserSource {
     /// Add the accounts of users that the account list lacks. They sign up with their first member
     /// or event.
     pub add_accounts: bool,
-    /// File, glob or folder of merged user ids, one row per old id. Default: none.
+    /// File, glob or folder of merged user ids, one row per old id, or a table such as
+    /// `warehouse:app.merges`. Default: none.
     pub alias: Option<PathBuf>,
     /// Column of old ids in `alias`. Default: `old_id`.
     pub alias_old: Option<String>,

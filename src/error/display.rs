@@ -24,6 +24,7 @@ impl fmt::Display for Error {
             Self::Malformed { path, row, problem, .. } => {
                 write!(f, "{}: {problem}", file_and_row(path, *row))
             }
+            Self::Database { place, problem, .. } => write!(f, "{place}: {problem}"),
             Self::Empty { path, expected } => {
                 write!(f, "`{}` is empty: {expected}", path.display())
             }

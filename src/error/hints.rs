@@ -13,7 +13,7 @@ impl Error {
         let did_you_mean =
             |name: &Option<String>| name.as_ref().map(|name| format!("did you mean `{name}`?"));
         match self {
-            Self::Config { hint, .. } | Self::Usage { hint, .. } | Self::OneClass { hint, .. } | Self::NoModel { hint, .. } | Self::UnusableChampion { hint, .. } | Self::CheckFailed { hint, .. } => {
+            Self::Config { hint, .. } | Self::Database { hint, .. } | Self::Usage { hint, .. } | Self::OneClass { hint, .. } | Self::NoModel { hint, .. } | Self::UnusableChampion { hint, .. } | Self::CheckFailed { hint, .. } => {
                 hint.clone()
             }
             Self::MissingColumn { suggestion, .. }
@@ -47,7 +47,7 @@ impl Error {
                 "run `pql init --events FILE` to write a project file, or pass a feature matrix with `--features FILE`".to_owned(),
             ),
             Self::OnlyTable { .. } => Some(
-                "export the table and set `path`, or compute the scores where the table is: `pql export sql MODEL`".to_owned(),
+                "set `connection` to read the table, export it and set `path`, or compute the scores where the table is: `pql export sql MODEL`".to_owned(),
             ),
             Self::TooManyEventNames => Some("set `events.event` to another column; this one seems to contain ids".to_owned()),
             Self::NoSignUps { .. } => Some("set `observation.since` to the time from which the log is complete".to_owned()),

@@ -48,6 +48,15 @@ pub enum Error {
         #[source]
         source: Option<ForeignError>,
     },
+    /// A database that refuses a connection or a statement.
+    Database {
+        /// The connection, or the source in it.
+        place: String,
+        /// What happened, in the words of the driver without secrets.
+        problem: String,
+        /// The next step, if known.
+        hint: Option<String>,
+    },
     /// A file or folder without rows.
     Empty {
         /// The file or folder.

@@ -2,6 +2,7 @@
 //! progress and notices ([`progress`], [`sink`]).
 
 pub(crate) mod compression;
+pub(crate) mod database;
 pub(crate) mod lake;
 pub mod progress;
 pub mod read;

@@ -50,6 +50,7 @@ use volume::DailyVolume;
 
 use crate::config::{AccountSource, Config, EventSource, Roles, UserSource};
 use crate::error::{Error, Result};
+use crate::io::database;
 use crate::io::progress::Progress;
 use crate::io::sink::Sink;
 use crate::time::{NEVER, Timestamp, Zone};
@@ -178,6 +179,7 @@ impl Log {
     pub fn read(config: &Config, options: &ReadOptions, sink: &mut Sink<'_>) -> Result<Self> {
         let ReadOptions { now, until, types, memory } = options;
         let types = &ColumnTypes { zone: config.input.timezone, ..types.clone() };
+        database::register(config, until.filter(|until| until.0 < NEVER).unwrap_or(*now));
         let (now, until) = (now.0, until.map(|until| until.0));
         if let Some(until) = until.filter(|until| (now + 1..NEVER).contains(until)) {
             return Err(Error::Usage {
@@ -202,6 +204,7 @@ impl Log {
         let bounds = LogBounds { now, since, until, zone: config.input.timezone };
         let mut log = ingest(&sources, bounds, sink.progress())?;
         log.exclusions = exclusions::read(config, &mut log)?;
+        database::disconnect();
         log.warnings.iter().for_each(|warning| sink.notify(warning.clone()));
         Ok(log)
     }

@@ -40,6 +40,7 @@ impl Model {
             events: file.events.clone(),
             accounts: file.accounts.clone(),
             users: file.users.clone(),
+            connections: file.connections.clone(),
             eligibility: file.eligibility.clone(),
             ..stored
         };
@@ -154,14 +155,14 @@ impl Model {
     /// Returns the column names of a matrix: from the project file if set there, else from the
     /// training.
     pub(crate) fn matrix_config(&self, file: MatrixConfig) -> Result<MatrixConfig> {
-        let has_columns = MatrixConfig { table: None, file_format: None, ..file.clone() }
-            != MatrixConfig::default();
+        let has_columns = file.without_source() != MatrixConfig::default();
         if has_columns {
             return Ok(file);
         }
         let stored = self.config()?.matrix;
         let table = file.table.or(stored.table);
-        Ok(MatrixConfig { table, file_format: file.file_format, ..stored })
+        let MatrixConfig { connection, query, file_format, .. } = file;
+        Ok(MatrixConfig { table, connection, query, file_format, ..stored })
     }
 
     /// Reads a matrix with outcomes in the same way as the training rows. Warnings about the files

@@ -78,7 +78,7 @@ fn a_source_that_is_only_a_table_is_not_read() {
         TRIAL.replace("path = \"events.csv\"", events).replace("path = \"accounts.csv\"", accounts)
     };
     let (file, other) = ("path = \"events.csv\"", "path = \"accounts.csv\"");
-    let hint = "hint: export the table and set `path`, or compute the scores where the table is: `pql export sql MODEL`";
+    let hint = "hint: set `connection` to read the table, export it and set `path`, or compute the scores where the table is: `pql export sql MODEL`";
     train(&tables("table = \"analytics.events\"", other))
         .fails_with(2, &["[[events]]: found only the table `analytics.events`", hint]);
     train(&tables(file, "table = 'crm.\"all accounts\"'"))

@@ -9,7 +9,12 @@ use crate::common::root;
 const ORDER: &str = "time remote_path escape names query warning error config io log dataset rules model training registry operations export report tools cli";
 
 /// Dependencies and the only modules that use them.
-const HOMES: [(&str, &str); 25] = [
+const HOMES: [(&str, &str); 30] = [
+    ("adbc_core", "io"),
+    ("adbc_driver_manager", "io"),
+    ("arrow_array", "io"),
+    ("arrow_ipc", "io"),
+    ("arrow_schema", "io"),
     ("bincode", "model"),
     ("chrono_tz", "time"),
     ("clap", "cli"),

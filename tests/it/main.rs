@@ -29,6 +29,8 @@ mod codes;
 mod commands;
 mod common;
 mod compare;
+mod connect_guide;
+mod databases;
 mod definition;
 mod doctor;
 mod eligibility;

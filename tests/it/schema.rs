@@ -4,9 +4,9 @@ use std::fs;
 
 use pql::config::schema::json_schema;
 use pql::config::{
-    AccountSource, AlertsConfig, Condition, Config, ContactValue, DefinitionConfig, DesignConfig,
-    EligibilityConfig, EventSource, FeatureConfig, InputConfig, MatrixConfig, ModelConfig,
-    ObservationConfig, QualifyConfig, Roles, UserSource, VisitorSource,
+    AccountSource, AlertsConfig, Condition, Config, ConnectionConfig, ContactValue,
+    DefinitionConfig, DesignConfig, EligibilityConfig, EventSource, FeatureConfig, InputConfig,
+    MatrixConfig, ModelConfig, ObservationConfig, QualifyConfig, Roles, UserSource, VisitorSource,
 };
 use regex::Regex;
 use serde::de::DeserializeOwned;
@@ -96,6 +96,9 @@ fn type_name(schema: &Value) -> String {
         "object" if schema["additionalProperties"]["type"] == "array" => {
             "table: column = list of values".to_owned()
         }
+        "object" if schema["additionalProperties"]["oneOf"].is_array() => {
+            "table: option = value".to_owned()
+        }
         "object" => "table: feature = level".to_owned(),
         "integer" => format!("integer{range}"),
         "number" => format!("number{range}"),
@@ -153,7 +156,9 @@ fn reference(schema: &Value) -> String {
     for section in keys::<Config>() {
         let schema = &schema["properties"][&section];
         let list = schema["type"] == "array";
-        let (header, item) = if list {
+        let (header, item) = if schema["additionalProperties"].is_object() {
+            (format!("[{section}.NAME]"), &schema["additionalProperties"])
+        } else if list {
             (format!("[[{section}]]"), &schema["items"])
         } else {
             (format!("[{section}]"), schema)
@@ -163,6 +168,7 @@ fn reference(schema: &Value) -> String {
             "accounts" => keys::<AccountSource>(),
             "users" => keys::<UserSource>(),
             "visitors" => keys::<VisitorSource>(),
+            "connections" => keys::<ConnectionConfig>(),
             "roles" => keys::<Roles>(),
             "observation" => keys::<ObservationConfig>(),
             "features" => keys::<FeatureConfig>(),
@@ -293,7 +299,7 @@ pub(crate) fn violation(value: &Value, schema: &Value, root: &Value, key: &str) 
         Value::Null if schema["additionalProperties"] == false => {
             Some(format!("unknown key {key}"))
         }
-        Value::Null => None,
+        Value::Null => violation(value, &schema["additionalProperties"], root, key),
         schema => violation(value, schema, root, key),
     });
     let dependencies = schema["dependencies"].as_object().into_iter().flatten();
@@ -349,6 +355,8 @@ fn the_schema_and_the_parser_accept_valid_project_files() {
         "[[events]]\ntable = \"events\"\n[accounts]\ntable = \"my-project.crm.accounts\"\n",
         "[[events]]\npath = \"a.csv\"\ntable = 'catalog.\"größe . 1\".`a``b`'\n",
         "[matrix]\ntable = '\"a\"\"b\"'\n",
+        "[connections.lite]\ndriver = \"sqlite\"\nuri = \"a.db\"\n[[events]]\nconnection = \"ww\"\nquery = \"select 1\"\n[connections.ww]\ndriver = \"postgresql\"\nuri = { env = \"W\" }\noptions = { a = \"b\", password = { env = \"P\" } }\n",
+        "[connections.ww]\ndriver = \"a\"\n[users]\nconnection = \"ww\"\ntable = \"u\"\n[visitors]\nconnection = \"ww\"\nquery = \"select 1\"\n[matrix]\nconnection = \"ww\"\nquery = \"select 1\"\n",
         "[[definition]]\nname = \"x\"\ntype = \"limit\"\nall = [{ any = [{ users = 3 }, { features = 2 }] }]\n",
         "[[definition]]\nname = \"x\"\nwithin = \"14d\"\nall = []\nany = [{ event = \"a\" }]\n",
         "[[definition]]\nname = \"x\"\nany = [{ event = \"a\", at_least = 2.0 }]\n",
@@ -401,6 +409,12 @@ fn the_schema_and_the_parser_refuse_invalid_project_files() {
         "[accounts]\npath = \"a.csv\"\nattributes = [\"a\", \"a\"]\n",
         "[visitors]\npath = \"\"\n",
         "[visitors]\ntable = \"visitors\"\n",
+        "[users]\nquery = \"select 1\"\n",
+        "[matrix]\nquery = \"select 1\"\n",
+        "[connections.warehouse]\nuri = \"a.db\"\n",
+        "[connections.warehouse]\ndriver = \"sqlite\"\nuri = 1\n",
+        "[connections.warehouse]\ndriver = \"sqlite\"\nuri = { env = \"\" }\n",
+        "[connections.warehouse]\ndriver = \"sqlite\"\nuri = { env = \"A\", text = \"B\" }\n",
         "[accounts]\naccount = \"id\"\n",
         "[[events]]\ntable = \"\"\n",
         "[[events]]\ntable = \"analytics.\"\n",

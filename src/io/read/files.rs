@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use super::{FileFormat, SUPPORTED_EXTENSIONS, file_format, stdin, unreadable};
 use crate::config::TableFormat;
 use crate::error::{Error, Result};
+use crate::io::database;
 use crate::io::lake::LakeSearch;
 use crate::io::remote::{self, Found, hidden_initial, is_remote};
 
@@ -63,7 +64,11 @@ pub(crate) fn table_files(path: &Path, format: Option<TableFormat>) -> Result<Ve
 /// * `format` – the format of all files, whatever their extension
 pub(super) fn list(path: &Path, format: Option<TableFormat>) -> Result<Listing> {
     let mut found = Listing::default();
-    let source = if stdin::is_stdin(path) {
+    let source = if database::is_table(path) {
+        database::copy(path)?;
+        found.files.push(path.to_owned());
+        return Ok(found);
+    } else if stdin::is_stdin(path) {
         stdin::copy()?;
         found.files.push(path.to_owned());
         return Ok(found);

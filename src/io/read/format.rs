@@ -6,6 +6,7 @@ use super::stdin::{self, is_stdin};
 use crate::config::{MaxLine, TableFormat};
 use crate::error::{Error, Result};
 use crate::io::compression::Compression;
+use crate::io::database;
 
 /// File extensions that can be read, for messages.
 pub(super) const SUPPORTED_EXTENSIONS: &str = "`.parquet`, `.csv`, `.tsv`, `.ndjson`, `.jsonl`, `.json`, `.arrow`, `.arrows`, `.ipc` or `.feather` (text formats also with `.gz` or `.zst`)";
@@ -50,6 +51,9 @@ impl FileFormat {
 pub(super) fn file_format(file: &Path) -> Result<FileFormat> {
     if is_stdin(file) {
         return stdin::detect_format(file);
+    }
+    if database::is_table(file) {
+        return Ok(FileFormat::Arrow);
     }
     FileFormat::from_path(file).ok_or_else(|| {
         let compressed = Compression::from_path(file) != Compression::Plain;

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Compression, Delimited, FileFormat, compressed_table, decompress, unreadable};
 use crate::error::{Error, Result};
+use crate::io::database;
 use crate::io::remote::{self, is_remote};
 use crate::io::write::UnfinishedFile;
 
@@ -24,8 +25,12 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Opens a file or, for `-`, the copy of standard input. A remote file is fetched as a whole.
+/// Opens a file; for `-`, the copy of standard input; for a table of a database, its rows. A remote
+/// file is fetched as a whole.
 pub(super) fn open(path: &Path) -> io::Result<File> {
+    if let Some(rows) = database::open(path) {
+        return rows;
+    }
     if is_remote(path) {
         return remote::open(path);
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::TableFormat;
 use crate::error::{Error, Result};
+use crate::io::database;
 use crate::io::read::{is_stdin, table_files};
 use crate::io::remote::{covers, is_remote};
 
@@ -41,6 +42,9 @@ impl Input {
             Self::File(path) => vec![path.clone()],
             // What standard input is redirected from, where the system tells.
             Self::Tables(path, _) if is_stdin(path) => vec![PathBuf::from("/dev/stdin")],
+            Self::Tables(path, _) if database::is_table(path) => {
+                database::database_file(path).into_iter().collect()
+            }
             Self::Tables(path, _) if path.is_file() => vec![path.clone()],
             Self::Tables(path, format) => table_files(path, *format).unwrap_or_default(),
             Self::Ledger(path) => table_files(path, None).unwrap_or_default(),

@@ -109,7 +109,7 @@ impl UnfinishedFile {
     }
 }
 
-/// A folder with a temporary name, in a folder that pql manages; removed when it is dropped.
+/// A folder with a temporary name; removed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct UnfinishedFolder {
     // Dropped before the entry.
@@ -121,10 +121,20 @@ pub(crate) struct UnfinishedFolder {
 impl UnfinishedFolder {
     /// Creates a folder in another one, from which files of killed programs are removed.
     pub(crate) fn create(folder: &Path) -> io::Result<Self> {
+        Self::create_with(folder, 0o777)
+    }
+
+    /// Creates a folder that only its owner can read.
+    pub(crate) fn create_private(folder: &Path) -> io::Result<Self> {
+        Self::create_with(folder, 0o700)
+    }
+
+    /// Creates a folder with the permissions of a mode, before the umask.
+    fn create_with(folder: &Path, mode: u32) -> io::Result<Self> {
         remove_abandoned(folder, |there| there.is_file() || there.is_dir());
         loop {
             let mut unfinished = unfinished();
-            let temporary = builder(0o777).tempdir_in(folder).map_err(without_path)?;
+            let temporary = builder(mode).tempdir_in(folder).map_err(without_path)?;
             let entry = Entry::new(temporary.path(), &mut unfinished);
             drop(unfinished);
             // Some systems cannot open folders, nor lock them.

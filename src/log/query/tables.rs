@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::config::{AccountSource, EventSource, MaxLine, TableFormat};
 use crate::error::{Error, Result};
+use crate::io::database;
 use crate::io::read::{FileOptions, Source};
 use crate::log::account_columns::AccountColumns;
 use crate::log::columns::EventColumns;
@@ -164,7 +165,7 @@ fn open(
     format: Option<TableFormat>,
     options: &TableOptions<'_>,
 ) -> Result<Option<Source>> {
-    let has_files = !path.as_os_str().is_empty();
+    let has_files = !path.as_os_str().is_empty() && !database::is_table(path);
     let options = FileOptions::new(options.max_line, format);
     has_files.then(|| Source::open(path, options)).transpose()
 }

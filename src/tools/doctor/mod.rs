@@ -10,6 +10,7 @@ use sources::check_sources;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::io::database;
 use crate::io::sink::Sink;
 use crate::log::{Log, ReadOptions};
 use crate::time::Timestamp;
@@ -89,6 +90,7 @@ pub fn examine(
     reference: Timestamp,
     sink: &mut Sink<'_>,
 ) -> Vec<ProjectCheck> {
+    database::register(config, reference);
     let mut checks = check_sources(config, options);
     if checks.iter().any(|check| check.status == CheckStatus::Problem) {
         return checks;

@@ -8,6 +8,7 @@ use polars::prelude::DataType;
 use super::{CheckStatus, ProjectCheck};
 use crate::config::{Config, MaxLine, TableFormat};
 use crate::error::Result;
+use crate::io::database::{self, CopySummary};
 use crate::io::read::{self, FileOptions, Source};
 use crate::log::{ReadOptions, UsedColumns, account_columns, event_columns, visitor_columns};
 use crate::names::{backticked, counted, file_name};
@@ -92,15 +93,20 @@ impl ProjectSource<'_> {
         checks: &mut Vec<ProjectCheck>,
     ) -> Option<TimeForm> {
         let label = self.path.as_ref().map_or_else(|_| "table".to_owned(), |path| file_name(path));
+        let is_table = self.path.as_ref().is_ok_and(|path| database::is_table(path));
         let options = FileOptions::new(max_line, self.format);
         let mut files = match self.path.and_then(|path| Source::open(path, options)) {
             Ok(files) => files,
             Err(error) => {
-                checks.push(ProjectCheck::failed(&label, "files", &error));
+                let check = if is_table { "connection" } else { "files" };
+                checks.push(ProjectCheck::failed(&label, check, &error));
                 return None;
             }
         };
-        checks.push(check_files(&label, &files));
+        match database::summary(files.file(0)) {
+            Some(summary) => checks.extend(check_table(&label, &summary)),
+            None => checks.push(check_files(&label, &files)),
+        }
         let columns = match (self.columns)(&files) {
             Ok(columns) => columns,
             Err(error) => {
@@ -121,6 +127,17 @@ impl ProjectSource<'_> {
             }
         }
     }
+}
+
+/// Describes the rows of a database.
+fn check_table(label: &str, summary: &CopySummary) -> [ProjectCheck; 2] {
+    let rows = format!("{} from the database", counted(summary.rows, "row"));
+    let types: Vec<String> =
+        summary.types.iter().map(|(name, kind)| format!("`{name}` {kind}")).collect();
+    [
+        ProjectCheck::ok(label, "connection", rows),
+        ProjectCheck::ok(label, "types", types.join(", ")),
+    ]
 }
 
 /// Checks that every file can be read.
