@@ -11,7 +11,7 @@ OUT := $(abspath $(CARGO_TARGET_DIR))/demo
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.rs)))
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help build install demo check test long monitoring mutants fuzz reliability coverage mutation docs golden notices supply peers bench bench-warehouse data pictures python browser servers engines cloud seeds
+.PHONY: help build install demo check test long monitoring mutants fuzz reliability coverage mutation docs golden notices supply peers bench bench-warehouse data pictures python browser servers engines seeds
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17
@@ -160,10 +160,6 @@ data: build ## Write data/demo, models/demo and notebooks-export/demo-0001
 seeds: build ## Repeat the choice of the seed of data/demo (2 minutes)
 	$(call say,Simulating and training with 20 seeds)
 	python3 data/demo/seeds.py '$(PQL)'
-
-cloud: $(dir $(PQL_ENGINES_PYTHON)).ready ## Run the tests of object stores with a local S3 server (builds pql with the feature `cloud`)
-	$(call say,Reading from and writing to a local S3 server)
-	cargo test --locked --features cloud --lib --test it -- io::remote:: object_stores:: --include-ignored
 
 engines: servers $(dir $(PQL_ENGINES_PYTHON)).ready ## Run exported SQL in DuckDB, PostgreSQL, Spark and, by sqlglot, as of BigQuery and Snowflake
 	$(call say,Versions of the engines)

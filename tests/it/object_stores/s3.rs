@@ -16,7 +16,7 @@ fn halves(csv: &str) -> [String; 2] {
 }
 
 #[test]
-#[ignore = "needs moto of `make cloud`"]
+#[ignore = "needs the engines of `make engines`"]
 fn objects_prefixes_and_globs_give_the_features_of_local_files() {
     let (s3, project) = (S3::start(), Project::trial());
     let expected = project.features(&[]);
@@ -46,7 +46,7 @@ fn objects_prefixes_and_globs_give_the_features_of_local_files() {
 }
 
 #[test]
-#[ignore = "needs moto of `make cloud`"]
+#[ignore = "needs the engines of `make engines`"]
 fn only_the_columns_of_a_parquet_object_that_are_used_are_fetched() {
     let (s3, project) = (S3::start(), Project::trial());
     let expected = project.features(&[]);
@@ -61,7 +61,7 @@ fn only_the_columns_of_a_parquet_object_that_are_used_are_fetched() {
 }
 
 #[test]
-#[ignore = "needs moto of `make cloud`"]
+#[ignore = "needs the engines of `make engines`"]
 fn outputs_are_the_bytes_of_local_files_and_appear_as_a_whole() {
     let (s3, project) = (S3::start(), Project::trained_matrix());
     let matrix = project.text("matrix.csv");
@@ -94,7 +94,7 @@ fn outputs_are_the_bytes_of_local_files_and_appear_as_a_whole() {
 }
 
 #[test]
-#[ignore = "needs moto of `make cloud`"]
+#[ignore = "needs the engines of `make engines`"]
 fn an_output_never_replaces_an_object_that_the_run_reads() {
     let (s3, project) = (S3::start(), Project::trained_matrix());
     s3.put("acme/in/matrix.csv", &project.read("matrix.csv"));
@@ -111,7 +111,7 @@ fn an_output_never_replaces_an_object_that_the_run_reads() {
 }
 
 #[test]
-#[ignore = "needs moto of `make cloud`"]
+#[ignore = "needs the engines of `make engines`"]
 fn problems_of_a_store_name_the_url_and_the_setting() {
     let (s3, project) = (S3::start(), Project::trained_matrix());
     let program = env!("CARGO_BIN_EXE_pql");
@@ -155,7 +155,7 @@ fn problems_of_a_store_name_the_url_and_the_setting() {
 }
 
 #[test]
-#[ignore = "needs moto of `make cloud`"]
+#[ignore = "needs the engines of `make engines`"]
 fn tables_of_a_lake_in_a_store_are_refused() {
     let (s3, project) = (S3::start(), Project::trained_matrix());
     let matrix = project.read("matrix.csv");
@@ -180,7 +180,7 @@ fn tables_of_a_lake_in_a_store_are_refused() {
 
 /// Returns the commands of a section of a guide, and runs them.
 #[test]
-#[ignore = "needs moto of `make cloud`"]
+#[ignore = "needs the engines of `make engines`"]
 fn the_guide_leads_from_credentials_to_scores_in_s3() {
     let guide = std::fs::read_to_string(root().join("docs/guide/connect.md")).unwrap();
     let section = guide.split("\n## Amazon S3").nth(1).expect("a section about S3");
