@@ -23,22 +23,34 @@ pub(crate) fn split(path: &Path) -> Option<(&str, &str)> {
     is_scheme.then_some((scheme, rest))
 }
 
+/// Returns whether a scheme is one of web servers.
+pub(crate) fn is_web(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+}
+
 /// Returns a path as it is shown: a URL without its query and without its user.
 pub(crate) fn without_secrets(path: &Path) -> PathBuf {
     let Some((scheme, rest)) = split(path) else { return path.to_owned() };
-    // In a bucket, `?` is part of a glob, and `@` separates the container from the account of Azure.
-    let is_web = matches!(scheme, "http" | "https");
-    let shown = if is_web { rest.split(['?', '#']).next().unwrap_or_default() } else { rest };
+    // In a bucket, `?` is part of a glob unless parameters follow, and `@` separates the container
+    // from the account of Azure.
+    let is_web = is_web(scheme);
+    let is_query = is_web || rest.split_once('?').is_some_and(|(_, query)| query.contains('='));
+    let shown = if is_query { rest.split(['?', '#']).next().unwrap_or_default() } else { rest };
     let (authority, file) = shown.split_at(shown.find('/').unwrap_or(shown.len()));
     let host = match authority.rsplit_once('@') {
         Some((_, host)) if !scheme.starts_with("abfs") => host,
         _ => authority,
     };
-    if host.len() + file.len() == rest.len() {
+    let has_secrets = host.len() + file.len() < rest.len();
+    if !has_secrets && !is_web {
         return path.to_owned();
     }
     let whole = format!("{scheme}://{rest}");
     let mut known = WHOLE_URLS.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.contains_key(&whole) {
+        // A path that was returned before.
+        return path.to_owned();
+    }
     let numbered = |number: usize| match number {
         1 => format!("{scheme}://{host}{file}"),
         // URLs that differ only in their query are different tables.
@@ -87,6 +99,8 @@ mod tests {
             ("https://user:password@h1/b.csv#part", "https://h1/b.csv"),
             ("s3://key:secret@bucket1/x@y.csv", "s3://bucket1/x@y.csv"),
             ("https://h1?token=1", "https://h1"),
+            ("HTTPS://h2/a.csv?X-Signature=1", "HTTPS://h2/a.csv"),
+            ("az://c/e.csv?sv=1&sig=secret", "az://c/e.csv"),
         ] {
             // The same URL keeps its path.
             for _ in 0..2 {
@@ -95,5 +109,14 @@ mod tests {
             assert_eq!(whole_url(Path::new(expected)), whole);
         }
         assert_eq!(whole_url(Path::new("https://h1/c.csv")), "https://h1/c.csv");
+    }
+
+    #[test]
+    fn a_url_and_the_same_one_with_a_query_are_two_tables() {
+        let shown = |text: &str| without_secrets(Path::new(text));
+        let plain = shown("https://h3/e.csv");
+        let part = shown("https://h3/e.csv?part=2");
+        assert_eq!(whole_url(&plain), "https://h3/e.csv");
+        assert_eq!(whole_url(&part), "https://h3/e.csv?part=2");
     }
 }

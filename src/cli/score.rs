@@ -61,7 +61,7 @@ pub(super) struct Args {
     /// Also write accounts without a probability; `reason_1` has the cause
     #[arg(long, requires = "output", help_heading = "Output")]
     all: bool,
-    /// Replace these rows of an output table [default: append]
+    /// Rows of the output table to replace [default: append]
     #[arg(long, value_name = "MODE", requires = "output", help_heading = "Output")]
     mode: Option<TableMode>,
     /// Also store the scores in this folder, for `pql alerts` and `pql monitor`

@@ -168,10 +168,10 @@ pub(super) fn flag(set: &str) -> PathBuf {
     PathBuf::from(format!("--set {}", without_secret(set)))
 }
 
-/// Returns a `--set` option without the value of a connection, which may be a secret.
+/// Returns a `--set` option without the value of a connection or a URL, which may have a secret.
 fn without_secret(set: &str) -> &str {
-    let is_connection = set.trim_start().starts_with("connections");
-    set.split_once('=').filter(|_| is_connection).map_or(set, |(key, _)| key)
+    let may_have_secret = set.trim_start().starts_with("connections") || set.contains("://");
+    set.split_once('=').filter(|_| may_have_secret).map_or(set, |(key, _)| key)
 }
 
 /// Returns the line (from 1) of `section` or `section.key` in a project file, or the line of the
@@ -227,8 +227,8 @@ pub(super) fn from_toml(error: &toml::de::Error, text: &str, path: &Path) -> Err
 
 /// Returns the key of a `--set` option.
 fn flag_key(flag: &Path) -> Option<String> {
-    let (key, _) = flag.to_str()?.strip_prefix("--set ")?.split_once('=')?;
-    Some(key.trim().to_owned())
+    let set = flag.to_str()?.strip_prefix("--set ")?;
+    Some(set.split_once('=').map_or(set, |(key, _)| key).trim().to_owned())
 }
 
 /// Returns the key of the value that follows a text: `section.key`, or `section.key.inner` in an

@@ -81,7 +81,7 @@ pub struct EventSource {
 ))]
 pub struct AccountSource {
     /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst); `-` is
-    /// standard input. May be a URL such as `s3://bucket/events/`. Relative paths start at the folder of the project file. Default: none; required without `table` and `query`.
+    /// standard input. May be a URL such as `s3://bucket/accounts/`. Relative paths start at the folder of the project file. Default: none; required without `table` and `query`.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
     /// Format of the files, whatever their extension. Default: by the file extension or, of standard
@@ -134,7 +134,7 @@ pub struct AccountSource {
 ))]
 pub struct VisitorSource {
     /// File, glob or folder: Parquet, CSV, NDJSON or Arrow, text also compressed (.gz, .zst); `-` is
-    /// standard input. May be a URL such as `s3://bucket/events/`. Relative paths start at the folder of the project file. Default: none; required without `table` and `query`.
+    /// standard input. May be a URL such as `s3://bucket/visitors/`. Relative paths start at the folder of the project file. Default: none; required without `table` and `query`.
     #[schemars(length(min = 1))]
     pub path: PathBuf,
     /// Format of the files, whatever their extension. Default: by the file extension or, of standard

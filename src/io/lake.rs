@@ -60,16 +60,16 @@ impl LakeTable {
             LakeFormat::Iceberg => ("Iceberg", "iceberg_scan"),
         };
         let folder = self.folder.display();
-        let mut problem = format!("`{}`: found a table of {name}", path.display());
+        let mut problem = format!("`{}`: found a {name} table", path.display());
         if self.folder != path {
             problem += &format!(" (`{folder}`)");
         }
         problem +=
-            ", expected files; its folder also has rows that newer versions replaced or deleted";
+            ", expected data files; the folder also contains rows that were replaced or deleted";
         Error::Usage {
             problem,
             hint: Some(format!(
-                "set `path = \"-\"` and pipe its newest version into pql: `duckdb -csv -c \"from {function}('{folder}')\" | pql …`"
+                "read its newest version with DuckDB: set `connection` and `query = \"from {function}('{folder}')\"` instead of `path` (see the guide `connect.md`)"
             )),
         }
     }

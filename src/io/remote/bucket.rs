@@ -1,6 +1,6 @@
 //! Objects of S3, Google Cloud Storage and Azure Blob Storage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::ops::Range;
@@ -114,7 +114,13 @@ pub(super) fn find(url: &ObjectUrl) -> io::Result<Object> {
     Ok(object)
 }
 
-/// Lists the keys below a prefix that ends with `/` or is empty, except markers of folders.
+/// Returns the folders above a key.
+fn folders(key: &str) -> impl Iterator<Item = String> {
+    key.match_indices('/').map(|(end, _)| key[..end].to_owned())
+}
+
+/// Lists the keys below a prefix that ends with `/` or is empty, except markers of folders: empty
+/// objects, whose names lose their final `/` here.
 pub(super) fn list(url: &ObjectUrl, prefix: &str) -> io::Result<Vec<String>> {
     let (store, parsed) = (store(url)?, parse_key(prefix)?);
     let mut listed = Vec::new();
@@ -126,11 +132,15 @@ pub(super) fn list(url: &ObjectUrl, prefix: &str) -> io::Result<Vec<String>> {
         Ok(())
     })?
     .map_err(|error| explain(url, "list", &error))?;
+    let names: BTreeSet<String> =
+        listed.iter().flat_map(|object| folders(object.location.as_ref())).collect();
+    let is_folder = |key: &str| key == prefix.trim_end_matches('/') || names.contains(key);
     let mut known = lock(&LISTED);
     let mut keys = Vec::new();
     for object in listed {
         let key = object.location.to_string();
-        if object.size > 0 || !key.ends_with('/') {
+        let is_marker = object.size == 0 && is_folder(&key);
+        if !is_marker {
             known.insert(ObjectUrl { key: key.clone(), ..url.clone() }, object.into());
             keys.push(key);
         }
@@ -138,7 +148,7 @@ pub(super) fn list(url: &ObjectUrl, prefix: &str) -> io::Result<Vec<String>> {
     Ok(keys)
 }
 
-/// Returns the first key below a prefix, as far as it may be known.
+/// Returns the first key below a prefix; `None` if there is none, or it cannot be listed.
 pub(super) fn first(url: &ObjectUrl, prefix: &str) -> Option<String> {
     let (store, prefix) = (store(url).ok()?, parse_key(prefix).ok()?);
     let first = wait(async { store.list(Some(&prefix)).next().await }).ok()??;

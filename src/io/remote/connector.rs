@@ -1,4 +1,4 @@
-//! Requests to object stores by ureq, which pql has for alerts anyway: no second HTTP client and no
+//! Requests to object stores by ureq, which pql also uses for alerts: no second HTTP client and no
 //! second TLS library are compiled.
 
 use std::io;

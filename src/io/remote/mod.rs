@@ -26,7 +26,7 @@ pub(crate) use copies::remove_copies;
 pub(super) use listing::{Found, covers, hidden_initial, list};
 
 pub(crate) use crate::remote_path::is_remote;
-use crate::remote_path::{split, whole_url};
+use crate::remote_path::{is_web, split, whole_url};
 
 /// Schemes of object stores.
 const BUCKET_SCHEMES: [&str; 5] = ["s3", "s3a", "gs", "az", "abfss"];
@@ -85,8 +85,11 @@ impl Location {
         if scheme != "abfss" && user.is_some() {
             return invalid("found a user or password in the URL, expected them in environment variables (see the guide `connect.md`)".to_owned());
         }
-        if matches!(scheme, "http" | "https") {
+        if is_web(scheme) {
             return Ok(Self::Web(whole));
+        }
+        if whole.contains('?') && !rest.contains('?') {
+            return invalid("found parameters in the URL of a bucket, expected credentials in environment variables (see the guide `connect.md`)".to_owned());
         }
         if !BUCKET_SCHEMES.contains(&scheme) {
             return invalid(format!(

@@ -60,7 +60,7 @@ pub(super) fn describe(error: &ureq::Error) -> String {
     }
 }
 
-/// The begin of a file, once it was read.
+/// The start of a file, once it was read.
 #[derive(Debug)]
 pub(super) struct WebStart {
     /// Size of the file in bytes.
@@ -71,7 +71,7 @@ pub(super) struct WebStart {
     pub(super) present: u64,
 }
 
-/// Reads the begin of a file to its copy.
+/// Reads the start of a file to its copy.
 pub(super) fn start(url: &str, mut copy: &File) -> io::Result<WebStart> {
     repeat(|| {
         copy.rewind()?;
@@ -187,7 +187,7 @@ fn expect_success(status: StatusCode, action: &str) -> io::Result<()> {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (
             io::ErrorKind::PermissionDenied,
             format!(
-                "the server does not allow to {action} the file (HTTP status {}); a signed URL may have expired",
+                "the server denies permission to {action} the file (HTTP status {}); a signed URL may have expired",
                 status.as_u16()
             ),
         ),

@@ -107,7 +107,7 @@ fn local_tables_of_a_lake_are_refused() {
     ] {
         project
             .pql(&["score", "m", "--features", path, "-o", "-"])
-            .fails_with(2, &[&format!("`{path}`: found a table of {name}"), function]);
+            .fails_with(2, &[&format!("`{path}`: found a {name} table"), function]);
     }
     // A single file is read as it is.
     project.pql(&["score", "m", "--features", "delta/p=1/a.csv", "-o", "s.csv"]).done();

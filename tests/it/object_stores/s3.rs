@@ -25,6 +25,8 @@ fn objects_prefixes_and_globs_give_the_features_of_local_files() {
     s3.put("acme/in/events/a.csv", first.as_bytes());
     s3.put("acme/in/events/b%20c.csv.gz", &gz(&second));
     s3.put("acme/in/events/_d.csv", b"not,events\n");
+    // The marker of a folder, as consoles create it.
+    s3.put("acme/in/events/", b"");
     s3.put("acme/in/notes.txt", b"");
     s3.put("acme/in/accounts.csv", &project.read("accounts.csv"));
     let accounts = "s3://acme/in/accounts.csv";
