@@ -73,7 +73,7 @@ long: ## Run the simulations with 200 seeds of each kind (1 minute)
 	PQL_LONG=1 cargo test --locked --test it -- simulation --nocapture
 
 # FAULT_SEEDS are the seeds of simulated logs; `tests/real/ds365.toml` is added if its data exist.
-FAULT_SEEDS ?= 1 2 3 4 5 6 7 8
+FAULT_SEEDS ?= 1 2 3 4
 monitoring: build ## Measure false alarms and found faults of `pql monitor` on clean and changed logs (10 minutes)
 	$(call say,Simulating logs and measuring alarms on every night)
 	@logs=''; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \

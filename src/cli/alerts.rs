@@ -298,7 +298,7 @@ fn report(changes: &RunDiff, found: usize, within: TimeSpan, terminal: &mut Term
         let note = format!("Skipped {number} that first matched a definition {reason}");
         terminal.note_lines(&wrap(&note, "  "));
     }
-    // Without an earlier run, no account that is not eligible has stopped to qualify.
+    // Without an earlier run, no account that is not eligible has stopped qualifying.
     if changes.previous.is_none() && changes.ineligible > 0 {
         let ineligible = changes.ineligible as u64;
         terminal.note(&format!(

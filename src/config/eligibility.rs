@@ -18,7 +18,7 @@ pub struct EligibilityConfig {
     /// address at it. Accounts are also internal if all of their users are (`users.internal`).
     #[schemars(extend("uniqueItems" = true))]
     pub internal_domains: Vec<String>,
-    /// Column of the account list that is true for own and test accounts. Default: none.
+    /// Column of the account list that is true for internal and test accounts. Default: none.
     pub internal: Option<String>,
     /// File, glob or folder of deals, one row per deal, or a table such as `warehouse:crm.deals`. An account is not eligible while a deal is
     /// open. Default: the account list, if `deal_opened` is set.

@@ -168,7 +168,7 @@ impl fmt::Display for Alarm {
                 let bin = largest_shift.as_ref().map(|bin| {
                     let shares = whole_percents(&[bin.current, bin.reference]);
                     let range = probability_range(&bin.name);
-                    format!("{} are {range}; {} were in training", shares[0], shares[1])
+                    format!("{} are {range}, compared with {} in training", shares[0], shares[1])
                 });
                 let same_age = "Among accounts of the same age,";
                 match (above, mean, bin) {
@@ -233,9 +233,9 @@ mod tests {
         assert_eq!(
             alarm(0.098, "up to 0.047%").to_string(),
             "Among accounts of the same age, the mean probability fell from 0.37% to 0.20%. \
-             26% are below 0.047%; 10% were in training."
+             26% are below 0.047%, compared with 10% in training."
         );
-        assert!(alarm(0.098, "2% to 5%").to_string().contains("are between 2% and 5%;"));
-        assert!(alarm(0.098, "above 9%").to_string().contains("are above 9%;"));
+        assert!(alarm(0.098, "2% to 5%").to_string().contains("are between 2% and 5%,"));
+        assert!(alarm(0.098, "above 9%").to_string().contains("are above 9%,"));
     }
 }

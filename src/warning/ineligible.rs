@@ -5,7 +5,7 @@ use std::fmt;
 /// Reason why an account must not be contacted. It is scored, but never qualifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IneligibleReason {
-    /// An own or test account.
+    /// An internal or test account.
     Internal,
     /// It has an open deal.
     OpenDeal,
@@ -38,7 +38,7 @@ impl IneligibleReason {
     #[must_use]
     pub fn clause(self) -> &'static str {
         match self {
-            Self::Internal => "it is an own or test account",
+            Self::Internal => "it is an internal or test account",
             Self::OpenDeal => "it has an open deal",
             Self::Contacted => "it was contacted recently",
             Self::FewUsers => "it has too few active users",

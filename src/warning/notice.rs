@@ -44,7 +44,7 @@ pub enum Notice {
         /// Number of them.
         rows: usize,
     },
-    /// A funnel leaves out own and test accounts, and those outside of the territory.
+    /// A funnel leaves out internal and test accounts, and those outside of the territory.
     IneligibleAccountsSkipped {
         /// Number of them.
         accounts: u64,
@@ -131,7 +131,7 @@ impl fmt::Display for Notice {
             Self::IneligibleAccountsSkipped { accounts } => {
                 write!(
                     f,
-                    "{} skipped: own or test accounts, or outside the territory (`[eligibility]`). Others count, even if they are not eligible today",
+                    "{} skipped: internal or test accounts, or outside the territory (`[eligibility]`). Others count, even if they are not eligible today",
                     counted(*accounts, "account")
                 )
             }

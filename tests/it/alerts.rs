@@ -143,7 +143,7 @@ fn a_rise_or_fall_has_the_cause_that_explain_shows() {
         let cause = alert["cause"].as_str().unwrap();
         let feature = part["feature"].as_str().unwrap();
         if feature.contains("_velocity") || feature.contains("_trend") {
-            let ends = [" (was: ", " (known since the account is "];
+            let ends = [" (was: ", " (not known before the account was "];
             assert!(ends.iter().any(|end| cause.contains(end)), "{cause}");
             let numbers = ["days before", "in the last", "over the last"];
             assert!(numbers.iter().any(|words| cause.contains(words)), "{cause}");

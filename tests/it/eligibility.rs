@@ -276,7 +276,7 @@ fn the_funnel_and_the_evaluation_state_how_they_count_ineligible_accounts() {
     let run = project.pql(&["funnel", "--format", "json"]).done();
     assert!(run.out.contains("\"not_eligible\": 160"), "{}", run.out);
     assert!(
-        run.unwrapped_messages().contains("160 accounts skipped: own or test accounts"),
+        run.unwrapped_messages().contains("160 accounts skipped: internal or test accounts"),
         "{}",
         run.err
     );

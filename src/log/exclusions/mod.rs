@@ -38,7 +38,7 @@ struct Deal {
 /// Why accounts must not be contacted (`[eligibility]`).
 #[derive(Debug, Clone, Default)]
 pub struct Exclusions {
-    /// By account code, whether it is an own or test account by its id or by the account list.
+    /// By account code, whether it is an internal or test account by its id or by the account list.
     internal: Vec<bool>,
     /// By account code, whether it is outside of the territory.
     outside: Vec<bool>,
@@ -84,7 +84,7 @@ impl Exclusions {
             .collect())
     }
 
-    /// Returns whether an account is ineligible for a reason that stays: it is an own or test
+    /// Returns whether an account is ineligible for a reason that stays: it is an internal or test
     /// account, or outside of the territory.
     pub(crate) fn is_lasting(&self, log: &Log, account: usize) -> bool {
         self.internal[account]

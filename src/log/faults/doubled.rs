@@ -1,7 +1,7 @@
 //! Days whose events are in the log twice.
 
 use super::series::{Affected, Context, Scope, Series, most_specific};
-use super::{RECENT, level, rounded};
+use super::{LEVEL, RECENT, corrected, rounded};
 use crate::error::Result;
 use crate::log::Log;
 use crate::log::event_store::CopyCounts;
@@ -187,7 +187,7 @@ impl DailyCopies {
             return false;
         }
         let Some(usual) = self.usual(context, selection) else { return false };
-        let level = level(RECENT * context.count_like(selection.scope));
+        let level = corrected(LEVEL, RECENT * context.count_like(selection.scope));
         let is_like_doubled = |day: &CopyCounts| usual.is_exceeded(day, level);
         is_like_doubled(&found)
             && self.reference(context, selection).iter().filter(|day| is_like_doubled(day)).count()

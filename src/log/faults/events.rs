@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::series::{Affected, Context, Scope, Series};
 use super::silence::improbable_silence;
-use super::{RECENT, TrainingActivity, Watch, level, rounded};
+use super::{LEVEL, RECENT, TrainingActivity, Watch, corrected, rounded};
 use crate::log::daily::{DailyCounts, EventDays, days_number};
 use crate::names::nearest;
 use crate::time::Day;
@@ -78,7 +78,7 @@ pub(super) fn stopped_events<'a>(
     names.extend(watch.named.iter().map(String::as_str).filter(is_news));
     names.sort_unstable();
     names.dedup();
-    let level = level(names.len());
+    let level = corrected(LEVEL, names.len());
     let mut gone: Vec<Gone<'a>> = names
         .into_iter()
         .filter_map(|name| match counts(name) {

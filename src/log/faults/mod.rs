@@ -3,7 +3,7 @@
 //!
 //! The series of the log, of each source and of each event type are compared with forecasts from the
 //! weeks before, and a fault is reported once, of the series that explains it best. Tests of silence
-//! have the level [`LEVEL`] over all series together.
+//! and of doubled days have the level [`LEVEL`] over all series together.
 
 mod doubled;
 mod events;
@@ -28,8 +28,8 @@ use super::daily::DailyCounts;
 use crate::error::Result;
 use crate::warning::LogFault;
 
-/// Significance level of the tests of silence, over all event types or sources together: the tests
-/// are repeated every night.
+/// Significance level of the tests of silence and of doubled days, over all series of a kind
+/// together: the tests are repeated every night.
 const LEVEL: f64 = 0.001;
 /// Newest days that are checked.
 const RECENT: usize = 7;
@@ -124,10 +124,10 @@ pub fn new_events(log: &Log, reference: &TrainingActivity) -> Vec<NewEvent> {
     events::new_events(&log.daily, reference)
 }
 
-/// Returns the level of each of some tests that are made together (Bonferroni).
+/// Returns the level of each of some tests that have a level together (Bonferroni).
 #[expect(clippy::cast_precision_loss, reason = "a number of tests")]
-fn level(tests: usize) -> f64 {
-    LEVEL / tests.max(1) as f64
+fn corrected(level: f64, tests: usize) -> f64 {
+    level / tests.max(1) as f64
 }
 
 /// Rounds an expected count.

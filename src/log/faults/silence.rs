@@ -5,7 +5,7 @@ use std::ops::Range;
 use pql_stats::daily::{dispersion, exceeds_past_gaps, silence_probability};
 
 use super::series::{Affected, Context, Scope, Series};
-use super::{RECENT, level, rounded};
+use super::{LEVEL, RECENT, corrected, rounded};
 use crate::warning::LogFault;
 
 /// Returns the number of events expected on silent days, if this silence is improbable and longer
@@ -47,7 +47,7 @@ pub(super) fn ended_sources(context: &Context<'_>) -> Vec<(Affected, LogFault)> 
     let n = context.days();
     let last_day = |series: &Series| series.counts.iter().rposition(|count| *count > 0);
     let Some(log_end) = last_day(&context.log) else { return Vec::new() };
-    let level = level(context.sources.len());
+    let level = corrected(LEVEL, context.sources.len());
     let mut ended = Vec::new();
     for series in &context.sources {
         let Scope::Source(source) = series.scope else { continue };
@@ -80,7 +80,7 @@ pub(super) fn missing_days(context: &Context<'_>, ended: &[Affected]) -> Vec<(Af
     let mut missing: Vec<(Affected, LogFault)> = Vec::new();
     for series in context.all() {
         let scope = series.scope;
-        let level = level(RECENT * context.count_like(scope));
+        let level = corrected(LEVEL, RECENT * context.count_like(scope));
         for days in series.silent_runs().into_iter().filter(|run| run.end + RECENT > n) {
             // An event type without later events has stopped.
             let stopped = days.end == n && context.today(scope) == 0;

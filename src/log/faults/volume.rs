@@ -5,7 +5,7 @@ use std::ops::Range;
 use pql_stats::deviation::{DeviationRule, largest_drop, normal_deviation};
 
 use super::series::{Affected, Context, Scope, Series, most_specific};
-use super::{RECENT, TrainingActivity, rounded};
+use super::{RECENT, TrainingActivity, corrected, rounded};
 use crate::log::daily::days_number;
 use crate::warning::LogFault;
 
@@ -17,7 +17,7 @@ const MIN_EXPECTED: f64 = 20.0;
 const MIN_EVENTS: u64 = 10;
 /// Nominal significance level of the deviation, over the series of one kind together. Residuals have
 /// heavier tails than a normal distribution, so false alarms are more frequent.
-const LEVEL: f64 = 1e-5;
+const DROP_LEVEL: f64 = 1e-5;
 /// Additional deviation of runs of more than seven days, whose forecast is older.
 const DEVIATION_OF_LONG_RUN: f64 = 1.0;
 /// Largest and smallest ratio of the events of the last training days, now and in training.
@@ -76,9 +76,7 @@ fn drop_of(context: &Context<'_>, series: &Series, silent: &[Affected]) -> Optio
         .flat_map(|fault| fault.days.clone())
         .filter_map(|day| day.checked_sub(series.start))
         .collect();
-    let tests = context.count_like(series.scope);
-    #[expect(clippy::cast_precision_loss, reason = "a number of series")]
-    let deviation = normal_deviation(LEVEL / tests.max(1) as f64);
+    let deviation = normal_deviation(corrected(DROP_LEVEL, context.count_like(series.scope)));
     let rules = [
         (RECENT, deviation, 1..RECENT + 1),
         (2 * RECENT, deviation + DEVIATION_OF_LONG_RUN, RECENT + 1..2 * RECENT + 1),
@@ -99,7 +97,7 @@ fn drop_of(context: &Context<'_>, series: &Series, silent: &[Affected]) -> Optio
         };
         let run = largest_drop(&forecasts, of_rest.as_ref(), &skipped, &rule)?;
         let days = series.start + run.days.start..series.start + run.days.end;
-        (days.end + RECENT > context.days()).then(|| Drop {
+        Some(Drop {
             events: series.sum(days.clone()),
             affected: Affected { scope: series.scope, days },
             expected: run.expected,
@@ -124,7 +122,9 @@ fn persists(context: &Context<'_>, drop: &Drop, parts: &[Scope], silent: &[Affec
     let events = |scope: Scope| context.series(scope).map_or(0, |series| series.sum(days.clone()));
     let whole = expected(drop.affected.scope);
     let remaining = whole - parts.iter().map(|part| expected(*part)).sum::<f64>();
-    let is_silent = |part: &Scope| silent.iter().any(|fault| fault.scope == *part);
+    let overlaps = |other: &Range<usize>| other.start < days.end && days.start < other.end;
+    let is_silent =
+        |part: &Scope| silent.iter().any(|fault| fault.scope == *part && overlaps(&fault.days));
     if parts.iter().any(is_silent) && remaining < MIN_SHARE_IN_SILENCE * whole {
         return false;
     }

@@ -155,7 +155,7 @@ impl ReasonTemplate {
         match (previous.value, current.value) {
             // The account is old enough to be compared.
             (RawValue::Number(None), RawValue::Number(Some(_))) => {
-                format!("{is} (known since the account is {days} days old)")
+                format!("{is} (not known before the account was {days} days old)")
             }
             _ => format!("{is} (was: {was})"),
         }

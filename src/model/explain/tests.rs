@@ -310,11 +310,11 @@ fn a_change_is_worded_by_its_values() {
     );
     assert_eq!(
         change(0, [row(None, 3.0, None), row(Some(0.0), 0.0, Some(0.0))]),
-        "no events in the last 56 days (known since the account is 56 days old)"
+        "no events in the last 56 days (not known before the account was 56 days old)"
     );
     assert_eq!(
         change(2, [row(None, 3.0, None), fell]),
-        "events per day fell by 14 over the last 28 days (known since the account is 28 days old)"
+        "events per day fell by 14 over the last 28 days (not known before the account was 28 days old)"
     );
     assert_eq!(change(3, [rose, fell]), "logins in the last 28 days: 2 (was 16)");
 }

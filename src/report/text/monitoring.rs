@@ -132,7 +132,7 @@ fn scores(report: &MonitoringReport) -> String {
         ),
     ];
     format!(
-        "\n\nScores of the {}: {} conversions expected; PSI {:.3}, p {}\nTraining rows have the same account ages\n{}",
+        "\n\nScores of the {} (training: rows of the same account ages)\n{} conversions expected, PSI {:.3}, p {}\n{}",
         counted(report.compared_rows(), "compared row"),
         decimal(scores.expected_conversions, 1),
         scores.shift.psi,

@@ -155,7 +155,7 @@ pub struct FunnelOptions<'a> {
 pub struct Funnel {
     /// Number of skipped accounts, which signed up before the start of the log.
     pub before_log: u64,
-    /// Number of skipped own and test accounts, and accounts outside of the territory.
+    /// Number of skipped internal and test accounts, and accounts outside of the territory.
     pub ineligible: u64,
     /// Rows of all sign-ups by definition, type and all definitions, then the same by cohort.
     pub rows: Vec<FunnelRow>,

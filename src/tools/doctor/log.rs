@@ -216,8 +216,8 @@ fn check_outcomes(rows: &Rows) -> Option<ProjectCheck> {
         let rows_with = (0..rows.y.len()).filter(|row| rows.y[*row] == Some(converting));
         rows_with.filter(tested).map(|row| rows.account[row]).collect::<HashSet<u32>>().len() as u64
     };
-    let (count, converting) =
-        [true, false].map(|converting| (accounts(converting), converting)).into_iter().min()?;
+    let counts = [true, false].map(|converting| (accounts(converting), converting));
+    let (count, converting) = counts.into_iter().min()?;
     if count >= MIN_TEST_ACCOUNTS || rows.split_method == SplitMethod::None {
         return None;
     }
@@ -227,7 +227,8 @@ fn check_outcomes(rows: &Rows) -> Option<ProjectCheck> {
         plural(count.max(1), "account"),
         outcome_words(count, converting)
     );
-    let action = if converting {
+    let both_few = counts.iter().all(|(count, _)| *count < MIN_TEST_ACCOUNTS);
+    let action = if converting || both_few {
         "use a longer log, or a longer `observation.horizon`"
     } else {
         "check `accounts.converted` and `roles.converted`: almost all accounts convert"
