@@ -117,6 +117,7 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
     let files = terminal.files.clone();
     let targets = ScoreTargets {
         table: table.as_ref().map(|(file, format)| (file, *format)),
+        load: load.as_ref(),
         rows: ScoreRows { order, all: args.all },
         ledger: args.ledger.as_deref(),
         files: &files,
@@ -143,8 +144,8 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         SortOrder::Account => ", by account",
     };
     let path = table.as_ref().map(|(file, _)| file.path());
-    if let Some(load) = load {
-        terminal.note(&format!("Loaded {}", load.finish()?));
+    if let Some(load) = &load {
+        terminal.note(&format!("Loaded {}", load.path().display()));
     } else if let Some(path) = path.filter(|path| *path != Path::new("-")) {
         terminal.note(&format!("Wrote {}{order}", path.display()));
     }

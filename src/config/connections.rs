@@ -3,141 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use toml::{Table, Value};
 
+use super::connection::{ConnectionConfig, is_file_driver};
 use super::problem::InvalidSetting;
 use super::{
     AccountSource, Config, EventSource, MatrixConfig, TableFormat, UserSource, VisitorSource,
 };
 use crate::names::nearest;
 use crate::query::TableName;
+use crate::remote_path::is_remote;
 
 /// The query of `[matrix]`, as `--features CONNECTION:matrix`.
 const MATRIX: &str = "matrix";
-
-/// Parts of the names of options whose value is a secret.
-const SECRET_NAMES: [&str; 8] =
-    ["password", "passwd", "pwd", "token", "secret", "private", "credential", "key"];
-
-/// A database, read and written by an ADBC driver.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ConnectionConfig {
-    /// ADBC driver: its name, such as `postgresql`, `sqlite`, `snowflake` or `bigquery`, or the path
-    /// of its library or manifest.
-    pub driver: String,
-    /// Address of the database, such as `{ env = "WAREHOUSE_URI" }`, which reads an environment
-    /// variable. Text must not contain a password. Default: none.
-    #[serde(default)]
-    pub uri: Option<ConnectionValue>,
-    /// Options of the driver by their names in ADBC, such as
-    /// `"adbc.snowflake.sql.warehouse" = "small"`. Secrets must be environment variables.
-    #[serde(default)]
-    pub options: BTreeMap<String, ConnectionValue>,
-    /// Function that initializes the driver. Default: that of ADBC.
-    #[serde(default)]
-    pub entrypoint: Option<String>,
-}
-
-/// A setting of a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConnectionValue {
-    /// The value itself, which is not secret.
-    Text(String),
-    /// Name of the environment variable with the value.
-    Variable(String),
-}
-
-impl Serialize for ConnectionValue {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::Variable(name) => BTreeMap::from([("env", name)]).serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for ConnectionValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let variable = |mut table: Table| match (table.remove("env"), table.is_empty()) {
-            (Some(Value::String(name)), true) if !name.is_empty() => Some(Self::Variable(name)),
-            _ => None,
-        };
-        let found = match Value::deserialize(deserializer)? {
-            Value::String(text) => Some(Self::Text(text)),
-            Value::Table(table) => variable(table),
-            _ => None,
-        };
-        // The value may be a secret.
-        found.ok_or_else(|| {
-            de::Error::custom("found another value, expected text or { env = \"NAME\" }")
-        })
-    }
-}
-
-impl JsonSchema for ConnectionValue {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "connection value".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "oneOf": [
-                { "type": "string" },
-                {
-                    "type": "object",
-                    "properties": { "env": { "type": "string", "minLength": 1 } },
-                    "required": ["env"],
-                    "additionalProperties": false
-                }
-            ]
-        })
-    }
-}
-
-/// Returns whether an address of a database contains a password.
-fn contains_secret(uri: &str) -> bool {
-    let after_scheme = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    let user = after_scheme.rsplit_once('@').map_or("", |(user, _)| user);
-    let lower = uri.to_lowercase();
-    user.contains(':') || SECRET_NAMES.iter().any(|name| lower.contains(&format!("{name}=")))
-}
-
-impl ConnectionConfig {
-    /// Checks the connection `name`.
-    fn validate(&self, name: &str) -> Result<(), (&'static str, String)> {
-        let key = |key: &str| format!("`connections.{name}.{key}`");
-        let is_name = name.len() > 1
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-        if !is_name {
-            let problem = "expected two or more of the characters A-Z, a-z, 0-9, `_` and `-`";
-            return Err(("", format!("`connections`: found the name `{name}`, {problem}")));
-        }
-        if self.driver.trim().is_empty() {
-            return Err(("driver", format!("{}: found no driver", key("driver"))));
-        }
-        let is_secret = |value: &ConnectionValue, is_secret_name: bool| match value {
-            ConnectionValue::Text(text) => is_secret_name || contains_secret(text),
-            ConnectionValue::Variable(_) => false,
-        };
-        let expected = "expected `{ env = \"NAME\" }`, an environment variable";
-        if self.uri.as_ref().is_some_and(|uri| is_secret(uri, false)) {
-            return Err(("uri", format!("{}: found a password, {expected}", key("uri"))));
-        }
-        let secret = self.options.iter().find(|(name, value)| {
-            let name = name.to_lowercase();
-            is_secret(value, SECRET_NAMES.iter().any(|secret| name.contains(secret)))
-        });
-        secret.map_or(Ok(()), |(option, _)| {
-            Err((
-                "options",
-                format!("{}: found a secret, {expected}", key(&format!("options.{option}"))),
-            ))
-        })
-    }
-}
 
 /// Where the rows of a section come from.
 struct SourceLocation<'a> {
@@ -307,7 +185,7 @@ impl Config {
 
     /// Returns the table of a path such as `warehouse:crm.deals`.
     fn table_of<'p>(&self, path: &'p Path) -> Option<&'p str> {
-        let (connection, table) = path.to_str()?.split_once(':')?;
+        let (connection, table) = path.to_str()?.split_once(':').filter(|_| !is_remote(path))?;
         self.connections.contains_key(connection).then_some(table)
     }
 
@@ -350,9 +228,12 @@ impl Config {
 pub(super) fn resolve_connection_paths(table: &mut Table, base: &Path) {
     let Some(Value::Table(connections)) = table.get_mut("connections") else { return };
     for connection in connections.iter_mut().filter_map(|(_, value)| value.as_table_mut()) {
+        // The addresses of other databases, such as `ann@account/db`, may look like files.
+        let driver = connection.get("driver").and_then(Value::as_str).unwrap_or_default();
+        let reads_files = is_file_driver(driver);
         let is_file = |key: &str, text: &str| match key {
             "driver" => text.contains(['/', '\\']),
-            _ => !text.is_empty() && !text.contains([':', '=']),
+            _ => reads_files && !text.is_empty() && !text.contains([':', '=']),
         };
         for key in ["driver", "uri"] {
             if let Some(Value::String(text)) = connection.get_mut(key)
@@ -369,6 +250,7 @@ pub(super) fn resolve_connection_paths(table: &mut Table, base: &Path) {
 pub(super) fn is_table_address(table: &Table, path: &str) -> bool {
     let connections = table.get("connections").and_then(Value::as_table);
     let name = path.split_once(':').map(|(name, _)| name);
+    let name = name.filter(|_| !is_remote(Path::new(path)));
     connections.zip(name).is_some_and(|(connections, name)| connections.contains_key(name))
 }
 
@@ -377,24 +259,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_in_addresses_are_found() {
-        for uri in [
-            "postgresql://ann:pw@host/db",
-            "postgresql://:pw@host/db",
-            "user:pw@account/db/schema",
-            "host=h password=pw",
-            "https://host?access_token=pw",
-        ] {
-            assert!(contains_secret(uri), "{uri}");
-        }
-        for uri in [
-            "postgresql://host:5432/db",
-            "postgresql://ann@host:5432/db",
-            "data/app.db",
-            ":memory:",
-            "host=h dbname=d",
-        ] {
-            assert!(!contains_secret(uri), "{uri}");
-        }
+    fn only_addresses_of_files_are_resolved() {
+        let resolved = |driver: &str, uri: &str| {
+            let text = format!("[connections.ww]\ndriver = \"{driver}\"\nuri = \"{uri}\"\n");
+            let mut table: Table = text.parse().unwrap();
+            resolve_connection_paths(&mut table, Path::new("/base"));
+            table["connections"]["ww"]["uri"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(resolved("sqlite", "app.db"), "/base/app.db");
+        assert_eq!(resolved("/usr/lib/libduckdb.so", "app.db"), "/base/app.db");
+        assert_eq!(resolved("sqlite", ":memory:"), ":memory:");
+        assert_eq!(resolved("snowflake", "ann@account/db"), "ann@account/db");
+    }
+
+    #[test]
+    fn urls_are_not_tables_of_a_connection() {
+        let table: Table = "[connections.s3]\ndriver = \"sqlite\"\n".parse().unwrap();
+        assert!(is_table_address(&table, "s3:events"));
+        assert!(!is_table_address(&table, "s3://bucket/events.csv"));
     }
 }

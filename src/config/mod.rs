@@ -1,6 +1,7 @@
 //! The project file `pql.toml`: keys, defaults, validation and JSON Schema.
 
 mod check;
+mod connection;
 mod connections;
 mod definition;
 mod domains;
@@ -21,7 +22,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-pub use connections::{ConnectionConfig, ConnectionValue};
+pub use connection::{ConnectionConfig, ConnectionValue};
+pub(crate) use connection::{is_file_driver, is_secret_name, parameters};
 pub use definition::{Condition, DefinitionConfig, DefinitionKind};
 pub(crate) use domains::is_domain;
 pub use eligibility::EligibilityConfig;

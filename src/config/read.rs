@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::ThresholdRule;
+use super::connection::{check_connection_types, type_in_words};
 use super::connections::{is_table_address, resolve_connection_paths};
 use super::problem::InvalidSetting;
 use crate::error::{Error, Result};
@@ -106,7 +107,12 @@ pub(super) fn check_types(table: &Table) -> std::result::Result<(), InvalidSetti
         for (section_index, section) in sections.iter().enumerate() {
             let wrong_type = |key: &str, value: &Value, expected: &str| {
                 let key = if key.is_empty() { name.clone() } else { format!("{name}.{key}") };
-                let message = format!("`{key}`: found {}, expected {expected}", in_words(value));
+                let found = match name.as_str() {
+                    // The value may be a secret.
+                    "connections" => type_in_words(value).to_owned(),
+                    _ => in_words(value),
+                };
+                let message = format!("`{key}`: found {found}, expected {expected}");
                 Err(InvalidSetting { key, section_index, message })
             };
             let Value::Table(keys) = section else {
@@ -116,6 +122,9 @@ pub(super) fn check_types(table: &Table) -> std::result::Result<(), InvalidSetti
                 }
                 continue;
             };
+            if name == "connections" {
+                check_connection_types(keys)?;
+            }
             for (_, key) in CHOICES.iter().filter(|(choice, _)| choice == name) {
                 if let Some(value) = keys.get(*key).filter(|value| !value.is_str()) {
                     return wrong_type(key, value, "text");

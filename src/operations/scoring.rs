@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{Config, MatrixConfig, MaxLine, QualifyBy};
 use crate::dataset::matrix;
 use crate::error::{Error, Result};
+use crate::io::database::TableLoad;
 use crate::io::sink::Sink;
 use crate::io::write::{Format, OutputFile, RunFiles, TableWriter};
 use crate::model::Model;
@@ -19,6 +20,8 @@ use crate::warning::Warning;
 pub struct ScoreTargets<'a> {
     /// Output table and its format.
     pub table: Option<(&'a OutputFile, Format)>,
+    /// Load of the output table into a database, before the ledger gets the run.
+    pub(crate) load: Option<&'a TableLoad>,
     /// Rows of the output table.
     pub rows: ScoreRows,
     /// Folder of the ledger. Its rows are those with a probability, highest first.
@@ -256,11 +259,14 @@ impl<'a> ScoreWriter<'a> {
                 entry.checked_file(time.0, self.targets.files)?;
             }
         }
-        let mut ledger_file = None;
+        let mut entry = None;
         for output in self.outputs {
-            if let Some((entry, time)) = output.write()?.zip(run_time) {
-                ledger_file = Some(entry.finish(time.0, self.targets.files)?);
-            }
+            entry = output.write()?.or(entry);
+        }
+        self.targets.load.map_or(Ok(()), TableLoad::finish)?;
+        let mut ledger_file = None;
+        if let Some((entry, time)) = entry.zip(run_time) {
+            ledger_file = Some(entry.finish(time.0, self.targets.files)?);
         }
         if !is_stored && self.targets.ledger.is_some() {
             sink.notify(Warning::NoneScored);

@@ -13,7 +13,7 @@ use arrow_schema::{ArrowError, DataType};
 
 use super::secrets::Secrets;
 use super::{CopySummary, drivers};
-use crate::config::{ConnectionConfig, ConnectionValue};
+use crate::config::{ConnectionConfig, ConnectionValue, is_file_driver};
 use crate::error::{Error, Result};
 
 /// Size of the buffer of a temporary file in bytes.
@@ -38,8 +38,15 @@ impl OpenConnection {
         let mut open = Self::open(name, config)?;
         // Databases without transactions read each statement by itself.
         let begins = open.connection.set_option(OptionConnection::AutoCommit, false.into());
-        if begins.is_ok() && config.driver.contains("postgres") && open.execute(SNAPSHOT).is_err() {
-            let _ = open.connection.rollback();
+        if begins.is_ok() && config.driver.contains("postgres") {
+            open.execute(SNAPSHOT).map_err(|error| {
+                let text = message(&error, &open.secrets);
+                Error::Database {
+                    place: format!("connection `{name}`"),
+                    problem: format!("cannot begin a transaction that reads one state: {text}"),
+                    hint: None,
+                }
+            })?;
         }
         Ok(open)
     }
@@ -56,9 +63,11 @@ impl OpenConnection {
         let mut secrets = Secrets::default();
         let mut options = Vec::new();
         if let Some(uri) = &config.uri {
-            let uri = value(name, uri)?;
-            secrets.add_address(&uri);
-            options.push((OptionDatabase::Uri, OptionValue::from(uri)));
+            let text = value(name, uri)?;
+            if matches!(uri, ConnectionValue::Variable(_)) {
+                secrets.add_address(&text);
+            }
+            options.push((OptionDatabase::Uri, OptionValue::from(text)));
         }
         for (key, option) in &config.options {
             let text = value(name, option)?;
@@ -73,7 +82,11 @@ impl OpenConnection {
             .and_then(|database| database.new_connection())
             .map_err(|error| {
                 let problem = format!("cannot connect: {}", message(&error, &secrets));
-                let hint = "check the address, the user and the password, and that the database accepts connections from this machine";
+                let hint = if is_file_driver(&config.driver) {
+                    "check the path of the file, and that you may read and write it"
+                } else {
+                    "check the address, the user and the password, and that the database accepts connections from this machine"
+                };
                 Error::Database {
                     place: format!("connection `{name}`"),
                     problem,

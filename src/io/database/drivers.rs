@@ -21,8 +21,8 @@ const PACKAGES: [&str; 2] = ["site-packages", "dist-packages"];
 const DUCKDB_ENTRYPOINT: &str = "duckdb_adbc_init";
 
 /// Loads the driver of a connection: a path, a manifest, or a name. The library of a name is
-/// searched in the folders of `ADBC_DRIVER_PATH`, by the manifests of ADBC, and in the packages of
-/// Python.
+/// searched in the folders of `ADBC_DRIVER_PATH`, in the packages of Python, and by the manifests of
+/// ADBC.
 ///
 /// # Errors
 /// * [`Error::Usage`]: the driver is missing, or it cannot be loaded
@@ -75,7 +75,7 @@ fn install_hint(driver: &str) -> String {
         )
     };
     format!(
-        "{install}; pql searches the folders of ADBC_DRIVER_PATH, the manifests of ADBC, and the packages of the Python in VIRTUAL_ENV or PATH"
+        "{install}; pql searches the folders of ADBC_DRIVER_PATH, the packages of the Python in VIRTUAL_ENV, ~/.local or PATH, and the manifests of ADBC"
     )
 }
 

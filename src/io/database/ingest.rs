@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use adbc_core::error::Status;
 use adbc_core::options::{IngestMode, OptionConnection, OptionStatement};
 use adbc_core::{Connection as _, Optionable as _, Statement as _};
 use arrow_array::RecordBatchReader;
@@ -14,8 +16,11 @@ use super::load::LoadMode;
 use crate::error::{Error, Result};
 use crate::query::TableName;
 
-/// Suffix of the table in which rows wait until those that they replace are deleted.
-const STAGE: &str = "_pql_load";
+/// Prefix of the table in which rows wait until those that they replace are deleted.
+const STAGE: &str = "pql_load";
+
+/// Codes of SQLSTATE: a table or a schema does not exist.
+const MISSING: [&str; 2] = ["42P01", "3F000"];
 
 type Adbc<T> = adbc_core::error::Result<T>;
 
@@ -41,7 +46,10 @@ impl OpenConnection {
         let schema = rows.schema();
         let columns: Vec<&str> =
             schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let existing = self.columns(table);
+        let existing = self.columns(table).map_err(|cause| {
+            let cause = message(&cause, &self.secrets);
+            error(format!("cannot read the columns of the table: {cause}"), None)
+        })?;
         let lacks = |existing: &Vec<String>| {
             columns.iter().find(|name| !existing.iter().any(|other| other == *name)).copied()
         };
@@ -73,10 +81,15 @@ impl OpenConnection {
     }
 
     /// Returns the columns of a table; `None`: it does not exist.
-    fn columns(&mut self, TableName(parts): &TableName) -> Option<Vec<String>> {
+    fn columns(&mut self, TableName(parts): &TableName) -> Adbc<Option<Vec<String>>> {
         let [catalog, schema, table] = last_parts(parts);
-        let schema = self.connection.get_table_schema(catalog, schema, table?).ok()?;
-        Some(schema.fields().iter().map(|field| field.name().clone()).collect())
+        match self.connection.get_table_schema(catalog, schema, table.unwrap_or_default()) {
+            Ok(schema) => {
+                Ok(Some(schema.fields().iter().map(|field| field.name().clone()).collect()))
+            }
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Creates a table with rows.
@@ -108,8 +121,7 @@ impl OpenConnection {
         columns: &[&str],
         rows: Box<dyn RecordBatchReader + Send>,
     ) -> Adbc<()> {
-        let stage = stage_of(table);
-        self.execute(&format!("DROP TABLE IF EXISTS {}", quoted_table(&stage)))?;
+        let stage = stage_of(table, &unique_suffix());
         self.ingest(&stage, rows)?;
         for sql in statements(table, &stage, mode, columns) {
             self.execute(&sql)?;
@@ -118,13 +130,30 @@ impl OpenConnection {
     }
 }
 
-/// Returns the table in which rows wait.
-fn stage_of(TableName(parts): &TableName) -> TableName {
+/// Returns whether an error is that of a table that does not exist. Not all drivers have a status
+/// for it.
+fn is_missing(error: &adbc_core::error::Error) -> bool {
+    let code: String =
+        error.sqlstate.iter().filter_map(|c| u8::try_from(*c).ok()).map(char::from).collect();
+    error.status == Status::NotFound
+        || MISSING.contains(&code.as_str())
+        || error.message.contains("does not exist")
+}
+
+/// Returns the table in which rows wait, in the schema of `table`. Databases limit the length of
+/// names, so that its name does not contain that of the table.
+fn stage_of(TableName(parts): &TableName, suffix: &str) -> TableName {
     let mut parts = parts.clone();
     if let Some(name) = parts.last_mut() {
-        name.push_str(STAGE);
+        *name = format!("{STAGE}_{suffix}");
     }
     TableName(parts)
+}
+
+/// Returns a suffix that no other run has.
+fn unique_suffix() -> String {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{}_{}", std::process::id(), time.as_micros())
 }
 
 /// Returns the statements that move rows from a stage to its table.
@@ -178,13 +207,13 @@ mod tests {
     fn statements_name_tables_and_columns_in_quotes() {
         let table = TableName::parse("crm.\"pql \"\"1\"\"\"").unwrap();
         let statements =
-            statements(&table, &stage_of(&table), LoadMode::Upsert, &["account_id", "p"]);
+            statements(&table, &stage_of(&table, "7_9"), LoadMode::Upsert, &["account_id", "p"]);
         assert_eq!(
             statements,
             [
-                "DELETE FROM \"crm\".\"pql \"\"1\"\"\" WHERE \"account_id\" IN (SELECT \"account_id\" FROM \"crm\".\"pql \"\"1\"\"_pql_load\")",
-                "INSERT INTO \"crm\".\"pql \"\"1\"\"\" (\"account_id\", \"p\") SELECT \"account_id\", \"p\" FROM \"crm\".\"pql \"\"1\"\"_pql_load\"",
-                "DROP TABLE \"crm\".\"pql \"\"1\"\"_pql_load\"",
+                "DELETE FROM \"crm\".\"pql \"\"1\"\"\" WHERE \"account_id\" IN (SELECT \"account_id\" FROM \"crm\".\"pql_load_7_9\")",
+                "INSERT INTO \"crm\".\"pql \"\"1\"\"\" (\"account_id\", \"p\") SELECT \"account_id\", \"p\" FROM \"crm\".\"pql_load_7_9\"",
+                "DROP TABLE \"crm\".\"pql_load_7_9\"",
             ]
         );
     }

@@ -1,10 +1,12 @@
 //! Loading of rows into a table of a database, in one transaction.
 
+use std::cell::RefCell;
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::connection::OpenConnection;
-use super::databases;
+use super::{databases, disconnect, table_of};
 use crate::error::{Error, Result};
 use crate::io::write::{OutputFile, UnfinishedFolder};
 use crate::query::TableName;
@@ -28,8 +30,14 @@ pub(crate) struct TableLoad {
     path: PathBuf,
     table: TableName,
     mode: LoadMode,
-    connection: OpenConnection,
+    connection: RefCell<OpenConnection>,
     folder: UnfinishedFolder,
+}
+
+impl fmt::Debug for TableLoad {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TableLoad").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl TableLoad {
@@ -40,14 +48,10 @@ impl TableLoad {
     /// * [`Error::Database`]: the database refuses the connection
     /// * [`Error::Write`]: the folder for temporary files is not writable
     pub(crate) fn new(path: &Path, mode: LoadMode) -> Result<Self> {
-        let text = path.to_string_lossy();
-        let (name, table) = text.split_once(':').unwrap_or_default();
-        let table = TableName::parse(table).map_err(|problem| Error::Usage {
-            problem: format!("`{text}`: {problem}"),
-            hint: Some("name a table, such as `warehouse:analytics.pql_scores`".to_owned()),
-        })?;
+        let (name, table) = table_of(path)?;
+        let table = TableName::parse(table).expect("the name was checked");
         let config = databases().connections[name].clone();
-        let connection = OpenConnection::for_writing(name, &config)?;
+        let connection = OpenConnection::for_writing(name, &config)?.into();
         let temporary = std::env::temp_dir();
         let folder = UnfinishedFolder::create_private(&temporary)
             .map_err(|source| Error::Write { path: temporary, source })?;
@@ -59,15 +63,20 @@ impl TableLoad {
         OutputFile::managed(&self.folder.path().join(FILE))
     }
 
-    /// Loads the rows of the file and returns the address of the table, which is created if it does
-    /// not exist.
+    /// Returns the path of the table.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Loads the rows of the file into the table, which is created if it does not exist.
     ///
     /// # Errors
     /// * [`Error::Database`]: the load fails; the table is as before
-    pub(crate) fn finish(mut self) -> Result<String> {
+    pub(crate) fn finish(&self) -> Result<()> {
         let path = self.folder.path().join(FILE);
         let rows = File::open(&path).map_err(|source| Error::Read { path, source })?;
-        self.connection.load(&self.path, &self.table, self.mode, rows)?;
-        Ok(self.path.display().to_string())
+        // A transaction that reads could block the load, or be blocked by it.
+        disconnect();
+        self.connection.borrow_mut().load(&self.path, &self.table, self.mode, rows)
     }
 }

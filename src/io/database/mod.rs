@@ -30,6 +30,8 @@ pub(crate) use load::{LoadMode, TableLoad};
 use super::write::UnfinishedFile;
 use crate::config::{Config, ConnectionConfig, ConnectionValue};
 use crate::error::{Error, Result};
+use crate::query::TableName;
+use crate::remote_path::is_remote;
 use crate::time::{Timestamp, iso};
 
 /// The databases of the process: files are opened by their path alone.
@@ -153,21 +155,24 @@ impl Databases {
 
     /// Returns the connection of a path.
     fn connection_of<'p>(&self, path: &'p Path) -> Option<&'p str> {
-        let (connection, _) = path.to_str()?.split_once(':')?;
+        let (connection, _) = path.to_str()?.split_once(':').filter(|_| !is_remote(path))?;
         self.connections.contains_key(connection).then_some(connection)
     }
 
     /// Returns the statement for the rows of a path.
-    fn statement(&self, path: &Path) -> String {
+    ///
+    /// # Errors
+    /// * [`Error::Usage`]: the name of the table is invalid
+    fn statement(&self, path: &Path) -> Result<String> {
         if let Some(query) = self.queries.get(path) {
-            return with_period(query, self.since, self.until);
+            return Ok(with_period(query, self.since, self.until));
         }
-        let table = path.to_str().and_then(|path| path.split_once(':'));
-        format!("SELECT * FROM {}", table.map_or("", |(_, table)| table))
+        // As it is written: databases convert names without quotes to upper or lower case.
+        table_of(path).map(|(_, table)| format!("SELECT * FROM {table}"))
     }
 
     fn copy(&mut self, path: &Path) -> Result<&TableCopy> {
-        let sql = self.statement(path);
+        let sql = self.statement(path)?;
         if self.copies.get(path).is_none_or(|copy| copy.sql != sql) {
             let copy = self.read(path, sql)?;
             self.copies.insert(path.to_owned(), copy);
@@ -197,6 +202,39 @@ impl Databases {
     }
 }
 
+/// Returns the connection and the table of a path such as `warehouse:analytics.events`.
+///
+/// # Errors
+/// * [`Error::Usage`]: the name of the table is invalid
+fn table_of(path: &Path) -> Result<(&str, &str)> {
+    let (connection, table) =
+        path.to_str().and_then(|text| text.split_once(':')).unwrap_or_default();
+    check_table_name(table).map_err(|problem| Error::Usage {
+        problem: format!("`{}`: {problem}", path.display()),
+        hint: Some(format!("name a table, such as `{connection}:analytics.accounts`")),
+    })?;
+    Ok((connection, table))
+}
+
+/// Checks that a name is no other SQL.
+fn check_table_name(table: &str) -> std::result::Result<(), String> {
+    TableName::parse(table)?;
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '-' | '.');
+    let (mut quote, mut last) = (None, ' ');
+    for c in table.chars() {
+        match quote {
+            Some(opened) => quote = Some(opened).filter(|opened| *opened != c),
+            None if matches!(c, '"' | '`') => quote = Some(c),
+            None if !is_plain(c) || [last, c] == ['-', '-'] => {
+                return Err(format!("found `{table}`, expected quotes around a part with `{c}`"));
+            }
+            None => {}
+        }
+        last = c;
+    }
+    Ok(())
+}
+
 /// Replaces `{since}` and `{until}` by times in quotes.
 fn with_period(query: &str, since: Option<Timestamp>, until: Option<Timestamp>) -> String {
     let literal = |time: Option<Timestamp>| format!("'{}'", iso(time.map_or(0, |time| time.0)));
@@ -206,6 +244,18 @@ fn with_period(query: &str, since: Option<Timestamp>, until: Option<Timestamp>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_tables_contain_no_other_sql() {
+        for name in
+            ["events", "crm.\"a; b\"", "my-project.crm.`e (1)`", "größe", "a$1", "\"a\"\"(\""]
+        {
+            assert_eq!(check_table_name(name), Ok(()), "{name}");
+        }
+        for name in ["", "a b", "a;b", "f(1)", "a--b", "a/**/", "\"a\";b", "'a'", "a,b"] {
+            assert!(check_table_name(name).is_err(), "{name}");
+        }
+    }
 
     #[test]
     fn the_period_of_a_query_is_in_quotes_and_in_utc() {

@@ -1,5 +1,7 @@
 //! Secrets of a connection, removed from the messages of drivers.
 
+use crate::config::{is_secret_name, parameters};
+
 /// Text in place of a secret.
 const MASK: &str = "***";
 
@@ -8,6 +10,9 @@ const LONG: usize = 4;
 
 /// Characters between the parts of an address. A driver may split a password at them.
 const SEPARATORS: [char; 6] = ['@', ':', '/', '?', '#', '&'];
+
+/// Names of parameters whose value is a user.
+const USERS: [&str; 3] = ["user", "username", "uid"];
 
 /// The secrets of a connection, the longest first.
 #[derive(Debug, Default)]
@@ -24,12 +29,19 @@ impl Secrets {
             [user, password].into_iter().for_each(|secret| self.add(secret));
             password.split(SEPARATORS).for_each(|part| self.add(part));
         }
-        for part in address.split(|c: char| c.is_whitespace() || matches!(c, '?' | '&' | ';')) {
-            let Some((key, value)) = part.split_once('=') else { continue };
-            let key = key.to_lowercase();
-            let key = key.rsplit('/').next().unwrap_or_default();
-            if ["user", "username", "uid", "password", "passwd", "pwd", "token"].contains(&key) {
-                self.add(value.trim_matches('\''));
+        let is_user = |name: &str| USERS.iter().any(|user| name.eq_ignore_ascii_case(user));
+        for (name, value) in parameters(address) {
+            if is_user(name) || is_secret_name(name) {
+                self.add(value);
+                // As without the characters that protect a quote.
+                self.add(&value.replace("\\'", "'").replace("\\\\", "\\"));
+                self.add(&value.replace("''", "'").replace("}}", "}"));
+            }
+        }
+        // Values between semicolons may have spaces.
+        for (name, value) in address.split(';').filter_map(|part| part.split_once('=')) {
+            if address.contains(';') && is_secret_name(name) {
+                self.add(value.trim());
             }
         }
     }
@@ -114,6 +126,20 @@ mod tests {
             ["host=h user=ann password='s3cret' dbname=d", "h/d?user=ann&password=s3cret"]
         {
             assert_eq!(masked(address, "ann: s3cret, d"), "***: ***, d", "{address}");
+        }
+    }
+
+    #[test]
+    fn values_with_spaces_and_quotes_are_masked_whole() {
+        for (address, text) in [
+            ("host=h password = s3cret", "bad s3cret"),
+            ("host=h password='two words'", "bad two words"),
+            (r"host=h password='it\'s two'", "bad it's two"),
+            ("Server=h;PWD={a;b}", "bad a;b"),
+            ("Server=h;PWD=two words;Database=d", "bad two words"),
+            ("https://h/?passcode=s3cret", "bad s3cret"),
+        ] {
+            assert_eq!(masked(address, text), "bad ***", "{address}");
         }
     }
 }

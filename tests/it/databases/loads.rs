@@ -110,7 +110,11 @@ fn a_failed_load_changes_nothing() {
     let fails = |database: &Database, table: &str, code: i32, words: &[&str]| {
         let table = format!("warehouse:{table}");
         let args = ["score", "t", "-c", "db.toml", "--at", at, "-o", &table, "--mode", "replace"];
+        let args = [&args[..], &["--ledger", "runs"]].concat();
         database.pql(&project, &args).fails_with(code, words);
+        let runs = std::fs::read_dir(project.path("runs")).into_iter().flatten();
+        let runs = runs.flatten().filter(|run| !run.file_name().to_string_lossy().starts_with('.'));
+        assert_eq!(runs.count(), 0, "{table}: a failed load is no run");
     };
     // The rows are deleted, then refused.
     database.sql("alter table pql_scores add constraint few check (probability < 0.3) not valid");
@@ -124,10 +128,11 @@ fn a_failed_load_changes_nothing() {
     database.sql("alter table pql_scores drop constraint few, drop column tier");
     fails(&database, "pql_scores", 3, &["the table lacks the column `tier` of the scores"]);
     assert_eq!(counts(&mut database, "pql_scores"), before);
-    let names = "select count(*) from information_schema.tables where table_name like '%pql_load'";
+    let names = "select count(*) from information_schema.tables where table_name like '%pql_load%'";
     assert_eq!(database.sql(names)[0][0], 0);
     fails(&database, "no_schema.scores", 3, &["the load failed"]);
     fails(&database, "a b", 2, &["`warehouse:a b`: found `a b`"]);
+    fails(&database, "a;b", 2, &["`warehouse:a;b`: found `a;b`, expected quotes"]);
     let args = ["score", "t", "-c", "db.toml", "-o", "warehouse:x", "--format", "csv"];
     database.pql(&project, &args).fails_with(2, &["`--format`"]);
     let args = ["score", "t", "-c", "db.toml", "-o", "x.csv", "--mode", "append"];

@@ -61,6 +61,23 @@ fn secrets_in_the_project_file_are_refused_and_not_printed() {
             .fails_with(2, &["pql.toml, line 20: `connections.warehouse.", "env = "]);
         assert!(!run.err.contains("hunter2"), "{}", run.err);
     }
+    for section in [
+        "[connections]\nwarehouse = \"postgresql://ann:hunter2@host/db\"",
+        "[connections.warehouse]\noptions = \"password=hunter2\"",
+        "[connections.warehouse]\ndriver = [\"hunter2\"]",
+        "[connections.warehouse]\nentrypoint = { a = \"hunter2\" }",
+    ] {
+        project.write("pql.toml", format!("{TRIAL}\n{section}\n"));
+        let words = ["pql.toml, line 19: `connections.warehouse", ": found ", ", expected "];
+        let run = project.train(&[]).fails_with(2, &words);
+        assert!(!run.err.contains("hunter2"), "{}", run.err);
+    }
+    project.write("pql.toml", format!("connections = \"hunter2\"\n{TRIAL}"));
+    let run = project.train(&[]).fails_with(2, &["`connections`: found text, expected a table"]);
+    assert!(!run.err.contains("hunter2"), "{}", run.err);
+    project.write("pql.toml", format!("{TRIAL}\n[connections.s3]\ndriver = \"sqlite\"\n"));
+    let problem = "found the name `s3`, expected one that does not begin URLs";
+    project.train(&[]).fails_with(2, &[problem]);
     project.write("pql.toml", TRIAL);
     let set = "connections.warehouse.uri=postgresql://ann:hunter2@host/db";
     let run = project.train(&["--set", set]);
@@ -148,6 +165,16 @@ fn problems_of_a_server_have_its_words_without_secrets() {
         project.write("bad.toml", text);
         fails(&database, "bad.toml", words);
     }
+}
+
+#[test]
+#[ignore = "needs the databases of `make engines`"]
+fn an_address_that_is_not_secret_is_printed() {
+    let (project, database) = trial(Kind::Sqlite);
+    project.replace("db.toml", "{ env = \"WAREHOUSE_URI\" }", "\"no_folder/warehouse.db\"");
+    let args = ["train", "--name", "t", "-c", "db.toml"];
+    let words = ["no_folder/warehouse.db", "check the path of the file"];
+    database.pql(&project, &args).fails_with(3, &words);
 }
 
 #[test]
