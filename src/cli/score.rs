@@ -81,7 +81,7 @@ enum SortOrder {
 /// What happens to the rows of an output table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum TableMode {
-    /// Those of the same model and cutoff
+    /// Those of the same accounts, model and cutoff
     Append,
     /// All
     Replace,

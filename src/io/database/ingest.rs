@@ -171,8 +171,8 @@ fn statements(
             "DELETE FROM {target} WHERE \"account_id\" IN (SELECT \"account_id\" FROM {source})"
         ),
         LoadMode::Append => format!(
-            "DELETE FROM {target} WHERE EXISTS (SELECT 1 FROM (SELECT DISTINCT \"model\", \"cutoff\" FROM {source}) AS loaded \
-             WHERE loaded.\"model\" = {own}.\"model\" AND (loaded.\"cutoff\" = {own}.\"cutoff\" OR (loaded.\"cutoff\" IS NULL AND {own}.\"cutoff\" IS NULL)))"
+            "DELETE FROM {target} WHERE EXISTS (SELECT 1 FROM {source} AS loaded \
+             WHERE loaded.\"account_id\" = {own}.\"account_id\" AND loaded.\"model\" = {own}.\"model\" AND (loaded.\"cutoff\" = {own}.\"cutoff\" OR (loaded.\"cutoff\" IS NULL AND {own}.\"cutoff\" IS NULL)))"
         ),
     };
     let columns: Vec<String> = columns.iter().map(|name| quoted(name)).collect();

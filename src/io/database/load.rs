@@ -17,7 +17,7 @@ const FILE: &str = "rows.arrows";
 /// What happens to the rows of a table that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoadMode {
-    /// Rows of the same model and cutoff are replaced; the others remain.
+    /// Rows of the same account, model and cutoff are replaced; the others remain.
     Append,
     /// All rows are replaced.
     Replace,

@@ -105,7 +105,7 @@ fn a_missing_driver_or_variable_has_a_hint() {
         2,
         &[
             "connection `warehouse`: found no ADBC driver `teradata`",
-            "`pip install adbc-driver-teradata`",
+            "one of postgresql, sqlite, snowflake, bigquery, flightsql",
         ],
     );
     project.write("driver.so", "no library");
