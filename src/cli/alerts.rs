@@ -165,9 +165,13 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<()> {
         (_, Some(digest)) => {
             output.write(&table(&digest.top), terminal)?;
             if digest.top.len() < digest.alerts {
+                let others = if args.dry_run {
+                    "`--format json` lists all of them"
+                } else {
+                    "all are recorded as reported. `--dry-run --format json` lists all of a run before"
+                };
                 terminal.note(&format!(
-                    "Showed the first {} of {} (more than `--max`); `--format json` lists all of \
-                     them",
+                    "Showed the first {} of {} (more than `--max`); {others}",
                     digest.top.len(),
                     counted(digest.alerts as u64, "alert")
                 ));

@@ -65,18 +65,18 @@ pub(super) fn load(name: &str, config: &ConnectionConfig) -> Result<ManagedDrive
 }
 
 /// Drivers whose library is in the package `adbc-driver-NAME` of Python.
-const PACKAGES: [&str; 5] = ["postgresql", "sqlite", "snowflake", "bigquery", "flightsql"];
+const PACKAGED: [&str; 5] = ["postgresql", "sqlite", "snowflake", "bigquery", "flightsql"];
 
 /// Returns how to install a driver.
 fn install_hint(driver: &str) -> String {
     let install = if driver == "duckdb" {
         "set `driver` to the path of the library of DuckDB, such as `/usr/lib/libduckdb.so`"
             .to_owned()
-    } else if !PACKAGES.contains(&driver) {
+    } else if !PACKAGED.contains(&driver) {
         // A misspelled name must not become the name of a package.
         format!(
             "set `driver` to the path of its library, or to one of {}, which pip installs",
-            PACKAGES.join(", ")
+            PACKAGED.join(", ")
         )
     } else {
         format!(
