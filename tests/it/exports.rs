@@ -186,8 +186,9 @@ fn sets(card: &Value) -> String {
         let counts = &card[name];
         let count = |key: &str| counts[key].as_u64().unwrap();
         format!(
-            "{} rows of {} accounts ({} converted)",
+            "{} rows ({} converted) of {} accounts ({} converted)",
             count("rows"),
+            count("positive_rows"),
             count("accounts"),
             count("converting_accounts")
         )
@@ -228,8 +229,8 @@ fn users_without_the_accounts_of_the_list_need_the_table_between_them() {
     fs::remove_file(project.path("pql.toml")).unwrap();
     let both = ["tracks.csv.gz", "groups.csv"];
     let err = init(&project, "segment_groups", &both, Some("workspaces.csv"));
-    assert!(
-        err.contains("join `groups.csv` to `tracks.csv.gz` (`user_id` of the events = `user_id` of `groups.csv`) and add its column `group_id`"),
-        "{err}"
-    );
+    assert!(err.contains("groups.csv`: user = `user_id`, account = `group_id`"), "{err}");
+    let train = ["train", "-c", "pql.toml", "--name", "m", "--format", "json"];
+    let card: Value = serde_json::from_str(&project.pql(&train).done().out).unwrap();
+    assert!(err.contains(&sets(&card)), "{err}");
 }
