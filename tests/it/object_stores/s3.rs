@@ -35,7 +35,7 @@ fn objects_prefixes_and_globs_give_the_features_of_local_files() {
         "s3://acme/in/events/",
         "s3://acme/in/events/*.csv*",
         "s3://acme/*/ev*",
-        "s3://acme/in/**/[ab]*.csv*",
+        "s3://acme/in/**/[ab][. ]*csv*",
     ] {
         let [events, accounts] = paths(events, accounts);
         let run = s3.pql(&project, &["features", "-o", "-", &events, &accounts]).done();
