@@ -108,17 +108,19 @@ pub(crate) fn percents(shares: &[f64]) -> Vec<String> {
     })
 }
 
-/// Returns the number of decimal places of a percentage.
-pub(crate) fn decimal_places(percent: &str) -> usize {
-    percent.trim_end_matches('%').split_once('.').map_or(0, |(_, decimals)| decimals.len())
-}
-
 /// Formats an interval of shares as `10.1% to 14.6%`. Both bounds have as many decimal places.
 pub(crate) fn percent_range(low: f64, high: f64) -> String {
-    let most = [low, high].map(|share| decimal_places(&percent(share)));
-    let most = most[0].max(most[1]);
-    let write = |share: f64| format!("{:.most$}%", 100.0 * share);
-    format!("{} to {}", write(low), write(high))
+    let [low, high] = with_equal_places([low, high], &[percent(low), percent(high)]);
+    format!("{low} to {high}")
+}
+
+/// Formats shares in percent with the most decimal places that one of some percentages has.
+pub(crate) fn with_equal_places(shares: [f64; 2], percentages: &[String]) -> [String; 2] {
+    let places = |percentage: &String| {
+        percentage.trim_end_matches('%').split_once('.').map_or(0, |(_, decimals)| decimals.len())
+    };
+    let most = percentages.iter().map(places).max().unwrap_or(0);
+    shares.map(|share| format!("{:.most$}%", 100.0 * share))
 }
 
 /// Formats shares in whole percents, with decimal places if different ones would look the same.

@@ -82,7 +82,7 @@ mod tests {
         for path in ["s3://b/x", "https://h", "abfss://c@a.dfs.core.windows.net/x"] {
             assert!(is_remote(Path::new(path)), "{path}");
         }
-        for path in ["", "-", "a.csv", "s3:/b", "C://x", "a b://x", "/tmp/x", "://x"] {
+        for path in ["", "-", "a.csv", "s3:/b", "C://x", "a b://x", "/data/x", "://x"] {
             assert!(!is_remote(Path::new(path)), "{path}");
         }
     }

@@ -107,7 +107,11 @@ impl<'a> SourceLocation<'a> {
     }
 
     /// Returns the path under which the rows of the database are read.
-    fn address(&self, count: usize) -> Option<PathBuf> {
+    ///
+    /// # Arguments
+    /// * `all` – the locations of the project
+    fn address(&self, all: &[Self]) -> Option<PathBuf> {
+        let count = all.iter().filter(|other| other.section == self.section).count();
         let rows = match (self.table, self.query) {
             (_, Some(_)) if self.section == MATRIX => MATRIX.to_owned(),
             (_, Some(_)) if count > 1 => format!("{} query {}", self.section, self.index + 1),
@@ -116,6 +120,12 @@ impl<'a> SourceLocation<'a> {
         };
         Some(format!("{}:{rows}", self.connection?).into())
     }
+}
+
+/// Splits a path such as `warehouse:crm.deals` into a connection and a table. Other paths may have
+/// a colon, too: the connection must be known.
+pub(crate) fn split_address(path: &Path) -> Option<(&str, &str)> {
+    path.to_str()?.split_once(':').filter(|_| !is_remote(path))
 }
 
 impl Config {
@@ -185,18 +195,17 @@ impl Config {
 
     /// Returns the table of a path such as `warehouse:crm.deals`.
     fn table_of<'p>(&self, path: &'p Path) -> Option<&'p str> {
-        let (connection, table) = path.to_str()?.split_once(':').filter(|_| !is_remote(path))?;
+        let (connection, table) = split_address(path)?;
         self.connections.contains_key(connection).then_some(table)
     }
 
     /// Sets the paths of the sources that are in a database.
     pub(super) fn set_addresses(&mut self) {
         let locations = self.locations();
-        let count = |section: &str| locations.iter().filter(|l| l.section == section).count();
         let addresses: Vec<_> = locations
             .iter()
             .filter(|location| location.section != MATRIX)
-            .map(|location| location.address(count(location.section)))
+            .map(|location| location.address(&locations))
             .collect();
         let events = self.events.iter_mut().map(|source| &mut source.path);
         let accounts = self.accounts.iter_mut().map(|source| &mut source.path);
@@ -213,9 +222,7 @@ impl Config {
     /// Returns the statements of the sources that are queries, by their paths.
     pub(crate) fn queries(&self) -> Vec<(PathBuf, &str)> {
         let locations = self.locations();
-        let count = |section: &str| locations.iter().filter(|l| l.section == section).count();
-        let query = |location: &SourceLocation<'_>| location.address(count(location.section));
-        locations.iter().filter_map(|l| Some((query(l)?, l.query?))).collect()
+        locations.iter().filter_map(|l| Some((l.address(&locations)?, l.query?))).collect()
     }
 
     /// Returns the paths of sources that may have no rows, such as open deals.

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use connection::{ConnectionConfig, ConnectionValue};
 pub(crate) use connection::{is_file_driver, is_secret_name, parameters};
+pub(crate) use connections::split_address;
 pub use definition::{Condition, DefinitionConfig, DefinitionKind};
 pub(crate) use domains::is_domain;
 pub use eligibility::EligibilityConfig;

@@ -13,26 +13,22 @@ use crate::time::NEVER;
 pub(super) fn table(accounts: &Accounts) -> Result<DataFrame> {
     let failed = |e| Error::table("the account list", e);
     let table = accounts_table(accounts)?;
-    let attributes = accounts.attributes.columns().iter();
-    let Some(history) = &accounts.history else {
-        let mut columns = table.columns().to_vec();
-        for attribute in attributes {
-            if columns.iter().all(|c| c.name() != attribute.name()) {
-                columns.push(attribute.clone());
-            }
+    let (rows, mut columns) = match &accounts.history {
+        None => (accounts.id.len(), table.columns().to_vec()),
+        Some(history) => {
+            let rows = IdxCa::from_vec("".into(), history.accounts());
+            let mut columns = table.take(&rows).map_err(failed)?.columns().to_vec();
+            let from = history.valid_from().iter().map(|t| (*t != NO_TIME).then_some(*t));
+            columns.push(time_column("valid_from", from));
+            (rows.len(), columns)
         }
-        return DataFrame::new(accounts.id.len(), columns).map_err(failed);
     };
-    let rows = IdxCa::from_vec("".into(), history.accounts());
-    let mut columns = table.take(&rows).map_err(failed)?.columns().to_vec();
-    let from = history.valid_from().iter().map(|t| (*t != NO_TIME).then_some(*t));
-    columns.push(time_column("valid_from", from));
-    for attribute in attributes {
+    for attribute in accounts.attributes.columns() {
         if columns.iter().all(|c| c.name() != attribute.name()) {
             columns.push(attribute.clone());
         }
     }
-    DataFrame::new(rows.len(), columns).map_err(failed)
+    DataFrame::new(rows, columns).map_err(failed)
 }
 
 /// Returns the account list with the default column names, without attributes.

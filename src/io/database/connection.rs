@@ -188,11 +188,15 @@ fn value(connection: &str, value: &ConnectionValue) -> Result<String> {
     }
 }
 
+/// Returns the SQLSTATE of an error.
+pub(super) fn sqlstate(error: &adbc_core::error::Error) -> String {
+    error.sqlstate.iter().filter_map(|c| u8::try_from(*c).ok()).map(char::from).collect()
+}
+
 /// Returns the message of a driver without secrets, and with the code of the error.
 pub(super) fn message(error: &adbc_core::error::Error, secrets: &Secrets) -> String {
     let text = one_line(&error.message, secrets);
-    let code: String =
-        error.sqlstate.iter().filter_map(|c| u8::try_from(*c).ok()).map(char::from).collect();
+    let code = sqlstate(error);
     let is_code = code.chars().all(|c| c.is_ascii_alphanumeric()) && code != "00000";
     if is_code { format!("{text} (SQLSTATE {code})") } else { text }
 }

@@ -24,9 +24,9 @@ impl OpenConnection {
 
     pub(super) fn for_reading(name: &str, _: &ConnectionConfig) -> Result<Self> {
         Err(Error::Usage {
-            problem: format!("connection `{name}`: found a build of pql without databases"),
+            problem: format!("connection `{name}`: this pql was built without databases"),
             hint: Some(
-                "build pql with the feature `adbc`, or export the tables to files".to_owned(),
+                "install it with `--features adbc`, or export the tables to files".to_owned(),
             ),
         })
     }

@@ -11,7 +11,7 @@ use adbc_core::{Connection as _, Optionable as _, Statement as _};
 use arrow_array::RecordBatchReader;
 use arrow_ipc::reader::StreamReader;
 
-use super::connection::{OpenConnection, message};
+use super::connection::{OpenConnection, message, sqlstate};
 use super::load::LoadMode;
 use crate::error::{Error, Result};
 use crate::query::TableName;
@@ -133,10 +133,8 @@ impl OpenConnection {
 /// Returns whether an error is that of a table that does not exist. Not all drivers have a status
 /// for it.
 fn is_missing(error: &adbc_core::error::Error) -> bool {
-    let code: String =
-        error.sqlstate.iter().filter_map(|c| u8::try_from(*c).ok()).map(char::from).collect();
     error.status == Status::NotFound
-        || MISSING.contains(&code.as_str())
+        || MISSING.contains(&sqlstate(error).as_str())
         || error.message.contains("does not exist")
 }
 

@@ -28,10 +28,9 @@ use connection::OpenConnection;
 pub(crate) use load::{LoadMode, TableLoad};
 
 use super::write::UnfinishedFile;
-use crate::config::{Config, ConnectionConfig, ConnectionValue};
+use crate::config::{Config, ConnectionConfig, ConnectionValue, split_address};
 use crate::error::{Error, Result};
 use crate::query::TableName;
-use crate::remote_path::is_remote;
 use crate::time::{Timestamp, iso};
 
 /// The databases of the process: files are opened by their path alone.
@@ -155,7 +154,7 @@ impl Databases {
 
     /// Returns the connection of a path.
     fn connection_of<'p>(&self, path: &'p Path) -> Option<&'p str> {
-        let (connection, _) = path.to_str()?.split_once(':').filter(|_| !is_remote(path))?;
+        let (connection, _) = split_address(path)?;
         self.connections.contains_key(connection).then_some(connection)
     }
 
@@ -207,8 +206,7 @@ impl Databases {
 /// # Errors
 /// * [`Error::Usage`]: the name of the table is invalid
 fn table_of(path: &Path) -> Result<(&str, &str)> {
-    let (connection, table) =
-        path.to_str().and_then(|text| text.split_once(':')).unwrap_or_default();
+    let (connection, table) = split_address(path).unwrap_or_default();
     check_table_name(table).map_err(|problem| Error::Usage {
         problem: format!("`{}`: {problem}", path.display()),
         hint: Some(format!("name a table, such as `{connection}:analytics.accounts`")),

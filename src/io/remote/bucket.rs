@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -20,7 +20,7 @@ use tokio::runtime;
 
 use super::connector::UreqConnector;
 use super::problem::explain;
-use super::{Object, ObjectUrl};
+use super::{Object, ObjectUrl, lock};
 
 /// Maximum number of times that a request is sent again.
 const MAX_RETRIES: usize = 5;
@@ -40,10 +40,6 @@ static STORES: Mutex<BTreeMap<(String, String), Arc<dyn ObjectStore>>> =
 
 /// Objects that were listed, so that none is asked for its size again.
 static LISTED: Mutex<BTreeMap<ObjectUrl, Object>> = Mutex::new(BTreeMap::new());
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Waits for a result. Requests block the thread; the runtime only waits before they are repeated.
 fn wait<T>(work: impl Future<Output = T>) -> io::Result<T> {
@@ -148,7 +144,7 @@ pub(super) fn list(url: &ObjectUrl, prefix: &str) -> io::Result<Vec<String>> {
     Ok(keys)
 }
 
-/// Returns the first key below a prefix; `None` if there is none, or it cannot be listed.
+/// Returns the first key below a prefix; `None` if there is none or none can be listed.
 pub(super) fn first(url: &ObjectUrl, prefix: &str) -> Option<String> {
     let (store, prefix) = (store(url).ok()?, parse_key(prefix).ok()?);
     let first = wait(async { store.list(Some(&prefix)).next().await }).ok()??;

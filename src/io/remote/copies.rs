@@ -7,11 +7,11 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::ranges::{ByteRanges, split};
-use super::{Location, bucket, web};
+use super::{Location, bucket, lock, web};
 use crate::io::write::UnfinishedFile;
 
 /// Number of bytes of a request: large enough that its latency does not matter.
@@ -38,10 +38,6 @@ type CopyEntry = Arc<Mutex<Option<Copy>>>;
 
 /// The copies of the process, by path.
 static COPIES: Mutex<BTreeMap<PathBuf, CopyEntry>> = Mutex::new(BTreeMap::new());
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Removes all copies.
 pub(crate) fn remove_copies() {

@@ -1,5 +1,6 @@
 //! Objects of a URL, prefix or glob.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
@@ -42,22 +43,21 @@ pub(crate) fn list(path: &Path) -> Result<Found> {
         Location::Bucket(url) => url,
     };
     let is_glob = url.key.contains(GLOB);
+    let mut not_found = None;
     if !is_glob && !url.key.is_empty() && !url.key.ends_with('/') {
         match bucket::find(&url) {
             Ok(_) => return Ok(Found::File),
             // It may be the prefix of objects.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let prefix = format!("{}/", url.key);
-                if bucket::list(&url, &prefix).map_err(read_error)?.is_empty() {
-                    return Err(read_error(error));
-                }
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => not_found = Some(error),
             Err(error) => return Err(read_error(error)),
         }
     }
     let pattern = is_glob.then(|| glob_pattern(path, &url.key)).transpose()?;
     let prefix = prefix(&url.key);
     let keys = bucket::list(&url, &prefix).map_err(read_error)?;
+    if let Some(error) = not_found.filter(|_| keys.is_empty()) {
+        return Err(read_error(error));
+    }
     let explicit: Vec<u8> =
         url.key.split('/').map(str::as_bytes).filter_map(hidden_initial).collect();
     let is_listed = |key: &&String| {

@@ -6,7 +6,7 @@
 #[cfg(feature = "cloud")]
 mod bucket;
 #[cfg(not(feature = "cloud"))]
-#[path = "bucket_missing.rs"]
+#[path = "disabled.rs"]
 mod bucket;
 #[cfg(feature = "cloud")]
 mod connector;
@@ -20,6 +20,7 @@ mod web;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{io, iter};
 
 pub(crate) use copies::remove_copies;
@@ -99,6 +100,11 @@ impl Location {
         let [scheme, bucket, key] = [scheme, authority, key].map(str::to_owned);
         Ok(Self::Bucket(ObjectUrl { scheme, bucket, key }))
     }
+}
+
+/// Locks a value, also after a panic of another thread.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens a file with all its content.

@@ -149,8 +149,9 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// Returns the events of the log with which the silence of a series is compared: those that are
-    /// not of the series, and for a source not of sources that are silent, too; `None` for the log.
+    /// Returns the events with which the silence of a series is compared; `None` for the log. A source
+    /// is compared with the other sources that have events on these days, another series with the
+    /// rest of the log.
     pub(super) fn rest_in_silence(&self, series: &Series, days: &Range<usize>) -> Option<Series> {
         let Scope::Source(own) = series.scope else { return self.rest(series) };
         let mut counts = vec![0; self.days()];

@@ -131,31 +131,15 @@ impl TypicalGrowth {
 
     /// Returns the words of a typical growth.
     pub(super) fn words(self, typical: f64) -> &'static str {
-        let is_rise = typical > 0.0;
-        match self {
+        match (self, typical > 0.0) {
             _ if typical == 0.0 => "no change",
-            Self::Equal => "the same",
-            Self::Other => {
-                if is_rise {
-                    "a rise"
-                } else {
-                    "a fall"
-                }
-            }
-            Self::Smaller => {
-                if is_rise {
-                    "a smaller rise"
-                } else {
-                    "a smaller fall"
-                }
-            }
-            Self::Larger => {
-                if is_rise {
-                    "a larger rise"
-                } else {
-                    "a larger fall"
-                }
-            }
+            (Self::Equal, _) => "the same",
+            (Self::Other, true) => "a rise",
+            (Self::Other, false) => "a fall",
+            (Self::Smaller, true) => "a smaller rise",
+            (Self::Smaller, false) => "a smaller fall",
+            (Self::Larger, true) => "a larger rise",
+            (Self::Larger, false) => "a larger fall",
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{signed_decimal, table, table_with_bars};
 use crate::model::Model;
 use crate::model::explain::{MIN_CONTRIBUTION, describe_measure};
 use crate::model::score::{Contribution, Explanation};
-use crate::names::decimal_places;
+use crate::names::with_equal_places;
 use crate::report::format::{counted, percents, rounded_terms, wrap, wrapped_lines};
 
 /// The widest text of a reason in a table.
@@ -21,11 +21,8 @@ pub(crate) fn describe_score(explanation: &Explanation, threshold: Option<f64>) 
     let shares = [explanation.probability].into_iter().chain(bounds.into_iter().flatten());
     let mut percents = percents(&shares.chain(threshold).collect::<Vec<_>>());
     if let Some(bounds) = bounds {
-        // Both bounds have as many decimal places.
-        let places = percents[1..3].iter().map(|text| decimal_places(text)).max().unwrap_or(0);
-        for (text, bound) in percents[1..3].iter_mut().zip(bounds) {
-            *text = format!("{:.places$}%", 100.0 * bound);
-        }
+        let equal = with_equal_places(bounds, &percents[1..3]);
+        percents[1..3].clone_from_slice(&equal);
     }
     let mut percents = percents.into_iter();
     let mut next = || percents.next().unwrap_or_default();

@@ -62,6 +62,11 @@ fn scores_of_a_table_are_those_of_a_file_and_a_repeated_run_changes_nothing() {
             assert_eq!(row[0], line[0]);
             assert_eq!(row[1].as_f64(), line[2].parse().ok(), "{kind:?}: {}", &line[0]);
         }
+        // An account that a later run does not score keeps its row.
+        database.sql("update pql_scores set account_id = 'gone' where account_id = (select min(account_id) from pql_scores)");
+        score(&database, &project, "t/0001", first, "pql_scores", &[]);
+        let found = counts(&mut database, "pql_scores");
+        assert_eq!(found, [expected + 1, 1, 1, expected + 1], "{kind:?}");
         score(&database, &project, "t/0001", second, "pql_scores", &[]);
         score(&database, &project, "t/0002", second, "pql_scores", &["--mode", "append"]);
         let found = counts(&mut database, "pql_scores");
