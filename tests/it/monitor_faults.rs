@@ -332,7 +332,7 @@ fn scores_and_features_are_those_of_the_compared_rows() {
     for part in [
         format!("Compared {compared} of {rows} rows as of"),
         format!("{not_compared} rows could not be compared"),
-        format!("Scores of the {compared} compared rows: "),
+        format!("Scores of the {compared} compared rows (training: rows of the same account ages)"),
         "Features of the compared rows".to_owned(),
     ] {
         assert!(plain(&text).contains(&part), "`{part}` is not in: {text}");
